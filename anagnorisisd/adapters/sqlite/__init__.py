@@ -1,0 +1,1 @@
+"""The stores, in one SQLite database that one thread owns."""

@@ -1,0 +1,1 @@
+"""Configuration: `schema` says what there is, `load` reads it from every place."""

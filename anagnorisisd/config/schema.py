@@ -1,0 +1,173 @@
+"""The configuration: every section, key, type, range and default.
+
+`config.yaml` at the root of the repository shows the same with comments; a test keeps the two
+together. Each part of the daemon is given its own section and never sees the rest.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(ge=0)]
+Minutes = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, strict, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Watch(StrEnum):
+    """How changes in the music folder are noticed between scans."""
+
+    INOTIFY = "inotify"
+    POLL = "poll"
+    OFF = "off"
+
+
+class Music(Section):
+    """Where the music lies."""
+
+    directory: Path | None = None
+    formats: tuple[str, ...] = (
+        "mp3", "flac", "ogg", "oga", "opus", "m4a", "mp4", "aac", "wav", "aif", "aiff", "wv",
+    )  # fmt: skip
+    exclude: tuple[str, ...] = ()
+    watch: Watch = Watch.INOTIFY
+    rescan_minutes: Annotated[float, Field(gt=0)] = 60.0
+
+
+class Mpd(Section):
+    """Where MPD is."""
+
+    address: str | None = None
+    password_file: Path | None = None
+    partition: str | None = None
+    music_directory: Path | None = None
+    timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+
+
+class Picks(Section):
+    """What is put into the queue."""
+
+    enabled: bool = True
+    ahead: Annotated[int, Field(ge=0, le=100)] = 3
+    fill_empty_queue: bool = False
+    start_playback: bool = False
+    min_hours_between_plays: Annotated[float, Field(ge=0)] = 0.0
+    artist_spread: Annotated[int, Field(ge=0, le=1000)] = 0
+    album_spread: Annotated[int, Field(ge=0, le=1000)] = 0
+    min_seconds: Seconds = 0.0
+    max_minutes: Minutes = 0.0
+    exclude_folders: tuple[str, ...] = ()
+    exclude_genres: tuple[str, ...] = ()
+    explore: Fraction = 0.0
+
+
+class Listening(Section):
+    """How a play is judged."""
+
+    full_play_fraction: Annotated[float, Field(gt=0, le=1)] = 0.85
+    skip_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
+    skip_after_seconds: Seconds = 5.0
+    browsing_skips: Annotated[int, Field(ge=2)] = 3
+    browsing_seconds: Seconds = 20.0
+
+
+class EmbedderChoice(StrEnum):
+    """Which embedder to use."""
+
+    AUTO = "auto"
+    FEATURES = "features"
+    MERT = "mert"
+
+
+class Device(StrEnum):
+    """Where MERT runs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Embedding(Section):
+    """How audio becomes a vector."""
+
+    embedder: EmbedderChoice = EmbedderChoice.AUTO
+    model_directory: Path | None = None
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    device: Device = Device.AUTO
+    idle_minutes: Annotated[float, Field(gt=0)] = 2.0
+    track_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
+
+
+class Training(Section):
+    """When and from what the evaluator learns."""
+
+    time: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "03:30"
+    timezone: str | None = None
+    minimum_ratings: Annotated[int, Field(ge=2)] = 10
+    learn_after_seconds: Seconds = 1.0
+
+
+class Ratings(Section):
+    """Which doors ratings come through, and where they are mirrored."""
+
+    read_stickers: bool = True
+    write_stickers: bool = True
+    channel: str = "anagnorisis"
+
+
+class Rpc(Section):
+    """Where the gRPC service listens."""
+
+    socket: Path | None = None
+
+
+class State(Section):
+    """Where the daemon keeps what it knows."""
+
+    directory: Path | None = None
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How it is written; auto is journal under systemd and text elsewhere."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JOURNAL = "journal"
+
+
+class Log(Section):
+    """The log."""
+
+    level: LogLevel = LogLevel.INFO
+    format: LogFormat = LogFormat.AUTO
+
+
+class Config(Section):
+    """The whole configuration; only the composition root sees it."""
+
+    music: Music = Music()
+    mpd: Mpd = Mpd()
+    picks: Picks = Picks()
+    listening: Listening = Listening()
+    embedding: Embedding = Embedding()
+    training: Training = Training()
+    ratings: Ratings = Ratings()
+    rpc: Rpc = Rpc()
+    state: State = State()
+    log: Log = Log()

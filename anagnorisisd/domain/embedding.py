@@ -1,0 +1,35 @@
+"""Embeddings: which embedder made a vector, and how far the library has come."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderStamp:
+    """Names the maker of a vector; vectors of different stamps are never compared.
+
+    `version` covers everything that changes the numbers: weights, layer, windows, precision.
+    """
+
+    name: str
+    version: str
+    dimension: int
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingProgress:
+    """Counts of present tracks for the current embedder, and the speed of the run under way."""
+
+    pending: int
+    done: int
+    failed: int
+    tracks_per_second: float | None = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time until nothing is pending at the present speed; `None` while that is unknown."""
+        if not self.pending:
+            return 0.0
+        return self.pending / self.tracks_per_second if self.tracks_per_second else None

@@ -1,0 +1,52 @@
+"""Ratings: the listener's own numbers.
+
+The history is append-only and the newest change counts. A *cleared* rating (`None`) is not 0.
+"""
+
+import math
+from dataclasses import dataclass
+
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import InvalidValue
+
+LOWEST = 0.0
+HIGHEST = 10.0
+WITHOUT_OPINION = 5.0
+"""What a listener without any rating is taken to give, on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One entry of the history; `value` is `None` where the rating was cleared."""
+
+    sequence: int
+    track_id: TrackId
+    value: float | None
+    rated_at: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RatingChange:
+    """What a request did: the entry it appended and the value that counted before."""
+
+    rating: Rating
+    previous: float | None
+
+
+def checked(value: float) -> float:
+    """Return `value` if it is a rating, from 0 to 10; raise `InvalidValue` otherwise."""
+    if not (math.isfinite(value) and LOWEST <= value <= HIGHEST):
+        raise InvalidValue("rating", f"{value:g} is not between 0 and 10")
+    return value + 0.0  # no negative zero
+
+
+def shifted(current: float, delta: float) -> float:
+    """Return `current` moved by `delta` and kept within 0 to 10.
+
+    Raises:
+        InvalidValue: `delta` is not a number between -10 and 10.
+    """
+    if not (math.isfinite(delta) and -HIGHEST <= delta <= HIGHEST):
+        raise InvalidValue("delta", f"{delta:g} is not between -10 and 10")
+    return min(HIGHEST, max(LOWEST, current + delta))

@@ -1,0 +1,75 @@
+"""Every error the daemon raises on purpose.
+
+One tree, so that each edge (gRPC, MPD channel, command line) translates it in one place.
+A message names the value, the place and the remedy, in one line and without a full stop.
+"""
+
+from collections.abc import Sequence
+
+
+class AnagnorisisError(Exception):
+    """Base of all errors of this program; its text is meant for the listener."""
+
+
+class ConfigError(AnagnorisisError):
+    """The configuration cannot be used; carries every problem found, not only the first."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class InvalidValue(AnagnorisisError):
+    """A value given from outside is out of range or malformed."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class UnknownTrack(AnagnorisisError):
+    """No track of the library has this id, uri or song id."""
+
+
+class PreconditionFailed(AnagnorisisError):
+    """The request is well formed but cannot be met in the present state."""
+
+
+class NothingPlaying(PreconditionFailed):
+    """`current` was asked for, but the player is stopped."""
+
+
+class NothingToUndo(PreconditionFailed):
+    """There is no rating change left to take back."""
+
+
+class NoEvaluator(PreconditionFailed):
+    """No evaluator has been trained yet."""
+
+
+class PlayerUnavailable(AnagnorisisError):
+    """MPD is away, or did not answer in time."""
+
+
+class PlayerRefused(AnagnorisisError):
+    """MPD answered and said no; the link itself is fine."""
+
+
+class MediaError(AnagnorisisError):
+    """A file cannot be used as music; the text is the reason recorded for it."""
+
+
+class EmbeddingFailed(AnagnorisisError):
+    """A track cannot be embedded; `permanent` says that a retry would not help."""
+
+    def __init__(self, reason: str, *, permanent: bool) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+
+
+class StoreError(AnagnorisisError):
+    """The database cannot be used as it is."""
+
+
+class AlreadyRunning(AnagnorisisError):
+    """Another daemon holds the state directory or the socket."""

@@ -1,0 +1,19 @@
+"""Time as an argument."""
+
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time and lets it pass; tests bring one that they move by hand."""
+
+    def now(self) -> float:
+        """Return unix seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go backwards, from an arbitrary start."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        ...

@@ -1,0 +1,94 @@
+"""The player: MPD seen from the services, in the nouns of the domain."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from anagnorisisd.domain.player import PlayerState, QueueEntry, SongId
+from anagnorisisd.domain.track import Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How the connection to the player stands.
+
+    `lacking` names what this server cannot do for us, each with its remedy.
+    """
+
+    connected: bool
+    address: str
+    server_version: str | None = None
+    music_directory: str | None = None
+    reason: str | None = None
+    lacking: tuple[str, ...] = ()
+
+
+class Player(Protocol):
+    """A player with a queue.
+
+    Every method but `link` and `changes` raises `PlayerUnavailable` when the player is away or
+    does not answer in time, and `PlayerRefused` when it answers with an error of its own.
+    Uris here are already those of the library; the adapter maps them.
+    """
+
+    def link(self) -> Link:
+        """Return how the connection stands; never blocks."""
+        ...
+
+    def changes(self) -> AsyncIterator[frozenset[str]]:
+        """Yield the names of the subsystems that changed, until cancelled.
+
+        Yields `{"connected"}` each time the link is (re)established, when everything must be
+        read again, and `{"lost"}` each time it breaks. Reconnects by itself; never ends or
+        raises. Names are those of MPD's idle: player, playlist, options, sticker, message,
+        database, update.
+        """
+        ...
+
+    async def state(self) -> PlayerState:
+        """Return status and current song, read in one go."""
+        ...
+
+    async def queue(self) -> Sequence[QueueEntry]:
+        """Return the whole queue in order."""
+        ...
+
+    async def enqueue(self, uri: Uri) -> SongId:
+        """Append a file to the end of the queue and return its entry's id."""
+        ...
+
+    async def remove(self, song_id: SongId) -> None:
+        """Remove one entry; one that is gone already is not an error."""
+        ...
+
+    async def skip(self) -> None:
+        """Go on to the next song."""
+        ...
+
+    async def play(self) -> None:
+        """Start playback."""
+        ...
+
+    async def update(self, uri: Uri) -> None:
+        """Ask the player to look at one path of its music directory again."""
+        ...
+
+    async def uri_of(self, song_id: SongId) -> Uri | None:
+        """Return the file of a queue entry, or `None` when there is no such entry."""
+        ...
+
+    async def stickers(self, name: str) -> dict[Uri, str]:
+        """Return the stickers of that name of all songs; empty where there are none."""
+        ...
+
+    async def set_sticker(self, uri: Uri, name: str, value: str | None) -> None:
+        """Write a sticker; `None` deletes it, and one that is gone already is not an error."""
+        ...
+
+    async def messages(self) -> Sequence[str]:
+        """Return and forget the messages waiting on our channel."""
+        ...
+
+    async def reply(self, text: str) -> None:
+        """Send a line to whoever listens on our reply channel; nobody there is not an error."""
+        ...

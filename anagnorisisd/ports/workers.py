@@ -1,0 +1,64 @@
+"""Heavy work: done in worker processes, awaited here."""
+
+from typing import Protocol
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import (
+    Described,
+    Floats64,
+    Metrics,
+    TrainedModel,
+    TrainingSet,
+    Vectors,
+)
+
+
+class Embedder(Protocol):
+    """Maps a file to a vector."""
+
+    @property
+    def stamp(self) -> EmbedderStamp:
+        """What is written beside every vector."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """How many files are worth having under way at once."""
+        ...
+
+    async def embed(self, path: str) -> Vectors:
+        """Return the vector, `[dimension]` finite float32, of the file at `path`.
+
+        Raises:
+            EmbeddingFailed: the file cannot be embedded, or its worker died or hung.
+        """
+        ...
+
+
+class Evaluator(Protocol):
+    """Learns from ratings, and rates."""
+
+    async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
+        """Let the candidates compete on `examples` and return the best, fitted on all of them."""
+        ...
+
+    async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
+        """Return how the kind and settings of `old` do on the same held-out ratings."""
+        ...
+
+    async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+        """Return `model` fitted to `examples` without searching its settings again."""
+        ...
+
+    async def predict(self, model: bytes, tracks: Described) -> tuple[Floats64, Floats64]:
+        """Return means and standard deviations, `[n]` each, in rating points."""
+        ...
+
+    async def influences(
+        self, model: bytes, track: Described, count: int
+    ) -> list[tuple[str, float]]:
+        """Return the rated tracks (ids) that shaped the prediction of one track most.
+
+        Each comes with its share of all influence, 0 to 1, the largest first.
+        """
+        ...

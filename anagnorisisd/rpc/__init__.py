@@ -1,0 +1,1 @@
+"""gRPC servicers; protobuf messages are translated here and go no further."""

@@ -1,0 +1,1 @@
+"""One use case each; they take ports, never tools."""
