@@ -73,3 +73,7 @@ class StoreError(AnagnorisisError):
 
 class AlreadyRunning(AnagnorisisError):
     """Another daemon holds the state directory or the socket."""
+
+
+class WorkerLost(AnagnorisisError):
+    """A worker process died or hung while it had this task; the pool itself goes on."""
