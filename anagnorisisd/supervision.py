@@ -1,0 +1,40 @@
+"""Keeping the parts of the daemon alive: a failing one is started again, the others go on."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from anagnorisisd.errors import AnagnorisisError
+from anagnorisisd.ports.clock import Clock
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+HEALTHY_SECONDS = 300.0
+"""A part that ran this long is taken to be well again; its next failure starts anew."""
+
+
+async def keep_running(name: str, life: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    """Run `life` until it ends by itself or is cancelled; start it again whenever it fails.
+
+    The pause between two starts doubles from one second to a minute. The same failure is said
+    once, not at every try; an error that the daemon did not raise on purpose comes with its
+    traceback.
+    """
+    pause = FIRST_PAUSE_SECONDS
+    said = ""
+    while True:
+        started = clock.monotonic()
+        try:
+            await life()
+        except Exception as error:
+            if clock.monotonic() - started >= HEALTHY_SECONDS:
+                pause, said = FIRST_PAUSE_SECONDS, ""
+            if str(error) != said:
+                said = str(error)
+                expected = isinstance(error, AnagnorisisError)
+                log.error("%s failed and is started again: %s", name, error, exc_info=not expected)
+        else:
+            return
+        await clock.sleep(pause)
+        pause = min(LONGEST_PAUSE_SECONDS, pause * 2)

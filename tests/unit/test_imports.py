@@ -1,0 +1,90 @@
+"""Which way imports may flow, and what the idle daemon must not have loaded."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "anagnorisisd"
+
+FOUNDATION = {"anagnorisisd", "anagnorisisd.errors", "anagnorisisd.config.schema"}
+ALLOWED = {
+    "domain": {"domain"},
+    "ports": {"domain", "ports"},
+    "services": {"domain", "ports", "services"},
+    "rpc": {"domain", "ports", "services", "rpc"},
+    "adapters": {"domain", "ports", "adapters"},
+    "ml": {"domain", "ml"},
+    "config": {"config"},
+    "console": {"domain", "ports", "console"},
+}
+HEAVY = ("torch", "transformers", "librosa", "openvino")
+
+
+def modules(room: str) -> list[Path]:
+    return sorted((PACKAGE / room).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def test_every_room_has_a_rule() -> None:
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+
+    assert rooms == set(ALLOWED)
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_imports_flow_one_way(room: str) -> None:
+    for path in modules(room):
+        for name in imports(path):
+            if not name.startswith("anagnorisisd") or name in FOUNDATION:
+                continue
+            assert name.split(".")[1] in ALLOWED[room], f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_the_domain_is_pure() -> None:
+    for path in modules("domain"):
+        for name in imports(path):
+            top = name.split(".")[0]
+            pure = top in {"anagnorisisd", "numpy"} or top in sys.stdlib_module_names
+            assert pure, f"{path.relative_to(ROOT)} imports {name}"
+            assert top not in {"os", "time", "random", "socket", "asyncio", "subprocess"}, (
+                f"{path.relative_to(ROOT)} imports {name}"
+            )
+
+
+def test_only_ml_imports_the_heavy_libraries() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if path.is_relative_to(PACKAGE / "ml"):
+            continue
+        for name in imports(path):
+            assert name.split(".")[0] not in HEAVY, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_clients_never_import_the_daemon() -> None:
+    for path in (ROOT / "clients" / "anagnorisis").rglob("*.py"):
+        assert not any(name.startswith("anagnorisisd") for name in imports(path)), path
+
+
+def test_importing_the_whole_daemon_loads_nothing_heavy() -> None:
+    script = (
+        "import sys, anagnorisisd.__main__, anagnorisisd.daemon; "
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert done.stdout.strip() == "[]"
