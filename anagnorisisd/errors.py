@@ -4,11 +4,18 @@ One tree, so that each edge (gRPC, MPD channel, command line) translates it in o
 A message names the value, the place and the remedy, in one line and without a full stop.
 """
 
+import copyreg
 from collections.abc import Sequence
+from typing import Any
 
 
 class AnagnorisisError(Exception):
     """Base of all errors of this program; its text is meant for the listener."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross from worker processes as pickles, and the default would call `__init__`
+        # with the finished message in place of what a subclass takes.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class ConfigError(AnagnorisisError):

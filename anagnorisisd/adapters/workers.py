@@ -1,0 +1,209 @@
+"""Worker processes: heavy work runs there, at low priority, and never takes the daemon along.
+
+Every place of the pool is an executor with a single process of its own, so that a crash or a
+hang is always the fault of exactly one task. A place is filled when a task comes and emptied
+when it was idle for a while. The parent starts, outlives and ends the workers:
+
+| what happens                      | what follows                                       |
+|-----------------------------------|----------------------------------------------------|
+| the target raises                 | `run` raises the same; the worker stays            |
+| the worker dies, or takes too long | `run` raises `WorkerLost`; the next task gets a new worker |
+| `run` is cancelled                | the worker is killed, the work is dropped          |
+| SIGINT or SIGTERM to the group    | ignored by the workers: the parent decides         |
+| the parent is killed              | the kernel kills the workers                       |
+"""
+
+import asyncio
+import ctypes
+import importlib
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import psutil
+from threadpoolctl import threadpool_limits
+
+from anagnorisisd.errors import WorkerLost
+
+NICENESS = 15
+PR_SET_PDEATHSIG = 1
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+class LocalProcess(ProcessPoolExecutor):
+    """An executor of one spawned process, which leaves music playing and the machine usable."""
+
+    def __init__(self, threads: int = 1) -> None:
+        super().__init__(
+            max_workers=1,
+            # Never fork: the daemon has threads (gRPC, watchdog) whose locks would be copied.
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_settle_in,
+            initargs=(os.getpid(), threads),
+        )
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Hand `fn` to the process, which is started now if there is none."""
+        # A worker inherits the mask: Ctrl-C while it starts must not end it with a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def kill_workers(self) -> None:
+        """End the process at once, whatever it is doing; its task ends as broken."""
+        # Python 3.14 has this as a public method; until then the attribute is the only way.
+        for process in list((self._processes or {}).values()):
+            process.kill()
+        self.shutdown(wait=False, cancel_futures=True)
+
+
+class WorkerPool:
+    """Up to `size` worker processes that run functions named by strings.
+
+    `executors` makes the executor of one place; anything that is a `concurrent.futures.Executor`
+    will do, a cluster's too.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        size: int,
+        idle_seconds: float,
+        threads: int = 1,
+        executors: Callable[[], Executor] | None = None,
+    ) -> None:
+        self.name = name
+        self.size = size
+        self._idle_seconds = idle_seconds
+        self._executors = executors or partial(LocalProcess, threads)
+        self._places = asyncio.Semaphore(size)
+        self._resting: dict[Executor, asyncio.TimerHandle] = {}
+        self._working: set[Executor] = set()
+        self._closed = False
+
+    async def run(self, target: str, *args: Any, timeout_seconds: float | None = None) -> Any:
+        """Return what the function `target` ("package.module:function") makes of `args`.
+
+        Waits for a free place first; `timeout_seconds` counts from then on, the start of a
+        worker included. Arguments and result must be picklable.
+
+        Raises:
+            WorkerLost: the worker died or took too long, or the pool was closed.
+            Exception: whatever the target raised.
+        """
+        async with self._places:
+            executor, answer = self._begin(target, args)
+            try:
+                await asyncio.wait({answer}, timeout=timeout_seconds)
+                if not answer.done():
+                    raise WorkerLost(f"gave up after {timeout_seconds:g} seconds")
+                lost = isinstance(answer.exception(), BrokenExecutor)
+            except BaseException:
+                answer.cancel()
+                self._abandon(executor)
+                raise
+            if lost:
+                self._abandon(executor)
+                raise WorkerLost(f"the {self.name} worker died during this task")
+            self._rest(executor)
+            return answer.result()
+
+    async def close(self) -> None:
+        """End all workers now, and wait until they are gone."""
+        self._closed = True
+        executors = [*self._working, *self._resting]
+        for executor in executors:
+            self._abandon(executor)
+        for executor in executors:
+            await asyncio.to_thread(executor.shutdown, wait=True)
+
+    def _begin(self, target: str, args: tuple[Any, ...]) -> tuple[Executor, asyncio.Future[Any]]:
+        # The loop's own thread starts the processes: the kernel's parent-death signal is sent
+        # when the starting *thread* ends, and a helper thread may end at any time.
+        if self._closed:
+            raise WorkerLost(f"the {self.name} workers are being stopped")
+        while self._resting:
+            executor, timer = self._resting.popitem()
+            timer.cancel()
+            with suppress(BrokenExecutor):  # it died while idle: that is no task's fault
+                return self._submit(executor, target, args)
+            self._abandon(executor)
+        return self._submit(self._executors(), target, args)
+
+    def _submit(
+        self, executor: Executor, target: str, args: tuple[Any, ...]
+    ) -> tuple[Executor, asyncio.Future[Any]]:
+        answer = asyncio.wrap_future(executor.submit(call, target, args))
+        self._working.add(executor)
+        return executor, answer
+
+    def _rest(self, executor: Executor) -> None:
+        self._working.discard(executor)
+        if self._closed:
+            return
+        loop = asyncio.get_running_loop()
+        self._resting[executor] = loop.call_later(self._idle_seconds, self._leave, executor)
+
+    def _leave(self, executor: Executor) -> None:
+        del self._resting[executor]
+        executor.shutdown(wait=False)
+
+    def _abandon(self, executor: Executor) -> None:
+        self._working.discard(executor)
+        if timer := self._resting.pop(executor, None):
+            timer.cancel()
+        if isinstance(executor, LocalProcess):
+            executor.kill_workers()
+        else:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def call(target: str, args: tuple[Any, ...]) -> Any:
+    """Import and call `target`; runs in the worker."""
+    module, _, function = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)(*args)
+    except Exception as error:
+        if _survives_pickling(error):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None
+
+
+def _survives_pickling(error: Exception) -> bool:
+    """Say whether the parent can be told: an error that it cannot read would break the pool."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - made one call earlier, here
+    except Exception:
+        return False
+    return True
+
+
+def _settle_in(parent: int, threads: int) -> None:
+    """Make this process a well-behaved worker of `parent`; each step is best effort."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it went before the kernel was told
+        os._exit(1)
+    # The variables are for libraries still to come, the limits for those loaded already.
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    threadpool_limits(threads)
+    with suppress(OSError):
+        os.nice(NICENESS)
+    with suppress(AttributeError, OSError, psutil.Error):
+        psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)

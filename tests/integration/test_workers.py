@@ -1,0 +1,162 @@
+"""Worker processes: what goes wrong in one stays there, and none outlives the daemon."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.errors import EmbeddingFailed, WorkerLost
+from tests.support.until import until
+
+JOBS = "tests.integration.jobs"
+
+
+def executor_threads() -> list[threading.Thread]:
+    """The threads in which executors watch over their processes."""
+    return [one for one in threading.enumerate() if "ExecutorManager" in type(one).__name__]
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(name="test", size=2, idle_seconds=60)
+    yield pool
+    await pool.close()
+
+
+async def test_a_worker_answers(pool: WorkerPool) -> None:
+    assert await pool.run(f"{JOBS}:add", 2, 3) == 5
+
+
+async def test_an_error_of_the_target_arrives_whole_and_the_worker_stays(pool: WorkerPool) -> None:
+    before = await pool.run(f"{JOBS}:pid")
+
+    with pytest.raises(EmbeddingFailed, match="no sound in it") as caught:
+        await pool.run(f"{JOBS}:fail")
+
+    assert caught.value.permanent
+    assert await pool.run(f"{JOBS}:pid") == before
+
+
+async def test_an_error_that_cannot_travel_is_told_in_words(pool: WorkerPool) -> None:
+    with pytest.raises(RuntimeError, match="Stubborn: one and two"):
+        await pool.run(f"{JOBS}:fail_stubbornly")
+
+
+@pytest.mark.parametrize("end", ["die", "crash"])
+async def test_a_dead_worker_costs_only_its_own_task(pool: WorkerPool, end: str) -> None:
+    lost, *others = await asyncio.gather(
+        pool.run(f"{JOBS}:{end}"),
+        *(pool.run(f"{JOBS}:add", number, 1) for number in range(6)),
+        return_exceptions=True,
+    )
+
+    assert isinstance(lost, WorkerLost)
+    assert others == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_worker_that_dies_while_idle_is_no_tasks_fault(pool: WorkerPool) -> None:
+    worker = psutil.Process(await pool.run(f"{JOBS}:pid"))
+    worker.kill()
+    await until(lambda: not worker.is_running())
+    await until(lambda: not executor_threads())
+
+    assert await pool.run(f"{JOBS}:add", 1, 1) == 2
+
+
+async def test_a_hung_worker_is_given_up(pool: WorkerPool, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    await pool.run(f"{JOBS}:pid")
+
+    with pytest.raises(WorkerLost, match="gave up after"):
+        await pool.run(f"{JOBS}:hang", str(started), timeout_seconds=0.5)
+
+    await until(lambda: not psutil.pid_exists(int(started.read_text())))
+    assert await pool.run(f"{JOBS}:add", 1, 1) == 2
+
+
+async def test_cancelling_a_task_ends_its_worker(pool: WorkerPool, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    task = asyncio.create_task(pool.run(f"{JOBS}:hang", str(started)))
+    await until(lambda: started.exists() and bool(started.read_text()))
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: not psutil.pid_exists(int(started.read_text())))
+
+
+async def test_workers_leave_when_idle() -> None:
+    pool = WorkerPool(name="test", size=1, idle_seconds=0.05)
+    try:
+        worker = await pool.run(f"{JOBS}:pid")
+        await until(lambda: not psutil.pid_exists(worker))
+        assert await pool.run(f"{JOBS}:pid") != worker
+    finally:
+        await pool.close()
+
+
+async def test_closing_is_prompt_in_the_middle_of_a_task(pool: WorkerPool, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    task = asyncio.create_task(pool.run(f"{JOBS}:hang", str(started)))
+    await until(lambda: started.exists() and bool(started.read_text()))
+    before = time.monotonic()
+
+    await pool.close()
+
+    assert time.monotonic() - before < 2
+    with pytest.raises(WorkerLost):
+        await task
+    assert not psutil.pid_exists(int(started.read_text()))
+    with pytest.raises(WorkerLost, match="being stopped"):
+        await pool.run(f"{JOBS}:pid")
+
+
+async def test_a_worker_leaves_music_playing_and_the_machine_usable(pool: WorkerPool) -> None:
+    manners = await pool.run(f"{JOBS}:manners")
+
+    assert manners["nice"] >= 15
+    assert manners["io"] == psutil.IOPRIO_CLASS_IDLE
+    assert manners["interrupt"] == signal.SIG_IGN
+    assert manners["threads"] == "1"
+    assert manners["heavy"] == []
+
+
+async def test_any_executor_can_take_the_place_of_the_processes() -> None:
+    pool = WorkerPool(name="test", size=2, idle_seconds=60, executors=ThreadPoolExecutor)
+    try:
+        assert await pool.run(f"{JOBS}:pid") == os.getpid()
+    finally:
+        await pool.close()
+
+
+async def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    script = (
+        "import asyncio, sys\n"
+        "from anagnorisisd.adapters.workers import WorkerPool\n"
+        "if __name__ == '__main__':\n"
+        "    pool = lambda: WorkerPool(name='test', size=1, idle_seconds=60)\n"
+        "    async def main(): await pool().run('tests.integration.jobs:hang', sys.argv[1])\n"
+        "    asyncio.run(main())\n"
+    )
+    parent = tmp_path / "parent.py"
+    parent.write_text(script)
+    root = Path(__file__).parents[2]
+    daemon = await asyncio.create_subprocess_exec(
+        sys.executable, parent, started, env=os.environ | {"PYTHONPATH": str(root)}
+    )
+    await until(lambda: started.exists() and bool(started.read_text()))
+    daemon.kill()
+    await daemon.wait()
+
+    await until(lambda: not psutil.pid_exists(int(started.read_text())))
