@@ -1,0 +1,1 @@
+"""The Python client of Anagnorisis for MPD: the command line and the stubs of the contract."""
