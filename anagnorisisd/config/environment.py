@@ -1,0 +1,47 @@
+"""Settings from environment variables: `ANAGNORISIS_PICKS__AHEAD=5`."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from anagnorisisd.config.settings import Key, Problem, Setting, dotted, fields
+from anagnorisisd.config.wording import allowed, nearest_key
+
+PREFIX = "ANAGNORISIS_"
+SEPARATOR = "__"
+
+
+def read(environment: Mapping[str, str]) -> Iterator[Setting | Problem]:
+    """Yield the settings among the variables.
+
+    Variables without a double underscore belong to others: the client has `ANAGNORISIS_SOCKET`.
+    """
+    known = dict(fields())
+    for name, text in sorted(environment.items()):
+        if name.startswith(PREFIX) and SEPARATOR in name:
+            key = tuple(name.removeprefix(PREFIX).lower().split(SEPARATOR))
+            if key in known:
+                yield Setting(key, value(text, known[key]), name, Path.cwd())
+            else:
+                yield Problem(name, f"{dotted(key)}: unknown key{nearest_key(key)}")
+
+
+def variable(key: Key) -> str:
+    """Return the name of the variable that sets `key`."""
+    return PREFIX + SEPARATOR.join(key).upper()
+
+
+def value(text: str, field: FieldInfo) -> object:
+    """Return `text` as the type it looks like where the field takes no text, else as it is.
+
+    So `#` or `:` in a path mean nothing, while numbers and lists are read as in a file.
+    """
+    if any(word in allowed(field) for word in ("number", "true", "list")):
+        try:
+            return YAML(typ="safe").load(text)
+        except YAMLError:
+            return text
+    return text
