@@ -1,0 +1,71 @@
+"""The log: short lines for people, or lines with a priority for systemd's journal.
+
+The journal reads a leading `<6>` as the priority (sd-daemon(3)) and adds the time itself.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+
+from anagnorisisd.config.schema import Log, LogFormat
+
+PRIORITIES = {
+    logging.DEBUG: 7,
+    logging.INFO: 6,
+    logging.WARNING: 4,
+    logging.ERROR: 3,
+    logging.CRITICAL: 2,
+}
+QUIET_LIBRARIES = ("apscheduler", "asyncio", "grpc", "mpd", "watchdog")
+"""Their info and debug lines say nothing to a listener."""
+
+
+class JournalFormatter(logging.Formatter):
+    """One line per record, newlines folded, so that each line of a traceback has its priority."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record with its priority in front of every line."""
+        mark = f"<{PRIORITIES.get(record.levelno, 6)}>"
+        return "\n".join(mark + line for line in super().format(record).splitlines())
+
+
+class CurrentStderr(logging.Handler):
+    """Writes to whatever `sys.stderr` is at the moment: a live display may stand in for it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; a broken stream is reported the way logging does, never raised."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
+def start(config: Log, variables: Mapping[str, str]) -> None:
+    """Send the log of the whole process to standard error, as the configuration says."""
+    handler = CurrentStderr()
+    if _for_journal(config.format, variables):
+        handler.setFormatter(JournalFormatter("%(message)s"))
+    else:
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+        )
+    logging.basicConfig(level=config.level.value.upper(), handlers=[handler], force=True)
+    for library in QUIET_LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def _for_journal(chosen: LogFormat, variables: Mapping[str, str]) -> bool:
+    return chosen is LogFormat.JOURNAL or (
+        chosen is LogFormat.AUTO and _is_the_journal(variables.get("JOURNAL_STREAM", ""))
+    )
+
+
+def _is_the_journal(stream: str) -> bool:
+    """Tell whether standard error is the stream systemd named; a redirected one is not."""
+    try:
+        found = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return stream == f"{found.st_dev}:{found.st_ino}"
