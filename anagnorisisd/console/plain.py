@@ -1,0 +1,52 @@
+"""Calm lines for a pipe or a file: each thing is said when it changes, and once."""
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from anagnorisisd.console import wording
+from anagnorisisd.console.snapshot import Snapshot
+
+EMBEDDING_STEPS = 10
+"""Into how many lines the progress of a long embedding is divided."""
+
+
+class PlainScreen:
+    """Writes a line for whatever is new since the last snapshot."""
+
+    def __init__(self, stream: TextIO, client: str) -> None:
+        self._stream = stream
+        self._client = client
+        self._said: dict[str, object] = {}
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Write what is new."""
+        for subject, version, line in self._lines(snapshot):
+            if self._said.get(subject) != version:
+                self._said[subject] = version
+                print(line, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing is left to be undone."""
+
+    def _lines(self, snapshot: Snapshot) -> Iterator[tuple[str, object, str]]:
+        """Yield a subject, the version of it that was shown, and the line that shows it."""
+        if snapshot.scan and snapshot.scan.done:
+            yield "scan", snapshot.scan, wording.scanning(snapshot.scan)
+        if snapshot.embedding:
+            progress = snapshot.embedding
+            total = progress.done + progress.pending
+            step = progress.done * EMBEDDING_STEPS // total if total else EMBEDDING_STEPS
+            yield "embedding", (step, total), wording.embedding(progress)
+        for notice in snapshot.notices:
+            yield notice, True, notice
+        playing = wording.playing(snapshot)
+        yield "playing", playing, playing
+        if snapshot.current:
+            yield "hint", True, wording.how_to_rate(self._client)
+        ahead = [track.track_id for track, _ in snapshot.ahead]
+        if ahead:
+            yield "ahead", ahead, "\n".join(self._ahead(snapshot))
+
+    def _ahead(self, snapshot: Snapshot) -> Iterator[str]:
+        for track, why in snapshot.ahead:
+            yield f"  ahead: {wording.name(track)} ({wording.factors(why)})"

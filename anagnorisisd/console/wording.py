@@ -1,0 +1,86 @@
+"""Tracks, ratings and reasons in words, the same on a terminal and in plain lines."""
+
+from anagnorisisd.console.snapshot import Scanning, Snapshot
+from anagnorisisd.domain.embedding import EmbeddingProgress
+from anagnorisisd.domain.pick import Explanation
+from anagnorisisd.domain.player import Phase
+from anagnorisisd.domain.track import Track
+
+
+def name(track: Track) -> str:
+    """Return `Artist – Title`, printable whatever the tags hold."""
+    text = f"{track.tags.artist} – {track.title}" if track.tags.artist else track.title
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def opinion(track: Track) -> str:
+    """Return what is thought of a track: `rated 8`, `predicted 6.3 ± 1.2`, `no opinion yet`."""
+    if track.rating is not None:
+        return f"rated {track.rating:g}"
+    if track.prediction is not None:
+        return f"predicted {track.prediction.mean:.1f} ± {track.prediction.stddev:.1f}"
+    return "no opinion yet"
+
+
+def factors(why: Explanation) -> str:
+    """Return the factors of a weight: `rating 1.44 x skips 1 x recency 0.97 = 1.4 (2.3 %)`."""
+    parts = [
+        f"{_source(why)} {why.rating:.1f} gives {why.rating_factor:.3g}",
+        f"skips {why.skip_factor:.2g}",
+        f"recency {why.recency_factor:.2g}",
+        *(f"{guard.replace('_', ' ')} {factor:.2g}" for guard, factor in why.guards.items()),
+    ]
+    return f"{' × '.join(parts)}; chance {why.probability:.1%}"
+
+
+def _source(why: Explanation) -> str:
+    return "mean rating" if why.rating_source == "mean" else why.rating_source
+
+
+def scanning(scan: Scanning) -> str:
+    """Return how a scan goes, or went."""
+    state = "Library" if scan.done else "Scanning"
+    return f"{state}: {plural(scan.found, 'file')}, {scan.added} new"
+
+
+def embedding(progress: EmbeddingProgress) -> str:
+    """Return how far the embedding has come."""
+    total = progress.done + progress.pending + progress.failed
+    text = f"Embedding: {progress.done} of {plural(total, 'track')}"
+    if progress.failed:
+        text += f", {progress.failed} failed"
+    left = progress.seconds_left
+    return f"{text}, {duration(left)} left" if progress.pending and left else text
+
+
+def playing(snapshot: Snapshot) -> str:
+    """Return what the player does, in one line."""
+    if snapshot.link is not None and not snapshot.link.connected:
+        return f"MPD: {snapshot.link.reason or 'not connected'}; trying again"
+    if snapshot.player is None:
+        return "MPD: not asked yet"
+    if snapshot.player.uri is None or snapshot.player.phase is Phase.STOP:
+        return "Nothing is playing; start it in your MPD client"
+    verb = "Playing" if snapshot.player.phase is Phase.PLAY else "Paused"
+    if snapshot.current is None:
+        return f"{verb}: {snapshot.player.uri} (not in the library)"
+    return f"{verb}: {name(snapshot.current)} ({opinion(snapshot.current)})"
+
+
+def how_to_rate(client: str) -> str:
+    """Return the hint at the commands."""
+    return f"Rate what plays, 0 to 10: {client} rate 8    Why it was picked: {client} why"
+
+
+def duration(seconds: float) -> str:
+    """Return `45 s`, `12 min`, `3.5 h`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return `1 track`, `2 tracks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
