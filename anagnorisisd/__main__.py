@@ -1,0 +1,116 @@
+"""The command line of the daemon: arguments and configuration in, an exit code out."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from anagnorisisd import console
+from anagnorisisd.adapters import logs
+from anagnorisisd.config import load, places
+from anagnorisisd.config.schema import Config
+from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
+
+FLAGS = {
+    "music": ("music", "directory"),
+    "mpd": ("mpd", "address"),
+    "state": ("state", "directory"),
+    "log_level": ("log", "level"),
+}
+FAILED, MISCONFIGURED, TRY_LATER = 1, 2, 75
+"""Exit codes; 75 is EX_TEMPFAIL of sysexits.h. 2 is also argparse's for wrong usage."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in `argv` and return its exit code; errors are said in one line each."""
+    arguments = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], None] = arguments.command
+    try:
+        command(arguments)
+    except ConfigError as error:
+        return _told(error, MISCONFIGURED)
+    except AlreadyRunning as error:
+        return _told(error, TRY_LATER)
+    except AnagnorisisError as error:
+        return _told(error, FAILED)
+    except KeyboardInterrupt:
+        return _told("interrupted", FAILED)
+    return 0
+
+
+def _told(what: object, code: int) -> int:
+    print(what, file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    flags.add_argument(
+        "--config", type=Path, metavar="FILE", help="read this file instead of the listener's own"
+    )
+    flags.add_argument("--music", metavar="FOLDER", help="the music folder")
+    flags.add_argument("--mpd", metavar="ADDRESS", help="MPD's socket path or host:port")
+    flags.add_argument("--state", metavar="FOLDER", help="where to keep what is known")
+    flags.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
+    parser = argparse.ArgumentParser(
+        prog="anagnorisisd",
+        parents=[flags],
+        description="Keeps an MPD queue filled with what you will like. Without a command: run.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"anagnorisisd {version('anagnorisisd')}"
+    )
+    parser.set_defaults(command=_run)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, command, summary in (
+        ("run", _run, "watch the music, learn, and keep the queue filled"),
+        ("check-config", _check_config, "say what is wrong with the configuration, or what holds"),
+    ):
+        added = commands.add_parser(name, parents=[flags], help=summary, description=summary)
+        added.set_defaults(command=command)
+    return parser
+
+
+def _configured(arguments: argparse.Namespace) -> tuple[Config, places.Places]:
+    given: load.Flags = {
+        key: (f"--{name.replace('_', '-')}", getattr(arguments, name))
+        for name, key in FLAGS.items()
+        if hasattr(arguments, name)
+    }
+    config = load.load(given, os.environ, getattr(arguments, "config", None))
+    return config, places.resolve(config, os.environ)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    config, where = _configured(arguments)
+    logs.start(config.log, os.environ)
+    from anagnorisisd import daemon  # what it imports takes a while; wrong usage is told at once
+
+    screen = console.screen_for(sys.stdout, os.environ)
+    try:
+        asyncio.run(daemon.run(config, where, screen))
+    finally:
+        if screen:
+            screen.close()
+
+
+def _check_config(arguments: argparse.Namespace) -> None:
+    _, where = _configured(arguments)
+    files = load.sources(getattr(arguments, "config", None))
+    print("The configuration can be used.")
+    for name, value in (
+        ("read from", ", ".join(map(str, files)) or "no file; every key has its default"),
+        ("music", where.music if where.music.is_dir() else f"{where.music} (not there now)"),
+        ("state", where.state),
+        ("socket", where.socket),
+        ("models", where.models),
+        ("cache", where.cache),
+    ):
+        print(f"  {name:<10} {value}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
