@@ -1,0 +1,25 @@
+# Everything a listener or a contributor types. `make` alone lists it.
+.PHONY: help setup run test check lock
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: .venv/.complete ## Make .venv from the locked dependencies
+
+.venv/.complete: pyproject.toml clients/pyproject.toml requirements.lock
+	@python="$$(tools/find-python.sh)" && exec "$$python" -m tools.setup
+
+run: setup ## Set up and run in the foreground; MUSIC=/path/to/music chooses the folder
+	@exec .venv/bin/python -m tools.run
+
+test: check ## Check everything, tests against a real MPD included
+	@.venv/bin/python -m tools.system_packages mpd mpc
+	.venv/bin/pytest -n 2
+
+check: setup ## Check format, lint and types only
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+lock: setup ## Pin what is installed in .venv as requirements.lock
+	@.venv/bin/python -m tools.lock
