@@ -1,0 +1,102 @@
+"""Taking scanned files in: new tracks, new places of known ones, problems."""
+
+from collections.abc import Iterable, Sequence
+
+import sqlite_utils
+
+from anagnorisisd.adapters.sqlite import rows
+from anagnorisisd.domain.track import ScannedFile, TrackId, Uri
+from anagnorisisd.ports.stores import Absorbed
+
+PLACE = """
+INSERT INTO files (path, track, problem, present, seen_at, size_bytes, mtime_ns,
+    title, artist, album, album_artist, genre, year, duration_seconds, searched)
+VALUES (:path, :track, :problem, 1, :seen_at, :size_bytes, :mtime_ns,
+    :title, :artist, :album, :album_artist, :genre, :year, :duration_seconds, :searched)
+ON CONFLICT (path, track) DO UPDATE SET present = 1, seen_at = excluded.seen_at,
+    size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, title = excluded.title,
+    artist = excluded.artist, album = excluded.album, album_artist = excluded.album_artist,
+    genre = excluded.genre, year = excluded.year, searched = excluded.searched,
+    duration_seconds = excluded.duration_seconds
+"""
+
+
+def absorb(db: sqlite_utils.Database, files: Sequence[ScannedFile], at: float) -> Absorbed:
+    """Store a batch of files."""
+    added: list[TrackId] = []
+    moved = changed = problems = 0
+    for file in files:
+        if file.track_id is None:
+            _place(db, file, None, at)
+            problems += 1
+            continue
+        track = _known(db, file.track_id)
+        if track is None:
+            _place(db, file, _new(db, file.track_id, at), at)
+            added.append(file.track_id)
+        elif _place(db, file, track, at):
+            moved += 1
+        else:
+            changed += 1
+    return Absorbed(tuple(added), moved, changed, problems)
+
+
+def mark_missing(db: sqlite_utils.Database, uris: Iterable[Uri]) -> int:
+    """Mark files as gone; return how many tracks thereby lost their last file."""
+    paths = [(rows.path(uri),) for uri in uris]
+    before = _present_tracks(db)
+    db.conn.executemany("DELETE FROM files WHERE path = ? AND track IS NULL", paths)
+    db.conn.executemany("UPDATE files SET present = 0 WHERE path = ? AND present", paths)
+    return before - _present_tracks(db)
+
+
+def _known(db: sqlite_utils.Database, track_id: TrackId) -> int | None:
+    row = db.execute("SELECT id FROM tracks WHERE track_id = ?", [track_id]).fetchone()
+    return None if row is None else int(row["id"])
+
+
+def _new(db: sqlite_utils.Database, track_id: TrackId, at: float) -> int:
+    cursor = db.execute("INSERT INTO tracks (track_id, added_at) VALUES (?, ?)", [track_id, at])
+    return int(cursor.lastrowid or 0)
+
+
+def _place(db: sqlite_utils.Database, file: ScannedFile, track: int | None, at: float) -> bool:
+    """Let `track`, or a problem, lie at the file's path; return whether that is news."""
+    path = rows.path(file.uri)
+    known = db.execute("SELECT 1 FROM files WHERE path = ? AND track = ?", [path, track]).fetchone()
+    # What was there before is there no more: another track, or a problem.
+    db.execute("DELETE FROM files WHERE path = ? AND track IS NULL", [path])
+    db.execute(
+        "UPDATE files SET present = 0 WHERE path = ? AND present AND track IS NOT ?", [path, track]
+    )
+    db.execute(PLACE, _columns(file, path, track, at))
+    return known is None
+
+
+def _columns(
+    file: ScannedFile, path: bytes, track: int | None, at: float
+) -> dict[str, str | bytes | float | None]:
+    tags = file.tags
+    shown = path.decode(errors="replace")
+    searched = "\n".join(filter(None, (tags.title, tags.artist, tags.album, shown)))
+    return {
+        "path": path,
+        "track": track,
+        "problem": None if track else rows.text(file.problem or "cannot be used"),
+        "seen_at": at,
+        "size_bytes": file.stamp.size_bytes,
+        "mtime_ns": file.stamp.mtime_ns,
+        "title": rows.text(tags.title),
+        "artist": rows.text(tags.artist),
+        "album": rows.text(tags.album),
+        "album_artist": rows.text(tags.album_artist),
+        "genre": rows.text(tags.genre),
+        "year": tags.year,
+        "duration_seconds": file.duration_seconds,
+        "searched": rows.text(searched.casefold()),
+    }
+
+
+def _present_tracks(db: sqlite_utils.Database) -> int:
+    (count,) = db.execute("SELECT count(*) FROM tracks WHERE present = 1").fetchone()
+    return int(count)

@@ -1,0 +1,158 @@
+"""Evaluators: every trained version, its metrics, and the predicted ratings."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import sqlite_utils
+
+from anagnorisisd.adapters.sqlite import rows
+from anagnorisisd.adapters.sqlite.database import Database, Row
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import (
+    EvaluatorStatus,
+    EvaluatorVersion,
+    Floats64,
+    Metrics,
+    TrainedModel,
+)
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import InvalidValue
+
+SELECT = """SELECT v.version, v.kind, e.name, e.version AS embedder_version, e.dimension,
+    v.trained_at, v.rating_count, v.metrics, v.status, v.verdict
+    FROM evaluators v JOIN embedders e ON e.id = v.embedder"""
+
+ADD = """
+INSERT INTO evaluators
+    (kind, embedder, trained_at, rating_count, metrics, notes, status, verdict, blob)
+VALUES (:kind, :embedder, :at, :rating_count, :metrics, :notes, :status, :verdict, :blob)
+"""
+
+PREDICT = """INSERT INTO predictions (track, version, mean, stddev)
+    SELECT id, ?2, ?3, ?4 FROM tracks WHERE track_id = ?1
+    ON CONFLICT (track) DO UPDATE SET version = ?2, mean = ?3, stddev = ?4"""
+
+
+class SqliteEvaluators:
+    """`EvaluatorStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        model: TrainedModel,
+        stamp: EmbedderStamp,
+        *,
+        rating_count: int,
+        status: EvaluatorStatus,
+        verdict: str,
+        at: float,
+    ) -> EvaluatorVersion:
+        """Store a version; `CURRENT` retires the one in charge."""
+
+        def job(db: sqlite_utils.Database) -> EvaluatorVersion:
+            if status is EvaluatorStatus.CURRENT:
+                _retire(db)
+            values = {
+                "kind": model.kind,
+                "embedder": rows.ensured_embedder(db, stamp),
+                "at": at,
+                "rating_count": rating_count,
+                "metrics": json.dumps(asdict(model.metrics)),
+                "notes": json.dumps(dict(model.notes)),
+                "status": status,
+                "verdict": verdict,
+                "blob": model.blob,
+            }
+            return _version(db, int(db.execute(ADD, values).lastrowid or 0))
+
+        return await self._database.write(job)
+
+    async def current(self) -> EvaluatorVersion | None:
+        """Return the evaluator in charge."""
+        query = f"{SELECT} WHERE v.status = 'current'"
+        row = await self._database.read(lambda db: db.execute(query).fetchone())
+        return None if row is None else _evaluator(row)
+
+    async def blob(self, version: int) -> bytes:
+        """Return the serialised model of a version; raise `InvalidValue` if there is none."""
+
+        def job(db: sqlite_utils.Database) -> bytes:
+            _version(db, version)
+            query = "SELECT blob FROM evaluators WHERE version = ?"
+            return bytes(db.execute(query, [version]).fetchone()["blob"])
+
+        return await self._database.read(job)
+
+    async def update_blob(self, version: int, blob: bytes) -> None:
+        """Replace the model of a version; raise `InvalidValue` if there is none."""
+
+        def job(db: sqlite_utils.Database) -> None:
+            _version(db, version)
+            db.execute("UPDATE evaluators SET blob = ? WHERE version = ?", [blob, version])
+
+        await self._database.write(job)
+
+    async def versions(self, limit: int) -> Sequence[EvaluatorVersion]:
+        """Return versions, newest first."""
+        query = f"{SELECT} ORDER BY v.version DESC LIMIT ?"
+        found = await self._database.read(lambda db: db.execute(query, [limit]).fetchall())
+        return [_evaluator(row) for row in found]
+
+    async def make_current(self, version: int) -> EvaluatorVersion:
+        """Put an earlier version in charge; raise `InvalidValue` if there is none."""
+
+        def job(db: sqlite_utils.Database) -> EvaluatorVersion:
+            _version(db, version)
+            _retire(db)
+            db.execute("UPDATE evaluators SET status = 'current' WHERE version = ?", [version])
+            return _version(db, version)
+
+        return await self._database.write(job)
+
+    async def put_predictions(
+        self, version: int, track_ids: Sequence[TrackId], mean: Floats64, stddev: Floats64
+    ) -> None:
+        """Store predicted ratings, replacing those of the same tracks."""
+        values = [
+            (track_id, version, *prediction)
+            for track_id, *prediction in zip(track_ids, mean.tolist(), stddev.tolist(), strict=True)
+        ]
+        await self._database.write(lambda db: db.conn.executemany(PREDICT, values))
+
+    async def last_training(self) -> float | None:
+        """Return when the newest training ended."""
+        query = "SELECT ended_at FROM trainings ORDER BY id DESC LIMIT 1"
+        row = await self._database.read(lambda db: db.execute(query).fetchone())
+        return None if row is None else float(row["ended_at"])
+
+    async def record_training(self, at: float, outcome: str) -> None:
+        """Remember that a training ended."""
+        insert = "INSERT INTO trainings (ended_at, outcome) VALUES (?, ?)"
+        await self._database.write(lambda db: db.execute(insert, [at, rows.text(outcome)]))
+
+
+def _retire(db: sqlite_utils.Database) -> None:
+    db.execute("UPDATE evaluators SET status = 'retired' WHERE status = 'current'")
+
+
+def _version(db: sqlite_utils.Database, version: int) -> EvaluatorVersion:
+    row = db.execute(f"{SELECT} WHERE v.version = ?", [version]).fetchone()
+    if row is None:
+        raise InvalidValue("version", f"there is no evaluator {version}")
+    return _evaluator(row)
+
+
+def _evaluator(row: Row) -> EvaluatorVersion:
+    return EvaluatorVersion(
+        version=row["version"],
+        kind=row["kind"],
+        stamp=EmbedderStamp(row["name"], row["embedder_version"], row["dimension"]),
+        trained_at=row["trained_at"],
+        rating_count=row["rating_count"],
+        metrics=Metrics(**json.loads(row["metrics"])),
+        status=EvaluatorStatus(row["status"]),
+        verdict=row["verdict"],
+    )

@@ -1,0 +1,105 @@
+"""The library: tracks and the files that they lie in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import islice
+
+from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, rows
+from anagnorisisd.adapters.sqlite.database import Database
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.rating import WITHOUT_OPINION
+from anagnorisisd.domain.score import Candidates
+from anagnorisisd.domain.track import FileStamp, ScannedFile, Track, TrackId, Uri
+from anagnorisisd.ports.stores import Absorbed, LibraryCounts, TrackFilter, TrackOrder
+
+MISSING_AT_ONCE = 1_000
+"""Files marked missing in one transaction: a whole unmounted library must not hold up a rating."""
+
+
+class SqliteLibrary:
+    """`LibraryStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def stamps(self) -> Mapping[Uri, FileStamp]:
+        """Return the stamp of every file that is not missing."""
+        found: dict[Uri, FileStamp] = {}
+        page = """SELECT id AS key, path, size_bytes, mtime_ns FROM files
+            WHERE present AND id > :after ORDER BY id LIMIT :size"""
+        async for files in self._database.pages(page, {}, candidates.PAGE_SIZE):
+            for _, path, size_bytes, mtime_ns in files:
+                found[rows.uri(path)] = FileStamp(size_bytes, mtime_ns)
+        return found
+
+    async def absorb(self, files: Sequence[ScannedFile], at: float) -> Absorbed:
+        """Store a batch of files; `moved` counts new places of known tracks, copies included."""
+        return await self._database.write(lambda db: absorbing.absorb(db, files, at))
+
+    async def mark_missing(self, uris: Iterable[Uri], at: float) -> int:
+        """Mark files as gone, a thousand a transaction."""
+        remaining, lost = iter(uris), 0
+        while batch := list(islice(remaining, MISSING_AT_ONCE)):
+            lost += await self._database.write(partial(absorbing.mark_missing, uris=batch))
+        return lost
+
+    async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
+        """Return one track."""
+        return await self._database.read(lambda db: listing.one(db, track_id, stamp))
+
+    async def track_at(self, uri: Uri) -> TrackId | None:
+        """Return the track whose file lies, or last lay, at `uri`."""
+        query = """SELECT track_id FROM files f JOIN tracks t ON t.id = f.track WHERE path = ?
+            ORDER BY f.present DESC, f.seen_at DESC, f.id DESC LIMIT 1"""
+        row = await self._database.read(lambda db: db.execute(query, [rows.path(uri)]).fetchone())
+        return None if row is None else TrackId(row["track_id"])
+
+    async def tracks(
+        self,
+        stamp: EmbedderStamp,
+        *,
+        only: TrackFilter = TrackFilter.ALL,
+        order: TrackOrder = TrackOrder.ADDED,
+        text: str = "",
+        limit: int,
+        offset: int = 0,
+    ) -> Sequence[Track]:
+        """Return a page of tracks; each word of `text` must occur."""
+        return await self._database.read(
+            lambda db: listing.page(
+                db, stamp, only=only, order=order, text=text, limit=limit, offset=offset
+            )
+        )
+
+    async def uris(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, Uri]:
+        """Return a present file of each track that has one."""
+        query = """SELECT track_id, path FROM tracks t JOIN files f ON f.id = t.file
+            WHERE t.present AND track_id IN (SELECT value FROM json_each(?))"""
+        found = await self._database.read(
+            lambda db: db.execute(query, [rows.listed(track_ids)]).fetchall()
+        )
+        return {TrackId(track_id): rows.uri(path) for track_id, path in found}
+
+    async def counts(self, stamp: EmbedderStamp) -> LibraryCounts:
+        """Return how many tracks there are in each state."""
+        return await self._database.read(lambda db: listing.counts(db, stamp))
+
+    async def problems(self) -> Sequence[tuple[Uri, str]]:
+        """Return the present files that cannot be used, by path."""
+        query = "SELECT path, problem FROM files WHERE track IS NULL ORDER BY path"
+        found = await self._database.read(lambda db: db.execute(query).fetchall())
+        return [(rows.uri(path), problem) for path, problem in found]
+
+    async def candidates(
+        self, excluded_folders: Sequence[str] = (), excluded_genres: Sequence[str] = ()
+    ) -> Candidates:
+        """Return all present tracks as columns."""
+        folders = [rows.path(Uri(folder.strip("/"))) for folder in excluded_folders]
+        excluded = await self._database.read(lambda db: candidates.below(db, folders))
+        columns = candidates.Columns(excluded, excluded_genres)
+        async for page in self._database.pages(candidates.PAGE, {}, candidates.PAGE_SIZE):
+            columns.add(page)
+        mean = await self._database.read(
+            lambda db: db.execute("SELECT avg(rating) FROM tracks WHERE rating NOT NULL").fetchone()
+        )
+        return columns.candidates(WITHOUT_OPINION if mean[0] is None else mean[0])

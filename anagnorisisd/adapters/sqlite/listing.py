@@ -1,0 +1,119 @@
+"""Tracks as the listener sees them: single ones, pages and counts."""
+
+from collections.abc import Sequence
+
+import sqlite_utils
+
+from anagnorisisd.adapters.sqlite import rows
+from anagnorisisd.adapters.sqlite.database import Row
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.track import Prediction, Track, TrackId, TrackState
+from anagnorisisd.errors import UnknownTrack
+from anagnorisisd.ports.stores import LibraryCounts, TrackFilter, TrackOrder
+
+STATE = """CASE WHEN NOT t.present THEN 'missing' WHEN e.id IS NOT NULL THEN 'embedded'
+    WHEN x.track IS NOT NULL THEN 'failed' ELSE 'pending' END"""
+
+TABLES = """tracks t
+    JOIN files f ON f.id = t.file
+    LEFT JOIN predictions p ON p.track = t.id
+    LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
+    LEFT JOIN failures x ON x.embedder = :embedder AND x.track = t.id AND x.final"""
+
+COLUMNS = f"""t.track_id, t.added_at, t.rating, t.full_plays, t.skips, t.last_played_at,
+    f.path, {rows.TAGS}, f.duration_seconds, p.mean, p.stddev, x.reason, {STATE} AS state"""
+
+WHERE = {
+    TrackFilter.ALL: "1",
+    TrackFilter.RATED: "t.rating IS NOT NULL",
+    TrackFilter.UNRATED: "t.rating IS NULL",
+    TrackFilter.PENDING: f"{STATE} = 'pending'",
+    TrackFilter.FAILED: f"{STATE} = 'failed'",
+    TrackFilter.MISSING: "t.present = 0",
+}
+
+ORDER_BY = {
+    TrackOrder.ADDED: "t.added_at DESC, t.track_id",
+    TrackOrder.RATING: "t.rating DESC NULLS LAST, t.track_id",
+    TrackOrder.PREDICTED_RATING: "p.mean DESC NULLS LAST, t.track_id",
+    TrackOrder.LAST_PLAYED: "t.last_played_at DESC NULLS LAST, t.track_id",
+}
+
+
+def one(db: sqlite_utils.Database, track_id: TrackId, stamp: EmbedderStamp) -> Track:
+    """Return one track; raise `UnknownTrack` if there is none."""
+    row = db.execute(
+        f"SELECT {COLUMNS} FROM {TABLES} WHERE t.track_id = :track_id",
+        {"embedder": rows.key_of_embedder(db, stamp), "track_id": track_id},
+    ).fetchone()
+    if row is None:
+        raise UnknownTrack(f"the library has no track {track_id!r}")
+    return _track(row)
+
+
+def page(
+    db: sqlite_utils.Database,
+    stamp: EmbedderStamp,
+    *,
+    only: TrackFilter,
+    order: TrackOrder,
+    text: str,
+    limit: int,
+    offset: int,
+) -> Sequence[Track]:
+    """Return a page of the tracks in which every word of `text` occurs, whatever its case."""
+    words = {f"word{n}": rows.text(word) for n, word in enumerate(text.casefold().split())}
+    where = [WHERE[only], *(f"instr(f.searched, :{name})" for name in words)]
+    found = db.execute(
+        f"SELECT {COLUMNS} FROM {TABLES} WHERE {' AND '.join(where)}"
+        f" ORDER BY {ORDER_BY[order]} LIMIT :limit OFFSET :offset",
+        {
+            "embedder": rows.key_of_embedder(db, stamp),
+            "limit": limit,
+            "offset": offset,
+            **words,
+        },
+    )
+    return [_track(row) for row in found]
+
+
+def counts(db: sqlite_utils.Database, stamp: EmbedderStamp) -> LibraryCounts:
+    """Return how many tracks there are in each state."""
+    embedder = rows.key_of_embedder(db, stamp)
+    states = dict.fromkeys(TrackState, 0)
+    for state, count in db.execute(
+        f"""SELECT {STATE}, count(*) FROM tracks t
+            LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
+            LEFT JOIN failures x ON x.embedder = :embedder AND x.track = t.id AND x.final
+            GROUP BY 1""",
+        {"embedder": embedder},
+    ):
+        states[TrackState(state)] = count
+    (rated,) = db.execute("SELECT count(*) FROM tracks WHERE rating IS NOT NULL").fetchone()
+    (problems,) = db.execute("SELECT count(*) FROM files WHERE track IS NULL").fetchone()
+    return LibraryCounts(
+        tracks=sum(states.values()),
+        pending=states[TrackState.PENDING],
+        embedded=states[TrackState.EMBEDDED],
+        failed=states[TrackState.FAILED],
+        missing=states[TrackState.MISSING],
+        rated=rated,
+        problems=problems,
+    )
+
+
+def _track(row: Row) -> Track:
+    return Track(
+        track_id=TrackId(row["track_id"]),
+        uri=rows.uri(row["path"]),
+        tags=rows.tags(row),
+        duration_seconds=row["duration_seconds"],
+        added_at=row["added_at"],
+        state=TrackState(row["state"]),
+        failure=row["reason"] if row["state"] == TrackState.FAILED else None,
+        rating=row["rating"],
+        prediction=None if row["mean"] is None else Prediction(row["mean"], row["stddev"]),
+        play_count=row["full_plays"],
+        skip_count=row["skips"],
+        last_played_at=row["last_played_at"],
+    )

@@ -1,0 +1,40 @@
+"""How a file of any earlier version becomes one of today's.
+
+Each step is one transaction, recorded with what it did. Steps are never edited once released: a
+change of the schema is a new step at the end.
+"""
+
+from pathlib import Path
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+from anagnorisisd.adapters.sqlite import schema
+from anagnorisisd.errors import StoreError
+
+
+def first_schema(db: sqlite_utils.Database) -> None:
+    """Create everything."""
+    db.executescript(schema.FIRST)
+
+
+STEPS = (first_schema,)
+
+
+def migrate(db: sqlite_utils.Database, path: Path) -> None:
+    """Bring the schema of `db` up to date.
+
+    Raises:
+        StoreError: a newer version of the program wrote the file at `path`.
+    """
+    migrations = Migrations("anagnorisisd")
+    for step in STEPS:
+        migrations()(step)
+    done = {migration.name for migration in migrations.applied(db)}
+    unknown = done - {step.__name__ for step in STEPS}
+    if unknown:
+        raise StoreError(
+            f"{path} was written by a newer version of anagnorisisd ({', '.join(sorted(unknown))});"
+            " install that version again, or put a backup from before the upgrade in its place"
+        )
+    migrations.apply(db)

@@ -1,0 +1,49 @@
+"""Plays: judged stays in the player, append-only."""
+
+from collections.abc import Sequence
+
+import sqlite_utils
+
+from anagnorisisd.adapters.sqlite import rows
+from anagnorisisd.adapters.sqlite.database import Database
+from anagnorisisd.domain.play import Play, Verdict
+from anagnorisisd.domain.track import TrackId
+
+APPEND = """INSERT INTO plays
+    (track, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+
+RECENT = """SELECT track_id, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason
+    FROM plays JOIN tracks t ON t.id = plays.track ORDER BY plays.id DESC LIMIT ?"""
+
+
+class SqlitePlays:
+    """`PlayStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, play: Play) -> None:
+        """Store a play; raise `UnknownTrack` when its track is not of the library."""
+
+        def job(db: sqlite_utils.Database) -> None:
+            values = (
+                rows.key_of_track(db, play.track_id),
+                play.started_at,
+                play.ended_at,
+                play.heard_seconds,
+                play.duration_seconds,
+                play.verdict,
+                rows.text(play.reason),
+            )
+            db.execute(APPEND, values)
+
+        await self._database.write(job)
+
+    async def recent(self, limit: int) -> Sequence[Play]:
+        """Return the plays stored last, newest first."""
+        found = await self._database.read(lambda db: db.execute(RECENT, [limit]).fetchall())
+        return [
+            Play(TrackId(track_id), started, ended, heard, duration, Verdict(verdict), reason)
+            for track_id, started, ended, heard, duration, verdict, reason in found
+        ]

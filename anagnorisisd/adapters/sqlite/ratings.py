@@ -1,0 +1,141 @@
+"""Ratings: an append-only history; the newest entry of a track counts."""
+
+from collections.abc import Mapping, Sequence
+
+import sqlite_utils
+
+from anagnorisisd.adapters.sqlite import rows
+from anagnorisisd.adapters.sqlite.database import Database, Row
+from anagnorisisd.domain.rating import WITHOUT_OPINION, Rating, RatingChange, shifted
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import NothingToUndo
+
+ENTRY = """SELECT r.sequence, t.track_id, r.value, r.previous, r.rated_at, r.source
+    FROM ratings r JOIN tracks t ON t.id = r.track"""
+
+STANDING = """SELECT r.sequence, r.track, r.previous FROM ratings r
+    WHERE r.undoes IS NULL AND NOT EXISTS (SELECT 1 FROM ratings u WHERE u.undoes = r.sequence)
+    ORDER BY r.sequence DESC LIMIT 1"""
+"""The newest change that was neither taken back nor takes one back itself."""
+
+APPEND = """INSERT INTO ratings (track, value, previous, rated_at, source, undoes, request_id)
+    SELECT id, :value, rating, :at, :source, :undoes, :request_id FROM tracks WHERE id = :track"""
+
+
+class SqliteRatings:
+    """`RatingStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def rate(
+        self,
+        track_id: TrackId,
+        value: float | None,
+        *,
+        at: float,
+        source: str,
+        delta: float | None = None,
+        default: float | None = None,
+        request_id: str | None = None,
+    ) -> RatingChange:
+        """Append a rating; `None` clears it."""
+
+        def job(db: sqlite_utils.Database) -> RatingChange:
+            if known := _of_request(db, request_id):
+                return known
+            track = rows.key_of_track(db, track_id)
+            new = value if delta is None else shifted(_start(db, track, default), delta)
+            return _append(db, track, new, at=at, source=source, request_id=request_id)
+
+        return await self._database.write(job)
+
+    async def undo(self, *, at: float, source: str, request_id: str | None = None) -> RatingChange:
+        """Take the newest change that still stands back; the next call goes on from there."""
+
+        def job(db: sqlite_utils.Database) -> RatingChange:
+            if known := _of_request(db, request_id):
+                return known
+            standing = db.execute(STANDING).fetchone()
+            if standing is None:
+                raise NothingToUndo("there is no rating left to take back")
+            undone, track, previous = standing
+            return _append(
+                db, track, previous, at=at, source=source, request_id=request_id, undoes=undone
+            )
+
+        return await self._database.write(job)
+
+    async def history(
+        self, *, track_id: TrackId | None = None, limit: int, before: int | None = None
+    ) -> Sequence[Rating]:
+        """Return entries, newest first."""
+        query = f"""{ENTRY} WHERE (:track_id IS NULL OR t.track_id = :track_id)
+            AND (:before IS NULL OR r.sequence < :before) ORDER BY r.sequence DESC LIMIT :limit"""
+        values = {"track_id": track_id, "before": before, "limit": limit}
+        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
+        return [_rating(row) for row in found]
+
+    async def current(self) -> Mapping[TrackId, Rating]:
+        """Return the entry that counts of every track that has a rating."""
+        query = f"{ENTRY} WHERE r.sequence = t.rated_by AND t.rating IS NOT NULL"
+        found = await self._database.read(lambda db: db.execute(query).fetchall())
+        return {TrackId(row["track_id"]): _rating(row) for row in found}
+
+    async def summary(self) -> tuple[int, float | None]:
+        """Return how many tracks have a rating, and the mean of these ratings."""
+        query = "SELECT count(*), avg(rating) FROM tracks WHERE rating IS NOT NULL"
+        count, mean = await self._database.read(lambda db: db.execute(query).fetchone())
+        return count, mean
+
+
+def _of_request(db: sqlite_utils.Database, request_id: str | None) -> RatingChange | None:
+    row = db.execute(f"{ENTRY} WHERE r.request_id = ?", [request_id]).fetchone()
+    return None if row is None else RatingChange(_rating(row), row["previous"])
+
+
+def _start(db: sqlite_utils.Database, track: int, default: float | None) -> float:
+    """Return what a relative rating starts from."""
+    rating, predicted = db.execute(
+        "SELECT rating, mean FROM tracks t LEFT JOIN predictions p ON p.track = t.id"
+        " WHERE t.id = ?",
+        [track],
+    ).fetchone()
+    if rating is not None:
+        return float(rating)
+    if predicted is not None:
+        return round(float(predicted) * 2) / 2
+    return WITHOUT_OPINION if default is None else default
+
+
+def _append(
+    db: sqlite_utils.Database,
+    track: int,
+    value: float | None,
+    *,
+    at: float,
+    source: str,
+    request_id: str | None,
+    undoes: int | None = None,
+) -> RatingChange:
+    values = {
+        "track": track,
+        "value": value,
+        "at": at,
+        "source": rows.text(source),
+        "undoes": undoes,
+        "request_id": rows.text(request_id),
+    }
+    sequence = db.execute(APPEND, values).lastrowid
+    row = db.execute(f"{ENTRY} WHERE r.sequence = ?", [sequence]).fetchone()
+    return RatingChange(_rating(row), row["previous"])
+
+
+def _rating(row: Row) -> Rating:
+    return Rating(
+        sequence=row["sequence"],
+        track_id=TrackId(row["track_id"]),
+        value=row["value"],
+        rated_at=row["rated_at"],
+        source=row["source"],
+    )

@@ -1,0 +1,178 @@
+"""The tables.
+
+Inside, rows refer to each other by integers; the audio hash is a track's name outside. A row of
+`files` says that a track lies, or lay, at a path; so a track that lost every file still has a
+name. Columns of `tracks` that follow from other tables are kept by triggers, so that nothing can
+store a rating, a play or a file and forget the track.
+"""
+
+FIRST = """
+CREATE TABLE tracks (
+    id             INTEGER PRIMARY KEY,
+    track_id       TEXT NOT NULL UNIQUE,
+    added_at       REAL NOT NULL,
+    -- from files
+    file           INTEGER REFERENCES files (id),
+    present        INTEGER NOT NULL DEFAULT 0,
+    -- from ratings
+    rating         REAL,
+    rated_by       INTEGER REFERENCES ratings (sequence),
+    -- from plays
+    full_plays     INTEGER NOT NULL DEFAULT 0,
+    skips          INTEGER NOT NULL DEFAULT 0,
+    last_played_at REAL
+) STRICT;
+CREATE INDEX tracks_by_age ON tracks (present, added_at);
+CREATE INDEX tracks_rated ON tracks (rating) WHERE rating IS NOT NULL;
+
+-- One row a path and track, kept when the file goes; one row a path and problem.
+CREATE TABLE files (
+    id               INTEGER PRIMARY KEY,
+    path             BLOB NOT NULL,  -- bytes, because names need not be UTF-8
+    track            INTEGER REFERENCES tracks (id),
+    problem          TEXT,
+    present          INTEGER NOT NULL,
+    seen_at          REAL NOT NULL,
+    size_bytes       INTEGER NOT NULL,
+    mtime_ns         INTEGER NOT NULL,
+    title            TEXT,
+    artist           TEXT,
+    album            TEXT,
+    album_artist     TEXT,
+    genre            TEXT,
+    year             INTEGER,
+    duration_seconds REAL,
+    searched         TEXT NOT NULL,  -- title, artist, album and path, case-folded
+    UNIQUE (path, track),
+    CHECK ((track IS NULL) = (problem IS NOT NULL))
+) STRICT;
+CREATE INDEX files_of_track ON files (track);
+CREATE UNIQUE INDEX files_present ON files (path) WHERE present;
+CREATE INDEX files_with_problem ON files (path) WHERE track IS NULL;
+
+CREATE TRIGGER file_added AFTER INSERT ON files WHEN NEW.track IS NOT NULL BEGIN
+    UPDATE tracks SET (file, present) = (
+        SELECT id, present FROM files WHERE track = NEW.track
+        ORDER BY present DESC, seen_at DESC, id DESC LIMIT 1
+    ) WHERE id = NEW.track;
+END;
+CREATE TRIGGER file_changed AFTER UPDATE ON files WHEN NEW.track IS NOT NULL BEGIN
+    UPDATE tracks SET (file, present) = (
+        SELECT id, present FROM files WHERE track = NEW.track
+        ORDER BY present DESC, seen_at DESC, id DESC LIMIT 1
+    ) WHERE id = NEW.track;
+END;
+
+CREATE TABLE ratings (
+    sequence   INTEGER PRIMARY KEY AUTOINCREMENT,
+    track      INTEGER NOT NULL REFERENCES tracks (id),
+    value      REAL CHECK (value BETWEEN 0 AND 10),  -- NULL: cleared
+    previous   REAL,
+    rated_at   REAL NOT NULL,
+    source     TEXT NOT NULL,
+    undoes     INTEGER UNIQUE REFERENCES ratings (sequence),
+    request_id TEXT UNIQUE
+) STRICT;
+CREATE INDEX ratings_of_track ON ratings (track);
+
+CREATE TRIGGER rating_added AFTER INSERT ON ratings BEGIN
+    UPDATE tracks SET rating = NEW.value, rated_by = NEW.sequence WHERE id = NEW.track;
+END;
+CREATE TRIGGER ratings_stay BEFORE UPDATE ON ratings BEGIN
+    SELECT RAISE(ABORT, 'ratings are append-only');
+END;
+CREATE TRIGGER ratings_remain BEFORE DELETE ON ratings BEGIN
+    SELECT RAISE(ABORT, 'ratings are append-only');
+END;
+
+CREATE TABLE plays (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    track            INTEGER NOT NULL REFERENCES tracks (id),
+    started_at       REAL NOT NULL,
+    ended_at         REAL NOT NULL,
+    heard_seconds    REAL NOT NULL,
+    duration_seconds REAL,
+    verdict          TEXT NOT NULL CHECK (verdict IN ('full', 'skip', 'neither')),
+    reason           TEXT NOT NULL
+) STRICT;
+
+CREATE TRIGGER play_added AFTER INSERT ON plays BEGIN
+    UPDATE tracks SET
+        full_plays = full_plays + (NEW.verdict = 'full'),
+        skips = skips + (NEW.verdict = 'skip'),
+        -- A track that was only passed over, unheard, was not played.
+        last_played_at = CASE WHEN NEW.verdict = 'neither' AND NEW.heard_seconds <= 0
+            THEN last_played_at ELSE max(coalesce(last_played_at, NEW.ended_at), NEW.ended_at) END
+    WHERE id = NEW.track;
+END;
+CREATE TRIGGER plays_stay BEFORE UPDATE ON plays BEGIN
+    SELECT RAISE(ABORT, 'plays are append-only');
+END;
+CREATE TRIGGER plays_remain BEFORE DELETE ON plays BEGIN
+    SELECT RAISE(ABORT, 'plays are append-only');
+END;
+
+CREATE TABLE embedders (
+    id        INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL,
+    version   TEXT NOT NULL,
+    dimension INTEGER NOT NULL,
+    UNIQUE (name, version, dimension)
+) STRICT;
+
+CREATE TABLE embeddings (
+    id       INTEGER PRIMARY KEY,
+    embedder INTEGER NOT NULL REFERENCES embedders (id),
+    track    INTEGER NOT NULL REFERENCES tracks (id),
+    vector   BLOB NOT NULL,  -- float32, little-endian
+    UNIQUE (embedder, track)
+) STRICT;
+
+CREATE TABLE failures (
+    embedder  INTEGER NOT NULL REFERENCES embedders (id),
+    track     INTEGER NOT NULL REFERENCES tracks (id),
+    tries     INTEGER NOT NULL,
+    reason    TEXT NOT NULL,
+    final     INTEGER NOT NULL,
+    failed_at REAL NOT NULL,
+    PRIMARY KEY (embedder, track)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE evaluators (
+    version      INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind         TEXT NOT NULL,
+    embedder     INTEGER NOT NULL REFERENCES embedders (id),
+    trained_at   REAL NOT NULL,
+    rating_count INTEGER NOT NULL,
+    metrics      TEXT NOT NULL,  -- JSON
+    notes        TEXT NOT NULL,  -- JSON
+    status       TEXT NOT NULL CHECK (status IN ('current', 'kept_back', 'retired')),
+    verdict      TEXT NOT NULL,
+    blob         BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX evaluator_in_charge ON evaluators (status) WHERE status = 'current';
+
+CREATE TABLE predictions (
+    track   INTEGER PRIMARY KEY REFERENCES tracks (id),
+    version INTEGER NOT NULL REFERENCES evaluators (version),
+    mean    REAL NOT NULL,
+    stddev  REAL NOT NULL
+) STRICT;
+
+CREATE TABLE trainings (
+    id       INTEGER PRIMARY KEY,
+    ended_at REAL NOT NULL,
+    outcome  TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE queue_entries (
+    song_id  INTEGER PRIMARY KEY,
+    track    INTEGER NOT NULL REFERENCES tracks (id),
+    added_at REAL NOT NULL
+) STRICT;
+
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""

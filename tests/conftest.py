@@ -1,0 +1,23 @@
+"""Fixtures that tests of every kind share."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
+from tests.fakes.clock import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that is moved by hand."""
+    return FakeClock()
+
+
+@pytest.fixture
+async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
+    """The stores over a real database of their own."""
+    opened = await open_stores(tmp_path / "state")
+    yield opened
+    await opened.close()

@@ -1,0 +1,80 @@
+"""Libraries for tests: tracks with tags, vectors, ratings and plays, in few words."""
+
+import hashlib
+
+import numpy as np
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.play import Play, Verdict
+from anagnorisisd.domain.track import FileStamp, ScannedFile, Tags, TrackId, Uri
+
+STAMP = EmbedderStamp("test", "1", 4)
+"""The embedder that tests use where it does not matter which."""
+
+EPOCH = 1_750_000_000.0
+"""The moment at which `FakeClock` starts, in unix seconds."""
+
+
+def track_id(name: str) -> TrackId:
+    """Return an id such as the audio of that name would have."""
+    return TrackId(
+        hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+    )
+
+
+def scanned(
+    uri: str,
+    *,
+    audio: str | None = None,
+    tags: Tags = Tags(),  # noqa: B008 - frozen
+    duration_seconds: float | None = 180.0,
+    stamp: FileStamp = FileStamp(1000, 1),  # noqa: B008 - frozen
+) -> ScannedFile:
+    """Return a file as a scan finds it; `audio` names its payload, the uri itself by default."""
+    return ScannedFile(
+        Uri(uri), stamp, track_id(audio or uri), tags=tags, duration_seconds=duration_seconds
+    )
+
+
+def unreadable(uri: str, problem: str = "empty file") -> ScannedFile:
+    """Return a file that a scan could not use."""
+    return ScannedFile(Uri(uri), FileStamp(0, 1), None, problem=problem)
+
+
+async def add_tracks(stores: Stores, *uris: str, at: float = EPOCH) -> list[TrackId]:
+    """Add a track for each uri and return their ids in the same order."""
+    await stores.library.absorb([scanned(uri) for uri in uris], at)
+    return [track_id(uri) for uri in uris]
+
+
+async def add_rated(stores: Stores, ratings: dict[str, float], at: float = EPOCH) -> list[TrackId]:
+    """Add a track for each uri with its rating and return their ids."""
+    added = await add_tracks(stores, *ratings, at=at)
+    for track, value in zip(added, ratings.values(), strict=True):
+        await stores.ratings.rate(track, value, at=at, source="test")
+    return added
+
+
+async def add_vectors(
+    stores: Stores, vectors: dict[TrackId, Vectors], stamp: EmbedderStamp = STAMP
+) -> None:
+    """Store the vectors of tracks."""
+    await stores.embeddings.put(stamp, vectors)
+
+
+def vector(*values: float) -> Vectors:
+    """Return a vector of these values."""
+    return np.array(values, dtype=np.float32)
+
+
+def play(
+    track: TrackId,
+    verdict: Verdict = Verdict.FULL,
+    *,
+    ended_at: float = EPOCH,
+    heard_seconds: float = 180.0,
+) -> Play:
+    """Return a judged play of a three-minute track."""
+    return Play(track, ended_at - heard_seconds, ended_at, heard_seconds, 180.0, verdict, "test")
