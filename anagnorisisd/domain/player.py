@@ -42,7 +42,8 @@ class PlayerState:
 
     `taken_at` is monotonic seconds of the reader's clock at the moment of the reading.
     `elapsed_seconds` and `duration_seconds` are `None` while stopped; `song_id` and `uri` are
-    `None` when there is no current song.
+    `None` when there is no current song. `updating` says that the player's database is being
+    brought in line with its disk.
     """
 
     taken_at: float
@@ -60,3 +61,4 @@ class PlayerState:
     consume: Mode = Mode.OFF
     crossfade_seconds: float = 0.0
     error: str | None = None
+    updating: bool = False

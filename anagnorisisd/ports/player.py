@@ -77,6 +77,14 @@ class Player(Protocol):
         """Return the file of a queue entry, or `None` when there is no such entry."""
         ...
 
+    def uri(self, name: str) -> Uri:
+        """Return the library's uri of what the player and its clients call `name`."""
+        ...
+
+    async def has(self, uri: Uri) -> bool:
+        """Return whether the player's database has a file."""
+        ...
+
     async def stickers(self, name: str) -> dict[Uri, str]:
         """Return the stickers of that name of all songs; empty where there are none."""
         ...

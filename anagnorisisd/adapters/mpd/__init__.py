@@ -1,1 +1,1 @@
-"""The player, through python-mpd2's asyncio client."""
+"""MPD through python-mpd2's asyncio client."""
