@@ -1,0 +1,307 @@
+"""A small working player: a queue that plays when its clock is moved."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from anagnorisisd.domain.player import Mode, Phase, PlayerState, QueueEntry, SongId
+from anagnorisisd.domain.track import Uri
+from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.ports.player import Link
+
+
+@dataclass
+class _Entry:
+    song_id: SongId
+    uri: Uri
+    priority: int = 0
+
+
+class FakePlayer:
+    """Knows the files of `database` (uri to seconds), and what the listener does with them.
+
+    Besides the port it offers what a listener's client would do: `add`, `pause`, `stop`,
+    `jump`, `seek`, `clear`, `send`, and what can befall a player: `vanish` and `come_back`.
+    """
+
+    def __init__(self, clock: Clock, database: dict[str, float] | None = None) -> None:
+        self.database = {Uri(uri): seconds for uri, seconds in (database or {}).items()}
+        self.updates: list[Uri] = []
+        self.replies: list[str] = []
+        self.modes = PlayerState(taken_at=0.0, phase=Phase.STOP)
+        self._clock = clock
+        self._connected = True
+        self._entries: list[_Entry] = []
+        self._ids = 0
+        self._version = 1
+        self._current: SongId | None = None
+        self._phase = Phase.STOP
+        self._elapsed = 0.0
+        self._counted_at = clock.monotonic()
+        self._stickers: dict[tuple[Uri, str], str] = {}
+        self._messages: list[str] = []
+        self._waiting: set[asyncio.Queue[frozenset[str]]] = set()
+
+    # The port.
+
+    def link(self) -> Link:
+        """Return how the connection stands."""
+        if self._connected:
+            return Link(True, "fake", server_version="0.0", music_directory="/music")
+        return Link(False, "fake", reason="it went away")
+
+    async def changes(self) -> AsyncIterator[frozenset[str]]:
+        """Yield what changed, `connected` first."""
+        changes: asyncio.Queue[frozenset[str]] = asyncio.Queue()
+        changes.put_nowait(frozenset({"connected" if self._connected else "lost"}))
+        self._waiting.add(changes)
+        try:
+            while True:
+                yield await changes.get()
+        finally:
+            self._waiting.discard(changes)
+
+    async def state(self) -> PlayerState:
+        """Return the state at this moment."""
+        self._meet()
+        position = self._position(self._current)
+        entry = None if position is None else self._entries[position]
+        stopped = self._phase is Phase.STOP or entry is None
+        return replace(
+            self.modes,
+            taken_at=self._clock.monotonic(),
+            phase=self._phase if entry else Phase.STOP,
+            song_id=entry.song_id if entry else None,
+            uri=entry.uri if entry else None,
+            position=position,
+            elapsed_seconds=None if stopped else self._elapsed,
+            duration_seconds=None if stopped or entry is None else self.database[entry.uri],
+            queue_length=len(self._entries),
+            queue_version=self._version,
+        )
+
+    async def queue(self) -> Sequence[QueueEntry]:
+        """Return the whole queue."""
+        self._meet()
+        return [
+            QueueEntry(entry.song_id, entry.uri, position, entry.priority)
+            for position, entry in enumerate(self._entries)
+        ]
+
+    async def enqueue(self, uri: Uri) -> SongId:
+        """Append a file of the database."""
+        self._meet()
+        if uri not in self.database:
+            raise PlayerRefused(f"no such song: {uri}")
+        return self.insert(uri, len(self._entries))
+
+    async def remove(self, song_id: SongId) -> None:
+        """Remove an entry; if it is the current one, the next one follows."""
+        self._meet()
+        position = self._position(song_id)
+        if position is None:
+            return
+        if song_id == self._current:
+            self._go_to(position + 1)
+        del self._entries[position]
+        self._changed("playlist", "player")
+
+    async def skip(self) -> None:
+        """Go on to the next song."""
+        self._meet()
+        position = self._position(self._current)
+        if position is not None:
+            self._leave(position + 1)
+
+    async def play(self) -> None:
+        """Start or go on."""
+        self._meet()
+        if self._current is None and self._entries:
+            self._go_to(0)
+        if self._current is not None:
+            self._phase = Phase.PLAY
+        self._changed("player")
+
+    async def update(self, uri: Uri) -> None:
+        """Remember which path was asked to be looked at."""
+        self._meet()
+        self.updates.append(uri)
+
+    async def uri_of(self, song_id: SongId) -> Uri | None:
+        """Return the file of an entry."""
+        self._meet()
+        position = self._position(song_id)
+        return None if position is None else self._entries[position].uri
+
+    def uri(self, name: str) -> Uri:
+        """Return the name itself: the library and the player agree here."""
+        return Uri(name)
+
+    async def has(self, uri: Uri) -> bool:
+        """Return whether the database has a file."""
+        self._meet()
+        return uri in self.database
+
+    async def stickers(self, name: str) -> dict[Uri, str]:
+        """Return the stickers of one name."""
+        self._meet()
+        return {uri: value for (uri, kind), value in self._stickers.items() if kind == name}
+
+    async def set_sticker(self, uri: Uri, name: str, value: str | None) -> None:
+        """Write or delete a sticker of a file of the database."""
+        self._meet()
+        if value is None:
+            self._stickers.pop((uri, name), None)
+        elif uri in self.database:
+            self._stickers[uri, name] = value
+        else:
+            raise PlayerRefused(f"no such song: {uri}")
+        self._changed("sticker")
+
+    async def messages(self) -> Sequence[str]:
+        """Return and forget what was sent."""
+        self._meet()
+        messages, self._messages = self._messages, []
+        return messages
+
+    async def reply(self, text: str) -> None:
+        """Remember what was answered."""
+        self._meet()
+        self.replies.append(text)
+
+    # The listener.
+
+    def insert(self, uri: str, position: int) -> SongId:
+        """Put a file of the database anywhere into the queue."""
+        self._ids += 1
+        self._entries.insert(position, _Entry(SongId(self._ids), Uri(uri)))
+        self._changed("playlist")
+        return SongId(self._ids)
+
+    def add(self, *uris: str) -> list[SongId]:
+        """Append files of the database."""
+        return [self.insert(uri, len(self._entries)) for uri in uris]
+
+    def pause(self) -> None:
+        """Pause."""
+        self._catch_up()
+        self._phase = Phase.PAUSE
+        self._changed("player")
+
+    def stop(self) -> None:
+        """Stop, keeping the place in the queue."""
+        self._catch_up()
+        self._phase = Phase.STOP
+        self._elapsed = 0.0
+        self._changed("player")
+
+    def jump(self, song_id: SongId) -> None:
+        """Play an entry."""
+        position = self._position(song_id)
+        assert position is not None
+        self._catch_up()
+        self._leave(position)
+        self._phase = Phase.PLAY
+
+    def seek(self, seconds: float) -> None:
+        """Go to a place in the current song."""
+        self._catch_up()
+        self._elapsed = seconds
+        self._changed("player")
+
+    def clear(self) -> None:
+        """Empty the queue."""
+        self._catch_up()
+        self._entries.clear()
+        self._go_to(0)
+        self._changed("playlist", "player")
+
+    def set_modes(
+        self,
+        *,
+        random: bool = False,
+        repeat: bool = False,
+        single: Mode = Mode.OFF,
+        consume: Mode = Mode.OFF,
+        crossfade_seconds: float = 0.0,
+    ) -> None:
+        """Set the playback options; only `consume` also has its effect here."""
+        self.modes = PlayerState(
+            taken_at=0.0,
+            phase=Phase.STOP,
+            random=random,
+            repeat=repeat,
+            single=single,
+            consume=consume,
+            crossfade_seconds=crossfade_seconds,
+        )
+        self._changed("options")
+
+    def send(self, message: str) -> None:
+        """Send a message to our channel."""
+        self._messages.append(message)
+        self._changed("message")
+
+    # What can befall a player.
+
+    def vanish(self) -> None:
+        """Break the link."""
+        self._connected = False
+        self._changed("lost")
+
+    def come_back(self) -> None:
+        """Restore the link."""
+        self._connected = True
+        self._changed("connected")
+
+    def drop(self, uri: str) -> None:
+        """Let a file leave the database; its stickers go with it."""
+        del self.database[Uri(uri)]
+        for gone in [key for key in self._stickers if key[0] == uri]:
+            del self._stickers[gone]
+        self._changed("update", "database", "sticker")
+
+    def _meet(self) -> None:
+        if not self._connected:
+            raise PlayerUnavailable("the player is away")
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Let songs end whose time has come."""
+        now = self._clock.monotonic()
+        passed, self._counted_at = now - self._counted_at, now
+        if self._phase is not Phase.PLAY:
+            return
+        self._elapsed += passed
+        while (position := self._position(self._current)) is not None:
+            left_over = self._elapsed - self.database[self._entries[position].uri]
+            if left_over < 0:
+                return
+            self._leave(position + 1)
+            self._elapsed = left_over
+
+    def _leave(self, position: int) -> None:
+        """Go from the current song to the entry at `position`."""
+        left = self._position(self._current)
+        self._go_to(position)
+        if self.modes.consume is not Mode.OFF and left is not None:
+            del self._entries[left]
+            self._changed("playlist")
+
+    def _go_to(self, position: int) -> None:
+        inside = position < len(self._entries)
+        self._current = self._entries[position].song_id if inside else None
+        self._phase = self._phase if inside else Phase.STOP
+        self._elapsed = 0.0
+        self._changed("player")
+
+    def _position(self, song_id: SongId | None) -> int | None:
+        ids: Iterable[SongId] = (entry.song_id for entry in self._entries)
+        return next((place for place, known in enumerate(ids) if known == song_id), None)
+
+    def _changed(self, *subsystems: str) -> None:
+        if "playlist" in subsystems:
+            self._version += 1
+        for changes in self._waiting:
+            changes.put_nowait(frozenset(subsystems))
