@@ -1,0 +1,80 @@
+"""Where everything lies, for a listener and for a service."""
+
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.config import places
+from anagnorisisd.config.schema import Config, Embedding, Music, Rpc, State
+from anagnorisisd.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_a_listener_has_everything_in_the_usual_places(home: Path, tmp_path: Path) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+
+    assert places.resolve(Config(), {"XDG_RUNTIME_DIR": str(runtime)}) == places.Places(
+        music=home / "Music",
+        state=home / ".local/state/anagnorisis",
+        socket=runtime / "anagnorisis/anagnorisisd.sock",
+        models=home / ".local/share/anagnorisis/models",
+        cache=home / ".cache/anagnorisis",
+    )
+
+
+def test_the_desktop_names_the_music_folder(home: Path) -> None:
+    (home / ".config").mkdir()
+    (home / ".config/user-dirs.dirs").write_text('XDG_MUSIC_DIR="$HOME/Musik"\n')
+
+    assert places.resolve(Config(), {}).music == home / "Musik"
+
+
+def test_a_service_has_what_systemd_hands_it() -> None:
+    variables = {
+        "STATE_DIRECTORY": "/var/lib/anagnorisis",
+        "RUNTIME_DIRECTORY": "/run/anagnorisis:/run/other",
+        "CACHE_DIRECTORY": "/var/cache/anagnorisis",
+    }
+
+    assert places.resolve(Config(), variables) == places.Places(
+        music=Path("/var/lib/mpd/music"),
+        state=Path("/var/lib/anagnorisis"),
+        socket=Path("/run/anagnorisis/anagnorisisd.sock"),
+        models=Path("/var/lib/anagnorisis/models"),
+        cache=Path("/var/cache/anagnorisis"),
+    )
+
+
+def test_the_configuration_wins() -> None:
+    config = Config(
+        music=Music(directory=Path("/m")),
+        state=State(directory=Path("/s")),
+        rpc=Rpc(socket=Path("/r/socket")),
+        embedding=Embedding(model_directory=Path("/models")),
+    )
+
+    found = places.resolve(config, {"STATE_DIRECTORY": "/var/lib/anagnorisis"})
+
+    assert (found.music, found.state) == (Path("/m"), Path("/s"))
+    assert (found.socket, found.models) == (Path("/r/socket"), Path("/models"))
+
+
+def test_without_a_runtime_directory_the_socket_is_with_the_state(home: Path) -> None:
+    found = places.resolve(Config(), {"XDG_RUNTIME_DIR": str(home / "absent")})
+
+    assert found.socket == home / ".local/state/anagnorisis/anagnorisisd.sock"
+
+
+def test_a_socket_path_that_is_too_long_is_refused_with_its_length() -> None:
+    config = Config(rpc=Rpc(socket=Path("/" + "x" * 107)))
+
+    with pytest.raises(ConfigError, match="has 108 bytes"):
+        places.resolve(config, {})
