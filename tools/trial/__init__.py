@@ -1,0 +1,1 @@
+"""The foreground run of `make run`: which music, which MPD, and the daemon on top."""
