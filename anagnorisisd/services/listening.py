@@ -1,0 +1,104 @@
+"""Listening: every stay of a track in the player becomes one judged play."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+from anagnorisisd.config import schema
+from anagnorisisd.domain.browsing import Browsing
+from anagnorisisd.domain.event import PlayJudged
+from anagnorisisd.domain.play import Play, Stay, Thresholds, verdict
+from anagnorisisd.domain.player import PlayerState, QueueEntry
+from anagnorisisd.domain.stays import Stays
+from anagnorisisd.domain.track import Uri
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.ports.stores import LibraryStore, PlayStore
+from anagnorisisd.services.events import Events
+
+log = logging.getLogger(__name__)
+
+
+class Listening:
+    """Judges what was heard. Songs outside the library, streams included, are none of our business.
+
+    `rate` says how many seconds of music the player plays in one second; 1 outside of tests.
+    """
+
+    def __init__(
+        self,
+        library: LibraryStore,
+        plays: PlayStore,
+        events: Events,
+        clock: Clock,
+        config: schema.Listening,
+        *,
+        rate: float = 1.0,
+    ) -> None:
+        self._library = library
+        self._plays = plays
+        self._events = events
+        self._clock = clock
+        self._limits = Thresholds(
+            full_play_fraction=config.full_play_fraction,
+            skip_fraction=config.skip_fraction,
+            skip_after_seconds=config.skip_after_seconds,
+            browsing_skips=config.browsing_skips,
+            browsing_seconds=config.browsing_seconds,
+        )
+        self._stays = Stays(rate)
+        self._browsing = Browsing(self._limits)
+        self._unsaved: deque[Stay] = deque()
+        self._draining = asyncio.Lock()
+
+    async def observe(self, state: PlayerState, queue: Sequence[QueueEntry]) -> None:
+        """Compare the player with what was seen before, and store the plays that ended.
+
+        Raises:
+            StoreError: a play could not be stored; it is tried again the next time.
+        """
+        ended = self._stays.observe(state, {entry.song_id for entry in queue})
+        self._unsaved += self._browsing.take(ended) if ended else []
+        self._unsaved += self._browsing.until(state.taken_at)
+        await self._save()
+
+    def lost(self) -> None:
+        """Note that the player cannot be seen any more."""
+        self._stays.lost()
+
+    async def close(self) -> None:
+        """Store the plays that ended but were held back; the one under way is left open.
+
+        A daemon that is started again takes up the song under way where it finds it.
+        """
+        self._unsaved += self._browsing.settle()
+        await self._save()
+
+    async def _save(self) -> None:
+        # Shielded, so that a play whose writing was interrupted is neither lost nor doubled.
+        await asyncio.shield(self._drain())
+
+    async def _drain(self) -> None:
+        async with self._draining:
+            while self._unsaved:
+                await self._store(self._unsaved[0])
+                self._unsaved.popleft()
+
+    async def _store(self, stay: Stay) -> None:
+        track_id = await self._library.track_at(Uri(stay.uri))
+        if track_id is None:
+            return
+        word, reason = verdict(stay, self._limits)
+        age = self._clock.now() - self._clock.monotonic()
+        play = Play(
+            track_id=track_id,
+            started_at=stay.started_at + age,
+            ended_at=stay.ended_at + age,
+            heard_seconds=stay.heard_seconds,
+            duration_seconds=stay.duration_seconds,
+            verdict=word,
+            reason=reason,
+        )
+        await self._plays.append(play)
+        log.debug("%s: %s, %s", stay.uri, word, reason)
+        self._events.publish(PlayJudged(play))
