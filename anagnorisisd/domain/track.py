@@ -46,6 +46,10 @@ class FileStamp:
     mtime_ns: int
 
 
+NOT_READ = FileStamp(size_bytes=-1, mtime_ns=0)
+"""Stands for a file that could not be opened: no file has it, so that each scan tries again."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
     """A file that was read: `track_id` and tags, or the `problem` that prevented it."""

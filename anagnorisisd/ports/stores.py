@@ -73,8 +73,11 @@ class Absorbed:
 class LibraryStore(Protocol):
     """Tracks and the files that they lie in."""
 
-    async def stamps(self) -> Mapping[Uri, FileStamp]:
-        """Return the stamp of every file that is not missing, unreadable ones included."""
+    async def stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
+        """Return the stamp of every file that is not missing, unreadable ones included.
+
+        With `below`, only of that file, or of the files below that folder.
+        """
         ...
 
     async def absorb(self, files: Sequence[ScannedFile], at: float) -> Absorbed:
@@ -244,6 +247,10 @@ class EmbeddingStore(Protocol):
         """Return every track that has both a rating and a vector, missing ones included."""
         ...
 
+    async def example_count(self, stamp: EmbedderStamp) -> int:
+        """Return how many tracks have both a rating and a vector, missing ones included."""
+        ...
+
 
 class EvaluatorStore(Protocol):
     """Trained evaluators and their predicted ratings."""
@@ -289,6 +296,12 @@ class EvaluatorStore(Protocol):
         self, version: int, track_ids: Sequence[TrackId], mean: Floats64, stddev: Floats64
     ) -> None:
         """Store predicted ratings, replacing those of the same tracks."""
+        ...
+
+    async def unpredicted(
+        self, version: int, stamp: EmbedderStamp, limit: int
+    ) -> Sequence[TrackId]:
+        """Return present tracks that have a vector and no predicted rating by `version`."""
         ...
 
     async def last_training(self) -> float | None:

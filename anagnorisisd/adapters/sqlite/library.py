@@ -22,8 +22,10 @@ class SqliteLibrary:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def stamps(self) -> Mapping[Uri, FileStamp]:
-        """Return the stamp of every file that is not missing."""
+    async def stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
+        """Return the stamp of every file that is not missing; `below` names a file or folder."""
+        if below is not None:
+            return await self._stamps_below(rows.path(below))
         found: dict[Uri, FileStamp] = {}
         page = """SELECT id AS key, path, size_bytes, mtime_ns FROM files
             WHERE present AND id > :after ORDER BY id LIMIT :size"""
@@ -31,6 +33,14 @@ class SqliteLibrary:
             for _, path, size_bytes, mtime_ns in files:
                 found[rows.uri(path)] = FileStamp(size_bytes, mtime_ns)
         return found
+
+    async def _stamps_below(self, path: bytes) -> Mapping[Uri, FileStamp]:
+        # "0" follows "/", so that the second range is everything below the folder.
+        query = """SELECT path, size_bytes, mtime_ns FROM files
+            WHERE present AND (path = ? OR (path > ? AND path < ?))"""
+        values = [path, path + b"/", path + b"0"]
+        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
+        return {rows.uri(path): FileStamp(size, mtime) for path, size, mtime in found}
 
     async def absorb(self, files: Sequence[ScannedFile], at: float) -> Absorbed:
         """Store a batch of files; `moved` counts new places of known tracks, copies included."""
@@ -95,11 +105,12 @@ class SqliteLibrary:
     ) -> Candidates:
         """Return all present tracks as columns."""
         folders = [rows.path(Uri(folder.strip("/"))) for folder in excluded_folders]
-        excluded = await self._database.read(lambda db: candidates.below(db, folders))
-        columns = candidates.Columns(excluded, excluded_genres)
+        excluded = await self._database.read(
+            lambda db: candidates.excluded(db, folders, excluded_genres)
+        )
+        columns = candidates.Columns()
         async for page in self._database.pages(candidates.PAGE, {}, candidates.PAGE_SIZE):
             columns.add(page)
-        mean = await self._database.read(
-            lambda db: db.execute("SELECT avg(rating) FROM tracks WHERE rating NOT NULL").fetchone()
-        )
-        return columns.candidates(WITHOUT_OPINION if mean[0] is None else mean[0])
+        query = "SELECT avg(rating) FROM tracks WHERE rating NOT NULL"
+        (mean,) = await self._database.read(lambda db: db.execute(query).fetchone())
+        return columns.candidates(excluded, WITHOUT_OPINION if mean is None else mean)

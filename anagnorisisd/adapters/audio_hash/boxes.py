@@ -1,0 +1,35 @@
+"""MP4: nested boxes, of which `mdat` holds the audio and `moov` says where."""
+
+from collections.abc import Iterator
+
+from anagnorisisd.adapters.audio_hash.source import Source, truncated
+from anagnorisisd.errors import MediaError
+
+FIRST_TYPES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
+
+
+def payload(source: Source) -> Iterator[bytes]:
+    """Yield the contents of every `mdat`."""
+    boxes = list(_top_level(source))
+    kinds = {kind for kind, _, _ in boxes}
+    if b"moov" not in kinds:
+        raise MediaError("truncated: the box that says where the audio lies (moov) is missing")
+    for kind, start, end in boxes:
+        if kind == b"mdat":
+            yield from source.span(start, end)
+
+
+def _top_level(source: Source) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and end of the contents of each box."""
+    offset = 0
+    while len(head := source.peek(offset, 16)) >= 8:
+        size, start = int.from_bytes(head[:4], "big"), offset + 8
+        if size == 1:
+            size, start = int.from_bytes(head[8:16], "big"), offset + 16
+        end = offset + size if size else source.size
+        if end < start:
+            raise MediaError("damaged: a box of an impossible size")
+        if end > source.size:
+            raise truncated(end, source.size)
+        yield head[4:8], start, end
+        offset = end

@@ -1,0 +1,89 @@
+"""Taking in what differs between the stored library and the music folder."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+
+from anagnorisisd.domain.event import LibraryChanged
+from anagnorisisd.domain.track import FileStamp, ScannedFile, Uri
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.ports.library import WHOLE_FOLDER, Differences, Folder
+from anagnorisisd.ports.stores import LibraryStore
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.scan_progress import ScanProgress
+
+SETTLE_SECONDS = 2.0
+"""A file that was written to more recently may still be in the making."""
+
+UNUSABLE_AT_ONCE = 200
+
+
+class Intake:
+    """Compares, and stores what comes of it."""
+
+    def __init__(self, store: LibraryStore, folder: Folder, events: Events, clock: Clock) -> None:
+        self._store = store
+        self._folder = folder
+        self._events = events
+        self._clock = clock
+
+    async def compare(self, uris: Collection[Uri]) -> Differences:
+        """Compare some files and folders, or the whole folder, with what is known of them."""
+        return _joined([await self._compare(uri) for uri in uris])
+
+    async def _compare(self, uri: Uri) -> Differences:
+        known = await self._store.stamps(None if uri == WHOLE_FOLDER else uri)
+        return await self._folder.compare(known, uri)
+
+    async def take_in(
+        self, found: Differences, progress: ScanProgress, advance: Callable[[ScanProgress], None]
+    ) -> set[Uri]:
+        """Store what differs, and return the files that are still in the making.
+
+        `advance` is told the progress after each batch. What is gone is marked first, so that a
+        file which turns up elsewhere counts as moved. Every batch is announced by itself, so
+        that new tracks are embedded while others are still being read.
+        """
+        lost = await self._store.mark_missing(found.gone, self._clock.now()) if found.gone else 0
+        progress = progress.and_missing(lost)
+        advance(progress)
+        ready, young = self._by_age(found.changed)
+        async for files in self._read(ready, found.unusable):
+            absorbed = await self._store.absorb(files, self._clock.now())
+            progress = progress.and_absorbed(absorbed, len(files))
+            advance(progress)
+            if absorbed.added or absorbed.moved or absorbed.changed:
+                self._events.publish(LibraryChanged(absorbed.added, absorbed.moved))
+            lost = max(0, lost - absorbed.moved)
+        if lost:
+            self._events.publish(LibraryChanged(missing=lost))
+        return young
+
+    async def _read(
+        self, uris: Sequence[Uri], unusable: Sequence[ScannedFile]
+    ) -> AsyncIterator[Sequence[ScannedFile]]:
+        for start in range(0, len(unusable), UNUSABLE_AT_ONCE):
+            yield unusable[start : start + UNUSABLE_AT_ONCE]
+        async for files in self._folder.read(uris):
+            yield files
+
+    def _by_age(self, changed: Mapping[Uri, FileStamp]) -> tuple[list[Uri], set[Uri]]:
+        """Return which files can be read now, and which were written to only just now."""
+        now_ns = int(self._clock.now() * 1e9)
+        latest_ns = now_ns - int(SETTLE_SECONDS * 1e9)
+        # A time in the future is a wrong clock, not a file in the making.
+        young = {uri for uri, stamp in changed.items() if latest_ns < stamp.mtime_ns <= now_ns}
+        return [uri for uri in changed if uri not in young], young
+
+
+def _joined(parts: Sequence[Differences]) -> Differences:
+    """Return the differences of several parts of the folder as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Differences(
+        found=sum(part.found for part in parts),
+        unchanged=sum(part.unchanged for part in parts),
+        changed={uri: stamp for part in parts for uri, stamp in part.changed.items()},
+        gone=[uri for part in parts for uri in part.gone],
+        unusable=[file for part in parts for file in part.unusable],
+        linked={uri: path for part in parts for uri, path in part.linked.items()},
+        problem=next((part.problem for part in parts if part.problem), None),
+    )
