@@ -128,6 +128,7 @@ class Rpc(Section):
     """Where the gRPC service listens."""
 
     socket: Path | None = None
+    share_with_group: bool = False
 
 
 class State(Section):

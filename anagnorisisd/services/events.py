@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +29,11 @@ class Events:
         self._recent: deque[Announcement] = deque(maxlen=keep)
         self._subscriptions: set[Subscription] = set()
         self._sequence = 0
+
+    @property
+    def sequence(self) -> int:
+        """The sequence of the newest announcement; 0 before the first."""
+        return self._sequence
 
     def publish(self, event: Event) -> None:
         """Announce `event`; call it from the event loop only."""
@@ -81,6 +86,15 @@ class Subscription:
         first = self._buffer.popleft()
         missed, self.missed = self.missed, 0
         return Announcement(first.sequence, first.at, first.event, missed)
+
+    def arrived(self) -> list[Announcement]:
+        """Return and forget what has come in, without waiting; often nothing."""
+        taken = list(self._buffer)
+        self._buffer.clear()
+        missed, self.missed = self.missed, 0
+        if taken and missed:
+            taken[0] = replace(taken[0], missed=missed)
+        return taken
 
     async def __aiter__(self) -> AsyncIterator[Announcement]:
         """Yield announcements until the task is cancelled."""

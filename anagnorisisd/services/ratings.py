@@ -42,8 +42,13 @@ class Ratings:
             InvalidValue: `delta` is not between -10 and 10.
             UnknownTrack: the library has no such track.
         """
-        rating.shifted(rating.WITHOUT_OPINION, delta)
-        return await self._append(track_id, None, delta=delta, source=source, request_id=request_id)
+        return await self._append(
+            track_id,
+            None,
+            delta=rating.checked_delta(delta),
+            source=source,
+            request_id=request_id,
+        )
 
     async def clear(
         self, track_id: TrackId, *, source: str, request_id: str | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
+
 from anagnorisis.v1 import (
     daemon_pb2,
     daemon_pb2_grpc,

@@ -290,29 +290,35 @@ class TrainingStatus(_message.Message):
 
     RUNNING_FIELD_NUMBER: _builtins.int
     NEXT_FIELD_NUMBER: _builtins.int
-    RATINGS_FIELD_NUMBER: _builtins.int
-    RATINGS_NEEDED_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    EXAMPLES_NEEDED_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether an evaluator is being trained at this moment."""
-    ratings: _builtins.int
-    """Ratings that can be learnt from, 0 or above."""
-    ratings_needed: _builtins.int
-    """How many are needed, 2 or above."""
+    examples: _builtins.int
+    """Tracks that can be learnt from, being both rated and embedded; 0 or above."""
+    examples_needed: _builtins.int
+    """How many more of them a first training takes; 0 when there are enough."""
     @_builtins.property
     def next(self) -> _timestamp_pb2.Timestamp:
         """When the next training is due."""
+
+    @_builtins.property
+    def last(self) -> _timestamp_pb2.Timestamp:
+        """When a training last ended, whatever came of it; absent before the first."""
 
     def __init__(
         self,
         *,
         running: _builtins.bool = ...,
         next: _timestamp_pb2.Timestamp | None = ...,
-        ratings: _builtins.int = ...,
-        ratings_needed: _builtins.int = ...,
+        last: _timestamp_pb2.Timestamp | None = ...,
+        examples: _builtins.int = ...,
+        examples_needed: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "next", b"next"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "ratings", b"ratings", "ratings_needed", b"ratings_needed", "running", b"running"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["examples", b"examples", "examples_needed", b"examples_needed", "last", b"last", "next", b"next", "running", b"running"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -77,6 +77,42 @@ TRAINING_OUTCOME_TOO_FEW_RATINGS: TrainingOutcome.ValueType  # 3
 """There are too few ratings to learn from."""
 Global___TrainingOutcome: _TypeAlias = TrainingOutcome  # noqa: Y015
 
+class _TrainingPhase:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrainingPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrainingPhase.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRAINING_PHASE_UNSPECIFIED: _TrainingPhase.ValueType  # 0
+    """Never sent."""
+    TRAINING_PHASE_READING: _TrainingPhase.ValueType  # 1
+    """Ratings and embeddings are read."""
+    TRAINING_PHASE_COMPETING: _TrainingPhase.ValueType  # 2
+    """The candidates compete on held-out ratings."""
+    TRAINING_PHASE_COMPARING: _TrainingPhase.ValueType  # 3
+    """The best one is compared with the evaluator in charge."""
+    TRAINING_PHASE_SCORING: _TrainingPhase.ValueType  # 4
+    """All tracks are predicted anew."""
+    TRAINING_PHASE_DONE: _TrainingPhase.ValueType  # 5
+    """The training is over."""
+
+class TrainingPhase(_TrainingPhase, metaclass=_TrainingPhaseEnumTypeWrapper):
+    """What a training is busy with."""
+
+TRAINING_PHASE_UNSPECIFIED: TrainingPhase.ValueType  # 0
+"""Never sent."""
+TRAINING_PHASE_READING: TrainingPhase.ValueType  # 1
+"""Ratings and embeddings are read."""
+TRAINING_PHASE_COMPETING: TrainingPhase.ValueType  # 2
+"""The candidates compete on held-out ratings."""
+TRAINING_PHASE_COMPARING: TrainingPhase.ValueType  # 3
+"""The best one is compared with the evaluator in charge."""
+TRAINING_PHASE_SCORING: TrainingPhase.ValueType  # 4
+"""All tracks are predicted anew."""
+TRAINING_PHASE_DONE: TrainingPhase.ValueType  # 5
+"""The training is over."""
+Global___TrainingPhase: _TypeAlias = TrainingPhase  # noqa: Y015
+
 @_typing.final
 class Metrics(_message.Message):
     """How good an evaluator was on held-out ratings. Errors are mean absolute errors in rating points."""
@@ -226,17 +262,20 @@ class TrainEvaluatorResponse(_message.Message):
 
     PHASE_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     EVALUATOR_FIELD_NUMBER: _builtins.int
-    phase: _builtins.str
-    """What is being done, for example `training`."""
+    phase: Global___TrainingPhase.ValueType
+    """What it is busy with."""
     progress: _builtins.float
     """How much of the whole is done, 0 to 1."""
+    message: _builtins.str
+    """The same in words."""
     outcome: Global___TrainingOutcome.ValueType
-    """Set in the last message only."""
+    """What came of it; set in the last message only."""
     reason: _builtins.str
-    """Why, in a sentence; set in the last message only."""
+    """Why, in words; set in the last message only."""
     @_builtins.property
     def evaluator(self) -> Global___Evaluator:
         """The new evaluator with its error against the baselines; set in the last message when one was
@@ -246,15 +285,16 @@ class TrainEvaluatorResponse(_message.Message):
     def __init__(
         self,
         *,
-        phase: _builtins.str = ...,
+        phase: Global___TrainingPhase.ValueType = ...,
         progress: _builtins.float = ...,
+        message: _builtins.str = ...,
         outcome: Global___TrainingOutcome.ValueType = ...,
         reason: _builtins.str = ...,
         evaluator: Global___Evaluator | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator", b"evaluator"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluator", b"evaluator", "outcome", b"outcome", "phase", b"phase", "progress", b"progress", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluator", b"evaluator", "message", b"message", "outcome", b"outcome", "phase", b"phase", "progress", b"progress", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -225,49 +225,61 @@ Global___ScanLibraryRequest: _TypeAlias = ScanLibraryRequest  # noqa: Y015
 
 @_typing.final
 class ScanLibraryResponse(_message.Message):
-    """Tells how far a scan is."""
+    """Tells how far a scan is. Counts are of this scan so far, 0 or above."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FOUND_FIELD_NUMBER: _builtins.int
-    EXAMINED_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    READ_FIELD_NUMBER: _builtins.int
     ADDED_FIELD_NUMBER: _builtins.int
     MOVED_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     PENDING_EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
     found: _builtins.int
-    """Files found on disk so far, 0 or above."""
-    examined: _builtins.int
-    """Files looked at so far, those unchanged included, 0 or above."""
+    """Files found on disk."""
+    unchanged: _builtins.int
+    """Files that need not be read again, because their size and time are as before."""
+    read: _builtins.int
+    """Files that were read."""
     added: _builtins.int
-    """New tracks so far, 0 or above."""
+    """New tracks."""
     moved: _builtins.int
-    """Files of known tracks found at new places so far, 0 or above."""
+    """Files of known tracks found at new places."""
+    changed: _builtins.int
+    """Files whose tags or contents changed in place."""
     missing: _builtins.int
-    """Tracks that lost their last file, 0 or above."""
+    """Tracks that lost their last file."""
     failed: _builtins.int
-    """Files that cannot be used so far, 0 or above."""
+    """Files that cannot be used as music."""
     pending_embeddings: _builtins.int
-    """Tracks that wait for their embedding at this moment, 0 or above."""
+    """Tracks that wait for their embedding at this moment."""
+    problem: _builtins.str
+    """Why the music folder as a whole cannot be read; empty when it can."""
     finished: _builtins.bool
     """The scan is done; this is its last message."""
     def __init__(
         self,
         *,
         found: _builtins.int = ...,
-        examined: _builtins.int = ...,
+        unchanged: _builtins.int = ...,
+        read: _builtins.int = ...,
         added: _builtins.int = ...,
         moved: _builtins.int = ...,
+        changed: _builtins.int = ...,
         missing: _builtins.int = ...,
         failed: _builtins.int = ...,
         pending_embeddings: _builtins.int = ...,
+        problem: _builtins.str = ...,
         finished: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "examined", b"examined", "failed", b"failed", "finished", b"finished", "found", b"found", "missing", b"missing", "moved", b"moved", "pending_embeddings", b"pending_embeddings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "failed", b"failed", "finished", b"finished", "found", b"found", "missing", b"missing", "moved", b"moved", "pending_embeddings", b"pending_embeddings", "problem", b"problem", "read", b"read", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

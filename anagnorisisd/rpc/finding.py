@@ -1,0 +1,57 @@
+"""From the `Target` of a request to the track that it means."""
+
+from collections.abc import Sequence
+
+from anagnorisis.v1.track_pb2 import Target
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.track import Track, TrackId
+from anagnorisisd.errors import InvalidValue
+from anagnorisisd.ports.stores import LibraryStore
+from anagnorisisd.rpc import reading
+from anagnorisisd.services.targets import Targets
+
+
+class Tracks:
+    """Finds and reads tracks for the servicers."""
+
+    def __init__(self, targets: Targets, library: LibraryStore, stamp: EmbedderStamp) -> None:
+        self._targets = targets
+        self._library = library
+        self._stamp = stamp
+
+    async def meant(self, target: Target) -> TrackId:
+        """Return the id of the track that a request means; it need not be in the library.
+
+        Raises:
+            InvalidValue: the target is empty or malformed.
+            UnknownTrack: no track lies or plays there.
+            NothingPlaying: the current song is meant, and there is none.
+            PlayerUnavailable: the player has to be asked, and is away.
+        """
+        match target.WhichOneof("kind"):
+            case "track_id":
+                return reading.track_id(target.track_id)
+            case "uri":
+                return await self._targets.at_uri(reading.uri(target.uri))
+            case "song_id":
+                return await self._targets.of_song(reading.song_id(target.song_id))
+            case "current":
+                return await self._targets.current()
+            case _:
+                raise InvalidValue("target", "set one of track_id, uri, song_id or current")
+
+    async def find(self, target: Target) -> Track:
+        """Return the track that a request means; raises as `meant`."""
+        return await self.read(await self.meant(target))
+
+    async def read(self, track_id: TrackId) -> Track:
+        """Return one track.
+
+        Raises:
+            UnknownTrack: the library has no such track.
+        """
+        return await self._library.track(track_id, self._stamp)
+
+    async def read_all(self, track_ids: Sequence[TrackId]) -> Sequence[Track]:
+        """Return several tracks in the order given."""
+        return [await self.read(track_id) for track_id in track_ids]

@@ -1,0 +1,141 @@
+"""`LibraryService`: the tracks that the daemon knows."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from anagnorisis.v1 import library_pb2 as messages
+from anagnorisis.v1.library_pb2_grpc import LibraryServiceServicer
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.errors import InvalidValue, PreconditionFailed
+from anagnorisisd.ports.stores import EmbeddingStore, LibraryStore, TrackFilter, TrackOrder
+from anagnorisisd.rpc import paging, reading, translate
+from anagnorisisd.rpc.finding import Tracks
+from anagnorisisd.rpc.roles import Scanner
+from anagnorisisd.services.similar import Similar
+
+Context = ServicerContext[Any, Any]
+
+DEFAULT_SIMILAR = 10
+
+FILTERS = {
+    messages.TRACK_FILTER_UNSPECIFIED: TrackFilter.ALL,
+    messages.TRACK_FILTER_RATED: TrackFilter.RATED,
+    messages.TRACK_FILTER_UNRATED: TrackFilter.UNRATED,
+    messages.TRACK_FILTER_PENDING: TrackFilter.PENDING,
+    messages.TRACK_FILTER_FAILED: TrackFilter.FAILED,
+    messages.TRACK_FILTER_MISSING: TrackFilter.MISSING,
+}
+ORDERS = {
+    messages.TRACK_ORDER_UNSPECIFIED: TrackOrder.ADDED,
+    messages.TRACK_ORDER_ADDED: TrackOrder.ADDED,
+    messages.TRACK_ORDER_RATING: TrackOrder.RATING,
+    messages.TRACK_ORDER_PREDICTED_RATING: TrackOrder.PREDICTED_RATING,
+    messages.TRACK_ORDER_LAST_PLAYED: TrackOrder.LAST_PLAYED,
+}
+
+
+class LibraryServicer(LibraryServiceServicer):
+    """Shows tracks, scans, and compares what they sound like."""
+
+    def __init__(
+        self,
+        *,
+        library: Scanner,
+        store: LibraryStore,
+        embeddings: EmbeddingStore,
+        similar: Similar,
+        tracks: Tracks,
+        stamp: EmbedderStamp,
+    ) -> None:
+        self._library = library
+        self._store = store
+        self._embeddings = embeddings
+        self._similar = similar
+        self._tracks = tracks
+        self._stamp = stamp
+
+    async def GetTrack(
+        self, request: messages.GetTrackRequest, context: Context
+    ) -> messages.GetTrackResponse:
+        """Return one track."""
+        track = await self._tracks.find(request.target)
+        return messages.GetTrackResponse(track=translate.track_message(track))
+
+    async def ListTracks(
+        self, request: messages.ListTracksRequest, context: Context
+    ) -> messages.ListTracksResponse:
+        """List tracks in pages."""
+        size = reading.count("page_size", request.page_size, reading.DEFAULT_PAGE)
+        if request.filter not in FILTERS:
+            raise InvalidValue("filter", f"there is no filter {request.filter}")
+        if request.order not in ORDERS:
+            raise InvalidValue("order", f"there is no order {request.order}")
+        scope = (request.filter, request.order, reading.search_text(request.text))
+        offset = paging.position(request.page_token, *scope) or 0
+        found = await self._store.tracks(
+            self._stamp,
+            only=FILTERS[request.filter],
+            order=ORDERS[request.order],
+            text=request.text,
+            limit=size + 1,
+            offset=offset,
+        )
+        return messages.ListTracksResponse(
+            tracks=[translate.track_message(track) for track in found[:size]],
+            next_page_token=paging.token(offset + size, *scope) if len(found) > size else "",
+        )
+
+    async def ScanLibrary(
+        self, request: messages.ScanLibraryRequest, context: Context
+    ) -> AsyncIterator[messages.ScanLibraryResponse]:
+        """Bring the library in line with the disk."""
+        async for progress in self._library.scan():
+            counts = await self._embeddings.progress(self._stamp)
+            yield messages.ScanLibraryResponse(
+                found=progress.found,
+                unchanged=progress.unchanged,
+                read=progress.read,
+                added=progress.added,
+                moved=progress.moved,
+                changed=progress.changed,
+                missing=progress.missing,
+                failed=progress.problems,
+                pending_embeddings=counts.pending,
+                problem=translate.printable(progress.problem),
+                finished=progress.done,
+            )
+
+    async def FindSimilar(
+        self, request: messages.FindSimilarRequest, context: Context
+    ) -> messages.FindSimilarResponse:
+        """Return the tracks that sound most like a track."""
+        count = reading.count("count", request.count, DEFAULT_SIMILAR)
+        track = await self._tracks.find(request.target)
+        nearest = await self._similar.nearest(track.track_id, count)
+        return messages.FindSimilarResponse(
+            tracks=[
+                messages.SimilarTrack(
+                    track=translate.track_message(await self._tracks.read(other)),
+                    similarity=similarity,
+                )
+                for other, similarity in nearest
+            ]
+        )
+
+    async def GetEmbedding(
+        self, request: messages.GetEmbeddingRequest, context: Context
+    ) -> messages.GetEmbeddingResponse:
+        """Return a track's vector."""
+        track = await self._tracks.find(request.target)
+        vector = await self._embeddings.get(self._stamp, track.track_id)
+        if vector is None:
+            raise PreconditionFailed(
+                f"track {track.track_id} has no embedding by {self._stamp} yet"
+            )
+        return messages.GetEmbeddingResponse(
+            track_id=track.track_id,
+            vector=vector.tolist(),
+            embedder=translate.stamp_message(self._stamp),
+        )

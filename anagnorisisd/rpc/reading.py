@@ -1,0 +1,69 @@
+"""What requests say, checked: each function reads one kind of field or says what is wrong."""
+
+import re
+
+from anagnorisisd.domain.player import SongId
+from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.errors import InvalidValue
+
+DEFAULT_SOURCE = "grpc"
+LONGEST_SOURCE = 64
+LONGEST_REQUEST_ID = 128
+LONGEST_TEXT = 256
+LONGEST_URI_BYTES = 4096
+LARGEST_PAGE = 1000
+DEFAULT_PAGE = 100
+LARGEST_SONG_ID = 2**31 - 1
+
+
+def source(text: str) -> str:
+    """Return the door through which a rating came."""
+    return _short("source", text, LONGEST_SOURCE) or DEFAULT_SOURCE
+
+
+def request_id(text: str) -> str | None:
+    """Return the caller's id of an intended change, if it gave one."""
+    return _short("request_id", text, LONGEST_REQUEST_ID) or None
+
+
+def search_text(text: str) -> str:
+    """Return what to search for; empty means everything."""
+    return _short("text", text, LONGEST_TEXT)
+
+
+def count(field: str, value: int, default: int, largest: int = LARGEST_PAGE) -> int:
+    """Return how many were asked for, `default` for 0."""
+    if not 0 <= value <= largest:
+        raise InvalidValue(field, f"{value} is not between 0 and {largest}")
+    return value or default
+
+
+def track_id(text: str) -> TrackId:
+    """Return a track's id."""
+    if not re.fullmatch("[0-9a-f]{32}", text):
+        raise InvalidValue("target.track_id", "a track id is 32 lower-case hexadecimal digits")
+    return TrackId(text)
+
+
+def uri(text: str) -> Uri:
+    """Return a path relative to the music directory."""
+    if not text or "\0" in text or len(text.encode()) > LONGEST_URI_BYTES:
+        raise InvalidValue(
+            "target.uri", f"a path has 1 to {LONGEST_URI_BYTES} bytes and none of them is 0"
+        )
+    return Uri(text)
+
+
+def song_id(value: int) -> SongId:
+    """Return MPD's id of a queue entry."""
+    if not 0 <= value <= LARGEST_SONG_ID:
+        raise InvalidValue("target.song_id", f"{value} is not between 0 and {LARGEST_SONG_ID}")
+    return SongId(value)
+
+
+def _short(field: str, text: str, longest: int) -> str:
+    if len(text) > longest:
+        raise InvalidValue(field, f"{len(text)} characters are more than {longest}")
+    if not text.isprintable():
+        raise InvalidValue(field, "has characters that cannot be printed")
+    return text

@@ -1,0 +1,76 @@
+"""What the servicers need of the services that do far more than they show here."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.evaluation import EvaluatorVersion, TrainingProgress, TrainingStatus
+from anagnorisisd.domain.pick import Explanation, Pick
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.services.scan_progress import ScanProgress
+
+
+class Scanner(Protocol):
+    """Scans; `services.library.Library` does."""
+
+    def scan(self) -> AsyncIterator[ScanProgress]:
+        """Bring the library in line with the disk."""
+        ...
+
+
+class Embeddings(Protocol):
+    """Knows how far embedding is; `services.embedding.Embedding` does."""
+
+    @property
+    def stamp(self) -> EmbedderStamp:
+        """The embedder in use."""
+        ...
+
+    async def progress(self) -> EmbeddingProgress:
+        """Return how much is pending, and how fast it goes."""
+        ...
+
+
+class Picker(Protocol):
+    """Picks; `services.queueing.Queueing` does."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether picks are put into the queue."""
+        ...
+
+    async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
+        """Choose without queueing."""
+        ...
+
+    async def explain(self, track_id: TrackId) -> Explanation:
+        """Return the factors of a track's weight."""
+        ...
+
+    async def switch(self, enabled: bool) -> None:
+        """Switch picking on or off."""
+        ...
+
+    async def ahead(self) -> Sequence[Pick]:
+        """Return our entries of the queue after the current song, in order."""
+        ...
+
+
+class Trainer(Protocol):
+    """Trains; `services.training.Training` does."""
+
+    def train(self) -> AsyncIterator[TrainingProgress]:
+        """Train a new evaluator."""
+        ...
+
+    async def status(self) -> TrainingStatus:
+        """Return what is learnt, and when more will be."""
+        ...
+
+    async def rollback(self, version: int) -> EvaluatorVersion:
+        """Put an earlier evaluator in charge."""
+        ...
+
+    async def influences(self, track_id: TrackId) -> Sequence[tuple[TrackId, float]]:
+        """Return the rated tracks that shaped a predicted rating."""
+        ...

@@ -1,0 +1,48 @@
+"""The Unix socket: ours alone, guarded by a lock, and gone when the daemon is."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from anagnorisisd.errors import AlreadyRunning, ConfigError
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Hold the lock beside `path` and leave no socket behind.
+
+    A second server on the same path would silently steal it; the lock makes it say so instead.
+    The kernel frees the lock of a daemon that was killed, so nothing has to be cleaned up.
+
+    Raises:
+        ConfigError: its folder cannot be used.
+        AlreadyRunning: another daemon holds the lock.
+    """
+    lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), blocking=False, mode=0o600)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise AlreadyRunning(
+            f"another daemon listens on {path}; stop it, or set rpc.socket to another path"
+        ) from None
+    except OSError as error:
+        raise ConfigError([f"rpc.socket: {path}: {error.strerror}"]) from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def narrow(mode: int) -> Iterator[None]:
+    """Let sockets that are bound meanwhile have no more rights than `mode`."""
+    before = os.umask(0o777 & ~mode)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -1,0 +1,128 @@
+"""How everything stands: one answer put together from every part."""
+
+import asyncio
+
+import anagnorisisd
+from anagnorisis.v1 import daemon_pb2 as messages
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.evaluation import TrainingStatus
+from anagnorisisd.domain.player import Phase
+from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.ports.player import Link, Player
+from anagnorisisd.ports.stores import LibraryCounts, LibraryStore
+from anagnorisisd.rpc import translate
+from anagnorisisd.rpc.finding import Tracks
+from anagnorisisd.rpc.roles import Embeddings, Picker, Trainer
+
+PATIENCE_SECONDS = 2.0
+"""How long the player may take; a status that waits for a hung player helps nobody."""
+
+PHASES = {
+    Phase.PLAY: messages.PLAYBACK_PHASE_PLAY,
+    Phase.PAUSE: messages.PLAYBACK_PHASE_PAUSE,
+    Phase.STOP: messages.PLAYBACK_PHASE_STOP,
+}
+
+
+class Standing:
+    """Reads how every part is."""
+
+    def __init__(
+        self,
+        *,
+        library: LibraryStore,
+        player: Player,
+        tracks: Tracks,
+        embedding: Embeddings,
+        picker: Picker,
+        trainer: Trainer,
+    ) -> None:
+        self._library = library
+        self._player = player
+        self._tracks = tracks
+        self._embedding = embedding
+        self._picker = picker
+        self._trainer = trainer
+
+    async def read(self) -> messages.GetStatusResponse:
+        """Return how everything stands; a player that is away is part of it, not an error."""
+        stamp = self._embedding.stamp
+        training = await self._trainer.status()
+        answer = messages.GetStatusResponse(
+            version=anagnorisisd.__version__,
+            mpd=_link_message(self._player.link()),
+            picking=self._picker.enabled,
+            library=_counts_message(await self._library.counts(stamp)),
+            embedding=_embedding_message(stamp, await self._embedding.progress()),
+            training=_training_message(training),
+        )
+        if training.evaluator is not None:
+            answer.evaluator.CopyFrom(translate.evaluator_message(training.evaluator))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                answer.playback.CopyFrom(await self._playback())
+                ahead = [
+                    await self._tracks.read(pick.track_id) for pick in await self._picker.ahead()
+                ]
+                answer.ahead.extend(map(translate.track_message, ahead))
+        except (PlayerUnavailable, PlayerRefused, TimeoutError):
+            pass  # The link says so already.
+        return answer
+
+    async def _playback(self) -> messages.Playback:
+        state = await self._player.state()
+        playback = messages.Playback(
+            phase=PHASES[state.phase],
+            song_id=state.song_id,
+            uri=translate.printable(state.uri),
+            elapsed_seconds=state.elapsed_seconds,
+            duration_seconds=state.duration_seconds,
+        )
+        track_id = await self._library.track_at(state.uri) if state.uri else None
+        if track_id is not None:
+            track = await self._tracks.read(track_id)
+            playback.track.CopyFrom(translate.track_message(track))
+        return playback
+
+
+def _link_message(link: Link) -> messages.MpdLink:
+    return messages.MpdLink(
+        connected=link.connected,
+        address=translate.printable(link.address),
+        server_version=translate.printable(link.server_version),
+        reason=translate.printable(link.reason),
+        lacking=map(translate.printable, link.lacking),
+    )
+
+
+def _counts_message(counts: LibraryCounts) -> messages.LibraryCounts:
+    return messages.LibraryCounts(
+        tracks=counts.tracks,
+        pending=counts.pending,
+        embedded=counts.embedded,
+        failed=counts.failed,
+        missing=counts.missing,
+        rated=counts.rated,
+        problems=counts.problems,
+    )
+
+
+def _embedding_message(
+    stamp: EmbedderStamp, progress: EmbeddingProgress
+) -> messages.EmbeddingStatus:
+    return messages.EmbeddingStatus(
+        embedder=translate.stamp_message(stamp),
+        pending=progress.pending,
+        tracks_per_second=progress.tracks_per_second,
+        seconds_left=progress.seconds_left,
+    )
+
+
+def _training_message(status: TrainingStatus) -> messages.TrainingStatus:
+    return messages.TrainingStatus(
+        running=status.training,
+        next=translate.moment(status.next_training_at),
+        last=translate.moment(status.last_training_at),
+        examples=status.examples,
+        examples_needed=status.needed,
+    )

@@ -1,0 +1,68 @@
+"""Following events: a bounded buffer for each watcher, heartbeats, and resuming."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+from anagnorisis.v1 import daemon_pb2 as messages
+from anagnorisisd.errors import InvalidValue
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.rpc import events as translate
+from anagnorisisd.rpc import reading
+from anagnorisisd.services.events import Events
+
+DEFAULT_HEARTBEAT_SECONDS = 30
+LONGEST_HEARTBEAT_SECONDS = 3600
+
+
+class Watching:
+    """Streams events to any number of watchers; a slow one holds up nobody but itself."""
+
+    def __init__(self, events: Events, clock: Clock) -> None:
+        self._events = events
+        self._clock = clock
+        self._epoch = uuid.uuid4().hex
+
+    async def follow(
+        self, request: messages.WatchEventsRequest
+    ) -> AsyncIterator[messages.WatchEventsResponse]:
+        """Yield a heartbeat at once, then events as they happen, until cancelled.
+
+        Raises:
+            InvalidValue: a bad heartbeat, or a sequence that this run has not reached.
+        """
+        heartbeat_seconds = reading.count(
+            "heartbeat_seconds",
+            request.heartbeat_seconds,
+            DEFAULT_HEARTBEAT_SECONDS,
+            LONGEST_HEARTBEAT_SECONDS,
+        )
+        after = self._after(request)
+        last = self._events.sequence if after is None else after
+        with self._events.subscribe(after=after) as subscription:
+            yield self._heartbeat(last)
+            while True:
+                try:
+                    async with asyncio.timeout(heartbeat_seconds):
+                        announcement = await subscription.next()
+                except TimeoutError:
+                    yield self._heartbeat(last)
+                else:
+                    last = announcement.sequence
+                    yield translate.announced(announcement, self._epoch)
+
+    def _after(self, request: messages.WatchEventsRequest) -> int | None:
+        if not request.HasField("after_sequence"):
+            return None
+        if request.epoch and request.epoch != self._epoch:
+            return 0  # The caller saw an earlier run: all of this one is new to it.
+        if not 0 <= request.after_sequence <= self._events.sequence:
+            raise InvalidValue(
+                "after_sequence",
+                f"{request.after_sequence} is not between 0 and {self._events.sequence}, "
+                "the newest event of this run",
+            )
+        return request.after_sequence
+
+    def _heartbeat(self, sequence: int) -> messages.WatchEventsResponse:
+        return translate.heartbeat(sequence, self._epoch, self._clock.now())

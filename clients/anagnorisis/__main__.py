@@ -1,0 +1,36 @@
+"""The command line `anagnorisis`: words to a verb, a verb to an exit code."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from anagnorisis.connection import Failed
+from anagnorisis.parser import build
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out what was typed and return the exit code."""
+    parsed = build().parse_args(arguments)
+    module, function = parsed.run.split(":")
+    # Whatever a tag holds, a terminal that cannot show it must not end the program.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        getattr(importlib.import_module(f"anagnorisis.commands.{module}"), function)(parsed)
+        sys.stdout.flush()
+    except Failed as failure:
+        print(f"anagnorisis: {failure}", file=sys.stderr)
+        return failure.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`head`, a pager) has seen enough; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

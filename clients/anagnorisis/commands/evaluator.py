@@ -1,0 +1,85 @@
+"""`train`, `evaluators` and `rollback`."""
+
+from argparse import Namespace
+
+from anagnorisis import text
+from anagnorisis.connection import SECONDS_TO_ANSWER, connected
+from anagnorisis.output import progress_bar, show_json, show_table
+from anagnorisis.paging import collected
+from anagnorisis.v1 import evaluator_pb2 as messages
+from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceStub
+
+STATUSES = {
+    messages.EVALUATOR_STATUS_CURRENT: "in charge",
+    messages.EVALUATOR_STATUS_KEPT_BACK: "kept back",
+    messages.EVALUATOR_STATUS_RETIRED: "retired",
+}
+
+
+def train(arguments: Namespace) -> None:
+    """Learn from the ratings now."""
+    last = messages.TrainEvaluatorResponse()
+    with connected(arguments) as channel:
+        answers = EvaluatorServiceStub(channel).TrainEvaluator(messages.TrainEvaluatorRequest())
+        if arguments.json:
+            for last in answers:
+                show_json(last, line=True)
+            return
+        with progress_bar() as bar:
+            for last in answers:
+                bar.show(text.printable(last.message), last.progress)
+    print(text.printable(last.reason))
+    if last.HasField("evaluator"):
+        print(f"evaluator {quality(last.evaluator)}")
+
+
+def evaluators(arguments: Namespace) -> None:
+    """List the evaluators trained."""
+    with connected(arguments) as channel:
+        found = collected(
+            EvaluatorServiceStub(channel).ListEvaluators,
+            messages.ListEvaluatorsRequest(),
+            "evaluators",
+            arguments.limit,
+        )
+    if arguments.json:
+        for evaluator in found:
+            show_json(evaluator, line=True)
+        return
+    show_table(
+        ("VERSION", "TRAINED", "KIND", "RATINGS", "ERROR", "OF MEAN", "STATUS"),
+        [_row(evaluator) for evaluator in found],
+    )
+
+
+def rollback(arguments: Namespace) -> None:
+    """Put an earlier evaluator in charge."""
+    request = messages.RollbackEvaluatorRequest(version=arguments.version)
+    with connected(arguments) as channel:
+        answer = EvaluatorServiceStub(channel).RollbackEvaluator(request, timeout=SECONDS_TO_ANSWER)
+    if arguments.json:
+        show_json(answer)
+    else:
+        print(f"in charge now: evaluator {quality(answer.evaluator)}")
+
+
+def quality(evaluator: messages.Evaluator) -> str:
+    """Return which evaluator it is and how good it was."""
+    metrics = evaluator.metrics
+    return (
+        f"{evaluator.version} ({text.printable(evaluator.kind)}, "
+        f"{text.counted(evaluator.rating_count, 'rating')}): off by {metrics.error:.2f} points, "
+        f"the mean by {metrics.mean_error:.2f}"
+    )
+
+
+def _row(evaluator: messages.Evaluator) -> tuple[str, ...]:
+    return (
+        str(evaluator.version),
+        text.when(evaluator.trained),
+        text.printable(evaluator.kind),
+        str(evaluator.rating_count),
+        f"{evaluator.metrics.error:.2f}",
+        f"{evaluator.metrics.error_ratio:.0%}",
+        STATUSES.get(evaluator.status, ""),
+    )

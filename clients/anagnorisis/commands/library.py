@@ -1,0 +1,109 @@
+"""`tracks`, `similar`, `embedding` and `scan`."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+
+from anagnorisis import text
+from anagnorisis.connection import SECONDS_TO_ANSWER, Failed, connected
+from anagnorisis.output import progress_bar, show_json, show_table
+from anagnorisis.paging import collected
+from anagnorisis.targets import target
+from anagnorisis.v1 import library_pb2 as messages
+from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
+from anagnorisis.v1.track_pb2 import Track
+
+HEADER = ("RATING", "PREDICTED", "PLAYS", "SKIPS", "LENGTH", "TRACK", "PATH")
+
+
+def tracks(arguments: Namespace) -> None:
+    """List tracks."""
+    chosen = f"TRACK_FILTER_{arguments.only.upper()}" if arguments.only else None
+    request = messages.ListTracksRequest(
+        filter=messages.TrackFilter.Value(chosen or "TRACK_FILTER_UNSPECIFIED"),
+        order=messages.TrackOrder.Value(f"TRACK_ORDER_{arguments.order.upper()}"),
+        text=arguments.text,
+    )
+    with connected(arguments) as channel:
+        found = collected(
+            LibraryServiceStub(channel).ListTracks, request, "tracks", arguments.limit
+        )
+    if arguments.json:
+        for track in found:
+            show_json(track, line=True)
+    else:
+        show_table(HEADER, [_row(track) for track in found])
+
+
+def similar(arguments: Namespace) -> None:
+    """List the tracks that sound most like one."""
+    request = messages.FindSimilarRequest(target=target(arguments.uri), count=arguments.limit)
+    with connected(arguments) as channel:
+        answer = LibraryServiceStub(channel).FindSimilar(request, timeout=SECONDS_TO_ANSWER)
+    if arguments.json:
+        for found in answer.tracks:
+            show_json(found, line=True)
+    else:
+        show_table(
+            ("SIMILARITY", "RATING", "TRACK", "PATH"),
+            [
+                (
+                    f"{found.similarity:.2f}",
+                    text.rating(found.track),
+                    text.name(found.track),
+                    text.printable(found.track.uri),
+                )
+                for found in answer.tracks
+            ],
+        )
+
+
+def embedding(arguments: Namespace) -> None:
+    """Show a track's vector."""
+    request = messages.GetEmbeddingRequest(target=target(arguments.uri))
+    with connected(arguments) as channel:
+        answer = LibraryServiceStub(channel).GetEmbedding(request, timeout=SECONDS_TO_ANSWER)
+    if arguments.json:
+        show_json(answer)
+        return
+    made_by = answer.embedder
+    print(f"{answer.track_id} by {made_by.name} {made_by.version}, {made_by.dimension} numbers")
+    print(" ".join(f"{value:.4g}" for value in answer.vector))
+
+
+def scan(arguments: Namespace) -> None:
+    """Bring the library in line with the disk."""
+    with connected(arguments) as channel:
+        answers = LibraryServiceStub(channel).ScanLibrary(messages.ScanLibraryRequest())
+        if arguments.json:
+            for answer in answers:
+                show_json(answer, line=True)
+        else:
+            _follow(answers)
+
+
+def _follow(answers: Iterator[messages.ScanLibraryResponse]) -> None:
+    last = messages.ScanLibraryResponse()
+    with progress_bar() as bar:
+        for last in answers:
+            done = last.unchanged + last.read
+            bar.show(f"{last.found} files found", done / last.found if last.found else None)
+    if last.problem:
+        raise Failed(text.printable(last.problem))
+    print(
+        f"{text.counted(last.found, 'file')}: {last.added} added, {last.moved} moved, "
+        f"{last.changed} changed, {last.missing} missing, {last.failed} cannot be used; "
+        f"{text.counted(last.pending_embeddings, 'embedding')} pending"
+    )
+
+
+def _row(track: Track) -> tuple[str, ...]:
+    predicted = f"{track.predicted_rating:.1f}" if track.HasField("predicted_rating") else ""
+    return (
+        text.number(track.rating) if track.HasField("rating") else "",
+        predicted,
+        str(track.play_count),
+        str(track.skip_count),
+        text.clock(track.duration_seconds) if track.HasField("duration_seconds") else "",
+        text.name(track),
+        text.printable(track.uri),
+    )

@@ -1,0 +1,93 @@
+"""`picks` and `why`."""
+
+from argparse import Namespace
+
+from anagnorisis import text
+from anagnorisis.connection import SECONDS_TO_ANSWER, connected
+from anagnorisis.output import show_json, show_table
+from anagnorisis.targets import target
+from anagnorisis.v1 import pick_pb2 as messages
+from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
+
+SOURCES = {
+    messages.RATING_SOURCE_RATING: "your rating",
+    messages.RATING_SOURCE_PREDICTED: "predicted",
+    messages.RATING_SOURCE_MEAN: "mean of your ratings",
+}
+
+
+def picks(arguments: Namespace) -> None:
+    """Show the next picks, or switch picking."""
+    with connected(arguments) as channel:
+        stub = PickServiceStub(channel)
+        if arguments.switch:
+            _switch(stub, arguments)
+        else:
+            _preview(stub, arguments)
+
+
+def why(arguments: Namespace) -> None:
+    """Show why a track has the chance that it has."""
+    request = messages.ExplainTrackRequest(target=target(arguments.uri))
+    with connected(arguments) as channel:
+        answer = PickServiceStub(channel).ExplainTrack(request, timeout=SECONDS_TO_ANSWER)
+    if arguments.json:
+        show_json(answer)
+        return
+    print(text.name(answer.track))
+    for label, value in _factors(answer.explanation):
+        print(f"  {label:<16} {value}")
+    if answer.influences:
+        print("  shaped by")
+    for influence in answer.influences:
+        rated = f"{text.name(influence.track)}, {text.rating(influence.track)}"
+        print(f"  {influence.share:>6.0%}  {rated}")
+
+
+def _switch(stub: PickServiceStub, arguments: Namespace) -> None:
+    request = messages.SetPickingRequest(enabled=arguments.switch == "on")
+    answer = stub.SetPicking(request, timeout=SECONDS_TO_ANSWER)
+    if arguments.json:
+        show_json(answer)
+    else:
+        print(f"picking is {'on' if answer.enabled else 'off'}")
+
+
+def _preview(stub: PickServiceStub, arguments: Namespace) -> None:
+    request = messages.PreviewPicksRequest(count=arguments.count, seed=arguments.seed)
+    answer = stub.PreviewPicks(request, timeout=SECONDS_TO_ANSWER)
+    if arguments.json:
+        for pick in answer.picks:
+            show_json(pick, line=True)
+    else:
+        show_table(
+            ("CHANCE", "WEIGHT", "RATING", "SKIPS", "RECENCY", "TRACK"),
+            [_row(pick) for pick in answer.picks],
+        )
+
+
+def _row(pick: messages.Pick) -> tuple[str, ...]:
+    factors = pick.explanation
+    return (
+        f"{factors.probability:.2%}",
+        f"{factors.weight:.4f}",
+        f"{factors.rating_factor:.3f}",
+        f"{factors.skip_factor:.3f}",
+        f"{factors.recency_factor:.3f}",
+        f"{text.name(pick.track)}, {text.rating(pick.track)}",
+    )
+
+
+def _factors(factors: messages.Explanation) -> list[tuple[str, str]]:
+    source = SOURCES.get(factors.rating_source, "")
+    return [
+        ("rating", f"{text.number(factors.rating)} ({source})"),
+        ("rating factor", f"{factors.rating_factor:.4f}"),
+        ("skip factor", f"{factors.skip_factor:.4f}"),
+        ("recency factor", f"{factors.recency_factor:.4f}"),
+        *((guard.name.replace("_", " "), f"{guard.factor:.4f}") for guard in factors.guards),
+        *((name.replace("_", " "), "given up for now") for name in factors.relaxed_guards),
+        ("weight", f"{factors.weight:.6f}"),
+        ("chance", f"{factors.probability:.3%} to be the next pick"),
+        ("rank", f"{factors.rank} of {factors.candidates}"),
+    ]

@@ -1,0 +1,115 @@
+"""`status`, and the bare command: what plays and what is next."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+
+from anagnorisis import text
+from anagnorisis.commands.evaluator import quality
+from anagnorisis.connection import SECONDS_TO_ANSWER, connected
+from anagnorisis.output import show_json
+from anagnorisis.v1 import daemon_pb2 as messages
+from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
+
+PHASES = {
+    messages.PLAYBACK_PHASE_PLAY: "playing",
+    messages.PLAYBACK_PHASE_PAUSE: "paused",
+}
+
+
+def status(arguments: Namespace) -> None:
+    """Show how everything stands."""
+    answer = _ask(arguments)
+    if arguments.json:
+        show_json(answer)
+        return
+    for label, value in _standing(answer):
+        print(f"{label:<10} {text.printable(value)}")
+
+
+def playing(arguments: Namespace) -> None:
+    """Show what plays, its rating, and what is next."""
+    answer = _ask(arguments)
+    if arguments.json:
+        show_json(answer)
+        return
+    print(_now(answer))
+    for place, track in enumerate(answer.ahead, start=1):
+        print(f"  next {place}: {text.name(track)}, {text.rating(track)}")
+    if not answer.picking:
+        print("  picking is off; switch it on with `anagnorisis picks on`")
+
+
+def _ask(arguments: Namespace) -> messages.GetStatusResponse:
+    with connected(arguments) as channel:
+        return DaemonServiceStub(channel).GetStatus(
+            messages.GetStatusRequest(), timeout=SECONDS_TO_ANSWER
+        )
+
+
+def _now(answer: messages.GetStatusResponse) -> str:
+    playback = answer.playback
+    if not answer.mpd.connected:
+        return f"MPD is away: {text.printable(answer.mpd.reason)}"
+    if playback.phase not in PHASES:
+        return "nothing plays"
+    if not playback.HasField("track"):
+        return f"{PHASES[playback.phase]}: {text.printable(playback.uri)}, not of the library"
+    track = f"{text.name(playback.track)}, {text.rating(playback.track)}"
+    return f"{PHASES[playback.phase]}: {track}{_place(playback)}"
+
+
+def _place(playback: messages.Playback) -> str:
+    if not (playback.HasField("elapsed_seconds") and playback.HasField("duration_seconds")):
+        return ""
+    return f" ({text.clock(playback.elapsed_seconds)}/{text.clock(playback.duration_seconds)})"
+
+
+def _standing(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]]:
+    yield "daemon", answer.version
+    yield "mpd", _mpd(answer.mpd)
+    for lacking in answer.mpd.lacking:
+        yield "", lacking
+    yield "playback", _now(answer)
+    yield "picking", f"{'on' if answer.picking else 'off'}, {len(answer.ahead)} ahead"
+    yield "library", _library(answer.library)
+    yield "embedder", _embedding(answer.embedding)
+    yield "evaluator", _evaluator(answer)
+    yield "training", _training(answer.training)
+
+
+def _mpd(link: messages.MpdLink) -> str:
+    if link.connected:
+        return f"{link.server_version} at {link.address}"
+    return f"away: {link.reason}"
+
+
+def _library(counts: messages.LibraryCounts) -> str:
+    parts = [text.counted(counts.tracks, "track"), f"{counts.rated} rated"]
+    if counts.missing:
+        parts.append(f"{counts.missing} missing")
+    if counts.problems:
+        parts.append(f"{text.counted(counts.problems, 'file')} cannot be used")
+    return ", ".join(parts)
+
+
+def _embedding(embedding: messages.EmbeddingStatus) -> str:
+    name = f"{embedding.embedder.name} {embedding.embedder.version}"
+    if not embedding.pending:
+        return f"{name}, nothing pending"
+    pending = f"{name}, {embedding.pending} pending"
+    if not embedding.HasField("seconds_left"):
+        return pending
+    return f"{pending}, {text.clock(embedding.seconds_left)} to go"
+
+
+def _evaluator(answer: messages.GetStatusResponse) -> str:
+    return quality(answer.evaluator) if answer.HasField("evaluator") else "none trained yet"
+
+
+def _training(training: messages.TrainingStatus) -> str:
+    if training.running:
+        return "running"
+    if training.examples_needed:
+        needed = text.counted(training.examples_needed, "more rated track")
+        return f"needs {needed}, has {training.examples}"
+    return f"next {text.when(training.next)}"

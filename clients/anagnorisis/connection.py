@@ -1,0 +1,78 @@
+"""Reaching the daemon, and saying in one line why it cannot be reached.
+
+`grpc` is the whole cost of starting this program, so only what makes a call imports it.
+"""
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import grpc
+
+SECONDS_TO_ANSWER = 15.0
+"""How long a single answer may take; the daemon itself gives MPD ten seconds."""
+
+FAILURE = 1
+USAGE = 2
+UNAVAILABLE = 69
+
+
+class Failed(Exception):
+    """A command could not be carried out; the text is one line, with the remedy."""
+
+    def __init__(self, message: str, exit_code: int = FAILURE) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def default_socket() -> Path:
+    """Return where the daemon listens: `ANAGNORISIS_SOCKET`, else the first place that has it."""
+    named = os.environ.get("ANAGNORISIS_SOCKET")
+    if named:
+        return Path(named)
+    places = _places()
+    return next((place for place in places if place.exists()), places[0])
+
+
+def _places() -> list[Path]:
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    own = [runtime, state] if runtime.is_dir() else [state]
+    folders = [*(folder / "anagnorisis" for folder in own), Path("/run/anagnorisis")]
+    return [folder / "anagnorisisd.sock" for folder in folders]
+
+
+@contextmanager
+def connected(arguments: Namespace) -> "Iterator[grpc.Channel]":
+    """Open a channel to the daemon, and turn what goes wrong on it into `Failed`."""
+    import grpc
+
+    socket = arguments.socket or default_socket()
+    try:
+        with grpc.insecure_channel(f"unix:{socket.absolute()}") as channel:
+            yield channel
+    except grpc.RpcError as error:
+        raise _failed(error, str(socket)) from error
+
+
+def _failed(error: "grpc.RpcError", place: str) -> Failed:
+    import grpc
+
+    assert isinstance(error, grpc.Call)
+    code, text = error.code(), error.details() or ""
+    told = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return Failed(text if told else _nobody(place), UNAVAILABLE)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Failed(f"the daemon on {place} did not answer in time", UNAVAILABLE)
+    if code is grpc.StatusCode.INVALID_ARGUMENT:
+        return Failed(text, USAGE)
+    return Failed(text or code.name.lower())
+
+
+def _nobody(place: str) -> str:
+    return f"no daemon answers on {place}; start it with `anagnorisisd`, or name another --socket"

@@ -1,0 +1,143 @@
+"""What can be typed: every verb, its arguments and its help. Imports little, so that it is quick.
+
+Each verb names the function that carries it out as `module:function` below
+`anagnorisis.commands`; the module is imported once it is known to be needed.
+"""
+
+import argparse
+from pathlib import Path
+
+from anagnorisis.values import Value
+
+DESCRIPTION = "Rate what plays, and see what Anagnorisis makes of it."
+EPILOG = (
+    "Without a verb it shows what plays, its rating, and what is next. A URI is a path relative "
+    "to the music directory, as MPD names it, or a track id; without one the current song is "
+    "meant. Exit codes: 0 done, 1 refused, 2 wrong usage, 69 the daemon or MPD is away."
+)
+FILTERS = ("rated", "unrated", "pending", "failed", "missing")
+ORDERS = ("added", "rating", "predicted_rating", "last_played")
+
+
+class Verbs:
+    """Adds verbs to a parser."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._common = argparse.ArgumentParser(add_help=False)
+        add_connection(self._common)
+        self._verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+
+    def add(self, name: str, run: str, summary: str) -> argparse.ArgumentParser:
+        """Add the verb `name`, carried out by `run`, and return its parser."""
+        verb = self._verbs.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:], parents=[self._common]
+        )
+        verb.set_defaults(run=run)
+        return verb
+
+
+def build() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    from anagnorisis import VERSION
+
+    parser = argparse.ArgumentParser("anagnorisis", description=DESCRIPTION, epilog=EPILOG)
+    parser.set_defaults(run="status:playing", socket=None, json=False)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    add_connection(parser)
+    verbs = Verbs(parser)
+    _add_ratings(verbs)
+    _add_tracks(verbs)
+    _add_picks(verbs)
+    _add_evaluators(verbs)
+    _add_daemon(verbs)
+    return parser
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every verb has; absent ones leave what stood before the verb."""
+    parser.add_argument(
+        "--socket",
+        type=Path,
+        metavar="PATH",
+        default=argparse.SUPPRESS,
+        help="socket of the daemon (default: $ANAGNORISIS_SOCKET, else the usual places)",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="answer in JSON, for programs",
+    )
+
+
+def _add_ratings(verbs: Verbs) -> None:
+    rate = verbs.add("rate", "rating:rate", "rate a track from 0 to 10")
+    rate.add_argument("value", type=Value.parse, metavar="VALUE", help="8, 7.5, +1 or -0.5")
+    _add_uri(rate)
+    _add_uri(verbs.add("clear", "rating:clear", "take a track's rating away"))
+    verbs.add("undo", "rating:undo", "take the last change of a rating back")
+    history = verbs.add("ratings", "rating:history", "list the ratings given, newest first")
+    _add_uri(history, "only of this track")
+    _add_limit(history)
+
+
+def _add_tracks(verbs: Verbs) -> None:
+    tracks = verbs.add("tracks", "library:tracks", "list tracks")
+    tracks.add_argument(
+        "text", nargs="?", default="", metavar="TEXT", help="only where this occurs"
+    )
+    tracks.add_argument("--only", choices=FILTERS, help="only these")
+    tracks.add_argument("--order", choices=ORDERS, default="added", help="default: %(default)s")
+    _add_limit(tracks)
+    similar = verbs.add("similar", "library:similar", "list the tracks that sound most like one")
+    _add_uri(similar)
+    _add_limit(similar, 10)
+    _add_uri(verbs.add("embedding", "library:embedding", "show a track's vector"))
+    verbs.add("scan", "library:scan", "bring the library in line with the disk")
+
+
+def _add_picks(verbs: Verbs) -> None:
+    picks = verbs.add("picks", "picks:picks", "show the next picks, or switch picking on or off")
+    picks.add_argument("switch", nargs="?", choices=("on", "off"), help="switch picking")
+    picks.add_argument("-n", type=_positive, default=0, metavar="N", dest="count", help="how many")
+    picks.add_argument("--seed", type=int, metavar="N", help="make the choice repeatable")
+    _add_uri(verbs.add("why", "picks:why", "show why a track has the chance that it has"))
+
+
+def _add_evaluators(verbs: Verbs) -> None:
+    verbs.add("train", "evaluator:train", "learn from the ratings now")
+    evaluators = verbs.add("evaluators", "evaluator:evaluators", "list the evaluators trained")
+    _add_limit(evaluators)
+    rollback = verbs.add("rollback", "evaluator:rollback", "put an earlier evaluator in charge")
+    rollback.add_argument(
+        "version", nargs="?", type=int, default=0, metavar="VERSION", help="default: the one before"
+    )
+
+
+def _add_daemon(verbs: Verbs) -> None:
+    verbs.add("status", "status:status", "show how everything stands")
+    watch = verbs.add("watch", "watching:watch", "follow what happens")
+    watch.add_argument("--after", type=int, metavar="SEQUENCE", help="resume after this event")
+    watch.add_argument("--epoch", default="", metavar="EPOCH", help="run of the daemon it is of")
+
+
+def _add_uri(verb: argparse.ArgumentParser, summary: str = "default: the current song") -> None:
+    verb.add_argument("uri", nargs="?", metavar="URI", help=summary)
+
+
+def _add_limit(verb: argparse.ArgumentParser, default: int = 50) -> None:
+    verb.add_argument(
+        "-n",
+        type=_positive,
+        default=default,
+        metavar="N",
+        dest="limit",
+        help="how many at most (default: %(default)s)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number

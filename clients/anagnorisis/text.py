@@ -1,0 +1,58 @@
+"""Words and tables for people. Nothing here knows where they are shown."""
+
+import time
+from collections.abc import Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from anagnorisis.v1.track_pb2 import Track
+
+
+def printable(text: str) -> str:
+    """Return text that does nothing to a terminal: tags may hold anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def name(track: Track) -> str:
+    """Return what a track is called: artist and title."""
+    parts = (track.artist, track.title)
+    return printable(" - ".join(part for part in parts if part))
+
+
+def number(value: float) -> str:
+    """Return a rating with the decimals it needs, two at most."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def rating(track: Track) -> str:
+    """Return the rating, else the predicted one and how sure it is."""
+    if track.HasField("rating"):
+        return f"rated {number(track.rating)}"
+    if track.HasField("predicted_rating"):
+        return f"predicted {track.predicted_rating:.1f} ± {track.predicted_stddev:.1f}"
+    return "not rated"
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as `m:ss` or `h:mm:ss`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def when(moment: Timestamp) -> str:
+    """Return a moment in local time, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment.seconds))
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: `1 track`, `2 tracks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table as lines, columns two spaces apart."""
+    table = [header, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    lines = ("  ".join(map(str.ljust, row, widths)) for row in table)
+    return [line.rstrip() for line in lines]

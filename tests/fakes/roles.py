@@ -1,0 +1,143 @@
+"""Small working stand-ins for the services behind the gRPC service."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.domain import pick
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.evaluation import (
+    EvaluatorStatus,
+    EvaluatorVersion,
+    Metrics,
+    Outcome,
+    Phase,
+    TrainedModel,
+    TrainingProgress,
+    TrainingResult,
+    TrainingStatus,
+)
+from anagnorisisd.domain.event import PickingSwitched
+from anagnorisisd.domain.pick import Explanation, Pick, Rules, Surroundings
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import PreconditionFailed
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.scan_progress import ScanProgress
+
+METRICS = Metrics(
+    error=1.2,
+    mean_error=2.4,
+    rank_correlation=0.7,
+    within_one=0.68,
+    within_two=0.95,
+    baseline_errors={"mean": 2.4, "neighbours": 1.5},
+)
+
+
+class FakeScanner:
+    """Finds the same few files each time."""
+
+    async def scan(self) -> AsyncIterator[ScanProgress]:
+        """Scan in two steps."""
+        yield ScanProgress(found=3, unchanged=1)
+        yield ScanProgress(found=3, unchanged=1, read=2, added=2, done=True)
+
+
+@dataclass
+class FakeEmbeddings:
+    """Tells the progress that the store knows."""
+
+    stores: Stores
+    stamp: EmbedderStamp
+
+    async def progress(self) -> EmbeddingProgress:
+        """Return how much is pending."""
+        return await self.stores.embeddings.progress(self.stamp)
+
+
+@dataclass
+class FakePicker:
+    """Picks by the real rules from the real store, and queues nothing."""
+
+    stores: Stores
+    events: Events
+    clock: Clock
+    enabled: bool = True
+    queued: list[Pick] = field(default_factory=list)
+
+    async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
+        """Choose without queueing."""
+        candidates = await self.stores.library.candidates()
+        surroundings = Surroundings(self.clock.now())
+        return pick.choose(candidates, Rules(), surroundings, count, np.random.default_rng(seed))
+
+    async def explain(self, track_id: TrackId) -> Explanation:
+        """Return the factors of a track's weight."""
+        candidates = await self.stores.library.candidates()
+        found = pick.explain(candidates, Rules(), Surroundings(self.clock.now()), track_id)
+        if found is None:
+            raise PreconditionFailed(f"track {track_id} is missing and cannot be picked")
+        return found
+
+    async def switch(self, enabled: bool) -> None:
+        """Switch picking on or off."""
+        self.enabled = enabled
+        self.events.publish(PickingSwitched(enabled))
+
+    async def ahead(self) -> Sequence[Pick]:
+        """Return what a test put there."""
+        return self.queued
+
+
+@dataclass
+class FakeTrainer:
+    """Trains at once, always to the same end."""
+
+    stores: Stores
+    clock: Clock
+    stamp: EmbedderStamp
+    needed: int = 0
+
+    async def train(self) -> AsyncIterator[TrainingProgress]:
+        """Store a version and say so, or ask for more ratings."""
+        yield TrainingProgress(Phase.COMPETING, 0.5, "trying models")
+        result = TrainingResult(Outcome.TOO_FEW_RATINGS, "more ratings are needed")
+        if not self.needed:
+            version = await self.version()
+            result = TrainingResult(Outcome.PROMOTED, "first of its kind", version)
+        yield TrainingProgress(Phase.DONE, 1.0, result.reason, result)
+
+    async def version(self) -> EvaluatorVersion:
+        """Store a version and return it."""
+        return await self.stores.evaluators.add(
+            TrainedModel("ridge", b"model", METRICS, {}),
+            self.stamp,
+            rating_count=12,
+            status=EvaluatorStatus.CURRENT,
+            verdict="first of its kind",
+            at=self.clock.now(),
+        )
+
+    async def status(self) -> TrainingStatus:
+        """Return what is learnt."""
+        return TrainingStatus(
+            evaluator=await self.stores.evaluators.current(),
+            examples=12,
+            needed=self.needed,
+            training=False,
+            last_training_at=None,
+            next_training_at=self.clock.now() + 3600,
+        )
+
+    async def rollback(self, version: int) -> EvaluatorVersion:
+        """Put an earlier version in charge."""
+        return await self.stores.evaluators.make_current(version)
+
+    async def influences(self, track_id: TrackId) -> Sequence[tuple[TrackId, float]]:
+        """Return the newest other rated track as the only influence."""
+        newest = await self.stores.ratings.history(limit=10)
+        others = [entry.track_id for entry in newest if entry.track_id != track_id]
+        return [(others[0], 1.0)] if others else []

@@ -1,0 +1,135 @@
+"""A real gRPC server in this process, over a Unix socket and a real database."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from grpc import aio
+
+from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
+from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceStub
+from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
+from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
+from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.config import schema
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.rpc.daemon import DaemonServicer
+from anagnorisisd.rpc.evaluator import EvaluatorServicer
+from anagnorisisd.rpc.finding import Tracks
+from anagnorisisd.rpc.library import LibraryServicer
+from anagnorisisd.rpc.pick import PickServicer
+from anagnorisisd.rpc.rating import RatingServicer
+from anagnorisisd.rpc.server import RpcServer, Servicers
+from anagnorisisd.rpc.standing import Standing
+from anagnorisisd.rpc.watching import Watching
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.ratings import Ratings
+from anagnorisisd.services.similar import Similar
+from anagnorisisd.services.targets import Targets
+from tests.fakes.player import FakePlayer
+from tests.fakes.roles import FakeEmbeddings, FakePicker, FakeScanner, FakeTrainer
+from tests.support.library import STAMP
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class House:
+    """Everything behind the server, for tests to look at."""
+
+    stores: Stores
+    clock: Clock
+    player: FakePlayer
+    events: Events
+    picker: FakePicker
+    trainer: FakeTrainer
+    servicers: Servicers
+
+    @classmethod
+    def build(cls, stores: Stores, clock: Clock) -> "House":
+        """Put servicers over the real store and small stand-ins for the rest."""
+        events = Events(clock)
+        player = FakePlayer(clock)
+        targets = Targets(stores.library, player)
+        tracks = Tracks(targets, stores.library, STAMP)
+        picker = FakePicker(stores, events, clock)
+        trainer = FakeTrainer(stores, clock, STAMP)
+        standing = Standing(
+            library=stores.library,
+            player=player,
+            tracks=tracks,
+            embedding=FakeEmbeddings(stores, STAMP),
+            picker=picker,
+            trainer=trainer,
+        )
+        ratings = Ratings(stores.ratings, events, clock)
+        servicers = Servicers(
+            ratings=RatingServicer(ratings, stores.ratings, tracks),
+            library=LibraryServicer(
+                library=FakeScanner(),
+                store=stores.library,
+                embeddings=stores.embeddings,
+                similar=Similar(stores.embeddings, STAMP),
+                tracks=tracks,
+                stamp=STAMP,
+            ),
+            picks=PickServicer(picker, trainer, tracks, default_count=3),
+            evaluators=EvaluatorServicer(trainer, stores.evaluators),
+            daemon=DaemonServicer(standing, Watching(events, clock)),
+        )
+        return cls(stores, clock, player, events, picker, trainer, servicers)
+
+
+class Line:
+    """A connection to a server, with a stub for each service."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        self.channel = channel
+        self.ratings = RatingServiceStub(channel)
+        self.library = LibraryServiceStub(channel)
+        self.picks = PickServiceStub(channel)
+        self.evaluators = EvaluatorServiceStub(channel)
+        self.daemon = DaemonServiceStub(channel)
+
+
+@asynccontextmanager
+async def serving(
+    house: House, socket: Path, config: schema.Rpc | None = None
+) -> AsyncIterator[Line]:
+    """Serve a house on a socket, and yield a connection to it."""
+    server = RpcServer(config or schema.Rpc(), socket, house.servicers)
+    await server.start()
+    try:
+        async with aio.insecure_channel(f"unix:{socket}") as channel:
+            yield Line(channel)
+    finally:
+        await server.stop()
+
+
+async def command(*words: str, socket: Path | None = None, **environment: str) -> Outcome:
+    """Run a command of the client package as the listener would."""
+    variables = {**os.environ, "PYTHONWARNINGS": "error", **environment}
+    if socket is not None:
+        variables["ANAGNORISIS_SOCKET"] = str(socket)
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name(words[0])),
+        *words[1:],
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=variables,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    return Outcome(process.returncode or 0, out.decode(), err.decode())
