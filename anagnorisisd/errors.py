@@ -74,6 +74,10 @@ class EmbeddingFailed(AnagnorisisError):
         self.permanent = permanent
 
 
+class EmbedderUnusable(AnagnorisisError):
+    """The embedder itself cannot work, whatever the track: weights missing, damaged, or wrong."""
+
+
 class StoreError(AnagnorisisError):
     """The database cannot be used as it is."""
 

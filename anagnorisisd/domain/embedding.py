@@ -1,6 +1,7 @@
 """Embeddings: which embedder made a vector, and how far the library has come."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,25 @@ class EmbeddingProgress:
         if not self.pending:
             return 0.0
         return self.pending / self.tracks_per_second if self.tracks_per_second else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step on the way from a path to a vector, done by processes of its own.
+
+    `target` ("package.module:function") is called with what the stage before returned (the
+    first one: the path) and then `arguments`. Up to `workers` run at once, each with `threads`.
+    """
+
+    target: str
+    arguments: tuple[Any, ...]
+    workers: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the vectors of one stamp are made; the last stage returns the vector."""
+
+    stamp: EmbedderStamp
+    stages: tuple[Stage, ...]

@@ -1,0 +1,82 @@
+"""Embedders whose work is done by worker processes."""
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
+from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.errors import AnagnorisisError, EmbeddingFailed, WorkerLost
+
+log = logging.getLogger(__name__)
+
+
+class WorkerEmbedder:
+    """Follows a recipe; each stage has processes of its own, so that stages overlap."""
+
+    def __init__(self, recipe: Recipe, *, idle_seconds: float, timeout_seconds: float) -> None:
+        self._recipe = recipe
+        self._timeout_seconds = timeout_seconds
+        self._stages = [
+            (stage, _pool(f"{recipe.stamp.name} {number}", stage, idle_seconds))
+            for number, stage in enumerate(recipe.stages, start=1)
+        ]
+
+    @property
+    def stamp(self) -> EmbedderStamp:
+        """What is written beside every vector."""
+        return self._recipe.stamp
+
+    @property
+    def concurrency(self) -> int:
+        """How many files are worth having under way: one per worker, and one to come."""
+        return sum(stage.workers for stage in self._recipe.stages) + 1
+
+    async def embed(self, path: str) -> Vectors:
+        """Return the vector, `[dimension]` finite float32, of the file at `path`.
+
+        Raises:
+            FileNotFoundError: there is no such file any more.
+            EmbeddingFailed: the file cannot be embedded, or its worker died or hung.
+            EmbedderUnusable: no file can be embedded as things are.
+        """
+        try:
+            return self._checked(await self._run(path))
+        except WorkerLost as error:
+            raise EmbeddingFailed(str(error), permanent=False) from error
+        except (AnagnorisisError, FileNotFoundError):
+            raise
+        except (OSError, MemoryError) as error:
+            raise EmbeddingFailed(f"{type(error).__name__}: {error}", permanent=False) from error
+        except Exception as error:
+            log.exception("embedding %s met an error that was not foreseen", ascii(path))
+            raise EmbeddingFailed(f"{type(error).__name__}: {error}", permanent=True) from error
+
+    async def close(self) -> None:
+        """End the worker processes."""
+        for _, pool in self._stages:
+            await pool.close()
+
+    async def _run(self, path: str) -> Any:
+        value: Any = path
+        for stage, pool in self._stages:
+            value = await pool.run(
+                stage.target, value, *stage.arguments, timeout_seconds=self._timeout_seconds
+            )
+        return value
+
+    def _checked(self, value: Any) -> Vectors:
+        vector = np.asarray(value, dtype=np.float32)
+        if vector.shape != (self.stamp.dimension,):
+            raise ValueError(f"{self.stamp} made a vector of the shape {vector.shape}")
+        if not np.isfinite(vector).all():
+            raise EmbeddingFailed("gives a vector that is not finite", permanent=True)
+        return vector
+
+
+def _pool(name: str, stage: Stage, idle_seconds: float) -> WorkerPool:
+    return WorkerPool(
+        name=name, size=stage.workers, threads=stage.threads, idle_seconds=idle_seconds
+    )

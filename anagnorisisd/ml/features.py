@@ -1,0 +1,125 @@
+"""The embedder that needs no download: statistics of timbre, rhythm and harmony.
+
+Twelve windows of five seconds. Of each window: mean, deviation, and deviation of the frame to
+frame differences of 34 frame features; how its onsets repeat; and which intervals its notes
+form, whatever the key. Of these, mean and deviation over the windows. Means of differences are
+left out: they are noise, and spoil the neighbours.
+"""
+
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
+from anagnorisisd.ml import filters, spectral
+from anagnorisisd.ml.arrays import Samples, Vector
+from anagnorisisd.ml.filters import RATE, Filters
+from anagnorisisd.ml.settings import Settings
+from anagnorisisd.ml.spectral import HOP, Frames
+
+WINDOWS = 12
+WINDOW_SECONDS = 5.0
+TEMPO_BANDS_BPM = (30.0, 50.0, 70.0, 90.0, 110.0, 130.0, 150.0, 180.0, 240.0)
+USUAL_BPM = 120.0
+QUIET = 1e-5
+"""Added before taking logarithms of magnitudes."""
+
+STAMP = EmbedderStamp(name="features", version="1", dimension=234)
+
+
+def offer(settings: Settings) -> Recipe:
+    """Return how features are made: one process per core, each reading and computing."""
+    stage = Stage(
+        target=f"{__name__}:embed",
+        arguments=(str(settings.cache_directory),),
+        workers=settings.cores,
+        threads=1,
+    )
+    return Recipe(STAMP, (stage,))
+
+
+def embed(path: str, cache_directory: str) -> Vector:
+    """Return the vector, `[STAMP.dimension]` finite float32, of the file at `path`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        EmbeddingFailed: the file holds no sound that can be read.
+    """
+    # FFmpeg's libraries are loaded here, in the worker, and never by the parent.
+    from anagnorisisd.ml.decode import read_windows
+
+    windows = read_windows(path, rate=RATE, seconds=WINDOW_SECONDS, count=WINDOWS)
+    return describe(windows, _filters(cache_directory))
+
+
+def describe(windows: Samples, bank: Filters) -> Vector:
+    """Return the vector of the windows, `[windows, samples]` at `RATE`."""
+    each = np.stack([_describe_window(window, bank) for window in windows])
+    return np.concatenate([each.mean(axis=0), each.std(axis=0)]).astype(np.float32)
+
+
+@cache
+def _filters(cache_directory: str) -> Filters:
+    return filters.load(Path(cache_directory))
+
+
+def _describe_window(samples: Samples, bank: Filters) -> Frames:
+    # Anything shorter has too few frames to speak of deviations.
+    samples = np.pad(samples, (0, max(0, RATE - len(samples))))
+    spectrum = spectral.magnitudes(samples, bank)
+    bands = spectral.log_mel(spectrum, bank)
+    onsets = spectral.onset_strength(bands)
+    frames = _timbre(samples, spectrum, bands, onsets, bank)
+    return np.concatenate(
+        [
+            frames.mean(axis=0),
+            frames.std(axis=0),
+            np.diff(frames, axis=0).std(axis=0),
+            rhythm(onsets),
+            harmony(spectral.chroma(spectrum, bank)),
+        ]
+    )
+
+
+def _timbre(
+    samples: Samples, spectrum: Frames, bands: Frames, onsets: Frames, bank: Filters
+) -> Frames:
+    """Return the frame features, `[frames, 34]`; frequencies and levels as logarithms."""
+    centroid, bandwidth = spectral.centroid_and_bandwidth(spectrum)
+    columns = [
+        np.log1p(centroid),
+        np.log1p(bandwidth),
+        np.log1p(spectral.roll_off(spectrum)),
+        np.log(spectral.flatness(spectrum) + QUIET),
+        spectral.zero_crossings(samples),
+        np.log(spectral.loudness(samples) + QUIET),
+        onsets,
+    ]
+    return np.concatenate(
+        [spectral.mfcc(bands, bank), spectral.contrast(spectrum), np.stack(columns, axis=1)],
+        axis=1,
+    )
+
+
+def rhythm(onsets: Frames) -> Frames:
+    """Return how strongly onsets repeat in each tempo band, and the octave of the tempo, `[9]`."""
+    similar = spectral.autocorrelation(onsets - onsets.mean())
+    similar /= max(float(similar[0]), QUIET)
+    lags = np.arange(1, len(similar))
+    bpm = 60.0 * RATE / (HOP * lags)
+    bands = [
+        similar[1:][(bpm >= low) & (bpm < high)].max(initial=0.0)
+        for low, high in pairwise(TEMPO_BANDS_BPM)
+    ]
+    octaves = np.log2(bpm / USUAL_BPM)
+    # librosa's prior: listeners tap near 120 beats a minute, give or take an octave.
+    likely = np.maximum(similar[1:], 0.0) * np.exp(-0.5 * octaves**2)
+    return np.array([*bands, octaves[np.argmax(likely)]], np.float32)
+
+
+def harmony(chroma: Frames) -> Frames:
+    """Return the intervals of the mean chroma: its spectrum without phases, `[6]`, key-free."""
+    waves = np.abs(np.fft.rfft(chroma.mean(axis=0)))
+    return (waves[1:] / max(float(waves[0]), QUIET)).astype(np.float32)

@@ -1,0 +1,21 @@
+"""What an embedder may know of the computer and of the listener's wishes."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from anagnorisisd.config.schema import Embedding
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The `embedding` section, and where weights and what is computed from them lie."""
+
+    config: Embedding
+    model_directory: Path
+    cache_directory: Path
+
+    @property
+    def cores(self) -> int:
+        """How many processor cores embedding may use."""
+        return self.config.workers or len(os.sched_getaffinity(0))
