@@ -23,6 +23,7 @@ from tools.console import GiveUp, guarded, say
 from tools.trial import listeners_mpd, music, private_mpd
 
 ROOT = Path(__file__).resolve().parents[1]
+DAEMON = str(Path(sys.executable).parent / "anagnorisisd")
 RUN = ROOT / ".run"
 """Where what is only for trying lies: the demo library and all about it, the private MPD."""
 
@@ -39,7 +40,7 @@ def main() -> int:
     )
     say(f"Music: {chosen.folder}")
     command = [
-        str(Path(sys.executable).parent / "anagnorisisd"),
+        DAEMON,
         "run",
         "--music",
         str(chosen.folder),

@@ -15,8 +15,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from tools import system_packages
 from tools.console import GiveUp, guarded, say, step
-from tools.system_packages import install
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
@@ -46,22 +46,23 @@ REMEDIES = (
 
 def main() -> None:
     """Bring the environment in line with the lock file."""
-    digest = _digest()
-    if STAMP.exists() and STAMP.read_text() == digest:
+    wanted = digest()
+    if STAMP.exists() and STAMP.read_text() == wanted:
         STAMP.touch()
         return
     say("Setting up .venv: about 250 MB to download, 1.5 GB on disk, one to five minutes.")
     _check_disk()
     _make_environment()
-    _pip("The installer itself", "pip>=25.1", "setuptools>=77")
+    install("The installer itself", "pip>=25.1", "setuptools>=77")
     if not _has_torch():
-        _pip(*_torch())
-    _pip("Everything else", "--no-build-isolation", "-e", "clients", "-e", ".", "--group", "dev")
-    STAMP.write_text(digest)
+        install(*_torch())
+    install("Everything else", "--no-build-isolation", "-e", "clients", "-e", ".", "--group", "dev")
+    STAMP.write_text(wanted)
     say("Ready.")
 
 
-def _digest() -> str:
+def digest() -> str:
+    """Return what stands for the present state of the files that decide what is installed."""
     texts = [path.read_bytes() for path in DECIDING]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()
 
@@ -77,7 +78,7 @@ def _make_environment() -> None:
         return
     if importlib.util.find_spec("ensurepip") is None:
         # Debian ships it apart from Python.
-        install([f"python3.{sys.version_info.minor}-venv"])
+        system_packages.install([f"python3.{sys.version_info.minor}-venv"])
     done = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", str(VENV)],
         capture_output=True,
@@ -128,7 +129,12 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _pip(label: str, *arguments: str) -> None:
+def install(label: str, *arguments: str) -> None:
+    """Let pip install something into the environment, within the lock file.
+
+    Raises:
+        GiveUp: it failed; with the cause and the remedy.
+    """
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
     if not step(label, [*pip, "--constraint", str(LOCK), *arguments], LOG):
         raise GiveUp(f"Setup failed: {_cause(LOG.read_text(errors='replace'))} (all in {LOG})")

@@ -109,11 +109,12 @@ def _write(song: Song, folder: Path) -> None:
     target = folder / song.path
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}")
-    _encode(song, unfinished)
+    encode(song, unfinished)
     unfinished.rename(target)
 
 
-def _encode(song: Song, path: Path) -> None:
+def encode(song: Song, path: Path) -> None:
+    """Write one song with its tags to `path`."""
     artist = song.artist
     with av.open(str(path), "w", format=artist.extension) as container:
         container.metadata.update(

@@ -7,9 +7,9 @@ from pathlib import Path
 import mpd
 
 from anagnorisisd.adapters.mpd.address import Address, candidates
+from tools.trial.greeting import TIMEOUT_SECONDS, greets
 from tools.trial.music import audio
 
-TIMEOUT_SECONDS = 3.0
 SAMPLE = 20
 """How many files are asked for where MPD does not tell its music directory."""
 
@@ -55,19 +55,18 @@ class ListenersMpd:
 def find(configured: str | None, variables: Mapping[str, str]) -> ListenersMpd | None:
     """Return the first MPD that answers among the places where mpc would look."""
     for address in candidates(configured, variables):
-        client = _connected(address)
-        if client:
-            return ListenersMpd(address, client)
+        if greets(address):
+            try:
+                return ListenersMpd(address, _connected(address))
+            except (mpd.MPDError, OSError):
+                continue
     return None
 
 
-def _connected(address: Address) -> mpd.MPDClient | None:
+def _connected(address: Address) -> mpd.MPDClient:
     client = mpd.MPDClient()
     client.timeout = TIMEOUT_SECONDS
-    try:
-        client.connect(address.host, None if address.is_socket else address.port)
-        if address.password:
-            client.password(address.password)
-    except (mpd.MPDError, OSError):
-        return None
+    client.connect(address.host, None if address.is_socket else address.port)
+    if address.password:
+        client.password(address.password)
     return client

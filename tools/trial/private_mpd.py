@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import mpd
-
+from anagnorisisd.adapters.mpd.address import Address
 from tools.console import GiveUp
+from tools.trial.greeting import greets
 
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 15.0, 5.0, 0.05
 LONGEST_SOCKET_PATH_BYTES = 107
@@ -22,7 +22,6 @@ music_directory "{music}"
 playlist_directory "{home}/playlists"
 state_file "{home}/state"
 sticker_file "{home}/stickers.sqlite"
-log_file "{home}/log"
 bind_to_address "{socket}"
 zeroconf_enabled "no"
 auto_update "yes"
@@ -63,11 +62,14 @@ def running(music: Path, homes: Path, variables: Mapping[str, str]) -> Iterator[
         errors="surrogateescape",
     )  # fmt: skip
     # In a session of its own: Ctrl-C is for the daemon, which takes its leave of MPD first.
-    process = subprocess.Popen(
-        ["mpd", "--no-daemon", str(config)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["mpd", "--no-daemon", "--stderr", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
         _wait(process, socket, home / "log")
         yield socket, output
@@ -101,22 +103,11 @@ def _quoted(path: Path) -> str:
 
 def _wait(process: "subprocess.Popen[bytes]", socket: Path, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not answers(socket):
+    while not greets(Address(str(socket))):
         if process.poll() is not None or time.monotonic() > deadline:
-            lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-            raise GiveUp(f"MPD does not start: {(lines or ['it said nothing'])[-1]} (see {log})")
+            lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise GiveUp(f"MPD does not start: {lines[-1]} (see {log})")
         time.sleep(POLL_SECONDS)
-
-
-def answers(socket: Path) -> bool:
-    """Tell whether an MPD listens on a socket."""
-    client = mpd.MPDClient()
-    try:
-        client.connect(str(socket))
-    except (mpd.MPDError, OSError):
-        return False
-    client.disconnect()
-    return True
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,0 +1,170 @@
+"""Setting up: what happens on machines that lack something, played through with stand-ins."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tools import setup, system_packages
+from tools.console import GiveUp, step
+
+ROOT = Path(__file__).parents[2]
+Programs = Callable[..., Path]
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Make a machine that has only the given programs, each a shell script."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("env", "sh", "chmod", "cp"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(folder))
+
+    def install(**scripts: str) -> Path:
+        for name, body in scripts.items():
+            path = folder / name.replace("_", "-")
+            path.write_text(f"#!/bin/sh\n{body}\n")
+            path.chmod(0o755)
+        return folder
+
+    return install
+
+
+def test_a_missing_program_is_installed(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    folder = programs(thing="")
+    (folder / "thing").rename(folder / "kept")
+    programs(apt_get=f"cp {folder}/kept {folder}/thing")
+
+    system_packages.ensure(["thing"])
+
+    assert shutil.which("thing")
+
+
+def test_what_is_there_is_left_alone(programs: Programs) -> None:
+    programs(thing="", apt_get="exit 1")
+
+    system_packages.ensure(["thing"])
+
+
+def test_stale_package_lists_are_fetched_once(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    lists = tmp_path / "lists"
+    programs(apt_get=f'case "$*" in *update*) : > {lists};; *) test -e {lists};; esac')
+
+    system_packages.install(["thing"])
+
+    assert lists.exists()
+
+
+@pytest.mark.parametrize(
+    ("user", "scripts", "reason"),
+    [
+        (0, {}, "Missing: thing. Install it with your package manager"),
+        (0, {"apt_get": "exit 100"}, "apt-get could not install thing"),
+        (1000, {"apt_get": ""}, "there is no sudo to install it; run as root: apt-get install"),
+        (1000, {"apt_get": "", "sudo": "exit 1"}, "sudo does not let us install it; run as root"),
+    ],
+)
+def test_what_cannot_be_installed_is_said_with_a_remedy(
+    programs: Programs,
+    monkeypatch: pytest.MonkeyPatch,
+    user: int,
+    scripts: dict[str, str],
+    reason: str,
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    programs(**scripts)
+
+    with pytest.raises(GiveUp, match=reason) as raised:
+        system_packages.ensure(["thing"])
+
+    assert "\n" not in str(raised.value)
+
+
+def find_python(programs: Programs, **scripts: str) -> "subprocess.CompletedProcess[str]":
+    programs(**scripts)
+    return subprocess.run(
+        ["/bin/sh", str(ROOT / "tools" / "find-python.sh")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_newest_supported_python_is_found(programs: Programs, tmp_path: Path) -> None:
+    found = find_python(programs, **{"python3.13": "exit 1", "python3.12": "", "python3": ""})
+
+    assert found.stdout.strip() == str(tmp_path / "bin" / "python3.12")
+
+
+def test_without_a_supported_python_the_remedy_is_one_line(programs: Programs) -> None:
+    found = find_python(programs, python3="exit 1")
+
+    assert found.returncode == 1
+    assert found.stderr.count("\n") == 1
+    assert "No Python 3.11, 3.12 or 3.13 found" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("ReadTimeout", "too slow"),
+        ("OSError: [Errno 28] No space left on device", "the disk is full"),
+        ("Temporary failure in name resolution\nERROR: x", "no network"),
+        ("ERROR: one\nERROR: the real one", "the real one"),
+        ("", "pip gave no reason"),
+    ],
+)
+def test_a_failed_step_is_told_by_its_own_cause(
+    said: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = tmp_path / "python"
+    failing.write_text(f"#!/bin/sh\ncat <<END\n{said}\nEND\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr(setup, "PYTHON", failing)
+    monkeypatch.setattr(setup, "LOG", tmp_path / "log")
+    (tmp_path / "log").write_text("$ pip earlier\nNo matching distribution\n")
+
+    with pytest.raises(GiveUp, match=cause):
+        setup.install("Something", "thing")
+
+
+def test_the_time_of_a_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert step("Counting", ["/bin/echo", "one"], tmp_path / "log")
+    assert not step("Failing", ["/bin/false"], tmp_path / "log")
+
+    assert capsys.readouterr().out == "Counting ... done after 0 s\nFailing ... failed after 0 s\n"
+    assert "one" in (tmp_path / "log").read_text()
+
+
+def test_a_complete_environment_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(setup, "VENV", tmp_path / "absent")
+    (tmp_path / "stamp").write_text(setup.digest())
+
+    setup.main()
+
+    assert capsys.readouterr().out == ""
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_full_disk_is_noticed_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(setup, "VENV", tmp_path / "absent")
+    monkeypatch.setattr(setup, "NEEDED_BYTES", 10**18)
+
+    with pytest.raises(GiveUp, match="GB free at"):
+        setup.main()
