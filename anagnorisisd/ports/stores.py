@@ -91,6 +91,14 @@ class LibraryStore(Protocol):
         """Mark files as gone; return how many tracks thereby lost their last file."""
         ...
 
+    async def missing_stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
+        """Return the last known stamps of files that are missing; `below` as for `stamps`."""
+        ...
+
+    async def mark_present(self, uris: Iterable[Uri], at: float) -> None:
+        """Say that missing files lie where they lay again, and are as they were."""
+        ...
+
     async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
         """Return one track, its state being relative to the embedder `stamp`.
 

@@ -1,6 +1,7 @@
 """Taking scanned files in: new tracks, new places of known ones, problems."""
 
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 
 import sqlite_utils
 
@@ -10,14 +11,17 @@ from anagnorisisd.ports.stores import Absorbed
 
 PLACE = """
 INSERT INTO files (path, track, problem, present, seen_at, size_bytes, mtime_ns,
-    title, artist, album, album_artist, genre, year, duration_seconds, searched)
+    title, artist, album, album_artist, genre, year, duration_seconds,
+    searched, artist_code, album_code)
 VALUES (:path, :track, :problem, 1, :seen_at, :size_bytes, :mtime_ns,
-    :title, :artist, :album, :album_artist, :genre, :year, :duration_seconds, :searched)
+    :title, :artist, :album, :album_artist, :genre, :year, :duration_seconds,
+    :searched, :artist_code, :album_code)
 ON CONFLICT (path, track) DO UPDATE SET present = 1, seen_at = excluded.seen_at,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, title = excluded.title,
     artist = excluded.artist, album = excluded.album, album_artist = excluded.album_artist,
-    genre = excluded.genre, year = excluded.year, searched = excluded.searched,
-    duration_seconds = excluded.duration_seconds
+    genre = excluded.genre, year = excluded.year, duration_seconds = excluded.duration_seconds,
+    searched = excluded.searched, artist_code = excluded.artist_code,
+    album_code = excluded.album_code
 """
 
 
@@ -43,11 +47,15 @@ def absorb(db: sqlite_utils.Database, files: Sequence[ScannedFile], at: float) -
 
 def mark_missing(db: sqlite_utils.Database, uris: Iterable[Uri]) -> int:
     """Mark files as gone; return how many tracks thereby lost their last file."""
-    paths = [(rows.path(uri),) for uri in uris]
-    before = _present_tracks(db)
-    db.conn.executemany("DELETE FROM files WHERE path = ? AND track IS NULL", paths)
-    db.conn.executemany("UPDATE files SET present = 0 WHERE path = ? AND present", paths)
-    return before - _present_tracks(db)
+    left: set[int] = set()
+    for path in map(rows.path, uris):
+        db.execute("DELETE FROM files WHERE path = ? AND track IS NULL", [path])
+        gone = "UPDATE files SET present = 0 WHERE path = ? AND present RETURNING track"
+        left.update(row["track"] for row in db.execute(gone, [path]).fetchall())
+    query = """SELECT count(*) FROM tracks
+        WHERE NOT present AND id IN (SELECT value FROM json_each(?))"""
+    (lost,) = db.execute(query, [rows.listed(left)]).fetchone()
+    return int(lost)
 
 
 def _known(db: sqlite_utils.Database, track_id: TrackId) -> int | None:
@@ -94,9 +102,14 @@ def _columns(
         "year": tags.year,
         "duration_seconds": file.duration_seconds,
         "searched": rows.text(searched.casefold()),
+        "artist_code": _code(tags.artist) if tags.artist else 0,
+        # Without the album's artist the title must do: a compilation has many artists.
+        "album_code": _code(tags.album, tags.album_artist) if tags.album else 0,
     }
 
 
-def _present_tracks(db: sqlite_utils.Database) -> int:
-    (count,) = db.execute("SELECT count(*) FROM tracks WHERE present = 1").fetchone()
-    return int(count)
+def _code(*names: str | None) -> int:
+    """Return a number that stands for names, whatever their case."""
+    folded = "\n".join(name or "" for name in names).casefold()
+    digest = blake2b(folded.encode(errors="replace"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True) or 1

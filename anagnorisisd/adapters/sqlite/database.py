@@ -57,7 +57,7 @@ class Database:
         if db is not None:
             closing = self._thread.submit(db.close)
             self._thread.shutdown(wait=False)
-            await asyncio.wrap_future(closing)
+            await asyncio.shield(asyncio.wrap_future(closing))
 
     async def read(self, job: Job[T]) -> T:
         """Return what `job` read."""
@@ -76,16 +76,24 @@ class Database:
         return await self._run(whole)
 
     async def pages(
-        self, sql: str, values: Mapping[str, Any], size: int
-    ) -> AsyncIterator[list[Row]]:
-        """Yield the rows of a query in pages, each a job of its own, so that none waits long.
+        self, sql: str, values: Mapping[str, Any], size: int, shaped: Callable[[list[Row]], T]
+    ) -> AsyncIterator[T]:
+        """Yield the rows of a query in pages, each a job of its own, so that nobody waits long.
 
         `sql` selects a column `key`, orders by it, and has `:after` and `:size` as its page.
+        `shaped` makes of a page what is wanted; it runs on the thread too, not in the loop.
         """
         page = {**values, "after": 0, "size": size}
-        while rows := await self.read(lambda db: db.execute(sql, page).fetchall()):
-            yield rows
+
+        def job(db: sqlite_utils.Database) -> T | None:
+            rows = db.execute(sql, page).fetchall()
+            if not rows:
+                return None
             page["after"] = rows[-1]["key"]
+            return shaped(rows)
+
+        while (result := await self.read(job)) is not None:
+            yield result
 
     async def _run(self, job: Job[T]) -> T:
         db = self._db

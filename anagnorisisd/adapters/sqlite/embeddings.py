@@ -1,26 +1,22 @@
 """Embeddings: vectors and failures, per track and embedder."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import sqlite_utils
 
 from anagnorisisd.adapters.sqlite import rows
-from anagnorisisd.adapters.sqlite.database import Database, Row
-from anagnorisisd.adapters.sqlite.moments import MomentsOfPages
+from anagnorisisd.adapters.sqlite.database import Row
+from anagnorisisd.adapters.sqlite.vectors import SqliteVectors
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
-from anagnorisisd.domain.evaluation import Described, Moments, TrainingSet, Vectors
+from anagnorisisd.domain.evaluation import Vectors
 from anagnorisisd.domain.track import TrackId, Uri
-
-PAGE_SIZE = 4096
-"""Vectors read at once: some 12 MB at 768 dimensions, read in tens of milliseconds."""
 
 PENDING = """
 SELECT t.track_id, f.path FROM tracks t JOIN files f ON f.id = t.file
-WHERE t.present = 1
+WHERE t.present
     AND NOT EXISTS (SELECT 1 FROM embeddings WHERE embedder = :embedder AND track = t.id)
     AND NOT EXISTS (SELECT 1 FROM failures WHERE embedder = :embedder AND track = t.id AND final)
-ORDER BY t.added_at DESC, t.id DESC LIMIT :limit
+ORDER BY t.added_at DESC, t.track_id LIMIT :limit
 """
 
 PUT = """INSERT INTO embeddings (embedder, track, vector) VALUES (?, ?, ?)
@@ -38,29 +34,12 @@ PROGRESS = """
 SELECT count(*), count(e.id), count(CASE WHEN e.id IS NULL THEN x.track END) FROM tracks t
     LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
     LEFT JOIN failures x ON x.embedder = :embedder AND x.track = t.id AND x.final
-WHERE t.present = 1
+WHERE t.present
 """
 
-SELECT = f"""SELECT e.track AS key, t.track_id, e.vector, f.path, {rows.TAGS},
-    t.rating, r.rated_at, t.full_plays, t.skips
-FROM embeddings e JOIN tracks t ON t.id = e.track JOIN files f ON f.id = t.file
-    LEFT JOIN ratings r ON r.sequence = t.rated_by
-WHERE e.embedder = :embedder AND e.track > :after"""
-PAGED = "ORDER BY e.track LIMIT :size"
 
-DESCRIBED = f"{SELECT} AND t.present {PAGED}"
-DESCRIBED_ONLY = f"""{SELECT} AND t.present
-    AND t.track_id IN (SELECT value FROM json_each(:only)) {PAGED}"""
-RATED = f"{SELECT} AND t.rating IS NOT NULL {PAGED}"
-VECTORS = f"""SELECT track AS key, vector FROM embeddings e
-    WHERE embedder = :embedder AND track > :after {PAGED}"""
-
-
-class SqliteEmbeddings:
+class SqliteEmbeddings(SqliteVectors):
     """`EmbeddingStore` in SQLite."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def pending(self, stamp: EmbedderStamp, limit: int) -> Sequence[tuple[TrackId, Uri]]:
         """Return present tracks without a vector or a final failure, the newest added first."""
@@ -135,45 +114,3 @@ class SqliteEmbeddings:
 
         found = await self._database.read(job)
         return rows.vectors(found, stamp.dimension)[0] if found else None
-
-    async def described(
-        self,
-        stamp: EmbedderStamp,
-        *,
-        batch_size: int = PAGE_SIZE,
-        only: Sequence[TrackId] | None = None,
-    ) -> AsyncIterator[Described]:
-        """Yield the present tracks that have a vector, in batches."""
-        query = DESCRIBED if only is None else DESCRIBED_ONLY
-        wanted = {"only": rows.listed(only or ())}
-        async for page in self._pages(stamp, query, batch_size, wanted):
-            yield rows.described(page, stamp.dimension)
-
-    async def moments(self, stamp: EmbedderStamp) -> Moments:
-        """Return mean and deviation of each dimension, 0 where there is no vector."""
-        moments = MomentsOfPages(stamp.dimension)
-        async for page in self._pages(stamp, VECTORS, PAGE_SIZE):
-            moments.add(rows.vectors(page, stamp.dimension))
-        return moments.result()
-
-    async def training_set(self, stamp: EmbedderStamp) -> TrainingSet:
-        """Return every track that has both a rating and a vector, missing ones included."""
-        rated = [row async for page in self._pages(stamp, RATED, PAGE_SIZE) for row in page]
-        return TrainingSet(
-            tracks=rows.described(rated, stamp.dimension),
-            ratings=np.array([row["rating"] for row in rated], dtype=np.float64),
-            rated_at=np.array([row["rated_at"] for row in rated], dtype=np.float64),
-            full_plays=np.array([row["full_plays"] for row in rated], dtype=np.float64),
-            skips=np.array([row["skips"] for row in rated], dtype=np.float64),
-            moments=await self.moments(stamp),
-            stamp=stamp,
-        )
-
-    async def _pages(
-        self, stamp: EmbedderStamp, query: str, size: int, values: Mapping[str, str] | None = None
-    ) -> AsyncIterator[list[Row]]:
-        embedder = await self._database.read(lambda db: rows.key_of_embedder(db, stamp))
-        async for page in self._database.pages(
-            query, {"embedder": embedder, **(values or {})}, size
-        ):
-            yield page

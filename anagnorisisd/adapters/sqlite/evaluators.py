@@ -29,6 +29,12 @@ INSERT INTO evaluators
 VALUES (:kind, :embedder, :at, :rating_count, :metrics, :notes, :status, :verdict, :blob)
 """
 
+UNPREDICTED = """
+SELECT t.track_id FROM embeddings e JOIN tracks t ON t.id = e.track
+    LEFT JOIN predictions p ON p.track = t.id AND p.version = :version
+WHERE e.embedder = :embedder AND t.present AND p.track IS NULL LIMIT :limit
+"""
+
 PREDICT = """INSERT INTO predictions (track, version, mean, stddev)
     SELECT id, ?2, ?3, ?4 FROM tracks WHERE track_id = ?1
     ON CONFLICT (track) DO UPDATE SET version = ?2, mean = ?3, stddev = ?4"""
@@ -121,6 +127,19 @@ class SqliteEvaluators:
             for track_id, *prediction in zip(track_ids, mean.tolist(), stddev.tolist(), strict=True)
         ]
         await self._database.write(lambda db: db.conn.executemany(PREDICT, values))
+
+    async def unpredicted(
+        self, version: int, stamp: EmbedderStamp, limit: int
+    ) -> Sequence[TrackId]:
+        """Return present tracks that have a vector and no predicted rating by `version`."""
+
+        def job(db: sqlite_utils.Database) -> list[Row]:
+            embedder = rows.key_of_embedder(db, stamp)
+            values = {"embedder": embedder, "version": version, "limit": limit}
+            return db.execute(UNPREDICTED, values).fetchall()
+
+        found = await self._database.read(job)
+        return [TrackId(track_id) for (track_id,) in found]
 
     async def last_training(self) -> float | None:
         """Return when the newest training ended."""

@@ -1,11 +1,12 @@
 """The library: tracks and the files that they lie in."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
-from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, rows
-from anagnorisisd.adapters.sqlite.database import Database
+from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, returning, rows
+from anagnorisisd.adapters.sqlite.database import Database, Row
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.rating import WITHOUT_OPINION
 from anagnorisisd.domain.score import Candidates
@@ -29,9 +30,8 @@ class SqliteLibrary:
         found: dict[Uri, FileStamp] = {}
         page = """SELECT id AS key, path, size_bytes, mtime_ns FROM files
             WHERE present AND id > :after ORDER BY id LIMIT :size"""
-        async for files in self._database.pages(page, {}, candidates.PAGE_SIZE):
-            for _, path, size_bytes, mtime_ns in files:
-                found[rows.uri(path)] = FileStamp(size_bytes, mtime_ns)
+        async for files in self._database.pages(page, {}, candidates.PAGE_SIZE, _stamps):
+            found.update(files)
         return found
 
     async def _stamps_below(self, path: bytes) -> Mapping[Uri, FileStamp]:
@@ -52,6 +52,16 @@ class SqliteLibrary:
         while batch := list(islice(remaining, MISSING_AT_ONCE)):
             lost += await self._database.write(partial(absorbing.mark_missing, uris=batch))
         return lost
+
+    async def missing_stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
+        """Return the stamps of missing files."""
+        return await self._database.read(lambda db: returning.missing_stamps(db, below))
+
+    async def mark_present(self, uris: Iterable[Uri], at: float) -> None:
+        """Say that missing files are back as they were, a thousand a transaction."""
+        remaining = iter(uris)
+        while batch := list(islice(remaining, MISSING_AT_ONCE)):
+            await self._database.write(partial(returning.mark_present, uris=batch, at=at))
 
     async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
         """Return one track."""
@@ -108,9 +118,17 @@ class SqliteLibrary:
         excluded = await self._database.read(
             lambda db: candidates.excluded(db, folders, excluded_genres)
         )
-        columns = candidates.Columns()
-        async for page in self._database.pages(candidates.PAGE, {}, candidates.PAGE_SIZE):
-            columns.add(page)
+        pages = self._database.pages(candidates.PAGE, {}, candidates.PAGE_SIZE, candidates.columns)
+        columns = [page async for page in pages]
         query = "SELECT avg(rating) FROM tracks WHERE rating NOT NULL"
         (mean,) = await self._database.read(lambda db: db.execute(query).fetchone())
-        return columns.candidates(excluded, WITHOUT_OPINION if mean is None else mean)
+        # A million rows are sorted in a second: not in the loop, and not on the database's thread.
+        return await asyncio.to_thread(
+            candidates.joined, columns, excluded, WITHOUT_OPINION if mean is None else mean
+        )
+
+
+def _stamps(page: Sequence[Row]) -> dict[Uri, FileStamp]:
+    return {
+        rows.uri(path): FileStamp(size_bytes, mtime_ns) for _, path, size_bytes, mtime_ns in page
+    }

@@ -70,9 +70,12 @@ class SqliteRatings:
         self, *, track_id: TrackId | None = None, limit: int, before: int | None = None
     ) -> Sequence[Rating]:
         """Return entries, newest first."""
-        query = f"""{ENTRY} WHERE (:track_id IS NULL OR t.track_id = :track_id)
-            AND (:before IS NULL OR r.sequence < :before) ORDER BY r.sequence DESC LIMIT :limit"""
-        values = {"track_id": track_id, "before": before, "limit": limit}
+        of_track = "AND t.track_id = :track_id" if track_id else ""
+        query = f"""{ENTRY} WHERE r.sequence < :before {of_track}
+            ORDER BY r.sequence DESC LIMIT :limit"""
+        # The largest sequence that SQLite can give is 2^63 - 1.
+        below = 2**63 - 1 if before is None else before
+        values = {"track_id": track_id, "before": below, "limit": limit}
         found = await self._database.read(lambda db: db.execute(query, values).fetchall())
         return [_rating(row) for row in found]
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import sqlite_utils
@@ -32,9 +32,9 @@ def text(value: str | None) -> str | None:
     return None if value is None else value.encode(errors="replace").decode()
 
 
-def listed(values: Sequence[str]) -> str:
+def listed(values: Iterable[str | int]) -> str:
     """Return values as one parameter, for `IN (SELECT value FROM json_each(?))`."""
-    return json.dumps(values)
+    return json.dumps(list(values))
 
 
 def tags(row: Row) -> Tags:

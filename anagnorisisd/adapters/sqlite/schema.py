@@ -22,7 +22,7 @@ CREATE TABLE tracks (
     skips          INTEGER NOT NULL DEFAULT 0,
     last_played_at REAL
 ) STRICT;
-CREATE INDEX tracks_by_age ON tracks (present, added_at);
+CREATE INDEX tracks_by_age ON tracks (added_at DESC, track_id);
 CREATE INDEX tracks_rated ON tracks (rating) WHERE rating IS NOT NULL;
 
 -- One row a path and track, kept when the file goes; one row a path and problem.
@@ -43,6 +43,8 @@ CREATE TABLE files (
     year             INTEGER,
     duration_seconds REAL,
     searched         TEXT NOT NULL,  -- title, artist, album and path, case-folded
+    artist_code      INTEGER NOT NULL,  -- equal for equal names, 0 for none
+    album_code       INTEGER NOT NULL,
     UNIQUE (path, track),
     CHECK ((track IS NULL) = (problem IS NOT NULL))
 ) STRICT;

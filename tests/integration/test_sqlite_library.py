@@ -1,0 +1,316 @@
+"""Tracks and files: what a scan brings, what goes missing, and what is shown of it."""
+
+import os
+
+import numpy as np
+import pytest
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.domain.track import FileStamp, Tags, TrackId, TrackState, Uri
+from anagnorisisd.errors import UnknownTrack
+from anagnorisisd.ports.stores import LibraryCounts, TrackFilter, TrackOrder
+from tests.support.library import (
+    EPOCH,
+    STAMP,
+    add_rated,
+    add_tracks,
+    add_vectors,
+    play,
+    predict,
+    scanned,
+    track_id,
+    unreadable,
+    vector,
+)
+
+ODD = [os.fsdecode(b"caf\xe9/\xff.mp3"), "two\nlines.ogg", "a" * 251 + ".mp3", "'; DROP.flac"]
+
+
+async def test_new_files_are_tracks_with_their_tags(stores: Stores) -> None:
+    tags = Tags("Title", "Artist", "Album", "Band", "Rock", 1999)
+    file = scanned("a/song.flac", tags=tags, duration_seconds=12.5)
+    absorbed = await stores.library.absorb([file], EPOCH)
+    assert absorbed.added == (track_id("a/song.flac"),)
+    track = await stores.library.track(track_id("a/song.flac"), STAMP)
+    assert (track.uri, track.tags, track.duration_seconds) == ("a/song.flac", tags, 12.5)
+    assert (track.added_at, track.state) == (EPOCH, TrackState.PENDING)
+
+
+@pytest.mark.parametrize("uri", ODD)
+async def test_names_of_any_bytes_survive(stores: Stores, uri: str) -> None:
+    (track,) = await add_tracks(stores, uri)
+    assert await stores.library.uris([track]) == {track: uri}
+    assert list(await stores.library.stamps()) == [uri]
+    assert await stores.library.track_at(Uri(uri)) == track
+
+
+async def test_tags_that_no_text_can_hold_are_stored_readably(stores: Stores) -> None:
+    await stores.library.absorb([scanned("a.mp3", tags=Tags(title="x\udcffy"))], EPOCH)
+    assert (await stores.library.track(track_id("a.mp3"), STAMP)).title == "x?y"
+
+
+async def test_retagged_file_stays_the_same_track(stores: Stores) -> None:
+    (track,) = await add_rated(stores, {"a.mp3": 7})
+    file = scanned("a.mp3", tags=Tags("New title"), stamp=FileStamp(1100, 2))
+    absorbed = await stores.library.absorb([file], EPOCH + 1)
+    assert (absorbed.added, absorbed.moved, absorbed.changed) == ((), 0, 1)
+    found = await stores.library.track(track, STAMP)
+    assert (found.title, found.rating, found.added_at) == ("New title", 7, EPOCH)
+    assert await stores.library.stamps() == {"a.mp3": FileStamp(1100, 2)}
+
+
+@pytest.mark.parametrize("missing_first", [True, False])
+async def test_moved_file_keeps_everything(stores: Stores, missing_first: bool) -> None:
+    (track,) = await add_rated(stores, {"old.mp3": 7})
+    if missing_first:
+        assert await stores.library.mark_missing([Uri("old.mp3")], EPOCH) == 1
+    absorbed = await stores.library.absorb([scanned("new.mp3", audio="old.mp3")], EPOCH + 1)
+    if not missing_first:
+        assert await stores.library.mark_missing([Uri("old.mp3")], EPOCH) == 0
+    assert (absorbed.added, absorbed.moved) == ((), 1)
+    found = await stores.library.track(track, STAMP)
+    assert (found.uri, found.rating, found.state) == ("new.mp3", 7, TrackState.PENDING)
+    assert await stores.library.track_at(Uri("new.mp3")) == track
+    assert list(await stores.library.stamps()) == ["new.mp3"]
+
+
+async def test_track_with_two_files_is_missing_when_both_are_gone(stores: Stores) -> None:
+    one, two = scanned("one.mp3", audio="same"), scanned("two.mp3", audio="same")
+    assert (await stores.library.absorb([one, two], EPOCH)).added == (track_id("same"),)
+    assert await stores.library.mark_missing([Uri("two.mp3")], EPOCH) == 0
+    assert await stores.library.uris([track_id("same")]) == {track_id("same"): "one.mp3"}
+    assert await stores.library.mark_missing([Uri("one.mp3")], EPOCH) == 1
+    assert await stores.library.uris([track_id("same")]) == {}
+    assert (await stores.library.counts(STAMP)).missing == 1
+
+
+async def test_removed_copy_leaves_the_tags_of_the_file_that_stays(stores: Stores) -> None:
+    await stores.library.absorb([scanned("one.mp3", audio="x", tags=Tags("One"))], EPOCH)
+    await stores.library.absorb([scanned("two.mp3", audio="x", tags=Tags("Two"))], EPOCH + 1)
+    assert (await stores.library.track(track_id("x"), STAMP)).title == "Two"
+    await stores.library.mark_missing([Uri("two.mp3")], EPOCH + 2)
+    assert (await stores.library.track(track_id("x"), STAMP)).title == "One"
+
+
+async def test_missing_track_keeps_its_rating_and_comes_back(stores: Stores) -> None:
+    (track,) = await add_rated(stores, {"a.mp3": 7})
+    await stores.library.mark_missing([Uri("a.mp3")], EPOCH)
+    gone = await stores.library.track(track, STAMP)
+    assert (gone.state, gone.rating, gone.uri) == (TrackState.MISSING, 7, "a.mp3")
+    assert await stores.library.track_at(Uri("a.mp3")) == track
+    absorbed = await stores.library.absorb([scanned("a.mp3")], EPOCH + 1)
+    assert (absorbed.added, absorbed.changed) == ((), 1)
+    assert (await stores.library.track(track, STAMP)).state is TrackState.PENDING
+
+
+async def test_replaced_file_is_another_track_and_the_old_one_is_missing(stores: Stores) -> None:
+    (old,) = await add_rated(stores, {"a.mp3": 7})
+    absorbed = await stores.library.absorb([scanned("a.mp3", audio="other")], EPOCH + 1)
+    assert absorbed.added == (track_id("other"),)
+    assert await stores.library.track_at(Uri("a.mp3")) == track_id("other")
+    replaced = await stores.library.track(old, STAMP)
+    assert (replaced.state, replaced.rating, replaced.uri) == (TrackState.MISSING, 7, "a.mp3")
+    assert len(await stores.library.stamps()) == 1
+
+
+async def test_unreadable_file_is_a_problem_with_a_stamp(stores: Stores) -> None:
+    absorbed = await stores.library.absorb([unreadable("bad.mp3", "empty file")], EPOCH)
+    assert absorbed.problems == 1
+    assert await stores.library.problems() == [("bad.mp3", "empty file")]
+    assert list(await stores.library.stamps()) == ["bad.mp3"]
+    assert await stores.library.track_at(Uri("bad.mp3")) is None
+    assert (await stores.library.counts(STAMP)).tracks == 0
+
+
+async def test_problem_goes_with_its_file_or_its_cause(stores: Stores) -> None:
+    await stores.library.absorb([unreadable("gone.mp3"), unreadable("mended.mp3")], EPOCH)
+    await stores.library.absorb([unreadable("gone.mp3", "truncated")], EPOCH)
+    assert await stores.library.mark_missing([Uri("gone.mp3")], EPOCH) == 0
+    await add_tracks(stores, "mended.mp3")
+    assert await stores.library.problems() == []
+    assert list(await stores.library.stamps()) == ["mended.mp3"]
+
+
+async def test_track_that_became_unreadable_is_missing_until_it_is_mended(stores: Stores) -> None:
+    (track,) = await add_rated(stores, {"a.mp3": 7})
+    await stores.library.absorb([unreadable("a.mp3", "permission denied")], EPOCH)
+    assert (await stores.library.track(track, STAMP)).state is TrackState.MISSING
+    assert await stores.library.track_at(Uri("a.mp3")) == track
+    await stores.library.absorb([scanned("a.mp3")], EPOCH)
+    assert (await stores.library.track(track, STAMP)).state is TrackState.PENDING
+    assert await stores.library.problems() == []
+
+
+async def test_marking_what_is_not_known_changes_nothing(stores: Stores) -> None:
+    await add_tracks(stores, "a.mp3")
+    assert await stores.library.mark_missing([Uri("b.mp3")], EPOCH) == 0
+    assert (await stores.library.counts(STAMP)).missing == 0
+
+
+async def test_whole_library_can_go_missing(stores: Stores) -> None:
+    uris = [f"{number}.mp3" for number in range(2500)]
+    await add_tracks(stores, *uris)
+    assert await stores.library.mark_missing(map(Uri, uris), EPOCH) == 2500
+    assert len(await stores.library.candidates()) == 0
+
+
+async def test_unknown_track_is_refused(stores: Stores) -> None:
+    with pytest.raises(UnknownTrack, match="no track 'nothing'"):
+        await stores.library.track(TrackId("nothing"), STAMP)
+
+
+async def test_states_add_up(stores: Stores) -> None:
+    done, broken, flaky, gone, _ = await add_rated(stores, dict.fromkeys("abcde", 5.0))
+    await add_vectors(stores, {done: vector(1, 2, 3, 4), gone: vector(1, 2, 3, 4)})
+    await stores.embeddings.fail(STAMP, broken, "silence", final=True, at=EPOCH)
+    await stores.embeddings.fail(STAMP, flaky, "worker died", final=False, at=EPOCH)
+    await stores.library.mark_missing([Uri("d")], EPOCH)
+    await stores.library.absorb([unreadable("f")], EPOCH)
+    assert await stores.library.counts(STAMP) == LibraryCounts(
+        tracks=5, pending=2, embedded=1, failed=1, missing=1, rated=5, problems=1
+    )
+    failed = await stores.library.track(broken, STAMP)
+    assert (failed.state, failed.failure) == (TrackState.FAILED, "silence")
+    assert (await stores.library.track(flaky, STAMP)).failure is None
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        (TrackFilter.ALL, "abcd"),
+        (TrackFilter.RATED, "a"),
+        (TrackFilter.UNRATED, "bcd"),
+        (TrackFilter.PENDING, "a"),
+        (TrackFilter.FAILED, "c"),
+        (TrackFilter.MISSING, "d"),
+    ],
+)
+async def test_tracks_by_filter(stores: Stores, only: TrackFilter, expected: str) -> None:
+    _, b, c, _ = await add_tracks(stores, *"abcd")
+    await stores.ratings.rate(track_id("a"), 8, at=EPOCH, source="test")
+    await add_vectors(stores, {b: vector(0, 0, 0, 0)})
+    await stores.embeddings.fail(STAMP, c, "silence", final=True, at=EPOCH)
+    await stores.library.mark_missing([Uri("d")], EPOCH)
+    found = await stores.library.tracks(STAMP, only=only, limit=10)
+    assert {track.uri for track in found} == set(expected)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (TrackOrder.ADDED, "cba"),
+        (TrackOrder.RATING, "bca"),
+        (TrackOrder.PREDICTED_RATING, "acb"),
+        (TrackOrder.LAST_PLAYED, "cab"),
+    ],
+)
+async def test_tracks_by_order_and_page(stores: Stores, order: TrackOrder, expected: str) -> None:
+    for number, name in enumerate("abc"):
+        await add_tracks(stores, name, at=EPOCH + number)
+    a, b, c = map(track_id, "abc")
+    await stores.ratings.rate(b, 8, at=EPOCH, source="test")
+    await stores.ratings.rate(c, 2, at=EPOCH, source="test")
+    await predict(stores, {a: 9.0, c: 3.0})
+    await stores.plays.append(play(a, ended_at=EPOCH))
+    await stores.plays.append(play(c, ended_at=EPOCH + 60))
+    pages = [
+        await stores.library.tracks(STAMP, order=order, limit=2, offset=offset)
+        for offset in (0, 2, 4)
+    ]
+    assert "".join(track.uri for page in pages for track in page) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("björk", "ab"),
+        ("BJÖRK homo", "a"),
+        ("folk/", "c"),
+        ("100%", "c"),
+        ("_", ""),
+        ("  ", "abc"),
+        ("\udcff", ""),
+    ],
+)
+async def test_tracks_by_text(stores: Stores, text: str, expected: str) -> None:
+    await stores.library.absorb(
+        [
+            scanned("x/1.mp3", audio="a", tags=Tags("Jóga", "Björk", "Homogenic")),
+            scanned("x/2.mp3", audio="b", tags=Tags("Hunter", "BJÖRK", "Live")),
+            scanned("Folk/3.mp3", audio="c", tags=Tags("100% wool")),
+        ],
+        EPOCH,
+    )
+    found = await stores.library.tracks(STAMP, text=text, limit=10)
+    assert {track.track_id for track in found} == set(map(track_id, expected))
+
+
+async def test_candidates_are_the_present_tracks_as_columns(stores: Stores) -> None:
+    rated, predicted, _ = await add_tracks(stores, "a", "b", "gone")
+    await stores.library.mark_missing([Uri("gone")], EPOCH)
+    await stores.ratings.rate(rated, 8, at=EPOCH, source="test")
+    await predict(stores, {predicted: 6.5}, stddev=1.5)
+    await stores.plays.append(play(rated, ended_at=EPOCH + 9))
+    found = await stores.library.candidates()
+    assert list(found.track_ids) == sorted(found.track_ids)
+    assert len(found) == 2
+    a, b = found.rows([rated, predicted]).tolist()
+    assert found.rating[a] == 8
+    assert np.isnan(found.rating[b])
+    assert np.isnan(found.predicted_mean[a])
+    assert (found.predicted_mean[b], found.predicted_stddev[b]) == (6.5, 1.5)
+    assert (found.full_plays[a], found.last_played_at[a]) == (1, EPOCH + 9)
+    assert (found.full_plays[b], found.last_played_at[b]) == (0, -np.inf)
+    assert found.duration_seconds[a] == 180
+    assert found.mean_rating == 8
+
+
+async def test_candidates_of_an_empty_library(stores: Stores) -> None:
+    found = await stores.library.candidates(["folder"], ["genre"])
+    assert (len(found), found.mean_rating) == (0, 5.0)
+
+
+async def test_artists_and_albums_are_told_apart_by_codes(stores: Stores) -> None:
+    tags = {
+        "a": Tags(artist="Queen", album="Greatest Hits", album_artist="Queen"),
+        "b": Tags(artist="QUEEN", album="greatest hits", album_artist="Queen"),
+        "c": Tags(artist="ABBA", album="Greatest Hits", album_artist="ABBA"),
+        "d": Tags(),
+        "e": Tags(artist="Queen", album="Compilation"),
+        "f": Tags(artist="ABBA", album="Compilation"),
+    }
+    await stores.library.absorb([scanned(uri, tags=tags[uri]) for uri in tags], EPOCH)
+    found = await stores.library.candidates()
+    rows = found.rows(list(map(track_id, tags)))
+    a, b, c, d, e, f = found.artist[rows].tolist()
+    assert a == b == e != c == f
+    assert d == 0
+    a, b, c, d, e, f = found.album[rows].tolist()
+    assert a == b != c
+    assert e == f != a
+    assert d == 0
+
+
+async def test_excluded_folders_and_genres(stores: Stores) -> None:
+    files = [
+        scanned("Audiobooks/a.mp3"),
+        scanned("Audiobooks 2/b.mp3"),
+        scanned("x/c.mp3", tags=Tags(genre="Rock; christmas ")),
+        scanned("x/d.mp3", tags=Tags(genre="Christmas Rock")),
+        scanned("x/e.mp3", audio="two places"),
+        scanned("Audiobooks/deep/e.mp3", audio="two places"),
+    ]
+    await stores.library.absorb(files, EPOCH)
+    found = await stores.library.candidates(["Audiobooks/"], ["Christmas"])
+    excluded = {found.track_id(row) for row in np.flatnonzero(found.excluded).tolist()}
+    assert excluded == {
+        track_id("Audiobooks/a.mp3"), track_id("x/c.mp3"), track_id("two places")
+    }  # fmt: skip
+
+
+async def test_candidates_of_several_pages(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anagnorisisd.adapters.sqlite.candidates.PAGE_SIZE", 7)
+    added = await add_tracks(stores, *map(str, range(20)))
+    found = await stores.library.candidates()
+    assert [found.track_id(row) for row in range(20)] == sorted(added)
+    assert len(await stores.library.stamps()) == 20
