@@ -1,0 +1,65 @@
+"""The units, judged by systemd's own tools."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).parents[2] / "systemd"
+HIGHEST_EXPOSURE = {"system": 1.5, "user": 6.5}
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
+)
+
+
+@pytest.fixture(params=["system", "user"])
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit as it is shipped, but for the program, which is not installed here."""
+    text = (UNITS / str(request.param) / "anagnorisis.service").read_text()
+    folder = tmp_path / str(request.param)
+    folder.mkdir()
+    program = f"ExecStart={sys.executable}"
+    (folder / "anagnorisis.service").write_text(re.sub(r"ExecStart=\S+", program, text))
+    return folder / "anagnorisis.service"
+
+
+def analyze(*arguments: str, runtime: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["systemd-analyze", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(runtime), "LC_ALL": "C"},
+    )
+
+
+def test_systemd_has_nothing_to_say_against_the_unit(unit: Path, tmp_path: Path) -> None:
+    done = analyze("verify", f"--{unit.parent.name}", str(unit), runtime=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_unit_is_exposed_no_more_than_promised(unit: Path, tmp_path: Path) -> None:
+    done = analyze("security", "--offline=true", "--no-pager", str(unit), runtime=tmp_path)
+    level = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+
+    assert level is not None
+    assert float(level[1]) <= HIGHEST_EXPOSURE[unit.parent.name]
+
+
+def test_the_daemon_is_watched_and_comes_back(unit: Path) -> None:
+    settings = dict(
+        line.split("=", 1)
+        for line in unit.read_text().splitlines()
+        if "=" in line and not line.startswith("#")
+    )
+
+    assert settings["Type"] == "notify"
+    assert settings["Restart"] == "on-failure"
+    assert settings["RestartPreventExitStatus"] == "2"
+    assert settings["WatchdogSec"] == "60s"
