@@ -1,0 +1,72 @@
+"""The daemon's command line as a listener types it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def anagnorisisd(
+    home: Path, *arguments: str, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    usual = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+    return subprocess.run(
+        [sys.executable, "-m", "anagnorisisd", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+        env={**usual, "PYTHONPATH": str(ROOT), **variables},
+    )
+
+
+def test_a_good_configuration_is_told_with_all_places(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("music: {directory: songs}\n")
+
+    done = anagnorisisd(tmp_path, "check-config", "--config", "my.yaml", "--state", "kept")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"read from +my\.yaml\n", done.stdout)
+    assert re.search(rf"music +{tmp_path}/songs \(not there now\)\n", done.stdout)
+    assert re.search(rf"state +{tmp_path}/kept\n", done.stdout)
+    assert re.search(rf"socket +{tmp_path}/anagnorisis/anagnorisisd.sock\n", done.stdout)
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["run"], []])
+def test_every_problem_is_a_line_and_the_exit_code_is_2(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "my.yaml").write_text("picks:\n  ahed: 3\n  explore: 2\n")
+
+    done = anagnorisisd(tmp_path, "--config", "my.yaml", *command, ANAGNORISIS_LOG__LEVEL="shout")
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        'ANAGNORISIS_LOG__LEVEL: log.level: "shout" is not one of debug, info, warning, error',
+        "my.yaml:2:3: picks.ahed: unknown key; did you mean picks.ahead?",
+        "my.yaml:3:12: picks.explore: 2 is not a number from 0 to 1",
+    ]
+
+
+def test_a_flag_is_named_as_it_was_typed(tmp_path: Path) -> None:
+    done = anagnorisisd(tmp_path, "--log-level", "loud", "check-config")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith('--log-level: log.level: "loud" is not one of')
+
+
+@pytest.mark.parametrize("arguments", [["dance"], ["--loud"], ["run", "extra"]])
+def test_wrong_usage_is_refused(tmp_path: Path, arguments: list[str]) -> None:
+    done = anagnorisisd(tmp_path, *arguments)
+
+    assert done.returncode == 2
+    assert "usage: anagnorisisd" in done.stderr
+
+
+def test_version_and_help(tmp_path: Path) -> None:
+    assert re.fullmatch(r"anagnorisisd \d+\.\d+\.\d+\n", anagnorisisd(tmp_path, "--version").stdout)
+    assert "check-config" in anagnorisisd(tmp_path, "--help").stdout
