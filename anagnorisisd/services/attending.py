@@ -1,0 +1,140 @@
+"""Attending: whatever happens to the player, its state is read and the others are told.
+
+Changes are hints. They may come doubled or late, so each of them, and the clock now and then,
+leads to the same reading of the same state.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from anagnorisisd.domain.event import (
+    EvaluatorPromoted,
+    LibraryChanged,
+    PickingSwitched,
+    PlayerConnected,
+    PlayerLost,
+    PredictionsUpdated,
+    TrackRated,
+)
+from anagnorisisd.errors import AnagnorisisError
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.ports.player import Player
+from anagnorisisd.services.channel import Channel
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.listening import Listening
+from anagnorisisd.services.queueing import Queueing
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 5.0
+"""How often the player is looked at although nothing seems to have changed."""
+
+SETTLE_SECONDS = 0.25
+"""After a change of song MPD's numbers are not final: a song faded in is at 0 for a moment."""
+
+REASONS = (TrackRated, EvaluatorPromoted, PredictionsUpdated, LibraryChanged, PickingSwitched)
+"""Announcements after which the queue may want something else."""
+
+
+class Mirror(Protocol):
+    """Keeps ratings and the player's stickers alike; `services.mirroring.Mirroring` does."""
+
+    def notice(self, changed: frozenset[str]) -> None:
+        """Note what changed, without waiting."""
+        ...
+
+
+class Attending:
+    """The daemon's eye on the player."""
+
+    def __init__(
+        self,
+        *,
+        player: Player,
+        listening: Listening,
+        queueing: Queueing,
+        channel: Channel,
+        mirror: Mirror,
+        events: Events,
+        clock: Clock,
+    ) -> None:
+        self._player = player
+        self._listening = listening
+        self._queueing = queueing
+        self._channel = channel
+        self._mirror = mirror
+        self._events = events
+        self._clock = clock
+        self._changed: set[str] = set()
+        self._wake = asyncio.Event()
+        self._said: str | None = None
+
+    async def run(self) -> None:
+        """Look after the player until cancelled; then store the plays that were held back."""
+        await self._queueing.restore()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch_player())
+                tasks.create_task(self._watch_events())
+                tasks.create_task(self._tick())
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    changed, self._changed = frozenset(self._changed), set()
+                    await self._attend(changed)
+                    if "player" in changed:
+                        tasks.create_task(self._wake_after(SETTLE_SECONDS))
+        finally:
+            await self._listening.close()
+
+    async def _attend(self, changed: frozenset[str]) -> None:
+        """Read the state and act on it; what goes wrong is said once and tried again."""
+        self._note(changed)
+        if not self._player.link().connected:
+            return
+        try:
+            await self._look(changed)
+            self._said = None
+        except AnagnorisisError as error:
+            if str(error) != self._said:
+                log.warning("the player could not be attended to: %s", error)
+            self._said = str(error)
+
+    async def _look(self, changed: frozenset[str]) -> None:
+        state = await self._player.state()
+        await self._listening.observe(state, await self._player.queue())
+        if changed & {"message", "connected"}:
+            await self._channel.obey()
+        await self._queueing.refill(state)
+
+    def _note(self, changed: frozenset[str]) -> None:
+        link = self._player.link()
+        if "lost" in changed:
+            self._listening.lost()
+            self._events.publish(PlayerLost(link.reason or "the link broke"))
+        if "connected" in changed:
+            self._queueing.reconnected()
+            self._events.publish(PlayerConnected(link.address))
+        if "database" in changed:
+            self._queueing.reconsider()
+        self._mirror.notice(changed)
+
+    async def _watch_player(self) -> None:
+        async for changed in self._player.changes():
+            self._changed |= changed
+            self._wake.set()
+
+    async def _watch_events(self) -> None:
+        with self._events.subscribe() as announcements:
+            async for told in announcements:
+                if told.missed or isinstance(told.event, REASONS):
+                    self._wake.set()
+
+    async def _tick(self) -> None:
+        while True:
+            await self._wake_after(TICK_SECONDS)
+
+    async def _wake_after(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._wake.set()

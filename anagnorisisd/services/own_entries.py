@@ -1,0 +1,61 @@
+"""Our entries: what we put into the queue and what has not begun yet, across restarts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from anagnorisisd.domain import queue
+from anagnorisisd.domain.player import PlayerState, QueueEntry, SongId
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.ports.stores import QueueStore
+
+
+class OwnEntries:
+    """Keeps in memory what the store remembers, and both in line with the queue."""
+
+    def __init__(self, store: QueueStore) -> None:
+        self._store = store
+        self._tracks: dict[SongId, TrackId] | None = None
+
+    @property
+    def tracks(self) -> Mapping[SongId, TrackId]:
+        """Our entries and their tracks; empty until they were first compared with the queue."""
+        return self._tracks or {}
+
+    def doubt(self) -> None:
+        """Note that the queue was out of sight, so that ids may mean something else now."""
+        self._tracks = None
+
+    async def compare(
+        self,
+        state: PlayerState,
+        entries: Sequence[QueueEntry],
+        tracks: Mapping[SongId, TrackId],
+        now: float,
+    ) -> None:
+        """Forget what is gone from the queue or has begun; recognise the rest after a doubt."""
+        if self._tracks is None:
+            await self._recognise(entries, tracks, now)
+        present = {entry.song_id for entry in entries} - {queue.begun(state)}
+        await self._forget(song_id for song_id in self.tracks if song_id not in present)
+
+    async def add(self, song_id: SongId, track_id: TrackId, now: float) -> None:
+        """Remember an entry as ours."""
+        await self._store.add_entry(song_id, track_id, now)
+        self._tracks = {**self.tracks, song_id: track_id}
+
+    async def _recognise(
+        self, entries: Sequence[QueueEntry], tracks: Mapping[SongId, TrackId], now: float
+    ) -> None:
+        remembered = await self._store.entries()
+        found = queue.recognised(remembered, entries, tracks)
+        await self._store.forget_entries(set(remembered) - set(found))
+        for song_id, track_id in found.items():
+            if remembered.get(song_id) != track_id:
+                await self._store.add_entry(song_id, track_id, now)
+        self._tracks = found
+
+    async def _forget(self, gone: Iterable[SongId]) -> None:
+        song_ids = set(gone)
+        if song_ids:
+            await self._store.forget_entries(song_ids)
+            kept = self.tracks.items()
+            self._tracks = {song_id: track for song_id, track in kept if song_id not in song_ids}

@@ -1,0 +1,113 @@
+"""The pool that picks are drawn from: all candidates, read again only when they changed."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from anagnorisisd.config import schema
+from anagnorisisd.domain import pick
+from anagnorisisd.domain.event import (
+    EvaluatorPromoted,
+    LibraryChanged,
+    PlayJudged,
+    PredictionsUpdated,
+    TrackRated,
+)
+from anagnorisisd.domain.pick import Explanation, Pick, Rules, Surroundings
+from anagnorisisd.domain.queue import QueueView
+from anagnorisisd.domain.score import Candidates
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.ports.stores import LibraryStore, PlayStore
+from anagnorisisd.services.events import Events
+
+CHANGES = (TrackRated, PlayJudged, LibraryChanged, PredictionsUpdated, EvaluatorPromoted)
+
+HARDLY = 0.05
+"""A track is unfit when a new pick would in 95 % of all cases be a weightier one."""
+
+
+class Pool:
+    """Holds the candidates, and chooses among them by the listener's rules."""
+
+    def __init__(
+        self,
+        library: LibraryStore,
+        plays: PlayStore,
+        events: Events,
+        clock: Clock,
+        config: schema.Picks,
+    ) -> None:
+        self._library = library
+        self._plays = plays
+        self._clock = clock
+        self._news = events.subscribe()
+        self._folders = config.exclude_folders
+        self._genres = config.exclude_genres
+        self._read: Candidates | None = None
+        self._rules = Rules(
+            min_hours_between_plays=config.min_hours_between_plays,
+            artist_spread=config.artist_spread,
+            album_spread=config.album_spread,
+            min_seconds=config.min_seconds,
+            max_seconds=config.max_minutes * 60,
+            explore=config.explore,
+        )
+
+    async def choose(
+        self,
+        view: QueueView | None,
+        count: int,
+        rng: np.random.Generator,
+        left_out: Collection[TrackId] = (),
+    ) -> list[Pick]:
+        """Choose tracks that are neither in the queue nor among `left_out`."""
+        surroundings = await self._surroundings(view)
+        queued = [*surroundings.queued, *left_out]
+        return pick.choose(
+            await self._candidates(), self._rules, replace(surroundings, queued=queued), count, rng
+        )
+
+    async def explain(self, view: QueueView | None, track_id: TrackId) -> Explanation | None:
+        """Return why a track has the chance it has; `None` when it is not present."""
+        surroundings = await self._surroundings(view)
+        return pick.explain(await self._candidates(), self._rules, surroundings, track_id)
+
+    async def explain_queued(self, view: QueueView, track_id: TrackId) -> Explanation | None:
+        """Return which chance a track of the queue would have if it were not there."""
+        others = [queued for queued in view.queued if queued != track_id]
+        surroundings = Surroundings(self._clock.now(), queued=others)
+        return pick.explain(await self._candidates(), self._rules, surroundings, track_id)
+
+    async def unfit(self, view: QueueView, ours: Collection[TrackId]) -> set[TrackId]:
+        """Return which of `ours`, all in the queue, would hardly be chosen now."""
+        candidates = await self._candidates()
+        others = [track_id for track_id in view.queued if track_id not in ours]
+        rules = replace(self._rules, artist_spread=0, album_spread=0)
+        chances = pick.probabilities(
+            candidates, rules, Surroundings(self._clock.now(), queued=others)
+        )
+        rows = {track_id: candidates.row(track_id) for track_id in ours}
+        return {
+            track_id
+            for track_id, row in rows.items()
+            if row is None or float(chances[chances <= chances[row]].sum()) < HARDLY
+        }
+
+    async def _surroundings(self, view: QueueView | None) -> Surroundings:
+        spread = max(self._rules.artist_spread, self._rules.album_spread)
+        played = await self._plays.recent(spread) if spread else ()
+        return Surroundings(
+            now=self._clock.now(),
+            queued=view.queued if view else (),
+            recent=[*(play.track_id for play in reversed(played)), *(view.ahead if view else ())],
+        )
+
+    async def _candidates(self) -> Candidates:
+        """Return the present tracks with everything that their weight is made of."""
+        news = self._news.arrived()
+        changed = any(told.missed or isinstance(told.event, CHANGES) for told in news)
+        if self._read is None or changed:
+            self._read = await self._library.candidates(self._folders, self._genres)
+        return self._read

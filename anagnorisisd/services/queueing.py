@@ -1,0 +1,260 @@
+"""Queueing: keeping picks ahead in the player's queue, without ever surprising the listener."""
+
+import asyncio
+import contextlib
+import logging
+
+import numpy as np
+
+from anagnorisisd.config import schema
+from anagnorisisd.domain import queue
+from anagnorisisd.domain.event import (
+    EvaluatorPromoted,
+    PickingSwitched,
+    PickQueued,
+    PlayJudged,
+    PredictionsUpdated,
+    TrackRated,
+)
+from anagnorisisd.domain.pick import Explanation, Pick
+from anagnorisisd.domain.play import Verdict
+from anagnorisisd.domain.player import Mode, PlayerState, SongId
+from anagnorisisd.domain.queue import QueueView
+from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.errors import PlayerRefused, PreconditionFailed
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.ports.player import Player
+from anagnorisisd.ports.stores import LibraryStore, PlayStore, QueueStore
+from anagnorisisd.services.events import Announcement, Events
+from anagnorisisd.services.own_entries import OwnEntries
+from anagnorisisd.services.pool import Pool
+from anagnorisisd.services.queue_tracks import QueueTracks
+
+log = logging.getLogger(__name__)
+
+SETTING = "picking"
+ROUNDS = 5
+"""How often, within one refill, tracks that the player refused are replaced by others."""
+
+REFUSED_PAUSE_SECONDS = 15.0
+"""How long to wait after a refill in which the player took nothing at all."""
+
+REPLAN_PAUSE_SECONDS = 5.0
+
+
+class Queueing:
+    """Chooses picks, puts them at the end of the queue, and exchanges those that no longer fit."""
+
+    def __init__(
+        self,
+        *,
+        library: LibraryStore,
+        store: QueueStore,
+        plays: PlayStore,
+        player: Player,
+        events: Events,
+        clock: Clock,
+        config: schema.Picks,
+        seed: int | None = None,
+    ) -> None:
+        self._library = library
+        self._store = store
+        self._player = player
+        self._events = events
+        self._clock = clock
+        self._config = config
+        self._rng = np.random.default_rng(seed)
+        self._pool = Pool(library, plays, events, clock, config)
+        self._tracks = QueueTracks(library, events)
+        self._ours = OwnEntries(store)
+        self._news = events.subscribe()
+        self._turn = asyncio.Lock()
+        self._enabled = config.enabled
+        self._view: QueueView | None = None
+        self._explanations: dict[SongId, Explanation] = {}
+        self._refused: set[TrackId] = set()
+        self._not_before = 0.0
+        self._cleared = False
+        self._replan_wanted = False
+        self._replanned_at = -REPLAN_PAUSE_SECONDS
+        self._said: str | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether picks are put into the queue."""
+        return self._enabled
+
+    async def restore(self) -> None:
+        """Take up the switch as the listener left it; call it once before anything else."""
+        setting = await self._store.setting(SETTING)
+        self._enabled = self._config.enabled if setting is None else setting == "on"
+
+    async def switch(self, enabled: bool) -> None:
+        """Switch picking on or off, durably. What is in the queue stays there."""
+        await self._store.put_setting(SETTING, "on" if enabled else "off")
+        self._enabled = enabled
+        self._cleared = self._cleared and not enabled
+        self._events.publish(PickingSwitched(enabled))
+
+    def reconnected(self) -> None:
+        """Note that the player may have been restarted or changed meanwhile."""
+        self._ours.doubt()
+        self._view = None
+        self.reconsider()
+
+    def reconsider(self) -> None:
+        """Note that the player may now know files that it refused before."""
+        self._refused.clear()
+        self._not_before = 0.0
+
+    async def refill(self, state: PlayerState) -> None:
+        """Bring the queue to the configured number of picks ahead, as its manners allow.
+
+        Raises:
+            PlayerUnavailable: the player went away; what was added so far is remembered.
+        """
+        async with self._turn:
+            view = await self._look(state)
+            if not self._enabled or self._cleared:
+                return
+            if self._may_replan():
+                await self._replan(view)
+                view = await self._look(state)
+            short = self._shortfall(view)
+            if short and self._clock.monotonic() >= self._not_before:
+                await self._add(view, short)
+
+    async def preview(self, count: int, seed: int | None = None) -> list[Pick]:
+        """Choose the next picks without queueing them; the same seed gives the same picks."""
+        return await self._pool.choose(self._view, count, np.random.default_rng(seed))
+
+    async def explain(self, track_id: TrackId) -> Explanation:
+        """Return every factor of a track's weight as it is now.
+
+        Raises:
+            PreconditionFailed: no file of the track is present, so it cannot be picked.
+        """
+        found = await self._pool.explain(self._view, track_id)
+        if found is None:
+            raise PreconditionFailed("the track's file is missing, so it cannot be picked")
+        return found
+
+    async def ahead(self) -> list[Pick]:
+        """Return our entries that are to come, in order, each with why it was picked."""
+        view = self._view
+        if view is None:
+            return []
+        picks = []
+        for entry in queue.upcoming(view.state, view.entries, self._ours.tracks):
+            track_id = self._ours.tracks[entry.song_id]
+            explanation = await self._reason(entry.song_id, track_id, view)
+            picks += [Pick(track_id, explanation)] if explanation else []
+        return picks
+
+    async def _reason(
+        self, song_id: SongId, track_id: TrackId, view: QueueView
+    ) -> Explanation | None:
+        """Return why an entry was picked; after a restart, why it would be picked now."""
+        if song_id not in self._explanations:
+            now = await self._pool.explain_queued(view, track_id)
+            if now is None:
+                return None
+            self._explanations[song_id] = now
+        return self._explanations[song_id]
+
+    async def _look(self, state: PlayerState) -> QueueView:
+        entries = await self._player.queue()
+        tracks = await self._tracks.of(entries)
+        await self._ours.compare(state, entries, tracks, self._clock.now())
+        self._note_clearing(state, len(entries))
+        self._replan_wanted |= any(map(_changes_weights, self._news.arrived()))
+        known = self._explanations.items()
+        self._explanations = {key: why for key, why in known if key in self._ours.tracks}
+        self._view = QueueView(state, entries, tracks)
+        return self._view
+
+    def _note_clearing(self, state: PlayerState, length: int) -> None:
+        """A cleared queue is the listener's word: nothing is added until they play again."""
+        if state.song_id is not None and queue.begun(state) is not None:
+            self._cleared = False
+        elif self._view is not None:
+            consuming = self._view.state.consume is not Mode.OFF
+            before = len(self._view.entries)
+            self._cleared |= queue.was_cleared(before, length, consuming=consuming)
+
+    def _shortfall(self, view: QueueView) -> int:
+        short = queue.shortfall(
+            view.state,
+            view.entries,
+            self._ours.tracks,
+            self._config.ahead,
+            fill_empty_queue=self._config.fill_empty_queue,
+        )
+        reason = short.reason
+        if reason is None and view.state.random:
+            reason = "random is on, so picks are played in any order"
+        if reason is not None and reason != self._said:
+            log.info("%s", reason)
+        self._said = reason
+        return short.count
+
+    async def _add(self, view: QueueView, count: int) -> None:
+        added = 0
+        for _ in range(ROUNDS):
+            added += await self._add_round(count - added)
+            if added >= count:
+                break
+        if not added:
+            self._not_before = self._clock.monotonic() + REFUSED_PAUSE_SECONDS
+        elif self._config.start_playback and not view.entries:
+            await self._player.play()
+
+    async def _add_round(self, count: int) -> int:
+        """Choose picks and add those that the player takes; return how many."""
+        left_out = {*self._refused, *self._ours.tracks.values()}
+        picks = await self._pool.choose(self._view, count, self._rng, left_out)
+        uris = await self._library.uris([chosen.track_id for chosen in picks])
+        return sum([await self._enqueue(chosen, uris.get(chosen.track_id)) for chosen in picks])
+
+    async def _enqueue(self, chosen: Pick, uri: Uri | None) -> bool:
+        if uri is None:  # it went missing a moment ago
+            self._refused.add(chosen.track_id)
+            return False
+        try:
+            song_id = await self._player.enqueue(uri)
+        except PlayerRefused as error:
+            log.debug("%s was left out: %s", uri, error)
+            self._refused.add(chosen.track_id)
+            with contextlib.suppress(PlayerRefused):
+                await self._player.update(uri)
+            return False
+        await self._ours.add(song_id, chosen.track_id, self._clock.now())
+        self._explanations[song_id] = chosen.explanation
+        self._events.publish(PickQueued(chosen, uri))
+        return True
+
+    def _may_replan(self) -> bool:
+        due = self._clock.monotonic() - self._replanned_at >= REPLAN_PAUSE_SECONDS
+        return self._replan_wanted and due
+
+    async def _replan(self, view: QueueView) -> None:
+        """Take back our entries that would hardly be chosen any more."""
+        self._replan_wanted = False
+        self._replanned_at = self._clock.monotonic()
+        entries = queue.replaceable(view.state, view.entries, self._ours.tracks)
+        if not entries:
+            return
+        ours = {self._ours.tracks[entry.song_id] for entry in entries}
+        unfit = await self._pool.unfit(view, ours)
+        for entry in entries:
+            if self._ours.tracks[entry.song_id] in unfit:
+                await self._player.remove(entry.song_id)
+
+
+def _changes_weights(told: Announcement) -> bool:
+    """Whether an announcement is a reason to look at our entries again."""
+    if isinstance(told.event, PlayJudged):
+        return told.event.play.verdict is Verdict.SKIP
+    return bool(told.missed) or isinstance(
+        told.event, TrackRated | EvaluatorPromoted | PredictionsUpdated
+    )
