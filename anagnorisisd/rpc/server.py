@@ -22,7 +22,7 @@ from anagnorisis.v1 import (
     rating_pb2,
     rating_pb2_grpc,
 )
-from anagnorisisd.config import schema
+from anagnorisisd.config.schema import Rpc
 from anagnorisisd.errors import ConfigError
 from anagnorisisd.rpc.daemon import DaemonServicer
 from anagnorisisd.rpc.errors import ErrorTranslation
@@ -64,7 +64,7 @@ class Servicers:
 class RpcServer:
     """Serves the contract, health checks and reflection."""
 
-    def __init__(self, config: schema.Rpc, socket: Path, servicers: Servicers) -> None:
+    def __init__(self, config: Rpc, socket: Path, servicers: Servicers) -> None:
         self._config = config
         self._socket = socket
         self._servicers = servicers

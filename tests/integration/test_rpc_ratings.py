@@ -1,14 +1,11 @@
 """Ratings through the socket: what is answered, what is stored, and what is refused."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
-from grpc import aio
-from grpc_status import rpc_status
 
 from anagnorisis.v1 import rating_pb2 as messages
 from anagnorisis.v1.track_pb2 import CurrentSong, Target
@@ -16,7 +13,7 @@ from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain.track import Uri
 from tests.fakes.clock import FakeClock
 from tests.support.library import add_tracks, track_id
-from tests.support.rpc import House, Line, serving
+from tests.support.rpc import House, Line, refused, serving
 
 PLAYING = Target(current=CurrentSong())
 
@@ -32,18 +29,6 @@ async def line(house: House, tmp_path: Path) -> AsyncIterator[Line]:
     house.player.database = {Uri(uri): 100.0 for uri in ("a.ogg", "b.ogg", "other.ogg")}
     async with serving(house, tmp_path / "sock") as opened:
         yield opened
-
-
-async def refused(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, str]:
-    """Return code, reason and field of the error that a call ends with."""
-    with pytest.raises(aio.AioRpcError) as caught:
-        await call
-    status = rpc_status.from_call(caught.value)
-    assert status is not None
-    info = error_details_pb2.ErrorInfo()
-    assert status.details[0].Unpack(info)
-    assert info.domain == "anagnorisis"
-    return caught.value.code(), info.reason, info.metadata["field"]
 
 
 async def values(house: House) -> list[float | None]:

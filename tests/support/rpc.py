@@ -3,12 +3,16 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+import pytest
+from google.rpc import error_details_pb2
 from grpc import aio
+from grpc_status import rpc_status
 
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceStub
@@ -16,7 +20,7 @@ from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.adapters.sqlite.stores import Stores
-from anagnorisisd.config import schema
+from anagnorisisd.config.schema import Rpc
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.rpc.daemon import DaemonServicer
 from anagnorisisd.rpc.evaluator import EvaluatorServicer
@@ -105,17 +109,27 @@ class Line:
 
 
 @asynccontextmanager
-async def serving(
-    house: House, socket: Path, config: schema.Rpc | None = None
-) -> AsyncIterator[Line]:
+async def serving(house: House, socket: Path, config: Rpc | None = None) -> AsyncIterator[Line]:
     """Serve a house on a socket, and yield a connection to it."""
-    server = RpcServer(config or schema.Rpc(), socket, house.servicers)
+    server = RpcServer(config or Rpc(), socket, house.servicers)
     await server.start()
     try:
         async with aio.insecure_channel(f"unix:{socket}") as channel:
             yield Line(channel)
     finally:
         await server.stop()
+
+
+async def refused(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, str]:
+    """Return code, reason and field of the error that a call ends with."""
+    with pytest.raises(aio.AioRpcError) as caught:
+        await call
+    status = rpc_status.from_call(caught.value)
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "anagnorisis"
+    return caught.value.code(), info.reason, info.metadata["field"]
 
 
 async def command(*words: str, socket: Path | None = None, **environment: str) -> Outcome:
