@@ -15,6 +15,7 @@ WHOLE_FOLDER = Uri("")
 class Differences:
     """How the folder, or a part of it, differs from what is known.
 
+    `changed` files are to be read; `returned` ones were missing and are as they were then.
     `unusable` are folders that cannot be listed and links that lead nowhere; what is known of
     files below such a folder is neither changed nor gone. `linked` are symbolic links to folders,
     with their real paths: those that were followed when the whole folder was compared, those
@@ -25,6 +26,7 @@ class Differences:
     found: int = 0
     unchanged: int = 0
     changed: Mapping[Uri, FileStamp] = field(default_factory=dict)
+    returned: Sequence[Uri] = ()
     gone: Sequence[Uri] = ()
     unusable: Sequence[ScannedFile] = ()
     linked: Mapping[Uri, str] = field(default_factory=dict)

@@ -1,12 +1,13 @@
 """Taking in what differs between the stored library and the music folder."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from anagnorisisd.domain.event import LibraryChanged
 from anagnorisisd.domain.track import FileStamp, ScannedFile, Uri
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.library import WHOLE_FOLDER, Differences, Folder
-from anagnorisisd.ports.stores import LibraryStore
+from anagnorisisd.ports.stores import Absorbed, LibraryStore
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.scan_progress import ScanProgress
 
@@ -30,32 +31,55 @@ class Intake:
         return _joined([await self._compare(uri) for uri in uris])
 
     async def _compare(self, uri: Uri) -> Differences:
-        known = await self._store.stamps(None if uri == WHOLE_FOLDER else uri)
-        return await self._folder.compare(known, uri)
+        below = None if uri == WHOLE_FOLDER else uri
+        found = await self._folder.compare(await self._store.stamps(below), uri)
+        if not found.changed:
+            return found
+        missing = await self._store.missing_stamps(below)
+        returned: list[Uri] = []
+        changed: dict[Uri, FileStamp] = {}
+        for uri, stamp in found.changed.items():
+            if missing.get(uri) == stamp:
+                returned.append(uri)
+            else:
+                changed[uri] = stamp
+        return replace(found, changed=changed, returned=returned)
 
     async def take_in(
         self, found: Differences, progress: ScanProgress, advance: Callable[[ScanProgress], None]
     ) -> set[Uri]:
         """Store what differs, and return the files that are still in the making.
 
-        `advance` is told the progress after each batch. What is gone is marked first, so that a
+        `advance` is told the progress after each step. What is gone is marked first, so that a
         file which turns up elsewhere counts as moved. Every batch is announced by itself, so
         that new tracks are embedded while others are still being read.
         """
-        lost = await self._store.mark_missing(found.gone, self._clock.now()) if found.gone else 0
-        progress = progress.and_missing(lost)
+        lost = await self._lose(found.gone)
+        await self._bring_back(found.returned)
+        progress = replace(progress, missing=progress.missing + lost)
         advance(progress)
         ready, young = self._by_age(found.changed)
         async for files in self._read(ready, found.unusable):
             absorbed = await self._store.absorb(files, self._clock.now())
+            self._announce(absorbed)
             progress = progress.and_absorbed(absorbed, len(files))
             advance(progress)
-            if absorbed.added or absorbed.moved or absorbed.changed:
-                self._events.publish(LibraryChanged(absorbed.added, absorbed.moved))
             lost = max(0, lost - absorbed.moved)
         if lost:
             self._events.publish(LibraryChanged(missing=lost))
         return young
+
+    async def _lose(self, gone: Sequence[Uri]) -> int:
+        return await self._store.mark_missing(gone, self._clock.now()) if gone else 0
+
+    async def _bring_back(self, returned: Sequence[Uri]) -> None:
+        if returned:
+            await self._store.mark_present(returned, self._clock.now())
+            self._events.publish(LibraryChanged())
+
+    def _announce(self, absorbed: Absorbed) -> None:
+        if absorbed.added or absorbed.moved or absorbed.changed:
+            self._events.publish(LibraryChanged(absorbed.added, absorbed.moved))
 
     async def _read(
         self, uris: Sequence[Uri], unusable: Sequence[ScannedFile]
@@ -81,6 +105,7 @@ def _joined(parts: Sequence[Differences]) -> Differences:
     return Differences(
         found=sum(part.found for part in parts),
         unchanged=sum(part.unchanged for part in parts),
+        returned=[uri for part in parts for uri in part.returned],
         changed={uri: stamp for part in parts for uri, stamp in part.changed.items()},
         gone=[uri for part in parts for uri in part.gone],
         unusable=[file for part in parts for file in part.unusable],

@@ -156,7 +156,8 @@ class Library:
         if found.linked != self._linked:
             self._linked = found.linked
             await self._watcher.watch(self._linked)
-        self._advance(ScanProgress(found.found, found.unchanged, problem=found.problem))
+        unchanged = found.unchanged + len(found.returned)
+        self._advance(ScanProgress(found.found, unchanged, problem=found.problem))
         young = await self._intake.take_in(found, self._progress, self._advance)
         # What was hinted at meanwhile may have been stored, and then overtaken by this scan.
         self._later.add(await self._wait_for(young | self._hinted_meanwhile))

@@ -9,7 +9,8 @@ from anagnorisisd.ports.stores import Absorbed
 class ScanProgress:
     """How far a scan has come.
 
-    `found` counts files; of them, `unchanged` need not be read and `read` have been read. What
+    `found` counts files; of them, `unchanged` need not be read (those that are back as they were
+    before they went missing included), and `read` have been read. What
     was read gave `added` tracks, files that `moved` or `changed`, or `problems`. `missing`
     counts tracks which lost their last file and were not found elsewhere. `problem` says why
     the folder as a whole cannot be read, if it cannot.
@@ -30,10 +31,6 @@ class ScanProgress:
     def to_read(self) -> int:
         """How many files this scan has to read in all."""
         return self.found - self.unchanged
-
-    def and_missing(self, tracks: int) -> "ScanProgress":
-        """Return the progress after some tracks have lost their last file."""
-        return replace(self, missing=self.missing + tracks)
 
     def and_absorbed(self, absorbed: Absorbed, files: int) -> "ScanProgress":
         """Return the progress after a batch of `files`."""

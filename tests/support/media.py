@@ -72,6 +72,7 @@ def encoded(extension: str, seed: int = 0, seconds: float = 0.5) -> bytes:
         samples = song(seed, seconds)
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis, :], format="s16", layout="mono")
         frame.sample_rate = RATE
+        frame.pts = 0
         resampler = av.AudioResampler(how.sample_format, how.layout, RATE, frame_size(stream))
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(piece))

@@ -24,9 +24,11 @@ def _top_level(source: Source) -> Iterator[tuple[bytes, int, int]]:
     offset = 0
     while len(head := source.peek(offset, 16)) >= 8:
         size, start = int.from_bytes(head[:4], "big"), offset + 8
-        if size == 1:
-            size, start = int.from_bytes(head[8:16], "big"), offset + 16
-        end = offset + size if size else source.size
+        end = offset + size
+        if size == 0:  # up to the end of the file
+            end = source.size
+        elif size == 1:  # the real size follows, in 64 bits
+            start, end = offset + 16, offset + int.from_bytes(head[8:16], "big")
         if end < start:
             raise MediaError("damaged: a box of an impossible size")
         if end > source.size:
