@@ -19,7 +19,7 @@ ALLOWED = {
     "adapters": {"domain", "ports", "adapters"},
     "ml": {"domain", "ml"},
     "config": {"config"},
-    "console": {"domain", "ports", "console"},
+    "console": {"domain", "ports", "services", "console"},
 }
 HEAVY = ("torch", "transformers", "librosa", "openvino")
 

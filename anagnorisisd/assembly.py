@@ -1,0 +1,223 @@
+"""The composition root: which tool stands behind which port, and who is given what.
+
+Only this module knows adapters and services at once. Everything that has to be closed is closed
+in the reverse order of its opening, however the daemon ends.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import filelock
+
+from anagnorisisd.adapters.embedders import WorkerEmbedder
+from anagnorisisd.adapters.evaluator import WorkerEvaluator
+from anagnorisisd.adapters.folder import MusicFolder
+from anagnorisisd.adapters.mpd.player import MpdPlayer
+from anagnorisisd.adapters.scheduler import ApScheduler
+from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
+from anagnorisisd.adapters.system_clock import SystemClock
+from anagnorisisd.adapters.watcher import make_watcher
+from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.config.places import Places
+from anagnorisisd.config.schema import Config
+from anagnorisisd.console import Screen
+from anagnorisisd.console.feed import Feed
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.errors import AlreadyRunning, StoreError
+from anagnorisisd.ml.registry import Chooser
+from anagnorisisd.ml.settings import Settings
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.rpc.daemon import DaemonServicer
+from anagnorisisd.rpc.evaluator import EvaluatorServicer
+from anagnorisisd.rpc.finding import Tracks
+from anagnorisisd.rpc.library import LibraryServicer
+from anagnorisisd.rpc.pick import PickServicer
+from anagnorisisd.rpc.rating import RatingServicer
+from anagnorisisd.rpc.server import RpcServer, Servicers
+from anagnorisisd.rpc.standing import Standing
+from anagnorisisd.rpc.watching import Watching
+from anagnorisisd.services.attending import Attending
+from anagnorisisd.services.channel import Channel
+from anagnorisisd.services.embedding import Embedding
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.library import Library
+from anagnorisisd.services.listening import Listening
+from anagnorisisd.services.queueing import Queueing
+from anagnorisisd.services.ratings import Ratings
+from anagnorisisd.services.similar import Similar
+from anagnorisisd.services.targets import Targets
+from anagnorisisd.services.training import Training
+
+READERS = 2
+"""Processes that read tags and hash audio during a scan; the disk is the limit, not they."""
+READER_IDLE_SECONDS = 5.0
+EVALUATOR_IDLE_SECONDS = 60.0
+
+Life = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The assembled daemon: what runs, and what else its life touches."""
+
+    clock: Clock
+    stores: Stores
+    server: RpcServer
+    lives: Mapping[str, Life]
+    superseded: Callable[[], Awaitable[EmbedderStamp]]
+
+
+@asynccontextmanager
+async def assembled(config: Config, places: Places, screen: Screen | None) -> AsyncIterator[Parts]:
+    """Open everything, wire it, and close it in reverse at the end.
+
+    Raises:
+        AlreadyRunning: another daemon uses the same state directory.
+        StoreError: the database cannot be used.
+        EmbedderUnusable: the embedder that is configured has no usable weights.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_only_one(places))
+        stores = await open_stores(places.state)
+        stack.push_async_callback(stores.close)
+        clock = SystemClock()
+        events = Events(clock)
+
+        readers = WorkerPool(name="reading", size=READERS, idle_seconds=READER_IDLE_SECONDS)
+        stack.push_async_callback(readers.close)
+        library = Library(
+            stores.library,
+            MusicFolder(places.music, config.music, readers),
+            make_watcher(places.music, config.music),
+            events=events,
+            clock=clock,
+            config=config.music,
+        )
+
+        chooser = Chooser(Settings(config.embedding, places.models, places.cache))
+        embedder = WorkerEmbedder(
+            chooser.recipe(),
+            idle_seconds=config.embedding.idle_minutes * 60,
+            timeout_seconds=config.embedding.track_timeout_seconds,
+        )
+        stack.push_async_callback(embedder.close)
+        stamp = embedder.stamp
+        embedding = Embedding(
+            stores.embeddings,
+            embedder,
+            library.path,
+            preference=chooser,
+            events=events,
+            clock=clock,
+        )
+
+        pupil = WorkerPool(name="evaluator", size=1, idle_seconds=EVALUATOR_IDLE_SECONDS)
+        stack.push_async_callback(pupil.close)
+        training = Training(
+            ratings=stores.ratings,
+            embeddings=stores.embeddings,
+            evaluators=stores.evaluators,
+            evaluator=WorkerEvaluator(pupil),
+            scheduler=ApScheduler(),
+            events=events,
+            clock=clock,
+            config=config.training,
+            stamp=stamp,
+        )
+
+        player = MpdPlayer(config.mpd, places.music, config.ratings.channel, clock)
+        listening = Listening(stores.library, stores.plays, events, clock, config.listening)
+        queueing = Queueing(
+            library=stores.library,
+            store=stores.queue,
+            plays=stores.plays,
+            player=player,
+            events=events,
+            clock=clock,
+            config=config.picks,
+        )
+        ratings = Ratings(stores.ratings, events, clock)
+        targets = Targets(stores.library, player)
+        attending = Attending(
+            player=player,
+            listening=listening,
+            queueing=queueing,
+            channel=Channel(player, targets, ratings, queueing),
+            mirror=_NoMirror(),
+            events=events,
+            clock=clock,
+        )
+
+        tracks = Tracks(targets, stores.library, stamp)
+        server = RpcServer(
+            config.rpc,
+            places.socket,
+            Servicers(
+                ratings=RatingServicer(ratings, stores.ratings, tracks),
+                library=LibraryServicer(
+                    library=library,
+                    store=stores.library,
+                    embeddings=stores.embeddings,
+                    similar=Similar(stores.embeddings, stamp),
+                    tracks=tracks,
+                    stamp=stamp,
+                ),
+                picks=PickServicer(queueing, training, tracks, config.picks.ahead),
+                evaluators=EvaluatorServicer(training, stores.evaluators),
+                daemon=DaemonServicer(
+                    Standing(
+                        library=stores.library,
+                        player=player,
+                        tracks=tracks,
+                        embedding=embedding,
+                        picker=queueing,
+                        trainer=training,
+                    ),
+                    Watching(events, clock),
+                ),
+            ),
+        )
+        stack.push_async_callback(server.stop)
+
+        lives: dict[str, Life] = {
+            "library": library.run,
+            "embedding": embedding.run,
+            "training": training.run,
+            "attending MPD": attending.run,
+        }
+        if screen is not None:
+            lives["screen"] = Feed(
+                screen,
+                library=library,
+                embedding=embedding,
+                training=training,
+                player=player,
+                queueing=queueing,
+                tracks=stores.library,
+                clock=clock,
+            ).run
+        yield Parts(clock, stores, server, lives, embedding.superseded)
+
+
+class _NoMirror:
+    def notice(self, changed: frozenset[str]) -> None: ...
+
+
+def _only_one(places: Places) -> filelock.BaseFileLock:
+    """Return the acquired lock of the state directory; the kernel frees it if we are killed."""
+    lock = filelock.FileLock(places.state / "lock", blocking=False, mode=0o600)
+    try:
+        places.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise AlreadyRunning(
+            f"another daemon is already running with the state in {places.state}; "
+            "stop it, or set state.directory to another folder"
+        ) from None
+    except OSError as error:
+        raise StoreError(
+            f"state.directory: {places.state}: {error.strerror}; "
+            "make it writable, or set another folder"
+        ) from error
+    return lock
