@@ -34,8 +34,14 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            names.update(_imported(node.module, alias.name) for alias in node.names)
     return names
+
+
+def _imported(module: str, name: str) -> str:
+    """Return the submodule if `name` is one, else the module that holds it."""
+    inside = ROOT.joinpath(*module.split("."), name)
+    return f"{module}.{name}" if inside.is_dir() or inside.with_suffix(".py").exists() else module
 
 
 def test_every_room_has_a_rule() -> None:
