@@ -110,3 +110,69 @@ class EvaluatorVersion:
     metrics: Metrics
     status: EvaluatorStatus
     verdict: str
+
+
+class Phase(StrEnum):
+    """What a training is busy with."""
+
+    READING = "reading"
+    COMPETING = "competing"
+    COMPARING = "comparing"
+    SCORING = "scoring"
+    DONE = "done"
+
+
+class Outcome(StrEnum):
+    """How a training ended."""
+
+    PROMOTED = "promoted"
+    KEPT = "kept"  # the evaluator in charge stays, since the new one is worse
+    TOO_FEW_RATINGS = "too_few_ratings"  # more ratings are needed first
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What came of a training, with the reason in words; `version` is the trained one."""
+
+    outcome: Outcome
+    reason: str
+    version: EvaluatorVersion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """How far a training has come; `fraction` is between 0 and 1. The last one has a result."""
+
+    phase: Phase
+    fraction: float
+    message: str
+    result: TrainingResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStatus:
+    """What is learnt, and when more will be. Times are unix seconds.
+
+    `examples` counts the tracks that have both a rating and an embedding, `needed` how many more
+    of them a first training takes.
+    """
+
+    evaluator: EvaluatorVersion | None
+    examples: int
+    needed: int
+    training: bool
+    last_training_at: float | None
+    next_training_at: float
+
+
+def promotion(new: Metrics, old: Metrics | None) -> tuple[bool, str]:
+    """Return whether the new evaluator takes over from the old one, and why.
+
+    Both were measured on the same held-out ratings; `None` means that there is nothing to
+    compare with.
+    """
+    if old is None:
+        return True, f"first of its kind: held-out error {new.error:.2f} points"
+    better = new.error <= old.error
+    comparison = f"held-out error {new.error:.3f} against {old.error:.3f} points"
+    return better, f"{'not worse' if better else 'worse'}: {comparison}"

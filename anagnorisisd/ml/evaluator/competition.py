@@ -1,0 +1,106 @@
+"""The candidates compete in cross-validation, and the best honest one is fitted on everything.
+
+At a few dozen ratings the luck of the splits is larger than the differences between candidates.
+So the process, which did best for every simulated listener (`bench/taste.py`), stays unless a
+rival is better by more than the standard error of the difference; but whatever does not beat the
+mean rating gives way to it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from anagnorisisd.domain.evaluation import Floats64, Metrics
+from anagnorisisd.errors import PreconditionFailed
+from anagnorisisd.ml.evaluator import measure, validation
+from anagnorisisd.ml.evaluator.candidate import Candidate, Fitted, Opinion, Settings
+from anagnorisisd.ml.evaluator.inputs import Examples
+from anagnorisisd.ml.evaluator.mean import Mean
+from anagnorisisd.ml.evaluator.neighbours import Neighbours
+from anagnorisisd.ml.evaluator.perceptron import Perceptron
+from anagnorisisd.ml.evaluator.process import Process
+
+MEAN, FAVOURITE = Mean(), Process()
+RIVALS: tuple[Candidate, ...] = (Neighbours(), Perceptron())
+CANDIDATES: tuple[Candidate, ...] = (MEAN, FAVOURITE, *RIVALS)
+
+FEWEST = 2
+"""With fewer ratings nothing can be held out."""
+FEWEST_FOR_PERCEPTRON = 30
+"""With fewer, the tenth on which it chooses its epoch is hardly more than a single rating."""
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The candidate that did best, fitted on all examples, and how all of them did."""
+
+    candidate: Candidate
+    settings: Settings
+    fitted: Fitted
+    metrics: Metrics
+
+
+def named(kind: str) -> Candidate:
+    """Return the candidate of that kind."""
+    return next(candidate for candidate in CANDIDATES if candidate.kind == kind)
+
+
+def entrants(examples: int) -> tuple[Candidate, ...]:
+    """Return the candidates for which that many examples are enough."""
+    if examples >= FEWEST_FOR_PERCEPTRON:
+        return CANDIDATES
+    return tuple(each for each in CANDIDATES if not isinstance(each, Perceptron))
+
+
+def compete(examples: Examples, seed: int) -> Winner:
+    """Let all candidates compete on the same splits.
+
+    Raises:
+        PreconditionFailed: there are too few examples to hold any out.
+    """
+    _require(examples)
+    candidates = entrants(len(examples))
+    opinions = {each.kind: validation.held_out(each, examples, seed) for each in candidates}
+    ratings = validation.held_out_ratings(examples, seed)
+    errors = {kind: measure.error(opinion, ratings) for kind, opinion in opinions.items()}
+    best = named(best_of({kind: np.abs(o.mean - ratings) for kind, o in opinions.items()}))
+    settings = best.search(examples, np.random.default_rng([seed, 2]))
+    return Winner(
+        candidate=best,
+        settings=settings,
+        fitted=best.fit(settings, examples),
+        metrics=measure.metrics(opinions[best.kind], ratings, errors["mean"], errors),
+    )
+
+
+def best_of(apart: Mapping[str, Floats64]) -> str:
+    """Return the kind that wins, given each one's absolute errors on the same ratings."""
+    best = FAVOURITE.kind
+    for kind in (rival.kind for rival in RIVALS if rival.kind in apart):
+        gain = apart[best] - apart[kind]
+        if gain.mean() > gain.std() / math.sqrt(len(gain)):
+            best = kind
+    return best if apart[best].mean() <= apart[MEAN.kind].mean() else MEAN.kind
+
+
+def retry(kind: str, settings: Settings, examples: Examples, seed: int) -> Metrics:
+    """Return how a candidate with settings of old does on the splits of `seed`.
+
+    Raises:
+        PreconditionFailed: there are too few examples to hold any out.
+    """
+    _require(examples)
+    ratings = validation.held_out_ratings(examples, seed)
+    mean = validation.held_out(MEAN, examples, seed)
+    opinion: Opinion = validation.held_out(named(kind), examples, seed, settings)
+    errors = {"mean": measure.error(mean, ratings), kind: measure.error(opinion, ratings)}
+    return measure.metrics(opinion, ratings, errors["mean"], errors)
+
+
+def _require(examples: Examples) -> None:
+    if len(examples) < FEWEST:
+        raise PreconditionFailed(
+            f"{FEWEST} rated and embedded tracks are needed to train, there is {len(examples)}"
+        )

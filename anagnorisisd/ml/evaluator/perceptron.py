@@ -1,0 +1,180 @@
+"""The original project's evaluator: a three-layer perceptron on the embedding alone.
+
+Layers of 768, 256 and 11 units; the rating is the expectation of a softmax over the ratings 0
+to 10; Adam on the squared error in batches of 64; the epoch is chosen on a tenth of the ratings
+held out from it. It is kept as a baseline, in plain numpy: importing torch for it would cost the
+worker more than everything else.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anagnorisisd.domain.evaluation import Floats64, Vectors
+from anagnorisisd.ml.evaluator.candidate import (
+    Opinion,
+    Settings,
+    no_pulls,
+    opinion,
+    spread,
+)
+from anagnorisisd.ml.evaluator.inputs import Examples, Inputs
+from anagnorisisd.ml.evaluator.kernels import Matrix
+
+UNITS = (768, 256, 11)
+BATCH = 64
+HELD_OUT = 0.1
+STEP, DECAY_FIRST, DECAY_SECOND, TINY = 1e-3, 0.9, 0.999, 1e-8
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass
+class Network:
+    """Weights and biases in turn, and their running moments for Adam."""
+
+    arrays: Arrays
+    first: Arrays = field(default_factory=list)
+    second: Arrays = field(default_factory=list)
+    steps: int = 0
+
+    @classmethod
+    def fresh(cls, dimension: int, rng: np.random.Generator) -> "Network":
+        """Return a network with uniform weights within 1/sqrt(inputs), torch's default."""
+        arrays: Arrays = []
+        for inputs, outputs in zip((dimension, *UNITS[:-1]), UNITS, strict=True):
+            bound = 1 / math.sqrt(inputs)
+            arrays.append(rng.uniform(-bound, bound, (inputs, outputs)).astype(np.float32))
+            arrays.append(rng.uniform(-bound, bound, outputs).astype(np.float32))
+        zeros = [np.zeros_like(array) for array in arrays]
+        return cls(arrays, zeros, [zero.copy() for zero in zeros])
+
+    def ratings(self, sound: Vectors) -> Floats64:
+        """Return the ratings, `[n]`, that the network gives."""
+        mean: Floats64 = self._forward(sound)[-1].astype(np.float64)
+        return mean
+
+    def learn(self, sound: Vectors, ratings: Floats64) -> None:
+        """Take one step of Adam down the squared error of a batch."""
+        layers = self._forward(sound)
+        gradients = self._backward(layers, ratings.astype(np.float32))
+        self.steps += 1
+        first_share = 1 - DECAY_FIRST**self.steps
+        second_share = 1 - DECAY_SECOND**self.steps
+        for array, first, second, gradient in zip(
+            self.arrays, self.first, self.second, gradients, strict=True
+        ):
+            np.add(first, (1 - DECAY_FIRST) * (gradient - first), out=first)
+            np.add(second, (1 - DECAY_SECOND) * (gradient * gradient - second), out=second)
+            step = STEP / first_share * first / (np.sqrt(second / second_share) + TINY)
+            np.subtract(array, step, out=array)
+
+    def _forward(self, sound: Vectors) -> Arrays:
+        """Return the input, both hidden layers, the probabilities, and the ratings."""
+        w1, b1, w2, b2, w3, b3 = self.arrays
+        hidden = np.maximum(sound @ w1 + b1, 0)
+        second = np.maximum(hidden @ w2 + b2, 0)
+        scores = second @ w3 + b3
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        chances = scores / scores.sum(axis=1, keepdims=True)
+        return [sound, hidden, second, chances, chances @ _levels()]
+
+    def _backward(self, layers: Arrays, ratings: NDArray[np.float32]) -> Arrays:
+        """Return the gradient of the mean squared error by each array."""
+        sound, hidden, second, chances, guesses = layers
+        error = (2 / len(ratings)) * (guesses - ratings)
+        by_scores = error[:, None] * chances * (_levels() - guesses[:, None])
+        by_second = by_scores @ self.arrays[4].T * (second > 0)
+        by_hidden = by_second @ self.arrays[2].T * (hidden > 0)
+        pairs = ((sound, by_hidden), (hidden, by_second), (second, by_scores))
+        return [grad for below, above in pairs for grad in (below.T @ above, above.sum(axis=0))]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPerceptron:
+    """The network of the chosen epoch, and its error on the ratings held out from it."""
+
+    network: Network
+    count: int
+    stddev: float
+
+    def predict(self, inputs: Inputs) -> Opinion:
+        """Return what the network says of each track."""
+        return opinion(self.network.ratings(_stretched(inputs)), self.stddev)
+
+    def pulls(self, track: Inputs) -> Matrix:
+        """Return zeros: a network cannot say."""
+        return no_pulls(self.count)
+
+    def weights(self) -> Settings:
+        """Return the network, whose training takes too long to repeat."""
+        arrays = {f"layer{place}": array for place, array in enumerate(self.network.arrays)}
+        return {**arrays, "stddev": np.array(self.stddev)}
+
+
+@dataclass(frozen=True, slots=True)
+class Perceptron:
+    """The perceptron; the only setting to search for is the seed of its first weights.
+
+    Training ends after `most_epochs`, or when the held-out tenth has not gained for `patience`
+    of them. The original went through 300 whatever happened, which never did better.
+    """
+
+    kind: str = "perceptron"
+    most_epochs: int = 100
+    patience: int = 15
+
+    def search(self, examples: Examples, rng: np.random.Generator) -> Settings:
+        """Return a seed: the epoch is chosen anew in each fit, as in the original."""
+        return {"seed": rng.integers(2**32, size=1)}
+
+    def fit(self, settings: Settings, examples: Examples) -> FittedPerceptron:
+        """Train, and keep the epoch that did best on a held-out tenth."""
+        rng = np.random.default_rng(int(settings["seed"][0]))
+        sound, ratings = _stretched(examples.inputs), examples.ratings
+        order = rng.permutation(len(examples))
+        held = max(1, round(HELD_OUT * len(examples)))
+        test, train = order[:held], order[held:] if len(order) > held else order
+        network = Network.fresh(sound.shape[1], rng)
+        best, best_error, since = network.arrays, np.inf, 0
+        for _ in range(self.most_epochs):
+            _one_epoch(network, sound[train], ratings[train])
+            error = _metric(network.ratings(sound[test]), ratings[test])
+            since += 1
+            if error < best_error:
+                best, best_error, since = [a.copy() for a in network.arrays], error, 0
+            if since >= self.patience:
+                break
+        chosen = Network(best)
+        residuals = chosen.ratings(sound[test]) - ratings[test]
+        return FittedPerceptron(chosen, len(examples), math.sqrt(spread(residuals)))
+
+    def restore(
+        self, settings: Settings, examples: Examples, weights: Settings
+    ) -> FittedPerceptron:
+        """Put the network together again."""
+        arrays = [weights[f"layer{place}"] for place in range(2 * len(UNITS))]
+        return FittedPerceptron(Network(arrays), len(examples), float(weights["stddev"]))
+
+
+def _one_epoch(network: Network, sound: Vectors, ratings: Floats64) -> None:
+    for start in range(0, len(ratings), BATCH):
+        batch = slice(start, start + BATCH)
+        network.learn(sound[batch], ratings[batch])
+
+
+def _metric(guesses: Floats64, ratings: Floats64) -> float:
+    """Return the error by which the original chooses the epoch: relative to rating plus one."""
+    return float(np.mean(np.abs(guesses - ratings) / (ratings + 1)))
+
+
+def _stretched(inputs: Inputs) -> Vectors:
+    """Undo the scaling by the number of dimensions: a network wants unit variances."""
+    return inputs.sound * np.float32(math.sqrt(inputs.sound.shape[1]))
+
+
+def _levels() -> NDArray[np.float32]:
+    return np.arange(UNITS[-1], dtype=np.float32)

@@ -1,0 +1,92 @@
+"""What the daemon has done here, in a worker process: functions of plain values and bytes."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from anagnorisisd.domain.evaluation import (
+    Described,
+    Floats64,
+    Metrics,
+    TrainedModel,
+    TrainingSet,
+)
+from anagnorisisd.ml.evaluator import blob, competition
+from anagnorisisd.ml.evaluator.blob import Saved
+from anagnorisisd.ml.evaluator.candidate import Fitted, Settings
+from anagnorisisd.ml.evaluator.inputs import Examples, prepare
+
+
+def train(training: TrainingSet, seed: int) -> TrainedModel:
+    """Let the candidates compete and return the best one, fitted on all of `training`.
+
+    Raises:
+        PreconditionFailed: there are too few ratings to hold any out.
+    """
+    winner = competition.compete(examples(training), seed)
+    kind = winner.candidate.kind
+    return TrainedModel(
+        kind=kind,
+        blob=dump(kind, winner.settings, winner.fitted, training),
+        metrics=winner.metrics,
+        notes={},
+    )
+
+
+def compare(old: bytes, training: TrainingSet, seed: int) -> Metrics:
+    """Return how the kind and settings of `old` do on held-out ratings of `training`."""
+    saved = blob.load(old)
+    return competition.retry(saved.kind, saved.settings, examples(training), seed)
+
+
+def learn(model: bytes, training: TrainingSet) -> bytes:
+    """Return `model` fitted to `training`, with the settings that it has."""
+    saved = blob.load(model)
+    fitted = competition.named(saved.kind).fit(saved.settings, examples(training))
+    return dump(saved.kind, saved.settings, fitted, training)
+
+
+def predict(model: bytes, tracks: Described) -> tuple[Floats64, Floats64]:
+    """Return means and standard deviations, `[n]` each, in rating points."""
+    saved, fitted = _restored(model)
+    opinion = fitted.predict(prepare(tracks, saved.moments))
+    return opinion.mean, opinion.stddev
+
+
+def influences(model: bytes, track: Described, count: int) -> list[tuple[str, float]]:
+    """Return the rated tracks that shaped the prediction of one track most, with their shares."""
+    saved, fitted = _restored(model)
+    pulls = np.abs(fitted.pulls(prepare(track, saved.moments)).sum(axis=0))
+    total = float(pulls.sum())
+    largest = np.argsort(-pulls, kind="stable")[:count]
+    return [
+        (str(saved.track_ids[row]), float(pulls[row]) / total) for row in largest if pulls[row] > 0
+    ]
+
+
+@lru_cache(maxsize=2)
+def _restored(model: bytes) -> tuple[Saved, Fitted]:
+    """Return the fitted model; scoring a library asks for the same one again and again."""
+    saved = blob.load(model)
+    candidate = competition.named(saved.kind)
+    return saved, candidate.restore(saved.settings, saved.examples, saved.weights)
+
+
+def examples(training: TrainingSet) -> Examples:
+    """Return a training set as the candidates see it."""
+    inputs = prepare(training.tracks, training.moments)
+    return Examples(inputs, training.ratings, training.rated_at)
+
+
+def dump(kind: str, settings: Settings, fitted: Fitted, training: TrainingSet) -> bytes:
+    """Return a fitted candidate as bytes."""
+    return blob.dump(
+        Saved(
+            kind=kind,
+            settings=settings,
+            weights=fitted.weights(),
+            examples=examples(training),
+            track_ids=np.array(training.tracks.track_ids, dtype=np.str_),
+            moments=training.moments,
+        )
+    )

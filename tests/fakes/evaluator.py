@@ -1,0 +1,47 @@
+"""The real evaluator's functions, called in this process: no workers, the same answers."""
+
+import asyncio
+
+from anagnorisisd.domain.evaluation import (
+    Described,
+    Floats64,
+    Metrics,
+    TrainedModel,
+    TrainingSet,
+)
+from anagnorisisd.ml.evaluator import tasks
+
+
+class InlineEvaluator:
+    """Implements `ports.workers.Evaluator`; `hold` lets a test look at a training under way."""
+
+    def __init__(self) -> None:
+        self.trainings = 0
+        self.learnings = 0
+        self.hold: asyncio.Event | None = None
+
+    async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
+        """Let the candidates compete."""
+        self.trainings += 1
+        if self.hold is not None:
+            await self.hold.wait()
+        return tasks.train(examples, seed)
+
+    async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
+        """Return how the settings of `old` do."""
+        return tasks.compare(old, examples, seed)
+
+    async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+        """Return `model` fitted to `examples`."""
+        self.learnings += 1
+        return tasks.learn(model, examples)
+
+    async def predict(self, model: bytes, tracks: Described) -> tuple[Floats64, Floats64]:
+        """Return means and standard deviations."""
+        return tasks.predict(model, tracks)
+
+    async def influences(
+        self, model: bytes, track: Described, count: int
+    ) -> list[tuple[str, float]]:
+        """Return what shaped the prediction of one track."""
+        return tasks.influences(model, track, count)

@@ -1,0 +1,49 @@
+"""Rated tracks for tests of the evaluator, in few words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import Described, Floats64, Moments, TrainingSet, Vectors
+from anagnorisisd.domain.track import Tags, TrackId, Uri
+
+
+def described(
+    vectors: Vectors, tags: Sequence[Tags] | None = None, uris: Sequence[str] | None = None
+) -> Described:
+    """Return tracks with these vectors, `[n, d]`; untagged and at the root by default."""
+    count = len(vectors)
+    return Described(
+        track_ids=[TrackId(f"{row:032x}") for row in range(count)],
+        vectors=np.asarray(vectors, dtype=np.float32),
+        tags=tags or [Tags()] * count,
+        uris=[Uri(uri) for uri in uris] if uris else [Uri(f"{row}.ogg") for row in range(count)],
+    )
+
+
+def training_set(
+    tracks: Described, ratings: Sequence[float] | Floats64, moments: Moments | None = None
+) -> TrainingSet:
+    """Return a training set; the tracks are taken to be the whole library by default."""
+    count = len(tracks)
+    vectors = tracks.vectors
+    return TrainingSet(
+        tracks=tracks,
+        ratings=np.asarray(ratings, dtype=np.float64),
+        rated_at=np.arange(count, dtype=np.float64),
+        full_plays=np.zeros(count),
+        skips=np.zeros(count),
+        moments=moments or Moments(vectors.mean(axis=0), vectors.std(axis=0), count),
+        stamp=EmbedderStamp("test", "1", vectors.shape[1]),
+    )
+
+
+def two_kinds(count: int, seed: int = 0, dimension: int = 6) -> tuple[Vectors, Floats64]:
+    """Return vectors of two clearly different kinds in turn, and ratings near 9 and near 2."""
+    rng = np.random.default_rng(seed)
+    kind = np.arange(count) % 2
+    centre = np.where(kind, -3.0, 3.0)[:, None]
+    vectors = (centre + rng.normal(size=(count, dimension))).astype(np.float32)
+    ratings = np.clip(np.round(np.where(kind, 2.0, 9.0) + rng.normal(size=count)), 0, 10)
+    return vectors, ratings
