@@ -1,0 +1,63 @@
+"""The evaluator in worker processes, which leave, with their memory, when there is no work."""
+
+from typing import cast
+
+from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.domain.evaluation import (
+    Described,
+    Floats64,
+    Metrics,
+    TrainedModel,
+    TrainingSet,
+)
+
+TASKS = "anagnorisisd.ml.evaluator.tasks"
+TRAINING_SECONDS = 3600.0
+TASK_SECONDS = 300.0
+
+
+class WorkerEvaluator:
+    """Implements `ports.workers.Evaluator`.
+
+    Every method may also raise `WorkerLost`, and `StoreError` for a model that cannot be read.
+    """
+
+    def __init__(self, workers: WorkerPool) -> None:
+        self._workers = workers
+
+    async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
+        """Let the candidates compete on `examples` and return the best, fitted on all of them."""
+        answer = await self._workers.run(
+            f"{TASKS}:train", examples, seed, timeout_seconds=TRAINING_SECONDS
+        )
+        return cast("TrainedModel", answer)
+
+    async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
+        """Return how the kind and settings of `old` do on the same held-out ratings."""
+        answer = await self._workers.run(
+            f"{TASKS}:compare", old, examples, seed, timeout_seconds=TRAINING_SECONDS
+        )
+        return cast("Metrics", answer)
+
+    async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+        """Return `model` fitted to `examples` without searching its settings again."""
+        answer = await self._workers.run(
+            f"{TASKS}:learn", model, examples, timeout_seconds=TASK_SECONDS
+        )
+        return cast("bytes", answer)
+
+    async def predict(self, model: bytes, tracks: Described) -> tuple[Floats64, Floats64]:
+        """Return means and standard deviations, `[n]` each, in rating points."""
+        answer = await self._workers.run(
+            f"{TASKS}:predict", model, tracks, timeout_seconds=TASK_SECONDS
+        )
+        return cast("tuple[Floats64, Floats64]", answer)
+
+    async def influences(
+        self, model: bytes, track: Described, count: int
+    ) -> list[tuple[str, float]]:
+        """Return the rated tracks (ids) that shaped the prediction of one track most."""
+        answer = await self._workers.run(
+            f"{TASKS}:influences", model, track, count, timeout_seconds=TASK_SECONDS
+        )
+        return cast("list[tuple[str, float]]", answer)

@@ -1,0 +1,241 @@
+"""Training: learning from the listener's ratings, at once a little and each night in full.
+
+| what happens                     | what follows                                            |
+|----------------------------------|---------------------------------------------------------|
+| a track is rated                 | the evaluator learns it, and predicts everything anew   |
+| a track is embedded              | it is predicted                                         |
+| the first ratings are there      | a first training                                        |
+| the nightly moment has passed    | a training, if anything was rated since the last        |
+| the embedder is another one      | a training, once most rated tracks have its embeddings  |
+
+Events only wake; what there is to do is read from the stores, so that a crash between any two
+steps is made up for at the next start.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from datetime import time
+from zoneinfo import ZoneInfo
+
+from anagnorisisd.config import schema
+from anagnorisisd.domain import schedule
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import (
+    EvaluatorVersion,
+    Phase,
+    TrainingProgress,
+    TrainingStatus,
+)
+from anagnorisisd.domain.event import EvaluatorPromoted, TrackRated, TracksEmbedded
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import AnagnorisisError, InvalidValue, PreconditionFailed
+from anagnorisisd.ports.clock import Clock
+from anagnorisisd.ports.scheduler import Scheduler
+from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore, RatingStore
+from anagnorisisd.ports.workers import Evaluator
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.following import Followed
+from anagnorisisd.services.learning import Learning
+
+log = logging.getLogger(__name__)
+
+MOST_OF_THE_RATED = 0.9
+INFLUENCES = 5
+
+
+class Training:
+    """Keeps the evaluator in charge up to date with the ratings."""
+
+    def __init__(
+        self,
+        *,
+        ratings: RatingStore,
+        embeddings: EmbeddingStore,
+        evaluators: EvaluatorStore,
+        evaluator: Evaluator,
+        scheduler: Scheduler,
+        events: Events,
+        clock: Clock,
+        config: schema.Training,
+        stamp: EmbedderStamp,
+    ) -> None:
+        self._ratings = ratings
+        self._embeddings = embeddings
+        self._evaluators = evaluators
+        self._evaluator = evaluator
+        self._scheduler = scheduler
+        self._events = events
+        self._clock = clock
+        self._config = config
+        self._stamp = stamp
+        self._at = time.fromisoformat(config.time)
+        self._zone = ZoneInfo(config.timezone) if config.timezone else None
+        self._learning = Learning(
+            embeddings=embeddings,
+            evaluators=evaluators,
+            evaluator=evaluator,
+            events=events,
+            clock=clock,
+            stamp=stamp,
+            minimum_ratings=config.minimum_ratings,
+        )
+        self._one_at_a_time = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._rated = True  # what was rated before the start may not have been learnt
+        self._followed: Followed[TrainingProgress] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Learn, predict and train whenever there is reason to, until cancelled."""
+        self._wake.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen())
+                group.create_task(self._react())
+                group.create_task(self._scheduler.run(self._at, self._zone, self._nightly))
+        finally:
+            if self._task is not None:
+                self._task.cancel()
+
+    async def train(self) -> AsyncIterator[TrainingProgress]:
+        """Train a new evaluator, or follow the training under way, to its result.
+
+        The training goes on when the caller leaves.
+        """
+        if self._followed is None:
+            self._followed = Followed()
+            self._task = asyncio.create_task(self._train(self._followed))
+        async for progress in self._followed.follow():
+            yield progress
+
+    async def status(self) -> TrainingStatus:
+        """Return what is learnt, and when more will be."""
+        examples = await self._embeddings.example_count(self._stamp)
+        return TrainingStatus(
+            evaluator=await self._evaluators.current(),
+            examples=examples,
+            needed=max(0, self._config.minimum_ratings - examples),
+            training=self._followed is not None,
+            last_training_at=await self._evaluators.last_training(),
+            next_training_at=schedule.next_due(self._clock.now(), self._at, self._zone),
+        )
+
+    async def rollback(self, version: int) -> EvaluatorVersion:
+        """Put an earlier evaluator in charge; it learns today's ratings with its own settings.
+
+        Raises:
+            InvalidValue: there is no such version.
+            PreconditionFailed: it was made for another embedder.
+        """
+        async with self._one_at_a_time:
+            earlier = await self._version(version)
+            if earlier.stamp != self._stamp:
+                raise PreconditionFailed(
+                    f"evaluator {version} was made for the embedder {earlier.stamp}, "
+                    f"which is not the present one, {self._stamp}"
+                )
+            current = await self._evaluators.make_current(version)
+            self._events.publish(EvaluatorPromoted(version))
+            await self._learning.learn()
+            return current
+
+    async def influences(
+        self, track_id: TrackId, count: int = INFLUENCES
+    ) -> Sequence[tuple[TrackId, float]]:
+        """Return the rated tracks that shaped a predicted rating most, with their shares.
+
+        Empty where there is no prediction, or where the evaluator cannot say.
+        """
+        current = await self._learning.in_charge()
+        if current is None:
+            return []
+        model = await self._evaluators.blob(current.version)
+        async for track in self._embeddings.described(self._stamp, only=[track_id]):
+            found = await self._evaluator.influences(model, track, count)
+            return [(TrackId(rated), share) for rated, share in found]
+        return []
+
+    async def _listen(self) -> None:
+        with self._events.subscribe() as news:
+            async for announcement in news:
+                if announcement.missed or isinstance(announcement.event, TrackRated):
+                    self._rated = True
+                    self._wake.set()
+                elif isinstance(announcement.event, TracksEmbedded):
+                    self._wake.set()
+
+    async def _react(self) -> None:
+        while True:
+            await self._wake.wait()
+            # A moment's patience: ratings and embeddings tend to come in groups.
+            await self._clock.sleep(self._config.learn_after_seconds)
+            self._wake.clear()
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        if await self._first_training_is_due():
+            await self._finish_training()
+            return
+        async with self._one_at_a_time:
+            if self._rated:
+                self._rated = False
+                await self._learning.learn()
+            else:
+                await self._learning.predict_missing()
+
+    async def _first_training_is_due(self) -> bool:
+        if await self._learning.in_charge() is not None:
+            return False
+        examples = await self._embeddings.example_count(self._stamp)
+        if examples < self._config.minimum_ratings:
+            return False
+        if await self._evaluators.current() is None:
+            return True
+        # The old embedder's predictions are in use until most of the evidence has come over.
+        rated, _ = await self._ratings.summary()
+        if examples >= MOST_OF_THE_RATED * rated:
+            return True
+        return not (await self._embeddings.progress(self._stamp)).pending
+
+    async def _nightly(self) -> None:
+        last = await self._evaluators.last_training()
+        now = self._clock.now()
+        if not schedule.is_due(now, last, self._at, self._zone):
+            return
+        if last is not None and not await self._rated_since(last):
+            await self._evaluators.record_training(now, "nothing was rated since the last training")
+            return
+        await self._finish_training()
+
+    async def _finish_training(self) -> None:
+        try:
+            async for progress in self.train():
+                log.debug("training: %s", progress.message)
+        except AnagnorisisError as error:
+            log.error("the training failed, and is tried again next night: %s", error)
+
+    async def _rated_since(self, moment: float) -> bool:
+        newest = await self._ratings.history(limit=1)
+        return bool(newest) and newest[0].rated_at > moment
+
+    async def _train(self, followed: Followed[TrainingProgress]) -> None:
+        try:
+            async with self._one_at_a_time:
+                result = await self._learning.train(followed.say)
+                await self._evaluators.record_training(self._clock.now(), result.reason)
+        except BaseException as error:
+            self._followed = None
+            if isinstance(error, Exception):
+                await self._evaluators.record_training(self._clock.now(), f"failed: {error}")
+            followed.end(error)
+        else:
+            self._followed = None
+            followed.say(TrainingProgress(Phase.DONE, 1.0, result.reason, result))
+            followed.end()
+
+    async def _version(self, version: int) -> EvaluatorVersion:
+        for known in await self._evaluators.versions(limit=max(1, version) + 1_000_000):
+            if known.version == version:
+                return known
+        raise InvalidValue("version", f"there is no evaluator {version}")
