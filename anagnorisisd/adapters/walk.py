@@ -45,7 +45,8 @@ class Rules:
 
     def has_music_ending(self, name: str) -> bool:
         """Return whether the extension is that of a format."""
-        return name.rpartition(".")[2].lower() in self._endings
+        _, dot, ending = name.rpartition(".")
+        return bool(dot) and ending.lower() in self._endings
 
 
 class Walk:

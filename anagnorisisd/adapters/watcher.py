@@ -13,11 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from watchdog.events import (
-    DirAttribEvent,
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
-    FileAttribEvent,
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
@@ -39,10 +37,11 @@ BURST_SECONDS = 0.3
 POLL_SECONDS = 60.0
 
 WATCHED_EVENTS: list[type[FileSystemEvent]] = [
-    FileCreatedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent, FileAttribEvent,
-    DirCreatedEvent, DirMovedEvent, DirDeletedEvent, DirAttribEvent,
+    FileCreatedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent,
+    DirCreatedEvent, DirMovedEvent, DirDeletedEvent,
 ]  # fmt: skip
-"""Neither opening, reading nor each single write: a file that is being written is closed once."""
+"""Neither opening, reading nor each single write: a file that is being written is closed once.
+Nor permissions, which watchdog reports together with the writes only."""
 
 REMEDY = "raise it with `sysctl fs.inotify.max_user_watches=1048576`, or set music.watch to poll"
 

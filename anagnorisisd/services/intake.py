@@ -38,11 +38,11 @@ class Intake:
         missing = await self._store.missing_stamps(below)
         returned: list[Uri] = []
         changed: dict[Uri, FileStamp] = {}
-        for uri, stamp in found.changed.items():
-            if missing.get(uri) == stamp:
-                returned.append(uri)
+        for file, stamp in found.changed.items():
+            if missing.get(file) == stamp:
+                returned.append(file)
             else:
-                changed[uri] = stamp
+                changed[file] = stamp
         return replace(found, changed=changed, returned=returned)
 
     async def take_in(

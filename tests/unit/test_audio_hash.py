@@ -1,6 +1,7 @@
 """A track is its audio: tags never change the identity, other audio always does."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -150,10 +151,8 @@ def test_what_is_not_music_has_a_reason(data: bytes, reason: str) -> None:
 @given(st.binary(max_size=2000), st.sampled_from(["", *FORMATS]))
 def test_no_bytes_raise_anything_else(data: bytes, extension: str) -> None:
     head = SMALL[extension][:200] if extension else b""
-    try:
+    with suppress(MediaError):
         identify(io.BytesIO(head + data))
-    except MediaError as error:
-        assert str(error)
 
 
 @given(
@@ -163,10 +162,8 @@ def test_damage_raises_nothing_else(extension: str, damage: list[tuple[int, int]
     data = bytearray(SMALL[extension])
     for place, value in damage:
         data[place % len(data)] = value
-    try:
+    with suppress(MediaError):
         identify(io.BytesIO(bytes(data)))
-    except MediaError as error:
-        assert str(error)
 
 
 SMALL = {extension: encoded(extension, seconds=0.1) for extension in FORMATS}
