@@ -35,6 +35,11 @@ class Events:
         """The sequence of the newest announcement; 0 before the first."""
         return self._sequence
 
+    @property
+    def watchers(self) -> int:
+        """How many subscriptions are open."""
+        return len(self._subscriptions)
+
     def publish(self, event: Event) -> None:
         """Announce `event`; call it from the event loop only."""
         self._sequence += 1

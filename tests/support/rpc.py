@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -133,17 +134,36 @@ async def refused(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, str]:
 
 
 async def command(*words: str, socket: Path | None = None, **environment: str) -> Outcome:
-    """Run a command of the client package as the listener would."""
-    variables = {**os.environ, "PYTHONWARNINGS": "error", **environment}
-    if socket is not None:
-        variables["ANAGNORISIS_SOCKET"] = str(socket)
+    """Run a command to its end, as the listener would."""
+    async with started(*words, socket=socket, **environment) as process:
+        out, err = await asyncio.wait_for(process.communicate(), 30)
+    return Outcome(process.returncode or 0, out.decode(), err.decode())
+
+
+@asynccontextmanager
+async def started(
+    *words: str, socket: Path | None = None, **environment: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start a command, those of this Python's environment first, and see that it ends."""
+    installed = Path(sys.executable).parent
+    variables = {
+        **os.environ,
+        "PATH": f"{installed}:{os.environ['PATH']}",
+        "PYTHONWARNINGS": "error",
+        **({"ANAGNORISIS_SOCKET": str(socket)} if socket else {}),
+        **environment,
+    }
     process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name(words[0])),
+        shutil.which(words[0], path=variables["PATH"]) or words[0],
         *words[1:],
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=variables,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 30)
-    return Outcome(process.returncode or 0, out.decode(), err.decode())
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
