@@ -42,11 +42,14 @@ class PlainScreen:
         playing = wording.playing(snapshot)
         yield "playing", playing, playing
         if snapshot.current:
-            yield "hint", True, wording.how_to_rate(self._client)
+            yield "hint", True, "\n".join(wording.how_to_rate(self._client))
         ahead = [track.track_id for track, _ in snapshot.ahead]
         if ahead:
             yield "ahead", ahead, "\n".join(self._ahead(snapshot))
 
     def _ahead(self, snapshot: Snapshot) -> Iterator[str]:
         for track, why in snapshot.ahead:
-            yield f"  ahead: {wording.name(track)} ({wording.factors(why)})"
+            yield (
+                f"  ahead: {wording.name(track)} ({wording.counted_rating(why)}; "
+                f"{wording.WEIGHT} {wording.weight(why)}; chance {why.probability:.1%})"
+            )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -45,10 +44,11 @@ def _parts(snapshot: Snapshot, client: str) -> Iterator[RenderableType]:
     yield from _progress(snapshot)
     yield Text(wording.playing(snapshot), style="bold")
     if snapshot.ahead:
-        yield Padding(_ahead(snapshot), (1, 0, 0, 0))
+        yield _ahead(snapshot)
     for notice in snapshot.notices:
         yield Text(notice, style="yellow")
-    yield Text(wording.how_to_rate(client) + "    Stop: Ctrl-C", style="dim")
+    for line in (*wording.how_to_rate(client), "Stop: Ctrl-C"):
+        yield Text(line, style="dim")
 
 
 def _progress(snapshot: Snapshot) -> Iterator[RenderableType]:
@@ -72,26 +72,20 @@ def _bar(label: str, total: int | None, done: int) -> RenderableType:
 
 
 def _ahead(snapshot: Snapshot) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Picks ahead", title_justify="left", pad_edge=False)
-    table.add_column("track", overflow="ellipsis", ratio=3, no_wrap=True)
-    for heading in ("rating", "× skips", "× recency", "× guards", "chance", "rank"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.add_column("picks ahead", overflow="ellipsis", ratio=1, min_width=24, no_wrap=True)
+    table.add_column("rating", no_wrap=True)
+    table.add_column(wording.WEIGHT, no_wrap=True)
+    table.add_column("chance", justify="right", no_wrap=True)
     for track, why in snapshot.ahead:
         table.add_row(*_row(track, why))
     return table
 
 
 def _row(track: Track, why: Explanation) -> tuple[Text | str, ...]:
-    guards = 1.0
-    for factor in why.guards.values():
-        guards *= factor
-    source = {"rating": "rated", "predicted": "predicted"}.get(why.rating_source, "assumed")
     return (
         Text(wording.name(track)),
-        f"{source} {why.rating:.1f} → {why.rating_factor:.3g}",
-        f"{why.skip_factor:.2g}",
-        f"{why.recency_factor:.2g}",
-        f"{guards:.2g}",
+        wording.counted_rating(why),
+        wording.weight(why),
         f"{why.probability:.1%}",
-        f"{why.rank} of {why.candidates}",
     )

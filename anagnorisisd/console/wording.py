@@ -24,19 +24,21 @@ def opinion(track: Track) -> str:
     return "no opinion yet"
 
 
-def factors(why: Explanation) -> str:
-    """Return the factors of a weight: `rating 1.44 x skips 1 x recency 0.97 = 1.4 (2.3 %)`."""
-    parts = [
-        f"{_source(why)} {why.rating:.1f} gives {why.rating_factor:.3g}",
-        f"skips {why.skip_factor:.2g}",
-        f"recency {why.recency_factor:.2g}",
-        *(f"{guard.replace('_', ' ')} {factor:.2g}" for guard, factor in why.guards.items()),
-    ]
-    return f"{' × '.join(parts)}; chance {why.probability:.1%}"
+WEIGHT = "rating × skips × recency"
+"""What the numbers of `weight` stand for; guards that lower the weight are named after them."""
 
 
-def _source(why: Explanation) -> str:
-    return "mean rating" if why.rating_source == "mean" else why.rating_source
+def counted_rating(why: Explanation) -> str:
+    """Return the rating that counted and where it came from: `7.2 predicted`."""
+    source = {"rating": "rated", "mean": "assumed"}.get(why.rating_source, why.rating_source)
+    return f"{why.rating:.1f} {source}"
+
+
+def weight(why: Explanation) -> str:
+    """Return the factors of a weight: `0.53 × 0.73 × 0.97 × 0.5 artist spread`."""
+    parts = [f"{why.rating_factor:.2g}", f"{why.skip_factor:.2g}", f"{why.recency_factor:.2g}"]
+    guards = (f"{factor:.2g} {guard.replace('_', ' ')}" for guard, factor in why.guards.items())
+    return " × ".join([*parts, *guards])
 
 
 def scanning(scan: Scanning) -> str:
@@ -69,9 +71,12 @@ def playing(snapshot: Snapshot) -> str:
     return f"{verb}: {name(snapshot.current)} ({opinion(snapshot.current)})"
 
 
-def how_to_rate(client: str) -> str:
-    """Return the hint at the commands."""
-    return f"Rate what plays, 0 to 10: {client} rate 8    Why it was picked: {client} why"
+def how_to_rate(client: str) -> tuple[str, str]:
+    """Return the hints at the commands."""
+    return (
+        f"Rate what plays, 0 to 10: {client} rate 8",
+        f"Why it was picked:        {client} why",
+    )
 
 
 def duration(seconds: float) -> str:

@@ -72,9 +72,9 @@ def test_what_plays_and_what_comes_next_and_how_to_rate() -> None:
 
     assert "✓ Library: 40 files, 0 new" in text
     assert "Playing: Kilowatt – Fifty Hertz (no opinion yet)" in text
-    assert "predicted 7.2 → 0.526" in text
+    assert "7.2 predicted" in text
+    assert "0.53 × 0.73 × 1 × 0.5 artist spread" in text
     assert "3.1%" in text
-    assert "4 of 39" in text
     assert "3 of 10 ratings" in text
     assert "anagnorisis rate 8" in text
 
@@ -130,7 +130,7 @@ def test_plain_lines_are_said_once_and_again_when_they_change() -> None:
     lines = stream.getvalue().splitlines()
     assert len(lines) == len(set(lines))
     assert lines[-1].startswith("Paused: ")
-    assert any(line.startswith("  ahead: Kilowatt – Fifty Hertz (predicted 7.2") for line in lines)
+    assert any(line.startswith("  ahead: Kilowatt – Fifty Hertz (7.2 predicted;") for line in lines)
 
 
 def test_a_long_embedding_takes_few_plain_lines() -> None:
