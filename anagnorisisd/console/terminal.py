@@ -75,7 +75,7 @@ def _ahead(snapshot: Snapshot) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     table.add_column("picks ahead", overflow="ellipsis", ratio=1, min_width=24, no_wrap=True)
     table.add_column("rating", no_wrap=True)
-    table.add_column(wording.WEIGHT, no_wrap=True)
+    table.add_column(wording.WEIGHT, max_width=len(wording.WEIGHT))
     table.add_column("chance", justify="right", no_wrap=True)
     for track, why in snapshot.ahead:
         table.add_row(*_row(track, why))
