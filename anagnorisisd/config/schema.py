@@ -121,6 +121,9 @@ class Ratings(Section):
 
     read_stickers: bool = True
     write_stickers: bool = True
+    read_like: bool = False
+    write_predicted: bool = False
+    write_plays: bool = False
     channel: str = "anagnorisis"
 
 

@@ -313,11 +313,11 @@ class EvaluatorStore(Protocol):
         ...
 
     async def last_training(self) -> float | None:
-        """Return when a training last ended, whatever came of it."""
+        """Return when the last training that ended, whatever came of it, had begun."""
         ...
 
     async def record_training(self, at: float, outcome: str) -> None:
-        """Remember that a training ended."""
+        """Remember that a training ended which had begun at `at`."""
         ...
 
 
@@ -342,4 +342,16 @@ class QueueStore(Protocol):
 
     async def put_setting(self, name: str, value: str) -> None:
         """Remember a switch across restarts."""
+        ...
+
+
+class StickerStore(Protocol):
+    """The player's stickers as they were last seen or written, by name and file."""
+
+    async def seen(self, name: str) -> Mapping[Uri, str]:
+        """Return the values of one name."""
+        ...
+
+    async def remember(self, name: str, values: Mapping[Uri, str | None]) -> None:
+        """Note values that were seen or written; `None` says that there is none any more."""
         ...

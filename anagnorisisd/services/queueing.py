@@ -28,7 +28,8 @@ from anagnorisisd.ports.stores import LibraryStore, PlayStore, QueueStore
 from anagnorisisd.services.events import Announcement, Events
 from anagnorisisd.services.own_entries import OwnEntries
 from anagnorisisd.services.pool import Pool
-from anagnorisisd.services.queue_tracks import QueueTracks
+from anagnorisisd.services.queue_tracks import tracks_of
+from anagnorisisd.services.uri_tracks import UriTracks
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Queueing:
         self._config = config
         self._rng = np.random.default_rng(seed)
         self._pool = Pool(library, plays, events, clock, config)
-        self._tracks = QueueTracks(library, events)
+        self._tracks = UriTracks(library, events)
         self._ours = OwnEntries(store)
         self._news = events.subscribe()
         self._turn = asyncio.Lock()
@@ -164,7 +165,7 @@ class Queueing:
 
     async def _look(self, state: PlayerState) -> QueueView:
         entries = await self._player.queue()
-        tracks = await self._tracks.of(entries)
+        tracks = await tracks_of(entries, self._tracks)
         await self._ours.compare(state, entries, tracks, self._clock.now())
         self._note_clearing(state, len(entries))
         self._replan_wanted |= any(map(_changes_weights, self._news.arrived()))

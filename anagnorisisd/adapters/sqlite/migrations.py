@@ -18,7 +18,12 @@ def first_schema(db: sqlite_utils.Database) -> None:
     db.executescript(schema.FIRST)
 
 
-STEPS = (first_schema,)
+def stickers_seen(db: sqlite_utils.Database) -> None:
+    """Remember the player's stickers, so that a change of one is known across restarts."""
+    db.executescript(schema.STICKERS)
+
+
+STEPS = (first_schema, stickers_seen)
 
 
 def migrate(db: sqlite_utils.Database, path: Path) -> None:

@@ -178,3 +178,12 @@ CREATE TABLE settings (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+
+STICKERS = """
+CREATE TABLE stickers (
+    name  TEXT NOT NULL,
+    path  BLOB NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (name, path)
+) STRICT, WITHOUT ROWID;
+"""

@@ -10,6 +10,7 @@ from anagnorisisd.adapters.sqlite.library import SqliteLibrary
 from anagnorisisd.adapters.sqlite.plays import SqlitePlays
 from anagnorisisd.adapters.sqlite.queue import SqliteQueue
 from anagnorisisd.adapters.sqlite.ratings import SqliteRatings
+from anagnorisisd.adapters.sqlite.stickers import SqliteStickers
 from anagnorisisd.ports.stores import (
     EmbeddingStore,
     EvaluatorStore,
@@ -17,6 +18,7 @@ from anagnorisisd.ports.stores import (
     PlayStore,
     QueueStore,
     RatingStore,
+    StickerStore,
 )
 
 FILE_NAME = "anagnorisis.db"
@@ -33,6 +35,7 @@ class Stores:
     embeddings: EmbeddingStore
     evaluators: EvaluatorStore
     queue: QueueStore
+    stickers: StickerStore
 
     async def close(self) -> None:
         """Let what is under way finish, then close the database."""
@@ -55,4 +58,5 @@ async def open_stores(directory: Path) -> Stores:
         embeddings=SqliteEmbeddings(database),
         evaluators=SqliteEvaluators(database),
         queue=SqliteQueue(database),
+        stickers=SqliteStickers(database),
     )
