@@ -1,8 +1,8 @@
 """Choosing picks: guards, relaxation, and exact weighted sampling without replacement.
 
-Guards multiply the weight. When together they leave nothing to pick, they are given up one at a
-time in the order of `Guard` (the last one first), so that the queue never runs dry because of a
-preference. What was given up is part of the explanation.
+Guards multiply the weight. They are applied in the order of `Guard`; one that would leave nothing
+to pick is given up, so that the queue never runs dry because of a preference. What was given up
+is part of the explanation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anagnorisisd.domain import score
 from anagnorisisd.domain.score import Bools, Candidates, Floats
@@ -18,7 +17,7 @@ from anagnorisisd.domain.track import TrackId
 
 
 class Guard(StrEnum):
-    """The guards, the one kept longest first."""
+    """The guards, those that matter most first: a later one yields to an earlier one."""
 
     EXCLUDED = "excluded"
     DURATION = "duration"
@@ -85,41 +84,6 @@ class Pick:
     explanation: Explanation
 
 
-@dataclass(frozen=True, slots=True)
-class _Weighed:
-    candidates: Candidates
-    factors: score.Factors
-    guards: Mapping[Guard, Floats]
-    relaxed: tuple[Guard, ...]
-    available: Bools
-    weight: Floats
-
-    def explain(self, row: int) -> Explanation:
-        total = float(self.weight.sum())
-        return Explanation(
-            rating=float(self.factors.rating[row]),
-            rating_source=self._rating_source(row),
-            rating_factor=float(self.factors.rating_factor[row]),
-            skip_factor=float(self.factors.skip_factor[row]),
-            recency_factor=float(self.factors.recency_factor[row]),
-            guards={
-                guard.value: float(factor[row])
-                for guard, factor in self.guards.items()
-                if factor[row] < 1.0
-            },
-            relaxed=[guard.value for guard in self.relaxed],
-            weight=float(self.weight[row]),
-            probability=float(self.weight[row]) / total if total else 0.0,
-            rank=int(np.count_nonzero(self.weight > self.weight[row])) + 1,
-            candidates=int(np.count_nonzero(self.available)),
-        )
-
-    def _rating_source(self, row: int) -> str:
-        if not np.isnan(self.candidates.rating[row]):
-            return "rating"
-        return "mean" if np.isnan(self.candidates.predicted_mean[row]) else "predicted"
-
-
 def choose(
     candidates: Candidates,
     rules: Rules,
@@ -132,12 +96,11 @@ def choose(
     Each pick is drawn with a probability proportional to its weight among the tracks that are
     left, given what was picked before it. Fewer are returned only when fewer tracks exist.
     """
-    candidates = candidates.drawn(rules.explore, rng)
-    factors = score.factors(candidates)
+    pool = _Pool(candidates.drawn(rules.explore, rng), rules, surroundings.now)
     queued, recent = list(surroundings.queued), list(surroundings.recent)
     picks: list[Pick] = []
     while len(picks) < count:
-        weighed = _weigh(candidates, factors, rules, Surroundings(surroundings.now, queued, recent))
+        weighed = pool.beside(queued, recent)
         if not weighed.available.any():
             break
         row = draw(weighed.weight, rng)
@@ -159,13 +122,17 @@ def explain(
     row = candidates.row(track_id)
     if row is None:
         return None
-    weighed = _weigh(candidates, score.factors(candidates), rules, surroundings)
-    return weighed.explain(row)
+    pool = _Pool(candidates, rules, surroundings.now)
+    return pool.beside(surroundings.queued, surroundings.recent).explain(row)
 
 
 def probabilities(candidates: Candidates, rules: Rules, surroundings: Surroundings) -> Floats:
-    """Return the probability of each candidate, `[n]`, to be the next pick; they sum to 1."""
-    weight = _weigh(candidates, score.factors(candidates), rules, surroundings).weight
+    """Return the probability of each candidate, `[n]`, to be the next pick.
+
+    They sum to 1, unless every candidate is queued.
+    """
+    pool = _Pool(candidates, rules, surroundings.now)
+    weight = pool.beside(surroundings.queued, surroundings.recent).weight
     total = weight.sum()
     return weight / total if total else weight
 
@@ -184,56 +151,99 @@ def draw(weight: Floats, rng: np.random.Generator) -> int:
     return int(np.searchsorted(edges, point, side="right"))
 
 
-def _weigh(
-    candidates: Candidates,
-    factors: score.Factors,
-    rules: Rules,
-    surroundings: Surroundings,
-) -> _Weighed:
-    available = np.ones(len(candidates), dtype=bool)
-    available[candidates.rows(surroundings.queued)] = False
-    guards = _guards(candidates, rules, surroundings)
-    base = factors.weight * available
-    kept = dict(guards)
-    while True:
-        weight = base.copy()
-        for factor in kept.values():
-            weight *= factor
-        if weight.any() or not kept:
-            break
-        kept.pop(max(kept, key=list(Guard).index))
-    if not weight.any():
-        # Every weight is zero: uniform, never "the first".
-        weight = available.astype(np.float64)
-    relaxed = tuple(guard for guard in guards if guard not in kept)
-    return _Weighed(candidates, factors, kept, relaxed, available, weight)
+class _Pool:
+    """The candidates, with all that stays the same from one pick to the next."""
+
+    def __init__(self, candidates: Candidates, rules: Rules, now: float) -> None:
+        self.candidates = candidates
+        self.factors = score.factors(candidates)
+        self._rules = rules
+        self._weight = self.factors.weight
+        self._standing = _standing_guards(candidates, rules, now)
+
+    def beside(self, queued: Sequence[TrackId], recent: Sequence[TrackId]) -> "_Weighed":
+        """Return the weights beside these tracks."""
+        available = np.ones(len(self.candidates), dtype=bool)
+        available[self.candidates.rows(queued)] = False
+        eligible = available & (self._weight > 0)
+        weight = self._weight
+        if not eligible.any():
+            # Every weight is zero: uniform, never "the first".
+            eligible, weight = available, np.ones(len(available))
+        guards = self._standing | _spread_guards(self.candidates, self._rules, recent)
+        kept: dict[Guard, Bools] = {}
+        for guard, allowed in guards.items():
+            left = eligible & allowed
+            if left.any():
+                eligible, kept[guard] = left, allowed
+        relaxed = tuple(guard for guard in guards if guard not in kept)
+        return _Weighed(self, kept, relaxed, available, np.where(eligible, weight, 0.0))
 
 
-def _guards(
-    candidates: Candidates, rules: Rules, surroundings: Surroundings
-) -> dict[Guard, Floats]:
-    """Return the factor, `[n]`, of each guard that is switched on."""
-    guards: dict[Guard, Floats] = {}
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """The weights of one pick, `[n]`, and how the guards made them so."""
+
+    pool: _Pool
+    guards: Mapping[Guard, Bools]
+    relaxed: tuple[Guard, ...]
+    available: Bools
+    weight: Floats
+
+    def explain(self, row: int) -> Explanation:
+        total = float(self.weight.sum())
+        factors = self.pool.factors
+        return Explanation(
+            rating=float(factors.rating[row]),
+            rating_source=self._rating_source(row),
+            rating_factor=float(factors.rating_factor[row]),
+            skip_factor=float(factors.skip_factor[row]),
+            recency_factor=float(factors.recency_factor[row]),
+            guards={guard.value: 0.0 for guard, allowed in self.guards.items() if not allowed[row]},
+            relaxed=[guard.value for guard in self.relaxed],
+            weight=float(self.weight[row]),
+            probability=float(self.weight[row]) / total if total else 0.0,
+            rank=int(np.count_nonzero(self.weight > self.weight[row])) + 1,
+            candidates=int(np.count_nonzero(self.available)),
+        )
+
+    def _rating_source(self, row: int) -> str:
+        candidates = self.pool.candidates
+        if not np.isnan(candidates.rating[row]):
+            return "rating"
+        return "mean" if np.isnan(candidates.predicted_mean[row]) else "predicted"
+
+
+def _standing_guards(candidates: Candidates, rules: Rules, now: float) -> dict[Guard, Bools]:
+    """Return which candidates, `[n]`, each guard allows that is on and looks at no neighbours."""
+    guards: dict[Guard, Bools] = {}
     if candidates.excluded.any():
-        guards[Guard.EXCLUDED] = _unless(candidates.excluded)
+        guards[Guard.EXCLUDED] = ~candidates.excluded
     if rules.min_seconds or rules.max_seconds:
         seconds = candidates.duration_seconds
-        too_long = (
-            seconds > rules.max_seconds if rules.max_seconds else np.zeros(len(seconds), bool)
+        # Comparisons with NaN are false: a track of unknown duration is allowed.
+        guards[Guard.DURATION] = ~(
+            (seconds < rules.min_seconds) | (seconds > (rules.max_seconds or np.inf))
         )
-        guards[Guard.DURATION] = _unless((seconds < rules.min_seconds) | too_long)
     if rules.min_hours_between_plays:
-        since = surroundings.now - candidates.last_played_at
-        guards[Guard.HOURS_BETWEEN_PLAYS] = _unless(since < rules.min_hours_between_plays * 3600)
+        since = now - candidates.last_played_at
+        # A play in the future is a clock's mistake; it must not keep a track away until then.
+        guards[Guard.HOURS_BETWEEN_PLAYS] = (since < 0) | (
+            since >= rules.min_hours_between_plays * 3600
+        )
+    return guards
+
+
+def _spread_guards(
+    candidates: Candidates, rules: Rules, recent: Sequence[TrackId]
+) -> dict[Guard, Bools]:
+    """Return which candidates, `[n]`, differ enough from the tracks played or queued last."""
+    guards: dict[Guard, Bools] = {}
     for guard, spread, codes in (
         (Guard.ARTIST_SPREAD, rules.artist_spread, candidates.artist),
         (Guard.ALBUM_SPREAD, rules.album_spread, candidates.album),
     ):
-        if spread and surroundings.recent:
-            near = codes[candidates.rows(tuple(surroundings.recent)[-spread:])]
-            guards[guard] = _unless(np.isin(codes, near[near > 0]))
+        if spread and recent:
+            near = np.unique(codes[candidates.rows(recent[-spread:])])
+            guards[guard] = ~np.isin(codes, near[near > 0])
     return guards
-
-
-def _unless(forbidden: NDArray[np.bool_]) -> Floats:
-    return (~forbidden).astype(np.float64)

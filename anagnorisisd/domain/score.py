@@ -130,5 +130,5 @@ def recency(last_played_at: Floats) -> Floats:
 
 
 def _sigmoid(x: Floats) -> Floats:
-    # The logistic function by tanh: no overflow at either end.
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
+    # By the logarithm: no overflow at either end, and no zero where it is only small.
+    return np.exp(-np.logaddexp(0.0, -x))

@@ -96,9 +96,9 @@ class Subscription:
         """Return and forget what has come in, without waiting; often nothing."""
         taken = list(self._buffer)
         self._buffer.clear()
-        missed, self.missed = self.missed, 0
-        if taken and missed:
-            taken[0] = replace(taken[0], missed=missed)
+        if taken and self.missed:
+            taken[0] = replace(taken[0], missed=self.missed)
+            self.missed = 0
         return taken
 
     async def __aiter__(self) -> AsyncIterator[Announcement]:
