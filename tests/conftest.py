@@ -4,9 +4,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from tests.fakes.clock import FakeClock
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_for_linear_algebra() -> None:
+    """As in the workers: on busy cores, small matrices take ten times as long with more."""
+    threadpool_limits(1)
 
 
 @pytest.fixture

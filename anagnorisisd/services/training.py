@@ -97,6 +97,7 @@ class Training:
         finally:
             if self._task is not None:
                 self._task.cancel()
+                await asyncio.wait({self._task})
 
     async def train(self) -> AsyncIterator[TrainingProgress]:
         """Train a new evaluator, or follow the training under way, to its result.
@@ -220,15 +221,19 @@ class Training:
         return bool(newest) and newest[0].rated_at > moment
 
     async def _train(self, followed: Followed[TrainingProgress]) -> None:
+        # What is rated from here on may be missed, and is for the next night.
+        began = self._clock.now()
         try:
             async with self._one_at_a_time:
                 result = await self._learning.train(followed.say)
-                await self._evaluators.record_training(self._clock.now(), result.reason)
+                await self._evaluators.record_training(began, result.reason)
         except BaseException as error:
             self._followed = None
-            if isinstance(error, Exception):
-                await self._evaluators.record_training(self._clock.now(), f"failed: {error}")
-            followed.end(error)
+            try:
+                if isinstance(error, Exception):
+                    await self._evaluators.record_training(began, f"failed: {error}")
+            finally:
+                followed.end(error)
         else:
             self._followed = None
             followed.say(TrainingProgress(Phase.DONE, 1.0, result.reason, result))

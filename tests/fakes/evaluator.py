@@ -20,6 +20,10 @@ class InlineEvaluator:
         self.learnings = 0
         self.hold: asyncio.Event | None = None
 
+    async def training(self) -> bool:
+        """Say whether a training has begun."""
+        return self.trainings > 0
+
     async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
         """Let the candidates compete."""
         self.trainings += 1

@@ -1,0 +1,467 @@
+"""Training over a real database: what is learnt when, and what a crash or a stop leaves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.config import schema
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import (
+    EvaluatorStatus,
+    Metrics,
+    Outcome,
+    Phase,
+    TrainedModel,
+    TrainingProgress,
+    TrainingResult,
+    TrainingSet,
+)
+from anagnorisisd.domain.event import (
+    EvaluatorPromoted,
+    Event,
+    PredictionsUpdated,
+    TracksEmbedded,
+)
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import InvalidValue, PreconditionFailed, WorkerLost
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.ratings import Ratings
+from anagnorisisd.services.training import Training
+from tests.fakes.clock import FakeClock
+from tests.fakes.evaluator import InlineEvaluator
+from tests.fakes.scheduler import MinuteScheduler
+from tests.support.examples import two_kinds
+from tests.support.library import add_tracks
+
+STAMP = EmbedderStamp("test", "1", 6)
+OTHER = EmbedderStamp("other", "1", 6)
+DAY = 86400.0
+
+
+@dataclass
+class Bench:
+    """A library of thirty tracks of two kinds, of which the listener likes one."""
+
+    stores: Stores
+    clock: FakeClock
+    events: Events
+    ratings: Ratings
+    evaluator: InlineEvaluator
+    tracks: list[TrackId]
+
+    def training(self, stamp: EmbedderStamp = STAMP, **config: object) -> Training:
+        return Training(
+            ratings=self.stores.ratings,
+            embeddings=self.stores.embeddings,
+            evaluators=self.stores.evaluators,
+            evaluator=self.evaluator,
+            scheduler=MinuteScheduler(self.clock),
+            events=self.events,
+            clock=self.clock,
+            config=schema.Training.model_validate(
+                {"timezone": "Europe/Berlin", "minimum_ratings": 8, **config}
+            ),
+            stamp=stamp,
+        )
+
+    async def embed(self, rows: range, stamp: EmbedderStamp = STAMP) -> None:
+        vectors, _ = two_kinds(len(self.tracks))
+        await self.stores.embeddings.put(stamp, {self.tracks[row]: vectors[row] for row in rows})
+        self.events.publish(TracksEmbedded(tuple(self.tracks[row] for row in rows)))
+
+    async def rate(self, rows: range, *, turned: bool = False) -> None:
+        for row in rows:
+            liked = bool(row % 2) == turned
+            await self.ratings.rate(self.tracks[row], 9.0 if liked else 2.0, source="test")
+
+    async def predicted(self) -> dict[int, float]:
+        """Return the predicted mean of each row that has one."""
+        candidates = await self.stores.library.candidates()
+        rows = {track: row for row, track in enumerate(self.tracks)}
+        return {
+            rows[candidates.track_id(place)]: float(mean)
+            for place, mean in enumerate(candidates.predicted_mean)
+            if not np.isnan(mean)
+        }
+
+    async def until(self, so: Callable[[], Awaitable[bool]]) -> None:
+        """Let the fake time pass until something is so."""
+        async with asyncio.timeout(20):
+            while not await so():
+                await self.clock.advance(1.0)
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def bench(stores: Stores, clock: FakeClock) -> Bench:
+    events = Events(clock)
+    tracks = await add_tracks(stores, *(f"folder {row}/{row}.ogg" for row in range(30)))
+    ratings = Ratings(stores.ratings, events, clock)
+    return Bench(stores, clock, events, ratings, InlineEvaluator(), tracks)
+
+
+@asynccontextmanager
+async def running(training: Training) -> AsyncIterator[None]:
+    task = asyncio.create_task(training.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
+
+
+async def trained(training: Training) -> tuple[list[TrainingProgress], TrainingResult]:
+    progress = [each async for each in training.train()]
+    result = progress[-1].result
+    assert result is not None
+    return progress, result
+
+
+def liked_above_disliked(predicted: dict[int, float]) -> bool:
+    liked = [mean for row, mean in predicted.items() if row % 2 == 0]
+    disliked = [mean for row, mean in predicted.items() if row % 2]
+    return bool(liked and disliked) and min(liked) > max(disliked)
+
+
+async def test_too_few_ratings_are_a_state_that_says_how_many_are_needed(bench: Bench) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(5))
+
+    _, result = await trained(training)
+
+    assert result.outcome is Outcome.TOO_FEW_RATINGS
+    assert result.reason.startswith("3 more rated and embedded tracks are needed")
+    status = await training.status()
+    assert (status.examples, status.needed, status.evaluator) == (5, 3, None)
+    assert status.last_training_at == bench.clock.now()
+
+
+async def test_a_training_predicts_every_embedded_track_and_tells_its_progress(
+    bench: Bench,
+) -> None:
+    await bench.embed(range(28))
+    await bench.rate(range(12))
+
+    progress, result = await trained(bench.training())
+
+    assert result.outcome is Outcome.PROMOTED
+    assert result.version is not None
+    assert result.version.metrics.error_ratio < 0.6
+    predicted = await bench.predicted()
+    assert set(predicted) == set(range(28))
+    assert liked_above_disliked(predicted)
+    phases = [each.phase for each in progress]
+    assert list(dict.fromkeys(phases)) == list(Phase)
+    fractions = [each.fraction for each in progress]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+async def test_a_second_caller_joins_and_a_caller_who_leaves_does_not_stop_it(
+    bench: Bench,
+) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(12))
+    bench.evaluator.hold = asyncio.Event()
+    leaving = training.train()
+    await anext(leaving)
+    await leaving.aclose()  # type: ignore[attr-defined]
+
+    followers = [asyncio.create_task(trained(training)) for _ in range(2)]
+    await bench.clock.advance(0)
+    bench.evaluator.hold.set()
+    results = [result for _, result in await asyncio.gather(*followers)]
+
+    assert results[0] == results[1]
+    assert bench.evaluator.trainings == 1
+    assert len(await bench.stores.evaluators.versions(10)) == 1
+
+
+async def test_the_first_training_comes_by_itself(bench: Bench) -> None:
+    async with running(bench.training()):
+        await bench.embed(range(30))
+        await bench.rate(range(7))
+        await bench.clock.advance(10)
+        assert await bench.stores.evaluators.current() is None
+
+        await bench.rate(range(7, 8))
+
+        async def all_predicted() -> bool:
+            return len(await bench.predicted()) == 30
+
+        await bench.until(all_predicted)
+        assert liked_above_disliked(await bench.predicted())
+
+
+async def test_new_tracks_and_new_ratings_are_taken_in_without_a_training(bench: Bench) -> None:
+    await bench.embed(range(20))
+    await bench.rate(range(10))
+    training = bench.training()
+    await trained(training)
+    with bench.events.subscribe() as news:
+        async with running(training):
+            await bench.embed(range(20, 30))
+
+            async def all_predicted() -> bool:
+                return len(await bench.predicted()) == 30
+
+            await bench.until(all_predicted)
+            await bench.rate(range(12), turned=True)
+
+            async def turned() -> bool:
+                predicted = await bench.predicted()
+                return liked_above_disliked({row + 1: mean for row, mean in predicted.items()})
+
+            await bench.until(turned)
+            published: list[Event] = [(await news.next()).event for _ in range(2)]
+
+    assert any(isinstance(event, TracksEmbedded | PredictionsUpdated) for event in published)
+    assert bench.evaluator.trainings == 1
+
+
+async def test_what_was_rated_while_the_daemon_was_down_is_learnt_at_the_next_start(
+    bench: Bench,
+) -> None:
+    await bench.embed(range(20))
+    await bench.rate(range(10))
+    await trained(bench.training())
+    await bench.rate(range(12), turned=True)
+    await bench.embed(range(20, 30))
+
+    async with running(bench.training()):
+
+        async def made_up_for() -> bool:
+            predicted = await bench.predicted()
+            return len(predicted) == 30 and liked_above_disliked(
+                {row + 1: mean for row, mean in predicted.items()}
+            )
+
+        await bench.until(made_up_for)
+    assert bench.evaluator.trainings == 1
+
+
+async def test_a_start_with_nothing_new_predicts_nothing_again(bench: Bench) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(bench.training())
+    with bench.events.subscribe() as news:
+        async with running(bench.training()):
+
+            async def learnt() -> bool:
+                return bench.evaluator.learnings == 1
+
+            await bench.until(learnt)
+            await bench.clock.advance(5)
+        bench.events.publish(EvaluatorPromoted(99))
+
+        assert (await news.next()).event == EvaluatorPromoted(99)
+
+
+class Worse(InlineEvaluator):
+    """Trains evaluators that do badly on held-out ratings from the second on."""
+
+    async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
+        model = await super().train(examples, seed)
+        return model if self.trainings == 1 else TrainedModel("mean", b"worse", model.metrics, {})
+
+    async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
+        error = 9.0 if old == b"worse" else 1.0
+        return Metrics(error, 2.0, 0.0, 0.7, 0.9, {})
+
+
+async def test_a_worse_evaluator_is_kept_back_and_the_old_one_learns_on(bench: Bench) -> None:
+    bench.evaluator = Worse()
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    await bench.rate(range(12), turned=True)
+
+    _, result = await trained(training)
+
+    assert result.outcome is Outcome.KEPT
+    assert result.reason == "worse: held-out error 9.000 against 1.000 points"
+    current = await bench.stores.evaluators.current()
+    assert current is not None
+    assert current.version == 1
+    versions = await bench.stores.evaluators.versions(10)
+    assert [version.status for version in versions] == [
+        EvaluatorStatus.KEPT_BACK,
+        EvaluatorStatus.CURRENT,
+    ]
+    assert liked_above_disliked({row + 1: mean for row, mean in (await bench.predicted()).items()})
+
+
+async def test_stopping_in_the_middle_leaves_the_old_evaluator_in_charge(bench: Bench) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    before = await bench.predicted()
+    last = await bench.stores.evaluators.last_training()
+    bench.evaluator.hold = asyncio.Event()
+    bench.clock.jump(60)
+
+    async with running(training):
+        follower = asyncio.create_task(trained(training))
+        await bench.clock.advance(1)
+    with pytest.raises(PreconditionFailed, match="stopping"):
+        await follower
+
+    current = await bench.stores.evaluators.current()
+    assert current is not None
+    assert current.version == 1
+    assert await bench.predicted() == before
+    # It did not end, so it is made up for.
+    assert await bench.stores.evaluators.last_training() == last
+
+
+class Dying(InlineEvaluator):
+    """Its worker dies while it trains."""
+
+    async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
+        self.trainings += 1
+        raise WorkerLost("the evaluator worker died during this task")
+
+
+async def test_a_lost_worker_fails_the_training_and_waits_for_the_next_night(
+    bench: Bench,
+) -> None:
+    bench.evaluator = Dying()
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+
+    with pytest.raises(WorkerLost):
+        await trained(training)
+
+    assert await bench.stores.evaluators.last_training() == bench.clock.now()
+    assert not (await training.status()).training
+
+
+async def test_each_night_trains_once_and_only_if_something_was_rated(bench: Bench) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    trainings = []
+    async with running(bench.training()):
+        for night in range(4):
+            if night == 1:
+                await bench.rate(range(10, 12))
+            # The machine sleeps through the night; the next look makes up for it.
+            bench.clock.jump(DAY)
+            morning = bench.clock.now()
+
+            async def made_up_for(morning: float = morning) -> bool:
+                return (await bench.stores.evaluators.last_training() or 0) >= morning
+
+            await bench.until(made_up_for)
+            await bench.clock.advance(600)
+            trainings.append(bench.evaluator.trainings)
+
+    assert trainings == [1, 2, 2, 2]
+
+
+async def test_what_is_rated_during_a_training_is_learnt_the_next_night(bench: Bench) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    bench.evaluator.hold = asyncio.Event()
+    follower = asyncio.create_task(trained(training))
+    await bench.until(bench.evaluator.training)
+    bench.clock.jump(60)
+    await bench.rate(range(10, 12))
+    bench.clock.jump(60)
+    bench.evaluator.hold.set()
+    await follower
+    bench.clock.jump(DAY)
+
+    async with running(training):
+
+        async def again() -> bool:
+            return bench.evaluator.trainings == 2
+
+        await bench.until(again)
+
+
+async def test_another_embedder_means_another_evaluator_once_enough_is_there(
+    bench: Bench,
+) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(20))
+    await trained(bench.training())
+    before = await bench.predicted()
+
+    async with running(bench.training(OTHER)):
+        await bench.embed(range(10), OTHER)
+        await bench.clock.advance(30)
+        current = await bench.stores.evaluators.current()
+        assert current is not None
+        assert current.stamp == STAMP
+        assert await bench.predicted() == before
+
+        await bench.embed(range(10, 25), OTHER)
+
+        async def taken_over() -> bool:
+            current = await bench.stores.evaluators.current()
+            return current is not None and current.stamp == OTHER
+
+        await bench.until(taken_over)
+    # What the new embedder has not reached keeps its old prediction.
+    after = await bench.predicted()
+    assert {row: after[row] for row in range(25, 30)} == {row: before[row] for row in range(25, 30)}
+
+
+async def test_a_rollback_puts_an_earlier_version_in_charge(bench: Bench) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    await bench.rate(range(16))
+    _, result = await trained(training)
+    assert result.outcome is Outcome.PROMOTED
+
+    current = await training.rollback(1)
+
+    assert (current.version, current.status) == (1, EvaluatorStatus.CURRENT)
+    assert await bench.stores.evaluators.unpredicted(1, STAMP, 100) == []
+    with pytest.raises(InvalidValue, match="there is no evaluator 7"):
+        await training.rollback(7)
+    with pytest.raises(PreconditionFailed, match="made for the embedder test-1"):
+        await bench.training(OTHER).rollback(2)
+
+
+async def test_influences_are_the_rated_tracks_of_its_kind(bench: Bench) -> None:
+    training = bench.training()
+    await bench.embed(range(29))
+    assert await training.influences(bench.tracks[20]) == []
+    await bench.rate(range(12))
+    await trained(training)
+
+    found = await training.influences(bench.tracks[20])
+
+    rated = {bench.tracks[row] for row in range(12)}
+    assert found
+    assert {track for track, _ in found} <= rated
+    assert await training.influences(bench.tracks[29]) == []
+
+
+async def test_a_model_that_cannot_be_read_is_replaced(bench: Bench) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    await bench.stores.evaluators.update_blob(1, b"damaged")
+
+    _, result = await trained(training)
+
+    assert result.outcome is Outcome.PROMOTED
+    assert liked_above_disliked(await bench.predicted())
