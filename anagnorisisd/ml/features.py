@@ -1,9 +1,9 @@
 """The embedder that needs no download: statistics of timbre, rhythm and harmony.
 
-Twelve windows of five seconds. Of each window: mean, deviation, and deviation of the frame to
-frame differences of 34 frame features; how its onsets repeat; and which intervals its notes
-form, whatever the key. Of these, mean and deviation over the windows. Means of differences are
-left out: they are noise, and spoil the neighbours.
+Twelve windows of five seconds. Of each window: mean and deviation of 34 frame features, and the
+deviation of the frame to frame differences of the cepstral ones; how its onsets repeat; and which
+intervals its notes form, whatever the key. Of these, mean and deviation over the windows. Means
+of differences are left out: they are noise, and spoil the neighbours.
 """
 
 from functools import cache
@@ -15,7 +15,7 @@ import numpy as np
 from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
 from anagnorisisd.ml import filters, spectral
 from anagnorisisd.ml.arrays import Samples, Vector
-from anagnorisisd.ml.filters import RATE, Filters
+from anagnorisisd.ml.filters import MFCCS, RATE, Filters
 from anagnorisisd.ml.settings import Settings
 from anagnorisisd.ml.spectral import HOP, Frames
 
@@ -26,7 +26,7 @@ USUAL_BPM = 120.0
 QUIET = 1e-5
 """Added before taking logarithms of magnitudes."""
 
-STAMP = EmbedderStamp(name="features", version="1", dimension=234)
+STAMP = EmbedderStamp(name="features", version="1", dimension=206)
 
 
 def offer(settings: Settings) -> Recipe:
@@ -76,7 +76,7 @@ def _describe_window(samples: Samples, bank: Filters) -> Frames:
         [
             frames.mean(axis=0),
             frames.std(axis=0),
-            np.diff(frames, axis=0).std(axis=0),
+            np.diff(frames[:, :MFCCS], axis=0).std(axis=0),
             rhythm(onsets),
             harmony(spectral.chroma(spectrum, bank)),
         ]
