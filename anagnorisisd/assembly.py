@@ -43,6 +43,7 @@ from anagnorisisd.services.embedding import Embedding
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.library import Library
 from anagnorisisd.services.listening import Listening
+from anagnorisisd.services.mirroring import Mirroring
 from anagnorisisd.services.queueing import Queueing
 from anagnorisisd.services.ratings import Ratings
 from anagnorisisd.services.similar import Similar
@@ -139,12 +140,22 @@ async def assembled(config: Config, places: Places, screen: Screen | None) -> As
         )
         ratings = Ratings(stores.ratings, events, clock)
         targets = Targets(stores.library, player)
+        mirroring = Mirroring(
+            player=player,
+            library=stores.library,
+            store=stores.ratings,
+            ratings=ratings,
+            stickers=stores.stickers,
+            events=events,
+            clock=clock,
+            config=config.ratings,
+        )
         attending = Attending(
             player=player,
             listening=listening,
             queueing=queueing,
             channel=Channel(player, targets, ratings, queueing),
-            mirror=_NoMirror(),
+            mirror=mirroring,
             events=events,
             clock=clock,
         )
@@ -184,7 +195,8 @@ async def assembled(config: Config, places: Places, screen: Screen | None) -> As
             "library": library.run,
             "embedding": embedding.run,
             "training": training.run,
-            "attending MPD": attending.run,
+            "attending to MPD": attending.run,
+            "mirroring ratings": mirroring.run,
         }
         if screen is not None:
             lives["screen"] = Feed(
@@ -198,10 +210,6 @@ async def assembled(config: Config, places: Places, screen: Screen | None) -> As
                 clock=clock,
             ).run
         yield Parts(clock, stores, server, lives, embedding.superseded)
-
-
-class _NoMirror:
-    def notice(self, changed: frozenset[str]) -> None: ...
 
 
 def _only_one(places: Places) -> filelock.BaseFileLock:
