@@ -162,6 +162,8 @@ async def test_training_set_holds_rated_tracks_with_vectors(stores: Stores) -> N
     assert examples.rated_at.tolist() == [EPOCH + 5, EPOCH]
     assert (examples.full_plays.tolist(), examples.skips.tolist()) == ([0, 1], [0, 0])
     assert (examples.moments.count, examples.stamp) == (4, STAMP)
+    assert await stores.embeddings.example_count(STAMP) == 2
+    assert await stores.embeddings.example_count(OTHER) == 0
 
 
 async def test_training_set_may_be_empty(stores: Stores) -> None:

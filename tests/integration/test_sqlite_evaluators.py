@@ -5,9 +5,17 @@ import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain.evaluation import EvaluatorStatus
-from anagnorisisd.domain.track import Prediction
+from anagnorisisd.domain.track import Prediction, Uri
 from anagnorisisd.errors import InvalidValue, StoreError
-from tests.support.library import EPOCH, STAMP, add_evaluator, add_tracks, predict
+from tests.support.library import (
+    EPOCH,
+    STAMP,
+    add_evaluator,
+    add_tracks,
+    add_vectors,
+    predict,
+    vector,
+)
 
 
 async def test_version_comes_back_as_it_was(stores: Stores) -> None:
@@ -69,6 +77,17 @@ async def test_predictions_replace_those_of_the_same_tracks(stores: Stores) -> N
     await predict(stores, {b: 3.0}, stddev=0.5)
     shown = [(await stores.library.track(track, STAMP)).prediction for track in (a, b)]
     assert shown == [Prediction(6.0, 1.0), Prediction(3.0, 0.5)]
+
+
+async def test_unpredicted_are_present_tracks_with_a_vector_and_no_opinion(stores: Stores) -> None:
+    predicted, new, _, gone = await add_tracks(stores, "predicted", "new", "no vector", "gone")
+    await add_vectors(stores, {track: vector(1, 2, 3, 4) for track in (predicted, new, gone)})
+    await stores.library.mark_missing([Uri("gone")], EPOCH)
+    await predict(stores, {predicted: 5.0})
+    assert await stores.evaluators.unpredicted(1, STAMP, 10) == [new]
+    await add_evaluator(stores)
+    assert set(await stores.evaluators.unpredicted(2, STAMP, 10)) == {predicted, new}
+    assert len(await stores.evaluators.unpredicted(2, STAMP, 1)) == 1
 
 
 async def test_prediction_that_is_no_number_is_refused_with_its_batch(stores: Stores) -> None:

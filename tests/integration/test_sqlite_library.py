@@ -154,6 +154,46 @@ async def test_whole_library_can_go_missing(stores: Stores) -> None:
     assert len(await stores.library.candidates()) == 0
 
 
+async def test_stamps_of_a_folder_or_file(stores: Stores) -> None:
+    uris = ["a", "a b/x", "a/x", "a/y/z", "a0", "b/a/x"]
+    await add_tracks(stores, *uris)
+    assert set(await stores.library.stamps(Uri("a"))) == {"a", "a/x", "a/y/z"}
+    assert set(await stores.library.stamps(Uri("a/y/z"))) == {"a/y/z"}
+    assert set(await stores.library.stamps()) == set(uris)
+    await stores.library.mark_missing(map(Uri, uris), EPOCH)
+    assert set(await stores.library.missing_stamps(Uri("a"))) == {"a", "a/x", "a/y/z"}
+    assert set(await stores.library.missing_stamps()) == set(uris)
+    assert await stores.library.stamps() == {}
+
+
+async def test_missing_files_can_be_said_to_be_back(stores: Stores) -> None:
+    a, b = await add_tracks(stores, "a", "b")
+    await stores.library.mark_missing([Uri("a"), Uri("b")], EPOCH)
+    await stores.library.mark_present([Uri("a"), Uri("never there")], EPOCH + 1)
+    assert (await stores.library.track(a, STAMP)).state is TrackState.PENDING
+    assert (await stores.library.track(b, STAMP)).state is TrackState.MISSING
+    assert set(await stores.library.missing_stamps()) == {"b"}
+
+
+async def test_last_of_several_tracks_at_a_path_is_the_one_that_returns(stores: Stores) -> None:
+    file = Uri("a.mp3")
+    for second, (audio, size) in enumerate([("x", 1), ("y", 2), ("x", 1)]):
+        stamp = FileStamp(size, 1)
+        await stores.library.absorb([scanned(file, audio=audio, stamp=stamp)], EPOCH + second)
+    await stores.library.mark_missing([file], EPOCH + 5)
+    assert await stores.library.missing_stamps() == {file: FileStamp(1, 1)}
+    await stores.library.mark_present([file], EPOCH + 6)
+    assert await stores.library.track_at(file) == track_id("x")
+    assert (await stores.library.track(track_id("y"), STAMP)).state is TrackState.MISSING
+
+
+async def test_what_lies_there_now_is_not_replaced_by_what_lay_there(stores: Stores) -> None:
+    await add_tracks(stores, "a.mp3")
+    await stores.library.absorb([scanned("a.mp3", audio="other")], EPOCH + 1)
+    await stores.library.mark_present([Uri("a.mp3")], EPOCH + 2)
+    assert await stores.library.track_at(Uri("a.mp3")) == track_id("other")
+
+
 async def test_unknown_track_is_refused(stores: Stores) -> None:
     with pytest.raises(UnknownTrack, match="no track 'nothing'"):
         await stores.library.track(TrackId("nothing"), STAMP)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anagnorisisd.domain import pick
@@ -88,6 +88,7 @@ def test_nothing_is_explained_of_what_is_no_candidate() -> None:
     assert pick.explain(candidates(1), PLAIN, ALONE, TrackId("unknown")) is None
 
 
+@settings(max_examples=40)
 @given(libraries(), rules, surroundings)
 def test_probabilities_sum_to_one_and_leave_the_queue_out(
     found: Candidates, rules: Rules, beside: Surroundings
@@ -100,6 +101,7 @@ def test_probabilities_sum_to_one_and_leave_the_queue_out(
     assert chances.sum() == pytest.approx(0 if everything_is_queued else 1)
 
 
+@settings(max_examples=40)
 @given(libraries(), rules, surroundings, st.integers(0, 20), st.integers(0, 5))
 def test_picks_are_different_new_and_as_many_as_there_can_be(
     found: Candidates, rules: Rules, beside: Surroundings, count: int, seed: int
@@ -110,6 +112,7 @@ def test_picks_are_different_new_and_as_many_as_there_can_be(
     assert queued.isdisjoint(picks)
 
 
+@settings(max_examples=40)
 @given(libraries(), rules, surroundings)
 def test_explanations_agree_with_probabilities(
     found: Candidates, rules: Rules, beside: Surroundings
@@ -125,6 +128,7 @@ def test_explanations_agree_with_probabilities(
         assert not set(explanation.guards) & set(explanation.relaxed)
 
 
+@settings(max_examples=40)
 @given(libraries(), rules, surroundings)
 def test_guard_is_given_up_only_when_it_would_leave_nothing(
     found: Candidates, rules: Rules, beside: Surroundings
@@ -257,7 +261,7 @@ def test_same_seed_picks_the_same() -> None:
 def test_frequencies_are_the_probabilities() -> None:
     found = worked_example()
     chances = pick.probabilities(found, PLAIN, ALONE)
-    chance, draws = rng(5), 3000
+    chance, draws = rng(5), 2000
     counts = np.zeros(3)
     for _ in range(draws):
         (chosen,) = pick.choose(found, PLAIN, ALONE, 1, chance)
@@ -269,7 +273,7 @@ def test_frequencies_are_the_probabilities() -> None:
 def test_second_pick_is_drawn_from_what_is_left() -> None:
     found = worked_example()
     chances = pick.probabilities(found, PLAIN, ALONE)
-    chance, draws = rng(6), 3000
+    chance, draws = rng(6), 2000
     counts = np.zeros((3, 3))
     for _ in range(draws):
         chosen = [each.track_id for each in pick.choose(found, PLAIN, ALONE, 2, chance)]

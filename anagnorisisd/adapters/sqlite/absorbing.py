@@ -1,4 +1,4 @@
-"""Taking scanned files in: new tracks, new places of known ones, problems."""
+"""Taking in what a scan found: new tracks, new places of known ones, problems, what is gone."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
@@ -22,6 +22,13 @@ ON CONFLICT (path, track) DO UPDATE SET present = 1, seen_at = excluded.seen_at,
     genre = excluded.genre, year = excluded.year, duration_seconds = excluded.duration_seconds,
     searched = excluded.searched, artist_code = excluded.artist_code,
     album_code = excluded.album_code
+"""
+
+RETURN = """
+UPDATE files SET present = 1, seen_at = :at WHERE NOT present AND id = (
+    SELECT id FROM files WHERE path = :path AND track NOT NULL
+    ORDER BY seen_at DESC, id DESC LIMIT 1
+) AND NOT EXISTS (SELECT 1 FROM files WHERE path = :path AND present)
 """
 
 
@@ -56,6 +63,11 @@ def mark_missing(db: sqlite_utils.Database, uris: Iterable[Uri]) -> int:
         WHERE NOT present AND id IN (SELECT value FROM json_each(?))"""
     (lost,) = db.execute(query, [rows.listed(left)]).fetchone()
     return int(lost)
+
+
+def mark_present(db: sqlite_utils.Database, uris: Iterable[Uri], at: float) -> None:
+    """Say that the tracks which lay at `uris` last lie there again, unless something else does."""
+    db.conn.executemany(RETURN, [{"path": rows.path(uri), "at": at} for uri in uris])
 
 
 def _known(db: sqlite_utils.Database, track_id: TrackId) -> int | None:

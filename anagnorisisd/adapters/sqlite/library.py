@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
-from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, returning, rows
-from anagnorisisd.adapters.sqlite.database import Database, Row
+from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, rows, stamps
+from anagnorisisd.adapters.sqlite.database import Database
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.rating import WITHOUT_OPINION
 from anagnorisisd.domain.score import Candidates
@@ -25,22 +25,20 @@ class SqliteLibrary:
 
     async def stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
         """Return the stamp of every file that is not missing; `below` names a file or folder."""
-        if below is not None:
-            return await self._stamps_below(rows.path(below))
-        found: dict[Uri, FileStamp] = {}
-        page = """SELECT id AS key, path, size_bytes, mtime_ns FROM files
-            WHERE present AND id > :after ORDER BY id LIMIT :size"""
-        async for files in self._database.pages(page, {}, candidates.PAGE_SIZE, _stamps):
-            found.update(files)
-        return found
+        return await self._stamps(stamps.PRESENT, below)
 
-    async def _stamps_below(self, path: bytes) -> Mapping[Uri, FileStamp]:
-        # "0" follows "/", so that the second range is everything below the folder.
-        query = """SELECT path, size_bytes, mtime_ns FROM files
-            WHERE present AND (path = ? OR (path > ? AND path < ?))"""
-        values = [path, path + b"/", path + b"0"]
-        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
-        return {rows.uri(path): FileStamp(size, mtime) for path, size, mtime in found}
+    async def missing_stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
+        """Return the stamps of missing files."""
+        return await self._stamps(stamps.MISSING, below)
+
+    async def _stamps(self, which: str, below: Uri | None) -> Mapping[Uri, FileStamp]:
+        pages = self._database.pages(
+            stamps.page(which, below), stamps.values(below), candidates.PAGE_SIZE, stamps.stamps
+        )
+        found: dict[Uri, FileStamp] = {}
+        async for page in pages:
+            found |= page
+        return found
 
     async def absorb(self, files: Sequence[ScannedFile], at: float) -> Absorbed:
         """Store a batch of files; `moved` counts new places of known tracks, copies included."""
@@ -53,15 +51,11 @@ class SqliteLibrary:
             lost += await self._database.write(partial(absorbing.mark_missing, uris=batch))
         return lost
 
-    async def missing_stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
-        """Return the stamps of missing files."""
-        return await self._database.read(lambda db: returning.missing_stamps(db, below))
-
     async def mark_present(self, uris: Iterable[Uri], at: float) -> None:
         """Say that missing files are back as they were, a thousand a transaction."""
         remaining = iter(uris)
         while batch := list(islice(remaining, MISSING_AT_ONCE)):
-            await self._database.write(partial(returning.mark_present, uris=batch, at=at))
+            await self._database.write(partial(absorbing.mark_present, uris=batch, at=at))
 
     async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
         """Return one track."""
@@ -126,9 +120,3 @@ class SqliteLibrary:
         return await asyncio.to_thread(
             candidates.joined, columns, excluded, WITHOUT_OPINION if mean is None else mean
         )
-
-
-def _stamps(page: Sequence[Row]) -> dict[Uri, FileStamp]:
-    return {
-        rows.uri(path): FileStamp(size_bytes, mtime_ns) for _, path, size_bytes, mtime_ns in page
-    }
