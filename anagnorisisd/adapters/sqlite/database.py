@@ -27,8 +27,12 @@ Row = sqlite3.Row
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long another program (a backup, a curious `sqlite3`) may hold the file locked."""
 
-IRREPLACEABLE = ("ratings", "plays", "tracks", "files")
-"""The tables that are checked at every start: what cannot be computed again from the music."""
+IRREPLACEABLE = {"ratings", "plays", "tracks", "files"}
+"""The tables that are checked at every start: what cannot be computed again from the music.
+
+Vectors are most of the file and would make a start take minutes; damage among them is noticed
+when they are read.
+"""
 
 
 class Database:
@@ -128,8 +132,8 @@ def _opened(path: Path) -> sqlite_utils.Database:
         db.enable_wal()
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        migrate(db, path)
         _check(db, path)
+        migrate(db, path)
     except BaseException:
         connection.close()
         raise
@@ -143,7 +147,7 @@ def _create(path: Path) -> None:
 
 
 def _check(db: sqlite_utils.Database, path: Path) -> None:
-    for table in IRREPLACEABLE:
+    for table in sorted(IRREPLACEABLE & set(db.table_names())):
         (finding,) = db.execute(f"PRAGMA quick_check('{table}')").fetchone()
         if finding != "ok":
             raise StoreError(f"{path} {DAMAGED} ({table}: {finding})")
