@@ -1,0 +1,143 @@
+"""How many picks are short, which entries are ours, and which of them may be replaced."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from anagnorisisd.domain import queue
+from anagnorisisd.domain.player import Mode, Phase, PlayerState, QueueEntry, SongId
+from anagnorisisd.domain.track import TrackId, Uri
+
+A, B, C = map(TrackId, "abc")
+
+
+def entries(*ids: int, priorities: Mapping[int, int] | None = None) -> list[QueueEntry]:
+    """Return a queue of entries with these ids."""
+    found = priorities or {}
+    return [
+        QueueEntry(SongId(number), Uri(f"{number}.ogg"), position, found.get(number, 0))
+        for position, number in enumerate(ids)
+    ]
+
+
+def state(position: int | None = 0, phase: Phase = Phase.PLAY, **more: Any) -> PlayerState:
+    song_id = None if position is None else SongId(position + 1)
+    return PlayerState(0.0, phase, song_id=song_id, position=position, **more)
+
+
+def ours(*ids: int) -> set[SongId]:
+    return set(map(SongId, ids))
+
+
+def short(where: PlayerState, standing: Sequence[QueueEntry], own: set[SongId], **more: Any) -> int:
+    return queue.shortfall(where, standing, own, 3, **more).count
+
+
+@pytest.mark.parametrize(
+    ("where", "own", "expected"),
+    [
+        (state(0), ours(), 3),
+        (state(0), ours(2), 2),
+        (state(0), ours(2, 3, 4), 0),
+        (state(0), ours(2, 3, 4, 5), 0),
+        (state(2), ours(2, 4, 5), 1),  # the listener jumped over 2
+        (state(3), ours(4, 5), 2),  # ours plays: it is no longer ahead
+        (state(None, Phase.STOP), ours(1, 2), 1),
+        (state(0, Phase.STOP), ours(2), 2),
+        (state(0, Phase.PAUSE), ours(2), 2),
+        (state(2, random=True), ours(1, 2), 1),  # any of them may come
+        (state(2, random=True), ours(1, 3), 2),  # 3 plays
+        (state(0, consume=Mode.ON), ours(2), 2),
+        (state(0, consume=Mode.ONESHOT), ours(2), 2),
+        (state(0, single=Mode.ON), ours(), 0),
+        (state(0, single=Mode.ONESHOT), ours(), 0),
+        (state(0, repeat=True), ours(), 0),
+    ],
+)
+def test_picks_are_counted_by_the_manners_of_the_queue(
+    where: PlayerState, own: set[SongId], expected: int
+) -> None:
+    assert short(where, entries(1, 2, 3, 4, 5), own) == expected
+
+
+def test_an_empty_queue_is_filled_only_where_that_is_wished() -> None:
+    empty = state(None, Phase.STOP)
+
+    assert short(empty, [], ours()) == 0
+    assert short(empty, [], ours(), fill_empty_queue=True) == 3
+    assert queue.shortfall(empty, [], ours(), 3).reason is not None
+
+
+def test_an_entry_whose_turn_has_come_has_begun() -> None:
+    assert queue.begun(state(2)) == SongId(3)
+    assert queue.begun(state(2, Phase.PAUSE)) == SongId(3)
+    assert queue.begun(state(2, Phase.STOP)) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "replaceable"),
+    [
+        (state(0), [2, 4]),
+        (state(0, elapsed_seconds=100.0, duration_seconds=200.0), [2, 4]),
+        (state(0, elapsed_seconds=191.0, duration_seconds=200.0), [4]),
+        (state(0, elapsed_seconds=165.0, duration_seconds=200.0, crossfade_seconds=20.0), [4]),
+        (state(0, elapsed_seconds=191.0, duration_seconds=200.0, random=True), []),
+        (state(2, elapsed_seconds=199.0, duration_seconds=200.0), []),
+        (state(1), [4]),
+    ],
+)
+def test_the_next_song_is_left_alone_near_its_turn(
+    where: PlayerState, replaceable: list[int]
+) -> None:
+    standing = entries(1, 2, 3, 4, 5, priorities={5: 7})  # 5 was given a priority: it is theirs
+
+    found = queue.replaceable(where, standing, ours(2, 4, 5))
+
+    assert [entry.song_id for entry in found] == replaceable
+
+
+class TestRecognition:
+    """Which entries are ours after a restart of either side."""
+
+    def test_the_same_ids_with_the_same_tracks_are_ours(self) -> None:
+        standing = entries(5, 9, 7)
+        tracks = {SongId(5): A, SongId(9): B, SongId(7): C}
+
+        found = queue.recognised({SongId(9): B, SongId(7): C}, standing, tracks)
+
+        assert found == {SongId(9): B, SongId(7): C}
+
+    def test_an_id_that_means_another_track_now_is_not(self) -> None:
+        assert queue.recognised({SongId(5): A}, entries(5, 9), {SongId(5): B}) == {}
+
+    def test_a_restarted_player_numbers_anew(self) -> None:
+        standing = entries(1, 2, 3)
+        tracks = {SongId(1): A, SongId(2): B, SongId(3): A}
+
+        found = queue.recognised({SongId(8): A, SongId(9): B}, standing, tracks)
+
+        assert found == {SongId(3): A, SongId(2): B}
+
+    def test_what_the_listener_added_meanwhile_is_theirs(self) -> None:
+        assert queue.recognised({SongId(8): A}, entries(4, 9), {SongId(9): A}) == {}
+
+    def test_an_empty_queue_has_nothing_of_ours(self) -> None:
+        assert queue.recognised({SongId(8): A}, [], {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "consuming", "cleared"),
+    [
+        (3, 0, False, True),
+        (1, 0, False, True),
+        (1, 0, True, False),
+        (2, 0, True, True),
+        (0, 0, False, False),
+        (3, 2, False, False),
+    ],
+)
+def test_a_queue_is_cleared_by_the_listener_or_used_up(
+    before: int, now: int, consuming: bool, cleared: bool
+) -> None:
+    assert queue.was_cleared(before, now, consuming=consuming) is cleared
