@@ -35,9 +35,7 @@ PROBE_SECONDS = 2
 
 REMEDIES = (
     ("No space left on device", "the disk is full; free about 2.5 GB"),
-    ("Temporary failure in name resolution", "no network; connect and run it again"),
-    ("NewConnectionError", "no network; connect and run it again"),
-    ("Network is unreachable", "no network; connect and run it again"),
+    ("Retry(total=0", "no network, or the package index does not answer; run it again"),
     ("ReadTimeout", "the network is too slow or broken; run it again"),
     ("No matching distribution", "a package does not exist for this Python or processor"),
     ("Permission denied", "this folder is not writable; clone the project into one of yours"),

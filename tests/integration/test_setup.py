@@ -1,5 +1,6 @@
 """Setting up: what happens on machines that lack something, played through with stand-ins."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -119,7 +120,7 @@ def test_without_a_supported_python_the_remedy_is_one_line(programs: Programs) -
     [
         ("ReadTimeout", "too slow"),
         ("OSError: [Errno 28] No space left on device", "the disk is full"),
-        ("Temporary failure in name resolution\nERROR: x", "no network"),
+        ("Retrying (Retry(total=0, connect=None)) after\nERROR: x", "no network"),
         ("ERROR: one\nERROR: the real one", "the real one"),
         ("", "pip gave no reason"),
     ],
@@ -136,6 +137,20 @@ def test_a_failed_step_is_told_by_its_own_cause(
 
     with pytest.raises(GiveUp, match=cause):
         setup.install("Something", "thing")
+
+
+def test_debians_python_without_ensurepip_is_told_its_package(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    programs(apt_get="")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(setup, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(setup, "VENV", tmp_path / "absent")
+    monkeypatch.setattr(setup, "PYTHON", tmp_path / "absent" / "python")
+
+    with pytest.raises(GiveUp, match=r"run as root: apt-get install python3\.\d+-venv"):
+        setup.main()
 
 
 def test_the_time_of_a_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
