@@ -26,7 +26,7 @@ FAILED, MISCONFIGURED, TRY_LATER = 1, 2, 75
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` and return its exit code; errors are said in one line each."""
-    arguments = _parser().parse_args(argv)
+    arguments = build().parse_args(argv)
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:
         command(arguments)
@@ -46,7 +46,8 @@ def _told(what: object, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def build() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     flags.add_argument(
         "--config", type=Path, metavar="FILE", help="read this file instead of the listener's own"

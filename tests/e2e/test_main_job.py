@@ -166,9 +166,7 @@ def test_nothing_acknowledged_is_lost_when_it_is_killed(daemon: RunningDaemon) -
     assert [known[uri].rating for uri in uris] == [number / 2 for number in range(20)]
 
 
-def test_a_second_daemon_says_so_and_leaves(
-    daemon: RunningDaemon, music: Path, mpd: Mpd
-) -> None:
+def test_a_second_daemon_says_so_and_leaves(daemon: RunningDaemon, music: Path, mpd: Mpd) -> None:
     daemon.status()
 
     second = RunningDaemon(daemon.home, music, mpd.socket)

@@ -47,7 +47,7 @@ async def test_the_same_failure_is_said_once(caplog: pytest.LogCaptureFixture) -
     assert [record.message for record in caplog.records] == [
         "library failed and is started again: disk is full"
     ]
-    assert caplog.records[0].exc_info is None or caplog.records[0].exc_info is False
+    assert not caplog.records[0].exc_info
 
 
 async def test_an_unexpected_error_comes_with_its_traceback(

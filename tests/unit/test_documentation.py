@@ -1,0 +1,77 @@
+"""What the documents say can be typed can be typed, and what can be typed is documented."""
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from anagnorisis import key, parser
+from anagnorisisd import __main__ as daemon
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "config.yaml", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text()
+
+PARSERS = {
+    "anagnorisis": parser.build,
+    "anagnorisis-rate": key.parser,
+    "anagnorisisd": daemon.build,
+}
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Yield every command of ours in code spans and code blocks, as its words."""
+    spans = re.findall(r"`([^`\n]+)`", text)
+    blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for line in [*spans, *(line for block in blocks for line in block.splitlines())]:
+        words = shlex.split(line.removeprefix("$ "), comments=True) if balanced(line) else []
+        if words and Path(words[0]).name in {*PARSERS, "make"}:
+            yield [Path(words[0]).name, *words[1:]]
+
+
+def balanced(line: str) -> bool:
+    try:
+        shlex.split(line)
+    except ValueError:
+        return False
+    return True
+
+
+DOCUMENTED = [
+    pytest.param(words, id=f"{path.name}: {' '.join(words)}")
+    for path in DOCUMENTS
+    for words in commands(path.read_text())
+]
+
+
+def verbs(of: argparse.ArgumentParser) -> set[str]:
+    return {
+        name
+        for action in of._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for name in action.choices
+    }
+
+
+@pytest.mark.parametrize("words", DOCUMENTED)
+def test_a_documented_command_exists(words: list[str]) -> None:
+    if words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert words[1:2] == [] or words[1] in targets
+        return
+    PARSERS[words[0]]().parse_args(words[1:])
+
+
+@pytest.mark.parametrize("verb", sorted(verbs(parser.build())))
+def test_every_verb_is_in_the_readme(verb: str) -> None:
+    assert re.search(rf"`(anagnorisis )?{verb}\b", README), f"anagnorisis {verb}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_internal_links_resolve(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
+        if "://" not in link:
+            assert (path.parent / link).exists(), link
