@@ -16,7 +16,8 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from anagnorisisd.adapters.reasons import reason_of
 from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, Uri
@@ -31,17 +32,18 @@ class Rules:
         globs = "|".join(fnmatch.translate(glob) for glob in exclude)
         self._excluded = re.compile(globs) if globs else None
 
-    def skips(self, name: str, uri: str) -> bool:
-        """Return whether a file or folder is none of our business."""
+    def skips(self, name: str, prefix: str) -> bool:
+        """Return whether a file or folder in the folder `prefix` is none of our business."""
         if name[0] == ".":
             return True
         excluded = self._excluded
-        return bool(excluded and (excluded.match(name) or excluded.match(uri)))
+        return excluded is not None and bool(excluded.match(name) or excluded.match(prefix + name))
 
     def skips_any(self, uri: str) -> bool:
         """Return whether `uri` or one of the folders above it is skipped."""
         parts = uri.split("/")
-        return any(self.skips(part, "/".join(parts[: i + 1])) for i, part in enumerate(parts))
+        prefixes = accumulate(parts, "{}{}/".format, initial="")
+        return any(self.skips(part, prefix) for part, prefix in zip(parts, prefixes, strict=False))
 
     def has_music_ending(self, name: str) -> bool:
         """Return whether the extension is that of a format."""
@@ -59,13 +61,13 @@ class Walk:
         self._unusable: dict[Uri, str] = {}
         self._unknown: list[str] = []
         self._linked: dict[Uri, str] = {}
-        self._seen: set[tuple[int, int]] = set()
+        self._folders: list[str] = []  # visited, and not among `_met` yet
+        self._met: set[tuple[int, int] | None] = {None}
         self._problem: str | None = None
 
     def whole(self) -> None:
         """Walk the whole folder, links included."""
         try:
-            self._see(os.stat(self._root))  # noqa: PTH116
             os.scandir(self._root).close()
         except OSError as error:
             self._without_root(error)
@@ -127,60 +129,77 @@ class Walk:
             self._unknown.append("")
         self._problem = f"the music folder {self._root!r}: {reason_of(error)}"
 
-    def _descend(self, prefix: str) -> None:
+    def _descend(self, prefix: str, *, linked: bool = False) -> None:
         """Take in everything below `prefix`, which is empty or ends with a slash."""
         pending = [prefix]
         while pending:
             prefix = pending.pop()
+            if linked and not self._first_time(prefix):
+                continue
+            self._folders.append(prefix)
             try:
                 with os.scandir(f"{self._root}/{prefix}") as entries:
-                    for entry in entries:
-                        self._meet(entry, prefix, pending)
+                    pending.extend(self._take_in(entries, prefix))
             except FileNotFoundError:
                 continue
             except OSError as error:
                 self._unusable[Uri(prefix[:-1])] = f"folder: {reason_of(error)}"
                 self._unknown.append(prefix)
 
-    def _meet(self, entry: os.DirEntry[str], prefix: str, pending: list[str]) -> None:
-        name = entry.name
-        uri = Uri(prefix + name)
-        if self._rules.skips(name, uri):
-            return
-        if entry.is_dir(follow_symlinks=False):
-            if self._see(entry.stat(follow_symlinks=False)):
-                pending.append(uri + "/")
-        elif self._rules.has_music_ending(name) or entry.is_symlink():
-            self._meet_file(entry, uri)
+    def _take_in(self, entries: Iterable[os.DirEntry[str]], prefix: str) -> Iterator[str]:
+        """Take in the files of a folder, and yield the folders in it, each with a slash."""
+        rules = self._rules
+        for entry in entries:
+            name = entry.name
+            if rules.skips(name, prefix):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield f"{prefix}{name}/"
+            elif entry.is_symlink() and _is_folder(entry):
+                self._leave_link(Uri(prefix + name))
+            elif rules.has_music_ending(name):
+                self._take_in_file(entry, Uri(prefix + name))
 
-    def _meet_file(self, entry: os.DirEntry[str], uri: Uri) -> None:
+    def _take_in_file(self, entry: os.DirEntry[str], uri: Uri) -> None:
         try:
             status = entry.stat()
         except OSError as error:
-            if self._rules.has_music_ending(entry.name):
-                self._unusable[uri] = reason_of(error)
-            return
-        if stat.S_ISDIR(status.st_mode):
-            self._leave_link(uri)
-        elif self._rules.has_music_ending(entry.name):
+            self._unusable[uri] = reason_of(error)
+        else:
             self._files[uri] = FileStamp(status.st_size, status.st_mtime_ns)
 
     def _leave_link(self, uri: Uri) -> None:
         self._linked[uri] = os.path.realpath(f"{self._root}/{uri}")
 
     def _follow(self, uri: Uri) -> bool:
-        try:
-            first_time = self._see(os.stat(f"{self._root}/{uri}"))  # noqa: PTH116
-        except OSError:
+        """Take in a linked folder unless it was met before; return whether it was not."""
+        self._met.update(_place(f"{self._root}/{prefix}") for prefix in self._folders)
+        self._folders.clear()
+        if _place(f"{self._root}/{uri}") in self._met:
             return False
-        if first_time:
-            self._descend(uri + "/")
-        return first_time
-
-    def _see(self, status: os.stat_result) -> bool:
-        """Return whether this folder is met for the first time."""
-        place = (status.st_dev, status.st_ino)
-        if place in self._seen:
-            return False
-        self._seen.add(place)
+        self._descend(uri + "/", linked=True)
         return True
+
+    def _first_time(self, prefix: str) -> bool:
+        """Return whether a folder is met for the first time; links may lead back to any."""
+        place = _place(f"{self._root}/{prefix}")
+        if place in self._met:
+            return False
+        self._met.add(place)
+        return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
+
+
+def _place(path: str) -> tuple[int, int] | None:
+    """Return what tells a folder from all others, whichever way leads there."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

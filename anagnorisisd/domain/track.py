@@ -6,7 +6,7 @@ a *file* changes nothing that the listener said about it.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 TrackId = NewType("TrackId", str)
 """Hash of the audio payload: 32 lower-case hexadecimal digits (BLAKE2b, 128 bits)."""
@@ -38,9 +38,11 @@ class Tags:
     year: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """What tells that a file has not changed since it was last read."""
+class FileStamp(NamedTuple):
+    """What tells that a file has not changed since it was last read.
+
+    A tuple, because a rescan makes and compares one for every file.
+    """
 
     size_bytes: int
     mtime_ns: int

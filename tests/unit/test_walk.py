@@ -121,6 +121,15 @@ def test_a_real_folder_wins_over_links_to_it(tmp_path: Path) -> None:
     assert found(tmp_path) == {"z/a.mp3"}
 
 
+def test_a_link_above_the_root_does_not_bring_it_in_again(tmp_path: Path) -> None:
+    root = tmp_path / "music"
+    make(root, "a.mp3")
+    make(tmp_path, "other/b.mp3")
+    (root / "up").symlink_to("..")
+
+    assert found(root) == {"a.mp3", "up/other/b.mp3"}
+
+
 def test_linked_files_count_and_broken_links_have_a_reason(tmp_path: Path) -> None:
     make(tmp_path, "a.mp3")
     (tmp_path / "b.mp3").symlink_to("a.mp3")
