@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from anagnorisisd.adapters.mpd.player import MpdPlayer
 from anagnorisisd.adapters.sqlite.stores import Stores
@@ -15,19 +16,13 @@ from anagnorisisd.services.attending import Attending
 from anagnorisisd.services.channel import Channel
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.listening import Listening
+from anagnorisisd.services.mirroring import Mirroring
 from anagnorisisd.services.queueing import Queueing
 from anagnorisisd.services.ratings import Ratings
 from anagnorisisd.services.targets import Targets
-from tests.support.library import scanned
+from tests.support.library import scanned, track_id
 from tests.support.mpd import Mpd
 from tests.support.until import until
-
-
-class NoMirror:
-    """Stickers are left alone."""
-
-    def notice(self, changed: frozenset[str]) -> None:
-        """Do nothing."""
 
 
 @dataclass
@@ -49,16 +44,30 @@ class Room:
         """Return the files in the queue, as mpc shows them."""
         return self.server.mpc("playlist", "-f", "%file%").splitlines()
 
+    def sticker(self, uri: str, name: str = "rating") -> str | None:
+        """Return a sticker, as mpc shows it."""
+        lines = self.server.mpc("sticker", uri, "list").splitlines()
+        found = [line.removeprefix(f"{name}=") for line in lines if line.startswith(f"{name}=")]
+        return found[0] if found else None
+
+    async def rating(self, uri: str) -> float | None:
+        """Return the rating that counts of the track at `uri`."""
+        entry = (await self.stores.ratings.current()).get(track_id(uri))
+        return None if entry is None else entry.value
+
+    async def sources(self) -> list[str]:
+        """Return where the ratings of the history came from, oldest first."""
+        history = await self.stores.ratings.history(limit=10_000)
+        return [entry.source for entry in reversed(history)]
+
     async def queue_of(self, length: int) -> list[str]:
         """Wait until the queue has that many entries, and return them."""
         await until(lambda: len(self.queue()) == length)
         return self.queue()
 
-    async def looked(self, times: int = 2) -> None:
-        """Wait until the services have had every reason and time to change something."""
-        for _ in range(times):
-            done = asyncio.get_running_loop().time() + 0.4
-            await until(lambda: asyncio.get_running_loop().time() > done)  # noqa: B023
+    async def looked(self) -> None:
+        """Give the services time to change something that they should not change."""
+        await asyncio.sleep(0.8)
 
 
 @asynccontextmanager
@@ -71,17 +80,17 @@ async def room(
     rate: float = 1.0,
     seconds: float = 20.0,
     mpd: schema.Mpd | None = None,
+    mirrored: schema.Ratings | None = None,
+    music: Path | None = None,
 ) -> AsyncIterator[Room]:
     """Let the services attend to `server`, whose songs are the library."""
-    found = sorted(path for path in server.music.rglob("*.wav"))
-    files = [
-        scanned(str(path.relative_to(server.music)), duration_seconds=seconds) for path in found
-    ]
-    await stores.library.absorb(files, 0.0)
+    library = music or server.music
+    found = sorted(str(path.relative_to(library)) for path in library.rglob("*.wav"))
+    await stores.library.absorb([scanned(uri, duration_seconds=seconds) for uri in found], 0.0)
     clock = SystemClock()
     events = Events(clock)
     config = mpd or schema.Mpd(address=str(server.socket), timeout_seconds=5)
-    player = MpdPlayer(config, server.music, "anagnorisis", clock)
+    player = MpdPlayer(config, library, "anagnorisis", clock)
     ratings = Ratings(stores.ratings, events, clock)
     queueing = Queueing(
         library=stores.library,
@@ -93,6 +102,16 @@ async def room(
         config=picks or schema.Picks(),
         seed=1,
     )
+    mirroring = Mirroring(
+        player=player,
+        library=stores.library,
+        store=stores.ratings,
+        ratings=ratings,
+        stickers=stores.stickers,
+        events=events,
+        clock=clock,
+        config=mirrored or schema.Ratings(),
+    )
     attending = Attending(
         player=player,
         listening=Listening(
@@ -100,14 +119,16 @@ async def room(
         ),
         queueing=queueing,
         channel=Channel(player, Targets(stores.library, player), ratings, queueing),
-        mirror=NoMirror(),
+        mirror=mirroring,
         events=events,
         clock=clock,
     )
-    task = asyncio.create_task(attending.run())
+    lives = [asyncio.create_task(life()) for life in (attending.run, mirroring.run)]
     try:
         await until(lambda: player.link().connected)
         yield Room(server, stores, player, events, ratings, queueing)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for life in lives:
+            life.cancel()
+        ends = await asyncio.gather(*lives, return_exceptions=True)
+        assert all(isinstance(end, asyncio.CancelledError) for end in ends), ends
