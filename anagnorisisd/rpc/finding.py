@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from anagnorisis.v1.track_pb2 import Target
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.track import Track, TrackId
+from anagnorisisd.domain.track import Track, TrackId, Uri
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.ports.stores import LibraryStore
 from anagnorisisd.rpc import reading
@@ -32,13 +32,17 @@ class Tracks:
             case "track_id":
                 return reading.track_id(target.track_id)
             case "uri":
-                return await self._targets.at_uri(reading.uri(target.uri))
+                return await self._targets.at_uri(Uri(reading.path("uri", target.uri)))
+            case "mpd_uri":
+                return await self._targets.named(reading.path("mpd_uri", target.mpd_uri))
             case "song_id":
                 return await self._targets.of_song(reading.song_id(target.song_id))
             case "current":
                 return await self._targets.current()
             case _:
-                raise InvalidValue("target", "set one of track_id, uri, song_id or current")
+                raise InvalidValue(
+                    "target", "set track_id, uri, mpd_uri, song_id or current"
+                )
 
     async def find(self, target: Target) -> Track:
         """Return the track that a request means; raises as `meant`."""

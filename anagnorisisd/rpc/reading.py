@@ -3,14 +3,14 @@
 import re
 
 from anagnorisisd.domain.player import SongId
-from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import InvalidValue
 
 DEFAULT_SOURCE = "grpc"
 LONGEST_SOURCE = 64
 LONGEST_REQUEST_ID = 128
 LONGEST_TEXT = 256
-LONGEST_URI_BYTES = 4096
+LONGEST_PATH_BYTES = 4096
 LARGEST_PAGE = 1000
 DEFAULT_PAGE = 100
 LARGEST_SONG_ID = 2**31 - 1
@@ -45,13 +45,13 @@ def track_id(text: str) -> TrackId:
     return TrackId(text)
 
 
-def uri(text: str) -> Uri:
-    """Return a path relative to the music directory."""
-    if not text or "\0" in text or len(text.encode()) > LONGEST_URI_BYTES:
+def path(field: str, text: str) -> str:
+    """Return the path of a file."""
+    if not text or "\0" in text or len(text.encode()) > LONGEST_PATH_BYTES:
         raise InvalidValue(
-            "target.uri", f"a path has 1 to {LONGEST_URI_BYTES} bytes and none of them is 0"
+            f"target.{field}", f"a path has 1 to {LONGEST_PATH_BYTES} bytes and none of them is 0"
         )
-    return Uri(text)
+    return text
 
 
 def song_id(value: int) -> SongId:

@@ -28,6 +28,14 @@ class Targets:
             )
         return track_id
 
+    async def named(self, name: str) -> TrackId:
+        """Return the track of the file that the player calls `name`.
+
+        Raises:
+            UnknownTrack: no file of the library lies, or lay, there.
+        """
+        return await self.at_uri(self._player.uri(name))
+
     async def of_song(self, song_id: SongId) -> TrackId:
         """Return the track of one entry of MPD's queue.
 

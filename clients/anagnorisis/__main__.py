@@ -13,7 +13,8 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out what was typed and return the exit code."""
-    parsed = build().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parsed = build(words[0] if words else "").parse_args(words)
     module, function = parsed.run.split(":")
     # Whatever a tag holds, a terminal that cannot show it must not end the program.
     for stream in (sys.stdout, sys.stderr):

@@ -4,10 +4,9 @@
 """
 
 import os
-from argparse import Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,21 +28,31 @@ class Failed(Exception):
         self.exit_code = exit_code
 
 
-def default_socket() -> Path:
+def default_socket() -> str:
     """Return where the daemon listens: `ANAGNORISIS_SOCKET`, else the first place that has it."""
     named = os.environ.get("ANAGNORISIS_SOCKET")
     if named:
-        return Path(named)
+        return named
     places = _places()
-    return next((place for place in places if place.exists()), places[0])
+    return next(filter(os.path.exists, places), places[0])
 
 
-def _places() -> list[Path]:
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    own = [runtime, state] if runtime.is_dir() else [state]
-    folders = [*(folder / "anagnorisis" for folder in own), Path("/run/anagnorisis")]
-    return [folder / "anagnorisisd.sock" for folder in folders]
+def _places() -> list[str]:
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    own = [runtime, state] if os.path.isdir(runtime) else [state]
+    folders = [*(f"{folder}/anagnorisis" for folder in own), "/run/anagnorisis"]
+    return [f"{folder}/anagnorisisd.sock" for folder in folders]
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options that say where the daemon is; those before a verb hold for it too."""
+    parser.add_argument(
+        "--socket",
+        metavar="PATH",
+        default=SUPPRESS,
+        help="socket of the daemon (default: $ANAGNORISIS_SOCKET, else the usual places)",
+    )
 
 
 @contextmanager
@@ -51,12 +60,12 @@ def connected(arguments: Namespace) -> "Iterator[grpc.Channel]":
     """Open a channel to the daemon, and turn what goes wrong on it into `Failed`."""
     import grpc
 
-    socket = arguments.socket or default_socket()
+    socket = getattr(arguments, "socket", None) or default_socket()
     try:
-        with grpc.insecure_channel(f"unix:{socket.absolute()}") as channel:
+        with grpc.insecure_channel(f"unix:{os.path.abspath(socket)}") as channel:
             yield channel
     except grpc.RpcError as error:
-        raise _failed(error, str(socket)) from error
+        raise _failed(error, socket) from error
 
 
 def _failed(error: "grpc.RpcError", place: str) -> Failed:

@@ -5,8 +5,9 @@ Each verb names the function that carries it out as `module:function` below
 """
 
 import argparse
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
+from anagnorisis.connection import add_options
 from anagnorisis.values import Value
 
 DESCRIPTION = "Rate what plays, and see what Anagnorisis makes of it."
@@ -24,8 +25,9 @@ class Verbs:
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._common = argparse.ArgumentParser(add_help=False)
-        add_connection(self._common)
-        self._verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+        add_options(self._common)
+        _add_json(self._common)
+        self._verbs = parser.add_subparsers(title="verbs", metavar="VERB", prog=parser.prog)
 
     def add(self, name: str, run: str, summary: str) -> argparse.ArgumentParser:
         """Add the verb `name`, carried out by `run`, and return its parser."""
@@ -36,32 +38,27 @@ class Verbs:
         return verb
 
 
-def build() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def build(first: str = "") -> argparse.ArgumentParser:
+    """Return the parser of the command line.
+
+    `first` is the first word that was typed. If it is a verb, only it and its kin are built: a
+    rating is a key press, and the other verbs would be a tenth of its time.
+    """
     from anagnorisis import VERSION
 
     parser = argparse.ArgumentParser("anagnorisis", description=DESCRIPTION, epilog=EPILOG)
-    parser.set_defaults(run="status:playing", socket=None, json=False)
+    parser.set_defaults(run="status:playing", json=False)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
-    add_connection(parser)
+    add_options(parser)
+    _add_json(parser)
     verbs = Verbs(parser)
-    _add_ratings(verbs)
-    _add_tracks(verbs)
-    _add_picks(verbs)
-    _add_evaluators(verbs)
-    _add_daemon(verbs)
+    wanted = [add for names, add in GROUPS.items() if first in names]
+    for add in wanted or GROUPS.values():
+        add(verbs)
     return parser
 
 
-def add_connection(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every verb has; absent ones leave what stood before the verb."""
-    parser.add_argument(
-        "--socket",
-        type=Path,
-        metavar="PATH",
-        default=argparse.SUPPRESS,
-        help="socket of the daemon (default: $ANAGNORISIS_SOCKET, else the usual places)",
-    )
+def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
@@ -141,3 +138,12 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is below 1")
     return number
+
+
+GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
+    ("rate", "clear", "undo", "ratings"): _add_ratings,
+    ("tracks", "similar", "embedding", "scan"): _add_tracks,
+    ("picks", "why"): _add_picks,
+    ("train", "evaluators", "rollback"): _add_evaluators,
+    ("status", "watch"): _add_daemon,
+}

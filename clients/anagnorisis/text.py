@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from anagnorisis.v1.rating_pb2 import RatingChange
 from anagnorisis.v1.track_pb2 import Track
 
 
@@ -31,6 +32,13 @@ def rating(track: Track) -> str:
     if track.HasField("predicted_rating"):
         return f"predicted {track.predicted_rating:.1f} ± {track.predicted_stddev:.1f}"
     return "not rated"
+
+
+def changed(change: RatingChange) -> str:
+    """Return what became of a rating."""
+    now = number(change.rating) if change.HasField("rating") else "no rating"
+    before = number(change.previous_rating) if change.HasField("previous_rating") else "none"
+    return f"{now} (was {before})"
 
 
 def clock(seconds: float) -> str:

@@ -2,11 +2,10 @@
 
 import argparse
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A rating, or with a sign a change of it, in rating points."""
 
     number: float

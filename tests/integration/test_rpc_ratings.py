@@ -55,6 +55,7 @@ async def test_every_way_of_naming_a_track_reaches_it(house: House, line: Line) 
     targets = (
         Target(track_id=track_id("a.ogg")),
         Target(uri="a.ogg"),
+        Target(mpd_uri="a.ogg"),
         Target(song_id=song),
         PLAYING,
     )

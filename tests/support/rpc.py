@@ -148,11 +148,11 @@ async def started(
     installed = Path(sys.executable).parent
     variables = {
         **os.environ,
-        "PATH": f"{installed}:{os.environ['PATH']}",
         "PYTHONWARNINGS": "error",
         **({"ANAGNORISIS_SOCKET": str(socket)} if socket else {}),
         **environment,
     }
+    variables["PATH"] = f"{installed}:{variables['PATH']}"
     process = await asyncio.create_subprocess_exec(
         shutil.which(words[0], path=variables["PATH"]) or words[0],
         *words[1:],

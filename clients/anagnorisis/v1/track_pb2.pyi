@@ -173,13 +173,19 @@ class Target(_message.Message):
     URI_FIELD_NUMBER: _builtins.int
     SONG_ID_FIELD_NUMBER: _builtins.int
     CURRENT_FIELD_NUMBER: _builtins.int
+    MPD_URI_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
     """The track's id: 32 hexadecimal digits."""
     uri: _builtins.str
-    """Path of a file relative to the music directory, as MPD names it; at most 4096 bytes."""
+    """Path of a file relative to the daemon's music directory; at most 4096 bytes."""
     song_id: _builtins.int
-    """MPD's id of a queue entry, 0 or above: with the id that was read when a key was pressed,
-    a change of song on the way cannot hit the wrong track.
+    """MPD's id of a queue entry, 0 or above: read when a key was pressed, it cannot hit the wrong
+    track if the song changes on the way. Under `consume` an entry is gone once it was played;
+    `mpd_uri` then still works.
+    """
+    mpd_uri: _builtins.str
+    """Path of a file as MPD names it, where MPD's music directory is another than the daemon's;
+    at most 4096 bytes.
     """
     @_builtins.property
     def current(self) -> Global___CurrentSong:
@@ -192,12 +198,13 @@ class Target(_message.Message):
         uri: _builtins.str = ...,
         song_id: _builtins.int = ...,
         current: Global___CurrentSong | None = ...,
+        mpd_uri: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "kind", b"kind", "song_id", b"song_id", "track_id", b"track_id", "uri", b"uri"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "kind", b"kind", "mpd_uri", b"mpd_uri", "song_id", b"song_id", "track_id", b"track_id", "uri", b"uri"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "kind", b"kind", "song_id", b"song_id", "track_id", b"track_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "kind", b"kind", "mpd_uri", b"mpd_uri", "song_id", b"song_id", "track_id", b"track_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["track_id", "uri", "song_id", "current"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["track_id", "uri", "song_id", "current", "mpd_uri"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
