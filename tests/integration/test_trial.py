@@ -98,6 +98,10 @@ def test_where_mpd_does_not_tell_its_folder_it_is_asked_for_files(
     found.close()
 
 
+def test_an_mpd_that_refuses_our_password_is_not_ours(running: Path) -> None:
+    assert listeners_mpd.find(f"wrong@{running}", {}) is None
+
+
 def test_an_mpd_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     assert listeners_mpd.find(str(tmp_path / "absent"), {}) is None
 

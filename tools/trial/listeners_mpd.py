@@ -55,18 +55,19 @@ class ListenersMpd:
 def find(configured: str | None, variables: Mapping[str, str]) -> ListenersMpd | None:
     """Return the first MPD that answers among the places where mpc would look."""
     for address in candidates(configured, variables):
-        if greets(address):
-            try:
-                return ListenersMpd(address, _connected(address))
-            except (mpd.MPDError, OSError):
-                continue
+        client = mpd.MPDClient()
+        if greets(address) and _connects(client, address):
+            return ListenersMpd(address, client)
     return None
 
 
-def _connected(address: Address) -> mpd.MPDClient:
-    client = mpd.MPDClient()
+def _connects(client: mpd.MPDClient, address: Address) -> bool:
     client.timeout = TIMEOUT_SECONDS
-    client.connect(address.host, None if address.is_socket else address.port)
-    if address.password:
-        client.password(address.password)
-    return client
+    try:
+        client.connect(address.host, None if address.is_socket else address.port)
+        if address.password:
+            client.password(address.password)
+    except (mpd.MPDError, OSError):
+        client.disconnect()
+        return False
+    return True
