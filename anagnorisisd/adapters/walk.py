@@ -83,6 +83,9 @@ class Walk:
         """Walk one file or folder; links to folders are left as they are."""
         if self._rules.skips_any(uri):
             return
+        if self._is_another_way_in(uri):
+            self._unknown.append(uri)
+            return
         try:
             status = os.stat(f"{self._root}/{uri}")  # noqa: PTH116
         except (FileNotFoundError, NotADirectoryError):
@@ -167,6 +170,12 @@ class Walk:
             self._unusable[uri] = reason_of(error)
         else:
             self._files[uri] = FileStamp(status.st_size, status.st_mtime_ns)
+
+    def _is_another_way_in(self, uri: Uri) -> bool:
+        """Return whether `uri` leads through a link back into the folder."""
+        folder = os.path.dirname(f"{self._root}/{uri}")  # noqa: PTH120
+        real = os.path.realpath(folder)
+        return real != folder and f"{real}/".startswith(f"{self._root}/")
 
     def _leave_link(self, uri: Uri) -> None:
         self._linked[uri] = os.path.realpath(f"{self._root}/{uri}")

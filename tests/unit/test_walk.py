@@ -128,6 +128,8 @@ def test_a_link_above_the_root_does_not_bring_it_in_again(tmp_path: Path) -> Non
     (root / "up").symlink_to("..")
 
     assert found(root) == {"a.mp3", "up/other/b.mp3"}
+    assert set(compare(root, below="up/other").changed) == {"up/other/b.mp3"}
+    assert compare(root, below="up/music/a.mp3").changed == {}
 
 
 def test_linked_files_count_and_broken_links_have_a_reason(tmp_path: Path) -> None:
