@@ -14,7 +14,7 @@ Silent windows are left out. Memory is bounded by `LONGEST_READ_SECONDS` of mono
 """
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import groupby
 from typing import Any
 
@@ -142,7 +142,9 @@ def _read(container: Any, start: float, seconds: float) -> list[Piece]:
 
 
 def _seek(container: Any, stream: Any, seconds: float) -> None:
-    container.seek(int(seconds / stream.time_base), stream=stream)
+    # What cannot be sought in is read on from where it is, which is never beyond the window.
+    with suppress(av.error.FFmpegError):
+        container.seek(int(seconds / stream.time_base), stream=stream)
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:

@@ -6,16 +6,14 @@ intervals its notes form, whatever the key. Of these, mean and deviation over th
 of differences are left out: they are noise, and spoil the neighbours.
 """
 
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
-from anagnorisisd.ml import filters, spectral
+from anagnorisisd.ml import spectral
 from anagnorisisd.ml.arrays import Samples, Vector
-from anagnorisisd.ml.filters import MFCCS, RATE, Filters
+from anagnorisisd.ml.filters import MFCCS, RATE, Filters, filters
 from anagnorisisd.ml.settings import Settings
 from anagnorisisd.ml.spectral import HOP, Frames
 
@@ -31,16 +29,11 @@ STAMP = EmbedderStamp(name="features", version="1", dimension=206)
 
 def offer(settings: Settings) -> Recipe:
     """Return how features are made: one process per core, each reading and computing."""
-    stage = Stage(
-        target=f"{__name__}:embed",
-        arguments=(str(settings.cache_directory),),
-        workers=settings.cores,
-        threads=1,
-    )
+    stage = Stage(f"{__name__}:embed", arguments=(), workers=settings.cores, threads=1)
     return Recipe(STAMP, (stage,))
 
 
-def embed(path: str, cache_directory: str) -> Vector:
+def embed(path: str) -> Vector:
     """Return the vector, `[STAMP.dimension]` finite float32, of the file at `path`.
 
     Raises:
@@ -51,23 +44,19 @@ def embed(path: str, cache_directory: str) -> Vector:
     from anagnorisisd.ml.decode import read_windows
 
     windows = read_windows(path, rate=RATE, seconds=WINDOW_SECONDS, count=WINDOWS)
-    return describe(windows, _filters(cache_directory))
+    return describe(windows)
 
 
-def describe(windows: Samples, bank: Filters) -> Vector:
+def describe(windows: Samples) -> Vector:
     """Return the vector of the windows, `[windows, samples]` at `RATE`."""
-    each = np.stack([_describe_window(window, bank) for window in windows])
+    each = np.stack([_describe_window(window) for window in windows])
     return np.concatenate([each.mean(axis=0), each.std(axis=0)]).astype(np.float32)
 
 
-@cache
-def _filters(cache_directory: str) -> Filters:
-    return filters.load(Path(cache_directory))
-
-
-def _describe_window(samples: Samples, bank: Filters) -> Frames:
+def _describe_window(samples: Samples) -> Frames:
     # Anything shorter has too few frames to speak of deviations.
     samples = np.pad(samples, (0, max(0, RATE - len(samples))))
+    bank = filters()
     spectrum = spectral.magnitudes(samples, bank)
     bands = spectral.log_mel(spectrum, bank)
     onsets = spectral.onset_strength(bands)

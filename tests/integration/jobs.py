@@ -1,6 +1,7 @@
 """What the tests let worker processes do."""
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from anagnorisisd.errors import EmbeddingFailed
+from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 
 
 class Stubborn(Exception):
@@ -68,3 +69,43 @@ def manners() -> dict[str, Any]:
         "threads": os.environ["OMP_NUM_THREADS"],
         "heavy": sorted({"torch", "librosa"} & set(sys.modules)),
     }
+
+
+def die_with(path: str) -> None:
+    die()
+
+
+def fail_with(path: str) -> None:
+    fail()
+
+
+def stumble(path: str) -> None:
+    raise ZeroDivisionError("by nothing")
+
+
+def lose_the_disk(path: str) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def miss(path: str) -> None:
+    raise FileNotFoundError("gone")
+
+
+def be_unusable(path: str) -> None:
+    raise EmbedderUnusable("weights are damaged")
+
+
+def not_finite(path: str) -> list[float]:
+    return [0.0, float("nan")]
+
+
+def wrong_shape(path: str) -> list[float]:
+    return [0.0]
+
+
+def measure(path: str) -> list[float]:
+    return [len(path), 1.0]
+
+
+def double(values: list[float]) -> list[float]:
+    return [2 * value for value in values]

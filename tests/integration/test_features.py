@@ -1,0 +1,201 @@
+"""The feature embedder, from files through worker processes to vectors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from anagnorisisd.adapters.embedders import WorkerEmbedder
+from anagnorisisd.config.schema import Embedding
+from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
+from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
+from anagnorisisd.ml import features, registry
+from anagnorisisd.ml.arrays import Vector
+from anagnorisisd.ml.filters import RATE
+from anagnorisisd.ml.settings import Settings
+from tests.support.media import encoded
+from tests.support.songs import calm, make_songs, wild
+from tests.support.until import until
+
+JOBS = "tests.integration.jobs"
+
+
+@pytest.fixture
+async def embedder(tmp_path: Path) -> AsyncIterator[WorkerEmbedder]:
+    wishes = Settings(Embedding(workers=2), tmp_path / "models", tmp_path / "cache")
+    made = WorkerEmbedder(registry.choose(wishes), idle_seconds=60, timeout_seconds=60)
+    yield made
+    await made.close()
+
+
+async def test_songs_of_a_kind_are_near_each_other(
+    embedder: WorkerEmbedder, tmp_path: Path
+) -> None:
+    uris = make_songs(tmp_path, 4)
+
+    vectors = np.stack(await asyncio.gather(*(embedder.embed(str(tmp_path / uri)) for uri in uris)))
+
+    assert vectors.shape == (8, embedder.stamp.dimension)
+    scaled = (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-9)
+    distances = np.linalg.norm(scaled[:, np.newaxis] - scaled, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    nearest = distances.argmin(axis=1)
+    assert (nearest % 2 == np.arange(8) % 2).all()
+
+
+async def test_damaged_files_fail_with_a_reason_and_good_ones_do_not(
+    embedder: WorkerEmbedder, tmp_path: Path
+) -> None:
+    good = {f"good {kind}": encoded(kind, seconds=2.0) for kind in ("mp3", "flac", "ogg", "m4a")}
+    bad = {f"bad {number}": damaged for number, damaged in enumerate(_damaged(good))}
+    for name, content in {**good, **bad}.items():
+        (tmp_path / name).write_bytes(content)
+
+    results = await asyncio.gather(
+        *(embedder.embed(str(tmp_path / name)) for name in [*good, *bad]), return_exceptions=True
+    )
+
+    for result in results[: len(good)]:
+        assert isinstance(result, np.ndarray)
+    for result in results[len(good) :]:
+        if isinstance(result, BaseException):
+            assert isinstance(result, EmbeddingFailed)
+            assert result.permanent
+            assert str(result)
+        else:
+            assert np.isfinite(result).all()
+
+
+def _damaged(good: dict[str, bytes]) -> list[bytes]:
+    """Cut off, overwritten, shifted, mixed up, in every format."""
+    rng = np.random.default_rng(0)
+    damaged = []
+    for content in good.values():
+        noise = rng.integers(0, 256, len(content), np.uint8).tobytes()
+        third = len(content) // 3
+        damaged += [
+            content[:100],
+            content[third:],
+            content[:third] + noise[:third] + content[2 * third :],
+            content[:third] + bytes(third) + content[2 * third :],
+            noise[:64] + content[64:],
+            content[:64] + noise[64:],
+            bytes(byte ^ (0x55 if index % 97 == 0 else 0) for index, byte in enumerate(content)),
+            content[::-1],
+        ]
+    return damaged
+
+
+def test_a_lossless_copy_is_the_same_and_a_good_lossy_one_nearly(tmp_path: Path) -> None:
+    songs = [wild(number) if number % 2 else calm(number) for number in range(8)]
+    library = np.stack([_embed(tmp_path / "song.wav", song) for song in songs])
+    centre = library.mean(axis=0)
+    for song, vector in zip(songs, library, strict=True):
+        lossless = _embed(tmp_path / "song.flac", song)
+        assert (lossless == vector).all()
+        lossy = _embed(tmp_path / "song.mp3", song)
+        assert _cosine(lossy - centre, vector - centre) > 0.98
+
+
+def _embed(path: Path, song: NDArray[np.float64]) -> Vector:
+    best = {"compression_level": 0.0, "bitrate_mode": "CONSTANT"} if path.suffix == ".mp3" else {}
+    samples = (soxr.resample(song, RATE, 2 * RATE).clip(-1, 1) * 32767).astype(np.int16)
+    soundfile.write(path, samples, 2 * RATE, **best)
+    return features.embed(str(path))
+
+
+def _cosine(one: Vector, other: Vector) -> float:
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+def test_loudness_and_key_matter_less_than_kind() -> None:
+    calm_one, louder, other = (
+        features.describe(np.asarray(song[np.newaxis, : 5 * RATE], np.float32))
+        for song in (calm(0), calm(0) * 2, wild(1))
+    )
+
+    assert np.linalg.norm(calm_one - louder) < np.linalg.norm(calm_one - other)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seconds=st.floats(0.1, 1.5),
+    scale=st.sampled_from([1e-4, 1e-2, 1.0]),
+    seed=st.integers(0, 5),
+    sparse=st.booleans(),
+)
+def test_whatever_is_heard_the_vector_is_finite(
+    seconds: float, scale: float, seed: int, sparse: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    samples = rng.uniform(-scale, scale, round(seconds * RATE)).astype(np.float32)
+    if sparse:
+        samples[rng.random(len(samples)) > 0.001] = 0.0
+
+    vector = features.describe(samples[np.newaxis])
+
+    assert vector.shape == (features.STAMP.dimension,)
+    assert vector.dtype == np.float32
+    assert np.isfinite(vector).all()
+
+
+async def test_workers_leave_when_idle_and_come_back(tmp_path: Path) -> None:
+    make_songs(tmp_path, 1)
+    wishes = Settings(Embedding(workers=1), tmp_path, tmp_path)
+    embedder = WorkerEmbedder(registry.choose(wishes), idle_seconds=0.05, timeout_seconds=60)
+    try:
+        first = await embedder.embed(str(tmp_path / "song 00.flac"))
+        await until(lambda: not _workers())
+        second = await embedder.embed(str(tmp_path / "song 00.flac"))
+    finally:
+        await embedder.close()
+    assert (first == second).all()
+
+
+def _workers() -> list[psutil.Process]:
+    return [
+        child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())
+    ]
+
+
+def _recipe(*targets: str) -> Recipe:
+    stages = tuple(Stage(f"{JOBS}:{target}", (), workers=1, threads=1) for target in targets)
+    return Recipe(EmbedderStamp("test", "1", 2), stages)
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "text"),
+    [
+        ("die_with", EmbeddingFailed, "died during this task"),
+        ("fail_with", EmbeddingFailed, "no sound in it"),
+        ("stumble", EmbeddingFailed, "ZeroDivisionError: by nothing"),
+        ("lose_the_disk", EmbeddingFailed, "Input/output error"),
+        ("not_finite", EmbeddingFailed, "not finite"),
+        ("wrong_shape", EmbeddingFailed, "shape"),
+        ("miss", FileNotFoundError, "gone"),
+        ("be_unusable", EmbedderUnusable, "weights"),
+    ],
+)
+async def test_every_trouble_has_its_error(target: str, error: type[Exception], text: str) -> None:
+    embedder = WorkerEmbedder(_recipe(target), idle_seconds=60, timeout_seconds=60)
+    try:
+        with pytest.raises(error, match=text):
+            await embedder.embed("/music/song.mp3")
+    finally:
+        await embedder.close()
+
+
+async def test_stages_hand_on_what_they_made() -> None:
+    embedder = WorkerEmbedder(_recipe("measure", "double"), idle_seconds=60, timeout_seconds=60)
+    try:
+        assert (await embedder.embed("12345")).tolist() == [10.0, 2.0]
+    finally:
+        await embedder.close()
