@@ -18,7 +18,7 @@ BATCH_FILES = 200
 READ_TARGET = "anagnorisisd.adapters.media_file:read_many"
 BATCH_TIMEOUT_SECONDS = 600.0
 """For a batch; slow disks and network shares are forgiven a lot."""
-FILE_TIMEOUT_SECONDS = 60.0
+FILE_TIMEOUT_SECONDS = 300.0
 """For a file that is tried alone, after its batch was lost."""
 
 
@@ -80,10 +80,10 @@ class MusicFolder:
             await asyncio.gather(*ahead, return_exceptions=True)
 
     async def _read_batch(self, uris: Sequence[Uri]) -> Sequence[ScannedFile]:
-        try:
-            return await self._read_together(uris, BATCH_TIMEOUT_SECONDS)
-        except WorkerLost:
-            return [file for uri in uris for file in await self._read_alone(uri)]
+        if len(uris) > 1:
+            with suppress(WorkerLost):
+                return await self._read_together(uris, BATCH_TIMEOUT_SECONDS)
+        return [file for uri in uris for file in await self._read_alone(uri)]
 
     async def _read_alone(self, uri: Uri) -> Sequence[ScannedFile]:
         try:

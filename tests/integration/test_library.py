@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -324,6 +324,36 @@ async def test_worker_processes_read_and_survive(
     )
 
     assert (await scan(library)).added == 3
+    await workers.close()
+
+
+class Fragile(ThreadPoolExecutor):
+    """An executor that breaks whenever it is to read the file called `fatal.mp3`."""
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        """Hand `fn` to the thread, or break as a pool does whose process died."""
+        if "fatal.mp3" in str(args):
+            broken: Future[object] = Future()
+            broken.set_exception(BrokenExecutor())
+            return broken
+        return super().submit(fn, *args, **kwargs)
+
+
+async def test_a_file_that_kills_its_reader_costs_only_itself(
+    root: Path, stores: Stores, events: Events, clock: FakeClock
+) -> None:
+    for name in ("1", "fatal", "2"):
+        write_song(root / f"{name}.mp3", seed=len(name))
+    workers = WorkerPool(name="reading", size=1, idle_seconds=5, executors=partial(Fragile, 1))
+    folder = MusicFolder(root, CONFIG, workers)
+    library = Library(
+        stores.library, folder, NoWatcher(), events=events, clock=clock, config=CONFIG
+    )
+
+    await scan(library)
+
+    assert await present(stores) == {"1.mp3", "2.mp3"}
+    assert set(await problems(stores)) == {"fatal.mp3"}
     await workers.close()
 
 
