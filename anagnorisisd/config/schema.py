@@ -113,7 +113,7 @@ class Training(Section):
     time: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "03:30"
     timezone: str | None = None
     minimum_ratings: Annotated[int, Field(ge=2)] = 10
-    learn_after_seconds: Seconds = 1.0
+    learn_after_seconds: Seconds = 0.5
 
 
 class Ratings(Section):
@@ -127,11 +127,21 @@ class Ratings(Section):
     channel: str = "anagnorisis"
 
 
+class Tcp(Section):
+    """TCP for clients on other machines; off without an address."""
+
+    address: str | None = None
+    token_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
 class Rpc(Section):
     """Where the gRPC service listens."""
 
     socket: Path | None = None
     share_with_group: bool = False
+    tcp: Tcp = Tcp()
 
 
 class State(Section):

@@ -40,9 +40,7 @@ class Tracks:
             case "current":
                 return await self._targets.current()
             case _:
-                raise InvalidValue(
-                    "target", "set track_id, uri, mpd_uri, song_id or current"
-                )
+                raise InvalidValue("target", "set track_id, uri, mpd_uri, song_id or current")
 
     async def find(self, target: Target) -> Track:
         """Return the track that a request means; raises as `meant`."""

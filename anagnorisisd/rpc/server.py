@@ -1,11 +1,11 @@
 """The gRPC server: what it listens on, and the limits that keep one caller from hurting others."""
 
 import logging
-from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -24,6 +24,7 @@ from anagnorisis.v1 import (
 )
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.errors import ConfigError
+from anagnorisisd.rpc import tcp
 from anagnorisisd.rpc.daemon import DaemonServicer
 from anagnorisisd.rpc.errors import ErrorTranslation
 from anagnorisisd.rpc.evaluator import EvaluatorServicer
@@ -47,7 +48,11 @@ MOST_CALLS = 1000
 
 GRACE_SECONDS = 1.0
 
-PACKAGES = (daemon_pb2, evaluator_pb2, library_pb2, pick_pb2, rating_pb2)
+NAMES = tuple(
+    service.full_name
+    for package in (daemon_pb2, evaluator_pb2, library_pb2, pick_pb2, rating_pb2)
+    for service in package.DESCRIPTOR.services_by_name.values()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,53 +73,62 @@ class RpcServer:
         self._config = config
         self._socket = socket
         self._servicers = servicers
-        self._held = ExitStack()
         self._health = health.aio.HealthServicer()
-        self._server: aio.Server | None = None
+        self._held = AsyncExitStack()
 
     async def start(self) -> None:
         """Listen and answer.
 
         Raises:
             AlreadyRunning: another daemon listens on the socket.
-            ConfigError: what is configured cannot be listened on.
+            ConfigError: what is configured cannot be listened on, or should not be.
         """
-        with ExitStack() as held:
+        door = tcp.door(self._config.tcp)
+        async with AsyncExitStack() as held:
             held.enter_context(reserved(self._socket))
-            server = aio.server(
-                interceptors=(ErrorTranslation(),),
-                options=LIMITS,
-                maximum_concurrent_rpcs=MOST_CALLS,
-            )
-            names = self._register(server)
-            self._bind(server)
-            await server.start()
+            # The kernel takes the socket's mode from the umask at the moment of binding; a chmod
+            # afterwards would leave a gap.
+            with narrow(0o660 if self._config.share_with_group else 0o600):
+                await self._serve(held, f"unix:{self._socket}")
+            if door is not None:
+                keeper = tcp.Doorkeeper(door.token)
+                await self._serve(held, door.address, (keeper,), door.credentials)
             self._held = held.pop_all()
-        self._server = server
-        for name in ("", *names):
+        for name in ("", *NAMES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        log.info("listening on %s", self._socket)
 
     async def stop(self) -> None:
         """Refuse new calls, let those under way end within a second, and remove the socket."""
-        if self._server is None:
-            return
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(GRACE_SECONDS)
-        await all_settled()
-        self._held.close()
-        self._server = None
+        await self._held.aclose()
 
-    def _bind(self, server: aio.Server) -> None:
-        # The kernel takes the socket's mode from the umask at the moment of binding; a chmod
-        # afterwards would leave a gap.
-        with narrow(0o660 if self._config.share_with_group else 0o600):
-            try:
-                server.add_insecure_port(f"unix:{self._socket}")
-            except RuntimeError as error:
-                raise ConfigError([f"rpc.socket: cannot listen on {self._socket}"]) from error
+    async def _serve(
+        self,
+        held: AsyncExitStack,
+        address: str,
+        guards: tuple[aio.ServerInterceptor, ...] = (),
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        """Start a server on one address; `held` stops it."""
+        server = aio.server(
+            interceptors=(*guards, ErrorTranslation()),
+            options=LIMITS,
+            maximum_concurrent_rpcs=MOST_CALLS,
+        )
+        self._register(server)
+        try:
+            if credentials is None:
+                server.add_insecure_port(address)
+            else:
+                server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise ConfigError([f"rpc: cannot listen on {address}; is it taken?"]) from error
+        await server.start()
+        held.push_async_callback(all_settled)
+        held.push_async_callback(server.stop, GRACE_SECONDS)
+        log.info("listening on %s", address)
 
-    def _register(self, server: aio.Server) -> Sequence[str]:
+    def _register(self, server: aio.Server) -> None:
         parts = self._servicers
         rating_pb2_grpc.add_RatingServiceServicer_to_server(parts.ratings, server)
         library_pb2_grpc.add_LibraryServiceServicer_to_server(parts.library, server)
@@ -122,12 +136,6 @@ class RpcServer:
         evaluator_pb2_grpc.add_EvaluatorServiceServicer_to_server(parts.evaluators, server)
         daemon_pb2_grpc.add_DaemonServiceServicer_to_server(parts.daemon, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = [
-            service.full_name
-            for package in PACKAGES
-            for service in package.DESCRIPTOR.services_by_name.values()
-        ]
         reflection.enable_server_reflection(
-            (*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+            (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
         )
-        return names

@@ -47,12 +47,13 @@ def _places() -> list[str]:
 
 def add_options(parser: ArgumentParser) -> None:
     """Add the options that say where the daemon is; those before a verb hold for it too."""
-    parser.add_argument(
-        "--socket",
-        metavar="PATH",
-        default=SUPPRESS,
-        help="socket of the daemon (default: $ANAGNORISIS_SOCKET, else the usual places)",
-    )
+    for option, metavar, summary in (
+        ("socket", "PATH", "socket of the daemon (default: $ANAGNORISIS_SOCKET, else as usual)"),
+        ("address", "HOST:PORT", "a daemon on another machine ($ANAGNORISIS_ADDRESS)"),
+        ("token-file", "PATH", "file that holds its token ($ANAGNORISIS_TOKEN_FILE)"),
+        ("certificate", "PATH", "certificate to trust there ($ANAGNORISIS_CERTIFICATE)"),
+    ):
+        parser.add_argument(f"--{option}", metavar=metavar, default=SUPPRESS, help=summary)
 
 
 @contextmanager
@@ -60,12 +61,31 @@ def connected(arguments: Namespace) -> "Iterator[grpc.Channel]":
     """Open a channel to the daemon, and turn what goes wrong on it into `Failed`."""
     import grpc
 
-    socket = getattr(arguments, "socket", None) or default_socket()
+    place, opened = _opened(arguments)
     try:
-        with grpc.insecure_channel(f"unix:{os.path.abspath(socket)}") as channel:
+        with opened as channel:
             yield channel
     except grpc.RpcError as error:
-        raise _failed(error, socket) from error
+        raise _failed(error, place) from error
+
+
+def _opened(arguments: Namespace) -> "tuple[str, grpc.Channel]":
+    """Return where the daemon should be, and a channel to it; a socket that is named wins."""
+    import grpc
+
+    socket = getattr(arguments, "socket", None)
+    address = _option(arguments, "address")
+    if address and not socket:
+        from anagnorisis import remote
+
+        token_file, trusted = _option(arguments, "token_file"), _option(arguments, "certificate")
+        return address, remote.channel(remote.Place(address, token_file, trusted))
+    place = socket or default_socket()
+    return place, grpc.insecure_channel(f"unix:{os.path.abspath(place)}")
+
+
+def _option(arguments: Namespace, name: str) -> str | None:
+    return getattr(arguments, name, None) or os.environ.get(f"ANAGNORISIS_{name.upper()}")
 
 
 def _failed(error: "grpc.RpcError", place: str) -> Failed:

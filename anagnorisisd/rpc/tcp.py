@@ -1,0 +1,112 @@
+"""TCP, for clients on other machines: only with a token, and off loopback only with TLS."""
+
+import hmac
+import ipaddress
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc import aio
+
+from anagnorisisd.config.schema import Tcp
+from anagnorisisd.errors import ConfigError
+
+SHORTEST_TOKEN = 16
+BEARER = "Bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where to listen, what opens it, and how it is encrypted, `None` meaning not at all."""
+
+    address: str
+    token: bytes
+    credentials: grpc.ServerCredentials | None
+
+
+def door(config: Tcp) -> Door | None:
+    """Return what is configured, `None` when TCP is off.
+
+    Raises:
+        ConfigError: TCP is on, but anybody could use it or listen in.
+    """
+    if config.address is None:
+        return None
+    host = _host(config.address)
+    if config.token_file is None:
+        raise ConfigError(["rpc.tcp.token_file: TCP needs a token; name a file that holds one"])
+    token = _token(config.token_file)
+    if config.certificate and config.key:
+        pair = (_read("key", config.key), _read("certificate", config.certificate))
+        return Door(config.address, token, grpc.ssl_server_credentials([pair]))
+    if config.certificate or config.key:
+        raise ConfigError(["rpc.tcp: certificate and key belong together; name both or neither"])
+    if not _is_loopback(host):
+        raise ConfigError(
+            [f"rpc.tcp.certificate: {config.address} can be reached from outside, so it needs TLS"]
+        )
+    return Door(config.address, token, None)
+
+
+class Doorkeeper(aio.ServerInterceptor):
+    """Lets calls pass that carry the token, in the header `authorization: Bearer TOKEN`."""
+
+    def __init__(self, token: bytes) -> None:
+        self._token = token
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Refuse calls without the token, whatever method they are for."""
+        given = dict(handler_call_details.invocation_metadata or ()).get("authorization", "")
+        # Compared in constant time: how long it takes says nothing about the token.
+        if hmac.compare_digest(str(given).encode(), BEARER.encode() + self._token):
+            return await continuation(handler_call_details)
+        return grpc.unary_unary_rpc_method_handler(_refuse)
+
+
+async def _refuse(request: bytes, context: aio.ServicerContext[Any, Any]) -> None:
+    await context.abort(
+        grpc.StatusCode.UNAUTHENTICATED,
+        "this needs the daemon's token: send the header `authorization: Bearer TOKEN`",
+    )
+
+
+def _host(address: str) -> str:
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 1 << 16):
+        raise ConfigError([f"rpc.tcp.address: {address!r} is not host:port"])
+    return host.strip("[]")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _token(path: Path) -> bytes:
+    token = _read("token_file", path).strip()
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise ConfigError([f"rpc.tcp.token_file: {path} can be read by others; chmod 600 {path}"])
+    if len(token) < SHORTEST_TOKEN or not token.isascii():
+        raise ConfigError(
+            [
+                f"rpc.tcp.token_file: {path} must hold {SHORTEST_TOKEN} plain characters or more; "
+                f"openssl rand -hex 32 > {path}"
+            ]
+        )
+    return token
+
+
+def _read(field: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError([f"rpc.tcp.{field}: {path}: {error.strerror}"]) from error

@@ -1,0 +1,79 @@
+"""Reaching a daemon on another machine: TLS, and the token with every call."""
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import grpc
+
+from anagnorisis.connection import USAGE, Failed
+
+
+class Place(NamedTuple):
+    """Where the daemon is, the file that holds its token, and the certificate to trust."""
+
+    address: str
+    token_file: str | None
+    certificate: str | None
+
+
+def channel(place: Place) -> grpc.Channel:
+    """Open a channel; off loopback it is encrypted, so that nobody hears the token.
+
+    Raises:
+        Failed: the token or the certificate cannot be read.
+    """
+    if place.token_file is None:
+        raise Failed("name the file that holds the daemon's token with --token-file", USAGE)
+    token = _read(place.token_file).decode().strip()
+    return grpc.intercept_channel(_plain_or_encrypted(place), _Bearer(token))
+
+
+def _plain_or_encrypted(place: Place) -> grpc.Channel:
+    if place.certificate is None and _is_loopback(place.address):
+        return grpc.insecure_channel(place.address)
+    trusted = _read(place.certificate) if place.certificate else None
+    return grpc.secure_channel(place.address, grpc.ssl_channel_credentials(trusted))
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise Failed(f"{path}: {error.strerror}", USAGE) from error
+
+
+class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    def __init__(self, token: str) -> None:
+        self._header = ("authorization", f"Bearer {token}")
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        return continuation(_Details.with_header(client_call_details, self._header), request)
+
+    def intercept_unary_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        return continuation(_Details.with_header(client_call_details, self._header), request)
+
+
+class _Details(grpc.ClientCallDetails):
+    """Call details with one more header; grpc reads them by name and has no class of its own."""
+
+    @classmethod
+    def with_header(cls, details: Any, header: tuple[str, str]) -> "_Details":
+        more = cls()
+        for name in ("method", "timeout", "credentials", "wait_for_ready", "compression"):
+            setattr(more, name, getattr(details, name, None))
+        more.metadata = (*(details.metadata or ()), header)
+        return more
