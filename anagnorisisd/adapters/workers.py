@@ -64,10 +64,14 @@ class LocalProcess(ProcessPoolExecutor):
 
     def kill_workers(self) -> None:
         """End the process at once, whatever it is doing; its task ends as broken."""
-        # Python 3.14 has this as a public method; until then the attribute is the only way.
-        for process in list((self._processes or {}).values()):
+        for process in self.processes():
             process.kill()
         self.shutdown(wait=False, cancel_futures=True)
+
+    def processes(self) -> list[multiprocessing.Process]:
+        """Return the process as a list, which is empty when there is none."""
+        # Python 3.14 can kill workers by a public method; until then the attribute is the only way.
+        return list((self._processes or {}).values())
 
 
 class WorkerPool:
@@ -126,10 +130,12 @@ class WorkerPool:
         """End all workers now, and wait until they are gone."""
         self._closed = True
         executors = [*self._working, *self._resting]
+        local = [executor for executor in executors if isinstance(executor, LocalProcess)]
+        processes = [process for executor in local for process in executor.processes()]
         for executor in executors:
             self._abandon(executor)
-        for executor in executors:
-            await asyncio.to_thread(executor.shutdown, wait=True)
+        for process in processes:
+            await asyncio.to_thread(process.join)
 
     def _begin(self, target: str, args: tuple[Any, ...]) -> tuple[Executor, asyncio.Future[Any]]:
         # The loop's own thread starts the processes: the kernel's parent-death signal is sent
