@@ -4,6 +4,7 @@ Only this module knows adapters and services at once. Everything that has to be 
 in the reverse order of its opening, however the daemon ends.
 """
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -50,8 +51,6 @@ from anagnorisisd.services.similar import Similar
 from anagnorisisd.services.targets import Targets
 from anagnorisisd.services.training import Training
 
-READERS = 2
-"""Processes that read tags and hash audio during a scan; the disk is the limit, not they."""
 READER_IDLE_SECONDS = 5.0
 EVALUATOR_IDLE_SECONDS = 60.0
 
@@ -85,7 +84,11 @@ async def assembled(config: Config, places: Places, screen: Screen | None) -> As
         clock = SystemClock()
         events = Events(clock)
 
-        readers = WorkerPool(name="reading", size=READERS, idle_seconds=READER_IDLE_SECONDS)
+        readers = WorkerPool(
+            name="reading",
+            size=len(os.sched_getaffinity(0)),
+            idle_seconds=READER_IDLE_SECONDS,
+        )
         stack.push_async_callback(readers.close)
         library = Library(
             stores.library,
