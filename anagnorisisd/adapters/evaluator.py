@@ -25,6 +25,10 @@ class WorkerEvaluator:
     def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
 
+    async def wake(self) -> None:
+        """Start the worker and let it import what it needs."""
+        await self._workers.run(f"{TASKS}:wake", timeout_seconds=TASK_SECONDS)
+
     async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
         """Let the candidates compete on `examples` and return the best, fitted on all of them."""
         answer = await self._workers.run(
@@ -61,3 +65,17 @@ class WorkerEvaluator:
             f"{TASKS}:influences", model, track, count, timeout_seconds=TASK_SECONDS
         )
         return cast("list[tuple[str, float]]", answer)
+
+    async def parts(self, model: bytes, track: Described) -> dict[str, float]:
+        """Return the share, 0 to 1, that sound, artist and so on have in a prediction."""
+        answer = await self._workers.run(
+            f"{TASKS}:parts", model, track, timeout_seconds=TASK_SECONDS
+        )
+        return cast("dict[str, float]", answer)
+
+    async def suggest(self, model: bytes | None, tracks: Described, count: int) -> list[str]:
+        """Return the ids of those `tracks` whose ratings would teach the most, best first."""
+        answer = await self._workers.run(
+            f"{TASKS}:suggest", model, tracks, count, timeout_seconds=TASK_SECONDS
+        )
+        return cast("list[str]", answer)

@@ -6,6 +6,7 @@ Errors are mean absolute errors in rating points on held-out ratings.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,24 @@ class Described:
 
     def __len__(self) -> int:
         return len(self.track_ids)
+
+    def take(self, rows: Sequence[int]) -> Self:
+        """Return some of the tracks."""
+        return type(self)(
+            [self.track_ids[row] for row in rows],
+            self.vectors[rows],
+            [self.tags[row] for row in rows],
+            [self.uris[row] for row in rows],
+        )
+
+    def joined(self, others: Self) -> Self:
+        """Return these tracks and `others` after them."""
+        return type(self)(
+            [*self.track_ids, *others.track_ids],
+            np.concatenate([self.vectors, others.vectors]),
+            [*self.tags, *others.tags],
+            [*self.uris, *others.uris],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,10 @@ class Preference(Protocol):
 class Evaluator(Protocol):
     """Learns from ratings, and rates."""
 
+    async def wake(self) -> None:
+        """Get ready, so that what is asked for in a moment is answered sooner."""
+        ...
+
     async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
         """Let the candidates compete on `examples` and return the best, fitted on all of them."""
         ...
@@ -82,5 +86,16 @@ class Evaluator(Protocol):
         """Return the rated tracks (ids) that shaped the prediction of one track most.
 
         Each comes with its share of all influence, 0 to 1, the largest first.
+        """
+        ...
+
+    async def parts(self, model: bytes, track: Described) -> dict[str, float]:
+        """Return the share, 0 to 1, that sound, artist and so on have in a prediction."""
+        ...
+
+    async def suggest(self, model: bytes | None, tracks: Described, count: int) -> list[str]:
+        """Return the ids of those `tracks` whose ratings would teach the most, best first.
+
+        Without a model everything is taken to be unknown.
         """
         ...

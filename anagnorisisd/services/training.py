@@ -34,6 +34,7 @@ from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.scheduler import Scheduler
 from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore, RatingStore
 from anagnorisisd.ports.workers import Evaluator
+from anagnorisisd.services.curiosity import INFLUENCES, Curiosity
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.following import Followed
 from anagnorisisd.services.learning import Learning
@@ -41,7 +42,6 @@ from anagnorisisd.services.learning import Learning
 log = logging.getLogger(__name__)
 
 MOST_OF_THE_RATED = 0.9
-INFLUENCES = 5
 
 
 class Training:
@@ -79,6 +79,13 @@ class Training:
             clock=clock,
             stamp=stamp,
             minimum_ratings=config.minimum_ratings,
+        )
+        self.curiosity = Curiosity(
+            ratings=ratings,
+            embeddings=embeddings,
+            evaluators=evaluators,
+            evaluator=evaluator,
+            stamp=stamp,
         )
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -144,18 +151,8 @@ class Training:
     async def influences(
         self, track_id: TrackId, count: int = INFLUENCES
     ) -> Sequence[tuple[TrackId, float]]:
-        """Return the rated tracks that shaped a predicted rating most, with their shares.
-
-        Empty where there is no prediction, or where the evaluator cannot say.
-        """
-        current = await self._learning.in_charge()
-        if current is None:
-            return []
-        model = await self._evaluators.blob(current.version)
-        async for track in self._embeddings.described(self._stamp, only=[track_id]):
-            found = await self._evaluator.influences(model, track, count)
-            return [(TrackId(rated), share) for rated, share in found]
-        return []
+        """Return the rated tracks that shaped a predicted rating most, with their shares."""
+        return await self.curiosity.influences(track_id, count)
 
     async def _listen(self) -> None:
         with self._events.subscribe() as news:
@@ -167,10 +164,14 @@ class Training:
                     self._wake.set()
 
     async def _react(self) -> None:
+        patience = self._config.learn_after_seconds
         while True:
             await self._wake.wait()
+            woken = self._clock.monotonic()
+            if await self._learning.in_charge() is not None:
+                await self._evaluator.wake()
             # A moment's patience: ratings and embeddings tend to come in groups.
-            await self._clock.sleep(self._config.learn_after_seconds)
+            await self._clock.sleep(max(0.0, woken + patience - self._clock.monotonic()))
             self._wake.clear()
             await self._catch_up()
 

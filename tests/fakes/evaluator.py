@@ -24,6 +24,9 @@ class InlineEvaluator:
         """Say whether a training has begun."""
         return self.trainings > 0
 
+    async def wake(self) -> None:
+        """Be awake already."""
+
     async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
         """Let the candidates compete."""
         self.trainings += 1
@@ -49,3 +52,11 @@ class InlineEvaluator:
     ) -> list[tuple[str, float]]:
         """Return what shaped the prediction of one track."""
         return tasks.influences(model, track, count)
+
+    async def parts(self, model: bytes, track: Described) -> dict[str, float]:
+        """Return the share of each part."""
+        return tasks.parts(model, track)
+
+    async def suggest(self, model: bytes | None, tracks: Described, count: int) -> list[str]:
+        """Return the tracks that would teach the most."""
+        return tasks.suggest(model, tracks, count)

@@ -465,3 +465,35 @@ async def test_a_model_that_cannot_be_read_is_replaced(bench: Bench) -> None:
 
     assert result.outcome is Outcome.PROMOTED
     assert liked_above_disliked(await bench.predicted())
+
+
+async def test_parts_say_what_a_prediction_rests_on(bench: Bench) -> None:
+    training = bench.training()
+    await bench.embed(range(29))
+    assert await training.curiosity.parts(bench.tracks[20]) == {}
+    await bench.rate(range(12))
+    await trained(training)
+
+    parts = await training.curiosity.parts(bench.tracks[20])
+
+    assert set(parts) <= {"sound", "artist", "album", "folder", "shelf", "genre", "year"}
+    assert sum(parts.values()) == pytest.approx(1.0)
+
+
+async def test_suggestions_are_unrated_and_both_before_and_after_a_training(
+    bench: Bench,
+) -> None:
+    training = bench.training()
+    with pytest.raises(PreconditionFailed, match="no unrated track"):
+        await training.curiosity.suggest(4, seed=1)
+    await bench.embed(range(30))
+    await bench.rate(range(12))
+
+    before = await training.curiosity.suggest(4, seed=1)
+    await trained(training)
+    after = await training.curiosity.suggest(40, seed=1)
+
+    unrated = set(bench.tracks[12:])
+    assert len(set(before)) == 4
+    assert set(before) <= unrated
+    assert set(after) == unrated

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from anagnorisisd.domain.evaluation import Floats64
 from anagnorisisd.ml.evaluator import kernels
@@ -59,8 +59,15 @@ class Knobs:
         }
 
 
+def supposed(scale: float) -> Knobs:
+    """Return the settings to suppose before anything is known, for ratings of that variance."""
+    return Knobs.from_logarithms(PRIOR_MEAN, scale)
+
+
 def most_likely(examples: Examples, scale: float) -> Knobs:
     """Return the settings with the highest posterior, given ratings of variance `scale`."""
+    from scipy import optimize  # takes longer to import than learning one rating takes
+
     surface = Surface.over(examples, scale)
     found = optimize.minimize(
         surface.descend,

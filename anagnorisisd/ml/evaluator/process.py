@@ -4,14 +4,13 @@ The covariance of two tracks is a sum: so much for a like sound, so much for the
 same album, folder, genre, and for near years. `likelihood` finds how much each part counts.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
 
 from anagnorisisd.domain.evaluation import Floats64
-from anagnorisisd.ml.evaluator import kernels, likelihood
+from anagnorisisd.ml.evaluator import covariance, likelihood
 from anagnorisisd.ml.evaluator.candidate import Opinion, Settings, opinion, spread
 from anagnorisisd.ml.evaluator.inputs import Examples, Inputs
 from anagnorisisd.ml.evaluator.kernels import Matrix
@@ -45,35 +44,26 @@ class FittedProcess:
         explained = np.empty(len(inputs))
         for start in range(0, len(inputs), PREDICT_ROWS):
             rows = np.arange(start, min(start + PREDICT_ROWS, len(inputs)))
-            covariance = self.covariance(inputs.take(rows))
-            mean[rows] = covariance @ self.pull
-            seen = covariance @ self.inverse_root.T
+            likeness = covariance.between(inputs.take(rows), self.examples.inputs, self.knobs)
+            mean[rows] = likeness @ self.pull
+            seen = likeness @ self.inverse_root.T
             explained[rows] = np.einsum("ij,ij->i", seen, seen)
         # Rounding may explain a little more than there is.
         unexplained = np.maximum(self.knobs.variances.sum() - explained, 0.0)
         variance = unexplained + self.knobs.noise + self.mean_variance
         return opinion(self.mean + mean, np.sqrt(variance))
 
-    def covariance(self, inputs: Inputs) -> Matrix:
-        """Return the covariances of tracks with the examples, `[n, examples]`, float32."""
-        parts = self.parts(inputs)
-        total = next(parts)
-        for part in parts:
-            total += part
-        return total
-
-    def parts(self, inputs: Inputs) -> Iterator[Matrix]:
-        """Yield the summands of the covariances in the order of `kernels.PARTS`."""
-        known = self.examples.inputs
-        squared = kernels.squared_distances(inputs, known)
-        first, *others = self.knobs.variances.astype(np.float32)
-        yield first * kernels.sound(squared, self.knobs.reach)
-        for variance, part in zip(others, kernels.metadata(inputs, known), strict=True):
-            yield variance * part
+    def unexplained(self, inputs: Inputs) -> Matrix:
+        """Return what of the covariances of tracks with each other is left, `[n, n]`."""
+        likeness = covariance.between(inputs, self.examples.inputs, self.knobs)
+        seen = likeness @ self.inverse_root.T
+        left: Matrix = covariance.among(inputs, self.knobs) - seen @ seen.T
+        return left
 
     def pulls(self, track: Inputs) -> Matrix:
         """Return by how much each example moved the prediction of one track, part by part."""
-        return np.concatenate(list(self.parts(track))) * self.pull
+        parts = covariance.parts(track, self.examples.inputs, self.knobs)
+        return np.concatenate(list(parts)) * self.pull
 
     def weights(self) -> Settings:
         """Return nothing: solving again is quick."""
@@ -99,10 +89,11 @@ class Process:
             examples = examples.take(np.argsort(examples.rated_at, kind="stable")[-FIT_LIMIT:])
         knobs = Knobs.from_settings(settings)
         mean = float(examples.ratings.mean())
-        factor = linalg.cholesky(_covariance(examples, knobs), lower=True, check_finite=False)
-        pull = linalg.cho_solve((factor, True), examples.ratings - mean, check_finite=False)
+        noisy = covariance.among(examples.inputs, knobs) + knobs.noise * np.eye(len(examples))
+        root = linalg.cholesky(noisy, lower=True, overwrite_a=True, check_finite=False)
+        pull = linalg.cho_solve((root, True), examples.ratings - mean, check_finite=False)
         inverse_root = linalg.solve_triangular(
-            factor, np.eye(len(examples)), lower=True, check_finite=False
+            root, np.eye(len(examples)), lower=True, overwrite_b=True, check_finite=False
         )
         return FittedProcess(
             examples=examples,
@@ -116,14 +107,3 @@ class Process:
     def restore(self, settings: Settings, examples: Examples, weights: Settings) -> FittedProcess:
         """Solve again."""
         return self.fit(settings, examples)
-
-
-def _covariance(examples: Examples, knobs: Knobs) -> Matrix:
-    """Return the covariance of the examples' ratings, `[n, n]`, the noise included."""
-    inputs = examples.inputs
-    squared = kernels.squared_distances(inputs, inputs).astype(np.float64)
-    total: Matrix = knobs.variances[0] * kernels.sound(squared, knobs.reach)
-    for variance, part in zip(knobs.variances[1:], kernels.metadata(inputs, inputs), strict=True):
-        total += variance * part
-    np.fill_diagonal(total, knobs.variances.sum() + knobs.noise)
-    return total

@@ -8,13 +8,20 @@ from anagnorisisd.domain.evaluation import (
     Described,
     Floats64,
     Metrics,
+    Moments,
     TrainedModel,
     TrainingSet,
 )
-from anagnorisisd.ml.evaluator import blob, competition
+from anagnorisisd.ml.evaluator import blob, competition, covariance, likelihood, teaching
 from anagnorisisd.ml.evaluator.blob import Saved
-from anagnorisisd.ml.evaluator.candidate import Fitted, Settings
+from anagnorisisd.ml.evaluator.candidate import SUPPOSED_STDDEV, Fitted, Settings, spread
 from anagnorisisd.ml.evaluator.inputs import Examples, prepare
+from anagnorisisd.ml.evaluator.kernels import PARTS
+from anagnorisisd.ml.evaluator.process import FittedProcess, Process
+
+
+def wake() -> None:
+    """Do nothing: that this module was imported is all that is wanted."""
 
 
 def train(training: TrainingSet, seed: int) -> TrainedModel:
@@ -62,6 +69,38 @@ def influences(model: bytes, track: Described, count: int) -> list[tuple[str, fl
     return [
         (str(saved.track_ids[row]), float(pulls[row]) / total) for row in largest if pulls[row] > 0
     ]
+
+
+def parts(model: bytes, track: Described) -> dict[str, float]:
+    """Return the share that each part (sound, artist, ...) has in the prediction of one track."""
+    saved, fitted = _restored(model)
+    pulls = np.abs(fitted.pulls(prepare(track, saved.moments)).sum(axis=1))
+    total = float(pulls.sum())
+    if not total:
+        return {}
+    return {part: float(pull) / total for part, pull in zip(PARTS, pulls, strict=True) if pull > 0}
+
+
+def suggest(model: bytes | None, tracks: Described, count: int) -> list[str]:
+    """Return the ids of up to `count` of `tracks` whose ratings would teach the most.
+
+    Without a model everything is taken to be unknown. Time and memory grow with the square of
+    the number of tracks.
+    """
+    if model is None:
+        vectors = tracks.vectors
+        moments = Moments(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
+        knobs = likelihood.supposed(SUPPOSED_STDDEV**2)
+        unexplained = covariance.among(prepare(tracks, moments), knobs)
+    else:
+        saved, fitted = _restored(model)
+        if not isinstance(fitted, FittedProcess):
+            knobs = likelihood.supposed(spread(saved.examples.ratings))
+            fitted = Process().fit(knobs.as_settings(), saved.examples)
+        knobs = fitted.knobs
+        unexplained = fitted.unexplained(prepare(tracks, saved.moments))
+    rows = teaching.most_telling(unexplained, knobs.noise, count)
+    return [tracks.track_ids[row] for row in rows]
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,98 @@
+"""Curiosity: why a rating is predicted as it is, and which ratings would teach the most."""
+
+from collections.abc import Container, Mapping, Sequence
+
+import numpy as np
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import Described
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import PreconditionFailed
+from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore, RatingStore
+from anagnorisisd.ports.workers import Evaluator
+
+INFLUENCES = 5
+CHOICE = 2000
+"""Suggestions are chosen among this many unrated tracks, drawn from all: the cost of looking at
+each pair of them stays within a second."""
+
+
+class Curiosity:
+    """Asks the evaluator in charge about its own knowledge."""
+
+    def __init__(
+        self,
+        *,
+        ratings: RatingStore,
+        embeddings: EmbeddingStore,
+        evaluators: EvaluatorStore,
+        evaluator: Evaluator,
+        stamp: EmbedderStamp,
+    ) -> None:
+        self._ratings = ratings
+        self._embeddings = embeddings
+        self._evaluators = evaluators
+        self._evaluator = evaluator
+        self._stamp = stamp
+
+    async def influences(
+        self, track_id: TrackId, count: int = INFLUENCES
+    ) -> Sequence[tuple[TrackId, float]]:
+        """Return the rated tracks that shaped a predicted rating most, with their shares.
+
+        Empty where there is no prediction, or where the evaluator cannot say.
+        """
+        model, track = await self._model(), await self._track(track_id)
+        if model is None or track is None:
+            return []
+        found = await self._evaluator.influences(model, track, count)
+        return [(TrackId(rated), share) for rated, share in found]
+
+    async def parts(self, track_id: TrackId) -> Mapping[str, float]:
+        """Return the share that sound, artist and so on have in a predicted rating.
+
+        Empty where there is no prediction, or where the evaluator cannot say.
+        """
+        model, track = await self._model(), await self._track(track_id)
+        return {} if model is None or track is None else await self._evaluator.parts(model, track)
+
+    async def suggest(self, count: int, seed: int) -> Sequence[TrackId]:
+        """Return up to `count` unrated tracks whose ratings would teach the most, best first.
+
+        Raises:
+            PreconditionFailed: no unrated track is embedded yet.
+        """
+        rated = await self._ratings.current()
+        choice = await self._drawn(rated, np.random.default_rng(seed))
+        if not len(choice):
+            raise PreconditionFailed("there is no unrated track that is embedded yet")
+        found = await self._evaluator.suggest(await self._model(), choice, count)
+        return [TrackId(track_id) for track_id in found]
+
+    async def _drawn(self, rated: Container[TrackId], rng: np.random.Generator) -> Described:
+        """Return up to `CHOICE` unrated tracks, each as likely as any other.
+
+        Every track draws a number and the lowest win, so that one pass over the library will do
+        and no more than a batch beside the winners is ever held.
+        """
+        drawn = Described([], np.empty((0, self._stamp.dimension), np.float32), [], [])
+        lots = np.empty(0)
+        async for batch in self._embeddings.described(self._stamp):
+            unrated = [row for row, track in enumerate(batch.track_ids) if track not in rated]
+            drawn = drawn.joined(batch.take(unrated))
+            lots = np.concatenate([lots, rng.random(len(unrated))])
+            if len(drawn) > CHOICE:
+                keep = np.argpartition(lots, CHOICE)[:CHOICE]
+                drawn, lots = drawn.take(keep.tolist()), lots[keep]
+        return drawn
+
+    async def _model(self) -> bytes | None:
+        current = await self._evaluators.current()
+        if current is None or current.stamp != self._stamp:
+            return None
+        return await self._evaluators.blob(current.version)
+
+    async def _track(self, track_id: TrackId) -> Described | None:
+        async for track in self._embeddings.described(self._stamp, only=[track_id]):
+            return track
+        return None
