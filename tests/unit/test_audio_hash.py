@@ -17,8 +17,8 @@ KINDS = {
     "mp3": Kind.MP3, "flac": Kind.FLAC, "ogg": Kind.OGG_VORBIS, "opus": Kind.OGG_OPUS,
     "m4a": Kind.MP4, "aac": Kind.AAC, "wav": Kind.WAV, "aiff": Kind.AIFF, "wv": Kind.WAVPACK,
 }  # fmt: skip
-SAYS_ITS_LENGTH = [name for name in FORMATS if name not in {"aac", "flac"}]
-"""A cut aac or flac is a shorter one, as far as can be told without decoding."""
+SAYS_ITS_LENGTH = [name for name in FORMATS if name != "aac"]
+"""A stream of aac frames has no header that says where it ends: cut, it is a shorter one."""
 
 
 def track_id(path: Path) -> TrackId:
@@ -99,9 +99,8 @@ def test_a_cut_file_says_so(extension: str, share: float) -> None:
         identify(io.BytesIO(data[: int(len(data) * share)]))
 
 
-@pytest.mark.parametrize("extension", ["aac", "flac"])
-def test_a_cut_stream_of_frames_is_another_track(extension: str) -> None:
-    data = encoded(extension, seconds=2)
+def test_a_cut_stream_of_aac_frames_is_another_track() -> None:
+    data = encoded("aac", seconds=2)
 
     assert identify(io.BytesIO(data[: len(data) // 2])) != identify(io.BytesIO(data))
 
