@@ -139,9 +139,12 @@ def recognised(
     return kept
 
 
-def was_cleared(before: int, now: int, *, consuming: bool) -> bool:
-    """Return whether a queue that went from `before` entries to `now` was emptied by the listener.
+def was_cleared(
+    before: Sequence[QueueEntry], now: Sequence[QueueEntry], *, consuming: bool
+) -> bool:
+    """Return whether the listener emptied the queue, perhaps to put other songs into it.
 
     In consume mode the last entry goes by itself.
     """
-    return now == 0 and before > (1 if consuming else 0)
+    kept = {entry.song_id for entry in before} & {entry.song_id for entry in now}
+    return not kept and len(before) > (1 if consuming else 0)

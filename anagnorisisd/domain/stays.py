@@ -11,7 +11,7 @@ A song is *expected* to be at its last known place plus the time that passed whi
 | another song, the old one no longer in the queue | it was removed, unless consume mode did it |
 | another song and a new error | it could not be played on |
 | another song | the listener left it |
-| stop with a current song | the listener stopped |
+| stop with a current song, not expected at its end | the listener stopped |
 | stop without one | the queue's end, by itself or by `next`; or the queue was cleared |
 | after a broken link the same song, further on | nothing happened to it |
 """
@@ -145,7 +145,6 @@ class Stays:
         stopped = state.phase is Phase.STOP and state.song_id is not None
         gone = song.song_id not in queue and not _consumed(song.last, state)
         cases = (
-            (stopped and not blind and state.song_id == song.song_id, Ending.STOPPED),
             # Unseen changes are believed to be natural only if the time fits from both sides.
             (self._ended_by_itself(song, state, strict=blind), Ending.NATURAL),
             (blind, Ending.AWAY),

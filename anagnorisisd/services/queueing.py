@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from anagnorisisd.domain.event import (
 )
 from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.play import Verdict
-from anagnorisisd.domain.player import Mode, PlayerState, SongId
+from anagnorisisd.domain.player import Mode, PlayerState, QueueEntry, SongId
 from anagnorisisd.domain.queue import QueueView
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerRefused, PreconditionFailed
@@ -124,6 +125,7 @@ class Queueing:
             short = self._shortfall(view)
             if short and self._clock.monotonic() >= self._not_before:
                 await self._add(view, short)
+                await self._look(state)  # so that a clearing right after this is noticed
 
     async def preview(self, count: int, seed: int | None = None) -> list[Pick]:
         """Choose the next picks without queueing them; the same seed gives the same picks."""
@@ -167,21 +169,21 @@ class Queueing:
         entries = await self._player.queue()
         tracks = await tracks_of(entries, self._tracks)
         await self._ours.compare(state, entries, tracks, self._clock.now())
-        self._note_clearing(state, len(entries))
+        self._note_clearing(state, entries)
         self._replan_wanted |= any(map(_changes_weights, self._news.arrived()))
         known = self._explanations.items()
         self._explanations = {key: why for key, why in known if key in self._ours.tracks}
         self._view = QueueView(state, entries, tracks)
         return self._view
 
-    def _note_clearing(self, state: PlayerState, length: int) -> None:
+    def _note_clearing(self, state: PlayerState, entries: Sequence[QueueEntry]) -> None:
         """A cleared queue is the listener's word: nothing is added until they play again."""
         if state.song_id is not None and queue.begun(state) is not None:
             self._cleared = False
         elif self._view is not None:
             consuming = self._view.state.consume is not Mode.OFF
-            before = len(self._view.entries)
-            self._cleared |= queue.was_cleared(before, length, consuming=consuming)
+            before = self._view.entries
+            self._cleared |= queue.was_cleared(before, entries, consuming=consuming)
 
     def _shortfall(self, view: QueueView) -> int:
         short = queue.shortfall(

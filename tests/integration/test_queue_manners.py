@@ -1,13 +1,19 @@
 """Picks in the queue of a real MPD: never a surprise for the listener."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
+from anagnorisisd.domain.event import LibraryChanged
 from tests.support import mpd
+from tests.support.library import scanned, track_id
 from tests.support.listener import Room, room
+from tests.support.until import until
 
 SONGS = [f"{letter}.wav" for letter in "abcdefghijkl"]
 
@@ -66,3 +72,279 @@ async def test_a_filled_queue_is_started_where_that_is_wished(
         await listener.queue_of(4)  # one plays, three are ahead
 
         assert "playing" in server.mpc("status")
+
+
+async def started(listener: Room, *songs: str) -> list[str]:
+    """Play these songs, wait for three picks behind them, and return the queue."""
+    for song in songs:
+        listener.server.mpc("add", song)
+    listener.server.mpc("play", "1")
+    return await listener.queue_of(len(songs) + 3)
+
+
+async def test_picks_follow_as_songs_go_by(listener: Room) -> None:
+    before = await started(listener, "a.wav")
+
+    listener.server.mpc("next")
+    after = await listener.queue_of(5)
+
+    assert after[:4] == before
+
+
+async def test_picks_that_were_jumped_over_are_made_up_for(listener: Room) -> None:
+    before = await started(listener, "a.wav")
+
+    listener.server.mpc("play", "4")
+    after = await listener.queue_of(7)
+
+    assert after[:4] == before
+
+
+@pytest.mark.parametrize("mode", [("single", "on"), ("single", "once"), ("repeat", "on")])
+async def test_nothing_is_added_where_nothing_is_to_follow(
+    server: mpd.Mpd, stores: Stores, mode: tuple[str, str]
+) -> None:
+    server.mpc(*mode)
+    async with room(server, stores) as listener:
+        server.mpc("add", "a.wav")
+        server.mpc("play")
+        await listener.looked()
+        assert listener.queue() == ["a.wav"]
+
+        server.mpc(mode[0], "off")
+
+        await listener.queue_of(4)
+
+
+async def test_in_random_mode_what_is_left_to_play_is_counted(listener: Room) -> None:
+    listener.server.mpc("random", "on")
+    await started(listener, "a.wav", "b.wav")
+
+    listener.server.mpc("next")
+    await listener.looked()
+
+    assert 5 <= len(listener.queue()) <= 6  # one more if the next song was one of ours
+
+
+async def test_consume_counts_what_is_ahead(listener: Room) -> None:
+    listener.server.mpc("consume", "on")
+    before = await started(listener, "a.wav")
+
+    listener.server.mpc("next")
+    await until(lambda: listener.queue()[:1] == before[1:2])
+    after = await listener.queue_of(4)
+
+    assert after[:3] == before[1:]
+
+
+async def test_a_cleared_queue_is_left_alone_until_the_listener_plays(
+    server: mpd.Mpd, stores: Stores
+) -> None:
+    async with room(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
+        await listener.queue_of(3)
+        server.mpc("clear")
+        await listener.looked()
+        assert listener.queue() == []
+        server.mpc("add", "a.wav")
+        await listener.looked()
+        assert listener.queue() == ["a.wav"]
+
+        server.mpc("play")
+
+        await listener.queue_of(4)
+
+
+async def test_a_cleared_queue_is_filled_again_when_picking_is_switched_on(
+    server: mpd.Mpd, stores: Stores
+) -> None:
+    async with room(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
+        await listener.queue_of(3)
+        server.mpc("clear")
+        await until(lambda: listener.queue() == [])
+        await listener.looked()
+
+        await listener.queueing.switch(True)
+
+        await listener.queue_of(3)
+
+
+async def test_picking_stays_switched_off_across_a_restart(server: mpd.Mpd, stores: Stores) -> None:
+    async with room(server, stores) as listener:
+        await listener.queueing.switch(False)
+    async with room(server, stores) as listener:
+        server.mpc("add", "a.wav")
+        server.mpc("play")
+        await listener.looked()
+        assert listener.queue() == ["a.wav"]
+        assert not listener.queueing.enabled
+
+        await listener.queueing.switch(True)
+
+        await listener.queue_of(4)
+
+
+async def test_what_the_listener_inserts_stays_where_it_is(listener: Room) -> None:
+    before = await started(listener, "a.wav")
+    own = [song for song in SONGS if song not in before][:2]
+
+    for song in own:
+        listener.server.mpc("insert", song)
+    listener.server.mpc("move", "3", "5")
+    await listener.looked()
+
+    assert len(listener.queue()) == 6
+    assert [song for song in listener.queue() if song in own] == list(reversed(own))
+
+
+async def test_entries_moved_shuffled_or_prioritised_are_left_so(listener: Room) -> None:
+    await started(listener, "a.wav", "b.wav")
+    listener.server.mpc("shuffle")
+    listener.server.mpc("move", "5", "1")
+    shuffled = listener.queue()
+    await listener.ratings.rate(track_id("l.wav"), 10, source="test")
+
+    await listener.looked()
+
+    kept = listener.queue()
+    assert [song for song in shuffled if song in kept] == kept[: len(shuffled)]
+    assert {"a.wav", "b.wav"} <= set(kept)
+
+
+async def test_a_saved_playlist_loaded_over_ours_is_kept_as_it_is(listener: Room) -> None:
+    (listener.server.folder / "mine.m3u").write_text("c.wav\nd.wav\n")
+    await started(listener, "a.wav")
+
+    listener.server.mpc("clear")
+    listener.server.mpc("load", "mine")
+    await listener.looked()
+    assert listener.queue() == ["c.wav", "d.wav"]
+    listener.server.mpc("play")
+
+    assert (await listener.queue_of(5))[:2] == ["c.wav", "d.wav"]
+
+
+async def test_our_entries_are_known_after_a_restart_of_the_daemon(
+    server: mpd.Mpd, stores: Stores
+) -> None:
+    async with room(server, stores) as listener:
+        before = await started(listener, "a.wav")
+    async with room(server, stores) as listener:
+        await listener.looked()
+
+        assert listener.queue() == before
+        assert [pick.track_id for pick in await listener.queueing.ahead()] == [
+            track_id(song) for song in before[1:]
+        ]
+
+
+async def test_our_entries_are_known_after_a_restart_of_mpd(
+    server: mpd.Mpd, stores: Stores
+) -> None:
+    async with room(server, stores) as listener:
+        server.mpc("add", "a.wav")
+        server.mpc("add", "b.wav")
+        server.mpc("del", "1")  # so that numbers and positions differ
+        server.mpc("play")
+        before = await listener.queue_of(4)
+        await asyncio.to_thread(server.stop)
+        await until(lambda: not listener.player.link().connected)
+
+        await asyncio.to_thread(server.start)
+        await until(lambda: listener.player.link().connected)
+        await listener.looked()
+
+        assert listener.queue() == before
+        assert len(await listener.queueing.ahead()) == 3
+
+
+async def test_a_disliked_pick_is_replaced_and_nothing_else(listener: Room) -> None:
+    for song in SONGS:
+        await listener.stores.ratings.rate(track_id(song), 7, at=0.0, source="test")
+    before = await started(listener, "a.wav")
+
+    await listener.ratings.rate(track_id(before[2]), 0, source="test")
+    await until(lambda: before[2] not in listener.queue())
+    after = await listener.queue_of(4)
+
+    assert after[:3] == [before[0], before[1], before[3]]
+
+
+async def test_what_the_listener_queued_is_never_replaced(listener: Room) -> None:
+    before = await started(listener, "a.wav", "b.wav")
+
+    await listener.ratings.rate(track_id("b.wav"), 0, source="test")
+    await listener.looked()
+
+    assert listener.queue() == before
+
+
+async def test_a_song_that_mpd_does_not_know_is_left_out(server: mpd.Mpd, stores: Stores) -> None:
+    strangers = [f"stranger{number}.wav" for number in range(5)]
+    await stores.library.absorb([scanned(uri) for uri in strangers], 0.0)
+    for uri in strangers:
+        await stores.ratings.rate(track_id(uri), 10, at=0.0, source="test")
+    async with room(server, stores) as listener:
+        queue = await started(listener, "a.wav")
+
+        assert not set(queue) & set(strangers)
+
+
+async def test_a_new_file_is_asked_for_and_picked(server: mpd.Mpd, stores: Stores) -> None:
+    async with room(server, stores, picks=schema.Picks(enabled=False)) as listener:
+        mpd.write_songs(server.music, ["late.wav"])
+        try:
+            await stores.library.absorb([scanned("late.wav")], 0.0)
+            for song in SONGS:
+                await stores.ratings.rate(track_id(song), 0, at=0.0, source="test")
+            await stores.ratings.rate(track_id("late.wav"), 10, at=0.0, source="test")
+            listener.events.publish(LibraryChanged())
+            await listener.queueing.switch(True)
+            server.mpc("add", "a.wav")
+            server.mpc("play")
+            await listener.queue_of(4)
+            await until(lambda: "late.wav" in server.mpc("listall"))
+            server.mpc("next")
+
+            await until(lambda: "late.wav" in listener.queue())
+        finally:
+            (server.music / "late.wav").unlink()
+            server.mpc("update", "--wait")
+
+
+async def test_previews_queue_nothing_and_are_repeatable(listener: Room) -> None:
+    first = await listener.queueing.preview(5, seed=3)
+    second = await listener.queueing.preview(5, seed=3)
+
+    assert [pick.track_id for pick in first] == [pick.track_id for pick in second]
+    assert listener.queue() == []
+
+
+async def test_another_autoqueue_daemon_is_lived_with(
+    server: mpd.Mpd, stores: Stores, tmp_path: Path
+) -> None:
+    if shutil.which("mpd-sima") is None:
+        pytest.skip("mpd-sima is not installed")
+    config = tmp_path / "sima.cfg"
+    config.write_text(
+        f"[MPD]\nhost={server.socket}\n[sima]\ninternal=Random, Crop\nhistory_duration=0\n"
+        "queue_length=2\n[crop]\nconsume=1\n[random]\nflavour=pure\n"
+    )
+    async with room(server, stores) as listener:
+        server.mpc("add", "a.wav")
+        sima = await asyncio.create_subprocess_exec(
+            "mpd-sima", "--config", str(config), "--var-dir", str(tmp_path), cwd=tmp_path
+        )
+        try:
+            server.mpc("play")
+            for _ in range(6):
+                await listener.looked()
+                server.mpc("next")
+            await listener.looked()
+            assert sima.returncode is None
+        finally:
+            sima.terminate()
+            await sima.wait()
+
+        ahead = await listener.queueing.ahead()
+        assert len(ahead) >= 3
+        assert len(listener.queue()) <= 20  # the two do not drive each other up

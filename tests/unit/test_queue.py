@@ -129,15 +129,19 @@ class TestRecognition:
 @pytest.mark.parametrize(
     ("before", "now", "consuming", "cleared"),
     [
-        (3, 0, False, True),
-        (1, 0, False, True),
-        (1, 0, True, False),
-        (2, 0, True, True),
-        (0, 0, False, False),
-        (3, 2, False, False),
+        ([1, 2, 3], [], False, True),
+        ([1, 2, 3], [4, 5], False, True),  # emptied, and filled with other songs
+        ([1], [], False, True),
+        ([1], [], True, False),
+        ([1, 2], [], True, True),
+        ([], [], False, False),
+        ([], [1], False, False),
+        ([1, 2, 3], [3, 1], False, False),
     ],
 )
 def test_a_queue_is_cleared_by_the_listener_or_used_up(
-    before: int, now: int, consuming: bool, cleared: bool
+    before: list[int], now: list[int], consuming: bool, cleared: bool
 ) -> None:
-    assert queue.was_cleared(before, now, consuming=consuming) is cleared
+    found = queue.was_cleared(entries(*before), entries(*now), consuming=consuming)
+
+    assert found is cleared

@@ -138,6 +138,10 @@ def test_stop_keeps_the_song_and_says_nothing() -> None:
     assert ending(playing(0), stopped(30, 1))[1:] == (Ending.STOPPED, 30)
 
 
+def test_a_song_that_ended_before_one_that_cannot_be_opened_is_no_stop() -> None:
+    assert ending(playing(0), stopped(200.03, 1, error="no such file"))[1] is Ending.NATURAL
+
+
 def test_the_last_song_may_end_by_itself() -> None:
     assert ending(playing(0), playing(190, elapsed=190), stopped(200.03))[1:] == (
         Ending.NATURAL,
@@ -289,7 +293,7 @@ def stories(draw: st.DrawFn) -> list[tuple[PlayerState, frozenset[SongId]]]:
 
 
 @given(stories(), st.sets(st.integers(0, 30)), st.sampled_from([1.0, 20.0]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_stays_follow_each_other_and_are_never_heard_longer_than_they_lasted(
     story: list[tuple[PlayerState, frozenset[SongId]]], losses: set[int], rate: float
 ) -> None:

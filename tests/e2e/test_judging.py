@@ -1,0 +1,337 @@
+"""Listening to a real MPD that plays twenty times as fast: is every listen judged right?"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.config import schema
+from anagnorisisd.domain.event import PredictionsUpdated
+from anagnorisisd.domain.play import Play, Verdict
+from tests.support import mpd
+from tests.support.library import track_id
+from tests.support.listener import Room, room
+from tests.support.until import until, until_async
+
+SECONDS = 40.0
+SONGS = ["a.wav", "b.wav", "c.wav", "d.wav"]
+LISTENING = schema.Listening(browsing_seconds=0.5)
+NO_PICKS = schema.Picks(enabled=False)
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mpd.Mpd]:
+    output = mpd.PACED.format(rate=mpd.RATE)
+    folder = tmp_path_factory.mktemp("judging")
+    with mpd.running(folder, SONGS, seconds=SECONDS, output=output) as running:
+        mpd.write_songs(running.music, ["short.wav"], seconds=2.0)
+        running.mpc("update", "--wait")
+        yield running
+
+
+@pytest.fixture
+def server(shared: mpd.Mpd) -> mpd.Mpd:
+    shared.mpc("clear")
+    for mode in ("random", "repeat", "single", "consume"):
+        shared.mpc(mode, "off")
+    shared.mpc("crossfade", "0")
+    return shared
+
+
+@pytest.fixture
+async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[Room]:
+    async with attended(server, stores) as listening:
+        yield listening
+
+
+def attended(server: mpd.Mpd, stores: Stores) -> AbstractAsyncContextManager[Room]:
+    return room(server, stores, picks=NO_PICKS, listening=LISTENING, rate=mpd.RATE, seconds=SECONDS)
+
+
+async def begun(listener: Room, *songs: str, at: int = 1) -> None:
+    """Play these songs from the one at position `at`."""
+    for song in songs:
+        listener.server.mpc("add", song)
+    listener.server.mpc("play", str(at))
+    await reached(listener, 0.1)
+
+
+async def reached(listener: Room, seconds: float) -> None:
+    """Wait until the current song has come that far."""
+
+    async def there() -> bool:
+        return ((await listener.player.state()).elapsed_seconds or 0.0) >= seconds
+
+    await until_async(there)
+
+
+async def plays_from(listener: Room, count: int) -> list[Play]:
+    """Wait for at least that many plays, and return them in order of time."""
+
+    async def judged() -> bool:
+        listener.events.publish(PredictionsUpdated(0))  # a reason to look
+        return len(await listener.plays()) >= count
+
+    await until_async(judged)
+    return await listener.plays()
+
+
+async def plays(listener: Room, count: int) -> list[Play]:
+    """Wait for that many plays and no more, and return them in order of time."""
+    found = await plays_from(listener, count)
+    assert len(found) == count
+    return found
+
+
+async def verdicts(listener: Room, count: int) -> list[tuple[str, Verdict]]:
+    """Wait for that many plays, and return song and verdict of each."""
+    names = {track_id(song): song.removesuffix(".wav") for song in [*SONGS, "short.wav"]}
+    return [(names[play.track_id], play.verdict) for play in await plays(listener, count)]
+
+
+def about(seconds: float) -> Any:
+    """At this speed, a tenth of a second of waiting is two seconds of music."""
+    return pytest.approx(seconds, abs=5.0)
+
+
+async def test_songs_that_end_by_themselves_are_full_plays(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+
+    first, last = await plays(listener, 2)
+
+    assert (first.verdict, first.track_id) == (Verdict.FULL, track_id("a.wav"))
+    assert (last.verdict, last.track_id) == (Verdict.FULL, track_id("b.wav"))
+    assert first.heard_seconds == about(SECONDS)
+    assert last.heard_seconds == about(SECONDS)
+
+
+@pytest.mark.parametrize("command", [["next"], ["prev"], ["play", "4"]])
+async def test_leaving_a_song_early_is_a_skip(listener: Room, command: list[str]) -> None:
+    await begun(listener, *SONGS, at=2)
+    await reached(listener, 8)
+
+    listener.server.mpc(*command)
+
+    assert await verdicts(listener, 1) == [("b", Verdict.SKIP)]
+
+
+async def test_leaving_a_song_at_once_or_late_says_nothing(listener: Room) -> None:
+    await begun(listener, *SONGS)
+    listener.server.mpc("next")
+    await reached(listener, 24)
+    listener.server.mpc("next")
+
+    assert await verdicts(listener, 2) == [("a", Verdict.NEITHER), ("b", Verdict.NEITHER)]
+
+
+async def test_the_last_song_left_by_next_is_a_skip(listener: Room) -> None:
+    await begun(listener, "a.wav")
+    await reached(listener, 8)
+
+    listener.server.mpc("next")
+
+    assert await verdicts(listener, 1) == [("a", Verdict.SKIP)]
+
+
+async def test_stop_says_nothing(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+    await reached(listener, 8)
+
+    listener.server.mpc("stop")
+
+    assert await verdicts(listener, 1) == [("a", Verdict.NEITHER)]
+
+
+async def test_a_pause_is_not_heard(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+    await reached(listener, 8)
+    listener.server.mpc("pause")
+    await asyncio.sleep(1.5)  # thirty seconds of music that are not played
+    listener.server.mpc("play")
+    listener.server.mpc("next")
+
+    (play,) = await plays(listener, 1)
+
+    assert (play.verdict, play.heard_seconds) == (Verdict.SKIP, about(9))
+
+
+async def test_what_was_jumped_over_was_not_heard(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+    listener.server.mpc("seek", "30")
+    await reached(listener, 31)
+    listener.server.mpc("next")
+
+    (play,) = await plays(listener, 1)
+
+    assert play.verdict is not Verdict.FULL
+    assert play.heard_seconds < 10
+
+
+async def test_what_was_heard_twice_counts_twice(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+    await reached(listener, 24)
+    listener.server.mpc("seek", "0")
+    await until_async(lambda: _came_below(listener, 20))
+    await reached(listener, 12)
+    listener.server.mpc("next")
+
+    (play,) = await plays(listener, 1)
+
+    assert play.verdict is Verdict.FULL
+    assert play.heard_seconds == about(38)
+
+
+async def _came_below(listener: Room, seconds: float) -> bool:
+    return ((await listener.player.state()).elapsed_seconds or 0.0) < seconds
+
+
+async def test_a_song_repeated_is_played_each_time(listener: Room) -> None:
+    listener.server.mpc("repeat", "on")
+    listener.server.mpc("single", "on")
+    await begun(listener, "a.wav")
+
+    assert await verdicts(listener, 2) == [("a", Verdict.FULL)] * 2
+
+
+@pytest.mark.parametrize("value", ["on", "once"])
+async def test_single_stops_after_a_full_play(listener: Room, value: str) -> None:
+    listener.server.mpc("single", value)
+    await begun(listener, "a.wav", "b.wav")
+
+    assert await verdicts(listener, 1) == [("a", Verdict.FULL)]
+
+
+async def test_consume_changes_no_verdict(listener: Room) -> None:
+    listener.server.mpc("consume", "on")
+    await begun(listener, "a.wav", "b.wav", "c.wav")
+    await reached(listener, 8)
+    listener.server.mpc("next")
+
+    assert await verdicts(listener, 2) == [("a", Verdict.SKIP), ("b", Verdict.FULL)]
+
+
+async def test_crossfade_is_no_skip(listener: Room) -> None:
+    listener.server.mpc("crossfade", "5")
+    await begun(listener, "a.wav", "b.wav")
+
+    assert await verdicts(listener, 2) == [("a", Verdict.FULL), ("b", Verdict.FULL)]
+
+
+async def test_a_song_removed_while_it_plays_says_nothing(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+    await reached(listener, 8)
+
+    listener.server.mpc("del", "1")
+
+    assert await verdicts(listener, 1) == [("a", Verdict.NEITHER)]
+
+
+async def test_clearing_the_queue_says_nothing(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+    await reached(listener, 8)
+
+    listener.server.mpc("clear")
+
+    assert await verdicts(listener, 1) == [("a", Verdict.NEITHER)]
+
+
+async def test_loading_other_songs_over_the_queue_says_nothing(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+    await reached(listener, 8)
+
+    listener.server.mpc("clear")
+    await begun(listener, "c.wav")
+
+    assert (await verdicts(listener, 2))[0] == ("a", Verdict.NEITHER)
+
+
+async def test_a_file_that_cannot_be_played_is_no_skip(listener: Room) -> None:
+    gone = listener.server.music / "d.wav"
+    content = gone.read_bytes()
+    gone.unlink()  # MPD does not know yet
+    await begun(listener, "a.wav", "d.wav", "b.wav")
+    listener.server.mpc("seek", "36")
+
+    first = (await plays_from(listener, 1))[0]
+    gone.write_bytes(content)
+    listener.server.mpc("clear")
+    await listener.looked()
+
+    assert (first.track_id, first.verdict) == (track_id("a.wav"), Verdict.FULL)
+    assert Verdict.SKIP not in {play.verdict for play in await listener.plays()}
+
+
+async def test_a_very_short_track_is_played_in_full(listener: Room) -> None:
+    await begun(listener, "short.wav", "a.wav")
+
+    assert (await verdicts(listener, 1))[0] == ("short", Verdict.FULL)
+
+
+async def test_browsing_is_no_skipping(server: mpd.Mpd, stores: Stores) -> None:
+    browsing = schema.Listening(browsing_seconds=5.0)
+    async with room(
+        server, stores, picks=NO_PICKS, listening=browsing, rate=mpd.RATE, seconds=SECONDS
+    ) as listener:
+        await begun(listener, *SONGS)
+        for _ in range(3):
+            await reached(listener, 6)
+            server.mpc("next")
+            await until_async(lambda: _came_below(listener, 5))
+        await reached(listener, 3)
+        server.mpc("stop")  # whatever else happens ends a burst
+
+        assert await verdicts(listener, 4) == [
+            ("a", Verdict.NEITHER),
+            ("b", Verdict.NEITHER),
+            ("c", Verdict.SKIP),
+            ("d", Verdict.NEITHER),
+        ]
+
+
+async def test_a_song_outside_the_library_is_none_of_our_business(listener: Room) -> None:
+    stranger = listener.server.music / "stranger.wav"
+    mpd.write_songs(stranger.parent, [stranger.name], seconds=2.0)
+    listener.server.mpc("update", "--wait")
+
+    await begun(listener, "stranger.wav", "a.wav")
+    found = await verdicts(listener, 1)
+    stranger.unlink()
+
+    assert found == [("a", Verdict.FULL)]
+
+
+async def test_a_daemon_started_in_the_middle_of_a_song_judges_it_once(
+    server: mpd.Mpd, stores: Stores
+) -> None:
+    async with attended(server, stores) as listener:
+        await begun(listener, "a.wav", "b.wav")
+        await reached(listener, 8)
+    async with attended(server, stores) as listener:
+        assert await verdicts(listener, 2) == [("a", Verdict.FULL), ("b", Verdict.FULL)]
+
+
+async def test_a_killed_mpd_is_no_skip(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+    await reached(listener, 8)
+    listener.server.kill()
+    await until(lambda: not listener.player.link().connected)
+
+    await asyncio.to_thread(listener.server.start)
+
+    assert await verdicts(listener, 1) == [("a", Verdict.NEITHER)]
+
+
+async def test_a_restarted_mpd_goes_on_with_the_same_play(listener: Room) -> None:
+    await begun(listener, "a.wav", "b.wav")
+    await reached(listener, 8)
+    await asyncio.to_thread(listener.server.stop)
+    await until(lambda: not listener.player.link().connected)
+
+    await asyncio.to_thread(listener.server.start)
+
+    assert await verdicts(listener, 2) == [("a", Verdict.FULL), ("b", Verdict.FULL)]
