@@ -32,11 +32,10 @@ class PlainScreen:
         """Yield a subject, the version of it that was shown, and the line that shows it."""
         if snapshot.scan and snapshot.scan.done:
             yield "scan", snapshot.scan, wording.scanning(snapshot.scan)
-        if snapshot.embedding:
-            progress = snapshot.embedding
-            total = progress.done + progress.pending
-            step = progress.done * EMBEDDING_STEPS // total if total else EMBEDDING_STEPS
-            yield "embedding", (step, total), wording.embedding(progress)
+        progress = snapshot.embedding
+        if progress and progress.total:
+            step = (progress.total - progress.pending) * EMBEDDING_STEPS // progress.total
+            yield "embedding", (step, progress.total), wording.embedding(progress)
         for notice in snapshot.notices:
             yield notice, True, notice
         playing = wording.playing(snapshot)

@@ -55,9 +55,9 @@ def _progress(snapshot: Snapshot) -> Iterator[RenderableType]:
     scan, embedding = snapshot.scan, snapshot.embedding
     if scan:
         yield _bar(wording.scanning(scan), total=None if not scan.done else 1, done=1)
-    if embedding:
-        settled = embedding.done + embedding.failed
-        yield _bar(wording.embedding(embedding), settled + embedding.pending, settled)
+    if embedding and embedding.total:
+        settled = embedding.total - embedding.pending
+        yield _bar(wording.embedding(embedding), embedding.total, settled)
 
 
 def _bar(label: str, total: int | None, done: int) -> RenderableType:

@@ -49,8 +49,7 @@ def scanning(scan: Scanning) -> str:
 
 def embedding(progress: EmbeddingProgress) -> str:
     """Return how far the embedding has come."""
-    total = progress.done + progress.pending + progress.failed
-    text = f"Embedding: {progress.done} of {plural(total, 'track')}"
+    text = f"Embedding: {progress.done} of {plural(progress.total, 'track')}"
     if progress.failed:
         text += f", {progress.failed} failed"
     left = progress.seconds_left

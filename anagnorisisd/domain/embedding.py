@@ -29,6 +29,11 @@ class EmbeddingProgress:
     tracks_per_second: float | None = None
 
     @property
+    def total(self) -> int:
+        """All present tracks."""
+        return self.pending + self.done + self.failed
+
+    @property
     def seconds_left(self) -> float | None:
         """Time until nothing is pending at the present speed; `None` while that is unknown."""
         if not self.pending:

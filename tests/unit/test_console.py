@@ -67,6 +67,12 @@ def test_progress_is_shown_while_there_is_something_to_do() -> None:
     assert "━" in text
 
 
+def test_an_empty_library_has_no_embedding_to_show() -> None:
+    nothing = Snapshot(embedding=EmbeddingProgress(0, 0, 0))
+
+    assert "Embedding" not in rendered(nothing)
+
+
 def test_what_plays_and_what_comes_next_and_how_to_rate() -> None:
     text = rendered(LISTENING)
 
