@@ -10,7 +10,7 @@ CHUNK = 4_096
 def consume(rate: float) -> None:
     """Read until the end; after a break of the stream the pace starts anew."""
     due = time.monotonic()
-    while data := sys.stdin.buffer.raw.read(CHUNK):  # type: ignore[attr-defined]
+    while data := sys.stdin.buffer.raw.read(CHUNK):  # type: ignore[union-attr]
         now = time.monotonic()
         due = max(due, now - 0.05) + len(data) / (BYTES_PER_SECOND * rate)
         if due > now:
