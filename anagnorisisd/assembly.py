@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import filelock
-
+from anagnorisisd.adapters import state_lock
 from anagnorisisd.adapters.embedders import WorkerEmbedder
 from anagnorisisd.adapters.evaluator import WorkerEvaluator
+from anagnorisisd.adapters.file_ratings import TagRatings
 from anagnorisisd.adapters.folder import MusicFolder
 from anagnorisisd.adapters.mpd.player import MpdPlayer
 from anagnorisisd.adapters.scheduler import ApScheduler
@@ -25,13 +25,13 @@ from anagnorisisd.config.schema import Config
 from anagnorisisd.console import Screen
 from anagnorisisd.console.feed import Feed
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.errors import AlreadyRunning, StoreError
 from anagnorisisd.ml.registry import Chooser
 from anagnorisisd.ml.settings import Settings
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.rpc.daemon import DaemonServicer
 from anagnorisisd.rpc.evaluator import EvaluatorServicer
 from anagnorisisd.rpc.finding import Tracks
+from anagnorisisd.rpc.history import HistoryServicer
 from anagnorisisd.rpc.library import LibraryServicer
 from anagnorisisd.rpc.pick import PickServicer
 from anagnorisisd.rpc.rating import RatingServicer
@@ -42,6 +42,7 @@ from anagnorisisd.services.attending import Attending
 from anagnorisisd.services.channel import Channel
 from anagnorisisd.services.embedding import Embedding
 from anagnorisisd.services.events import Events
+from anagnorisisd.services.foreign import Foreign
 from anagnorisisd.services.library import Library
 from anagnorisisd.services.listening import Listening
 from anagnorisisd.services.mirroring import Mirroring
@@ -50,6 +51,7 @@ from anagnorisisd.services.ratings import Ratings
 from anagnorisisd.services.similar import Similar
 from anagnorisisd.services.targets import Targets
 from anagnorisisd.services.training import Training
+from anagnorisisd.services.transfer import Transfer
 
 READER_IDLE_SECONDS = 5.0
 EVALUATOR_IDLE_SECONDS = 60.0
@@ -78,7 +80,7 @@ async def assembled(config: Config, places: Places, screen: Screen | None) -> As
         EmbedderUnusable: the embedder that is configured has no usable weights.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(_only_one(places))
+        stack.enter_context(state_lock.held(places.state))
         stores = await open_stores(places.state)
         stack.push_async_callback(stores.close)
         clock = SystemClock()
@@ -190,6 +192,17 @@ async def assembled(config: Config, places: Places, screen: Screen | None) -> As
                     ),
                     Watching(events, clock),
                 ),
+                history=HistoryServicer(
+                    Transfer(
+                        library=stores.library,
+                        history=stores.ratings,
+                        plays=stores.plays,
+                        ratings=ratings,
+                        clock=clock,
+                        stamp=stamp,
+                    ),
+                    Foreign(stores.library, TagRatings(library.path), player),
+                ),
             ),
         )
         stack.push_async_callback(server.stop)
@@ -213,22 +226,3 @@ async def assembled(config: Config, places: Places, screen: Screen | None) -> As
                 clock=clock,
             ).run
         yield Parts(clock, stores, server, lives, embedding.superseded)
-
-
-def _only_one(places: Places) -> filelock.BaseFileLock:
-    """Return the acquired lock of the state directory; the kernel frees it if we are killed."""
-    lock = filelock.FileLock(places.state / "lock", blocking=False, mode=0o600)
-    try:
-        places.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire()
-    except filelock.Timeout:
-        raise AlreadyRunning(
-            f"another daemon is already running with the state in {places.state}; "
-            "stop it, or set state.directory to another folder"
-        ) from None
-    except OSError as error:
-        raise StoreError(
-            f"state.directory: {places.state}: {error.strerror}; "
-            "make it writable, or set another folder"
-        ) from error
-    return lock

@@ -207,6 +207,10 @@ class PlayStore(Protocol):
         """Return the newest plays, newest first."""
         ...
 
+    async def between(self, start: float, end: float) -> Sequence[Play]:
+        """Return the plays that ended from `start` to `end`, the one that ended first first."""
+        ...
+
 
 class EmbeddingStore(Protocol):
     """Vectors and failures, per track and embedder stamp."""

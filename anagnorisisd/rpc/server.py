@@ -15,6 +15,8 @@ from anagnorisis.v1 import (
     daemon_pb2_grpc,
     evaluator_pb2,
     evaluator_pb2_grpc,
+    history_pb2,
+    history_pb2_grpc,
     library_pb2,
     library_pb2_grpc,
     pick_pb2,
@@ -28,6 +30,7 @@ from anagnorisisd.rpc import tcp
 from anagnorisisd.rpc.daemon import DaemonServicer
 from anagnorisisd.rpc.errors import ErrorTranslation
 from anagnorisisd.rpc.evaluator import EvaluatorServicer
+from anagnorisisd.rpc.history import HistoryServicer
 from anagnorisisd.rpc.library import LibraryServicer
 from anagnorisisd.rpc.pick import PickServicer
 from anagnorisisd.rpc.rating import RatingServicer
@@ -50,7 +53,7 @@ GRACE_SECONDS = 1.0
 
 NAMES = tuple(
     service.full_name
-    for package in (daemon_pb2, evaluator_pb2, library_pb2, pick_pb2, rating_pb2)
+    for package in (daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, rating_pb2)
     for service in package.DESCRIPTOR.services_by_name.values()
 )
 
@@ -64,6 +67,7 @@ class Servicers:
     picks: PickServicer
     evaluators: EvaluatorServicer
     daemon: DaemonServicer
+    history: HistoryServicer
 
 
 class RpcServer:
@@ -135,6 +139,7 @@ class RpcServer:
         pick_pb2_grpc.add_PickServiceServicer_to_server(parts.picks, server)
         evaluator_pb2_grpc.add_EvaluatorServiceServicer_to_server(parts.evaluators, server)
         daemon_pb2_grpc.add_DaemonServiceServicer_to_server(parts.daemon, server)
+        history_pb2_grpc.add_HistoryServiceServicer_to_server(parts.history, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
             (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), server

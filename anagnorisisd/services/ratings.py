@@ -56,6 +56,15 @@ class Ratings:
         """Take a track's rating away; that is not the same as rating it 0."""
         return await self._append(track_id, None, source=source, request_id=request_id)
 
+    async def restore(
+        self, track_id: TrackId, value: float | None, *, at: float, source: str
+    ) -> RatingChange:
+        """Append a rating that was given, or cleared, at an earlier time, in unix seconds."""
+        kept = None if value is None else rating.checked(value)
+        change = await self._store.rate(track_id, kept, at=at, source=source)
+        self._events.publish(TrackRated(change))
+        return change
+
     async def undo(self, *, source: str, request_id: str | None = None) -> RatingChange:
         """Take the last change that still stands back.
 

@@ -118,6 +118,20 @@ def _add_daemon(verbs: Verbs) -> None:
     watch.add_argument("--epoch", default="", metavar="EPOCH", help="run of the daemon it is of")
 
 
+def _add_transfer(verbs: Verbs) -> None:
+    export = verbs.add("export", "transfer:export", "write ratings and plays to a file")
+    export.add_argument(
+        "file", nargs="?", default="-", metavar="FILE", help=".jsonl or .csv; default: JSON Lines"
+    )
+    taken = verbs.add("import", "transfer:take", "take over ratings and plays")
+    taken.add_argument(
+        "origin",
+        metavar="FROM",
+        help="a .jsonl or .csv file, the project.db of Anagnorisis, `tags` or `stickers`",
+    )
+    taken.add_argument("--dry-run", action="store_true", help="only say what would change")
+
+
 def _add_uri(verb: argparse.ArgumentParser, summary: str = "default: the current song") -> None:
     verb.add_argument("uri", nargs="?", metavar="URI", help=summary)
 
@@ -146,4 +160,5 @@ GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
     ("picks", "why"): _add_picks,
     ("train", "evaluators", "rollback"): _add_evaluators,
     ("status", "watch"): _add_daemon,
+    ("export", "import"): _add_transfer,
 }

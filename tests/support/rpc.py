@@ -17,15 +17,18 @@ from grpc_status import rpc_status
 
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceStub
+from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
+from anagnorisisd.adapters.file_ratings import TagRatings
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.rpc.daemon import DaemonServicer
 from anagnorisisd.rpc.evaluator import EvaluatorServicer
 from anagnorisisd.rpc.finding import Tracks
+from anagnorisisd.rpc.history import HistoryServicer
 from anagnorisisd.rpc.library import LibraryServicer
 from anagnorisisd.rpc.pick import PickServicer
 from anagnorisisd.rpc.rating import RatingServicer
@@ -33,9 +36,11 @@ from anagnorisisd.rpc.server import RpcServer, Servicers
 from anagnorisisd.rpc.standing import Standing
 from anagnorisisd.rpc.watching import Watching
 from anagnorisisd.services.events import Events
+from anagnorisisd.services.foreign import Foreign
 from anagnorisisd.services.ratings import Ratings
 from anagnorisisd.services.similar import Similar
 from anagnorisisd.services.targets import Targets
+from anagnorisisd.services.transfer import Transfer
 from tests.fakes.player import FakePlayer
 from tests.fakes.roles import FakeEmbeddings, FakePicker, FakeScanner, FakeTrainer
 from tests.support.library import STAMP
@@ -63,7 +68,7 @@ class House:
     servicers: Servicers
 
     @classmethod
-    def build(cls, stores: Stores, clock: Clock) -> "House":
+    def build(cls, stores: Stores, clock: Clock, music: Path = Path()) -> "House":
         """Put servicers over the real store and small stand-ins for the rest."""
         events = Events(clock)
         player = FakePlayer(clock)
@@ -93,6 +98,17 @@ class House:
             picks=PickServicer(picker, trainer, tracks, default_count=3),
             evaluators=EvaluatorServicer(trainer, stores.evaluators),
             daemon=DaemonServicer(standing, Watching(events, clock)),
+            history=HistoryServicer(
+                Transfer(
+                    library=stores.library,
+                    history=stores.ratings,
+                    plays=stores.plays,
+                    ratings=ratings,
+                    clock=clock,
+                    stamp=STAMP,
+                ),
+                Foreign(stores.library, TagRatings(lambda uri: music / uri), player),
+            ),
         )
         return cls(stores, clock, player, events, picker, trainer, servicers)
 
@@ -107,6 +123,7 @@ class Line:
         self.picks = PickServiceStub(channel)
         self.evaluators = EvaluatorServiceStub(channel)
         self.daemon = DaemonServiceStub(channel)
+        self.history = HistoryServiceStub(channel)
 
 
 @asynccontextmanager

@@ -13,8 +13,10 @@ APPEND = """INSERT INTO plays
     (track, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
-RECENT = """SELECT track_id, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason
-    FROM plays JOIN tracks t ON t.id = plays.track ORDER BY plays.id DESC LIMIT ?"""
+PLAYS = """SELECT track_id, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason
+    FROM plays JOIN tracks t ON t.id = plays.track"""
+RECENT = f"{PLAYS} ORDER BY plays.id DESC LIMIT ?"
+BETWEEN = f"{PLAYS} WHERE ended_at BETWEEN ? AND ? ORDER BY ended_at, plays.id"
 
 
 class SqlitePlays:
@@ -42,7 +44,14 @@ class SqlitePlays:
 
     async def recent(self, limit: int) -> Sequence[Play]:
         """Return the plays stored last, newest first."""
-        found = await self._database.read(lambda db: db.execute(RECENT, [limit]).fetchall())
+        return await self._plays(RECENT, limit)
+
+    async def between(self, start: float, end: float) -> Sequence[Play]:
+        """Return the plays that ended from `start` to `end`, oldest first."""
+        return await self._plays(BETWEEN, start, end)
+
+    async def _plays(self, query: str, *values: float) -> Sequence[Play]:
+        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
         return [
             Play(TrackId(track_id), started, ended, heard, duration, Verdict(verdict), reason)
             for track_id, started, ended, heard, duration, verdict, reason in found
