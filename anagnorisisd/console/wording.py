@@ -53,7 +53,7 @@ def embedding(progress: EmbeddingProgress) -> str:
     if progress.failed:
         text += f", {progress.failed} failed"
     left = progress.seconds_left
-    return f"{text}, {duration(left)} left" if progress.pending and left else text
+    return f"{text}, {duration(left)} left" if left and left >= 1 else text
 
 
 def playing(snapshot: Snapshot) -> str:
@@ -63,7 +63,7 @@ def playing(snapshot: Snapshot) -> str:
     if snapshot.player is None:
         return "MPD: not asked yet"
     if snapshot.player.uri is None or snapshot.player.phase is Phase.STOP:
-        return "Nothing is playing; start it in your MPD client"
+        return "Nothing is playing; play something in your MPD client, and picks follow"
     verb = "Playing" if snapshot.player.phase is Phase.PLAY else "Paused"
     if snapshot.current is None:
         return f"{verb}: {snapshot.player.uri} (not in the library)"
