@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from anagnorisisd import console
-from anagnorisisd.adapters import logs
+from anagnorisisd.adapters import logs, state_lock
 from anagnorisisd.config import load, places
 from anagnorisisd.config.schema import Config
 from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
@@ -69,9 +69,13 @@ def build() -> argparse.ArgumentParser:
     for name, command, summary in (
         ("run", _run, "watch the music, learn, and keep the queue filled"),
         ("check-config", _check_config, "say what is wrong with the configuration, or what holds"),
+        ("backup", _back_up, "copy all that is known to FILE; the daemon may run meanwhile"),
+        ("restore", _restore, "put FILE, a backup, in the place of all that is known"),
     ):
         added = commands.add_parser(name, parents=[flags], help=summary, description=summary)
         added.set_defaults(command=command)
+        if "FILE" in summary:
+            added.add_argument("file", type=Path, metavar="FILE")
     return parser
 
 
@@ -111,6 +115,26 @@ def _check_config(arguments: argparse.Namespace) -> None:
         ("cache", where.cache),
     ):
         print(f"  {name:<10} {value}")
+
+
+def _back_up(arguments: argparse.Namespace) -> None:
+    _, where = _configured(arguments)
+    from anagnorisisd.adapters.sqlite import backups
+
+    backups.back_up(where.database, arguments.file)
+    print(f"All that is known is now in {arguments.file} too.")
+
+
+def _restore(arguments: argparse.Namespace) -> None:
+    _, where = _configured(arguments)
+    from anagnorisisd.adapters.sqlite import backups
+
+    with state_lock.held(where.state):
+        replaced = backups.restore(arguments.file, where.database)
+    print(f"{where.database} is now as in {arguments.file}.")
+    if replaced:
+        print(f"What was there before is kept in {replaced}; remove it when you are content.")
+
 
 
 if __name__ == "__main__":

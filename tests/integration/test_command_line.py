@@ -1,5 +1,6 @@
 """The daemon's command line as a listener types it."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from anagnorisisd.adapters import state_lock
+from anagnorisisd.adapters.sqlite.stores import FILE_NAME, open_stores
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,3 +74,30 @@ def test_wrong_usage_is_refused(tmp_path: Path, arguments: list[str]) -> None:
 def test_version_and_help(tmp_path: Path) -> None:
     assert re.fullmatch(r"anagnorisisd \d+\.\d+\.\d+\n", anagnorisisd(tmp_path, "--version").stdout)
     assert "check-config" in anagnorisisd(tmp_path, "--help").stdout
+
+
+def test_what_is_known_is_backed_up_and_restored(tmp_path: Path) -> None:
+    backups, there = tmp_path / "kept.db", ("--state", str(tmp_path / "state"))
+    asyncio.run(known_in(tmp_path / "state"))
+
+    saved = anagnorisisd(tmp_path, *there, "backup", str(backups))
+    (tmp_path / "state" / FILE_NAME).unlink()
+    restored = anagnorisisd(tmp_path, *there, "restore", str(backups))
+    again = anagnorisisd(tmp_path, *there, "restore", str(backups))
+
+    assert (saved.returncode, restored.returncode, again.returncode) == (0, 0, 0)
+    assert saved.stdout == f"All that is known is now in {backups} too.\n"
+    assert restored.stdout == f"{tmp_path}/state/{FILE_NAME} is now as in {backups}.\n"
+    assert re.search(rf"is kept in {tmp_path}/state/{FILE_NAME}\.replaced-\d+T", again.stdout)
+
+
+def test_nothing_is_restored_under_a_running_daemon(tmp_path: Path) -> None:
+    with state_lock.held(tmp_path):
+        done = anagnorisisd(tmp_path, "--state", str(tmp_path), "restore", "kept.db")
+
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "stop it" in done.stderr
+
+
+async def known_in(state: Path) -> None:
+    await (await open_stores(state)).close()

@@ -33,7 +33,7 @@ async def test_nobody_else_may_read_it(stores: Stores, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5000)],
+    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 2000)],
 )
 async def test_connection_is_set_for_safety(stores: Stores, name: str, value: object) -> None:
     found = await stores.database.read(lambda db: db.execute(f"PRAGMA {name}").fetchone()[0])
@@ -146,7 +146,7 @@ async def test_lock_of_another_program_is_said_and_recovered_from(
 
 async def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"My diary. " * 1000)
-    with pytest.raises(StoreError, match=r"anagnorisis\.db is not a database; move the file"):
+    with pytest.raises(StoreError, match=r"anagnorisis\.db is not a database; stop the daemon"):
         await open_stores(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes() == b"My diary. " * 1000
 
@@ -165,7 +165,7 @@ async def test_damaged_ratings_are_found_at_the_start(tmp_path: Path) -> None:
     with file.open("r+b") as damaged:
         damaged.seek((page - 1) * size)
         damaged.write(b"\xff" * size)
-    with pytest.raises(StoreError, match="is damaged; stop the daemon, move the file aside"):
+    with pytest.raises(StoreError, match="is damaged; stop the daemon and put a backup"):
         await open_stores(tmp_path)
 
 

@@ -16,16 +16,20 @@ from typing import Any, TypeVar
 
 import sqlite_utils
 
-from anagnorisisd.adapters.sqlite.faults import DAMAGED, told
-from anagnorisisd.adapters.sqlite.migrations import migrate
+from anagnorisisd.adapters.sqlite.backups import back_up_before
+from anagnorisisd.adapters.sqlite.faults import told, way_out
+from anagnorisisd.adapters.sqlite.migrations import migrate, waiting
 from anagnorisisd.errors import StoreError
 
 T = TypeVar("T")
 Job = Callable[[sqlite_utils.Database], T]
 Row = sqlite3.Row
 
-BUSY_TIMEOUT_SECONDS = 5.0
-"""How long another program (a backup, a curious `sqlite3`) may hold the file locked."""
+BUSY_TIMEOUT_SECONDS = 2.0
+"""How long another program (a curious `sqlite3`) may hold the file locked.
+
+Everybody else waits meanwhile, and a caller is told before his own patience ends.
+"""
 
 IRREPLACEABLE = {"ratings", "plays", "tracks", "files"}
 """The tables that are checked at every start: what cannot be computed again from the music.
@@ -133,7 +137,10 @@ def _opened(path: Path) -> sqlite_utils.Database:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         _check(db, path)
-        migrate(db, path)
+        steps = waiting(db, path)
+        if steps and db.table_names():
+            back_up_before(steps[0], path)
+        migrate(db)
     except BaseException:
         connection.close()
         raise
@@ -150,4 +157,4 @@ def _check(db: sqlite_utils.Database, path: Path) -> None:
     for table in sorted(IRREPLACEABLE & set(db.table_names())):
         (finding,) = db.execute(f"PRAGMA quick_check('{table}')").fetchone()
         if finding != "ok":
-            raise StoreError(f"{path} {DAMAGED} ({table}: {finding})")
+            raise StoreError(f"{path} {way_out(path, 'is damaged')} ({table}: {finding})")

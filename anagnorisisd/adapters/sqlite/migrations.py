@@ -26,20 +26,30 @@ def stickers_seen(db: sqlite_utils.Database) -> None:
 STEPS = (first_schema, stickers_seen)
 
 
-def migrate(db: sqlite_utils.Database, path: Path) -> None:
-    """Bring the schema of `db` up to date.
+def waiting(db: sqlite_utils.Database, path: Path) -> list[str]:
+    """Return the names of the steps that `db` has not taken yet; writes nothing.
 
     Raises:
         StoreError: a newer version of the program wrote the file at `path`.
     """
-    migrations = Migrations("anagnorisisd")
-    for step in STEPS:
-        migrations()(step)
+    migrations = _steps()
     done = {migration.name for migration in migrations.applied(db)}
     unknown = done - {step.__name__ for step in STEPS}
     if unknown:
         raise StoreError(
             f"{path} was written by a newer version of anagnorisisd ({', '.join(sorted(unknown))});"
-            " install that version again, or put a backup from before the upgrade in its place"
+            " install that version again, or restore a backup from before the upgrade"
         )
-    migrations.apply(db)
+    return [migration.name for migration in migrations.pending(db)]
+
+
+def migrate(db: sqlite_utils.Database) -> None:
+    """Bring the schema of `db` up to date."""
+    _steps().apply(db)
+
+
+def _steps() -> Migrations:
+    migrations = Migrations("anagnorisisd")
+    for step in STEPS:
+        migrations()(step)
+    return migrations

@@ -1,0 +1,154 @@
+"""Backups: whole copies of the database, made while it is in use, and put back.
+
+A copy is made by SQLite's online backup in one step, so that it is the database of one moment
+however much is written meanwhile. It is checked before it gets its name, and it is one file: what
+stands at that name is a whole backup or what was there before.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlite_utils
+
+from anagnorisisd.adapters.sqlite.faults import BACKUPS, told
+from anagnorisisd.adapters.sqlite.migrations import waiting
+from anagnorisisd.errors import StoreError
+
+KEPT = 5
+"""How many automatic backups stay; the oldest goes first."""
+
+
+def back_up(database: Path, target: Path) -> None:
+    """Copy the database to the file `target`, replacing what is there.
+
+    A daemon may be running; nobody waits for the copy.
+
+    Raises:
+        StoreError: there is no database, or the copy cannot be written.
+    """
+    if not database.is_file():
+        raise StoreError(f"{database} does not exist; there is nothing to back up")
+    if target.is_dir():
+        raise StoreError(f"{target} is a folder; name a file in it")
+    if target.exists() and target.samefile(database):
+        raise StoreError(f"{target} is the database itself; name another file")
+    part = copied(database, target)
+    with told(target):
+        part.replace(target)
+        _settle(target.parent)
+
+
+def back_up_before(step: str, database: Path) -> None:
+    """Keep a copy beside the database before the migration `step` changes it.
+
+    Raises:
+        StoreError: the copy cannot be written; the database must not be changed then.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    folder = database.parent / BACKUPS
+    with told(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    back_up(database, folder / f"{database.stem}-{moment}-before-{step}.db")
+    for old in sorted(folder.glob(f"{database.stem}-*.db"))[:-KEPT]:
+        old.unlink(missing_ok=True)
+
+
+def restore(backup: Path, database: Path) -> Path | None:
+    """Put `backup` in the place of the database; return where the replaced one is, if there was.
+
+    No daemon may be running. What is replaced is kept whole, its log of changes included.
+
+    Raises:
+        StoreError: the backup is damaged, or of a newer version, or cannot be copied.
+    """
+    if not backup.is_file():
+        raise StoreError(f"{backup} does not exist")
+    with told(database):
+        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = copied(backup, database)
+    try:
+        _check_ours(part, backup)
+        with told(database):
+            kept = _set_aside(database)
+            part.replace(database)
+            _settle(database.parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return kept
+
+
+def copied(source: Path, target: Path) -> Path:
+    """Return a checked copy of `source` beside `target`, readable by nobody else, on disk.
+
+    Raises:
+        StoreError: `source` cannot be read or is damaged, or the copy cannot be written.
+    """
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with told(source), closing(_read_only(source)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            # From here on the errors are the copy's: pages are taken as they are.
+            with told(target):
+                _write(connection, part)
+        _check_whole(part, source)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return part
+
+
+def _write(source: sqlite3.Connection, part: Path) -> None:
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(part)) as copy:
+        source.backup(copy)
+        # A single file: without this it would want a log of changes beside it.
+        copy.execute("PRAGMA journal_mode = DELETE")
+    _settle(part)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _check_whole(part: Path, source: Path) -> None:
+    with closing(_read_only(part)) as copy:
+        (finding,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+    if finding != "ok":
+        raise StoreError(f"{source} is damaged and was not copied ({finding})")
+
+
+def _check_ours(part: Path, backup: Path) -> None:
+    with told(backup), closing(_read_only(part)) as connection:
+        db = sqlite_utils.Database(connection, execute_plugins=False)
+        if "tracks" not in db.table_names():
+            raise StoreError(f"{backup} is not a backup of anagnorisisd; name one that is")
+        waiting(db, backup)
+
+
+def _set_aside(database: Path) -> Path | None:
+    """Give the database a second name, and take the log of changes to it along."""
+    if not database.exists():
+        return None
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    kept = database.with_name(f"{database.name}.replaced-{moment}")
+    # The database keeps its own name until the backup takes it: a power cut leaves one of both.
+    kept.hardlink_to(database)
+    log = database.with_name(f"{database.name}-wal")
+    if log.exists():
+        log.rename(kept.with_name(f"{kept.name}-wal"))
+    database.with_name(f"{database.name}-shm").unlink(missing_ok=True)
+    return kept
+
+
+def _settle(path: Path) -> None:
+    """Have a file, or the names in a folder, on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
