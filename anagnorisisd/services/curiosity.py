@@ -1,6 +1,6 @@
 """Curiosity: why a rating is predicted as it is, and which ratings would teach the most."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore, RatingStore
 from anagnorisisd.ports.workers import Evaluator
+from anagnorisisd.services import sampling
 
 INFLUENCES = 5
 CHOICE = 2000
@@ -63,28 +64,17 @@ class Curiosity:
             PreconditionFailed: no unrated track is embedded yet.
         """
         rated = await self._ratings.current()
-        choice = await self._drawn(rated, np.random.default_rng(seed))
+        choice = await sampling.drawn(
+            self._embeddings,
+            self._stamp,
+            CHOICE,
+            np.random.default_rng(seed),
+            wanted=lambda track_id: track_id not in rated,
+        )
         if not len(choice):
             raise PreconditionFailed("there is no unrated track that is embedded yet")
         found = await self._evaluator.suggest(await self._model(), choice, count)
         return [TrackId(track_id) for track_id in found]
-
-    async def _drawn(self, rated: Container[TrackId], rng: np.random.Generator) -> Described:
-        """Return up to `CHOICE` unrated tracks, each as likely as any other.
-
-        Every track draws a number and the lowest win, so that one pass over the library will do
-        and no more than a batch beside the winners is ever held.
-        """
-        drawn = Described([], np.empty((0, self._stamp.dimension), np.float32), [], [])
-        lots = np.empty(0)
-        async for batch in self._embeddings.described(self._stamp):
-            unrated = [row for row, track in enumerate(batch.track_ids) if track not in rated]
-            drawn = drawn.joined(batch.take(unrated))
-            lots = np.concatenate([lots, rng.random(len(unrated))])
-            if len(drawn) > CHOICE:
-                keep = np.argpartition(lots, CHOICE)[:CHOICE]
-                drawn, lots = drawn.take(keep.tolist()), lots[keep]
-        return drawn
 
     async def _model(self) -> bytes | None:
         current = await self._evaluators.current()

@@ -1,0 +1,38 @@
+"""A fair sample of the embedded tracks, without ever holding them all."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import Described
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.ports.stores import EmbeddingStore
+
+
+def _any(track_id: TrackId) -> bool:
+    return True
+
+
+async def drawn(
+    embeddings: EmbeddingStore,
+    stamp: EmbedderStamp,
+    count: int,
+    rng: np.random.Generator,
+    wanted: Callable[[TrackId], bool] = _any,
+) -> Described:
+    """Return up to `count` of the wanted tracks, each as likely as any other.
+
+    Every track draws a number and the lowest win, so that one pass over the library will do and
+    no more than a batch beside the winners is ever held.
+    """
+    chosen = Described([], np.empty((0, stamp.dimension), np.float32), [], [])
+    lots = np.empty(0)
+    async for batch in embeddings.described(stamp):
+        rows = [row for row, track in enumerate(batch.track_ids) if wanted(track)]
+        chosen = chosen.joined(batch.take(rows))
+        lots = np.concatenate([lots, rng.random(len(rows))])
+        if len(chosen) > count:
+            keep = np.argpartition(lots, count)[:count]
+            chosen, lots = chosen.take(keep.tolist()), lots[keep]
+    return chosen

@@ -1,0 +1,164 @@
+"""The report, from a real database to the page."""
+
+import asyncio
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import EvaluatorStatus
+from anagnorisisd.domain.play import Verdict
+from anagnorisisd.domain.player import SongId
+from anagnorisisd.domain.report import Material
+from anagnorisisd.domain.track import Tags
+from anagnorisisd.ml.evaluator import tasks
+from anagnorisisd.ml.report import page
+from anagnorisisd.services.reporting import Reporting
+from tests.fakes.clock import FakeClock
+from tests.support.examples import two_kinds
+from tests.support.library import play, scanned, track_id
+
+STAMP = EmbedderStamp("test", "1", 6)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
+
+
+class InlineReporter:
+    """Draws in this process."""
+
+    async def draw(self, material: Material) -> str:
+        return page.draw(material)
+
+
+class Outside(HTMLParser):
+    """Collects whatever a browser would fetch or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in {"script", "link", "iframe", "object", "embed", "base"}:
+            self.found.append(tag)
+        for name, value in attrs:
+            inside = value is None or value.startswith(("#", "data:"))
+            if name in {"src", "href", "xlink:href", "action"} and not inside:
+                self.found.append(f"{tag} {name}={value}")
+            if name.startswith("on"):
+                self.found.append(f"{tag} {name}")
+
+
+def reporting(stores: Stores, clock: FakeClock) -> Reporting:
+    return Reporting(
+        library=stores.library,
+        ratings=stores.ratings,
+        plays=stores.plays,
+        embeddings=stores.embeddings,
+        evaluators=stores.evaluators,
+        queue=stores.queue,
+        reporter=InlineReporter(),
+        clock=clock,
+        stamp=STAMP,
+    )
+
+
+@pytest.fixture
+async def lively(stores: Stores, clock: FakeClock) -> Stores:
+    """A library of forty tracks, rated, trained, played, and with a pick ahead."""
+    artists = ["Björk & Sons", "<script>alert(1)</script>"]
+    files = [
+        scanned(f"{row}.ogg", tags=Tags(artist=artists[row % 2], title=f"Song {row}"))
+        for row in range(40)
+    ]
+    await stores.library.absorb(files, clock.now())
+    tracks = [track_id(f"{row}.ogg") for row in range(40)]
+    vectors, ratings = two_kinds(40)
+    await stores.embeddings.put(STAMP, dict(zip(tracks, vectors, strict=True)))
+    for track, rating in zip(tracks[:28], ratings[:28], strict=True):
+        clock.jump(3600)
+        await stores.ratings.rate(track, float(rating), at=clock.now(), source="test")
+    examples = await stores.embeddings.training_set(STAMP)
+    model = tasks.train(examples, seed=0)
+    version = await stores.evaluators.add(
+        model,
+        STAMP,
+        rating_count=28,
+        status=EvaluatorStatus.CURRENT,
+        verdict="first",
+        at=clock.now(),
+    )
+    async for batch in stores.embeddings.described(STAMP):
+        mean, stddev = tasks.predict(model.blob, batch)
+        await stores.evaluators.put_predictions(version.version, batch.track_ids, mean, stddev)
+    await stores.plays.append(play(tracks[3], Verdict.SKIP))
+    await stores.queue.add_entry(SongId(7), tracks[5], clock.now())
+    return stores
+
+
+async def test_the_page_shows_everything_and_needs_nothing_from_outside(
+    lively: Stores, clock: FakeClock
+) -> None:
+    html = await reporting(lively, clock).html()
+
+    for title in (
+        "Ratings over time",
+        "Held-out tracks",
+        "Learning",
+        "Calibration",
+        "The library by sound",
+        "Most liked artists",
+        "Picks in the queue",
+        "Played last",
+    ):
+        assert title in html
+    assert "Björk &amp; Sons" in html
+    assert "skipped" in html
+    outside = Outside()
+    outside.feed(html)
+    assert outside.found == []
+    assert not re.search(r"url\((?!#)", html)
+    for svg in re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL):
+        ET.fromstring(svg)
+
+
+async def test_the_same_library_gives_the_same_page(lively: Stores, clock: FakeClock) -> None:
+    assert await reporting(lively, clock).html() == await reporting(lively, clock).html()
+
+
+async def test_an_empty_library_has_a_page_too(stores: Stores, clock: FakeClock) -> None:
+    html = await reporting(stores, clock).html()
+
+    assert "no evaluator has been trained yet" in html
+    assert "<svg" not in html
+
+
+async def test_a_browser_shows_it(lively: Stores, clock: FakeClock, tmp_path: Path) -> None:
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"no browser is installed (looked for {', '.join(BROWSERS)})")
+    (tmp_path / "report.html").write_text(await reporting(lively, clock).html())
+    picture = tmp_path / "report.png"
+
+    await asyncio.to_thread(
+        subprocess.run,
+        [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--window-size=1200,2000",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            f"--screenshot={picture}",
+            (tmp_path / "report.html").as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+    assert picture.stat().st_size > 50_000  # a blank page has a few thousand
