@@ -132,6 +132,12 @@ def _add_transfer(verbs: Verbs) -> None:
     taken.add_argument("--dry-run", action="store_true", help="only say what would change")
 
 
+def _add_shell(verbs: Verbs) -> None:
+    completion = verbs.add("completion", "shell:completion", "print completions for a shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    verbs.add("manual", "shell:manual", "print the manual page, for `man -l -`")
+
+
 def _add_uri(verb: argparse.ArgumentParser, summary: str = "default: the current song") -> None:
     verb.add_argument("uri", nargs="?", metavar="URI", help=summary)
 
@@ -161,4 +167,5 @@ GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
     ("train", "evaluators", "rollback"): _add_evaluators,
     ("status", "watch"): _add_daemon,
     ("export", "import"): _add_transfer,
+    ("completion", "manual"): _add_shell,
 }

@@ -1,0 +1,84 @@
+"""The manual page, made from the parser."""
+
+import argparse
+
+from anagnorisis import VERSION
+from anagnorisis.completion import subparsers
+from anagnorisis.parser import DESCRIPTION, EPILOG, build
+
+FILES = """\
+.SH ENVIRONMENT
+.TP
+.B ANAGNORISIS_SOCKET
+Socket of the daemon.
+.TP
+.BR ANAGNORISIS_ADDRESS ", " ANAGNORISIS_TOKEN_FILE ", " ANAGNORISIS_CERTIFICATE
+A daemon on another machine: its address, the file that holds its token, and the certificate to
+trust.
+.SH SEE ALSO
+.BR mpc (1),
+.BR mpd (1)
+"""
+
+
+def page() -> str:
+    """Return the page in roff."""
+    parser = build()
+    verbs = subparsers(parser).choices.values()
+    parts = [
+        f'.TH ANAGNORISIS 1 "" "anagnorisis {VERSION}" "User Commands"',
+        ".SH NAME",
+        "anagnorisis \\- rate music and steer what Anagnorisis picks",
+        ".SH SYNOPSIS",
+        f".B anagnorisis\n{_roff(_usage(parser))}",
+        ".SH DESCRIPTION",
+        _roff(DESCRIPTION),
+        _roff(EPILOG),
+        ".SH OPTIONS",
+        *_arguments(parser),
+        ".SH VERBS",
+        *(line for verb in verbs for line in _verb(verb)),
+        FILES,
+    ]
+    return "\n".join(parts)
+
+
+def _verb(verb: argparse.ArgumentParser) -> list[str]:
+    name = verb.prog.split()[-1]
+    title = f".SS {name} {_roff(_usage(verb))}".rstrip()
+    own = [action for action in verb._actions if action.default is not argparse.SUPPRESS]
+    return [title, _roff(f"{verb.description}."), *_listed(own)]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> list[str]:
+    return _listed(
+        [action for action in parser._actions if action.option_strings and action.dest != "help"]
+    )
+
+
+def _listed(actions: list[argparse.Action]) -> list[str]:
+    lines = []
+    for action in actions:
+        value = "" if action.nargs == 0 else str(action.metavar or action.dest)
+        names = ", ".join(action.option_strings)
+        lines += [".TP", f".B {_roff(f'{names} {value}'.strip())}", _roff(_help(action))]
+    return lines
+
+
+def _usage(parser: argparse.ArgumentParser) -> str:
+    """Return the usage without the program's name and the options that every verb has."""
+    words = [
+        f"[{action.metavar or action.dest}]" if action.nargs == "?" else str(action.metavar or "")
+        for action in parser._actions
+        if not action.option_strings
+    ]
+    return " ".join(words)
+
+
+def _help(action: argparse.Action) -> str:
+    return (action.help or "") % {"default": action.default, "prog": "anagnorisis"}
+
+
+def _roff(text: str) -> str:
+    safe = text.replace("\\", "\\\\").replace("-", "\\-")
+    return f"\\&{safe}" if safe.startswith((".", "'")) else safe
