@@ -29,11 +29,15 @@ SOURCE = "sticker"
 PAUSE_SECONDS = 0.3
 """How long to wait for further changes before everything is compared."""
 
+LONGEST_PAUSE_SECONDS = 60.0
 REST = 3.0
 """A comparison is followed by a rest of this many times its own length."""
 
 BATCH = 500
 """How many agreements are remembered in one transaction."""
+
+PROGRESS = 1000
+"""After how many ratings taken from stickers it is said how far the comparison is."""
 
 NEWS = (TrackRated, LibraryChanged, PredictionsUpdated, PlayJudged)
 
@@ -70,6 +74,7 @@ class Mirroring:
         self._mentioned: set[tuple[Uri, str]] = set()
         self._shaken = True
         self._said: str | None = None
+        self._taken = 0
 
     def notice(self, changed: frozenset[str]) -> None:
         """Note what changed in the player, without waiting."""
@@ -82,14 +87,17 @@ class Mirroring:
 
     async def run(self) -> None:
         """Compare and bring together whenever something changed, until cancelled."""
+        pause = PAUSE_SECONDS
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_events())
             while True:
                 await self._wake.wait()
-                await self._clock.sleep(PAUSE_SECONDS)
+                await self._clock.sleep(pause)
                 self._wake.clear()
                 began = self._clock.monotonic()
-                await self._attempt()
+                # A comparison that breaks the link must not break each one that follows.
+                done = await self._attempt()
+                pause = PAUSE_SECONDS if done else min(LONGEST_PAUSE_SECONDS, pause * 2)
                 await self._clock.sleep((self._clock.monotonic() - began) * REST)
 
     async def _watch_events(self) -> None:
@@ -100,17 +108,19 @@ class Mirroring:
                 if told.missed or isinstance(told.event, NEWS):
                     self._wake.set()
 
-    async def _attempt(self) -> None:
+    async def _attempt(self) -> bool:
         """Synchronise if the player is there; what goes wrong is said once."""
         if not self._player.link().connected:
-            return
+            return True
         try:
             await self.synchronise()
-            self._said = None
         except AnagnorisisError as error:
             if str(error) != self._said:
                 log.warning("ratings and stickers could not be compared: %s", error)
             self._said = str(error)
+            return False
+        self._said = None
+        return True
 
     async def synchronise(self) -> None:
         """Bring both sides together once.
@@ -136,8 +146,11 @@ class Mirroring:
         values = {track: entry.value for track, entry in (await self._store.current()).items()}
         rated = {uri: track for track, uri in (await self._library.uris(list(values))).items()}
         agreed: dict[Uri, str | None] = {}
+        self._taken = 0
         try:
-            for uri in sorted({*stickers, *seen, *rated}):
+            for done, uri in enumerate(sorted({*stickers, *seen, *rated})):
+                if done % BATCH == 0:
+                    await asyncio.sleep(0)  # others want to go on, too
                 track_id = rated.get(uri) or await self._tracks.at(uri)
                 if track_id is None:
                     continue
@@ -149,6 +162,8 @@ class Mirroring:
                     await self._remember(agreed)
         finally:
             await self._remember(agreed)
+            if self._taken:
+                log.info("took %d ratings from stickers", self._taken)
 
     async def _is_settled(self) -> bool:
         """Whether a sticker that is gone was taken away by somebody, not by an update."""
@@ -178,6 +193,7 @@ class Mirroring:
                 value = mirror.rating_of(sides.sticker)
                 await self._ratings.rate(track_id, value or 0.0, source=SOURCE)
                 agreed[uri] = sides.sticker
+                self._note_taken()
             case Move.CLEAR if not await self._player.has(uri):
                 agreed[uri] = None
             case Move.CLEAR if trusting and self._config.read_stickers:
@@ -199,6 +215,12 @@ class Mirroring:
             log.debug("the sticker of %s was not written: %s", uri, error)
         else:
             agreed[uri] = text
+
+    def _note_taken(self) -> None:
+        """Count a rating that came from a sticker, and tell of many on the way."""
+        self._taken += 1
+        if self._taken % PROGRESS == 0:
+            log.info("took %d ratings from stickers so far", self._taken)
 
     def _mention(self, uri: Uri, text: str) -> None:
         if (uri, text) not in self._mentioned:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from anagnorisisd.adapters.mpd import connection
+from anagnorisisd.adapters.mpd import connection, stickers
 from anagnorisisd.adapters.mpd.player import MpdPlayer
 from anagnorisisd.adapters.system_clock import SystemClock
 from anagnorisisd.config import schema
@@ -164,6 +164,25 @@ async def test_a_long_queue_is_read_in_pages_and_only_when_it_changed(server: mp
 
         assert [entry.position for entry in first] == list(range(2500))
         assert second is first
+
+
+async def test_many_stickers_do_not_break_the_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stickers, "AT_ONCE", 10)
+    songs = [f"folder {number // 20}/{number}.wav" for number in range(200)]
+    with mpd.running(
+        tmp_path, ["root.wav", *songs], seconds=0.1, extra='max_output_buffer_size "4"'
+    ) as server:
+        async with watching(at(server.socket, timeout_seconds=10), server.music) as watched:
+            await watched.connected()
+            for song in (*songs, "root.wav"):
+                await watched.player.set_sticker(Uri(song), "rating", "7")
+
+            found = await watched.player.stickers("rating")
+
+            assert found == dict.fromkeys([*songs, "root.wav"], "7")
+            assert frozenset({"lost"}) not in watched.told
 
 
 GREETING = b"OK MPD 0.23.5\n"

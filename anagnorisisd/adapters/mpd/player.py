@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anagnorisisd.adapters.mpd import address, translate
+from anagnorisisd.adapters.mpd import address, stickers, translate
 from anagnorisisd.adapters.mpd.connection import BUSY, GONE, Connection, Refused, Row
 from anagnorisisd.adapters.mpd.session import Session, open_first
 from anagnorisisd.config.schema import Mpd
@@ -194,9 +194,8 @@ class MpdPlayer:
 
     async def stickers(self, name: str) -> dict[Uri, str]:
         """Return the stickers of that name of all songs; empty where there are none."""
-        rows = await self._commands.rows("sticker find", "song", "", name)
-        pairs = map(translate.sticker, rows)
-        return {self.uri(file): value for file, value in pairs}
+        found = await stickers.find(self._commands, name)
+        return {self.uri(file): value for file, value in found.items()}
 
     async def set_sticker(self, uri: Uri, name: str, value: str | None) -> None:
         """Write a sticker; `None` deletes it, and one that is gone already is not an error."""

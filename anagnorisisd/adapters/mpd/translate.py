@@ -32,6 +32,11 @@ def queue_length(status: Row) -> int:
     return _field(status, "playlistlength", int, 0)
 
 
+def song_count(stats: Row) -> int:
+    """Return how many songs MPD's database has."""
+    return _field(stats, "songs", int, 0)
+
+
 def player_state(status: Row, uri: Uri | None, taken_at: float) -> PlayerState:
     """Return the state; `uri` is that of the current song.
 

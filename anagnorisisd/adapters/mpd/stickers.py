@@ -1,0 +1,46 @@
+"""Reading all stickers of one name, without asking for more than MPD can send at once.
+
+MPD drops a client whose answer does not fit into its output buffer (8 MiB by default, about
+70,000 stickers), and before 0.24 it cannot page what `sticker find` returns. So large databases
+are asked folder by folder.
+"""
+
+from collections.abc import AsyncIterator
+
+from anagnorisisd.adapters.mpd import translate
+from anagnorisisd.adapters.mpd.connection import GONE, Connection, Refused
+
+AT_ONCE = 20_000
+"""Databases of up to so many songs are asked for all stickers in one go."""
+
+
+async def find(connection: Connection, name: str) -> dict[str, str]:
+    """Return the value of each song's sticker of that name, by the song's name in MPD.
+
+    Raises:
+        PlayerUnavailable: the link is gone.
+        PlayerRefused: MPD has no stickers, or does not let us read them.
+    """
+    songs = translate.song_count(await connection.call("stats"))
+    if songs <= AT_ONCE:
+        return await _below(connection, "", name)
+    found: dict[str, str] = {}
+    for row in await connection.rows("lsinfo"):
+        if "directory" in row:
+            found |= await _below(connection, str(row["directory"]), name)
+        elif "file" in row:
+            found |= {file: value async for file, value in _of(connection, str(row["file"]), name)}
+    return found
+
+
+async def _below(connection: Connection, folder: str, name: str) -> dict[str, str]:
+    rows = await connection.rows("sticker find", "song", folder, name)
+    return dict(map(translate.sticker, rows))
+
+
+async def _of(connection: Connection, file: str, name: str) -> AsyncIterator[tuple[str, str]]:
+    try:
+        yield file, str(await connection.call("sticker get", "song", file, name))
+    except Refused as error:
+        if error.code is not GONE:
+            raise
