@@ -78,6 +78,10 @@ class EmbedderUnusable(AnagnorisisError):
     """The embedder itself cannot work, whatever the track: weights missing, damaged, or wrong."""
 
 
+class FetchFailed(AnagnorisisError):
+    """A published model could not be fetched, or is not what was published."""
+
+
 class StoreError(AnagnorisisError):
     """The database cannot be used as it is."""
 

@@ -101,7 +101,9 @@ class Embedding(Section):
 
     embedder: EmbedderChoice = EmbedderChoice.AUTO
     model_directory: Path | None = None
+    layer: Annotated[int, Field(ge=1, le=12)] = 12
     workers: Annotated[int, Field(ge=0, le=256)] = 0
+    pause_on_battery: bool = False
     device: Device = Device.AUTO
     idle_minutes: Annotated[float, Field(gt=0)] = 2.0
     track_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0

@@ -4,57 +4,72 @@ An embedder is a module with `offer(settings) -> Recipe | None`: how its vectors
 `None` while it cannot be used here. `docs/embedders.md` shows how to add one.
 """
 
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Callable
 
 from anagnorisisd.config.schema import EmbedderChoice
 from anagnorisisd.domain.embedding import EmbedderStamp, Recipe
 from anagnorisisd.errors import EmbedderUnusable
 from anagnorisisd.ml import features
+from anagnorisisd.ml.mert import recipe as mert
 from anagnorisisd.ml.settings import Settings
+
+log = logging.getLogger(__name__)
 
 Offer = Callable[[Settings], Recipe | None]
 
 OFFERS: dict[str, Offer] = {
+    "mert": mert.offer,
     "features": features.offer,
 }
 """By the name that the listener writes; `auto` takes the first that can be used."""
 
 
-def choose(settings: Settings, refused: Collection[EmbedderStamp] = ()) -> Recipe:
-    """Return the recipe of the embedder that the listener wants, if it can be used.
-
-    Those in `refused` were tried already, and turned out to be unusable.
-
-    Raises:
-        EmbedderUnusable: there is none.
-    """
-    wanted = settings.config.embedder
-    names = list(OFFERS) if wanted is EmbedderChoice.AUTO else [wanted.value]
-    for name in names:
-        recipe = OFFERS[name](settings)
-        if recipe and recipe.stamp not in refused:
-            return recipe
-    raise EmbedderUnusable(
-        f"embedding.embedder: {wanted.value} has no usable weights below "
-        f"{settings.model_directory}; fetch them with `anagnorisisd fetch-model`, or set auto"
-    )
-
-
 class Chooser:
-    """`choose`, with a memory of what turned out to be unusable."""
+    """Chooses the embedder that the listener wants, and remembers what was of no use."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._refused: set[EmbedderStamp] = set()
+        self._said: set[str] = set()
 
     def recipe(self) -> Recipe:
-        """Return the recipe of the embedder to use; raise `EmbedderUnusable` if there is none."""
-        return choose(self._settings, self._refused)
+        """Return how vectors are to be made; looks at files, and reads new weights once.
+
+        Raises:
+            EmbedderUnusable: what the listener wants cannot be had.
+        """
+        wanted = self._settings.config.embedder
+        if wanted is not EmbedderChoice.AUTO:
+            return self._offered(wanted.value)
+        for name in OFFERS:
+            try:
+                return self._offered(name)
+            except EmbedderUnusable as error:
+                self._say(str(error))
+        raise EmbedderUnusable("no embedder can be used")
 
     def wanted(self) -> EmbedderStamp:
-        """Return the stamp of the embedder to use; raise `EmbedderUnusable` if there is none."""
+        """Return the stamp of what `recipe` makes; raises the same."""
         return self.recipe().stamp
 
     def refuse(self, stamp: EmbedderStamp) -> None:
-        """Never choose this one again."""
+        """Never choose this one again: it was tried."""
         self._refused.add(stamp)
+
+    def _offered(self, name: str) -> Recipe:
+        recipe = OFFERS[name](self._settings)
+        if recipe is None:
+            raise EmbedderUnusable(
+                f"embedder {name}: there are no weights below {self._settings.model_directory}; "
+                "`anagnorisisd fetch-model` fetches them"
+            )
+        if recipe.stamp in self._refused:
+            raise EmbedderUnusable(f"embedder {recipe.stamp} was tried and cannot be used")
+        return recipe
+
+    def _say(self, reason: str) -> None:
+        """Say why something better is not used, once."""
+        if reason not in self._said:
+            self._said.add(reason)
+            log.info("%s", reason)

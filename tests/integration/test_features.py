@@ -31,7 +31,7 @@ JOBS = "tests.integration.jobs"
 @pytest.fixture
 async def embedder(tmp_path: Path) -> AsyncIterator[WorkerEmbedder]:
     wishes = Settings(Embedding(workers=2), tmp_path / "models", tmp_path / "cache")
-    made = WorkerEmbedder(registry.choose(wishes), idle_seconds=60, timeout_seconds=60)
+    made = WorkerEmbedder(registry.Chooser(wishes).recipe(), idle_seconds=60, timeout_seconds=60)
     yield made
     await made.close()
 
@@ -150,7 +150,9 @@ def test_whatever_is_heard_the_vector_is_finite(
 async def test_workers_leave_when_idle_and_come_back(tmp_path: Path) -> None:
     make_songs(tmp_path, 1)
     wishes = Settings(Embedding(workers=1), tmp_path, tmp_path)
-    embedder = WorkerEmbedder(registry.choose(wishes), idle_seconds=0.05, timeout_seconds=60)
+    embedder = WorkerEmbedder(
+        registry.Chooser(wishes).recipe(), idle_seconds=0.05, timeout_seconds=60
+    )
     try:
         first = await embedder.embed(str(tmp_path / "song 00.flac"))
         await until(lambda: not _workers())

@@ -1,0 +1,80 @@
+"""How MERT's vectors are made here, decided in the parent: light."""
+
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from anagnorisisd.config.schema import Device
+from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
+from anagnorisisd.domain.publication import MERT
+from anagnorisisd.errors import EmbedderUnusable
+from anagnorisisd.ml.mert.engine import Engine, Plan
+from anagnorisisd.ml.mert.folder import inspect
+from anagnorisisd.ml.settings import Settings
+
+STAGES = "anagnorisisd.ml.mert.stages"
+WINDOWS = "5x5s"
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def offer(settings: Settings) -> Recipe | None:
+    """Return how vectors are made from the weights that lie here; `None` if there are none.
+
+    Raises:
+        EmbedderUnusable: there are weights, but they cannot be used.
+    """
+    folder = inspect(settings.model_directory / MERT.name)
+    if folder is None:
+        return None
+    layer = settings.config.layer
+    if layer > folder.layers:
+        raise EmbedderUnusable(f"embedding.layer: {layer} is above the model's {folder.layers}")
+    plan = Plan(
+        folder=str(folder.path),
+        sha256=folder.sha256,
+        layer=layer,
+        engine=_engine(settings.config.device),
+        bfloat16=_has_bfloat16(),
+        threads=_threads(settings),
+        cache_directory=str(settings.cache_directory),
+    )
+    precision = "bf16" if plan.bfloat16 else "f32"
+    stamp = EmbedderStamp(
+        name="mert",
+        version=f"{folder.sha256[:12]}-layer{layer}-{WINDOWS}-{precision}",
+        dimension=folder.dimension,
+    )
+    # Reading the next tracks overlaps with the model; it costs a twentieth of the model's time.
+    reading = Stage(f"{STAGES}:read", arguments=(), workers=1, threads=1)
+    modelling = Stage(f"{STAGES}:embed", arguments=(plan,), workers=1, threads=plan.threads)
+    return Recipe(stamp, (reading, modelling))
+
+
+def _engine(device: Device) -> Engine:
+    if device is Device.CUDA or (device is Device.AUTO and _has_cuda()):
+        return Engine.CUDA
+    return Engine.OPENVINO if find_spec("openvino") else Engine.TORCH
+
+
+def _has_cuda() -> bool:
+    """Say whether there is an NVIDIA driver, and a torch that was built for it."""
+    return Path("/dev/nvidiactl").exists() and "+cpu" not in version("torch")
+
+
+def _has_bfloat16() -> bool:
+    """Say whether the processor computes in bfloat16; without, it would only be slower."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return not BFLOAT16_FLAGS.isdisjoint(flags)
+
+
+def _threads(settings: Settings) -> int:
+    """Return how many cores to use; a second thread on the same core only gets in the way."""
+    return settings.config.workers or min(
+        settings.cores, psutil.cpu_count(logical=False) or settings.cores
+    )

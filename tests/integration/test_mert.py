@@ -1,0 +1,337 @@
+"""MERT from checkpoints of the published layout: numbers, strictness, safety, engines."""
+
+import asyncio
+import json
+import logging
+import os
+import pickle
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from anagnorisisd.adapters.embedders import WorkerEmbedder
+from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding
+from anagnorisisd.domain.publication import MERT
+from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
+from anagnorisisd.ml.arrays import Samples
+from anagnorisisd.ml.mert import engines, folder, model, stages
+from anagnorisisd.ml.mert import recipe as mert_recipe
+from anagnorisisd.ml.mert.engine import Engine, Plan
+from anagnorisisd.ml.registry import Chooser
+from anagnorisisd.ml.settings import Settings
+from tests.support import mert
+from tests.support.songs import RATE, calm, wild
+
+SMALL = mert.CONFIG | mert.SMALL
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model directory, with a small MERT in it."""
+    models = tmp_path_factory.mktemp("models")
+    mert.make_folder(models / MERT.name)
+    return models
+
+
+def plan(models: Path, cache: Path, engine: Engine = Engine.TORCH, layer: int = 3) -> Plan:
+    found = folder.inspect(models / MERT.name)
+    assert found
+    return Plan(str(found.path), found.sha256, layer, engine, False, 2, str(cache))
+
+
+def windows(count: int = 2, seed: int = 0) -> Samples:
+    noise = np.random.default_rng(seed).normal(size=(count, stages.WINDOW_SAMPLES))
+    return stages.normalised(noise.astype(np.float32))
+
+
+def settings(models: Path, cache: Path, **wishes: Any) -> Settings:
+    section = Embedding.model_validate({"layer": 3, "device": Device.CPU} | wishes)
+    return Settings(section, models, cache)
+
+
+def test_the_checkpoint_of_the_tests_has_the_published_layout() -> None:
+    shapes = mert.shapes(mert.CONFIG | mert.REAL)
+
+    assert len(shapes) == 211
+    assert sum(int(np.prod(shape)) for shape in shapes.values()) == 94_371_712
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_every_layer_is_what_the_arithmetic_says(small: Path, layer: int) -> None:
+    weights = torch.load(small / MERT.name / "pytorch_model.bin", weights_only=True)
+    samples = torch.randn(24_000, generator=torch.Generator().manual_seed(1))
+    expected = mert.forward(weights, SMALL, samples)[layer]
+
+    with torch.inference_mode():
+        state = model.load(small / MERT.name, layer)(samples[None]).last_hidden_state[0]
+
+    assert state.shape == expected.shape
+    assert float((state - expected).abs().max()) < 5e-5
+
+
+def test_a_vector_is_the_mean_over_frames_and_windows(small: Path, tmp_path: Path) -> None:
+    weights = torch.load(small / MERT.name / "pytorch_model.bin", weights_only=True)
+    given = windows()
+    states = [mert.forward(weights, SMALL, torch.from_numpy(window))[3] for window in given]
+
+    vector = stages.embed(given, plan(small, tmp_path))
+
+    assert states[0].shape == (374, SMALL["hidden_size"])
+    expected = torch.stack([state.mean(0) for state in states]).mean(0).numpy()
+    assert vector == pytest.approx(expected, abs=5e-5)
+
+
+def test_windows_are_normalised_each_for_itself() -> None:
+    loud = np.stack([windows(1)[0] * 3 + 1, windows(1, seed=1)[0] * 0.001])
+
+    normalised = stages.normalised(loud.astype(np.float32))
+
+    assert normalised.mean(axis=1) == pytest.approx([0, 0], abs=1e-3)
+    assert normalised.std(axis=1) == pytest.approx([1, 1], abs=0.06)
+
+
+def test_a_short_track_is_repeated_until_it_fills_a_window(tmp_path: Path) -> None:
+    path = tmp_path / "short.wav"
+    soundfile.write(path, wild(0)[: 2 * RATE], RATE)
+
+    read = stages.read(str(path))
+
+    assert read.shape == (1, stages.WINDOW_SAMPLES)
+    assert (read[0, :24_000] == read[0, 48_000:72_000]).all()
+
+
+def test_openvino_says_the_same_as_torch(small: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    reference = engines.on_torch(plan(small, tmp_path))
+    converted = engines.on_openvino(plan(small, tmp_path, Engine.OPENVINO), stages.WINDOW_SAMPLES)
+    (kept,) = tmp_path.glob("mert-*/model.bin")
+    written = kept.stat().st_mtime_ns
+    songs = [windows(1, seed) for seed in range(4)]
+
+    ours, theirs = (np.concatenate([run(song) for song in songs]) for run in (reference, converted))
+    again = engines.on_openvino(plan(small, tmp_path, Engine.OPENVINO), stages.WINDOW_SAMPLES)
+
+    assert _cosines(ours, theirs).min() > 0.99
+    assert (again(songs[0]) == theirs[0]).all()
+    assert kept.stat().st_mtime_ns == written, "it was converted a second time"
+    assert not list(tmp_path.glob(".mert-*"))
+
+
+def test_a_broken_openvino_costs_nothing(
+    small: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    wanted = plan(small, tmp_path / "file", Engine.OPENVINO)  # no folder to convert into
+
+    vector = engines.start(wanted, stages.WINDOW_SAMPLES)(windows())
+
+    assert vector == pytest.approx(engines.on_torch(plan(small, tmp_path))(windows()), abs=1e-5)
+
+
+def _cosines(one: Samples, other: Samples) -> Samples:
+    one, other = one - one.mean(axis=0), other - one.mean(axis=0)
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.asarray((one * other).sum(axis=1) / lengths)
+
+
+def _without(name: str) -> Callable[[mert.Weights], object]:
+    return lambda weights: weights.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (_without("encoder.pos_conv_embed.conv.weight_g"), "pos_conv_embed"),
+        (_without("encoder.pos_conv_embed.conv.weight_v"), "pos_conv_embed"),
+        (_without("encoder.layers.2.final_layer_norm.bias"), "final_layer_norm"),
+        (lambda weights: weights.update(extra=torch.zeros(1)), "extra"),
+        (
+            lambda weights: weights.update({"encoder.layer_norm.bias": torch.zeros(7)}),
+            "encoder.layer_norm.bias",
+        ),
+    ],
+)
+def test_weights_that_do_not_fit_exactly_are_refused(
+    tmp_path: Path, damage: Callable[[mert.Weights], object], reason: str
+) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    weights = mert.random_weights(SMALL, 0)
+    damage(weights)
+    torch.save(weights, path / "pytorch_model.bin")
+
+    with pytest.raises(EmbedderUnusable, match=reason):
+        model.load(path, 3)
+
+
+class Malice:
+    """Would write a file if it were unpickled."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.victim),)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda it, path: path.write_bytes(pickle.dumps(it))])
+def test_code_among_the_weights_is_refused_unexecuted(
+    tmp_path: Path, save: Callable[[Any, Path], object]
+) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    save({"encoder.layer_norm.bias": Malice(tmp_path / "victim")}, path / "pytorch_model.bin")
+
+    with pytest.raises(EmbedderUnusable, match="cannot be loaded as weights"):
+        model.load(path, 3)
+
+    assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"PK\x03\x04 rubbish"])
+def test_rubbish_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    (path / "pytorch_model.bin").write_bytes(content)
+
+    with pytest.raises(EmbedderUnusable, match="cannot be loaded as weights"):
+        model.load(path, 3)
+
+
+def test_no_folder_is_no_offer(tmp_path: Path) -> None:
+    assert mert_recipe.offer(settings(tmp_path, tmp_path)) is None
+
+
+def test_a_git_lfs_pointer_is_explained(small: Path, tmp_path: Path) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    (path / "pytorch_model.bin").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:a2b8\nsize 377552987\n"
+    )
+
+    with pytest.raises(EmbedderUnusable, match="git lfs pull"):
+        mert_recipe.offer(settings(tmp_path, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("model_type", "hubert"), ("do_stable_layer_norm", True), ("attention_relax", 32.0),
+     ("feature_extractor_cqt", True), ("sample_rate", 16_000), ("layer_norm_eps", None)],
+)  # fmt: skip
+def test_another_architecture_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    (path / "config.json").write_text(json.dumps(SMALL | {key: value}))
+
+    with pytest.raises(EmbedderUnusable, match=key):
+        mert_recipe.offer(settings(tmp_path, tmp_path))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "null"])
+def test_a_configuration_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    (path / "config.json").write_text(content)
+
+    with pytest.raises(EmbedderUnusable, match=r"config\.json"):
+        mert_recipe.offer(settings(tmp_path, tmp_path))
+
+
+def test_weights_that_are_not_the_published_ones_are_used_but_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mert.make_folder(tmp_path / MERT.name, seed=5)
+
+    with caplog.at_level(logging.WARNING):
+        assert mert_recipe.offer(settings(tmp_path, tmp_path))
+        assert mert_recipe.offer(settings(tmp_path, tmp_path))
+
+    assert [record.message.split()[1:6] for record in caplog.records] == [
+        ["is", "not", "the", "published", "MERT-v1-95M;"]
+    ]
+
+
+def test_the_stamp_tells_weights_and_layer_apart(tmp_path: Path) -> None:
+    mert.make_folder(tmp_path / "one" / MERT.name, seed=1)
+    mert.make_folder(tmp_path / "two" / MERT.name, seed=2)
+
+    recipes = [
+        mert_recipe.offer(settings(tmp_path / "one", tmp_path)),
+        mert_recipe.offer(settings(tmp_path / "two", tmp_path)),
+        mert_recipe.offer(settings(tmp_path / "one", tmp_path, layer=2)),
+    ]
+
+    assert len({recipe.stamp for recipe in recipes if recipe}) == 3
+
+
+def test_auto_takes_mert_once_its_weights_are_there(tmp_path: Path) -> None:
+    chooser = Chooser(settings(tmp_path, tmp_path))
+    assert chooser.wanted().name == "features"
+
+    mert.make_folder(tmp_path / MERT.name)
+    assert chooser.wanted().name == "mert"
+
+    chooser.refuse(chooser.wanted())
+    assert chooser.wanted().name == "features"
+
+
+def test_mert_on_request_says_what_is_missing(tmp_path: Path) -> None:
+    chooser = Chooser(settings(tmp_path, tmp_path, embedder=EmbedderChoice.MERT))
+
+    with pytest.raises(EmbedderUnusable, match="fetch-model"):
+        chooser.recipe()
+
+
+async def test_files_become_vectors_and_no_code_of_the_folder_runs(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mert_recipe, "find_spec", lambda name: None)  # the reference engine
+    recipe = mert_recipe.offer(settings(small, tmp_path / "cache", workers=2))
+    assert recipe
+    for name, song in (("calm.flac", calm(0)), ("wild.flac", wild(0))):
+        soundfile.write(tmp_path / name, song, RATE)
+    (tmp_path / "text.mp3").write_text("no music")
+    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=100)
+    try:
+        one, again, other, bad = await asyncio.gather(
+            *(embedder.embed(str(tmp_path / name)) for name in
+              ("calm.flac", "calm.flac", "wild.flac", "text.mp3")),
+            return_exceptions=True,
+        )  # fmt: skip
+    finally:
+        await embedder.close()
+    assert isinstance(one, np.ndarray)
+    assert isinstance(other, np.ndarray)
+    assert (one == again).all()
+    assert np.isfinite(one).all()
+    assert np.abs(one - other).max() > 0.01
+    assert isinstance(bad, EmbeddingFailed)
+
+
+async def test_weights_that_cannot_be_used_fail_no_track(tmp_path: Path) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    (path / "pytorch_model.bin").write_bytes(b"rubbish")
+    recipe = mert_recipe.offer(settings(tmp_path, tmp_path))
+    assert recipe
+    soundfile.write(tmp_path / "song.flac", calm(0), RATE)
+    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=100)
+    try:
+        with pytest.raises(EmbedderUnusable):
+            await embedder.embed(str(tmp_path / "song.flac"))
+    finally:
+        await embedder.close()
+
+
+def test_nothing_is_reported_to_anybody(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something wanted to use the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+    engines.on_openvino(plan(small, tmp_path, Engine.OPENVINO, layer=1), stages.WINDOW_SAMPLES)
