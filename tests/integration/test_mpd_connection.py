@@ -170,7 +170,7 @@ async def test_many_stickers_do_not_break_the_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stickers, "AT_ONCE", 10)
-    songs = [f"folder {number // 20}/{number}.wav" for number in range(200)]
+    songs = [f"folder {number // 20} {'x' * 150}/{number}.wav" for number in range(200)]
     with mpd.running(
         tmp_path, ["root.wav", *songs], seconds=0.1, extra='max_output_buffer_size "4"'
     ) as server:
