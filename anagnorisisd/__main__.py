@@ -120,18 +120,21 @@ def _check_config(arguments: argparse.Namespace) -> None:
 def _back_up(arguments: argparse.Namespace) -> None:
     _, where = _configured(arguments)
     from anagnorisisd.adapters.sqlite import backups
+    from anagnorisisd.adapters.sqlite.stores import FILE_NAME
 
-    backups.back_up(where.database, arguments.file)
+    backups.back_up(where.state / FILE_NAME, arguments.file)
     print(f"All that is known is now in {arguments.file} too.")
 
 
 def _restore(arguments: argparse.Namespace) -> None:
     _, where = _configured(arguments)
     from anagnorisisd.adapters.sqlite import backups
+    from anagnorisisd.adapters.sqlite.stores import FILE_NAME
 
+    database = where.state / FILE_NAME
     with state_lock.held(where.state):
-        replaced = backups.restore(arguments.file, where.database)
-    print(f"{where.database} is now as in {arguments.file}.")
+        replaced = backups.restore(arguments.file, database)
+    print(f"{database} is now as in {arguments.file}.")
     if replaced:
         print(f"What was there before is kept in {replaced}; remove it when you are content.")
 

@@ -33,11 +33,6 @@ class Places:
     models: Path
     cache: Path
 
-    @property
-    def database(self) -> Path:
-        """Everything that is known, in one file."""
-        return self.state / "anagnorisis.db"
-
 
 def resolve(config: Config, variables: Mapping[str, str]) -> Places:
     """Return where everything lies.

@@ -28,8 +28,10 @@ Row = sqlite3.Row
 BUSY_TIMEOUT_SECONDS = 2.0
 """How long another program (a curious `sqlite3`) may hold the file locked.
 
-Everybody else waits meanwhile, and a caller is told before his own patience ends.
+Everybody else waits meanwhile.
 """
+LOCKED_TIMEOUT_SECONDS = 0.05
+"""The same once it was found locked, until it is not: what only reads is served all the while."""
 
 IRREPLACEABLE = {"ratings", "plays", "tracks", "files"}
 """The tables that are checked at every start: what cannot be computed again from the music.
@@ -116,15 +118,28 @@ class Database:
 
 @contextmanager
 def _transaction(db: sqlite_utils.Database) -> Iterator[None]:
-    # IMMEDIATE takes the write lock first: a transaction that reads and then writes cannot
-    # find half-way that another program wrote in between.
-    db.conn.execute("BEGIN IMMEDIATE")
+    _begin(db)
     try:
         yield
         db.commit()
     except BaseException:
         db.rollback()
         raise
+
+
+def _begin(db: sqlite_utils.Database) -> None:
+    # IMMEDIATE takes the write lock first: a transaction that reads and then writes cannot
+    # find half-way that another program wrote in between.
+    try:
+        db.conn.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        _wait_for_locks(db, LOCKED_TIMEOUT_SECONDS)
+        raise
+    _wait_for_locks(db, BUSY_TIMEOUT_SECONDS)
+
+
+def _wait_for_locks(db: sqlite_utils.Database, seconds: float) -> None:
+    db.conn.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
 def _opened(path: Path) -> sqlite_utils.Database:

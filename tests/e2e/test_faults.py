@@ -1,0 +1,165 @@
+"""Disks that are full or read-only, locks and damage: said, served as far as possible, survived."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from anagnorisis.v1 import library_pb2, rating_pb2, track_pb2
+from tests.support.daemon import ROOT, RunningDaemon, running_daemon
+from tests.support.mount import fill, make_read_only, small_disk
+from tests.support.mpd import write_songs
+
+SONG = "song.wav"
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    write_songs(tmp_path / "music", [SONG], seconds=1.0)
+    return tmp_path / "music"
+
+
+@contextmanager
+def daemon_on(home: Path, music: Path, size: str = "") -> Iterator[RunningDaemon]:
+    """Run a daemon that has found its song, its state on a disk of a `size` if one is given."""
+    with ExitStack() as stack:
+        if size:
+            stack.enter_context(small_disk(home / "state", size))
+        # There is no MPD, and none is needed.
+        daemon = stack.enter_context(running_daemon(home, music, home / "no-mpd"))
+        daemon.until(lambda: daemon.status().library.embedded == 1)
+        yield daemon
+
+
+def rate(daemon: RunningDaemon, value: float) -> None:
+    target = track_pb2.Target(uri=SONG)
+    request = rating_pb2.RateTrackRequest(target=target, rating=value)
+    daemon.rating.RateTrack(request, timeout=10)
+
+
+def refusal(daemon: RunningDaemon, value: float) -> str:
+    with pytest.raises(grpc.RpcError) as refused:
+        rate(daemon, value)
+    return str(refused.value.details())
+
+
+def rating(daemon: RunningDaemon) -> float:
+    request = library_pb2.GetTrackRequest(target=track_pb2.Target(uri=SONG))
+    return daemon.library.GetTrack(request, timeout=10).track.rating
+
+
+def test_a_full_disk_is_said_and_recovered_from(music: Path, tmp_path: Path) -> None:
+    with daemon_on(tmp_path / "home", music, "6m") as daemon:
+        rate(daemon, 3)
+        filler = fill(daemon.home / "state")
+
+        for value in range(1000):  # there is a little room left in the log of changes
+            try:
+                rate(daemon, value % 10)
+            except grpc.RpcError as refused:
+                last, said = value - 1, str(refused.details())
+                break
+
+        assert "state/anagnorisis.db cannot grow, the disk is full; free some space" in said
+        assert rating(daemon) == (last % 10 if last >= 0 else 3), "what is known is told"
+        filler.unlink()
+        rate(daemon, 8)
+        assert rating(daemon) == 8
+        assert daemon.stop() == 0
+        assert "Traceback" not in daemon.log.read_text()
+
+
+def test_a_lock_is_said_and_recovered_from(music: Path, tmp_path: Path) -> None:
+    with daemon_on(tmp_path / "home", music) as daemon:
+        rate(daemon, 3)
+        with closing(sqlite3.connect(daemon.home / "state" / "anagnorisis.db")) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            assert "is locked by another program; close that program" in refusal(daemon, 4)
+
+            began = time.monotonic()
+            refusal(daemon, 5)
+            assert rating(daemon) == 3
+            assert time.monotonic() - began < 2, "nobody waits for the lock again and again"
+
+        rate(daemon, 8)
+        assert rating(daemon) == 8
+
+
+def refused_start(home: Path, music: Path) -> str:
+    """Start a daemon that cannot, and return what it says."""
+    daemon = RunningDaemon(home, music, home / "no-mpd")
+    try:
+        assert daemon.process.wait(30) == 1
+    finally:
+        daemon.process.kill()
+        daemon.channel.close()
+    return daemon.log.read_text()
+
+
+def test_a_read_only_disk_is_said_and_a_later_start_works(music: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with small_disk(home / "state", "6m") as disk:
+        make_read_only(disk, True)
+
+        said = refused_start(home, music)
+
+        assert said == (
+            f"state.directory: {disk}: Read-only file system; "
+            "make it writable, or set another folder\n"
+        )
+        make_read_only(disk, False)
+        with running_daemon(home, music, home / "no-mpd") as daemon:
+            daemon.until(lambda: daemon.status().library.tracks == 1)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_somebody_else_is_said(music: Path, tmp_path: Path) -> None:
+    (tmp_path / "home" / "state").mkdir(parents=True, mode=0o500)
+
+    assert "Permission denied; make it writable" in refused_start(tmp_path / "home", music)
+
+
+def test_a_disk_that_is_full_at_the_start_is_said(music: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "home" / "state", "1m") as disk:
+        fill(disk)
+
+        said = refused_start(tmp_path / "home", music)
+
+    assert "disk is full; free some space" in said
+
+
+def test_damage_is_said_with_a_way_out_that_works(music: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with daemon_on(home, music) as daemon:
+        rate(daemon, 8)
+        command(home, "backup", str(home / "kept.db"))
+        assert daemon.stop() == 0
+    database = home / "state" / "anagnorisis.db"
+    database.write_bytes(b"\0" * 4096 + database.read_bytes()[4096:])
+
+    said = refused_start(home, music)
+
+    assert f"{database} is not a database; stop the daemon" in said
+    assert "`anagnorisisd restore FILE`" in said
+    command(home, "restore", str(home / "kept.db"))
+    with running_daemon(home, music, home / "no-mpd") as daemon:
+        daemon.until(lambda: rating(daemon) == 8)
+
+
+def command(home: Path, *words: str) -> None:
+    config = str(home / "config.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", "anagnorisisd", "--config", config, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
