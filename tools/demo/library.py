@@ -48,11 +48,11 @@ ARTISTS = (
            ("Transformer", "Base Load", "Fifty Hertz", "Pylon", "Surge")),
     Artist("Night Shift", "Conveyor", "Techno", 2021, techno, 1, "opus",
            ("Clock In", "Forklift", "Sodium Light", "Overtime", "Last Bus")),
-    Artist("Pixel Orchard", "Sixteen Colours", "Chiptune", 2009, chiptune, 0, "mp3",
+    Artist("Pixel Orchard", "Sixteen Colours", "Chiptune", 2009, chiptune, 0, "opus",
            ("Press Start", "Apple Level", "Bonus Stage", "Cloud Jump", "High Score")),
     Artist("Coin Op", "Dungeon Tapes", "Chiptune", 2013, chiptune, 1, "flac",
            ("Torchlight", "Slime King", "Trapdoor", "Potion", "Boss Music")),
-    Artist("Hazel & Ash", "Hedgerow", "Folk", 2007, folk, 0, "mp3",
+    Artist("Hazel & Ash", "Hedgerow", "Folk", 2007, folk, 0, "flac",
            ("Stile", "Blackberry Lane", "Wren", "Haymaking", "Over the Weir")),
     Artist("The Ferryman", "Two Pence Crossing", "Folk", 2017, folk, 1, "opus",
            ("Rope and Oar", "Widow's Bank", "Coal Barge", "Low Lantern", "No Return")),
@@ -60,6 +60,8 @@ ARTISTS = (
 
 CODECS = {"mp3": "libmp3lame", "flac": "flac", "opus": "libopus"}
 RATES = {"opus": 48_000}
+OPTIONS = {"mp3": {"compression_level": "9"}}
+"""To LAME, by far the slowest of them, 9 means fastest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,12 @@ def encode(song: Song, path: Path) -> None:
             date=str(artist.year), track=str(song.number),
         )  # fmt: skip
         rate = RATES.get(artist.extension, RATE)
-        stream = container.add_stream(CODECS[artist.extension], rate=rate, layout="stereo")
+        stream = container.add_stream(
+            CODECS[artist.extension],
+            rate=rate,
+            layout="stereo",
+            options=OPTIONS.get(artist.extension, {}),
+        )
         assert isinstance(stream, av.AudioStream)
         pcm = (song.signal().T * 32_767).astype(np.int16).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm), format="s16", layout="stereo")

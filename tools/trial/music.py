@@ -32,7 +32,7 @@ def choose(
             return Music(folder)
     say(f"No music found in {' or '.join(map(str, usual))}: taking the demo library.")
     if any(not (demo / song.path).exists() for song in library.songs()):
-        say(f"Making it in {demo}: 40 tracks of four kinds, about half a minute ...")
+        say(f"Making it in {demo}: 40 tracks of four kinds, a few seconds ...")
         library.make(demo)
     return Music(demo, demo=True)
 
