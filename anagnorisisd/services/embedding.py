@@ -35,6 +35,9 @@ MAX_TRIES = 3
 LOOK_AGAIN_SECONDS = 60.0
 """So often what is pending is looked up unasked: an event may have been missed."""
 
+WEIGHTS_SECONDS = 5.0
+"""So often it is looked whether a better embedder's weights have arrived."""
+
 STORE_SECONDS = 1.0
 """Vectors that come faster than this are stored together: every write waits for the disk."""
 
@@ -89,13 +92,22 @@ class Embedding:
         return count
 
     async def superseded(self) -> EmbedderStamp:
-        """Return once another embedder is wanted than the present one, and which."""
+        """Return once another embedder is wanted than the present one, and which.
+
+        It has to be wanted twice in a row: weights that are still being copied change.
+        """
+        before = self.stamp
         while True:
-            with suppress(EmbedderUnusable):  # then the present one is the best there is
-                wanted = await asyncio.to_thread(self._preference.wanted)
-                if wanted != self.stamp:
-                    return wanted
-            await self._clock.sleep(LOOK_AGAIN_SECONDS)
+            wanted = await self._wanted()
+            if wanted == before != self.stamp:
+                return wanted
+            before = wanted
+            await self._clock.sleep(WEIGHTS_SECONDS)
+
+    async def _wanted(self) -> EmbedderStamp:
+        with suppress(EmbedderUnusable):  # then the present one is the best there is
+            return await asyncio.to_thread(self._preference.wanted)
+        return self.stamp
 
     async def run(self) -> None:
         """Embed what is pending, now and whenever the library changes.
