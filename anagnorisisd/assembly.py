@@ -15,6 +15,7 @@ from anagnorisisd.adapters.evaluator import WorkerEvaluator
 from anagnorisisd.adapters.file_ratings import TagRatings
 from anagnorisisd.adapters.folder import MusicFolder
 from anagnorisisd.adapters.mpd.player import MpdPlayer
+from anagnorisisd.adapters.power import never, on_battery
 from anagnorisisd.adapters.scheduler import ApScheduler
 from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from anagnorisisd.adapters.system_clock import SystemClock
@@ -26,7 +27,6 @@ from anagnorisisd.console import Screen
 from anagnorisisd.console.feed import Feed
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.ml.registry import Chooser
-from anagnorisisd.ml.settings import Settings
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.rpc.daemon import DaemonServicer
 from anagnorisisd.rpc.evaluator import EvaluatorServicer
@@ -71,7 +71,9 @@ class Parts:
 
 
 @asynccontextmanager
-async def assembled(config: Config, places: Places, screen: Screen | None) -> AsyncIterator[Parts]:
+async def assembled(
+    config: Config, places: Places, screen: Screen | None, chooser: Chooser
+) -> AsyncIterator[Parts]:
     """Open everything, wire it, and close it in reverse at the end.
 
     Raises:
@@ -101,7 +103,6 @@ async def assembled(config: Config, places: Places, screen: Screen | None) -> As
             config=config.music,
         )
 
-        chooser = Chooser(Settings(config.embedding, places.models, places.cache))
         embedder = WorkerEmbedder(
             chooser.recipe(),
             idle_seconds=config.embedding.idle_minutes * 60,
@@ -116,6 +117,7 @@ async def assembled(config: Config, places: Places, screen: Screen | None) -> As
             preference=chooser,
             events=events,
             clock=clock,
+            on_hold=on_battery if config.embedding.pause_on_battery else never,
         )
 
         pupil = WorkerPool(name="evaluator", size=1, idle_seconds=EVALUATOR_IDLE_SECONDS)

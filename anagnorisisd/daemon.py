@@ -11,6 +11,8 @@ from anagnorisisd.assembly import Parts, assembled
 from anagnorisisd.config.places import Places
 from anagnorisisd.config.schema import Config
 from anagnorisisd.console import Screen
+from anagnorisisd.ml.registry import Chooser
+from anagnorisisd.ml.settings import Settings
 from anagnorisisd.supervision import keep_running
 
 log = logging.getLogger(__name__)
@@ -30,8 +32,10 @@ async def run(config: Config, places: Places, screen: Screen | None = None) -> N
     """
     stop = _stop_signals()
     manager = Systemd(os.environ)
+    # It outlives the parts: an embedder that was tried and refused stays refused.
+    chooser = Chooser(Settings(config.embedding, places.models, places.cache))
     while not stop.is_set():
-        async with assembled(config, places, screen) as parts:
+        async with assembled(config, places, screen, chooser) as parts:
             await parts.server.start()
             manager.notify(READY)
             await _live(parts, manager, stop)
