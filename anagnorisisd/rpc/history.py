@@ -70,7 +70,7 @@ def _entry(message: messages.HistoryEntry) -> Entry:
     return Entry(
         TrackId(message.track_id) if message.track_id else None,
         Uri(message.uri),
-        message.at.ToNanoseconds() / 1_000_000_000 if message.HasField("at") else None,
+        reading.moment("entries.at", message.at) if message.HasField("at") else None,
         reading.source(message.source),
         _content(message),
     )

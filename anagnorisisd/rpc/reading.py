@@ -2,6 +2,8 @@
 
 import re
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import InvalidValue
@@ -52,6 +54,14 @@ def path(field: str, text: str) -> str:
             f"target.{field}", f"a path has 1 to {LONGEST_PATH_BYTES} bytes and none of them is 0"
         )
     return text
+
+
+def moment(field: str, stamp: Timestamp) -> float:
+    """Return a timestamp in unix seconds."""
+    try:
+        return float(stamp.ToNanoseconds() / 1_000_000_000)
+    except ValueError as error:
+        raise InvalidValue(field, str(error)) from error
 
 
 def song_id(value: int) -> SongId:

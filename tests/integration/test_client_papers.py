@@ -68,6 +68,10 @@ def test_the_shell_itself_takes_the_script(shell: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+async def test_the_manual_page_is_printed() -> None:
+    assert (await command("anagnorisis", "manual")).out == manual.page()
+
+
 def test_the_manual_page_is_sound_and_has_every_verb() -> None:
     page = manual.page()
 
