@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ from anagnorisisd import console
 from anagnorisisd.adapters import logs, state_lock
 from anagnorisisd.config import load, places
 from anagnorisisd.config.schema import Config
+from anagnorisisd.console.fetching import FetchingLines
 from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
 
 FLAGS = {
@@ -27,9 +29,9 @@ FAILED, MISCONFIGURED, TRY_LATER = 1, 2, 75
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` and return its exit code; errors are said in one line each."""
     arguments = build().parse_args(argv)
-    command: Callable[[argparse.Namespace], None] = arguments.command
+    command: Callable[[argparse.Namespace], int | None] = arguments.command
     try:
-        command(arguments)
+        return command(arguments) or 0
     except ConfigError as error:
         return _told(error, MISCONFIGURED)
     except AlreadyRunning as error:
@@ -38,7 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _told(error, FAILED)
     except KeyboardInterrupt:
         return _told("interrupted", FAILED)
-    return 0
 
 
 def _told(what: object, code: int) -> int:
@@ -69,6 +70,7 @@ def build() -> argparse.ArgumentParser:
     for name, command, summary in (
         ("run", _run, "watch the music, learn, and keep the queue filled"),
         ("check-config", _check_config, "say what is wrong with the configuration, or what holds"),
+        ("doctor", _doctor, "check everything, and say what to do; --json for programs"),
         ("backup", _back_up, "copy all that is known to FILE; the daemon may run meanwhile"),
         ("restore", _restore, "put FILE, a backup, in the place of all that is known"),
     ):
@@ -76,6 +78,14 @@ def build() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         if "FILE" in summary:
             added.add_argument("file", type=Path, metavar="FILE")
+        if "--json" in summary:
+            added.add_argument("--json", action="store_true", help="print a list of findings")
+    fetching = "fetch MERT, the better embedder (378 MB, for non-commercial use)"
+    fetch = commands.add_parser("fetch-model", parents=[flags], help=fetching, description=fetching)
+    fetch.add_argument(
+        "--from", dest="source", type=Path, metavar="FOLDER", help="take it from there instead"
+    )
+    fetch.set_defaults(command=_fetch_model)
     return parser
 
 
@@ -102,6 +112,15 @@ def _run(arguments: argparse.Namespace) -> None:
             screen.close()
 
 
+def _fetch_model(arguments: argparse.Namespace) -> None:
+    from anagnorisisd.adapters.fetch_model import MERT, fetch  # the hub's client takes a while
+
+    _, where = _configured(arguments)
+    print(MERT.notice)
+    folder = fetch(where.models, arguments.source, FetchingLines(sys.stdout))
+    print(f"It lies in {folder}; a running daemon takes it over by itself.")
+
+
 def _check_config(arguments: argparse.Namespace) -> None:
     _, where = _configured(arguments)
     files = load.sources(getattr(arguments, "config", None))
@@ -115,6 +134,20 @@ def _check_config(arguments: argparse.Namespace) -> None:
         ("cache", where.cache),
     ):
         print(f"  {name:<10} {value}")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from anagnorisisd.doctor import checks, examination, report
+
+    try:
+        config, where = _configured(arguments)
+    except ConfigError as error:
+        findings = [checks.config(error.problems, ())]
+    else:
+        files = tuple(load.sources(getattr(arguments, "config", None)))
+        findings = asyncio.run(examination.examine(config, where, files, os.environ, time.time()))
+    print(report.as_json(findings) if arguments.json else report.page(findings))
+    return 0 if report.well(findings) else FAILED
 
 
 def _back_up(arguments: argparse.Namespace) -> None:
@@ -137,7 +170,6 @@ def _restore(arguments: argparse.Namespace) -> None:
     print(f"{database} is now as in {arguments.file}.")
     if replaced:
         print(f"What was there before is kept in {replaced}; remove it when you are content.")
-
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 
 from anagnorisis.v1 import library_pb2, rating_pb2, track_pb2
 from tests.support.daemon import ROOT, RunningDaemon, running_daemon
-from tests.support.mount import fill, make_read_only, small_disk
+from tests.support.faults import fill, make_read_only, small_disk
 from tests.support.mpd import write_songs
 
 SONG = "song.wav"

@@ -14,8 +14,8 @@ from anagnorisisd.adapters.sqlite import migrations
 from anagnorisisd.adapters.sqlite.backups import KEPT, back_up, restore
 from anagnorisisd.adapters.sqlite.stores import FILE_NAME, Stores, open_stores
 from anagnorisisd.errors import StoreError
+from tests.support.faults import damage_table, small_disk
 from tests.support.library import EPOCH, STAMP, add_rated, add_tracks, track_id
-from tests.support.mount import small_disk
 
 
 async def rating(directory: Path, name: str = "a.mp3") -> float | None:
@@ -33,17 +33,6 @@ async def rated(directory: Path, value: float) -> Path:
     await add_rated(stores, {"a.mp3": value})
     await stores.close()
     return directory / FILE_NAME
-
-
-def damage(database: Path) -> None:
-    """Overwrite the first page of the table of ratings."""
-    with closing(sqlite3.connect(database)) as connection:
-        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'ratings'"
-        (page,) = connection.execute(query).fetchone()
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-    with database.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xff" * size)
 
 
 def names(folder: Path) -> list[str]:
@@ -83,7 +72,7 @@ class TestBackingUp:
         database = await rated(tmp_path / "state", 3)
         back_up(database, tmp_path / "copy.db")
         before = (tmp_path / "copy.db").read_bytes()
-        damage(database)
+        damage_table(database, "ratings")
 
         with pytest.raises(StoreError, match="is damaged"):
             back_up(database, tmp_path / "copy.db")
@@ -241,7 +230,7 @@ async def test_damage_names_the_newest_backup_and_the_command(tmp_path: Path) ->
         (tmp_path / "copy.db").rename(
             tmp_path / "backups" / f"anagnorisis-2026010{day}T000000-before-x.db"
         )
-    damage(database)
+    damage_table(database, "ratings")
 
     with pytest.raises(StoreError) as refused:
         await open_stores(tmp_path)

@@ -19,6 +19,7 @@ ALLOWED = {
     "adapters": {"domain", "ports", "adapters"},
     "ml": {"domain", "ml"},
     "config": {"config"},
+    "doctor": {"config", "ports", "adapters", "ml", "doctor"},
     "console": {"domain", "ports", "services", "console"},
 }
 HEAVY = ("torch", "transformers", "librosa", "openvino")

@@ -1,9 +1,10 @@
-"""Real small disks, where the one who runs the tests may mount any."""
+"""Real faults: small disks, where the one who runs the tests may mount any, and damage."""
 
 import os
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,17 @@ def fill(disk: Path) -> Path:
             while _written(file.fileno(), size):
                 pass
     return filler
+
+
+def damage_table(database: Path, table: str) -> None:
+    """Overwrite the first page of a table."""
+    with closing(sqlite3.connect(database)) as connection:
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = ?"
+        (page,) = connection.execute(query, [table]).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
 
 
 def _written(descriptor: int, size: int) -> bool:

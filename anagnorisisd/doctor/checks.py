@@ -1,0 +1,207 @@
+"""The checks: from facts to findings, without looking at anything themselves."""
+
+from pathlib import Path
+
+from anagnorisisd.adapters.sqlite.inspection import Condition
+from anagnorisisd.config.schema import Watch
+from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, UnitFacts
+from anagnorisisd.doctor.finding import Finding, advice, fine, problem, unknown
+
+LEAST_FREE_BYTES = 50_000_000
+DAY_SECONDS = 86_400
+TRAINING_OVERDUE_DAYS = 3
+
+
+def config(problems: tuple[str, ...], files: tuple[Path, ...]) -> Finding:
+    """Judge the configuration."""
+    if problems:
+        return problem("config", "; ".join(problems), "correct it; `config.yaml` shows every key")
+    read = ", ".join(map(str, files))
+    return fine("config", f"read from {read}" if read else "no file; every key has its default")
+
+
+def music_folder(folder: FolderFacts) -> Finding:
+    """Judge whether there is music to read."""
+    if folder.reason:
+        return problem(
+            "music folder",
+            f"{folder.path}: {folder.reason}",
+            "mount it, let this user read it, or set music.directory",
+        )
+    if not folder.files:
+        return advice(
+            "music folder",
+            f"{folder.path} holds no file of the formats that are read",
+            "set music.directory, or put music there",
+        )
+    return fine("music folder", f"{folder.files} files in {folder.path}")
+
+
+def watch_limit(folder: FolderFacts, watch: Watch, limit: int | None) -> Finding:
+    """Judge whether the kernel lets every folder be watched."""
+    if watch is not Watch.INOTIFY or limit is None:
+        return fine("watch limit", f"not needed, music.watch is {watch.value}")
+    said = f"{folder.folders} folders, {limit} watches are allowed"
+    if folder.folders >= limit:
+        return problem(
+            "watch limit",
+            said,
+            f"sysctl fs.inotify.max_user_watches={max(1 << 20, 2 * folder.folders)},"
+            " or set music.watch to poll",
+        )
+    return fine("watch limit", said)
+
+
+def mpd_link(mpd: MpdFacts) -> Finding:
+    """Judge whether MPD answers."""
+    if mpd.reason is None:
+        return fine("MPD", f"version {mpd.version} at {mpd.address}")
+    remedy = (
+        "set mpd.password_file and mpd.partition to what MPD wants"
+        if mpd.refused
+        else "start MPD, or set mpd.address to its socket or host:port"
+    )
+    return problem("MPD", mpd.reason, remedy)
+
+
+def mpd_permissions(mpd: MpdFacts) -> Finding:
+    """Judge what MPD allows."""
+    if mpd.reason is not None:
+        return unknown("MPD permissions", "not known while MPD is away")
+    if mpd.lacking:
+        said, _, remedy = mpd.lacking[0].partition(": ")
+        more = f" (and {len(mpd.lacking) - 1} more)" if len(mpd.lacking) > 1 else ""
+        return problem("MPD permissions", said + more, remedy)
+    return fine("MPD permissions", "all that is needed")
+
+
+def stickers(mpd: MpdFacts) -> Finding:
+    """Judge whether other MPD clients can show and give ratings."""
+    if mpd.reason is not None:
+        return unknown("stickers", "not known while MPD is away")
+    if not mpd.stickers:
+        return advice(
+            "stickers",
+            "MPD keeps none, so ratings cannot be given or seen in other clients",
+            "set sticker_file in mpd.conf and give the permission admin",
+        )
+    return fine("stickers", "MPD keeps them")
+
+
+def daemon(socket: Path, reason: str | None) -> Finding:
+    """Judge whether a daemon listens; `reason` says why it does not answer."""
+    if reason is None:
+        return fine("socket", f"a daemon answers on {socket}")
+    return problem(
+        "socket",
+        f"no daemon answers on {socket}: {reason}",
+        "start it with `anagnorisisd` or its unit; its log says why if it leaves",
+    )
+
+
+def disk_space(disk: DiskFacts, database_bytes: int) -> Finding:
+    """Judge whether there is room for what is learnt, and for a copy of the database."""
+    if disk.reason:
+        return problem(
+            "disk space",
+            f"{disk.path}: {disk.reason}",
+            "make it writable for this user, or set state.directory",
+        )
+    said = f"{_megabytes(disk.free_bytes)} free at {disk.path}"
+    if disk.free_bytes < LEAST_FREE_BYTES:
+        return problem("disk space", said, "free some space; ratings need a place on the disk")
+    if disk.free_bytes < 2 * database_bytes:
+        return advice(
+            "disk space", said, "free some space: an upgrade copies the database before it changes"
+        )
+    return fine("disk space", said)
+
+
+def database(condition: Condition | None, reason: str | None) -> Finding:
+    """Judge what is known; `reason` says why it cannot be read."""
+    if reason is not None:
+        said, _, remedy = reason.partition("; ")
+        return problem("database", said, remedy or "look at the daemon's log")
+    if condition is None:
+        return fine("database", "none yet; the first start makes it")
+    if condition.damage is not None:
+        backup = condition.backup or "FILE"
+        return problem(
+            "database",
+            f"{condition.path} is damaged: {condition.damage}",
+            f"stop the daemon and put a backup in its place: `anagnorisisd restore {backup}`",
+        )
+    migrating = ", brought up to date at the next start" if condition.to_migrate else ""
+    return fine("database", f"{_megabytes(condition.size_bytes)}, whole{migrating}")
+
+
+def embedder(stamp: str | None, reason: str | None, condition: Condition | None) -> Finding:
+    """Judge whether tracks can be embedded; without a `stamp`, `reason` says why not."""
+    if stamp is None:
+        said, _, remedy = (reason or "").partition("; ")
+        return problem("embedder", said, remedy or "set embedding.embedder to auto")
+    if condition is not None and condition.failed:
+        return advice(
+            "embedder",
+            f"{stamp}; {condition.failed} tracks cannot be embedded",
+            "`anagnorisis tracks --only failed` says why, each",
+        )
+    return fine("embedder", stamp)
+
+
+def evaluator(condition: Condition | None, minimum_ratings: int) -> Finding:
+    """Judge whether there is something that predicts ratings."""
+    rated = condition.rated if condition else 0
+    if condition is not None and condition.evaluator is not None:
+        return fine("evaluator", f"version {condition.evaluator}, {rated} tracks are rated")
+    if rated < minimum_ratings:
+        return advice(
+            "evaluator",
+            f"none yet, {rated} tracks are rated",
+            f"rate {minimum_ratings - rated} more: `anagnorisis rate 8`",
+        )
+    return advice("evaluator", f"none yet, {rated} tracks are rated", "`anagnorisis train`")
+
+
+def last_training(condition: Condition | None, now: float) -> Finding:
+    """Judge when and how the last training ended."""
+    if condition is None or condition.trained_at is None:
+        return fine("last training", "none yet")
+    days = (now - condition.trained_at) / DAY_SECONDS
+    said = f"{_ago(days)}: {condition.training}"
+    if (condition.training or "").startswith("failed"):
+        return problem("last training", said, "`anagnorisis train` tries again and says more")
+    if days > TRAINING_OVERDUE_DAYS:
+        return advice(
+            "last training", said, "let the daemon run at training.time, or `anagnorisis train`"
+        )
+    return fine("last training", said)
+
+
+def unit(units: tuple[UnitFacts, ...]) -> Finding:
+    """Judge whether systemd keeps the daemon running."""
+    known = [unit for unit in units if unit.active]
+    if not known:
+        return advice(
+            "unit", "no unit is installed", "install one, so that it starts with the computer"
+        )
+    for one in known:
+        if one.active == "active":
+            restarts = f", restarted {one.restarts} times" if one.restarts else ""
+            return fine("unit", f"{one.name} is active{restarts}")
+    one = known[0]
+    if one.active == "failed":
+        return problem(
+            "unit", f"{one.name} failed: {one.result}", f"`journalctl -u {one.name}` says why"
+        )
+    return advice("unit", f"{one.name} is {one.active}", f"`systemctl start {one.name}`")
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"
+
+
+def _ago(days: float) -> str:
+    if days < 0:
+        return "in the future (has the clock been set back?)"
+    return "today" if days < 1 else f"{days:.0f} days ago"

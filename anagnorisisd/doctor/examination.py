@@ -1,0 +1,59 @@
+"""The whole examination: every fact is looked up once, and every check made."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from anagnorisisd.adapters.sqlite.inspection import Condition, inspect
+from anagnorisisd.adapters.sqlite.stores import FILE_NAME
+from anagnorisisd.config.places import Places
+from anagnorisisd.config.schema import Config
+from anagnorisisd.doctor import checks, look
+from anagnorisisd.doctor.finding import Finding
+from anagnorisisd.errors import EmbedderUnusable, StoreError
+from anagnorisisd.ml.registry import Chooser
+from anagnorisisd.ml.settings import Settings
+
+
+async def examine(
+    config: Config,
+    places: Places,
+    files: tuple[Path, ...],
+    variables: Mapping[str, str],
+    now: float,
+) -> list[Finding]:
+    """Return a finding for each subject, in the order of the page. `now` is unix seconds."""
+    folder = look.at_folder(places.music, config.music)
+    mpd = await look.at_mpd(config.mpd, places.music, variables)
+    condition, unreadable = _database(places.state / FILE_NAME)
+    stamp, unusable = _embedder(config, places)
+    size = condition.size_bytes if condition else 0
+    return [
+        checks.config((), files),
+        checks.music_folder(folder),
+        checks.watch_limit(folder, config.music.watch, look.at_watch_limit()),
+        checks.mpd_link(mpd),
+        checks.mpd_permissions(mpd),
+        checks.stickers(mpd),
+        checks.daemon(places.socket, look.at_socket(places.socket)),
+        checks.disk_space(look.at_disk(places.state), size),
+        checks.database(condition, unreadable),
+        checks.embedder(stamp, unusable, condition),
+        checks.evaluator(condition, config.training.minimum_ratings),
+        checks.last_training(condition, now),
+        checks.unit(look.at_units()),
+    ]
+
+
+def _database(path: Path) -> tuple[Condition | None, str | None]:
+    try:
+        return inspect(path), None
+    except StoreError as error:
+        return None, str(error)
+
+
+def _embedder(config: Config, places: Places) -> tuple[str | None, str | None]:
+    settings = Settings(config.embedding, places.models, places.cache)
+    try:
+        return str(Chooser(settings).recipe().stamp), None
+    except EmbedderUnusable as error:
+        return None, str(error)

@@ -1,0 +1,46 @@
+"""What the checks are made from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFacts:
+    """The music folder; `reason` says why it cannot be listed."""
+
+    path: Path
+    reason: str | None
+    folders: int = 0
+    files: int = 0
+    """Those of the formats that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class MpdFacts:
+    """The link to MPD; `reason` says why there is none."""
+
+    address: str
+    version: str | None = None
+    reason: str | None = None
+    refused: bool = False
+    lacking: tuple[str, ...] = ()
+    stickers: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFacts:
+    """The file system of the state directory; `reason` says why nothing can be written."""
+
+    path: Path
+    free_bytes: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """The unit as systemd knows it; `active` is empty when there is no such unit."""
+
+    name: str
+    active: str = ""
+    result: str = ""
+    restarts: int = 0

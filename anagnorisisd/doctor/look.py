@@ -1,0 +1,105 @@
+"""Gathering the facts. Looks, and changes nothing; what cannot be seen is itself a fact."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from anagnorisisd.adapters.mpd.address import candidates
+from anagnorisisd.adapters.mpd.session import NO_STICKER_PERMISSION, NO_STICKERS, open_first
+from anagnorisisd.adapters.walk import Rules
+from anagnorisisd.config.schema import Mpd, Music
+from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, UnitFacts
+from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+
+WATCH_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
+SECONDS = 5.0
+UNIT = "anagnorisis.service"
+MANAGERS = {f"{UNIT} (system)": ("--system",), f"{UNIT} (user)": ("--user",)}
+
+
+def at_folder(path: Path, config: Music) -> FolderFacts:
+    """Count the folders and the music files below `path`."""
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        return FolderFacts(path, error.strerror or str(error))
+    rules = Rules(config.formats, config.exclude)
+    folders = files = 0
+    for _, _, names in os.walk(path):
+        folders += 1
+        files += sum(rules.has_music_ending(name) for name in names)
+    return FolderFacts(path, None, folders, files)
+
+
+def at_watch_limit() -> int | None:
+    """Return how many folders a user may watch; `None` where the kernel does not say."""
+    try:
+        return int(WATCH_LIMIT.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+async def at_mpd(config: Mpd, library: Path, variables: Mapping[str, str]) -> MpdFacts:
+    """Log in to MPD as the daemon does, and leave."""
+    addresses = candidates(config.address, variables)
+    address = str(addresses[0])
+    try:
+        session = await open_first(addresses, config, library, channel="")
+    except PlayerUnavailable as error:
+        return MpdFacts(address, reason=str(error))
+    except PlayerRefused as error:
+        return MpdFacts(address, reason=str(error), refused=True)
+    without = {NO_STICKERS, NO_STICKER_PERMISSION}
+    with closing(session):
+        return MpdFacts(
+            str(session.address),
+            version=session.commands.version,
+            lacking=tuple(lack for lack in session.lacking if lack not in without),
+            stickers=not without & set(session.lacking),
+        )
+
+
+def at_socket(path: Path) -> str | None:
+    """Return why nobody answers on a Unix socket, `None` if somebody does."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.settimeout(SECONDS)
+        try:
+            caller.connect(str(path))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
+
+
+def at_disk(path: Path) -> DiskFacts:
+    """Return how much is free where `path` is, or will be."""
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    reason = None if os.access(there, os.W_OK | os.X_OK) else "cannot be written"
+    return DiskFacts(path, shutil.disk_usage(there).free, reason)
+
+
+def at_units() -> tuple[UnitFacts, ...]:
+    """Return what systemd's managers know of the unit; none where there is no systemd."""
+    return tuple(_unit(name, options) for name, options in MANAGERS.items())
+
+
+def _unit(name: str, options: tuple[str, ...]) -> UnitFacts:
+    wanted = "--property=LoadState,ActiveState,Result,NRestarts"
+    try:
+        done = subprocess.run(
+            ["systemctl", *options, "show", UNIT, wanted],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return UnitFacts(name)
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    if found.get("LoadState") != "loaded":
+        return UnitFacts(name)
+    restarts = int(found.get("NRestarts") or 0)
+    return UnitFacts(name, found.get("ActiveState", ""), found.get("Result", ""), restarts)

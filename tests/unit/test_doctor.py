@@ -1,0 +1,135 @@
+"""What the doctor makes of facts: every check where all is well, and where it is not."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.adapters.sqlite.inspection import Condition
+from anagnorisisd.config.schema import Watch
+from anagnorisisd.doctor import checks, report
+from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, UnitFacts
+from anagnorisisd.doctor.finding import Finding, Verdict, advice, fine, problem
+
+FOLDER = FolderFacts(Path("/music"), None, folders=10, files=100)
+MPD = MpdFacts("/run/mpd/socket", version="0.23.5")
+AWAY = MpdFacts("/run/mpd/socket", reason="connecting to /run/mpd/socket: refused")
+DISK = DiskFacts(Path("/state"), free_bytes=10**9)
+NOW = 1_750_000_000.0
+KNOWN = Condition(
+    path=Path("/state/anagnorisis.db"),
+    size_bytes=8_000_000,
+    damage=None,
+    rated=20,
+    evaluator=3,
+    trained_at=NOW - 3600,
+    training="not worse",
+)
+USER, SYSTEM = UnitFacts("a (user)"), UnitFacts("a (system)")
+SOCKET = Path("/run/a.sock")
+
+ROWS: list[tuple[Finding, Verdict, str]] = [
+    (checks.config((), ()), Verdict.FINE, "every key has its default"),
+    (checks.config((), (Path("/etc/a.yaml"),)), Verdict.FINE, "read from /etc/a.yaml"),
+    (checks.config(("picks.ahed: unknown", "b"), ()), Verdict.PROBLEM, "picks.ahed: unknown; b"),
+    (checks.music_folder(FOLDER), Verdict.FINE, "100 files in /music"),
+    (checks.music_folder(replace(FOLDER, files=0)), Verdict.ADVICE, "set music.directory"),
+    (checks.music_folder(replace(FOLDER, reason="not there")), Verdict.PROBLEM, "mount it"),
+    (checks.watch_limit(FOLDER, Watch.INOTIFY, 8192), Verdict.FINE, "8192 watches are allowed"),
+    (checks.watch_limit(FOLDER, Watch.INOTIFY, 10), Verdict.PROBLEM, "watches=1048576"),
+    (checks.watch_limit(FOLDER, Watch.POLL, 10), Verdict.FINE, "music.watch is poll"),
+    (checks.watch_limit(FOLDER, Watch.INOTIFY, None), Verdict.FINE, "not needed"),
+    (checks.mpd_link(MPD), Verdict.FINE, "version 0.23.5 at /run/mpd/socket"),
+    (checks.mpd_link(AWAY), Verdict.PROBLEM, "start MPD, or set mpd.address"),
+    (checks.mpd_link(replace(AWAY, refused=True)), Verdict.PROBLEM, "set mpd.password_file"),
+    (checks.mpd_permissions(MPD), Verdict.FINE, "all that is needed"),
+    (checks.mpd_permissions(AWAY), Verdict.UNKNOWN, "while MPD is away"),
+    (
+        checks.mpd_permissions(replace(MPD, lacking=("no picks: give it control", "x"))),
+        Verdict.PROBLEM,
+        "no picks (and 1 more) give it control",
+    ),
+    (checks.stickers(MPD), Verdict.FINE, "MPD keeps them"),
+    (checks.stickers(AWAY), Verdict.UNKNOWN, "while MPD is away"),
+    (checks.stickers(replace(MPD, stickers=False)), Verdict.ADVICE, "set sticker_file"),
+    (checks.daemon(SOCKET, None), Verdict.FINE, "answers on /run/a.sock"),
+    (checks.daemon(SOCKET, "refused"), Verdict.PROBLEM, "start it with `anagnorisisd`"),
+    (checks.disk_space(DISK, 8_000_000), Verdict.FINE, "1,000 MB free at /state"),
+    (checks.disk_space(DISK, 800_000_000), Verdict.ADVICE, "copies the database"),
+    (checks.disk_space(replace(DISK, free_bytes=1), 0), Verdict.PROBLEM, "free some space"),
+    (checks.disk_space(replace(DISK, reason="no"), 0), Verdict.PROBLEM, "make it writable"),
+    (checks.database(KNOWN, None), Verdict.FINE, "8 MB, whole"),
+    (checks.database(None, None), Verdict.FINE, "none yet"),
+    (checks.database(None, "a.db is locked; close it"), Verdict.PROBLEM, "a.db is locked close it"),
+    (checks.database(replace(KNOWN, to_migrate=1), None), Verdict.FINE, "at the next start"),
+    (
+        checks.database(replace(KNOWN, damage="bad page", backup=Path("/b.db")), None),
+        Verdict.PROBLEM,
+        "`anagnorisisd restore /b.db`",
+    ),
+    (checks.embedder("features-1", None, KNOWN), Verdict.FINE, "features-1"),
+    (checks.embedder("features-1", None, None), Verdict.FINE, "features-1"),
+    (checks.embedder("f-1", None, replace(KNOWN, failed=2)), Verdict.ADVICE, "--only failed"),
+    (checks.embedder(None, "no weights; fetch them", None), Verdict.PROBLEM, "fetch them"),
+    (checks.evaluator(KNOWN, 10), Verdict.FINE, "version 3, 20 tracks are rated"),
+    (checks.evaluator(None, 10), Verdict.ADVICE, "rate 10 more"),
+    (checks.evaluator(replace(KNOWN, evaluator=None, rated=4), 10), Verdict.ADVICE, "rate 6 more"),
+    (checks.evaluator(replace(KNOWN, evaluator=None), 10), Verdict.ADVICE, "`anagnorisis train`"),
+    (checks.last_training(KNOWN, NOW), Verdict.FINE, "today: not worse"),
+    (checks.last_training(None, NOW), Verdict.FINE, "none yet"),
+    (checks.last_training(KNOWN, NOW + 9 * 86_400), Verdict.ADVICE, "9 days ago"),
+    (checks.last_training(KNOWN, NOW - 86_400), Verdict.FINE, "has the clock been set back?"),
+    (
+        checks.last_training(replace(KNOWN, training="failed: no memory"), NOW),
+        Verdict.PROBLEM,
+        "tries again",
+    ),
+    (checks.unit((SYSTEM, USER)), Verdict.ADVICE, "no unit is installed"),
+    (
+        checks.unit((SYSTEM, replace(USER, active="active", restarts=2))),
+        Verdict.FINE,
+        "a (user) is active, restarted 2 times",
+    ),
+    (
+        checks.unit((replace(SYSTEM, active="failed", result="exit-code"), USER)),
+        Verdict.PROBLEM,
+        "failed: exit-code",
+    ),
+    (checks.unit((replace(SYSTEM, active="inactive"), USER)), Verdict.ADVICE, "is inactive"),
+]
+
+
+@pytest.mark.parametrize(("finding", "verdict", "text"), ROWS)
+def test_each_check_in_each_outcome(finding: Finding, verdict: Verdict, text: str) -> None:
+    assert finding.verdict is verdict
+    assert text in f"{finding.said} {finding.remedy}"
+    wants_something = verdict in {Verdict.ADVICE, Verdict.PROBLEM}
+    assert bool(finding.remedy) is wants_something
+
+
+PAGE = [fine("disk", "free"), advice("unit", "none", "install one"), problem("MPD", "away", "go")]
+
+
+def test_the_page_has_a_remedy_below_what_is_not_well() -> None:
+    assert report.page(PAGE).splitlines() == [
+        "ok disk             free",
+        "-- unit             none",
+        "                    -> install one",
+        "!! MPD              away",
+        "                    -> go",
+    ]
+
+
+def test_the_json_has_everything() -> None:
+    assert json.loads(report.as_json(PAGE))[2] == {
+        "subject": "MPD",
+        "verdict": "problem",
+        "said": "away",
+        "remedy": "go",
+    }
+
+
+def test_advice_is_well_enough() -> None:
+    assert report.well(PAGE[:2])
+    assert not report.well(PAGE)
