@@ -113,7 +113,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _fetch_model(arguments: argparse.Namespace) -> None:
-    from anagnorisisd.adapters.fetch_model import MERT, fetch  # the hub's client takes a while
+    from anagnorisisd.adapters.fetch_model import fetch  # the hub's client takes a while
+    from anagnorisisd.domain.publication import MERT
 
     _, where = _configured(arguments)
     print(MERT.notice)

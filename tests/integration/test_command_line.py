@@ -3,8 +3,11 @@
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,14 @@ from anagnorisisd.adapters import state_lock
 from anagnorisisd.adapters.sqlite.stores import FILE_NAME, open_stores
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home with a path short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="home"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def anagnorisisd(
@@ -29,23 +40,23 @@ def anagnorisisd(
     )
 
 
-def test_a_good_configuration_is_told_with_all_places(tmp_path: Path) -> None:
-    (tmp_path / "my.yaml").write_text("music: {directory: songs}\n")
+def test_a_good_configuration_is_told_with_all_places(home: Path) -> None:
+    (home / "my.yaml").write_text("music: {directory: songs}\n")
 
-    done = anagnorisisd(tmp_path, "check-config", "--config", "my.yaml", "--state", "kept")
+    done = anagnorisisd(home, "check-config", "--config", "my.yaml", "--state", "kept")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"read from +my\.yaml\n", done.stdout)
-    assert re.search(rf"music +{tmp_path}/songs \(not there now\)\n", done.stdout)
-    assert re.search(rf"state +{tmp_path}/kept\n", done.stdout)
-    assert re.search(rf"socket +{tmp_path}/anagnorisis/anagnorisisd.sock\n", done.stdout)
+    assert re.search(rf"music +{home}/songs \(not there now\)\n", done.stdout)
+    assert re.search(rf"state +{home}/kept\n", done.stdout)
+    assert re.search(rf"socket +{home}/anagnorisis/anagnorisisd.sock\n", done.stdout)
 
 
 @pytest.mark.parametrize("command", [["check-config"], ["run"], []])
-def test_every_problem_is_a_line_and_the_exit_code_is_2(tmp_path: Path, command: list[str]) -> None:
-    (tmp_path / "my.yaml").write_text("picks:\n  ahed: 3\n  explore: 2\n")
+def test_every_problem_is_a_line_and_the_exit_code_is_2(home: Path, command: list[str]) -> None:
+    (home / "my.yaml").write_text("picks:\n  ahed: 3\n  explore: 2\n")
 
-    done = anagnorisisd(tmp_path, "--config", "my.yaml", *command, ANAGNORISIS_LOG__LEVEL="shout")
+    done = anagnorisisd(home, "--config", "my.yaml", *command, ANAGNORISIS_LOG__LEVEL="shout")
 
     assert done.returncode == 2
     assert done.stdout == ""
@@ -56,44 +67,44 @@ def test_every_problem_is_a_line_and_the_exit_code_is_2(tmp_path: Path, command:
     ]
 
 
-def test_a_flag_is_named_as_it_was_typed(tmp_path: Path) -> None:
-    done = anagnorisisd(tmp_path, "--log-level", "loud", "check-config")
+def test_a_flag_is_named_as_it_was_typed(home: Path) -> None:
+    done = anagnorisisd(home, "--log-level", "loud", "check-config")
 
     assert done.returncode == 2
     assert done.stderr.startswith('--log-level: log.level: "loud" is not one of')
 
 
 @pytest.mark.parametrize("arguments", [["dance"], ["--loud"], ["run", "extra"]])
-def test_wrong_usage_is_refused(tmp_path: Path, arguments: list[str]) -> None:
-    done = anagnorisisd(tmp_path, *arguments)
+def test_wrong_usage_is_refused(home: Path, arguments: list[str]) -> None:
+    done = anagnorisisd(home, *arguments)
 
     assert done.returncode == 2
     assert "usage: anagnorisisd" in done.stderr
 
 
-def test_version_and_help(tmp_path: Path) -> None:
-    assert re.fullmatch(r"anagnorisisd \d+\.\d+\.\d+\n", anagnorisisd(tmp_path, "--version").stdout)
-    assert "check-config" in anagnorisisd(tmp_path, "--help").stdout
+def test_version_and_help(home: Path) -> None:
+    assert re.fullmatch(r"anagnorisisd \d+\.\d+\.\d+\n", anagnorisisd(home, "--version").stdout)
+    assert "check-config" in anagnorisisd(home, "--help").stdout
 
 
-def test_what_is_known_is_backed_up_and_restored(tmp_path: Path) -> None:
-    backups, there = tmp_path / "kept.db", ("--state", str(tmp_path / "state"))
-    asyncio.run(known_in(tmp_path / "state"))
+def test_what_is_known_is_backed_up_and_restored(home: Path) -> None:
+    backups, there = home / "kept.db", ("--state", str(home / "state"))
+    asyncio.run(known_in(home / "state"))
 
-    saved = anagnorisisd(tmp_path, *there, "backup", str(backups))
-    (tmp_path / "state" / FILE_NAME).unlink()
-    restored = anagnorisisd(tmp_path, *there, "restore", str(backups))
-    again = anagnorisisd(tmp_path, *there, "restore", str(backups))
+    saved = anagnorisisd(home, *there, "backup", str(backups))
+    (home / "state" / FILE_NAME).unlink()
+    restored = anagnorisisd(home, *there, "restore", str(backups))
+    again = anagnorisisd(home, *there, "restore", str(backups))
 
     assert (saved.returncode, restored.returncode, again.returncode) == (0, 0, 0)
     assert saved.stdout == f"All that is known is now in {backups} too.\n"
-    assert restored.stdout == f"{tmp_path}/state/{FILE_NAME} is now as in {backups}.\n"
-    assert re.search(rf"is kept in {tmp_path}/state/{FILE_NAME}\.replaced-\d+T", again.stdout)
+    assert restored.stdout == f"{home}/state/{FILE_NAME} is now as in {backups}.\n"
+    assert re.search(rf"is kept in {home}/state/{FILE_NAME}\.replaced-\d+T", again.stdout)
 
 
-def test_nothing_is_restored_under_a_running_daemon(tmp_path: Path) -> None:
-    with state_lock.held(tmp_path):
-        done = anagnorisisd(tmp_path, "--state", str(tmp_path), "restore", "kept.db")
+def test_nothing_is_restored_under_a_running_daemon(home: Path) -> None:
+    with state_lock.held(home):
+        done = anagnorisisd(home, "--state", str(home), "restore", "kept.db")
 
     assert (done.returncode, done.stdout) == (75, "")
     assert "stop it" in done.stderr
@@ -101,3 +112,14 @@ def test_nothing_is_restored_under_a_running_daemon(tmp_path: Path) -> None:
 
 async def known_in(state: Path) -> None:
     await (await open_stores(state)).close()
+
+
+def test_a_folder_without_the_published_model_is_refused_by_file(home: Path) -> None:
+    (home / "config.json").write_text("{}")
+
+    done = anagnorisisd(home, "fetch-model", "--from", str(home))
+
+    assert done.returncode == 1
+    assert "CC BY-NC 4.0" in done.stdout
+    assert done.stderr.count("\n") == 1
+    assert "config.json is not the published one" in done.stderr

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anagnorisisd.config import load
@@ -210,6 +210,7 @@ def test_merge_keys_of_yaml_work_and_blame_their_section(write: Write) -> None:
     assert problems(file) == ["config.yaml:4:3: mpd.watch: unknown key; did you mean music.watch?"]
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=80))
 def test_no_text_breaks_the_reader(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     file = tmp_path_factory.mktemp("any") / "config.yaml"

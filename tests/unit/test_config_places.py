@@ -1,5 +1,8 @@
 """Where everything lies, for a listener and for a service."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +13,18 @@ from anagnorisisd.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOME", str(tmp_path))
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home with a path short enough for a socket, which that of `tmp_path` need not be."""
+    folder = Path(tempfile.mkdtemp(prefix="home"))
+    monkeypatch.setenv("HOME", str(folder))
     for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
-    return tmp_path
+    yield folder
+    shutil.rmtree(folder)
 
 
-def test_a_listener_has_everything_in_the_usual_places(home: Path, tmp_path: Path) -> None:
-    runtime = tmp_path / "run"
+def test_a_listener_has_everything_in_the_usual_places(home: Path) -> None:
+    runtime = home / "run"
     runtime.mkdir()
 
     assert places.resolve(Config(), {"XDG_RUNTIME_DIR": str(runtime)}) == places.Places(

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from anagnorisisd import console
+from anagnorisisd.console.fetching import FetchingLines
 from anagnorisisd.console.plain import PlainScreen
 from anagnorisisd.console.snapshot import Scanning, Snapshot
 from anagnorisisd.console.terminal import TerminalScreen, view
@@ -179,3 +180,18 @@ def test_the_screen_suits_its_stream(
     stream: io.StringIO, variables: dict[str, str], kind: type
 ) -> None:
     assert isinstance(console.screen_for(stream, variables), kind)
+
+
+def test_a_download_is_counted_on_a_terminal_and_only_finished_elsewhere() -> None:
+    terminal, pipe = Tty(), io.StringIO()
+    for stream in (terminal, pipe):
+        lines = FetchingLines(stream)
+        for reached in (0, 1_000, 2_000_000, 3_000_000):
+            lines("weights.bin", reached, 3_000_000)
+
+    assert pipe.getvalue() == "weights.bin: complete\n"
+    assert terminal.getvalue().split("\r\x1b[K")[1:] == [
+        "weights.bin: 0 of 3 MB",
+        "weights.bin: 2 of 3 MB",
+        "weights.bin: complete\n",
+    ]
