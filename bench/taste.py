@@ -92,7 +92,7 @@ def _judged(library: Library, ratings: Floats64, order: Integers, size: int) -> 
     """Return how each model does on the same held-out tracks."""
     rated, held = order[:size], order[size:][-HELD_OUT:]
     inputs = prepare(library.tracks, library.moments)
-    examples = Examples(inputs.take(rated), ratings[rated], np.arange(size, dtype=np.float64))
+    examples = tasks.examples(training_set(library, rated, ratings))
     models: dict[str, Fitted] = {
         "ours": competition.compete(examples, seed=size).fitted,
         "mean": _fitted(competition.MEAN, examples),

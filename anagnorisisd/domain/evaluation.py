@@ -59,6 +59,15 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """Unrated tracks that were played, and how their plays, `[n]`, were judged."""
+
+    tracks: Described
+    full_plays: Floats64
+    skips: Floats64
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingSet:
     """The newest rating, `[n]`, of each rated track, and the tracks themselves."""
 
@@ -69,6 +78,7 @@ class TrainingSet:
     skips: Floats64
     moments: Moments
     stamp: EmbedderStamp
+    heard: Heard | None = None
 
     def __len__(self) -> int:
         return len(self.ratings)

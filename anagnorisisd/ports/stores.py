@@ -15,6 +15,7 @@ from anagnorisisd.domain.evaluation import (
     EvaluatorStatus,
     EvaluatorVersion,
     Floats64,
+    Heard,
     Moments,
     TrainedModel,
     TrainingSet,
@@ -259,6 +260,13 @@ class EmbeddingStore(Protocol):
         """Return every track that has both a rating and a vector, missing ones included."""
         ...
 
+    async def heard(self, stamp: EmbedderStamp, limit: int) -> Heard:
+        """Return unrated tracks with a vector that were played in full or skipped.
+
+        Of more than `limit` those played last.
+        """
+        ...
+
     async def example_count(self, stamp: EmbedderStamp) -> int:
         """Return how many tracks have both a rating and a vector, missing ones included."""
         ...
@@ -277,7 +285,10 @@ class EvaluatorStore(Protocol):
         verdict: str,
         at: float,
     ) -> EvaluatorVersion:
-        """Store a version; `CURRENT` retires the one in charge in the same transaction."""
+        """Store a version; `CURRENT` retires the one in charge in the same transaction.
+
+        The models of old versions may be forgotten, their metrics never are.
+        """
         ...
 
     async def current(self) -> EvaluatorVersion | None:
@@ -285,7 +296,7 @@ class EvaluatorStore(Protocol):
         ...
 
     async def blob(self, version: int) -> bytes:
-        """Return the serialised model of a version."""
+        """Return the serialised model of a version, empty where it was forgotten."""
         ...
 
     async def update_blob(self, version: int, blob: bytes) -> None:

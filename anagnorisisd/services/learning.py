@@ -6,6 +6,7 @@ lacks the newest ratings, and makes up for it.
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from anagnorisisd.domain import evaluation
 from anagnorisisd.domain.embedding import EmbedderStamp
@@ -29,6 +30,9 @@ from anagnorisisd.services.events import Events
 from anagnorisisd.services.scoring import Scoring
 
 log = logging.getLogger(__name__)
+
+HEARD = 500
+"""So many of the unrated tracks heard last may count as weak evidence."""
 
 Say = Callable[[TrainingProgress], None]
 
@@ -64,7 +68,7 @@ class Learning:
     async def train(self, say: Say) -> TrainingResult:
         """Train a new evaluator, put it in charge if it is not worse, and predict everything."""
         say(TrainingProgress(Phase.READING, 0.0, "reading ratings and embeddings"))
-        examples = await self._embeddings.training_set(self._stamp)
+        examples = await self._examples()
         lacking = self._minimum_ratings - len(examples)
         if lacking > 0:
             return TrainingResult(Outcome.TOO_FEW_RATINGS, _too_few(len(examples), lacking))
@@ -92,7 +96,7 @@ class Learning:
         current = await self.in_charge()
         if current is None:
             return
-        examples = await self._embeddings.training_set(self._stamp)
+        examples = await self._examples()
         known = await self._evaluators.blob(current.version)
         model = await self._evaluator.learn(known, examples) if len(examples) else known
         if model == known:
@@ -106,6 +110,10 @@ class Learning:
         if current := await self.in_charge():
             model = await self._evaluators.blob(current.version)
             await self._scoring.what_is_missing(current.version, model)
+
+    async def _examples(self) -> TrainingSet:
+        examples = await self._embeddings.training_set(self._stamp)
+        return replace(examples, heard=await self._embeddings.heard(self._stamp, HEARD))
 
     async def _compared(self, model: TrainedModel, examples: TrainingSet) -> tuple[bool, str]:
         """Return whether `model` takes over and why; both are tried with their own settings."""

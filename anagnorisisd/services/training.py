@@ -134,7 +134,7 @@ class Training:
 
         Raises:
             InvalidValue: there is no such version.
-            PreconditionFailed: it was made for another embedder.
+            PreconditionFailed: it was made for another embedder, or is no longer kept.
         """
         async with self._one_at_a_time:
             earlier = await self._version(version)
@@ -143,6 +143,8 @@ class Training:
                     f"evaluator {version} was made for the embedder {earlier.stamp}, "
                     f"which is not the present one, {self._stamp}"
                 )
+            if not await self._evaluators.blob(version):
+                raise PreconditionFailed(f"the model of evaluator {version} is no longer kept")
             current = await self._evaluators.make_current(version)
             self._events.publish(EvaluatorPromoted(version))
             await self._learning.learn()

@@ -27,6 +27,7 @@ from anagnorisisd.domain.event import (
     PredictionsUpdated,
     TracksEmbedded,
 )
+from anagnorisisd.domain.play import Verdict
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import InvalidValue, PreconditionFailed, WorkerLost
 from anagnorisisd.services.events import Events
@@ -36,7 +37,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.evaluator import InlineEvaluator
 from tests.fakes.scheduler import MinuteScheduler
 from tests.support.examples import two_kinds
-from tests.support.library import add_tracks
+from tests.support.library import add_tracks, play
 
 STAMP = EmbedderStamp("test", "1", 6)
 OTHER = EmbedderStamp("other", "1", 6)
@@ -497,3 +498,43 @@ async def test_suggestions_are_unrated_and_both_before_and_after_a_training(
     assert len(set(before)) == 4
     assert set(before) <= unrated
     assert set(after) == unrated
+
+
+async def test_old_models_are_forgotten_but_not_their_metrics(bench: Bench) -> None:
+    training = bench.training()
+    metrics = Metrics(1.0, 2.0, 0.5, 0.7, 0.9, {})
+    for version in range(25):
+        await bench.stores.evaluators.add(
+            TrainedModel("mean", b"model", metrics, {}),
+            STAMP,
+            rating_count=10,
+            status=EvaluatorStatus.CURRENT if version == 2 else EvaluatorStatus.KEPT_BACK,
+            verdict="",
+            at=bench.clock.now(),
+        )
+
+    blobs = [await bench.stores.evaluators.blob(version) for version in range(1, 26)]
+
+    assert [bool(blob) for blob in blobs] == [False, False, True, False, False, *[True] * 20]
+    versions = await bench.stores.evaluators.versions(100)
+    assert [version.metrics for version in versions] == [metrics] * 25
+    with pytest.raises(PreconditionFailed, match="no longer kept"):
+        await training.rollback(1)
+
+
+async def test_unrated_tracks_that_were_played_are_heard_the_newest_first(bench: Bench) -> None:
+    await bench.embed(range(10))
+    await bench.rate(range(2))
+    for row, verdict in enumerate([Verdict.FULL, Verdict.SKIP, Verdict.SKIP, Verdict.FULL]):
+        bench.clock.jump(60)
+        at = bench.clock.now()
+        await bench.stores.plays.append(play(bench.tracks[row], verdict, ended_at=at))
+    await bench.stores.plays.append(play(bench.tracks[20]))
+
+    heard = await bench.stores.embeddings.heard(STAMP, 10)
+    newest = await bench.stores.embeddings.heard(STAMP, 1)
+
+    assert heard.tracks.track_ids == [bench.tracks[3], bench.tracks[2]]
+    assert heard.full_plays.tolist() == [1.0, 0.0]
+    assert heard.skips.tolist() == [0.0, 1.0]
+    assert newest.tracks.track_ids == [bench.tracks[3]]

@@ -29,6 +29,11 @@ INSERT INTO evaluators
 VALUES (:kind, :embedder, :at, :rating_count, :metrics, :notes, :status, :verdict, :blob)
 """
 
+MODELS_KEPT = 20
+"""A model holds the vectors of all rated tracks, and each night may bring one."""
+
+FORGET = "UPDATE evaluators SET blob = x'' WHERE version <= ? AND status <> 'current'"
+
 UNPREDICTED = """
 SELECT t.track_id FROM embeddings e JOIN tracks t ON t.id = e.track
     LEFT JOIN predictions p ON p.track = t.id AND p.version = :version
@@ -72,7 +77,9 @@ class SqliteEvaluators:
                 "verdict": verdict,
                 "blob": model.blob,
             }
-            return _version(db, int(db.execute(ADD, values).lastrowid or 0))
+            added = int(db.execute(ADD, values).lastrowid or 0)
+            db.execute(FORGET, [added - MODELS_KEPT])
+            return _version(db, added)
 
         return await self._database.write(job)
 

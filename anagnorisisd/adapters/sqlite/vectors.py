@@ -12,7 +12,7 @@ from anagnorisisd.adapters.sqlite import rows
 from anagnorisisd.adapters.sqlite.database import Database, Row
 from anagnorisisd.adapters.sqlite.moments import MomentsOfPages
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import Described, Moments, TrainingSet
+from anagnorisisd.domain.evaluation import Described, Heard, Moments, TrainingSet
 from anagnorisisd.domain.track import TrackId
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ PAGED = "AND e.track > :after ORDER BY e.track LIMIT :size"
 
 PRESENT = f"{SELECT} AND t.present {PAGED}"
 RATED = f"{SELECT} AND t.rating IS NOT NULL {PAGED}"
+HEARD = f"""{SELECT} AND t.rating IS NULL AND t.full_plays + t.skips > 0
+    ORDER BY t.last_played_at DESC LIMIT :limit"""
 ALL = f"SELECT track AS key, vector FROM embeddings e WHERE embedder = :embedder {PAGED}"
 CHOSEN = f"{SELECT} AND t.present AND t.track_id IN (SELECT value FROM json_each(:only))"
 
@@ -84,6 +86,16 @@ class SqliteVectors:
             skips=np.array([row["skips"] for row in rated], dtype=np.float64),
             moments=await self.moments(stamp),
             stamp=stamp,
+        )
+
+    async def heard(self, stamp: EmbedderStamp, limit: int) -> Heard:
+        """Return unrated tracks with a vector that were played in full or skipped."""
+        values = {"embedder": await self._key(stamp), "limit": limit}
+        found = await self._database.read(lambda db: db.execute(HEARD, values).fetchall())
+        return Heard(
+            tracks=rows.described(found, stamp.dimension),
+            full_plays=np.array([row["full_plays"] for row in found], dtype=np.float64),
+            skips=np.array([row["skips"] for row in found], dtype=np.float64),
         )
 
     async def example_count(self, stamp: EmbedderStamp) -> int:

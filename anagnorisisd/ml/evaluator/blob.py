@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anagnorisisd.domain.evaluation import Moments
 from anagnorisisd.errors import StoreError
 from anagnorisisd.ml.evaluator.candidate import Settings
-from anagnorisisd.ml.evaluator.inputs import TRAITS, Examples, Inputs
+from anagnorisisd.ml.evaluator.inputs import TRAITS, Examples, Inputs, Listened
 
 VERSION = 1
 SETTING, WEIGHT = "setting.", "weight."
@@ -34,7 +34,7 @@ class Saved:
 
 def dump(saved: Saved) -> bytes:
     """Return `saved` as bytes; the same gives the same."""
-    inputs = saved.examples.inputs
+    inputs, heard = saved.examples.inputs, saved.examples.heard
     arrays: dict[str, NDArray[Any]] = {
         "version": np.array(VERSION),
         "kind": np.array(saved.kind),
@@ -43,6 +43,11 @@ def dump(saved: Saved) -> bytes:
         "year": inputs.year,
         "ratings": saved.examples.ratings,
         "rated_at": saved.examples.rated_at,
+        "liking": saved.examples.liking,
+        "heard_sound": heard.inputs.sound,
+        "heard_codes": heard.inputs.codes,
+        "heard_year": heard.inputs.year,
+        "heard_liking": heard.liking,
         "track_ids": saved.track_ids,
         "moments_mean": saved.moments.mean,
         "moments_stddev": saved.moments.stddev,
@@ -74,11 +79,18 @@ def load(blob: bytes) -> Saved:
 
 def _assemble(arrays: dict[str, NDArray[Any]]) -> Saved:
     inputs = Inputs(arrays["sound"], arrays["codes"], arrays["year"])
+    heard = Inputs(arrays["heard_sound"], arrays["heard_codes"], arrays["heard_year"])
     return Saved(
         kind=str(arrays["kind"]),
         settings=_named(arrays, SETTING),
         weights=_named(arrays, WEIGHT),
-        examples=Examples(inputs, arrays["ratings"], arrays["rated_at"]),
+        examples=Examples(
+            inputs,
+            arrays["ratings"],
+            arrays["rated_at"],
+            arrays["liking"],
+            Listened(heard, arrays["heard_liking"]),
+        ),
         track_ids=arrays["track_ids"],
         moments=Moments(
             arrays["moments_mean"], arrays["moments_stddev"], int(arrays["moments_count"])
@@ -101,6 +113,7 @@ def _checked(saved: Saved) -> Saved:
         saved.examples.inputs.codes.shape == (count, len(TRAITS)),
         saved.examples.inputs.year.shape == (count,),
         saved.examples.ratings.shape == (count,),
+        saved.examples.liking.shape == (count,),
         saved.track_ids.shape == (count,),
         saved.moments.mean.shape == (dimension,),
         saved.moments.stddev.shape == (dimension,),

@@ -16,14 +16,15 @@ from anagnorisisd.domain.evaluation import Floats64, Metrics
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.ml.evaluator import measure, validation
 from anagnorisisd.ml.evaluator.candidate import Candidate, Fitted, Opinion, Settings
+from anagnorisisd.ml.evaluator.evidence import evidence
 from anagnorisisd.ml.evaluator.inputs import Examples
 from anagnorisisd.ml.evaluator.mean import Mean
 from anagnorisisd.ml.evaluator.neighbours import Neighbours
 from anagnorisisd.ml.evaluator.perceptron import Perceptron
-from anagnorisisd.ml.evaluator.process import Process
+from anagnorisisd.ml.evaluator.process import ListeningProcess, Process
 
-MEAN, FAVOURITE = Mean(), Process()
-RIVALS: tuple[Candidate, ...] = (Neighbours(), Perceptron())
+MEAN, FAVOURITE, LISTENING = Mean(), Process(), ListeningProcess()
+RIVALS: tuple[Candidate, ...] = (Neighbours(), Perceptron(), LISTENING)
 CANDIDATES: tuple[Candidate, ...] = (MEAN, FAVOURITE, *RIVALS)
 
 FEWEST = 2
@@ -40,6 +41,7 @@ class Winner:
     settings: Settings
     fitted: Fitted
     metrics: Metrics
+    notes: Mapping[str, str]
 
 
 def named(kind: str) -> Candidate:
@@ -47,11 +49,14 @@ def named(kind: str) -> Candidate:
     return next(candidate for candidate in CANDIDATES if candidate.kind == kind)
 
 
-def entrants(examples: int) -> tuple[Candidate, ...]:
-    """Return the candidates for which that many examples are enough."""
-    if examples >= FEWEST_FOR_PERCEPTRON:
-        return CANDIDATES
-    return tuple(each for each in CANDIDATES if not isinstance(each, Perceptron))
+def entrants(examples: Examples) -> tuple[Candidate, ...]:
+    """Return the candidates for which `examples` are enough."""
+    lacking: set[type] = set()
+    if len(examples) < FEWEST_FOR_PERCEPTRON:
+        lacking.add(Perceptron)
+    if evidence(examples) is None:
+        lacking.add(ListeningProcess)
+    return tuple(each for each in CANDIDATES if type(each) not in lacking)
 
 
 def compete(examples: Examples, seed: int) -> Winner:
@@ -61,7 +66,7 @@ def compete(examples: Examples, seed: int) -> Winner:
         PreconditionFailed: there are too few examples to hold any out.
     """
     _require(examples)
-    candidates = entrants(len(examples))
+    candidates = entrants(examples)
     opinions = {each.kind: validation.held_out(each, examples, seed) for each in candidates}
     ratings = validation.held_out_ratings(examples, seed)
     errors = {kind: measure.error(opinion, ratings) for kind, opinion in opinions.items()}
@@ -72,6 +77,7 @@ def compete(examples: Examples, seed: int) -> Winner:
         settings=settings,
         fitted=best.fit(settings, examples),
         metrics=measure.metrics(opinions[best.kind], ratings, errors["mean"], errors),
+        notes={"plays": _on_plays(errors, best)},
     )
 
 
@@ -97,6 +103,15 @@ def retry(kind: str, settings: Settings, examples: Examples, seed: int) -> Metri
     opinion: Opinion = validation.held_out(named(kind), examples, seed, settings)
     errors = {"mean": measure.error(mean, ratings), kind: measure.error(opinion, ratings)}
     return measure.metrics(opinion, ratings, errors["mean"], errors)
+
+
+def _on_plays(errors: Mapping[str, float], best: Candidate) -> str:
+    """Say whether plays and skips help to predict ratings."""
+    without, with_plays = errors[FAVOURITE.kind], errors.get(LISTENING.kind)
+    if with_plays is None:
+        return "not used: they do not go with the ratings, or are too few to tell"
+    verdict = "used" if best is LISTENING else "not used: no clear gain"
+    return f"{verdict}; held-out error {with_plays:.3f} with, {without:.3f} points without"
 
 
 def _require(examples: Examples) -> None:

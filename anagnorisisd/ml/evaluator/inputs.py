@@ -49,21 +49,51 @@ class Inputs:
         """Return some of the tracks."""
         return type(self)(self.sound[rows], self.codes[rows], self.year[rows])
 
+    def joined(self, others: Self) -> Self:
+        """Return these tracks and `others` after them."""
+        return type(self)(
+            np.concatenate([self.sound, others.sound]),
+            np.concatenate([self.codes, others.codes]),
+            np.concatenate([self.year, others.year]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """Unrated tracks, and how their plays speak for them, `[n]` from -1 to 1."""
+
+    inputs: Inputs
+    liking: Floats64
+
+    def __len__(self) -> int:
+        return len(self.liking)
+
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Rated tracks: the newest rating, `[n]`, of each, and when it was given (unix seconds)."""
+    """Rated tracks: the newest rating, `[n]`, of each, and when it was given (unix seconds).
+
+    `liking` is what their plays say, 0 where they were never heard; `heard` are unrated tracks.
+    """
 
     inputs: Inputs
     ratings: Floats64
     rated_at: Floats64
+    liking: Floats64
+    heard: Listened
 
     def __len__(self) -> int:
         return len(self.ratings)
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return some of the examples."""
-        return type(self)(self.inputs.take(rows), self.ratings[rows], self.rated_at[rows])
+        return type(self)(
+            self.inputs.take(rows),
+            self.ratings[rows],
+            self.rated_at[rows],
+            self.liking[rows],
+            self.heard,
+        )
 
 
 def prepare(tracks: Described, moments: Moments) -> Inputs:

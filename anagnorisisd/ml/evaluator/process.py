@@ -7,11 +7,19 @@ same album, folder, genre, and for near years. `likelihood` finds how much each 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg
 
 from anagnorisisd.domain.evaluation import Floats64
 from anagnorisisd.ml.evaluator import covariance, likelihood
-from anagnorisisd.ml.evaluator.candidate import Opinion, Settings, opinion, spread
+from anagnorisisd.ml.evaluator.candidate import (
+    Opinion,
+    Settings,
+    no_pulls,
+    opinion,
+    spread,
+)
+from anagnorisisd.ml.evaluator.evidence import Evidence, evidence
 from anagnorisisd.ml.evaluator.inputs import Examples, Inputs
 from anagnorisisd.ml.evaluator.kernels import Matrix
 from anagnorisisd.ml.evaluator.likelihood import Knobs
@@ -25,13 +33,16 @@ PREDICT_ROWS = 2048
 
 @dataclass(frozen=True, slots=True)
 class FittedProcess:
-    """The examples, and what solving for their ratings gave.
+    """The tracks learnt from, and what solving for their ratings gave.
 
+    The first of them are the `rated` rows of `count` examples, the others were only heard.
     With `k` the covariances of a track with the examples, `k @ pull` is by how much the track is
     expected above the mean, and `|inverse_root @ k|^2` how much of its variance is explained.
     """
 
-    examples: Examples
+    inputs: Inputs
+    rated: NDArray[np.intp]
+    count: int
     knobs: Knobs
     mean: float
     mean_variance: float
@@ -44,7 +55,7 @@ class FittedProcess:
         explained = np.empty(len(inputs))
         for start in range(0, len(inputs), PREDICT_ROWS):
             rows = np.arange(start, min(start + PREDICT_ROWS, len(inputs)))
-            likeness = covariance.between(inputs.take(rows), self.examples.inputs, self.knobs)
+            likeness = covariance.between(inputs.take(rows), self.inputs, self.knobs)
             mean[rows] = likeness @ self.pull
             seen = likeness @ self.inverse_root.T
             explained[rows] = np.einsum("ij,ij->i", seen, seen)
@@ -55,15 +66,17 @@ class FittedProcess:
 
     def unexplained(self, inputs: Inputs) -> Matrix:
         """Return what of the covariances of tracks with each other is left, `[n, n]`."""
-        likeness = covariance.between(inputs, self.examples.inputs, self.knobs)
+        likeness = covariance.between(inputs, self.inputs, self.knobs)
         seen = likeness @ self.inverse_root.T
         left: Matrix = covariance.among(inputs, self.knobs) - seen @ seen.T
         return left
 
     def pulls(self, track: Inputs) -> Matrix:
         """Return by how much each example moved the prediction of one track, part by part."""
-        parts = covariance.parts(track, self.examples.inputs, self.knobs)
-        return np.concatenate(list(parts)) * self.pull
+        parts = covariance.parts(track, self.inputs, self.knobs)
+        pulls = no_pulls(self.count)
+        pulls[:, self.rated] = (np.concatenate(list(parts)) * self.pull)[:, : len(self.rated)]
+        return pulls
 
     def weights(self) -> Settings:
         """Return nothing: solving again is quick."""
@@ -72,7 +85,7 @@ class FittedProcess:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The Gaussian process; with more than `FIT_LIMIT` examples it keeps the newest."""
+    """The Gaussian process on the ratings alone."""
 
     kind: str = "process"
 
@@ -85,25 +98,48 @@ class Process:
 
     def fit(self, settings: Settings, examples: Examples) -> FittedProcess:
         """Solve for the ratings of `examples`."""
-        if len(examples) > FIT_LIMIT:
-            examples = examples.take(np.argsort(examples.rated_at, kind="stable")[-FIT_LIMIT:])
-        knobs = Knobs.from_settings(settings)
-        mean = float(examples.ratings.mean())
-        noisy = covariance.among(examples.inputs, knobs) + knobs.noise * np.eye(len(examples))
-        root = linalg.cholesky(noisy, lower=True, overwrite_a=True, check_finite=False)
-        pull = linalg.cho_solve((root, True), examples.ratings - mean, check_finite=False)
-        inverse_root = linalg.solve_triangular(
-            root, np.eye(len(examples)), lower=True, overwrite_b=True, check_finite=False
-        )
-        return FittedProcess(
-            examples=examples,
-            knobs=knobs,
-            mean=mean,
-            mean_variance=spread(examples.ratings) / len(examples),
-            pull=pull,
-            inverse_root=inverse_root.astype(np.float32),
-        )
+        return solved(Knobs.from_settings(settings), examples, None)
 
     def restore(self, settings: Settings, examples: Examples, weights: Settings) -> FittedProcess:
         """Solve again."""
         return self.fit(settings, examples)
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningProcess(Process):
+    """The Gaussian process on ratings and, as far as they go with them, on plays and skips."""
+
+    kind: str = "process with plays"
+
+    def fit(self, settings: Settings, examples: Examples) -> FittedProcess:
+        """Solve for the ratings, and for those that heard tracks might have been given."""
+        return solved(Knobs.from_settings(settings), examples, evidence(examples))
+
+
+def solved(knobs: Knobs, examples: Examples, weak: Evidence | None) -> FittedProcess:
+    """Return the process that explains the ratings, and the weak evidence if there is any."""
+    # Of too many ratings the newest count.
+    rated = np.sort(np.argsort(examples.rated_at, kind="stable")[-FIT_LIMIT:])
+    inputs, ratings = examples.inputs.take(rated), examples.ratings[rated]
+    mean = float(ratings.mean())
+    noise = np.full(len(ratings), knobs.noise)
+    if weak is not None:
+        inputs = inputs.joined(weak.inputs)
+        ratings = np.concatenate([ratings, weak.ratings])
+        noise = np.concatenate([noise, np.full(len(weak.ratings), knobs.noise + weak.doubt)])
+    noisy = covariance.among(inputs, knobs) + np.diag(noise)
+    root = linalg.cholesky(noisy, lower=True, overwrite_a=True, check_finite=False)
+    pull = linalg.cho_solve((root, True), ratings - mean, check_finite=False)
+    inverse_root = linalg.solve_triangular(
+        root, np.eye(len(inputs)), lower=True, overwrite_b=True, check_finite=False
+    )
+    return FittedProcess(
+        inputs=inputs,
+        rated=rated,
+        count=len(examples),
+        knobs=knobs,
+        mean=mean,
+        mean_variance=spread(examples.ratings) / len(examples),
+        pull=pull,
+        inverse_root=inverse_root.astype(np.float32),
+    )

@@ -7,6 +7,7 @@ import numpy as np
 from anagnorisisd.domain.evaluation import (
     Described,
     Floats64,
+    Heard,
     Metrics,
     Moments,
     TrainedModel,
@@ -15,7 +16,8 @@ from anagnorisisd.domain.evaluation import (
 from anagnorisisd.ml.evaluator import blob, competition, covariance, likelihood, teaching
 from anagnorisisd.ml.evaluator.blob import Saved
 from anagnorisisd.ml.evaluator.candidate import SUPPOSED_STDDEV, Fitted, Settings, spread
-from anagnorisisd.ml.evaluator.inputs import Examples, prepare
+from anagnorisisd.ml.evaluator.evidence import liking
+from anagnorisisd.ml.evaluator.inputs import Examples, Listened, prepare
 from anagnorisisd.ml.evaluator.kernels import PARTS
 from anagnorisisd.ml.evaluator.process import FittedProcess, Process
 
@@ -36,7 +38,7 @@ def train(training: TrainingSet, seed: int) -> TrainedModel:
         kind=kind,
         blob=dump(kind, winner.settings, winner.fitted, training),
         metrics=winner.metrics,
-        notes={},
+        notes=winner.notes,
     )
 
 
@@ -113,8 +115,16 @@ def _restored(model: bytes) -> tuple[Saved, Fitted]:
 
 def examples(training: TrainingSet) -> Examples:
     """Return a training set as the candidates see it."""
-    inputs = prepare(training.tracks, training.moments)
-    return Examples(inputs, training.ratings, training.rated_at)
+    heard = training.heard or Heard(training.tracks.take([]), np.empty(0), np.empty(0))
+    return Examples(
+        inputs=prepare(training.tracks, training.moments),
+        ratings=training.ratings,
+        rated_at=training.rated_at,
+        liking=liking(training.full_plays, training.skips),
+        heard=Listened(
+            prepare(heard.tracks, training.moments), liking(heard.full_plays, heard.skips)
+        ),
+    )
 
 
 def dump(kind: str, settings: Settings, fitted: Fitted, training: TrainingSet) -> bytes:

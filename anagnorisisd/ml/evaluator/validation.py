@@ -41,7 +41,8 @@ def held_out(
 ) -> Opinion:
     """Return what the candidate says of each held-out example, `[repeats x n]`, in split order.
 
-    Without `settings` they are searched anew in each fold, from what that fold may see.
+    Without `settings` they are searched anew in each fold, from what that fold may see. A
+    held-out track counts as never heard, as new music is.
     """
     rng = np.random.default_rng([seed, 1])
     opinions = []
