@@ -1,0 +1,68 @@
+"""The weights of a better embedder arrive while the daemon runs; nothing is lost on the way."""
+
+from pathlib import Path
+
+from anagnorisis.v1 import evaluator_pb2, library_pb2, rating_pb2, track_pb2
+from anagnorisisd.domain.publication import MERT
+from tests.support import mert
+from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.mpd import running
+from tests.support.songs import make_songs
+
+SONGS_OF_EACH_KIND = 7
+SETTINGS = """
+training:
+  minimum_ratings: 10
+embedding:
+  model_directory: {models}
+  layer: 3
+  device: cpu
+  embedder: {embedder}
+"""
+
+
+def tracks(daemon: RunningDaemon) -> list[track_pb2.Track]:
+    answer = daemon.library.ListTracks(library_pb2.ListTracksRequest(page_size=1000))
+    return list(answer.tracks)
+
+
+def settled(daemon: RunningDaemon, embedder: str) -> bool:
+    """Say whether every track has a vector by this embedder."""
+    status = daemon.status()
+    return (
+        status.embedding.embedder.name == embedder
+        and not status.embedding.pending
+        and status.library.embedded == 2 * SONGS_OF_EACH_KIND
+    )
+
+
+def test_old_predictions_stay_until_new_weights_have_embedded_everything(tmp_path: Path) -> None:
+    music, models = tmp_path / "music", tmp_path / "models"
+    uris = make_songs(music, SONGS_OF_EACH_KIND)
+    settings = SETTINGS.format(models=models, embedder="auto")
+    with (
+        running(tmp_path) as mpd,
+        running_daemon(tmp_path / "daemon", music, mpd.socket, settings) as daemon,
+    ):
+        daemon.until(lambda: settled(daemon, "features"))
+        for number, uri in enumerate(uris[:12]):
+            target = track_pb2.Target(uri=uri)
+            rating = 2 if number % 2 else 9
+            daemon.rating.RateTrack(rating_pb2.RateTrackRequest(target=target, rating=rating))
+        list(daemon.evaluator.TrainEvaluator(evaluator_pb2.TrainEvaluatorRequest()))
+        daemon.until(lambda: all(one.HasField("predicted_rating") for one in tracks(daemon)))
+
+        mert.make_folder(models / MERT.name)
+
+        daemon.until(lambda: daemon.status().embedding.embedder.name == "mert")
+        assert all(one.HasField("predicted_rating") for one in tracks(daemon))
+        daemon.until(lambda: settled(daemon, "mert"))
+        assert all(one.HasField("predicted_rating") for one in tracks(daemon))
+        assert daemon.stop() == 0
+
+    settings = SETTINGS.format(models=models, embedder="features")
+    with (
+        running(tmp_path) as mpd,
+        running_daemon(tmp_path / "daemon", music, mpd.socket, settings) as daemon,
+    ):
+        daemon.until(lambda: settled(daemon, "features"), seconds=20)
