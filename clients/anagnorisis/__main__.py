@@ -4,8 +4,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from anagnorisis.connection import Failed
+from anagnorisis.leaving import leave
 from anagnorisis.parser import build
 
 INTERRUPTED = 130
@@ -33,5 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def run() -> NoReturn:
+    """Be the program `anagnorisis`."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run()

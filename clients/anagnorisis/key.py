@@ -7,10 +7,11 @@ asked, another song may be playing. The request names the one that was heard.
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from anagnorisis import mpd
 from anagnorisis.connection import USAGE, Failed, add_options, connected
+from anagnorisis.leaving import leave
 from anagnorisis.notify import notify
 from anagnorisis.values import Value
 
@@ -118,5 +119,10 @@ def _skip(heard: mpd.Song | None) -> None:
         raise Failed(f"rated, but not skipped, since MPD cannot be reached: {error}") from error
 
 
+def run() -> NoReturn:
+    """Be the program `anagnorisis-rate`."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run()
