@@ -14,19 +14,20 @@ embedder. So new files, a crash and weights that arrive later all come to the sa
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluation import Vectors
-from anagnorisisd.domain.event import LibraryChanged, TracksEmbedded
+from anagnorisisd.domain.event import LibraryChanged
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.stores import EmbeddingStore
 from anagnorisisd.ports.workers import Embedder, Preference
+from anagnorisisd.services.embedding_run import EmbeddingRun
 from anagnorisisd.services.events import Events, Subscription
 
 log = logging.getLogger(__name__)
@@ -37,9 +38,6 @@ LOOK_AGAIN_SECONDS = 60.0
 
 WEIGHTS_SECONDS = 5.0
 """So often it is looked whether a better embedder's weights have arrived."""
-
-STORE_SECONDS = 1.0
-"""Vectors that come faster than this are stored together: every write waits for the disk."""
 
 VANISHED_LIMIT = 50
 """So many vanished files mean that the disk is away; the library will notice."""
@@ -152,7 +150,7 @@ class Embedding:
 
     async def _drain(self) -> None:
         """Embed until nothing is left that can be tried now."""
-        run = _Run(self._store, self.stamp, self._events, self._clock)
+        run = EmbeddingRun(self._store, self.stamp, self._events, self._clock)
         try:
             while await self._top_up(run):
                 await asyncio.wait(run.under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -164,7 +162,7 @@ class Embedding:
             await run.stop()
             self._finished.clear()
 
-    async def _top_up(self, run: "_Run") -> bool:
+    async def _top_up(self, run: EmbeddingRun) -> bool:
         """Start as many tracks as are worth having under way; say whether any are."""
         while len(run.under_way) < self._embedder.concurrency and not self._on_hold():
             following = await self._next(run)
@@ -177,7 +175,7 @@ class Embedding:
             run.start(track_id, self._embedder.embed(str(self._path(uri))))
         return bool(run.under_way)
 
-    async def _next(self, run: "_Run") -> tuple[TrackId, Uri] | None:
+    async def _next(self, run: EmbeddingRun) -> tuple[TrackId, Uri] | None:
         if len(self._vanished) > VANISHED_LIMIT:
             return None
         if not self._backlog:
@@ -189,7 +187,7 @@ class Embedding:
                 return track_id, uri
         return None
 
-    async def _settle(self, run: "_Run", task: asyncio.Task[Vectors]) -> None:
+    async def _settle(self, run: EmbeddingRun, task: asyncio.Task[Vectors]) -> None:
         """Note what came of one track."""
         track_id = run.under_way.pop(task)
         self._finished.append(self._clock.monotonic())
@@ -226,54 +224,3 @@ class Embedding:
             return None
         seconds = self._finished[-1] - self._finished[0]
         return (len(self._finished) - 1) / seconds if seconds > 0 else None
-
-
-class _Run:
-    """What is under way between two moments of rest."""
-
-    def __init__(
-        self, store: EmbeddingStore, stamp: EmbedderStamp, events: Events, clock: Clock
-    ) -> None:
-        self._store = store
-        self._stamp = stamp
-        self._events = events
-        self._clock = clock
-        self._stored_at = float("-inf")
-        self.under_way: dict[asyncio.Task[Vectors], TrackId] = {}
-        self.vectors: dict[TrackId, Vectors] = {}
-        self.later: set[TrackId] = set()
-        """Tracks to try again when nothing else is pending."""
-
-    def __len__(self) -> int:
-        return len(self.under_way) + len(self.vectors) + len(self.later)
-
-    def __contains__(self, track_id: TrackId) -> bool:
-        return (
-            track_id in self.vectors
-            or track_id in self.later
-            or track_id in self.under_way.values()
-        )
-
-    def start(self, track_id: TrackId, work: Coroutine[None, None, Vectors]) -> None:
-        """Have a track embedded."""
-        self.under_way[asyncio.ensure_future(work)] = track_id
-
-    async def store_when_due(self) -> None:
-        """Store what there is: the first vector at once, so that there is something to pick."""
-        if self._clock.monotonic() - self._stored_at >= STORE_SECONDS:
-            await self.store()
-
-    async def store(self) -> None:
-        """Store the vectors, and announce them once they are on disk."""
-        if not self.vectors:
-            return
-        await self._store.put(self._stamp, self.vectors)
-        self._stored_at = self._clock.monotonic()
-        self._events.publish(TracksEmbedded(tuple(self.vectors)))
-        self.vectors = {}
-
-    async def stop(self) -> None:
-        """Give up what is under way."""
-        for task in self.under_way:
-            task.cancel()
-        await asyncio.gather(*self.under_way, return_exceptions=True)
