@@ -2,7 +2,8 @@
 
 The command is compared with what Python takes to import grpc, run by turns so that both meet the
 same machine. The daemon is a real one: it scans and embeds a folder of songs while fifty callers
-rate as fast as they are answered and ten watch; every answer is then looked up in the history.
+rate and ten watch; every answer is then looked up in the history. Raters who rest between ratings
+show the latency, those who do not show the throughput, and mostly wait for each other.
 """
 
 import asyncio
@@ -41,7 +42,10 @@ def run(full: bool) -> None:
         make_songs(music, FULL_SONGS if full else SONGS)
         with running_daemon(Path(folder) / "home", music, Path(folder) / "no-mpd") as daemon:
             daemon.until(lambda: daemon.status().library.tracks)
-            asyncio.run(_measure_busy(daemon, FULL_SECONDS if full else SECONDS))
+            seconds = FULL_SECONDS if full else SECONDS
+            stored = 0
+            for pause in (1.0, 0.0):
+                stored += asyncio.run(_measure_busy(daemon, seconds, pause, stored))
             _measure_command(daemon, FULL_TURNS if full else TURNS)
 
 
@@ -64,7 +68,10 @@ def _measure_command(daemon: RunningDaemon, turns: int) -> None:
     print(f"{'ratio (at most 1.5)':28} {fastest:8.2f} {median:8.2f}")
 
 
-async def _measure_busy(daemon: RunningDaemon, seconds: float) -> None:
+async def _measure_busy(
+    daemon: RunningDaemon, seconds: float, pause: float, stored_before: int
+) -> int:
+    """Print what raters who rest `pause` seconds meet; return how many ratings were stored."""
     place = f"unix:{daemon.socket}"
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [aio.insecure_channel(place, options=options) for _ in range(RATERS + WATCHERS)]
@@ -76,31 +83,39 @@ async def _measure_busy(daemon: RunningDaemon, seconds: float) -> None:
     took = [
         latency
         for latencies in await asyncio.gather(
-            *(_rate(channel, uris, turn, ends) for turn, channel in enumerate(channels[:RATERS]))
+            *(
+                _rate(channel, uris, turn, ends, pause)
+                for turn, channel in enumerate(channels[:RATERS])
+            )
         )
         for latency in latencies
     ]
     await scanning
     status = await DaemonServiceStub(channels[0]).GetStatus(daemon_pb2.GetStatusRequest())
-    stored = await _stored(channels[0])
+    stored = await _stored(channels[0]) - stored_before
     for watcher in watchers:
         watcher.cancel()
     await asyncio.gather(*watchers, return_exceptions=True)
     for channel in channels:
         await channel.close()
-    _print_busy(took, stored, seconds, status)
+    _print_busy(took, stored, seconds, pause, status)
+    return stored
 
 
-async def _rate(channel: aio.Channel, uris: Sequence[str], turn: int, ends: float) -> list[float]:
+async def _rate(
+    channel: aio.Channel, uris: Sequence[str], turn: int, ends: float, pause: float
+) -> list[float]:
     """Rate one track after another until the time is over; return how long each rating took."""
     stub = RatingServiceStub(channel)
     latencies: list[float] = []
+    await asyncio.sleep(pause * turn / RATERS)
     while time.monotonic() < ends:
         uri = uris[(turn + len(latencies)) % len(uris)]
         request = rating_pb2.RateTrackRequest(target=Target(uri=uri), rating=5, source="bench")
         begun = time.perf_counter()
         await stub.RateTrack(request)
         latencies.append(time.perf_counter() - begun)
+        await asyncio.sleep(pause)
     return latencies
 
 
@@ -130,10 +145,15 @@ async def _stored(channel: aio.Channel) -> int:
 
 
 def _print_busy(
-    took: Sequence[float], stored: int, seconds: float, status: daemon_pb2.GetStatusResponse
+    took: Sequence[float],
+    stored: int,
+    seconds: float,
+    pause: float,
+    status: daemon_pb2.GetStatusResponse,
 ) -> None:
     p50, p99 = (statistics.quantiles(took, n=100)[place] * 1000 for place in (49, 98))
-    print(f"{RATERS} raters as fast as they can, {WATCHERS} watchers, scanning and embedding")
+    haste = f"once in {pause:g} s" if pause else "as fast as they can"
+    print(f"\n{RATERS} raters {haste}, {WATCHERS} watchers, scanning and embedding")
     print(f"{len(took) / seconds:.0f} ratings a second, {status.embedding.pending} songs pending")
     print(f"p50 {p50:.1f} ms, p99 {p99:.1f} ms (should be under 20)")
     print(f"{len(took)} answered, {stored} in the history")
