@@ -1,6 +1,6 @@
 """The evaluator in worker processes, which leave, with their memory, when there is no work."""
 
-from typing import cast
+from typing import Any, cast
 
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain.evaluation import (
@@ -10,6 +10,7 @@ from anagnorisisd.domain.evaluation import (
     TrainedModel,
     TrainingSet,
 )
+from anagnorisisd.ports.workers import Trying
 
 TASKS = "anagnorisisd.ml.evaluator.tasks"
 TRAINING_SECONDS = 3600.0
@@ -29,19 +30,18 @@ class WorkerEvaluator:
         """Start the worker and let it import what it needs."""
         await self._workers.run(f"{TASKS}:wake", timeout_seconds=TASK_SECONDS)
 
-    async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
+    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
         """Let the candidates compete on `examples` and return the best, fitted on all of them."""
-        answer = await self._workers.run(
-            f"{TASKS}:train", examples, seed, timeout_seconds=TRAINING_SECONDS
-        )
-        return cast("TrainedModel", answer)
+        kinds = await self._train("entrants", examples)
+        opinions = {}
+        for place, kind in enumerate(kinds):
+            trying(kind, place / len(kinds))
+            opinions[kind] = await self._train("try_out", kind, examples, seed)
+        return cast("TrainedModel", await self._train("conclude", examples, seed, opinions))
 
     async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
         """Return how the kind and settings of `old` do on the same held-out ratings."""
-        answer = await self._workers.run(
-            f"{TASKS}:compare", old, examples, seed, timeout_seconds=TRAINING_SECONDS
-        )
-        return cast("Metrics", answer)
+        return cast("Metrics", await self._train("compare", old, examples, seed))
 
     async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
         """Return `model` fitted to `examples` without searching its settings again."""
@@ -79,3 +79,8 @@ class WorkerEvaluator:
             f"{TASKS}:suggest", model, tracks, count, timeout_seconds=TASK_SECONDS
         )
         return cast("list[str]", answer)
+
+    async def _train(self, task: str, *arguments: Any) -> Any:
+        return await self._workers.run(
+            f"{TASKS}:{task}", *arguments, timeout_seconds=TRAINING_SECONDS
+        )

@@ -1,5 +1,6 @@
 """Heavy work: done in worker processes, awaited here."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp
@@ -57,6 +58,10 @@ class Preference(Protocol):
         ...
 
 
+Trying = Callable[[str, float], None]
+"""Is told which candidate is tried out next, and which share (0 to 1) of them has been."""
+
+
 class Evaluator(Protocol):
     """Learns from ratings, and rates."""
 
@@ -64,7 +69,7 @@ class Evaluator(Protocol):
         """Get ready, so that what is asked for in a moment is answered sooner."""
         ...
 
-    async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
+    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
         """Let the candidates compete on `examples` and return the best, fitted on all of them."""
         ...
 

@@ -72,8 +72,12 @@ class Learning:
         lacking = self._minimum_ratings - len(examples)
         if lacking > 0:
             return TrainingResult(Outcome.TOO_FEW_RATINGS, _too_few(len(examples), lacking))
-        say(TrainingProgress(Phase.COMPETING, 0.1, f"trying models on {len(examples)} ratings"))
-        model = await self._evaluator.train(examples, seed=len(examples))
+
+        def trying(kind: str, share: float) -> None:
+            message = f"trying a model on {len(examples)} ratings: {kind}"
+            say(TrainingProgress(Phase.COMPETING, 0.1 + 0.5 * share, message))
+
+        model = await self._evaluator.train(examples, len(examples), trying)
         say(TrainingProgress(Phase.COMPARING, 0.6, "comparing with the evaluator in charge"))
         promoted, reason = await self._compared(model, examples)
         version = await self._evaluators.add(

@@ -23,7 +23,8 @@ async def test_everything_goes_there_and_comes_back(evaluator: WorkerEvaluator) 
     vectors, ratings = two_kinds(24)
     examples = training_set(described(vectors[:12]), ratings[:12])
 
-    model = await evaluator.train(examples, 1)
+    tried: list[str] = []
+    model = await evaluator.train(examples, 1, lambda kind, share: tried.append(kind))
     learnt = await evaluator.learn(model.blob, training_set(described(vectors), ratings))
     mean, stddev = await evaluator.predict(learnt, described(vectors))
     metrics = await evaluator.compare(model.blob, examples, 1)
@@ -33,13 +34,16 @@ async def test_everything_goes_there_and_comes_back(evaluator: WorkerEvaluator) 
     assert np.isfinite(stddev).all()
     assert metrics.error_ratio < 1
     assert len(influences) == 3
+    assert tried == ["mean", "process", "neighbours"]
 
 
 async def test_its_errors_arrive_as_they_are(evaluator: WorkerEvaluator) -> None:
     vectors, ratings = two_kinds(2)
 
     with pytest.raises(PreconditionFailed, match="rated and embedded tracks are needed"):
-        await evaluator.train(training_set(described(vectors[:1]), ratings[:1]), 1)
+        await evaluator.train(
+            training_set(described(vectors[:1]), ratings[:1]), 1, lambda kind, share: None
+        )
     with pytest.raises(StoreError, match="train it anew"):
         await evaluator.predict(b"", described(vectors))
 

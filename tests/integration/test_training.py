@@ -30,6 +30,7 @@ from anagnorisisd.domain.event import (
 from anagnorisisd.domain.play import Verdict
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import InvalidValue, PreconditionFailed, WorkerLost
+from anagnorisisd.ports.workers import Trying
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.ratings import Ratings
 from anagnorisisd.services.training import Training
@@ -270,8 +271,8 @@ async def test_a_start_with_nothing_new_predicts_nothing_again(bench: Bench) -> 
 class Worse(InlineEvaluator):
     """Trains evaluators that do badly on held-out ratings from the second on."""
 
-    async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
-        model = await super().train(examples, seed)
+    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
+        model = await super().train(examples, seed, trying)
         return model if self.trainings == 1 else TrainedModel("mean", b"worse", model.metrics, {})
 
     async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
@@ -329,7 +330,7 @@ async def test_stopping_in_the_middle_leaves_the_old_evaluator_in_charge(bench: 
 class Dying(InlineEvaluator):
     """Its worker dies while it trains."""
 
-    async def train(self, examples: TrainingSet, seed: int) -> TrainedModel:
+    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
         self.trainings += 1
         raise WorkerLost("the evaluator worker died during this task")
 

@@ -50,7 +50,12 @@ def named(kind: str) -> Candidate:
 
 
 def entrants(examples: Examples) -> tuple[Candidate, ...]:
-    """Return the candidates for which `examples` are enough."""
+    """Return the candidates for which `examples` are enough.
+
+    Raises:
+        PreconditionFailed: there are too few examples to hold any out.
+    """
+    _require(examples)
     lacking: set[type] = set()
     if len(examples) < FEWEST_FOR_PERCEPTRON:
         lacking.add(Perceptron)
@@ -65,9 +70,13 @@ def compete(examples: Examples, seed: int) -> Winner:
     Raises:
         PreconditionFailed: there are too few examples to hold any out.
     """
-    _require(examples)
     candidates = entrants(examples)
     opinions = {each.kind: validation.held_out(each, examples, seed) for each in candidates}
+    return conclude(examples, seed, opinions)
+
+
+def conclude(examples: Examples, seed: int, opinions: Mapping[str, Opinion]) -> Winner:
+    """Return the winner, given what each kind said of the examples held out with `seed`."""
     ratings = validation.held_out_ratings(examples, seed)
     errors = {kind: measure.error(opinion, ratings) for kind, opinion in opinions.items()}
     best = named(best_of({kind: np.abs(o.mean - ratings) for kind, o in opinions.items()}))

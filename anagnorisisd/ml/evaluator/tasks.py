@@ -1,5 +1,6 @@
 """What the daemon has done here, in a worker process: functions of plain values and bytes."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -13,9 +14,16 @@ from anagnorisisd.domain.evaluation import (
     TrainedModel,
     TrainingSet,
 )
-from anagnorisisd.ml.evaluator import blob, competition, covariance, likelihood, teaching
+from anagnorisisd.ml.evaluator import (
+    blob,
+    competition,
+    covariance,
+    likelihood,
+    teaching,
+    validation,
+)
 from anagnorisisd.ml.evaluator.blob import Saved
-from anagnorisisd.ml.evaluator.candidate import SUPPOSED_STDDEV, Fitted, Settings, spread
+from anagnorisisd.ml.evaluator.candidate import SUPPOSED_STDDEV, Fitted, Opinion, Settings, spread
 from anagnorisisd.ml.evaluator.evidence import liking
 from anagnorisisd.ml.evaluator.inputs import Examples, Listened, prepare
 from anagnorisisd.ml.evaluator.kernels import PARTS
@@ -26,13 +34,23 @@ def wake() -> None:
     """Do nothing: that this module was imported is all that is wanted."""
 
 
-def train(training: TrainingSet, seed: int) -> TrainedModel:
-    """Let the candidates compete and return the best one, fitted on all of `training`.
+def entrants(training: TrainingSet) -> list[str]:
+    """Return the kinds that can compete on `training`.
 
     Raises:
         PreconditionFailed: there are too few ratings to hold any out.
     """
-    winner = competition.compete(examples(training), seed)
+    return [each.kind for each in competition.entrants(examples(training))]
+
+
+def try_out(kind: str, training: TrainingSet, seed: int) -> Opinion:
+    """Return what one kind says of the ratings held out from it."""
+    return validation.held_out(competition.named(kind), examples(training), seed)
+
+
+def conclude(training: TrainingSet, seed: int, opinions: Mapping[str, Opinion]) -> TrainedModel:
+    """Return the best of the kinds that were tried out, fitted on all of `training`."""
+    winner = competition.conclude(examples(training), seed, opinions)
     kind = winner.candidate.kind
     return TrainedModel(
         kind=kind,
@@ -40,6 +58,16 @@ def train(training: TrainingSet, seed: int) -> TrainedModel:
         metrics=winner.metrics,
         notes=winner.notes,
     )
+
+
+def train(training: TrainingSet, seed: int) -> TrainedModel:
+    """Let the candidates compete and return the best one, fitted on all of `training`.
+
+    Raises:
+        PreconditionFailed: there are too few ratings to hold any out.
+    """
+    opinions = {kind: try_out(kind, training, seed) for kind in entrants(training)}
+    return conclude(training, seed, opinions)
 
 
 def compare(old: bytes, training: TrainingSet, seed: int) -> Metrics:
