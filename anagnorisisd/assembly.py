@@ -54,6 +54,8 @@ from anagnorisisd.services.training import Training
 from anagnorisisd.services.transfer import Transfer
 
 READER_IDLE_SECONDS = 5.0
+READER_MEMORY_BYTES = 512 << 20
+"""Tags and covers of one file at a time fit many times over; a bomb among them does not."""
 EVALUATOR_IDLE_SECONDS = 60.0
 
 Life = Callable[[], Awaitable[None]]
@@ -92,6 +94,7 @@ async def assembled(
             name="reading",
             size=len(os.sched_getaffinity(0)),
             idle_seconds=READER_IDLE_SECONDS,
+            memory_bytes=READER_MEMORY_BYTES,
         )
         stack.push_async_callback(readers.close)
         library = Library(

@@ -78,5 +78,9 @@ class WorkerEmbedder:
 
 def _pool(name: str, stage: Stage, idle_seconds: float) -> WorkerPool:
     return WorkerPool(
-        name=name, size=stage.workers, threads=stage.threads, idle_seconds=idle_seconds
+        name=name,
+        size=stage.workers,
+        threads=stage.threads,
+        memory_bytes=stage.memory_bytes,
+        idle_seconds=idle_seconds,
     )

@@ -50,6 +50,8 @@ def _read_open(file: BinaryIO, uri: Uri) -> ScannedFile:
         tags, duration_seconds = read_tags(file, kind)
     except MediaError as error:
         return ScannedFile(uri, stamp, None, problem=str(error))
+    except MemoryError:
+        return ScannedFile(uri, stamp, None, problem="takes too much memory to be read")
     if _stamp(file) != stamp:
         return ScannedFile(uri, NOT_READ, None, problem="it changed while it was read")
     return ScannedFile(uri, stamp, track_id, tags, duration_seconds)

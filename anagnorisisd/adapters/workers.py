@@ -8,6 +8,8 @@ when it was idle for a while. The parent starts, outlives and ends the workers:
 |-----------------------------------|----------------------------------------------------|
 | the target raises                 | `run` raises the same; the worker stays            |
 | the worker dies, or takes too long | `run` raises `WorkerLost`; the next task gets a new worker |
+| a task wants too much memory      | the target raises `MemoryError`, or the worker dies |
+| the computer runs out of memory   | the kernel ends a worker first, not the daemon     |
 | `run` is cancelled                | the worker is killed, the work is dropped          |
 | SIGINT or SIGTERM to the group    | ignored by the workers: the parent decides         |
 | the parent is killed              | the kernel kills the workers                       |
@@ -19,11 +21,13 @@ import importlib
 import multiprocessing
 import os
 import pickle
+import resource
 import signal
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -33,6 +37,10 @@ from anagnorisisd.errors import WorkerLost
 
 NICENESS = 15
 PR_SET_PDEATHSIG = 1
+OOM_SCORE = Path("/proc/self/oom_score_adj")
+RATHER_THAN_THE_PARENT = 500
+"""Of -1000 to 1000: how much rather the kernel ends a worker when memory is short."""
+
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -44,13 +52,13 @@ THREAD_VARIABLES = (
 class LocalProcess(ProcessPoolExecutor):
     """An executor of one spawned process, which leaves music playing and the machine usable."""
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, memory_bytes: int | None = None) -> None:
         super().__init__(
             max_workers=1,
             # Never fork: the daemon has threads (gRPC, watchdog) whose locks would be copied.
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_settle_in,
-            initargs=(os.getpid(), threads),
+            initargs=(os.getpid(), threads, memory_bytes),
         )
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -77,8 +85,9 @@ class LocalProcess(ProcessPoolExecutor):
 class WorkerPool:
     """Up to `size` worker processes that run functions named by strings.
 
-    `executors` makes the executor of one place; anything that is a `concurrent.futures.Executor`
-    will do, a cluster's too.
+    `memory_bytes` is what one worker may hold of its own, libraries included. `executors` makes the
+    executor of one place; anything that is a `concurrent.futures.Executor` will do, a cluster's
+    too.
     """
 
     def __init__(
@@ -88,12 +97,13 @@ class WorkerPool:
         size: int,
         idle_seconds: float,
         threads: int = 1,
+        memory_bytes: int | None = None,
         executors: Callable[[], Executor] | None = None,
     ) -> None:
         self.name = name
         self.size = size
         self._idle_seconds = idle_seconds
-        self._executors = executors or partial(LocalProcess, threads)
+        self._executors = executors or partial(LocalProcess, threads, memory_bytes)
         self._places = asyncio.Semaphore(size)
         self._resting: dict[Executor, asyncio.TimerHandle] = {}
         self._working: set[Executor] = set()
@@ -198,7 +208,7 @@ def _survives_pickling(error: Exception) -> bool:
     return True
 
 
-def _settle_in(parent: int, threads: int) -> None:
+def _settle_in(parent: int, threads: int, memory_bytes: int | None) -> None:
     """Make this process a well-behaved worker of `parent`; each step is best effort."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -211,5 +221,12 @@ def _settle_in(parent: int, threads: int) -> None:
     threadpool_limits(threads)
     with suppress(OSError):
         os.nice(NICENESS)
+    with suppress(OSError):
+        inherited = int(OOM_SCORE.read_text())
+        OOM_SCORE.write_text(str(min(1000, inherited + RATHER_THAN_THE_PARENT)))
+    if memory_bytes is not None:
+        with suppress(AttributeError, OSError, ValueError):
+            # Not the address space: libraries reserve much more of that than they ever use.
+            resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     with suppress(AttributeError, OSError, psutil.Error):
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)

@@ -46,13 +46,15 @@ class Stage:
     """A step on the way from a path to a vector, done by processes of its own.
 
     `target` ("package.module:function") is called with what the stage before returned (the
-    first one: the path) and then `arguments`. Up to `workers` run at once, each with `threads`.
+    first one: the path) and then `arguments`. Up to `workers` run at once, each with `threads`, and
+    with no more than `memory_bytes` of its own where there is such a limit.
     """
 
     target: str
     arguments: tuple[Any, ...]
     workers: int
     threads: int
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ a song and in an hour-long mix. The plan, for `count` windows of `seconds`:
 | shorter than one window          | everything, as one short window                          |
 | shorter than its header promised | as if its duration were unknown                          |
 
-Silent windows are left out. Memory is bounded by `LONGEST_READ_SECONDS` of mono samples.
+Silent windows are left out. Of a file with many channels at a high rate `LONGEST_READ_SECONDS` can
+be gigabytes; the limit of the worker's memory ends that.
 """
 
 from collections.abc import Iterator

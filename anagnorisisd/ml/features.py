@@ -14,7 +14,7 @@ from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
 from anagnorisisd.ml import spectral
 from anagnorisisd.ml.arrays import Samples, Vector
 from anagnorisisd.ml.filters import MFCCS, RATE, Filters, filters
-from anagnorisisd.ml.settings import Settings
+from anagnorisisd.ml.settings import READING_MEMORY_BYTES, Settings
 from anagnorisisd.ml.spectral import HOP, Frames
 
 WINDOWS = 12
@@ -29,7 +29,13 @@ STAMP = EmbedderStamp(name="features", version="1", dimension=206)
 
 def offer(settings: Settings) -> Recipe:
     """Return how features are made: one process per core, each reading and computing."""
-    stage = Stage(f"{__name__}:embed", arguments=(), workers=settings.cores, threads=1)
+    stage = Stage(
+        f"{__name__}:embed",
+        arguments=(),
+        workers=settings.cores,
+        threads=1,
+        memory_bytes=READING_MEMORY_BYTES,
+    )
     return Recipe(STAMP, (stage,))
 
 

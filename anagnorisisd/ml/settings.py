@@ -6,6 +6,9 @@ from pathlib import Path
 
 from anagnorisisd.config.schema import Embedding
 
+READING_MEMORY_BYTES = 1536 << 20
+"""What a worker that decodes may hold: several times what any honest file needs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

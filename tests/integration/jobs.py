@@ -109,3 +109,13 @@ def measure(path: str) -> list[float]:
 
 def double(values: list[float]) -> list[float]:
     return [2 * value for value in values]
+
+
+def hoard(count: int) -> int:
+    """Hold `count` bytes for a moment, and return how many they are."""
+    return len(bytearray(count))
+
+
+def oom_score() -> int:
+    """Return how much rather than others the kernel would end this process."""
+    return int(Path("/proc/self/oom_score_adj").read_text())

@@ -15,6 +15,7 @@ import pytest
 
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.errors import EmbeddingFailed, WorkerLost
+from tests.integration.jobs import oom_score
 from tests.support.until import until
 
 JOBS = "tests.integration.jobs"
@@ -160,3 +161,21 @@ async def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     await daemon.wait()
 
     await until(lambda: not psutil.pid_exists(int(started.read_text())))
+
+
+async def test_a_greedy_task_fails_and_the_worker_goes_on() -> None:
+    pool = WorkerPool(name="test", size=1, idle_seconds=60, memory_bytes=256 << 20)
+    try:
+        before = await pool.run(f"{JOBS}:pid")
+
+        with pytest.raises(MemoryError):
+            await pool.run(f"{JOBS}:hoard", 1 << 30)
+
+        assert await pool.run(f"{JOBS}:hoard", 1 << 20) == 1 << 20
+        assert await pool.run(f"{JOBS}:pid") == before
+    finally:
+        await pool.close()
+
+
+async def test_workers_go_before_the_daemon_when_memory_is_short(pool: WorkerPool) -> None:
+    assert await pool.run(f"{JOBS}:oom_score") > min(999, oom_score())

@@ -12,7 +12,7 @@ from anagnorisisd.domain.publication import MERT
 from anagnorisisd.errors import EmbedderUnusable
 from anagnorisisd.ml.mert.engine import Engine, Plan
 from anagnorisisd.ml.mert.folder import inspect
-from anagnorisisd.ml.settings import Settings
+from anagnorisisd.ml.settings import READING_MEMORY_BYTES, Settings
 
 STAGES = "anagnorisisd.ml.mert.stages"
 WINDOWS = "5x5s"
@@ -47,7 +47,9 @@ def offer(settings: Settings) -> Recipe | None:
         dimension=folder.dimension,
     )
     # Reading the next tracks overlaps with the model; it costs a twentieth of the model's time.
-    reading = Stage(f"{STAGES}:read", arguments=(), workers=1, threads=1)
+    reading = Stage(
+        f"{STAGES}:read", arguments=(), workers=1, threads=1, memory_bytes=READING_MEMORY_BYTES
+    )
     modelling = Stage(f"{STAGES}:embed", arguments=(plan,), workers=1, threads=plan.threads)
     return Recipe(stamp, (reading, modelling))
 
