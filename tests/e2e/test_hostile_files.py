@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.broken_files import write_hostile_files
 from tests.support.daemon import RunningDaemon, running_daemon
-from tests.support.hostile import write_hostile_files
 
 FILES = int(os.environ.get("ANAGNORISIS_HOSTILE_FILES", "33"))
 SECONDS_PER_FILE = 2.0
