@@ -89,10 +89,11 @@ class RpcServer:
         """
         door = tcp.door(self._config.tcp)
         async with AsyncExitStack() as held:
-            held.enter_context(reserved(self._socket))
+            shared = self._config.share_with_group
+            held.enter_context(reserved(self._socket, 0o750 if shared else 0o700))
             # The kernel takes the socket's mode from the umask at the moment of binding; a chmod
             # afterwards would leave a gap.
-            with narrow(0o660 if self._config.share_with_group else 0o600):
+            with narrow(0o660 if shared else 0o600):
                 await self._serve(held, f"unix:{self._socket}")
             if door is not None:
                 keeper = tcp.Doorkeeper(door.token)

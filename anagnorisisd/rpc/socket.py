@@ -11,8 +11,8 @@ from anagnorisisd.errors import AlreadyRunning, ConfigError
 
 
 @contextmanager
-def reserved(path: Path) -> Iterator[None]:
-    """Hold the lock beside `path` and leave no socket behind.
+def reserved(path: Path, folder_mode: int) -> Iterator[None]:
+    """Hold the lock beside `path`, in a folder made if missing, and leave no socket behind.
 
     A second server on the same path would silently steal it; the lock makes it say so instead.
     The kernel frees the lock of a daemon that was killed, so nothing has to be cleaned up.
@@ -23,7 +23,7 @@ def reserved(path: Path) -> Iterator[None]:
     """
     lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), blocking=False, mode=0o600)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout:
         raise AlreadyRunning(

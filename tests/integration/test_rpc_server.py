@@ -44,8 +44,11 @@ async def test_only_the_owner_may_connect_and_stopping_leaves_nothing(
 
 
 async def test_the_group_may_connect_where_it_is_wanted(house: House, tmp_path: Path) -> None:
-    async with serving(house, tmp_path / "sock", Rpc(share_with_group=True)):
-        assert mode(tmp_path / "sock") == 0o660
+    path = tmp_path / "run" / "sock"
+
+    async with serving(house, path, Rpc(share_with_group=True)):
+        assert mode(path) == 0o660
+        assert mode(path.parent) == 0o750
 
 
 async def test_a_second_daemon_says_so_and_the_first_goes_on(house: House, tmp_path: Path) -> None:
