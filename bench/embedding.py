@@ -1,7 +1,8 @@
 """How fast and how exactly tracks become vectors, beside how others do it.
 
 Weights are random, of the real size: speed does not depend on them. Every row runs in a process
-of its own, so that its peak of memory is its own; medians over the songs are shown. Set `ANAGNORISIS_BENCH_MUSIC` to use songs of your own.
+of its own, so that its peak of memory is its own; medians over the songs are shown. Set
+`ANAGNORISIS_BENCH_MUSIC` to use songs of your own.
 """
 
 import multiprocessing
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from anagnorisisd.adapters.workers import limit_threads
 from anagnorisisd.ml import features
 from anagnorisisd.ml.arrays import Samples, Vector
 from anagnorisisd.ml.mert import engines, recipe, stages
@@ -67,13 +70,18 @@ def _read(path: Path) -> Samples:
 
 def _features(found: list[Path]) -> None:
     print(f"## Features, reading included, {PROCESSES} processes\n")
-    print("| embedder | s per track | tracks per minute | MB per process |\n|---|---|---|---|")
+    print("| embedder | s per track | tracks per minute | processor s per track | peak MB |")
+    print("|---|---|---|---|---|")
     workers: dict[str, Callable[[Path], object]] = {"features (ours)": _features_of}
     if find_spec("bliss_audio"):
         workers["bliss-audio"] = peers.bliss
     for name, work in workers.items():
-        seconds, megabytes = _together(work, found)
-        print(f"| {name} | {seconds:.3f} | {60 / seconds:.0f} | {megabytes:.0f} |")
+        try:
+            seconds, busy, megabytes = _together(work, found)
+        except BrokenProcessPool:
+            print(f"| {name} | crashes on this processor |  |  |  |")
+        else:
+            print(f"| {name} | {seconds:.3f} | {60 / seconds:.0f} | {busy:.3f} | {megabytes:.0f} |")
     print()
 
 
@@ -160,18 +168,27 @@ def _alone(work: Callable[..., tuple[float, list[Vector]]], *args: Any) -> tuple
         return seconds, pool.submit(_peak_megabytes).result(), vectors
 
 
-def _together(work: Callable[[Path], object], found: list[Path]) -> tuple[float, float]:
-    """Return wall seconds per track with several processes, and the peak of one, in MB."""
+def _together(work: Callable[[Path], object], found: list[Path]) -> tuple[float, float, float]:
+    """Return wall and processor seconds per track with several processes, and a peak in MB."""
     with _processes(PROCESSES) as pool:
         list(pool.map(work, found[: 2 * PROCESSES]))
+        busy = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.perf_counter()
         list(pool.map(work, found))
         seconds = (time.perf_counter() - began) / len(found)
-        return seconds, pool.submit(_peak_megabytes).result()
+        megabytes = pool.submit(_peak_megabytes).result()
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = ended.ru_utime + ended.ru_stime - busy.ru_utime - busy.ru_stime
+    return seconds, spent / (len(found) + 2 * PROCESSES), megabytes
 
 
 def _processes(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(
+        count,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=limit_threads,
+        initargs=(1,),  # as the daemon's workers; an engine sets its own
+    )
 
 
 def _peak_megabytes() -> float:

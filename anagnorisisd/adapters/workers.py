@@ -216,9 +216,7 @@ def _settle_in(parent: int, threads: int, memory_bytes: int | None) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went before the kernel was told
         os._exit(1)
-    # The variables are for libraries still to come, the limits for those loaded already.
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    threadpool_limits(threads)
+    limit_threads(threads)
     with suppress(OSError):
         os.nice(NICENESS)
     with suppress(OSError):
@@ -230,3 +228,9 @@ def _settle_in(parent: int, threads: int, memory_bytes: int | None) -> None:
             resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     with suppress(AttributeError, OSError, psutil.Error):
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
+
+
+def limit_threads(threads: int) -> None:
+    """Let numerical libraries use so many threads in this process, whether loaded yet or not."""
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    threadpool_limits(threads)
