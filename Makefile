@@ -1,5 +1,5 @@
 # Everything a listener or a contributor types. `make` alone lists it.
-.PHONY: help setup run test check lock
+.PHONY: help setup run test check bench lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,6 +20,10 @@ check: setup ## Check format, lint and types only
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+
+bench: setup ## Measure embedding, taste and ratings beside how others do it
+	@.venv/bin/pip install --quiet --constraint requirements.lock --group bench
+	.venv/bin/python -m bench
 
 lock: setup ## Pin what is installed in .venv as requirements.lock
 	@.venv/bin/python -m tools.lock
