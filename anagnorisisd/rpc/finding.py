@@ -1,6 +1,6 @@
 """From the `Target` of a request to the track that it means."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 from anagnorisis.v1.track_pb2 import Target
 from anagnorisisd.domain.embedding import EmbedderStamp
@@ -54,6 +54,6 @@ class Tracks:
         """
         return await self._library.track(track_id, self._stamp)
 
-    async def read_all(self, track_ids: Sequence[TrackId]) -> Sequence[Track]:
-        """Return several tracks in the order given."""
-        return [await self.read(track_id) for track_id in track_ids]
+    async def uris(self, track_ids: Iterable[TrackId]) -> Mapping[TrackId, Uri]:
+        """Return a present file of each track that has one."""
+        return await self._library.uris(sorted(set(track_ids)))

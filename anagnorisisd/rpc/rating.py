@@ -68,8 +68,9 @@ class RatingServicer(RatingServiceServicer):
         found = await self._history.history(track_id=track_id, limit=size + 1, before=before)
         page = found[:size]
         more = len(found) > size
+        uris = await self._tracks.uris(entry.track_id for entry in page)
         return messages.ListRatingsResponse(
-            ratings=[translate.rating_message(entry) for entry in page],
+            ratings=[translate.rating_message(entry, uris.get(entry.track_id)) for entry in page],
             next_page_token=paging.token(page[-1].sequence, track_id) if more else "",
         )
 

@@ -14,7 +14,7 @@ from anagnorisisd.domain.evaluation import (
 )
 from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.rating import Rating, RatingChange
-from anagnorisisd.domain.track import Track, TrackState
+from anagnorisisd.domain.track import Track, TrackState, Uri
 
 TRACK_STATES = {
     TrackState.PENDING: track_pb2.TRACK_STATE_PENDING,
@@ -83,14 +83,15 @@ def track_message(track: Track) -> track_pb2.Track:
     )
 
 
-def rating_message(rating: Rating) -> rating_pb2.Rating:
-    """Return one entry of the history."""
+def rating_message(rating: Rating, uri: Uri | None = None) -> rating_pb2.Rating:
+    """Return one entry of the history; `uri` is where its track lies, if that is known."""
     return rating_pb2.Rating(
         sequence=rating.sequence,
         track_id=rating.track_id,
         value=rating.value,
         rated=moment(rating.rated_at),
         source=printable(rating.source),
+        uri=printable(uri),
     )
 
 

@@ -77,7 +77,9 @@ class FakePicker:
     async def explain(self, track_id: TrackId) -> Explanation:
         """Return the factors of a track's weight."""
         candidates = await self.stores.library.candidates()
-        found = pick.explain(candidates, Rules(), Surroundings(self.clock.now()), track_id)
+        queued = [chosen.track_id for chosen in self.queued]
+        surroundings = Surroundings(self.clock.now(), queued)
+        found = pick.explain(candidates, Rules(), surroundings, track_id)
         if found is None:
             raise PreconditionFailed(f"track {track_id} is missing and cannot be picked")
         return found

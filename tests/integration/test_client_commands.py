@@ -99,7 +99,7 @@ class TestRating:
         header, newest, oldest = (await said(socket, "ratings")).splitlines()
 
         assert header.split() == ["WHEN", "RATING", "SOURCE", "TRACK"]
-        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d  cleared  cli     [0-9a-f]{32}", newest)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d  cleared  cli     a\.ogg", newest)
         assert oldest.split()[2:4] == ["8", "cli"]
 
     async def test_json_is_that_of_the_contract(self, house: House, socket: Path) -> None:
@@ -321,6 +321,17 @@ class TestPicks:
         assert lines[1].split(maxsplit=1)[1] == "8 (your rating)"
         assert lines[7].split(maxsplit=1)[1] == "1 of 3"
         assert lines[8:] == ["  shaped by", "    100%  b, rated 3"]
+
+    async def test_what_is_queued_already_has_no_chance_and_says_so(
+        self, house: House, socket: Path
+    ) -> None:
+        house.picker.queued = [
+            Pick(track_id("b.ogg"), await house.picker.explain(track_id("b.ogg")))
+        ]
+
+        last = (await said(socket, "why", "b.ogg")).splitlines()[-1]
+
+        assert last.split(maxsplit=1) == ["chance", "none while it is in the queue"]
 
 
 class TestEvaluators:

@@ -211,6 +211,7 @@ async def test_the_history_comes_in_pages_newest_first(house: House, line: Line)
     assert pages == [[4, 3], [2, 1], [0]]
     everything = await line.ratings.ListRatings(messages.ListRatingsRequest())
     assert [entry.value for entry in everything.ratings] == [9, 4, 3, 2, 1, 0]
+    assert [entry.uri for entry in everything.ratings[:2]] == ["b.ogg", "a.ogg"]
 
 
 @pytest.mark.parametrize("token", ["x", "AAAA", "AAAAAAAAAAAAAAAAAAAAAA==", "é", "=" * 40])

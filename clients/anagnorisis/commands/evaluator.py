@@ -27,7 +27,8 @@ def train(arguments: Namespace) -> None:
             return
         with progress_bar() as bar:
             for last in answers:
-                bar.show(text.printable(last.message), last.progress)
+                if not last.outcome:
+                    bar.show(text.printable(last.message), last.progress)
     print(text.printable(last.reason))
     if last.HasField("evaluator"):
         print(f"evaluator {quality(last.evaluator)}")

@@ -60,4 +60,5 @@ def _show(answer: changes.Answer, as_json: bool) -> None:
 
 def _row(entry: messages.Rating) -> tuple[str, str, str, str]:
     value = text.number(entry.value) if entry.HasField("value") else "cleared"
-    return text.when(entry.rated), value, text.printable(entry.source), entry.track_id
+    track = text.printable(entry.uri) or entry.track_id
+    return text.when(entry.rated), value, text.printable(entry.source), track

@@ -31,6 +31,7 @@ class Rating(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     RATED_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the history, counting from 1; newer entries have higher numbers."""
     track_id: _builtins.str
@@ -39,6 +40,8 @@ class Rating(_message.Message):
     """The rating, 0 to 10; absent where the rating was cleared."""
     source: _builtins.str
     """The door through which it came, for example `grpc`, `cli`, `sticker`."""
+    uri: _builtins.str
+    """Path of the track's file as in Track; empty while it is missing, and in events."""
     @_builtins.property
     def rated(self) -> _timestamp_pb2.Timestamp:
         """When it was given."""
@@ -51,10 +54,11 @@ class Rating(_message.Message):
         value: _builtins.float | None = ...,
         rated: _timestamp_pb2.Timestamp | None = ...,
         source: _builtins.str = ...,
+        uri: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "rated", b"rated", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "rated", b"rated", "sequence", b"sequence", "source", b"source", "track_id", b"track_id", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "rated", b"rated", "sequence", b"sequence", "source", b"source", "track_id", b"track_id", "uri", b"uri", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
