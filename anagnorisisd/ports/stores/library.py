@@ -1,0 +1,130 @@
+"""Tracks and the files that they lie in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.score import Candidates
+from anagnorisisd.domain.track import FileStamp, ScannedFile, Track, TrackId, Uri
+
+
+class TrackFilter(StrEnum):
+    """Which tracks to list."""
+
+    ALL = "all"
+    RATED = "rated"
+    UNRATED = "unrated"
+    PENDING = "pending"
+    FAILED = "failed"
+    MISSING = "missing"
+
+
+class TrackOrder(StrEnum):
+    """In which order to list them; the best, latest or newest first. Ties by track id."""
+
+    ADDED = "added"
+    RATING = "rating"
+    PREDICTED_RATING = "predicted_rating"
+    LAST_PLAYED = "last_played"
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryCounts:
+    """How many tracks there are; the states add up to `tracks`. `problems` counts files."""
+
+    tracks: int
+    pending: int
+    embedded: int
+    failed: int
+    missing: int
+    rated: int
+    problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """What storing a batch of scanned files changed."""
+
+    added: tuple[TrackId, ...]
+    moved: int
+    changed: int
+    problems: int
+
+
+class LibraryStore(Protocol):
+    """Tracks and the files that they lie in."""
+
+    async def stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
+        """Return the stamp of every file that is not missing, unreadable ones included.
+
+        With `below`, only of that file, or of the files below that folder.
+        """
+        ...
+
+    async def absorb(self, files: Sequence[ScannedFile], at: float) -> Absorbed:
+        """Store a batch of files: new tracks, new places of known ones, problems.
+
+        A file whose track is known already is a move or a copy: only its place and tags change.
+        """
+        ...
+
+    async def mark_missing(self, uris: Iterable[Uri], at: float) -> int:
+        """Mark files as gone; return how many tracks thereby lost their last file."""
+        ...
+
+    async def missing_stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
+        """Return the last known stamps of files that are missing; `below` as for `stamps`."""
+        ...
+
+    async def mark_present(self, uris: Iterable[Uri], at: float) -> None:
+        """Say that missing files lie where they lay again, and are as they were."""
+        ...
+
+    async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
+        """Return one track, its state being relative to the embedder `stamp`.
+
+        Raises:
+            UnknownTrack: the library has no such track.
+        """
+        ...
+
+    async def track_at(self, uri: Uri) -> TrackId | None:
+        """Return the track whose file lies (or, if missing, last lay) at `uri`."""
+        ...
+
+    async def tracks(
+        self,
+        stamp: EmbedderStamp,
+        *,
+        only: TrackFilter = TrackFilter.ALL,
+        order: TrackOrder = TrackOrder.ADDED,
+        text: str = "",
+        limit: int,
+        offset: int = 0,
+    ) -> Sequence[Track]:
+        """Return a page of tracks; `text` is searched in title, artist, album and path."""
+        ...
+
+    async def uris(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, Uri]:
+        """Return a present file of each track that has one."""
+        ...
+
+    async def counts(self, stamp: EmbedderStamp) -> LibraryCounts:
+        """Return how many tracks there are in each state."""
+        ...
+
+    async def problems(self) -> Sequence[tuple[Uri, str]]:
+        """Return the present files that cannot be used, each with its reason."""
+        ...
+
+    async def candidates(
+        self, excluded_folders: Sequence[str] = (), excluded_genres: Sequence[str] = ()
+    ) -> Candidates:
+        """Return all present tracks as columns, ordered by track id.
+
+        `excluded` marks tracks below one of the folders (paths relative to the music
+        directory) or of one of the genres (compared without case).
+        """
+        ...
