@@ -3,9 +3,12 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mutagen.flac import FLAC
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
@@ -13,7 +16,8 @@ from anagnorisisd.domain.event import LibraryChanged
 from tests.support import mpd
 from tests.support.library import scanned, track_id
 from tests.support.listener import Room, room
-from tests.support.until import until
+from tests.support.media import write_song
+from tests.support.until import until, until_async
 
 SONGS = [f"{letter}.wav" for letter in "abcdefghijkl"]
 
@@ -319,32 +323,59 @@ async def test_previews_queue_nothing_and_are_repeatable(listener: Room) -> None
     assert listener.queue() == []
 
 
-async def test_another_autoqueue_daemon_is_lived_with(
-    server: mpd.Mpd, stores: Stores, tmp_path: Path
-) -> None:
+SIMA = """\
+[MPD]
+host = {socket}
+[sima]
+internal = Random, Crop
+history_duration = 0
+queue_length = 2
+[crop]
+consume = 1
+[random]
+flavour = pure
+"""
+
+
+@asynccontextmanager
+async def sima(server: mpd.Mpd, folder: Path) -> AsyncIterator[None]:
+    """Let mpd-sima fill and crop the queue, as it does for others."""
+    config = folder / "sima.cfg"
+    config.write_text(SIMA.format(socket=server.socket))
+    process = await asyncio.create_subprocess_exec(
+        "mpd-sima", "--config", str(config), "--var-dir", str(folder), cwd=folder
+    )
+    try:
+        yield
+        assert process.returncode is None
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_another_autoqueue_daemon_is_lived_with(stores: Stores, tmp_path: Path) -> None:
     if shutil.which("mpd-sima") is None:
         pytest.skip("mpd-sima is not installed")
-    config = tmp_path / "sima.cfg"
-    config.write_text(
-        f"[MPD]\nhost={server.socket}\n[sima]\ninternal=Random, Crop\nhistory_duration=0\n"
-        "queue_length=2\n[crop]\nconsume=1\n[random]\nflavour=pure\n"
-    )
-    async with room(server, stores) as listener:
-        server.mpc("add", "a.wav")
-        sima = await asyncio.create_subprocess_exec(
-            "mpd-sima", "--config", str(config), "--var-dir", str(tmp_path), cwd=tmp_path
-        )
-        try:
+    for number in range(12):
+        path = write_song(tmp_path / "music" / f"{number}.flac", number, seconds=20)
+        tagged: Any = FLAC(path)  # type: ignore[no-untyped-call]
+        tagged.update({"artist": f"Artist {number}", "album": "Album", "title": f"Song {number}"})
+        tagged.save()
+    picks = schema.Picks(enabled=False)
+    with mpd.running(tmp_path) as server:
+        async with room(server, stores, picks=picks) as listener, sima(server, tmp_path):
+            server.mpc("add", "0.flac")
             server.mpc("play")
-            for _ in range(6):
-                await listener.looked()
+            await until(lambda: len(listener.queue()) >= 3)  # sima adds to any queue
+            await listener.queueing.switch(True)
+            for _ in range(5):
+                await until_async(lambda: _has_picks(listener, 3))
                 server.mpc("next")
-            await listener.looked()
-            assert sima.returncode is None
-        finally:
-            sima.terminate()
-            await sima.wait()
+                await listener.looked()
 
-        ahead = await listener.queueing.ahead()
-        assert len(ahead) >= 3
-        assert len(listener.queue()) <= 20  # the two do not drive each other up
+            await until_async(lambda: _has_picks(listener, 3))
+            assert len(listener.queue()) <= 12  # the two do not drive each other up
+
+
+async def _has_picks(listener: Room, count: int) -> bool:
+    return len(await listener.queueing.ahead()) >= count

@@ -85,7 +85,11 @@ async def room(
 ) -> AsyncIterator[Room]:
     """Let the services attend to `server`, whose songs are the library."""
     library = music or server.music
-    found = sorted(str(path.relative_to(library)) for path in library.rglob("*.wav"))
+    found = sorted(
+        str(path.relative_to(library))
+        for path in library.rglob("*.*")
+        if path.suffix in {".wav", ".flac"}
+    )
     await stores.library.absorb([scanned(uri, duration_seconds=seconds) for uri in found], 0.0)
     clock = SystemClock()
     events = Events(clock)

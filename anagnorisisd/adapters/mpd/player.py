@@ -19,7 +19,7 @@ from anagnorisisd.ports.player import Link
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 15.0
 PAGE = 1000
 """Queue entries asked for at once: a whole queue could overflow MPD's output buffer."""
 
