@@ -29,7 +29,6 @@ from anagnorisisd.ml.mert import engines, recipe, stages
 from anagnorisisd.ml.mert.engine import Engine, Plan
 from bench import peers
 from bench.songs import songs
-from tests.support import mert
 
 LAYERS = 12
 GIGAFLOP_A_WINDOW = 109.0
@@ -90,6 +89,8 @@ def _features_of(path: Path) -> None:
 
 
 def _models(folder: Path, found: list[Path]) -> None:
+    from tests.support import mert  # imports torch, which the rows above are measured without
+
     made = mert.make_folder(folder / "mert", mert.REAL)
     threads = len(os.sched_getaffinity(0))
     bfloat16 = recipe._has_bfloat16()
@@ -172,14 +173,16 @@ def _together(work: Callable[[Path], object], found: list[Path]) -> tuple[float,
     """Return wall and processor seconds per track with several processes, and a peak in MB."""
     with _processes(PROCESSES) as pool:
         list(pool.map(work, found[: 2 * PROCESSES]))
-        busy = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.perf_counter()
-        list(pool.map(work, found))
+        spent = list(pool.map(_processor_seconds, [work] * len(found), found))
         seconds = (time.perf_counter() - began) / len(found)
-        megabytes = pool.submit(_peak_megabytes).result()
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = ended.ru_utime + ended.ru_stime - busy.ru_utime - busy.ru_stime
-    return seconds, spent / (len(found) + 2 * PROCESSES), megabytes
+        return seconds, statistics.mean(spent), pool.submit(_peak_megabytes).result()
+
+
+def _processor_seconds(work: Callable[[Path], object], path: Path) -> float:
+    began = time.process_time()
+    work(path)
+    return time.process_time() - began
 
 
 def _processes(count: int) -> ProcessPoolExecutor:

@@ -78,7 +78,7 @@ async def test_a_hung_worker_is_given_up(pool: WorkerPool, tmp_path: Path) -> No
     await pool.run(f"{JOBS}:pid")
 
     with pytest.raises(WorkerLost, match="gave up after"):
-        await pool.run(f"{JOBS}:hang", str(started), timeout_seconds=0.5)
+        await pool.run(f"{JOBS}:hang", str(started), timeout_seconds=3)
 
     await until(lambda: not psutil.pid_exists(int(started.read_text())))
     assert await pool.run(f"{JOBS}:add", 1, 1) == 2
@@ -114,7 +114,7 @@ async def test_closing_is_prompt_in_the_middle_of_a_task(pool: WorkerPool, tmp_p
 
     await pool.close()
 
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 5
     with pytest.raises(WorkerLost):
         await task
     assert not psutil.pid_exists(int(started.read_text()))

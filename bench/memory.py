@@ -1,0 +1,83 @@
+"""How much memory the whole daemon takes while it embeds, and what is left when it rests.
+
+A real daemon on a few songs, once with features and once with a random MERT of the real size.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from anagnorisisd.domain.publication import MERT
+from bench.songs import songs
+from tests.support import mert
+from tests.support.daemon import RunningDaemon, running_daemon
+
+SONGS, FULL_SONGS = 4, 16
+IDLE_MINUTES = 0.1
+PATIENCE_SECONDS = 900.0
+MEGABYTE = 2**20
+
+
+def run(full: bool) -> None:
+    """Print a row for each embedder; `full` takes more songs."""
+    print("# Memory of the whole daemon, in MB\n")
+    print("| embedder | daemon | each worker's peak | daemon at rest | workers at rest |")
+    print("|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        music = folder / "music"
+        music.mkdir()
+        count = len(songs(music, FULL_SONGS if full else SONGS))
+        mert.make_folder(folder / "models" / MERT.name, mert.REAL)
+        for embedder in ("features", "mert"):
+            settings = (
+                f"embedding:\n  embedder: {embedder}\n  model_directory: {folder / 'models'}\n"
+                f"  idle_minutes: {IDLE_MINUTES}\n"
+            )
+            home = folder / embedder
+            with running_daemon(home, music, folder / "no-mpd", settings) as daemon:
+                _measure(daemon, embedder, count)
+
+
+def _measure(daemon: RunningDaemon, embedder: str, count: int) -> None:
+    process = psutil.Process(daemon.process.pid)
+    workers: dict[int, float] = {}
+
+    def finished() -> bool:
+        for worker in _workers(process):
+            workers[worker.pid] = max(workers.get(worker.pid, 0.0), _megabytes(worker))
+        return daemon.status().library.embedded == count
+
+    _wait(finished)
+    busy = _megabytes(process)
+    _wait(lambda: not _workers(process))
+    peaks = ", ".join(f"{peak:.0f}" for peak in sorted(workers.values(), reverse=True))
+    print(f"| {embedder} | {busy:.0f} | {peaks} | {_megabytes(process):.0f} | 0 |")
+
+
+def _workers(process: psutil.Process) -> list[psutil.Process]:
+    return [child for child in process.children() if _is_worker(child)]
+
+
+def _is_worker(child: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return "spawn_main" in " ".join(child.cmdline())
+    return False
+
+
+def _megabytes(process: psutil.Process) -> float:
+    with suppress(psutil.NoSuchProcess):
+        return float(process.memory_info().rss) / MEGABYTE
+    return 0.0
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit("the daemon was not done in time")
+        time.sleep(0.1)
