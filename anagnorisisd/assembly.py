@@ -17,6 +17,7 @@ from anagnorisisd.adapters.folder import MusicFolder
 from anagnorisisd.adapters.mpd.player import MpdPlayer
 from anagnorisisd.adapters.power import never, on_battery
 from anagnorisisd.adapters.scheduler import ApScheduler
+from anagnorisisd.adapters.sqlite.backups import Copies
 from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from anagnorisisd.adapters.system_clock import SystemClock
 from anagnorisisd.adapters.watcher import make_watcher
@@ -196,6 +197,7 @@ async def assembled(
                         trainer=training,
                     ),
                     Watching(events, clock),
+                    Copies(stores.database.path),
                 ),
                 history=HistoryServicer(
                     Transfer(

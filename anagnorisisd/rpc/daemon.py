@@ -1,12 +1,14 @@
-"""`DaemonService`: how everything stands, and what happens."""
+"""`DaemonService`: how everything stands, what happens, and a copy of what is known."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceServicer
+from anagnorisisd.rpc.roles import Copier
 from anagnorisisd.rpc.standing import Standing
 from anagnorisisd.rpc.watching import Watching
 
@@ -16,9 +18,10 @@ Context = ServicerContext[Any, Any]
 class DaemonServicer(DaemonServiceServicer):
     """Answers about the daemon as a whole."""
 
-    def __init__(self, standing: Standing, watching: Watching) -> None:
+    def __init__(self, standing: Standing, watching: Watching, copier: Copier) -> None:
         self._standing = standing
         self._watching = watching
+        self._copier = copier
 
     async def GetStatus(
         self, request: messages.GetStatusRequest, context: Context
@@ -32,3 +35,11 @@ class DaemonServicer(DaemonServiceServicer):
         """Follow what happens until the caller leaves."""
         async for message in self._watching.follow(request):
             yield message
+
+    async def BackUp(
+        self, request: messages.BackUpRequest, context: Context
+    ) -> AsyncIterator[messages.BackUpResponse]:
+        """Send a copy of all that is known."""
+        async with aclosing(self._copier.pieces()) as pieces:
+            async for piece in pieces:
+                yield messages.BackUpResponse(piece=piece)

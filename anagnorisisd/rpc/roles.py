@@ -1,6 +1,6 @@
 """What the servicers need of the services that do far more than they show here."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
@@ -53,6 +53,14 @@ class Picker(Protocol):
 
     async def ahead(self) -> Sequence[Pick]:
         """Return our entries of the queue after the current song, in order."""
+        ...
+
+
+class Copier(Protocol):
+    """Copies all that is known; `adapters.sqlite.backups.Copies` does."""
+
+    def pieces(self) -> AsyncGenerator[bytes]:
+        """Yield a copy of one moment piece by piece."""
         ...
 
 

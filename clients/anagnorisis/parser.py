@@ -116,6 +116,8 @@ def _add_daemon(verbs: Verbs) -> None:
     watch = verbs.add("watch", "watching:watch", "follow what happens")
     watch.add_argument("--after", type=int, metavar="SEQUENCE", help="resume after this event")
     watch.add_argument("--epoch", default="", metavar="EPOCH", help="run of the daemon it is of")
+    backup = verbs.add("backup", "backup:backup", "copy all that is known to a file")
+    backup.add_argument("file", metavar="FILE", help="replaced once the copy is whole")
 
 
 def _add_transfer(verbs: Verbs) -> None:
@@ -165,7 +167,7 @@ GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
     ("tracks", "similar", "embedding", "scan"): _add_tracks,
     ("picks", "why"): _add_picks,
     ("train", "evaluators", "rollback"): _add_evaluators,
-    ("status", "watch"): _add_daemon,
+    ("status", "watch", "backup"): _add_daemon,
     ("export", "import"): _add_transfer,
     ("completion", "manual"): _add_shell,
 }

@@ -22,6 +22,7 @@ from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.adapters.file_ratings import TagRatings
+from anagnorisisd.adapters.sqlite.backups import Copies
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.ports.clock import Clock
@@ -97,7 +98,7 @@ class House:
             ),
             picks=PickServicer(picker, trainer, tracks, default_count=3),
             evaluators=EvaluatorServicer(trainer, stores.evaluators),
-            daemon=DaemonServicer(standing, Watching(events, clock)),
+            daemon=DaemonServicer(standing, Watching(events, clock), Copies(stores.database.path)),
             history=HistoryServicer(
                 Transfer(
                     library=stores.library,

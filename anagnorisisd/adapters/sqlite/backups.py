@@ -5,11 +5,14 @@ however much is written meanwhile. It is checked before it gets its name, and it
 stands at that name is a whole backup or what was there before.
 """
 
+import asyncio
 import os
 import sqlite3
+from collections.abc import AsyncGenerator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import sqlite_utils
 
@@ -19,6 +22,42 @@ from anagnorisisd.errors import StoreError
 
 KEPT = 5
 """How many automatic backups stay; the oldest goes first."""
+
+PIECE_BYTES = 1 << 18
+
+
+class Copies:
+    """Copies of the database for whoever asks the daemon.
+
+    Those that a killed daemon left behind are removed at the start.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        for left in database.parent.glob(f"{database.name}.*.part"):
+            left.unlink(missing_ok=True)
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """Yield a copy of one moment piece by piece; it takes space beside the database meanwhile.
+
+        Raises:
+            StoreError: the database is damaged, or the copy cannot be written.
+        """
+        target = self._database.with_name(f"{self._database.name}.{uuid4().hex}")
+        copying = asyncio.create_task(asyncio.to_thread(copied, self._database, target))
+        try:
+            copy = await asyncio.shield(copying)
+            with await asyncio.to_thread(copy.open, "rb") as file:
+                while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+                    yield piece
+        finally:
+            # A thread cannot be stopped: what it has not finished is removed once it has.
+            copying.add_done_callback(_remove)
+
+
+def _remove(copying: "asyncio.Task[Path]") -> None:
+    if not copying.cancelled() and copying.exception() is None:
+        copying.result().unlink(missing_ok=True)
 
 
 def back_up(database: Path, target: Path) -> None:

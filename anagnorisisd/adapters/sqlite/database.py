@@ -49,6 +49,11 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._db: sqlite_utils.Database | None = None
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
     async def open(self) -> None:
         """Create or open the file, bring its schema up to date and check it.
 

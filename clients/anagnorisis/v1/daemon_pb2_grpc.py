@@ -45,6 +45,11 @@ class DaemonServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsResponse.FromString,
                 _registered_method=True)
+        self.BackUp = channel.unary_stream(
+                '/anagnorisis.v1.DaemonService/BackUp',
+                request_serializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpResponse.FromString,
+                _registered_method=True)
 
 
 class DaemonServiceServicer:
@@ -69,6 +74,17 @@ class DaemonServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BackUp(self, request, context):
+        """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
+        have to be put together. `anagnorisisd restore` takes it. It is whole only if the stream ends
+        with OK.
+
+        INTERNAL: the database is damaged, or there is no room for the copy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DaemonServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -81,6 +97,11 @@ def add_DaemonServiceServicer_to_server(servicer, server):
                     servicer.WatchEvents,
                     request_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsResponse.SerializeToString,
+            ),
+            'BackUp': grpc.unary_stream_rpc_method_handler(
+                    servicer.BackUp,
+                    request_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -138,6 +159,33 @@ class DaemonService:
             '/anagnorisis.v1.DaemonService/WatchEvents',
             anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsRequest.SerializeToString,
             anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/anagnorisis.v1.DaemonService/BackUp',
+            anagnorisis_dot_v1_dot_daemon__pb2.BackUpRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_daemon__pb2.BackUpResponse.FromString,
             options,
             channel_credentials,
             insecure,

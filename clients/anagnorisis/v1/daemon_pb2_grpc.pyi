@@ -42,6 +42,13 @@ class DaemonServiceStub:
 
     INVALID_ARGUMENT: a bad heartbeat or sequence.
     """
+    BackUp: _grpc.UnaryStreamMultiCallable[_daemon_pb2.BackUpRequest, _daemon_pb2.BackUpResponse]
+    """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
+    have to be put together. `anagnorisisd restore` takes it. It is whole only if the stream ends
+    with OK.
+
+    INTERNAL: the database is damaged, or there is no room for the copy.
+    """
 
 @_typing.type_check_only
 class DaemonServiceAsyncStub(DaemonServiceStub):
@@ -56,6 +63,13 @@ class DaemonServiceAsyncStub(DaemonServiceStub):
     events and is told how many; nobody else waits for it.
 
     INVALID_ARGUMENT: a bad heartbeat or sequence.
+    """
+    BackUp: _aio.UnaryStreamMultiCallable[_daemon_pb2.BackUpRequest, _daemon_pb2.BackUpResponse]  # type: ignore[assignment]
+    """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
+    have to be put together. `anagnorisisd restore` takes it. It is whole only if the stream ends
+    with OK.
+
+    INTERNAL: the database is damaged, or there is no room for the copy.
     """
 
 class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -80,6 +94,19 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
         events and is told how many; nobody else waits for it.
 
         INVALID_ARGUMENT: a bad heartbeat or sequence.
+        """
+
+    @_abc_1.abstractmethod
+    def BackUp(
+        self,
+        request: _daemon_pb2.BackUpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_daemon_pb2.BackUpResponse], _abc.AsyncIterator[_daemon_pb2.BackUpResponse]]:
+        """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
+        have to be put together. `anagnorisisd restore` takes it. It is whole only if the stream ends
+        with OK.
+
+        INTERNAL: the database is damaged, or there is no room for the copy.
         """
 
 def add_DaemonServiceServicer_to_server(servicer: DaemonServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
