@@ -30,7 +30,7 @@ def test_every_command_of_the_readme_can_be_typed() -> None:
 
 
 def test_a_verb_means_the_same_whether_or_not_the_others_are_built() -> None:
-    arguments = {"rate": ["8"], "import": ["x"], "completion": ["bash"]}
+    arguments = {"rate": ["8"], "import": ["x"], "backup": ["x"], "completion": ["bash"]}
     for verb in VERBS:
         words = [verb, *arguments.get(verb, [])]
 
