@@ -1,7 +1,7 @@
 """One connection to MPD: every call has a deadline, and every failure is one of our errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 from typing import Any, Self
 
 import mpd
@@ -99,7 +99,7 @@ class Connection:
                 self.close()
                 raise unavailable(error, f"MPD, asked for {command!r},") from error
 
-    async def changes(self) -> AsyncIterator[frozenset[str]]:
+    async def changes(self) -> AsyncGenerator[frozenset[str], None]:
         """Yield the subsystems that changed.
 
         Raises:

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +73,9 @@ class MpdPlayer:
                     session = await self._connect()
                     pause, said, known_lost = FIRST_PAUSE_SECONDS, "", False
                     yield frozenset({"connected"})
-                    async for changed in session.waiting.changes():
-                        yield changed
+                    async with aclosing(session.waiting.changes()) as changes:
+                        async for changed in changes:
+                            yield changed
                 except (PlayerUnavailable, PlayerRefused) as error:
                     self._lose(str(error))
                     if str(error) != said:

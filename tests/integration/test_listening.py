@@ -1,0 +1,150 @@
+"""Plays and where they are stored, with a player that obeys the test's clock."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from anagnorisisd.adapters.sqlite.plays import SqlitePlays
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.config import schema
+from anagnorisisd.domain.event import PlayJudged
+from anagnorisisd.domain.play import Play, Verdict
+from anagnorisisd.errors import StoreError
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.listening import Listening
+from tests.fakes.clock import FakeClock
+from tests.fakes.player import FakePlayer
+from tests.support.library import add_tracks, track_id
+
+SONGS = {"a.ogg": 200.0, "b.ogg": 200.0, "c.ogg": 200.0, "stranger.ogg": 200.0}
+
+
+@dataclass
+class Seat:
+    """Where the test sits: it moves time, and looks."""
+
+    clock: FakeClock
+    player: FakePlayer
+    listening: Listening
+    stores: Stores
+
+    async def look(self, after_seconds: float = 0.0) -> None:
+        """Let time pass and look at the player."""
+        self.clock.jump(after_seconds)
+        await self.listening.observe(await self.player.state(), await self.player.queue())
+
+    async def plays(self) -> list[tuple[str, Verdict]]:
+        """Return the stored plays, oldest first."""
+        names = {track_id(uri): uri for uri in SONGS}
+        found = reversed(await self.stores.plays.recent(100))
+        return [(names[play.track_id], play.verdict) for play in found]
+
+
+@pytest.fixture
+async def seat(stores: Stores, clock: FakeClock) -> Seat:
+    await add_tracks(stores, "a.ogg", "b.ogg", "c.ogg")
+    player = FakePlayer(clock, SONGS)
+    listening = Listening(stores.library, stores.plays, Events(clock), clock, schema.Listening())
+    return Seat(clock, player, listening, stores)
+
+
+async def test_plays_are_stored_with_their_times(seat: Seat) -> None:
+    seat.player.add("a.ogg", "b.ogg")
+    began = seat.clock.now()
+    await seat.player.play()
+    await seat.look()
+    await seat.look(200.01)
+
+    (play,) = await seat.stores.plays.recent(1)
+
+    assert (play.track_id, play.verdict) == (track_id("a.ogg"), Verdict.FULL)
+    assert play.started_at == pytest.approx(began)
+    assert play.ended_at == pytest.approx(began + 200, abs=0.1)
+    assert play.heard_seconds == pytest.approx(200, abs=0.1)
+    assert play.duration_seconds == 200
+
+
+async def test_a_skip_is_stored_once_it_cannot_be_browsing(seat: Seat) -> None:
+    seat.player.add("a.ogg", "b.ogg")
+    await seat.player.play()
+    await seat.look()
+    await seat.look(30)
+    await seat.player.skip()
+    await seat.look()
+    assert await seat.plays() == []
+
+    await seat.look(21)
+
+    assert await seat.plays() == [("a.ogg", Verdict.SKIP)]
+
+
+async def test_a_skip_that_is_held_back_is_stored_at_the_end(seat: Seat) -> None:
+    seat.player.add("a.ogg", "b.ogg")
+    await seat.player.play()
+    await seat.look()
+    await seat.look(30)
+    await seat.player.skip()
+    await seat.look()
+
+    await seat.listening.close()
+
+    assert await seat.plays() == [("a.ogg", Verdict.SKIP)]
+
+
+async def test_songs_outside_the_library_are_none_of_our_business(seat: Seat) -> None:
+    seat.player.add("stranger.ogg", "a.ogg")
+    await seat.player.play()
+    await seat.look()
+    await seat.look(200.01)
+    await seat.look(200)
+
+    assert await seat.plays() == [("a.ogg", Verdict.FULL)]
+
+
+async def test_a_link_that_breaks_neither_doubles_nor_loses_a_play(seat: Seat) -> None:
+    seat.player.add("a.ogg", "b.ogg")
+    await seat.player.play()
+    for _ in range(5):
+        await seat.look(20)
+        seat.listening.lost()
+    await seat.look(100.1)
+    await seat.look(1)
+
+    assert await seat.plays() == [("a.ogg", Verdict.FULL)]
+
+
+class FullDisk(SqlitePlays):
+    """Plays on a disk that is full for a while."""
+
+    failures = 2
+
+    async def append(self, play: Play) -> None:
+        """Store a play, if there is room again."""
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("the disk is full")
+        await super().append(play)
+
+
+async def test_a_play_that_could_not_be_stored_is_stored_later(
+    stores: Stores, clock: FakeClock
+) -> None:
+    await add_tracks(stores, "a.ogg", "b.ogg")
+    player, events = FakePlayer(clock, SONGS), Events(clock)
+    listening = Listening(stores.library, FailingOnce(stores, 2), events, clock, schema.Listening())
+    seat = Seat(clock, player, listening, stores)
+    player.add("a.ogg", "b.ogg")
+    await player.play()
+    await seat.look()
+
+    for seconds in (200.01, 1):
+        with pytest.raises(StoreError):
+            await seat.look(seconds)
+    with events.subscribe() as announcements:
+        await seat.look(1)
+        await seat.look(1)
+
+        told = [announcement.event for announcement in announcements.arrived()]
+
+    assert await seat.plays() == [("a.ogg", Verdict.FULL)]
+    assert [type(event) for event in told] == [PlayJudged]

@@ -1,0 +1,212 @@
+"""Choosing and queueing, with a player that does what the test says."""
+
+import pytest
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.config import schema
+from anagnorisisd.domain.event import LibraryChanged, PickQueued, TrackRated
+from anagnorisisd.domain.rating import Rating, RatingChange
+from anagnorisisd.domain.track import Tags, Uri
+from anagnorisisd.errors import PlayerUnavailable, PreconditionFailed
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.queueing import Queueing
+from tests.fakes.clock import FakeClock
+from tests.fakes.player import FakePlayer
+from tests.support.library import add_tracks, scanned, track_id
+
+SONGS = {f"{letter}.ogg": 200.0 for letter in "abcdefghij"}
+
+
+@pytest.fixture
+def events(clock: FakeClock) -> Events:
+    return Events(clock)
+
+
+@pytest.fixture
+def player(clock: FakeClock) -> FakePlayer:
+    return FakePlayer(clock, SONGS)
+
+
+def queueing(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock, **picks: object
+) -> Queueing:
+    return Queueing(
+        library=stores.library,
+        store=stores.queue,
+        plays=stores.plays,
+        player=player,
+        events=events,
+        clock=clock,
+        config=schema.Picks.model_validate(picks),
+        seed=1,
+    )
+
+
+async def uris(player: FakePlayer) -> list[str]:
+    return [entry.uri for entry in await player.queue()]
+
+
+async def test_every_pick_is_announced_and_explained(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *SONGS)
+    picking = queueing(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+
+    with events.subscribe() as announcements:
+        await picking.refill(await player.state())
+        told = [entry.event for entry in announcements.arrived()]
+
+    queued = (await uris(player))[1:]
+    assert [event.uri for event in told if isinstance(event, PickQueued)] == queued
+    ahead = await picking.ahead()
+    assert [pick.track_id for pick in ahead] == [track_id(uri) for uri in queued]
+    assert all(0 < pick.explanation.probability <= 1 for pick in ahead)
+
+
+async def test_refilling_twice_is_refilling_once(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *SONGS)
+    picking = queueing(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+    state = await player.state()
+
+    for _ in range(3):
+        await picking.refill(state)
+
+    assert len(await uris(player)) == 4
+
+
+async def test_a_library_that_mpd_does_not_know_is_not_asked_for_all_the_time(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *(f"unknown/{number}.ogg" for number in range(100)))
+    picking = queueing(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+
+    await picking.refill(await player.state())
+    asked = len(player.updates)
+    await picking.refill(await player.state())
+    at_once = len(player.updates)
+    clock.jump(20)
+    await picking.refill(await player.state())
+
+    assert 0 < asked <= 15
+    assert at_once == asked
+    assert len(set(player.updates)) == len(player.updates) > asked
+
+
+async def test_a_file_that_mpd_learns_of_is_picked_then(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, "new.ogg")
+    picking = queueing(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+    await picking.refill(await player.state())
+
+    player.database[Uri("new.ogg")] = 200.0
+    picking.reconsider()
+    await picking.refill(await player.state())
+
+    assert await uris(player) == ["a.ogg", "new.ogg"]
+
+
+async def test_neighbours_are_by_different_artists(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    artists = dict(zip(SONGS, "XXXXXXXYZW", strict=True))
+    await stores.library.absorb(
+        [scanned(uri, tags=Tags(artist=artist)) for uri, artist in artists.items()], 0.0
+    )
+    picking = queueing(stores, player, events, clock, artist_spread=3)
+    player.add("a.ogg")
+    await player.play()
+
+    await picking.refill(await player.state())
+
+    assert sorted(artists[uri] for uri in await uris(player)) == ["W", "X", "Y", "Z"]
+
+
+async def test_our_entries_are_replanned_at_most_every_few_seconds(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    tracks = await add_tracks(stores, *SONGS)
+    for track in tracks:
+        await stores.ratings.rate(track, 7, at=0.0, source="test")
+    picking = queueing(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+    await picking.refill(await player.state())
+
+    async def dislike(position: int) -> str:
+        uri = (await uris(player))[position]
+        change = await stores.ratings.rate(track_id(uri), 0, at=clock.now(), source="test")
+        events.publish(TrackRated(change))
+        await picking.refill(await player.state())
+        return uri
+
+    first = await dislike(2)
+    after_first = await uris(player)
+    second = await dislike(2)
+    at_once = await uris(player)
+    clock.jump(6)
+    await picking.refill(await player.state())
+    later = await uris(player)
+
+    assert first not in after_first
+    assert at_once == after_first
+    assert second not in later
+    assert [len(queue) for queue in (after_first, at_once, later)] == [4, 4, 4]
+
+
+async def test_a_player_that_goes_away_in_the_middle_leaves_no_harm(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *SONGS)
+    picking = queueing(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+    state = await player.state()
+
+    player.vanish()
+    with pytest.raises(PlayerUnavailable):
+        await picking.refill(state)
+    player.come_back()
+    picking.reconnected()
+    await picking.refill(await player.state())
+
+    assert len(await uris(player)) == 4
+
+
+async def test_a_missing_track_cannot_be_explained(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, "a.ogg", "b.ogg")
+    await stores.library.mark_missing([Uri("b.ogg")], 1.0)
+    picking = queueing(stores, player, events, clock)
+
+    assert (await picking.explain(track_id("a.ogg"))).candidates == 1
+    with pytest.raises(PreconditionFailed, match="missing"):
+        await picking.explain(track_id("b.ogg"))
+
+
+async def test_candidates_follow_what_is_announced(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, "a.ogg")
+    picking = queueing(stores, player, events, clock)
+    assert len(await picking.preview(10, seed=1)) == 1
+
+    await add_tracks(stores, "b.ogg")
+    events.publish(LibraryChanged(added=(track_id("b.ogg"),)))
+    assert len(await picking.preview(10, seed=1)) == 2
+
+    await stores.ratings.rate(track_id("b.ogg"), 9, at=0.0, source="test")
+    change = RatingChange(Rating(1, track_id("b.ogg"), 9.0, 0.0, "test"), None)
+    events.publish(TrackRated(change))
+    assert (await picking.explain(track_id("b.ogg"))).rating == 9
