@@ -131,7 +131,8 @@ async def test_a_play_that_could_not_be_stored_is_stored_later(
 ) -> None:
     await add_tracks(stores, "a.ogg", "b.ogg")
     player, events = FakePlayer(clock, SONGS), Events(clock)
-    listening = Listening(stores.library, FailingOnce(stores, 2), events, clock, schema.Listening())
+    plays = FullDisk(stores.database)
+    listening = Listening(stores.library, plays, events, clock, schema.Listening())
     seat = Seat(clock, player, listening, stores)
     player.add("a.ogg", "b.ogg")
     await player.play()
