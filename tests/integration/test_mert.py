@@ -335,3 +335,38 @@ def test_nothing_is_reported_to_anybody(
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
     engines.on_openvino(plan(small, tmp_path, Engine.OPENVINO, layer=1), stages.WINDOW_SAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("device", "driver", "openvino", "engine"),
+    [
+        (Device.AUTO, False, False, Engine.TORCH),
+        (Device.AUTO, False, True, Engine.OPENVINO),
+        (Device.AUTO, True, True, Engine.CUDA),
+        (Device.CPU, True, True, Engine.OPENVINO),
+        (Device.CUDA, False, True, Engine.CUDA),
+    ],
+)
+def test_the_fastest_engine_that_is_there_is_taken(
+    small: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: Device,
+    driver: bool,
+    openvino: bool,
+    engine: Engine,
+) -> None:
+    monkeypatch.setattr(mert_recipe, "find_spec", lambda name: openvino or None)
+    monkeypatch.setattr(mert_recipe, "_has_cuda", lambda: driver)
+
+    offered = mert_recipe.offer(settings(small, tmp_path, device=device, workers=3))
+
+    assert offered
+    reading, modelling = offered.stages
+    assert (reading.workers, modelling.workers, modelling.threads) == (1, 1, 3)
+    assert modelling.arguments[0].engine is engine
+
+
+def test_a_layer_that_the_model_does_not_have_is_named(small: Path, tmp_path: Path) -> None:
+    with pytest.raises(EmbedderUnusable, match=r"embedding\.layer: 7 is above"):
+        mert_recipe.offer(settings(small, tmp_path, layer=7))
