@@ -16,7 +16,7 @@ from tests.support.library import track_id
 from tests.support.listener import Room, room
 from tests.support.until import until, until_async
 
-SECONDS = 40.0
+SECONDS = 30.0
 SONGS = ["a.wav", "b.wav", "c.wav", "d.wav"]
 LISTENING = schema.Listening(browsing_seconds=0.5)
 NO_PICKS = schema.Picks(enabled=False)
@@ -123,7 +123,7 @@ async def test_leaving_a_song_early_is_a_skip(listener: Room, command: list[str]
 async def test_leaving_a_song_at_once_or_late_says_nothing(listener: Room) -> None:
     await begun(listener, *SONGS)
     listener.server.mpc("next")
-    await reached(listener, 24)
+    await reached(listener, 17)
     listener.server.mpc("next")
 
     assert await verdicts(listener, 2) == [("a", Verdict.NEITHER), ("b", Verdict.NEITHER)]
@@ -162,28 +162,28 @@ async def test_a_pause_is_not_heard(listener: Room) -> None:
 
 async def test_what_was_jumped_over_was_not_heard(listener: Room) -> None:
     await begun(listener, "a.wav", "b.wav")
-    listener.server.mpc("seek", "30")
-    await reached(listener, 31)
+    listener.server.mpc("seek", "22")
+    await reached(listener, 23)
     listener.server.mpc("next")
 
     (play,) = await plays(listener, 1)
 
     assert play.verdict is not Verdict.FULL
-    assert play.heard_seconds < 10
+    assert play.heard_seconds < 15
 
 
 async def test_what_was_heard_twice_counts_twice(listener: Room) -> None:
     await begun(listener, "a.wav", "b.wav")
-    await reached(listener, 24)
+    await reached(listener, 18)
     listener.server.mpc("seek", "0")
-    await until_async(lambda: _came_below(listener, 20))
+    await until_async(lambda: _came_below(listener, 16))
     await reached(listener, 12)
     listener.server.mpc("next")
 
     (play,) = await plays(listener, 1)
 
     assert play.verdict is Verdict.FULL
-    assert play.heard_seconds == about(38)
+    assert play.heard_seconds == about(32)
 
 
 async def _came_below(listener: Room, seconds: float) -> bool:
@@ -255,7 +255,7 @@ async def test_a_file_that_cannot_be_played_is_no_skip(listener: Room) -> None:
     content = gone.read_bytes()
     gone.unlink()  # MPD does not know yet
     await begun(listener, "a.wav", "d.wav", "b.wav")
-    listener.server.mpc("seek", "36")
+    listener.server.mpc("seek", "27")
 
     first = (await plays_from(listener, 1))[0]
     gone.write_bytes(content)

@@ -185,6 +185,21 @@ async def test_many_stickers_do_not_break_the_link(
             assert frozenset({"lost"}) not in watched.told
 
 
+async def test_an_update_under_way_holds_nobody_up(tmp_path: Path) -> None:
+    with mpd.running(tmp_path, ["one.wav"]) as server:
+        async with watching(at(server.socket, timeout_seconds=5), server.music) as watched:
+            await watched.connected()
+            mpd.write_songs(server.music, [f"new/{number}.wav" for number in range(1500)], 0.01)
+            await watched.player.update(Uri("new"))
+            for _ in range(100):
+                await watched.player.remove(await watched.player.enqueue(Uri("one.wav")))
+
+            await until(lambda: any("database" in changed for changed in watched.told))
+
+            assert await watched.player.has(Uri("new/1499.wav"))
+            assert frozenset({"lost"}) not in watched.told
+
+
 GREETING = b"OK MPD 0.23.5\n"
 
 
