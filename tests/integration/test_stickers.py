@@ -8,7 +8,6 @@ from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
 from anagnorisisd.domain.event import PlayJudged, PredictionsUpdated
 from anagnorisisd.domain.play import Verdict
-from anagnorisisd.services.sticker_import import StickerImport
 from tests.support import mpd
 from tests.support.library import play, predict, track_id
 from tests.support.listener import Room, room
@@ -215,27 +214,3 @@ async def test_predicted_ratings_and_plays_are_shown_where_that_is_wished(
         await stickered(listener, "b.wav", "2", "playCount")
         await stickered(listener, "b.wav", "1", "skipCount")
         await stickered(listener, "b.wav", "1000000", "lastPlayed")
-
-
-async def test_an_import_can_be_tried_first(server: mpd.Mpd, stores: Stores) -> None:
-    for song, text in zip(SONGS, ("8", "great", "5", "3"), strict=True):
-        server.mpc("sticker", song, "set", "rating", text)
-    off = schema.Ratings(read_stickers=False, write_stickers=False)
-    async with room(server, stores, mirrored=off) as listener:
-        await listener.ratings.rate(track_id("c.wav"), 1, source="test")
-        importing = StickerImport(listener.player, stores.library, stores.ratings, listener.ratings)
-
-        tried = [step async for step in importing.run(dry_run=True)][-1]
-        before = await listener.sources()
-        done = [step async for step in importing.run(dry_run=False)][-1]
-
-        assert tried == done
-        assert (done.found, done.taken, done.rated, done.unreadable, done.unknown) == (
-            4,
-            2,
-            1,
-            1,
-            0,
-        )
-        assert before == ["test"]
-        assert await listener.sources() == ["test", "sticker", "sticker"]
