@@ -11,6 +11,7 @@ from anagnorisisd.assembly import Parts, assembled
 from anagnorisisd.config.places import Places
 from anagnorisisd.config.schema import Config
 from anagnorisisd.console import Screen
+from anagnorisisd.errors import StoreError
 from anagnorisisd.ml.registry import Chooser
 from anagnorisisd.ml.settings import Settings
 from anagnorisisd.supervision import keep_running
@@ -66,7 +67,8 @@ async def _feed_watchdog(manager: Systemd, parts: Parts) -> None:
     """Tell systemd that we are well, as long as the loop turns and the store answers."""
     seconds = manager.watchdog_seconds
     while seconds is not None:
-        with suppress(TimeoutError):
+        # A store that cannot even be read makes nobody leave; systemd ends the wait for it.
+        with suppress(TimeoutError, StoreError):
             async with asyncio.timeout(seconds):
                 await parts.stores.ratings.summary()
                 manager.notify(WATCHDOG)

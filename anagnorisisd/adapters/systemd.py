@@ -11,6 +11,7 @@ from collections.abc import Mapping
 READY = "READY=1"
 STOPPING = "STOPPING=1"
 WATCHDOG = "WATCHDOG=1"
+LONGEST_WAIT_SECONDS = 1.0
 
 
 class Systemd:
@@ -32,6 +33,8 @@ class Systemd:
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as datagram:
+            # A manager that does not read must not stop us for ever.
+            datagram.settimeout(LONGEST_WAIT_SECONDS)
             try:
                 datagram.sendto("\n".join(lines).encode(), self._address)
             except OSError:

@@ -1,9 +1,11 @@
 """Disks that are full or read-only, locks and damage: said, served as far as possible, survived."""
 
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -135,6 +137,70 @@ def test_a_disk_that_is_full_at_the_start_is_said(music: Path, tmp_path: Path) -
         said = refused_start(tmp_path / "home", music)
 
     assert "disk is full; free some space" in said
+
+
+class Manager:
+    """Stands in for systemd: counts how often the watchdog was fed."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self.path = socket_path
+        self.fed = 0
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(socket_path))
+        self._thread = threading.Thread(target=self._read)
+
+    def __enter__(self) -> "Manager":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as last:
+            last.sendto(b"", str(self.path))
+        self._thread.join()
+        self._socket.close()
+
+    def _read(self) -> None:
+        while message := self._socket.recv(1000):
+            self.fed += message == b"WATCHDOG=1"
+
+
+def test_damage_while_it_runs_is_said_and_starves_the_watchdog(
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "400000")
+    with Manager(tmp_path / "notify") as manager, daemon_on(tmp_path / "home", music) as daemon:
+        daemon.until(lambda: manager.fed)
+
+        ruin(daemon.home / "state" / "anagnorisis.db")
+
+        assert "is damaged; stop the daemon" in what_is_said(daemon)
+        fed = manager.fed
+        for _ in range(20):
+            assert "is damaged" in what_is_said(daemon), "it still answers"
+            time.sleep(0.05)
+        assert manager.fed <= fed + 1
+        assert daemon.process.poll() is None
+
+
+def ruin(database: Path) -> None:
+    """Cut all but the first page off, in a way that whoever has the database open must notice."""
+    with closing(sqlite3.connect(database)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        other.execute("SELECT * FROM settings").fetchall()
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT OR REPLACE INTO settings VALUES ('last', 'words')")
+        os.truncate(database, 4096)
+        other.commit()
+
+
+def what_is_said(daemon: RunningDaemon) -> str:
+    """Return how the daemon refuses to tell of its song; empty when it tells."""
+    try:
+        rating(daemon)
+    except grpc.RpcError as refused:
+        return str(refused.details())
+    return ""
 
 
 def test_damage_is_said_with_a_way_out_that_works(music: Path, tmp_path: Path) -> None:
