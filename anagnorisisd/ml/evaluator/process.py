@@ -26,7 +26,7 @@ from anagnorisisd.ml.evaluator.likelihood import Knobs
 
 SEARCH_LIMIT = 500
 """The search looks at this many examples at most: more hardly move what it finds."""
-FIT_LIMIT = 2500
+FIT_LIMIT = 2000
 """A fit keeps this many examples at most: its cost grows with their cube."""
 PREDICT_ROWS = 2048
 
