@@ -139,12 +139,10 @@ def recognised(
     return kept
 
 
-def was_cleared(
-    before: Sequence[QueueEntry], now: Sequence[QueueEntry], *, consuming: bool
-) -> bool:
+def was_cleared(before: Collection[SongId], now: Sequence[QueueEntry], *, consuming: bool) -> bool:
     """Return whether the listener emptied the queue, perhaps to put other songs into it.
 
-    In consume mode the last entry goes by itself.
+    `before` holds the ids of all entries that it had. In consume mode the last one goes by itself.
     """
-    kept = {entry.song_id for entry in before} & {entry.song_id for entry in now}
+    kept = {entry.song_id for entry in now} & set(before)
     return not kept and len(before) > (1 if consuming else 0)

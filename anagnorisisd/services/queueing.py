@@ -125,7 +125,7 @@ class Queueing:
             short = self._shortfall(view)
             if short and self._clock.monotonic() >= self._not_before:
                 await self._add(view, short)
-                await self._look(state)  # so that a clearing right after this is noticed
+                await self._look(state)
 
     async def preview(self, count: int, seed: int | None = None) -> list[Pick]:
         """Choose the next picks without queueing them; the same seed gives the same picks."""
@@ -168,8 +168,8 @@ class Queueing:
     async def _look(self, state: PlayerState) -> QueueView:
         entries = await self._player.queue()
         tracks = await tracks_of(entries, self._tracks)
-        await self._ours.compare(state, entries, tracks, self._clock.now())
         self._note_clearing(state, entries)
+        await self._ours.compare(state, entries, tracks, self._clock.now())
         self._replan_wanted |= any(map(_changes_weights, self._news.arrived()))
         known = self._explanations.items()
         self._explanations = {key: why for key, why in known if key in self._ours.tracks}
@@ -178,11 +178,12 @@ class Queueing:
 
     def _note_clearing(self, state: PlayerState, entries: Sequence[QueueEntry]) -> None:
         """A cleared queue is the listener's word: nothing is added until they play again."""
-        if state.song_id is not None and queue.begun(state) is not None:
+        if queue.begun(state) in {entry.song_id for entry in entries}:
             self._cleared = False
         elif self._view is not None:
             consuming = self._view.state.consume is not Mode.OFF
-            before = self._view.entries
+            # What was added since the last look may have been cleared together with the rest.
+            before = {entry.song_id for entry in self._view.entries} | set(self._ours.tracks)
             self._cleared |= queue.was_cleared(before, entries, consuming=consuming)
 
     def _shortfall(self, view: QueueView) -> int:

@@ -142,6 +142,6 @@ class TestRecognition:
 def test_a_queue_is_cleared_by_the_listener_or_used_up(
     before: list[int], now: list[int], consuming: bool, cleared: bool
 ) -> None:
-    found = queue.was_cleared(entries(*before), entries(*now), consuming=consuming)
+    found = queue.was_cleared(ours(*before), entries(*now), consuming=consuming)
 
     assert found is cleared
