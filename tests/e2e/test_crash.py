@@ -21,9 +21,9 @@ from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import PACED, RATE, Mpd, running
 from tests.support.songs import make_songs
 
-ROUNDS = int(os.environ.get("ANAGNORISIS_CRASH_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("ANAGNORISIS_CRASH_ROUNDS", "2"))
 SONGS_OF_EACH_KIND = 8
-LONGEST_LIFE_SECONDS = 5.0
+LONGEST_LIFE_SECONDS = 4.0
 """From the start of the process: some are killed before they answer at all."""
 
 CALL_SECONDS = 5.0

@@ -16,7 +16,7 @@ import psutil
 from tests.support.broken_files import write_hostile_files
 from tests.support.daemon import RunningDaemon, running_daemon
 
-FILES = int(os.environ.get("ANAGNORISIS_HOSTILE_FILES", "33"))
+FILES = int(os.environ.get("ANAGNORISIS_HOSTILE_FILES", "22"))
 SECONDS_PER_FILE = 2.0
 SECONDS_AT_LEAST = 60.0
 MOST_BYTES = 1 << 30
@@ -38,7 +38,7 @@ def measured(process: int) -> Iterator[dict[str, int]]:
 
     def watch() -> None:
         parent = psutil.Process(process)
-        while not done.wait(0.02):
+        while not done.wait(0.1):
             with suppress(psutil.Error):
                 for one in [parent, *parent.children(recursive=True)]:
                     name = "daemon" if one == parent else "worker"
