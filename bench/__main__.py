@@ -4,7 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-SUPPORT = {"__init__", "__main__", "listeners", "peers", "songs"}
+SUPPORT = {"__init__", "__main__", "listeners", "peers", "songs", "turns"}
 
 
 def main() -> None:
