@@ -1,5 +1,5 @@
 # Everything a listener or a contributor types. `make` alone lists it.
-.PHONY: help setup run test check bench lock
+.PHONY: help setup run test check bench soak lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,6 +24,10 @@ check: setup ## Check format, lint and types only
 bench: setup ## Measure embedding, taste and ratings beside how others do it
 	@.venv/bin/pip install --quiet --constraint requirements.lock --group bench
 	.venv/bin/python -m bench
+
+soak: setup ## Kill the daemon 200 times, and feed it 600 hostile files; half an hour
+	ANAGNORISIS_CRASH_ROUNDS=200 .venv/bin/pytest --timeout 7200 -s tests/e2e/test_crash.py
+	ANAGNORISIS_HOSTILE_FILES=600 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_hostile_files.py
 
 lock: setup ## Pin what is installed in .venv as requirements.lock
 	@.venv/bin/python -m tools.lock
