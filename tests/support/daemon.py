@@ -57,7 +57,12 @@ class RunningDaemon:
 
     def _connect(self) -> grpc.Channel:
         channel = grpc.insecure_channel(
-            f"unix:{self.socket}", options=[("grpc.max_reconnect_backoff_ms", 100)]
+            f"unix:{self.socket}",
+            options=[
+                ("grpc.max_reconnect_backoff_ms", 100),
+                # Else it is given the connection to the daemon that was killed before.
+                ("grpc.use_local_subchannel_pool", 1),
+            ],
         )
         self.rating = rating_pb2_grpc.RatingServiceStub(channel)
         self.library = library_pb2_grpc.LibraryServiceStub(channel)
