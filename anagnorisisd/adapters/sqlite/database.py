@@ -1,16 +1,15 @@
 """One SQLite file, one connection, and the one thread that owns it.
 
-Whatever is submitted runs on that thread, one job after the other. A job that writes is one
-transaction: it is on disk when the caller resumes, or it never happened. A caller who is
-cancelled leaves at most a whole transaction behind, never half of one.
+Whatever is submitted runs on that thread, one job after the other. A job that writes is all or
+nothing: it is on disk when the caller resumes, or it never happened. A caller who is cancelled
+leaves at most a whole job behind, never half of one.
 """
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,20 +17,13 @@ import sqlite_utils
 
 from anagnorisisd.adapters.sqlite.backups import back_up_before
 from anagnorisisd.adapters.sqlite.faults import told, way_out
+from anagnorisisd.adapters.sqlite.line import Job, Line, Waiting
 from anagnorisisd.adapters.sqlite.migrations import migrate, waiting
+from anagnorisisd.adapters.sqlite.transaction import BUSY_TIMEOUT_SECONDS
 from anagnorisisd.errors import StoreError
 
 T = TypeVar("T")
-Job = Callable[[sqlite_utils.Database], T]
 Row = sqlite3.Row
-
-BUSY_TIMEOUT_SECONDS = 2.0
-"""How long another program (a curious `sqlite3`) may hold the file locked.
-
-Everybody else waits meanwhile.
-"""
-LOCKED_TIMEOUT_SECONDS = 0.05
-"""The same once it was found locked, until it is not: what only reads is served all the while."""
 
 IRREPLACEABLE = {"ratings", "plays", "tracks", "files"}
 """The tables that are checked at every start: what cannot be computed again from the music.
@@ -47,6 +39,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._line = Line()
         self._db: sqlite_utils.Database | None = None
 
     @property
@@ -61,7 +54,9 @@ class Database:
             StoreError: the file cannot be used; the text says why and what to do.
         """
         try:
-            self._db = await self._on_thread(lambda: _opened(self._path))
+            with told(self._path):
+                loop = asyncio.get_running_loop()
+                self._db = await loop.run_in_executor(self._thread, _opened, self._path)
         except BaseException:
             self._thread.shutdown(wait=False)
             raise
@@ -76,19 +71,14 @@ class Database:
 
     async def read(self, job: Job[T]) -> T:
         """Return what `job` read."""
-        return await self._run(job)
+        return await self._served(Waiting(job, writes=False))
 
     async def write(self, job: Job[T]) -> T:
         """Return what `job` returned, after all that it wrote is on disk.
 
         Anything that `job` raises undoes what it wrote.
         """
-
-        def whole(db: sqlite_utils.Database) -> T:
-            with _transaction(db):
-                return job(db)
-
-        return await self._run(whole)
+        return await self._served(Waiting(job, writes=True))
 
     async def pages(
         self, sql: str, values: Mapping[str, Any], size: int, shaped: Callable[[list[Row]], T]
@@ -110,41 +100,14 @@ class Database:
         while (result := await self.read(job)) is not None:
             yield result
 
-    async def _run(self, job: Job[T]) -> T:
+    async def _served(self, asked: Waiting[T]) -> T:
         db = self._db
         if db is None:
             raise StoreError(f"{self._path} is closed")
-        return await self._on_thread(lambda: job(db))
-
-    async def _on_thread(self, work: Callable[[], T]) -> T:
+        self._line.join(asked)
+        self._thread.submit(self._line.serve, db)
         with told(self._path):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-@contextmanager
-def _transaction(db: sqlite_utils.Database) -> Iterator[None]:
-    _begin(db)
-    try:
-        yield
-        db.commit()
-    except BaseException:
-        db.rollback()
-        raise
-
-
-def _begin(db: sqlite_utils.Database) -> None:
-    # IMMEDIATE takes the write lock first: a transaction that reads and then writes cannot
-    # find half-way that another program wrote in between.
-    try:
-        db.conn.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        _wait_for_locks(db, LOCKED_TIMEOUT_SECONDS)
-        raise
-    _wait_for_locks(db, BUSY_TIMEOUT_SECONDS)
-
-
-def _wait_for_locks(db: sqlite_utils.Database, seconds: float) -> None:
-    db.conn.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+            return await asyncio.wrap_future(asked.answer)
 
 
 def _opened(path: Path) -> sqlite_utils.Database:

@@ -1,0 +1,139 @@
+"""Who stands in line for the database shares a commit, and nothing else."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import sqlite_utils
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.errors import StoreError
+
+PUT = "INSERT INTO settings VALUES (?, 'yes')"
+
+
+class Refused(Exception):
+    """What a job raises."""
+
+
+@asynccontextmanager
+async def busy(stores: Stores) -> AsyncIterator[None]:
+    """Keep the thread busy meanwhile, so that everybody else has to stand in line."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def job(db: sqlite_utils.Database) -> None:
+        started.set()
+        go_on.wait()
+
+    holding = asyncio.create_task(stores.database.read(job))
+    await asyncio.to_thread(started.wait)
+    try:
+        yield
+        await asyncio.sleep(0)  # Tasks made meanwhile join the line at their first step.
+    finally:
+        go_on.set()
+        await holding
+
+
+async def together(stores: Stores, *asked: Awaitable[Any]) -> list[Any]:
+    """Ask for everything while the thread is busy; return results and errors."""
+    async with busy(stores):
+        everything = asyncio.gather(*asked, return_exceptions=True)
+    return await everything
+
+
+async def stored(stores: Stores) -> list[str]:
+    names = await stores.database.read(
+        lambda db: db.execute("SELECT name FROM settings ORDER BY name").fetchall()
+    )
+    return [name for (name,) in names]
+
+
+def fail(db: sqlite_utils.Database) -> None:
+    db.execute(PUT, ["half"])
+    raise Refused
+
+
+def lose(db: sqlite_utils.Database) -> None:
+    """Fail as SQLite does on some disks: what others wrote in the transaction is gone, too."""
+    db.conn.execute("ROLLBACK")
+    raise Refused
+
+
+async def test_writes_in_line_share_one_commit(stores: Stores) -> None:
+    said: list[str] = []
+    await stores.database.read(lambda db: db.conn.set_trace_callback(said.append))
+
+    await together(stores, *(stores.queue.put_setting(str(count), "yes") for count in range(5)))
+
+    assert said.count("COMMIT") == 1
+    assert await stored(stores) == ["0", "1", "2", "3", "4"]
+
+
+async def test_failing_write_undoes_only_itself(stores: Stores) -> None:
+    first, failed, last = await together(
+        stores,
+        stores.queue.put_setting("first", "yes"),
+        stores.database.write(fail),
+        stores.queue.put_setting("last", "yes"),
+    )
+
+    assert (first, type(failed), last) == (None, Refused, None)
+    assert await stored(stores) == ["first", "last"]
+
+
+async def test_everybody_is_told_when_the_shared_commit_fails(stores: Stores) -> None:
+    table = "CREATE TABLE c (p TEXT REFERENCES settings (name) DEFERRABLE INITIALLY DEFERRED)"
+    await stores.database.write(lambda db: db.execute(table))
+
+    answers = await together(
+        stores,
+        stores.queue.put_setting("innocent", "yes"),
+        stores.database.write(lambda db: db.execute("INSERT INTO c VALUES ('nobody')")),
+    )
+
+    assert [type(answer) for answer in answers] == [StoreError, StoreError]
+    assert await stored(stores) == []
+
+
+async def test_lost_transaction_is_told_to_those_who_wrote_in_it(stores: Stores) -> None:
+    before, lost, after = await together(
+        stores,
+        stores.queue.put_setting("before", "yes"),
+        stores.database.write(lose),
+        stores.queue.put_setting("after", "yes"),
+    )
+
+    assert (type(before), type(lost), after) == (Refused, Refused, None)
+    assert await stored(stores) == ["after"]
+
+
+async def test_read_sees_every_write_asked_for_before_it(stores: Stores) -> None:
+    before, _, between, _, behind = await together(
+        stores,
+        stored(stores),
+        stores.queue.put_setting("a", "yes"),
+        stored(stores),
+        stores.queue.put_setting("b", "yes"),
+        stored(stores),
+    )
+
+    assert before == []
+    assert "a" in between
+    assert behind == ["a", "b"]
+
+
+async def test_cancelled_write_leaves_the_line(stores: Stores) -> None:
+    async with busy(stores):
+        leaving = asyncio.create_task(stores.queue.put_setting("left", "yes"))
+        staying = asyncio.create_task(stores.queue.put_setting("stayed", "yes"))
+        await asyncio.sleep(0)
+        leaving.cancel()
+    await staying
+
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await stored(stores) == ["stayed"]
