@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 PACE = Path(__file__).with_name("pace.py")
-RATE = 20
+RATE = 10
 """How many seconds of music the paced output plays in one second."""
 
 SONG_RATE = 8_000
