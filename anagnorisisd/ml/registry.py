@@ -72,4 +72,4 @@ class Chooser:
         """Say why something better is not used, once."""
         if reason not in self._said:
             self._said.add(reason)
-            log.info("%s", reason)
+            log.debug("%s", reason)
