@@ -2,13 +2,22 @@
 
 from argparse import Namespace
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anagnorisis import text
-from anagnorisis.connection import connected
+from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.output import show_json
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
+from anagnorisis.v1.library_pb2 import GetTrackRequest
+from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
+from anagnorisis.v1.track_pb2 import Target
+
+if TYPE_CHECKING:
+    import grpc
+
+Name = Callable[[str], str]
+"""From a track's id to what it is called."""
 
 VERDICTS = {
     messages.PLAY_VERDICT_FULL: "played in full",
@@ -25,33 +34,53 @@ def watch(arguments: Namespace) -> None:
             if arguments.json:
                 show_json(event, line=True)
             else:
-                _show(event)
+                _show(event, lambda track_id: _name(channel, track_id))
 
 
-def _show(event: messages.WatchEventsResponse) -> None:
+def _show(event: messages.WatchEventsResponse, name: Name) -> None:
     if event.missed:
         print(f"({text.counted(event.missed, 'event')} missed)")
-    line = _said(event)
+    line = _said(event, name)
     if line:
         print(f"{text.when(event.happened)}  {text.printable(line)}", flush=True)
 
 
-def _said(event: messages.WatchEventsResponse) -> str:
+def _name(channel: "grpc.Channel", track_id: str) -> str:
+    """Return what a track is called; its id where the library does not know it."""
+    import grpc
+
+    request = GetTrackRequest(target=Target(track_id=track_id))
+    try:
+        answer = LibraryServiceStub(channel).GetTrack(request, timeout=SECONDS_TO_ANSWER)
+    except grpc.RpcError as error:
+        if error.code() is grpc.StatusCode.NOT_FOUND:
+            return track_id
+        raise
+    return text.name(answer.track)
+
+
+def _said(event: messages.WatchEventsResponse, name: Name) -> str:
     # Heartbeats, and kinds that only a newer daemon knows, say nothing.
     kind = event.WhichOneof("event")
+    if kind in OF_A_TRACK:
+        return OF_A_TRACK[kind](getattr(event, kind), name)
     return SAID[kind](getattr(event, kind)) if kind in SAID else ""
 
 
-def _rated(event: messages.TrackRated) -> str:
+def _rated(event: messages.TrackRated, name: Name) -> str:
     rating = event.rating
     now = text.number(rating.value) if rating.HasField("value") else "no rating"
     before = text.number(event.previous_rating) if event.HasField("previous_rating") else "none"
-    return f"rated: {rating.track_id}: {now} (was {before}) by {rating.source}"
+    return f"rated: {name(rating.track_id)}: {now} (was {before}) by {rating.source}"
 
 
-def _judged(play: messages.PlayJudged) -> str:
+def _judged(play: messages.PlayJudged, name: Name) -> str:
     heard = text.clock(play.heard_seconds)
-    return f"{VERDICTS[play.verdict]} after {heard}: {play.track_id} ({play.reason})"
+    return f"{VERDICTS[play.verdict]} after {heard}: {name(play.track_id)} ({play.reason})"
+
+
+def _picked(pick: messages.PickQueued, name: Name) -> str:
+    return f"picked: {name(pick.track_id)}, chance {pick.explanation.probability:.2%}"
 
 
 def _changed(change: messages.LibraryChanged) -> str:
@@ -59,10 +88,12 @@ def _changed(change: messages.LibraryChanged) -> str:
     return f"library: {added} added, {change.moved} moved, {change.missing} missing"
 
 
-SAID: dict[str, Callable[[Any], str]] = {
+OF_A_TRACK: dict[str, Callable[[Any, Name], str]] = {
     "track_rated": _rated,
     "play_judged": _judged,
-    "pick_queued": lambda pick: f"picked: {pick.uri}, chance {pick.explanation.probability:.2%}",
+    "pick_queued": _picked,
+}
+SAID: dict[str, Callable[[Any], str]] = {
     "library_changed": _changed,
     "tracks_embedded": lambda done: f"embedded: {text.counted(len(done.track_ids), 'track')}",
     "predictions_updated": lambda done: f"predicted: {text.counted(done.count, 'rating')}",
