@@ -16,6 +16,8 @@ from anagnorisisd.adapters.file_ratings import TagRatings
 from anagnorisisd.adapters.folder import MusicFolder
 from anagnorisisd.adapters.mpd.player import MpdPlayer
 from anagnorisisd.adapters.power import never, on_battery
+from anagnorisisd.adapters.rating_tags import FileTags
+from anagnorisisd.adapters.reporter import WorkerReporter
 from anagnorisisd.adapters.scheduler import ApScheduler
 from anagnorisisd.adapters.sqlite.backups import Copies
 from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
@@ -49,7 +51,10 @@ from anagnorisisd.services.listening import Listening
 from anagnorisisd.services.mirroring import Mirroring
 from anagnorisisd.services.queueing import Queueing
 from anagnorisisd.services.ratings import Ratings
+from anagnorisisd.services.reporting import Reporting
+from anagnorisisd.services.requests import Requests
 from anagnorisisd.services.similar import Similar
+from anagnorisisd.services.tagging import Tagging
 from anagnorisisd.services.targets import Targets
 from anagnorisisd.services.training import Training
 from anagnorisisd.services.transfer import Transfer
@@ -58,6 +63,7 @@ READER_IDLE_SECONDS = 5.0
 READER_MEMORY_BYTES = 512 << 20
 """Tags and covers of one file at a time fit many times over; a bomb among them does not."""
 EVALUATOR_IDLE_SECONDS = 60.0
+DRAWER_IDLE_SECONDS = 5.0
 
 Life = Callable[[], Awaitable[None]]
 
@@ -138,6 +144,20 @@ async def assembled(
             stamp=stamp,
         )
 
+        drawers = WorkerPool(name="report", size=1, idle_seconds=DRAWER_IDLE_SECONDS)
+        stack.push_async_callback(drawers.close)
+        reporting = Reporting(
+            library=stores.library,
+            ratings=stores.ratings,
+            plays=stores.plays,
+            embeddings=stores.embeddings,
+            evaluators=stores.evaluators,
+            queue=stores.queue,
+            reporter=WorkerReporter(drawers),
+            clock=clock,
+            stamp=stamp,
+        )
+
         player = MpdPlayer(config.mpd, places.music, config.ratings.channel, clock)
         listening = Listening(stores.library, stores.plays, events, clock, config.listening)
         queueing = Queueing(
@@ -180,12 +200,19 @@ async def assembled(
                 library=LibraryServicer(
                     library=library,
                     store=stores.library,
+                    embedding=embedding,
                     embeddings=stores.embeddings,
                     similar=Similar(stores.embeddings, stamp),
                     tracks=tracks,
                     stamp=stamp,
                 ),
-                picks=PickServicer(queueing, training, tracks, config.picks.ahead),
+                picks=PickServicer(
+                    picker=queueing,
+                    curiosity=training.curiosity,
+                    requests=Requests(stores.library, player),
+                    tracks=tracks,
+                    default_count=config.picks.ahead,
+                ),
                 evaluators=EvaluatorServicer(training, stores.evaluators),
                 daemon=DaemonServicer(
                     Standing(
@@ -198,6 +225,7 @@ async def assembled(
                     ),
                     Watching(events, clock),
                     Copies(stores.database.path),
+                    reporting,
                 ),
                 history=HistoryServicer(
                     Transfer(
@@ -221,6 +249,14 @@ async def assembled(
             "attending to MPD": attending.run,
             "mirroring ratings": mirroring.run,
         }
+        if config.ratings.write_file_tags:
+            lives["writing ratings into tags"] = Tagging(
+                tags=FileTags(library.path),
+                library=stores.library,
+                store=stores.ratings,
+                events=events,
+                clock=clock,
+            ).run
         if screen is not None:
             lives["screen"] = Feed(
                 screen,

@@ -12,7 +12,8 @@ from anagnorisisd.errors import InvalidValue, PreconditionFailed
 from anagnorisisd.ports.stores import EmbeddingStore, LibraryStore, TrackFilter, TrackOrder
 from anagnorisisd.rpc import paging, reading, translate
 from anagnorisisd.rpc.finding import Tracks
-from anagnorisisd.rpc.roles import Scanner
+from anagnorisisd.rpc.roles import Embeddings, Scanner
+from anagnorisisd.rpc.settled import settled
 from anagnorisisd.services.similar import Similar
 
 Context = ServicerContext[Any, Any]
@@ -44,6 +45,7 @@ class LibraryServicer(LibraryServiceServicer):
         *,
         library: Scanner,
         store: LibraryStore,
+        embedding: Embeddings,
         embeddings: EmbeddingStore,
         similar: Similar,
         tracks: Tracks,
@@ -51,6 +53,7 @@ class LibraryServicer(LibraryServiceServicer):
     ) -> None:
         self._library = library
         self._store = store
+        self._embedding = embedding
         self._embeddings = embeddings
         self._similar = similar
         self._tracks = tracks
@@ -92,7 +95,7 @@ class LibraryServicer(LibraryServiceServicer):
     ) -> AsyncIterator[messages.ScanLibraryResponse]:
         """Bring the library in line with the disk."""
         async for progress in self._library.scan():
-            counts = await self._embeddings.progress(self._stamp)
+            embedding = await self._embedding.progress()
             yield messages.ScanLibraryResponse(
                 found=progress.found,
                 unchanged=progress.unchanged,
@@ -102,10 +105,18 @@ class LibraryServicer(LibraryServiceServicer):
                 changed=progress.changed,
                 missing=progress.missing,
                 failed=progress.problems,
-                pending_embeddings=counts.pending,
+                pending_embeddings=embedding.pending,
                 problem=translate.printable(progress.problem),
                 finished=progress.done,
+                embeddings_per_second=embedding.tracks_per_second,
+                embedding_seconds_left=embedding.seconds_left,
             )
+
+    async def RetryEmbeddings(
+        self, request: messages.RetryEmbeddingsRequest, context: Context
+    ) -> messages.RetryEmbeddingsResponse:
+        """Give the tracks that could not be embedded another chance."""
+        return messages.RetryEmbeddingsResponse(count=await settled(self._embedding.retry()))
 
     async def FindSimilar(
         self, request: messages.FindSimilarRequest, context: Context

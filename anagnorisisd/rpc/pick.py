@@ -1,5 +1,6 @@
 """`PickService`: what the daemon picks, and why."""
 
+import secrets
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -9,20 +10,31 @@ from anagnorisis.v1.pick_pb2_grpc import PickServiceServicer
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.rpc import reading, translate
 from anagnorisisd.rpc.finding import Tracks
-from anagnorisisd.rpc.roles import Picker, Trainer
+from anagnorisisd.rpc.roles import Curious, Picker
 from anagnorisisd.rpc.settled import settled
+from anagnorisisd.services.requests import Requests
 
 Context = ServicerContext[Any, Any]
+
+DEFAULT_SUGGESTIONS = 10
+MOST_SUGGESTIONS = 100
 
 
 class PickServicer(PickServiceServicer):
     """Shows and steers picks."""
 
     def __init__(
-        self, picker: Picker, trainer: Trainer, tracks: Tracks, default_count: int
+        self,
+        *,
+        picker: Picker,
+        curiosity: Curious,
+        requests: Requests,
+        tracks: Tracks,
+        default_count: int,
     ) -> None:
         self._picker = picker
-        self._trainer = trainer
+        self._curiosity = curiosity
+        self._requests = requests
         self._tracks = tracks
         self._default_count = max(1, default_count)
 
@@ -41,7 +53,8 @@ class PickServicer(PickServiceServicer):
         """Return every factor of a track's weight, and what shaped its predicted rating."""
         track = await self._tracks.find(request.target)
         explanation = await self._picker.explain(track.track_id)
-        influences = await self._trainer.influences(track.track_id)
+        influences = await self._curiosity.influences(track.track_id)
+        parts = await self._curiosity.parts(track.track_id)
         return messages.ExplainTrackResponse(
             track=translate.track_message(track),
             explanation=translate.explanation_message(explanation),
@@ -51,6 +64,28 @@ class PickServicer(PickServiceServicer):
                 )
                 for rated, share in influences
             ],
+            evidence=[
+                messages.Evidence(kind=kind, share=share)
+                for kind, share in sorted(parts.items(), key=lambda part: -part[1])
+            ],
+        )
+
+    async def SuggestTracks(
+        self, request: messages.SuggestTracksRequest, context: Context
+    ) -> messages.SuggestTracksResponse:
+        """Return the tracks whose ratings would teach the most, and queue them on request."""
+        count = reading.count("count", request.count, DEFAULT_SUGGESTIONS, MOST_SUGGESTIONS)
+        seed = request.seed if request.HasField("seed") else secrets.randbits(32)
+        suggested = await self._curiosity.suggest(count, seed)
+        queued = await settled(self._requests.queue(suggested)) if request.queue else {}
+        return messages.SuggestTracksResponse(
+            suggestions=[
+                messages.Suggestion(
+                    track=translate.track_message(await self._tracks.read(track_id)),
+                    song_id=queued.get(track_id),
+                )
+                for track_id in suggested
+            ]
         )
 
     async def SetPicking(

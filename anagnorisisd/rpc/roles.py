@@ -1,6 +1,6 @@
 """What the servicers need of the services that do far more than they show here."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
@@ -19,7 +19,7 @@ class Scanner(Protocol):
 
 
 class Embeddings(Protocol):
-    """Knows how far embedding is; `services.embedding.Embedding` does."""
+    """Embeds, and knows how far it is; `services.embedding.Embedding` does."""
 
     @property
     def stamp(self) -> EmbedderStamp:
@@ -28,6 +28,10 @@ class Embeddings(Protocol):
 
     async def progress(self) -> EmbeddingProgress:
         """Return how much is pending, and how fast it goes."""
+        ...
+
+    async def retry(self) -> int:
+        """Give the failed tracks another chance; return how many there are."""
         ...
 
 
@@ -79,6 +83,26 @@ class Trainer(Protocol):
         """Put an earlier evaluator in charge."""
         ...
 
+
+class Curious(Protocol):
+    """Knows what it knows; `services.curiosity.Curiosity` does."""
+
     async def influences(self, track_id: TrackId) -> Sequence[tuple[TrackId, float]]:
-        """Return the rated tracks that shaped a predicted rating."""
+        """Return the rated tracks that shaped a predicted rating, with their shares."""
+        ...
+
+    async def parts(self, track_id: TrackId) -> Mapping[str, float]:
+        """Return the share that sound, artist and so on have in a predicted rating."""
+        ...
+
+    async def suggest(self, count: int, seed: int) -> Sequence[TrackId]:
+        """Return unrated tracks whose ratings would teach the most."""
+        ...
+
+
+class Drawer(Protocol):
+    """Draws reports; `services.reporting.Reporting` does."""
+
+    async def html(self) -> str:
+        """Return a self-contained page."""
         ...

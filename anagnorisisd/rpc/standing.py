@@ -115,6 +115,8 @@ def _embedding_message(
         pending=progress.pending,
         tracks_per_second=progress.tracks_per_second,
         seconds_left=progress.seconds_left,
+        done=progress.done,
+        failed=progress.failed,
     )
 
 

@@ -14,7 +14,7 @@ steps is made up for at the next start.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import time
 from zoneinfo import ZoneInfo
 
@@ -28,13 +28,12 @@ from anagnorisisd.domain.evaluation import (
     TrainingStatus,
 )
 from anagnorisisd.domain.event import EvaluatorPromoted, TrackRated, TracksEmbedded
-from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import AnagnorisisError, InvalidValue, PreconditionFailed
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.scheduler import Scheduler
 from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore, RatingStore
 from anagnorisisd.ports.workers import Evaluator
-from anagnorisisd.services.curiosity import INFLUENCES, Curiosity
+from anagnorisisd.services.curiosity import Curiosity
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.following import Followed
 from anagnorisisd.services.learning import Learning
@@ -149,12 +148,6 @@ class Training:
             self._events.publish(EvaluatorPromoted(version))
             await self._learning.learn()
             return current
-
-    async def influences(
-        self, track_id: TrackId, count: int = INFLUENCES
-    ) -> Sequence[tuple[TrackId, float]]:
-        """Return the rated tracks that shaped a predicted rating most, with their shares."""
-        return await self.curiosity.influences(track_id, count)
 
     async def _listen(self) -> None:
         with self._events.subscribe() as news:

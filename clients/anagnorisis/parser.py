@@ -16,7 +16,7 @@ EPILOG = (
     "to the music directory, as MPD names it, or a track id; without one the current song is "
     "meant. Exit codes: 0 done, 1 refused, 2 wrong usage, 69 the daemon or MPD is away."
 )
-FILTERS = ("rated", "unrated", "pending", "failed", "missing")
+STATES = ("rated", "unrated", "pending", "failed", "missing")
 ORDERS = ("added", "rating", "predicted_rating", "last_played")
 
 
@@ -83,7 +83,7 @@ def _add_tracks(verbs: Verbs) -> None:
     tracks.add_argument(
         "text", nargs="?", default="", metavar="TEXT", help="only where this occurs"
     )
-    tracks.add_argument("--only", choices=FILTERS, help="only these")
+    tracks.add_argument("--state", choices=STATES, help="only these")
     tracks.add_argument("--order", choices=ORDERS, default="added", help="default: %(default)s")
     _add_limit(tracks)
     similar = verbs.add("similar", "library:similar", "list the tracks that sound most like one")
@@ -91,6 +91,9 @@ def _add_tracks(verbs: Verbs) -> None:
     _add_limit(similar, 10)
     _add_uri(verbs.add("embedding", "library:embedding", "show a track's vector"))
     verbs.add("scan", "library:scan", "bring the library in line with the disk")
+    embed = verbs.add("embed", "embed:embed", "show how far embedding is, and what failed")
+    embed.add_argument("--retry", action="store_true", help="try again what failed")
+    _add_limit(embed, 20, "how many failures at most")
 
 
 def _add_picks(verbs: Verbs) -> None:
@@ -99,6 +102,13 @@ def _add_picks(verbs: Verbs) -> None:
     picks.add_argument("-n", type=_positive, default=0, metavar="N", dest="count", help="how many")
     picks.add_argument("--seed", type=int, metavar="N", help="make the choice repeatable")
     _add_uri(verbs.add("why", "picks:why", "show why a track has the chance that it has"))
+    suggest = verbs.add(
+        "suggest", "picks:suggest", "list the tracks whose ratings would teach the most"
+    )
+    _add_limit(suggest, 10)
+    suggest.add_argument(
+        "--play", action="store_true", help="put them at the end of the queue; starts nothing"
+    )
 
 
 def _add_evaluators(verbs: Verbs) -> None:
@@ -116,6 +126,14 @@ def _add_daemon(verbs: Verbs) -> None:
     watch = verbs.add("watch", "watching:watch", "follow what happens")
     watch.add_argument("--after", type=int, metavar="SEQUENCE", help="resume after this event")
     watch.add_argument("--epoch", default="", metavar="EPOCH", help="run of the daemon it is of")
+    report = verbs.add("report", "report:report", "draw a page on ratings, evaluator and library")
+    report.add_argument(
+        "file",
+        nargs="?",
+        default="anagnorisis-report.html",
+        metavar="FILE",
+        help="an HTML file, or - for standard output (default: %(default)s)",
+    )
     backup = verbs.add("backup", "backup:backup", "copy all that is known to a file")
     backup.add_argument("file", metavar="FILE", help="replaced once the copy is whole")
 
@@ -144,14 +162,16 @@ def _add_uri(verb: argparse.ArgumentParser, summary: str = "default: the current
     verb.add_argument("uri", nargs="?", metavar="URI", help=summary)
 
 
-def _add_limit(verb: argparse.ArgumentParser, default: int = 50) -> None:
+def _add_limit(
+    verb: argparse.ArgumentParser, default: int = 50, summary: str = "how many at most"
+) -> None:
     verb.add_argument(
         "-n",
         type=_positive,
         default=default,
         metavar="N",
         dest="limit",
-        help="how many at most (default: %(default)s)",
+        help=f"{summary} (default: %(default)s)",
     )
 
 
@@ -164,10 +184,10 @@ def _positive(text: str) -> int:
 
 GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
     ("rate", "clear", "undo", "ratings"): _add_ratings,
-    ("tracks", "similar", "embedding", "scan"): _add_tracks,
-    ("picks", "why"): _add_picks,
+    ("tracks", "similar", "embedding", "scan", "embed"): _add_tracks,
+    ("picks", "why", "suggest"): _add_picks,
     ("train", "evaluators", "rollback"): _add_evaluators,
-    ("status", "watch", "backup"): _add_daemon,
+    ("status", "watch", "report", "backup"): _add_daemon,
     ("export", "import"): _add_transfer,
     ("completion", "manual"): _add_shell,
 }

@@ -1,7 +1,7 @@
 """Small working stand-ins for the services behind the gRPC service."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,14 +48,20 @@ class FakeScanner:
 
 @dataclass
 class FakeEmbeddings:
-    """Tells the progress that the store knows."""
+    """Tells the progress that the store knows, at the speed that a test says."""
 
     stores: Stores
     stamp: EmbedderStamp
+    tracks_per_second: float | None = None
 
     async def progress(self) -> EmbeddingProgress:
         """Return how much is pending."""
-        return await self.stores.embeddings.progress(self.stamp)
+        progress = await self.stores.embeddings.progress(self.stamp)
+        return replace(progress, tracks_per_second=self.tracks_per_second)
+
+    async def retry(self) -> int:
+        """Forget the failures."""
+        return await self.stores.embeddings.retry(self.stamp)
 
 
 @dataclass
@@ -138,8 +144,44 @@ class FakeTrainer:
         """Put an earlier version in charge."""
         return await self.stores.evaluators.make_current(version)
 
+
+@dataclass
+class FakeCuriosity:
+    """Holds the newest rating to be the only one that matters."""
+
+    stores: Stores
+    stamp: EmbedderStamp
+
     async def influences(self, track_id: TrackId) -> Sequence[tuple[TrackId, float]]:
         """Return the newest other rated track as the only influence."""
         newest = await self.stores.ratings.history(limit=10)
         others = [entry.track_id for entry in newest if entry.track_id != track_id]
         return [(others[0], 1.0)] if others else []
+
+    async def parts(self, track_id: TrackId) -> Mapping[str, float]:
+        """Return three quarters sound, the rest artist, once something is rated."""
+        return {"artist": 0.25, "sound": 0.75} if await self.influences(track_id) else {}
+
+    async def suggest(self, count: int, seed: int) -> Sequence[TrackId]:
+        """Return the unrated tracks that have a vector, in the order of their ids."""
+        rated = await self.stores.ratings.current()
+        found: list[TrackId] = []
+        async for batch in self.stores.embeddings.described(self.stamp):
+            found += [TrackId(each) for each in batch.track_ids if each not in rated]
+        if not found:
+            raise PreconditionFailed("there is no unrated track that is embedded yet")
+        return sorted(found)[:count]
+
+
+@dataclass
+class FakeDrawer:
+    """Draws a page as large as a test wants it."""
+
+    page: str = "<!DOCTYPE html>"
+    problem: str | None = None
+
+    async def html(self) -> str:
+        """Return the page, or say what is missing."""
+        if self.problem:
+            raise PreconditionFailed(self.problem)
+        return self.page

@@ -6,11 +6,11 @@ import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.domain.event import PickQueued, PlayJudged
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.track import Tags, Uri
 from tests.fakes.clock import FakeClock
@@ -19,11 +19,12 @@ from tests.support.library import (
     add_rated,
     add_tracks,
     add_vectors,
+    play,
     scanned,
     track_id,
     vector,
 )
-from tests.support.rpc import House, Outcome, command, serving, started
+from tests.support.rpc import House, answered, command, run, said, serving, started
 
 
 @pytest.fixture
@@ -43,26 +44,6 @@ async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterat
 @pytest.fixture
 def socket(tmp_path: Path) -> Path:
     return tmp_path / "sock"
-
-
-async def run(socket: Path, *words: str) -> Outcome:
-    return await command("anagnorisis", *words, socket=socket)
-
-
-async def said(socket: Path, *words: str) -> str:
-    """Run a command that works, and return what it says."""
-    done = await run(socket, *words)
-    assert (done.code, done.err) == (0, "")
-    return done.out
-
-
-async def answered(socket: Path, *words: str) -> list[dict[str, Any]]:
-    """Run a command that works with --json, and return what it answers."""
-    text = await said(socket, *words, "--json")
-    try:
-        return [json.loads(text)]
-    except json.JSONDecodeError:
-        return [json.loads(line) for line in text.splitlines()]
 
 
 class TestRating:
@@ -138,7 +119,7 @@ class TestRefusals:
             ("rate",),
             ("rate", "good"),
             ("rate", "nan"),
-            ("tracks", "--only", "nice"),
+            ("tracks", "--state", "nice"),
             ("picks", "perhaps"),
             ("picks", "-n", "0"),
             ("tracks", "-n", "x"),
@@ -259,7 +240,7 @@ class TestLibrary:
     ) -> None:
         await add_rated(house.stores, {"b.ogg": 3})
 
-        assert [t["uri"] for t in await answered(socket, "tracks", "--only", "rated")] == ["b.ogg"]
+        assert [t["uri"] for t in await answered(socket, "tracks", "--state", "rated")] == ["b.ogg"]
         assert [t["uri"] for t in await answered(socket, "tracks", "somebody")] == ["a.ogg"]
         assert len(await answered(socket, "tracks", "-n", "2")) == 2
 
@@ -320,7 +301,13 @@ class TestPicks:
         ]  # fmt: skip
         assert lines[1].split(maxsplit=1)[1] == "8 (your rating)"
         assert lines[7].split(maxsplit=1)[1] == "1 of 3"
-        assert lines[8:] == ["  shaped by", "    100%  b, rated 3"]
+        assert lines[8:] == [
+            "  rests on",
+            "     75%  sound",
+            "     25%  artist",
+            "  shaped by",
+            "    100%  b, rated 3",
+        ]
 
     async def test_what_is_queued_already_has_no_chance_and_says_so(
         self, house: House, socket: Path
@@ -336,7 +323,8 @@ class TestPicks:
 
 class TestEvaluators:
     async def test_training_ends_with_its_reason(self, house: House, socket: Path) -> None:
-        assert (await said(socket, "train")).splitlines()[-2:] == [
+        assert (await said(socket, "train")).splitlines() == [
+            "trying models",
             "first of its kind",
             "evaluator 1 (ridge, 12 ratings): off by 1.20 points, the mean by 2.40",
         ]
@@ -365,10 +353,24 @@ class TestWatching:
         done = await watched(socket, 2, "--after", "0")
 
         assert re.fullmatch(
-            rf"\d{{4}}-\d\d-\d\d \d\d:\d\d  rated: {track_id('a.ogg')}: 8 \(was none\) by cli",
+            r"\d{4}-\d\d-\d\d \d\d:\d\d  rated: Somebody - Song: 8 \(was none\) by cli",
             done[0],
         )
         assert done[1].endswith("  picking is off")
+
+    async def test_plays_and_picks_are_named_and_strangers_have_their_id(
+        self, house: House, socket: Path
+    ) -> None:
+        chosen = Pick(track_id("b.ogg"), await house.picker.explain(track_id("b.ogg")))
+        house.events.publish(PlayJudged(play(track_id("a.ogg"))))
+        house.events.publish(PickQueued(chosen, Uri("b.ogg")))
+        house.events.publish(PlayJudged(play(track_id("x.ogg"))))
+
+        played, picked, stranger = await watched(socket, 3, "--after", "0")
+
+        assert played.endswith("  played in full after 3:00: Somebody - Song (test)")
+        assert picked.endswith("  picked: b, chance 33.33%")
+        assert stranger.endswith(f": {track_id('x.ogg')} (test)")
 
     async def test_json_tells_the_sequence_to_resume_from(self, house: House, socket: Path) -> None:
         await said(socket, "rate", "8")

@@ -444,16 +444,16 @@ async def test_a_rollback_puts_an_earlier_version_in_charge(bench: Bench) -> Non
 async def test_influences_are_the_rated_tracks_of_its_kind(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(29))
-    assert await training.influences(bench.tracks[20]) == []
+    assert await training.curiosity.influences(bench.tracks[20]) == []
     await bench.rate(range(12))
     await trained(training)
 
-    found = await training.influences(bench.tracks[20])
+    found = await training.curiosity.influences(bench.tracks[20])
 
     rated = {bench.tracks[row] for row in range(12)}
     assert found
     assert {track for track, _ in found} <= rated
-    assert await training.influences(bench.tracks[29]) == []
+    assert await training.curiosity.influences(bench.tracks[29]) == []
 
 
 async def test_a_model_that_cannot_be_read_is_replaced(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """A real gRPC server in this process, over a Unix socket and a real database."""
 
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -39,11 +41,19 @@ from anagnorisisd.rpc.watching import Watching
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.foreign import Foreign
 from anagnorisisd.services.ratings import Ratings
+from anagnorisisd.services.requests import Requests
 from anagnorisisd.services.similar import Similar
 from anagnorisisd.services.targets import Targets
 from anagnorisisd.services.transfer import Transfer
 from tests.fakes.player import FakePlayer
-from tests.fakes.roles import FakeEmbeddings, FakePicker, FakeScanner, FakeTrainer
+from tests.fakes.roles import (
+    FakeCuriosity,
+    FakeDrawer,
+    FakeEmbeddings,
+    FakePicker,
+    FakeScanner,
+    FakeTrainer,
+)
 from tests.support.library import STAMP
 
 
@@ -66,6 +76,8 @@ class House:
     events: Events
     picker: FakePicker
     trainer: FakeTrainer
+    embedding: FakeEmbeddings
+    drawer: FakeDrawer
     servicers: Servicers
 
     @classmethod
@@ -77,11 +89,13 @@ class House:
         tracks = Tracks(targets, stores.library, STAMP)
         picker = FakePicker(stores, events, clock)
         trainer = FakeTrainer(stores, clock, STAMP)
+        embedding = FakeEmbeddings(stores, STAMP)
+        drawer = FakeDrawer()
         standing = Standing(
             library=stores.library,
             player=player,
             tracks=tracks,
-            embedding=FakeEmbeddings(stores, STAMP),
+            embedding=embedding,
             picker=picker,
             trainer=trainer,
         )
@@ -91,14 +105,23 @@ class House:
             library=LibraryServicer(
                 library=FakeScanner(),
                 store=stores.library,
+                embedding=embedding,
                 embeddings=stores.embeddings,
                 similar=Similar(stores.embeddings, STAMP),
                 tracks=tracks,
                 stamp=STAMP,
             ),
-            picks=PickServicer(picker, trainer, tracks, default_count=3),
+            picks=PickServicer(
+                picker=picker,
+                curiosity=FakeCuriosity(stores, STAMP),
+                requests=Requests(stores.library, player),
+                tracks=tracks,
+                default_count=3,
+            ),
             evaluators=EvaluatorServicer(trainer, stores.evaluators),
-            daemon=DaemonServicer(standing, Watching(events, clock), Copies(stores.database.path)),
+            daemon=DaemonServicer(
+                standing, Watching(events, clock), Copies(stores.database.path), drawer
+            ),
             history=HistoryServicer(
                 Transfer(
                     library=stores.library,
@@ -111,7 +134,7 @@ class House:
                 Foreign(stores.library, TagRatings(lambda uri: music / uri), player),
             ),
         )
-        return cls(stores, clock, player, events, picker, trainer, servicers)
+        return cls(stores, clock, player, events, picker, trainer, embedding, drawer, servicers)
 
 
 class Line:
@@ -149,6 +172,27 @@ async def refused(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, str]:
     assert status.details[0].Unpack(info)
     assert info.domain == "anagnorisis"
     return caught.value.code(), info.reason, info.metadata["field"]
+
+
+async def run(socket: Path, *words: str) -> Outcome:
+    """Run `anagnorisis` to its end."""
+    return await command("anagnorisis", *words, socket=socket)
+
+
+async def said(socket: Path, *words: str) -> str:
+    """Run a command that works, and return what it says."""
+    done = await run(socket, *words)
+    assert (done.code, done.err) == (0, "")
+    return done.out
+
+
+async def answered(socket: Path, *words: str) -> list[dict[str, Any]]:
+    """Run a command that works with --json, and return what it answers."""
+    text = await said(socket, *words, "--json")
+    try:
+        return [json.loads(text)]
+    except json.JSONDecodeError:
+        return [json.loads(line) for line in text.splitlines()]
 
 
 async def command(*words: str, socket: Path | None = None, **environment: str) -> Outcome:

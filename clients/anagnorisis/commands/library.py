@@ -17,7 +17,7 @@ HEADER = ("RATING", "PREDICTED", "PLAYS", "SKIPS", "LENGTH", "TRACK", "PATH")
 
 def tracks(arguments: Namespace) -> None:
     """List tracks."""
-    chosen = f"TRACK_FILTER_{arguments.only.upper()}" if arguments.only else None
+    chosen = f"TRACK_FILTER_{arguments.state.upper()}" if arguments.state else None
     request = messages.ListTracksRequest(
         filter=messages.TrackFilter.Value(chosen or "TRACK_FILTER_UNSPECIFIED"),
         order=messages.TrackOrder.Value(f"TRACK_ORDER_{arguments.order.upper()}"),
@@ -30,6 +30,11 @@ def tracks(arguments: Namespace) -> None:
     if arguments.json:
         for track in found:
             show_json(track, line=True)
+    elif arguments.state == "failed":
+        show_table(
+            ("FAILURE", "PATH"),
+            [(text.printable(track.failure), text.printable(track.uri)) for track in found],
+        )
     else:
         show_table(HEADER, [_row(track) for track in found])
 

@@ -1,6 +1,7 @@
-"""`picks` and `why`."""
+"""`picks`, `why` and `suggest`."""
 
 from argparse import Namespace
+from collections.abc import Iterator
 
 from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
@@ -8,6 +9,9 @@ from anagnorisis.output import show_json, show_table
 from anagnorisis.targets import target
 from anagnorisis.v1 import pick_pb2 as messages
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
+
+SECONDS_TO_CHOOSE = 120.0
+"""Choosing among thousands of tracks takes the evaluator seconds, and its worker may be asleep."""
 
 SOURCES = {
     messages.RATING_SOURCE_RATING: "your rating",
@@ -37,11 +41,27 @@ def why(arguments: Namespace) -> None:
     print(text.name(answer.track))
     for label, value in _factors(answer.explanation):
         print(f"  {label:<16} {value}")
-    if answer.influences:
-        print("  shaped by")
-    for influence in answer.influences:
-        rated = f"{text.name(influence.track)}, {text.rating(influence.track)}"
-        print(f"  {influence.share:>6.0%}  {rated}")
+    for line in _grounds(answer):
+        print(line)
+
+
+def suggest(arguments: Namespace) -> None:
+    """List the tracks whose ratings would teach the most, and queue them on request."""
+    request = messages.SuggestTracksRequest(count=arguments.limit, queue=arguments.play)
+    with connected(arguments) as channel:
+        answer = PickServiceStub(channel).SuggestTracks(request, timeout=SECONDS_TO_CHOOSE)
+    if arguments.json:
+        for suggestion in answer.suggestions:
+            show_json(suggestion, line=True)
+        return
+    for suggestion in answer.suggestions:
+        track = suggestion.track
+        known = suggestion.HasField("song_id") or not arguments.play
+        note = "" if known else " (not queued: MPD does not know the file)"
+        print(f"{text.name(track)}, {text.rating(track)}: {text.printable(track.uri)}{note}")
+    if arguments.play:
+        queued = sum(each.HasField("song_id") for each in answer.suggestions)
+        print(f"{text.counted(queued, 'track')} put at the end of the queue")
 
 
 def _switch(stub: PickServiceStub, arguments: Namespace) -> None:
@@ -76,6 +96,19 @@ def _row(pick: messages.Pick) -> tuple[str, ...]:
         f"{factors.recency_factor:.3f}",
         f"{text.name(pick.track)}, {text.rating(pick.track)}",
     )
+
+
+def _grounds(answer: messages.ExplainTrackResponse) -> Iterator[str]:
+    """Yield what the predicted rating rests on, in lines."""
+    if answer.evidence:
+        yield "  rests on"
+    for evidence in answer.evidence:
+        yield f"  {evidence.share:>6.0%}  {text.printable(evidence.kind)}"
+    if answer.influences:
+        yield "  shaped by"
+    for influence in answer.influences:
+        rated = f"{text.name(influence.track)}, {text.rating(influence.track)}"
+        yield f"  {influence.share:>6.0%}  {rated}"
 
 
 def _factors(factors: messages.Explanation) -> list[tuple[str, str]]:

@@ -93,13 +93,17 @@ def _library(counts: messages.LibraryCounts) -> str:
 
 
 def _embedding(embedding: messages.EmbeddingStatus) -> str:
-    name = f"{embedding.embedder.name} {embedding.embedder.version}"
-    if not embedding.pending:
-        return f"{name}, nothing pending"
-    pending = f"{name}, {embedding.pending} pending"
-    if not embedding.HasField("seconds_left"):
-        return pending
-    return f"{pending}, {text.clock(embedding.seconds_left)} to go"
+    parts = [
+        f"{embedding.embedder.name} {embedding.embedder.version}",
+        f"{embedding.pending or 'nothing'} pending",
+    ]
+    if embedding.HasField("tracks_per_second"):
+        parts.append(f"{embedding.tracks_per_second:.1f} tracks per second")
+    if embedding.pending and embedding.HasField("seconds_left"):
+        parts.append(f"{text.clock(embedding.seconds_left)} to go")
+    if embedding.failed:
+        parts.append(f"{embedding.failed} failed; see `anagnorisis embed`")
+    return ", ".join(parts)
 
 
 def _evaluator(answer: messages.GetStatusResponse) -> str:

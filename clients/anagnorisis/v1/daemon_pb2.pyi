@@ -138,6 +138,45 @@ class BackUpResponse(_message.Message):
 Global___BackUpResponse: _TypeAlias = BackUpResponse  # noqa: Y015
 
 @_typing.final
+class DrawReportRequest(_message.Message):
+    """Asks for a report. Has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrawReportRequest: _TypeAlias = DrawReportRequest  # noqa: Y015
+
+@_typing.final
+class DrawReportResponse(_message.Message):
+    """A piece of the page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIECE_FIELD_NUMBER: _builtins.int
+    piece: _builtins.bytes
+    """The bytes that follow those of the message before; together they are UTF-8."""
+    def __init__(
+        self,
+        *,
+        piece: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["piece", b"piece"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrawReportResponse: _TypeAlias = DrawReportResponse  # noqa: Y015
+
+@_typing.final
 class MpdLink(_message.Message):
     """How the connection to MPD stands."""
 
@@ -288,12 +327,18 @@ class EmbeddingStatus(_message.Message):
     PENDING_FIELD_NUMBER: _builtins.int
     TRACKS_PER_SECOND_FIELD_NUMBER: _builtins.int
     SECONDS_LEFT_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
     pending: _builtins.int
     """Present tracks that wait, 0 or above."""
     tracks_per_second: _builtins.float
     """Speed of the run under way; absent while nothing is being embedded."""
     seconds_left: _builtins.float
     """Time until nothing waits, in seconds; absent while unknown."""
+    done: _builtins.int
+    """Present tracks that are embedded, 0 or above."""
+    failed: _builtins.int
+    """Present tracks that cannot be embedded, 0 or above; `failure` of each says why."""
     @_builtins.property
     def embedder(self) -> _library_pb2.EmbedderStamp:
         """The embedder in use."""
@@ -305,10 +350,12 @@ class EmbeddingStatus(_message.Message):
         pending: _builtins.int = ...,
         tracks_per_second: _builtins.float | None = ...,
         seconds_left: _builtins.float | None = ...,
+        done: _builtins.int = ...,
+        failed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_tracks_per_second", b"_tracks_per_second", "embedder", b"embedder", "seconds_left", b"seconds_left", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_tracks_per_second", b"_tracks_per_second", "embedder", b"embedder", "pending", b"pending", "seconds_left", b"seconds_left", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_tracks_per_second", b"_tracks_per_second", "done", b"done", "embedder", b"embedder", "failed", b"failed", "pending", b"pending", "seconds_left", b"seconds_left", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seconds_left: _TypeAlias = _typing.Literal["seconds_left"]  # noqa: Y015
     _WhichOneofArgType__seconds_left: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left"]  # noqa: Y015

@@ -50,6 +50,11 @@ class DaemonServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpResponse.FromString,
                 _registered_method=True)
+        self.DrawReport = channel.unary_stream(
+                '/anagnorisis.v1.DaemonService/DrawReport',
+                request_serializer=anagnorisis_dot_v1_dot_daemon__pb2.DrawReportRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.DrawReportResponse.FromString,
+                _registered_method=True)
 
 
 class DaemonServiceServicer:
@@ -85,6 +90,16 @@ class DaemonServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DrawReport(self, request, context):
+        """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
+        together. It fetches nothing and runs nothing.
+
+        FAILED_PRECONDITION: what it is drawn with is not installed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DaemonServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -102,6 +117,11 @@ def add_DaemonServiceServicer_to_server(servicer, server):
                     servicer.BackUp,
                     request_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpResponse.SerializeToString,
+            ),
+            'DrawReport': grpc.unary_stream_rpc_method_handler(
+                    servicer.DrawReport,
+                    request_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.DrawReportRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_daemon__pb2.DrawReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -186,6 +206,33 @@ class DaemonService:
             '/anagnorisis.v1.DaemonService/BackUp',
             anagnorisis_dot_v1_dot_daemon__pb2.BackUpRequest.SerializeToString,
             anagnorisis_dot_v1_dot_daemon__pb2.BackUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrawReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/anagnorisis.v1.DaemonService/DrawReport',
+            anagnorisis_dot_v1_dot_daemon__pb2.DrawReportRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_daemon__pb2.DrawReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

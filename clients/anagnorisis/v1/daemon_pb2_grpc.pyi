@@ -49,6 +49,12 @@ class DaemonServiceStub:
 
     INTERNAL: the database is damaged, or there is no room for the copy.
     """
+    DrawReport: _grpc.UnaryStreamMultiCallable[_daemon_pb2.DrawReportRequest, _daemon_pb2.DrawReportResponse]
+    """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
+    together. It fetches nothing and runs nothing.
+
+    FAILED_PRECONDITION: what it is drawn with is not installed.
+    """
 
 @_typing.type_check_only
 class DaemonServiceAsyncStub(DaemonServiceStub):
@@ -70,6 +76,12 @@ class DaemonServiceAsyncStub(DaemonServiceStub):
     with OK.
 
     INTERNAL: the database is damaged, or there is no room for the copy.
+    """
+    DrawReport: _aio.UnaryStreamMultiCallable[_daemon_pb2.DrawReportRequest, _daemon_pb2.DrawReportResponse]  # type: ignore[assignment]
+    """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
+    together. It fetches nothing and runs nothing.
+
+    FAILED_PRECONDITION: what it is drawn with is not installed.
     """
 
 class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,6 +119,18 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
         with OK.
 
         INTERNAL: the database is damaged, or there is no room for the copy.
+        """
+
+    @_abc_1.abstractmethod
+    def DrawReport(
+        self,
+        request: _daemon_pb2.DrawReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_daemon_pb2.DrawReportResponse], _abc.AsyncIterator[_daemon_pb2.DrawReportResponse]]:
+        """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
+        together. It fetches nothing and runs nothing.
+
+        FAILED_PRECONDITION: what it is drawn with is not installed.
         """
 
 def add_DaemonServiceServicer_to_server(servicer: DaemonServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -240,6 +240,8 @@ class ScanLibraryResponse(_message.Message):
     PENDING_EMBEDDINGS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    EMBEDDINGS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    EMBEDDING_SECONDS_LEFT_FIELD_NUMBER: _builtins.int
     found: _builtins.int
     """Files found on disk."""
     unchanged: _builtins.int
@@ -262,6 +264,10 @@ class ScanLibraryResponse(_message.Message):
     """Why the music folder as a whole cannot be read; empty when it can."""
     finished: _builtins.bool
     """The scan is done; this is its last message."""
+    embeddings_per_second: _builtins.float
+    """Speed of the embedding under way; absent while nothing is being embedded."""
+    embedding_seconds_left: _builtins.float
+    """Time until no embedding is pending, in seconds; absent while unknown."""
     def __init__(
         self,
         *,
@@ -276,14 +282,62 @@ class ScanLibraryResponse(_message.Message):
         pending_embeddings: _builtins.int = ...,
         problem: _builtins.str = ...,
         finished: _builtins.bool = ...,
+        embeddings_per_second: _builtins.float | None = ...,
+        embedding_seconds_left: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_embedding_seconds_left", b"_embedding_seconds_left", "_embeddings_per_second", b"_embeddings_per_second", "embedding_seconds_left", b"embedding_seconds_left", "embeddings_per_second", b"embeddings_per_second"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_embedding_seconds_left", b"_embedding_seconds_left", "_embeddings_per_second", b"_embeddings_per_second", "added", b"added", "changed", b"changed", "embedding_seconds_left", b"embedding_seconds_left", "embeddings_per_second", b"embeddings_per_second", "failed", b"failed", "finished", b"finished", "found", b"found", "missing", b"missing", "moved", b"moved", "pending_embeddings", b"pending_embeddings", "problem", b"problem", "read", b"read", "unchanged", b"unchanged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__embedding_seconds_left: _TypeAlias = _typing.Literal["embedding_seconds_left"]  # noqa: Y015
+    _WhichOneofArgType__embedding_seconds_left: _TypeAlias = _typing.Literal["_embedding_seconds_left", b"_embedding_seconds_left"]  # noqa: Y015
+    _WhichOneofReturnType__embeddings_per_second: _TypeAlias = _typing.Literal["embeddings_per_second"]  # noqa: Y015
+    _WhichOneofArgType__embeddings_per_second: _TypeAlias = _typing.Literal["_embeddings_per_second", b"_embeddings_per_second"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__embedding_seconds_left) -> _WhichOneofReturnType__embedding_seconds_left | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__embeddings_per_second) -> _WhichOneofReturnType__embeddings_per_second | None: ...
+
+Global___ScanLibraryResponse: _TypeAlias = ScanLibraryResponse  # noqa: Y015
+
+@_typing.final
+class RetryEmbeddingsRequest(_message.Message):
+    """Asks to try failed tracks again. Has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "failed", b"failed", "finished", b"finished", "found", b"found", "missing", b"missing", "moved", b"moved", "pending_embeddings", b"pending_embeddings", "problem", b"problem", "read", b"read", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ScanLibraryResponse: _TypeAlias = ScanLibraryResponse  # noqa: Y015
+Global___RetryEmbeddingsRequest: _TypeAlias = RetryEmbeddingsRequest  # noqa: Y015
+
+@_typing.final
+class RetryEmbeddingsResponse(_message.Message):
+    """Answers RetryEmbeddings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many tracks are tried again, 0 or above."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryEmbeddingsResponse: _TypeAlias = RetryEmbeddingsResponse  # noqa: Y015
 
 @_typing.final
 class FindSimilarRequest(_message.Message):

@@ -50,6 +50,11 @@ class LibraryServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_library__pb2.ScanLibraryRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_library__pb2.ScanLibraryResponse.FromString,
                 _registered_method=True)
+        self.RetryEmbeddings = channel.unary_unary(
+                '/anagnorisis.v1.LibraryService/RetryEmbeddings',
+                request_serializer=anagnorisis_dot_v1_dot_library__pb2.RetryEmbeddingsRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_library__pb2.RetryEmbeddingsResponse.FromString,
+                _registered_method=True)
         self.FindSimilar = channel.unary_unary(
                 '/anagnorisis.v1.LibraryService/FindSimilar',
                 request_serializer=anagnorisis_dot_v1_dot_library__pb2.FindSimilarRequest.SerializeToString,
@@ -94,6 +99,13 @@ class LibraryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryEmbeddings(self, request, context):
+        """Gives the tracks that could not be embedded another chance: they are pending again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FindSimilar(self, request, context):
         """Returns the tracks whose embeddings are nearest to a track's.
 
@@ -129,6 +141,11 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     servicer.ScanLibrary,
                     request_deserializer=anagnorisis_dot_v1_dot_library__pb2.ScanLibraryRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_library__pb2.ScanLibraryResponse.SerializeToString,
+            ),
+            'RetryEmbeddings': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryEmbeddings,
+                    request_deserializer=anagnorisis_dot_v1_dot_library__pb2.RetryEmbeddingsRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_library__pb2.RetryEmbeddingsResponse.SerializeToString,
             ),
             'FindSimilar': grpc.unary_unary_rpc_method_handler(
                     servicer.FindSimilar,
@@ -223,6 +240,33 @@ class LibraryService:
             '/anagnorisis.v1.LibraryService/ScanLibrary',
             anagnorisis_dot_v1_dot_library__pb2.ScanLibraryRequest.SerializeToString,
             anagnorisis_dot_v1_dot_library__pb2.ScanLibraryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryEmbeddings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.LibraryService/RetryEmbeddings',
+            anagnorisis_dot_v1_dot_library__pb2.RetryEmbeddingsRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_library__pb2.RetryEmbeddingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

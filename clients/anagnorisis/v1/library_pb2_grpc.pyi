@@ -49,6 +49,8 @@ class LibraryServiceStub:
     `finished` set. Scans that run at the same time share one pass over the disk. When the caller
     leaves, the scan goes on.
     """
+    RetryEmbeddings: _grpc.UnaryUnaryMultiCallable[_library_pb2.RetryEmbeddingsRequest, _library_pb2.RetryEmbeddingsResponse]
+    """Gives the tracks that could not be embedded another chance: they are pending again."""
     FindSimilar: _grpc.UnaryUnaryMultiCallable[_library_pb2.FindSimilarRequest, _library_pb2.FindSimilarResponse]
     """Returns the tracks whose embeddings are nearest to a track's.
 
@@ -81,6 +83,8 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     `finished` set. Scans that run at the same time share one pass over the disk. When the caller
     leaves, the scan goes on.
     """
+    RetryEmbeddings: _aio.UnaryUnaryMultiCallable[_library_pb2.RetryEmbeddingsRequest, _library_pb2.RetryEmbeddingsResponse]  # type: ignore[assignment]
+    """Gives the tracks that could not be embedded another chance: they are pending again."""
     FindSimilar: _aio.UnaryUnaryMultiCallable[_library_pb2.FindSimilarRequest, _library_pb2.FindSimilarResponse]  # type: ignore[assignment]
     """Returns the tracks whose embeddings are nearest to a track's.
 
@@ -128,6 +132,14 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         `finished` set. Scans that run at the same time share one pass over the disk. When the caller
         leaves, the scan goes on.
         """
+
+    @_abc_1.abstractmethod
+    def RetryEmbeddings(
+        self,
+        request: _library_pb2.RetryEmbeddingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.RetryEmbeddingsResponse, _abc.Awaitable[_library_pb2.RetryEmbeddingsResponse]]:
+        """Gives the tracks that could not be embedded another chance: they are pending again."""
 
     @_abc_1.abstractmethod
     def FindSimilar(

@@ -278,6 +278,34 @@ class Influence(_message.Message):
 Global___Influence: _TypeAlias = Influence  # noqa: Y015
 
 @_typing.final
+class Evidence(_message.Message):
+    """A kind of evidence that a predicted rating rests on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """What it is: `sound`, `artist`, `album`, `folder`, `shelf` (the folder around that folder),
+    `genre` or `year`; there may be more.
+    """
+    share: _builtins.float
+    """Its share of the predicted rating, 0 to 1; the shares of all kinds add up to 1."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+
+@_typing.final
 class ExplainTrackResponse(_message.Message):
     """Answers ExplainTrack."""
 
@@ -286,6 +314,7 @@ class ExplainTrackResponse(_message.Message):
     TRACK_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
     INFLUENCES_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def track(self) -> _track_pb2.Track:
         """The track."""
@@ -300,20 +329,115 @@ class ExplainTrackResponse(_message.Message):
         there is no evaluator or no embedding.
         """
 
+    @_builtins.property
+    def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evidence]:
+        """What its predicted rating rests on, the largest share first. Empty while there is no evaluator
+        or no embedding, or where the evaluator cannot tell.
+        """
+
     def __init__(
         self,
         *,
         track: _track_pb2.Track | None = ...,
         explanation: Global___Explanation | None = ...,
         influences: _abc.Iterable[Global___Influence] | None = ...,
+        evidence: _abc.Iterable[Global___Evidence] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "track", b"track"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "influences", b"influences", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "explanation", b"explanation", "influences", b"influences", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainTrackResponse: _TypeAlias = ExplainTrackResponse  # noqa: Y015
+
+@_typing.final
+class SuggestTracksRequest(_message.Message):
+    """Asks for tracks to rate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many, 1 to 100; 0 means 10."""
+    seed: _builtins.int
+    """Makes the choice repeatable; absent means chance, which matters in large libraries only."""
+    queue: _builtins.bool
+    """Whether to put them at the end of the queue. Playback is not started."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        seed: _builtins.int | None = ...,
+        queue: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "count", b"count", "queue", b"queue", "seed", b"seed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
+
+Global___SuggestTracksRequest: _TypeAlias = SuggestTracksRequest  # noqa: Y015
+
+@_typing.final
+class Suggestion(_message.Message):
+    """A track whose rating would teach much."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    SONG_ID_FIELD_NUMBER: _builtins.int
+    song_id: _builtins.int
+    """MPD's id of its queue entry, 0 or above; absent when it was not to be queued, or MPD does not
+    know the file.
+    """
+    @_builtins.property
+    def track(self) -> _track_pb2.Track:
+        """The track."""
+
+    def __init__(
+        self,
+        *,
+        track: _track_pb2.Track | None = ...,
+        song_id: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_song_id", b"_song_id", "song_id", b"song_id", "track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_song_id", b"_song_id", "song_id", b"song_id", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__song_id: _TypeAlias = _typing.Literal["song_id"]  # noqa: Y015
+    _WhichOneofArgType__song_id: _TypeAlias = _typing.Literal["_song_id", b"_song_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__song_id) -> _WhichOneofReturnType__song_id | None: ...
+
+Global___Suggestion: _TypeAlias = Suggestion  # noqa: Y015
+
+@_typing.final
+class SuggestTracksResponse(_message.Message):
+    """Answers SuggestTracks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUGGESTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def suggestions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Suggestion]:
+        """The tracks, the one that would teach the most first; fewer than asked for in a small library."""
+
+    def __init__(
+        self,
+        *,
+        suggestions: _abc.Iterable[Global___Suggestion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suggestions", b"suggestions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuggestTracksResponse: _TypeAlias = SuggestTracksResponse  # noqa: Y015
 
 @_typing.final
 class SetPickingRequest(_message.Message):

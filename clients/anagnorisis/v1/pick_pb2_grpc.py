@@ -45,6 +45,11 @@ class PickServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_pick__pb2.ExplainTrackRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.ExplainTrackResponse.FromString,
                 _registered_method=True)
+        self.SuggestTracks = channel.unary_unary(
+                '/anagnorisis.v1.PickService/SuggestTracks',
+                request_serializer=anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksResponse.FromString,
+                _registered_method=True)
         self.SetPicking = channel.unary_unary(
                 '/anagnorisis.v1.PickService/SetPicking',
                 request_serializer=anagnorisis_dot_v1_dot_pick__pb2.SetPickingRequest.SerializeToString,
@@ -75,6 +80,17 @@ class PickServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SuggestTracks(self, request, context):
+        """Returns the unrated tracks whose ratings would teach the most. On request they are put at the
+        end of the queue as the listener's own, which the daemon never moves or removes.
+
+        INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
+        UNAVAILABLE: they are to be queued, and MPD is away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetPicking(self, request, context):
         """Switches picking on or off; the switch survives a restart. What is queued already stays.
         """
@@ -94,6 +110,11 @@ def add_PickServiceServicer_to_server(servicer, server):
                     servicer.ExplainTrack,
                     request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.ExplainTrackRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_pick__pb2.ExplainTrackResponse.SerializeToString,
+            ),
+            'SuggestTracks': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuggestTracks,
+                    request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksResponse.SerializeToString,
             ),
             'SetPicking': grpc.unary_unary_rpc_method_handler(
                     servicer.SetPicking,
@@ -156,6 +177,33 @@ class PickService:
             '/anagnorisis.v1.PickService/ExplainTrack',
             anagnorisis_dot_v1_dot_pick__pb2.ExplainTrackRequest.SerializeToString,
             anagnorisis_dot_v1_dot_pick__pb2.ExplainTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuggestTracks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.PickService/SuggestTracks',
+            anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,13 @@ class PickServiceStub:
     INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays, or
     the track is missing and cannot be picked. UNAVAILABLE: MPD has to be asked, and is away.
     """
+    SuggestTracks: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SuggestTracksRequest, _pick_pb2.SuggestTracksResponse]
+    """Returns the unrated tracks whose ratings would teach the most. On request they are put at the
+    end of the queue as the listener's own, which the daemon never moves or removes.
+
+    INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
+    UNAVAILABLE: they are to be queued, and MPD is away.
+    """
     SetPicking: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]
     """Switches picking on or off; the switch survives a restart. What is queued already stays."""
 
@@ -62,6 +69,13 @@ class PickServiceAsyncStub(PickServiceStub):
 
     INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays, or
     the track is missing and cannot be picked. UNAVAILABLE: MPD has to be asked, and is away.
+    """
+    SuggestTracks: _aio.UnaryUnaryMultiCallable[_pick_pb2.SuggestTracksRequest, _pick_pb2.SuggestTracksResponse]  # type: ignore[assignment]
+    """Returns the unrated tracks whose ratings would teach the most. On request they are put at the
+    end of the queue as the listener's own, which the daemon never moves or removes.
+
+    INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
+    UNAVAILABLE: they are to be queued, and MPD is away.
     """
     SetPicking: _aio.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]  # type: ignore[assignment]
     """Switches picking on or off; the switch survives a restart. What is queued already stays."""
@@ -90,6 +104,19 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays, or
         the track is missing and cannot be picked. UNAVAILABLE: MPD has to be asked, and is away.
+        """
+
+    @_abc_1.abstractmethod
+    def SuggestTracks(
+        self,
+        request: _pick_pb2.SuggestTracksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pick_pb2.SuggestTracksResponse, _abc.Awaitable[_pick_pb2.SuggestTracksResponse]]:
+        """Returns the unrated tracks whose ratings would teach the most. On request they are put at the
+        end of the queue as the listener's own, which the daemon never moves or removes.
+
+        INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
+        UNAVAILABLE: they are to be queued, and MPD is away.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,37 @@
+"""Requests: what the listener asked to have queued."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from anagnorisisd.domain.player import SongId
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import PlayerRefused
+from anagnorisisd.ports.player import Player
+from anagnorisisd.ports.stores import LibraryStore
+
+log = logging.getLogger(__name__)
+
+
+class Requests:
+    """Puts tracks at the end of the queue; they are the listener's entries, not ours."""
+
+    def __init__(self, library: LibraryStore, player: Player) -> None:
+        self._library = library
+        self._player = player
+
+    async def queue(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, SongId]:
+        """Return the new entry of each track, in order, without those the player does not know.
+
+        Raises:
+            PlayerUnavailable: the player is away; what was queued before that stays.
+        """
+        uris = await self._library.uris(track_ids)
+        queued = {}
+        for track_id in track_ids:
+            if track_id not in uris:  # its file is missing
+                continue
+            try:
+                queued[track_id] = await self._player.enqueue(uris[track_id])
+            except PlayerRefused as error:
+                log.info("%s was not queued: %s", uris[track_id], error)
+        return queued

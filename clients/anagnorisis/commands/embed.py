@@ -1,0 +1,77 @@
+"""`embed`: how far embedding is, and another chance for what failed."""
+
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+
+from anagnorisis import text
+from anagnorisis.connection import SECONDS_TO_ANSWER, connected
+from anagnorisis.output import show_json
+from anagnorisis.paging import collected
+from anagnorisis.v1 import library_pb2 as messages
+from anagnorisis.v1.daemon_pb2 import EmbeddingStatus, GetStatusRequest
+from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
+from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
+from anagnorisis.v1.track_pb2 import Track
+
+
+def embed(arguments: Namespace) -> None:
+    """Show how far embedding is, or try again what failed."""
+    if arguments.retry:
+        _retry(arguments)
+    else:
+        _show(arguments)
+
+
+def _retry(arguments: Namespace) -> None:
+    with connected(arguments) as channel:
+        answer = LibraryServiceStub(channel).RetryEmbeddings(
+            messages.RetryEmbeddingsRequest(), timeout=SECONDS_TO_ANSWER
+        )
+    if arguments.json:
+        show_json(answer)
+    elif answer.count:
+        print(f"{text.counted(answer.count, 'track')} tried again; see `anagnorisis embed`")
+    else:
+        print("no track has failed")
+
+
+def _show(arguments: Namespace) -> None:
+    with connected(arguments) as channel:
+        request = GetStatusRequest()
+        embedding = (
+            DaemonServiceStub(channel).GetStatus(request, timeout=SECONDS_TO_ANSWER).embedding
+        )
+        if arguments.json:
+            show_json(embedding)
+            return
+        failed = collected(
+            LibraryServiceStub(channel).ListTracks,
+            messages.ListTracksRequest(filter=messages.TRACK_FILTER_FAILED),
+            "tracks",
+            arguments.limit,
+        )
+    for label, value in _standing(embedding):
+        print(f"{label:<10} {text.printable(value)}")
+    for line in _failures(failed, embedding.failed):
+        print(text.printable(line))
+
+
+def _standing(embedding: EmbeddingStatus) -> Iterator[tuple[str, str]]:
+    yield "embedder", f"{embedding.embedder.name} {embedding.embedder.version}"
+    yield "pending", str(embedding.pending)
+    yield "done", str(embedding.done)
+    yield "failed", str(embedding.failed)
+    if embedding.HasField("tracks_per_second"):
+        yield "speed", f"{embedding.tracks_per_second:.1f} tracks per second"
+    if embedding.pending and embedding.HasField("seconds_left"):
+        yield "time left", text.clock(embedding.seconds_left)
+
+
+def _failures(failed: Iterable[Track], count: int) -> Iterator[str]:
+    shown = 0
+    for shown, track in enumerate(failed, start=1):  # noqa: B007 - how many is wanted after it
+        yield f"  {track.uri}: {track.failure}"
+    if count > shown:
+        yield f"  and {count - shown} more; see `anagnorisis tracks --state failed -n {count}`"
+    if shown:
+        yield "try them again with `anagnorisis embed --retry`"
