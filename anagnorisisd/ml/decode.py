@@ -16,14 +16,12 @@ be gigabytes; the limit of the worker's memory ends that.
 
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from itertools import groupby
 from typing import Any
 
 import av
 import av.error
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from anagnorisisd.errors import EmbeddingFailed
 from anagnorisisd.ml.arrays import Samples
@@ -48,8 +46,8 @@ CONTAINERS = (
 OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
 """A playlist that poses as music must not make FFmpeg read other files or the network."""
 
-Piece = tuple[int, NDArray[Any]]
-"""A sample rate in hertz, and samples as they were coded: `[channels, n]`, of any type."""
+Piece = tuple[int, Samples]
+"""A sample rate in hertz and mono samples at that rate."""
 
 
 def read_windows(path: str, *, rate: int, seconds: float, count: int) -> Samples:
@@ -127,19 +125,40 @@ def _read(container: Any, start: float, seconds: float) -> list[Piece]:
     stream = container.streams.audio[0]
     offset = (stream.start_time or 0) * float(stream.time_base)
     _seek(container, stream, max(0.0, start - PREROLL_SECONDS) + offset)
-    pieces: list[Piece] = []
-    missing = seconds + 0.01  # what the resampler wants beyond the end
+    # FFmpeg puts the frames together: thousands of small arrays would cost as much as decoding.
+    queues: list[Any] = []
+    early, missing = 0, seconds + 0.01  # a little more, which the resampler wants
     for frame in _frames(container, stream):
-        samples = _samples(frame)
-        if not pieces and frame.pts is not None:
-            at = float(frame.pts * frame.time_base) - offset
-            samples = samples[:, max(0, round((start - at) * frame.sample_rate)) :]
-        if samples.size:
-            pieces.append((frame.sample_rate, samples))
-            missing -= samples.shape[1] / frame.sample_rate
+        if not queues:
+            early = _early(frame, start + offset)
+            if early >= frame.samples:
+                continue
+            missing += early / frame.sample_rate
+        missing -= frame.samples / frame.sample_rate
+        _put(queues, frame)
         if missing <= 0:
             break
-    return pieces
+    pieces = [_piece(queue.read()) for queue in queues]
+    return [(rate, mono[early:] if not at else mono) for at, (rate, mono) in enumerate(pieces)]
+
+
+def _early(frame: Any, start: float) -> int:
+    """Return how many samples of the frame lie before `start`, in the stream's own time."""
+    if frame.pts is None:
+        return 0
+    ahead = start - float(frame.pts * frame.time_base)
+    return max(0, round(ahead * int(frame.sample_rate)))
+
+
+def _put(queues: list[Any], frame: Any) -> None:
+    """Append a frame to the last queue, or to a new one: a chained file may change what it is."""
+    frame.pts = None  # after a seek or a damaged packet they need not follow each other
+    if queues:
+        with suppress(ValueError):  # of another rate, layout or type
+            queues[-1].write(frame)
+            return
+    queues.append(av.AudioFifo())
+    queues[-1].write(frame)
 
 
 def _seek(container: Any, stream: Any, seconds: float) -> None:
@@ -167,36 +186,27 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
         return  # cut off, or damaged beyond here: what came before is used
 
 
-def _samples(frame: Any) -> NDArray[Any]:
-    samples: NDArray[Any] = frame.to_ndarray()
+def _piece(frame: Any) -> Piece:
+    """Return the mean of a frame's channels, as samples within -1 and 1."""
+    samples = frame.to_ndarray()
+    channels = frame.layout.nb_channels
+    share = np.full(channels, 1 / channels, np.float32)
     if frame.format.is_planar:
-        return samples
-    return samples.reshape(-1, frame.layout.nb_channels).T
-
-
-def _resampled(pieces: list[Piece], rate: int) -> Samples:
-    """Return the pieces in one mono array at `rate`; a chained file may change what it is."""
-    parts = [
-        soxr.resample(_mono(np.concatenate([samples for _, samples in run], axis=1)), kind[0], rate)
-        for kind, run in groupby(pieces, key=_kind)
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-
-def _kind(piece: Piece) -> tuple[int, Any, int]:
-    own_rate, samples = piece
-    return own_rate, samples.dtype, len(samples)
-
-
-def _mono(samples: NDArray[Any]) -> Samples:
-    """Return the mean of the channels as samples within -1 and 1."""
-    mono: Samples = samples.mean(axis=0, dtype=np.float32)
+        mono: Samples = share @ samples.astype(np.float32)
+    else:
+        mono = samples.astype(np.float32).reshape(-1, channels) @ share
     if samples.dtype == np.uint8:
         mono = (mono - np.float32(128)) / np.float32(128)
     elif samples.dtype.kind == "i":
         mono /= np.float32(2.0 ** (8 * samples.dtype.itemsize - 1))
     np.nan_to_num(mono, copy=False, posinf=0.0, neginf=0.0)
-    return mono.clip(-1.0, 1.0)
+    return frame.sample_rate, mono.clip(-1.0, 1.0)
+
+
+def _resampled(pieces: list[Piece], rate: int) -> Samples:
+    """Return the pieces in one array at `rate`."""
+    parts = [soxr.resample(mono, own_rate, rate) for own_rate, mono in pieces]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 def _audible(windows: Samples) -> Samples:
