@@ -14,6 +14,7 @@ run: setup ## Set up and run in the foreground; MUSIC=/path/to/music chooses the
 
 test: check ## Check everything, tests against a real MPD included
 	@.venv/bin/python -m tools.system_packages mpd mpc
+	@.venv/bin/python -m tools.node_packages
 	.venv/bin/pytest -n 2
 
 check: setup ## Check format, lint and types only

@@ -12,7 +12,7 @@ BUF = ROOT / "clients" / "node" / "node_modules" / ".bin" / "buf"
 def buf(*words: str) -> str:
     """Run Buf over the contract and return its complaints."""
     if not BUF.exists():
-        pytest.skip("buf is not installed; run npm install in clients/node")
+        pytest.skip("buf is not installed; run npm ci in clients/node")
     done = subprocess.run([BUF, *words], cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 

@@ -18,7 +18,7 @@ CLIENT = Path(__file__).parents[2] / "clients" / "node"
 
 @pytest.fixture(scope="module")
 def node() -> None:
-    """Skip where Node or the example's two packages are not installed (`npm install`)."""
+    """Skip where Node or the example's two packages are not installed (`npm ci`)."""
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
     found = subprocess.run(
@@ -28,7 +28,7 @@ def node() -> None:
         check=False,
     )
     if found.returncode:
-        pytest.skip(f"the packages of the example are not installed; run npm install in {CLIENT}")
+        pytest.skip(f"the packages of the example are not installed; run npm ci in {CLIENT}")
 
 
 @pytest.fixture

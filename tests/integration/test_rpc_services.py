@@ -210,6 +210,10 @@ class TestPicks:
         assert answer.track.uri == "a.ogg"
         assert (answer.explanation.rank, answer.explanation.candidates) == (1, 2)
         assert [influence.track.uri for influence in answer.influences] == ["b.ogg"]
+        assert [(each.kind, each.share) for each in answer.evidence] == [
+            ("sound", 0.75),
+            ("artist", 0.25),
+        ]
 
     async def test_a_missing_track_cannot_be_explained(self, house: House, line: Line) -> None:
         await add_tracks(house.stores, "a.ogg")
