@@ -13,13 +13,18 @@
 The first row that a file has counts. A byte of 0 in POPM means that nobody rated the file.
 """
 
+# mypy: disable-error-code="no-untyped-call"
+
 import asyncio
 import math
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import mutagen
+from mutagen.apev2 import APEv2
+from mutagen.mp3 import MP3
 
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
 from anagnorisisd.domain.track import Uri
@@ -47,25 +52,35 @@ def read(path: Path) -> float | None:
     except Exception:  # Tags may be damaged in ways mutagen has no error for.
         return None
     tags = file.tags if file is not None else None
+    if not tags and isinstance(file, MP3):
+        tags = _at_the_end(path)
     if not tags:
         return None
     found = (value for value in _ratings(tags) if value is not None)
     return next((value for value in found if LOWEST <= value <= HIGHEST), None)
 
 
+def _at_the_end(path: Path) -> Any:
+    """Return the APEv2 tag of an MP3 file that has no other."""
+    try:
+        return APEv2(path)
+    except Exception:  # as above
+        return None
+
+
 def _ratings(tags: Any) -> Iterator[float | None]:
     """Yield what each row of the table gives, in its order."""
     texts = _texts(tags)
-    yield _scaled(texts.get("fmps_rating"), 10.0)
+    yield scaled(texts.get("fmps_rating"), 10)
     for name, text in texts.items():
         if name.startswith("rating:"):
-            yield _scaled(text, 10.0)
+            yield scaled(text, 10)
     for frame in getattr(tags, "getall", lambda _: ())("POPM"):
         yield _popularimeter(frame)
-    stars = _scaled(texts.get("rating"), 1.0)
+    stars = scaled(texts.get("rating"), 1)
     if stars is not None:
         yield stars * 2 if stars <= 5 else stars / 10
-    yield _scaled(texts.get("rate"), 0.1)
+    yield scaled(texts.get("rate"), Decimal("0.1"))
 
 
 def _texts(tags: Any) -> dict[str, str]:
@@ -84,10 +99,12 @@ def _text(value: Any) -> str:
     return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
 
 
-def _scaled(text: str | None, factor: float) -> float | None:
+def scaled(text: str | None, factor: Decimal | int) -> float | None:
+    """Return the number in `text` times `factor`; `None` where there is none."""
     try:
-        value = float(text or "") * factor
-    except ValueError:
+        # Decimal: 0.73 is 7.3 then, and not 7.300000000000001.
+        value = float(Decimal(text or "") * factor)
+    except ArithmeticError:
         return None
     return value if math.isfinite(value) else None
 

@@ -126,6 +126,7 @@ class Ratings(Section):
     read_like: bool = False
     write_predicted: bool = False
     write_plays: bool = False
+    write_file_tags: bool = False
     channel: str = "anagnorisis"
 
 

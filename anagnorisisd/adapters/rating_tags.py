@@ -1,0 +1,110 @@
+"""Writing ratings into file tags: `FMPS_Rating`, 0 to 1, and nothing else of the file.
+
+The file is copied, the copy is tagged, and takes the file's place only when it holds the very
+same audio; whoever plays or reads the file meanwhile goes on with the old one. Mode, owner and
+extended attributes stay; the time of modification is new, for backups and MPD go by it.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from anagnorisisd.adapters import file_ratings, fmps
+from anagnorisisd.adapters.audio_hash import Kind, identify
+from anagnorisisd.adapters.reasons import reason_of
+from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.errors import MediaError
+
+
+class FileTags:
+    """`RatingTags` by mutagen."""
+
+    def __init__(self, path: Callable[[Uri], Path]) -> None:
+        self._path = path
+
+    async def write(self, uri: Uri, track_id: TrackId, rating: float | None) -> bool:
+        """Make the file at `uri` say `rating`; return whether that took a change."""
+        return await asyncio.to_thread(write, self._path(uri), track_id, rating)
+
+
+def write(path: Path, track_id: TrackId, rating: float | None) -> bool:
+    """Make the file of a track say `rating`, `None` for none; return whether it was changed.
+
+    A rating in another program's dialect counts as said; only our own is ever taken away.
+
+    Raises:
+        MediaError: the file does not hold that track, cannot be written, or knows no tags.
+    """
+    try:
+        # A link stays one: what it leads to is replaced.
+        return _write(path.resolve(strict=True), track_id, rating)
+    except OSError as error:
+        raise MediaError(_reason(error)) from error
+
+
+def _write(path: Path, track_id: TrackId, rating: float | None) -> bool:
+    if rating is not None and file_ratings.read(path) == rating:
+        return False
+    before = path.stat()
+    kind, found = _identity(path)
+    if found != track_id:
+        raise MediaError("it holds other audio than the track that was rated")
+    with _copy(path, before) as copy:
+        if not _tag(copy, kind, rating):
+            return False
+        if _identity(copy) != (kind, track_id):
+            raise MediaError("its audio would have changed; it was left as it is")
+        _to_disk(copy)
+        now = path.stat()
+        if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise MediaError("another program wrote to it meanwhile")
+        copy.replace(path)
+    _to_disk(path.parent)
+    return True
+
+
+def _identity(path: Path) -> tuple[Kind, TrackId]:
+    with path.open("rb") as file:
+        return identify(file)
+
+
+@contextmanager
+def _copy(path: Path, status: os.stat_result) -> Iterator[Path]:
+    """Lend a copy beside a file that may take its place; else it is removed."""
+    # A leading dot hides it from scans, from the watcher and from MPD.
+    descriptor, name = tempfile.mkstemp(prefix=".anagnorisis-", dir=path.parent)
+    copy = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as target, path.open("rb") as source:
+            shutil.copyfileobj(source, target, 1 << 20)
+        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(copy, status.st_uid, status.st_gid)
+        shutil.copystat(path, copy)
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _tag(copy: Path, kind: Kind, rating: float | None) -> bool:
+    try:
+        return fmps.put(copy, kind, rating)
+    except (MediaError, OSError):
+        raise
+    except Exception as error:  # mutagen lets more than MutagenError through on damaged files
+        raise MediaError(f"its tags cannot be written: {error}") from error
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: OSError) -> str:
+    return reason_of(error).replace("cannot be read", "cannot be written")

@@ -1,0 +1,155 @@
+"""Ratings written into files: every digit, every format, and not one byte of audio changed."""
+
+# mypy: disable-error-code="no-untyped-call"
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mutagen.apev2 import APEv2
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3, POPM, TIT2
+
+from anagnorisisd.adapters import file_ratings, fmps, rating_tags
+from anagnorisisd.adapters.audio_hash import identify
+from anagnorisisd.adapters.tags import read_tags
+from anagnorisisd.domain.track import Tags, TrackId
+from anagnorisisd.errors import MediaError
+from tests.support.media import FORMATS, retag, untag, write_song
+
+TAGGED = sorted({*FORMATS} - {"aac"})
+
+
+def identity(path: Path) -> TrackId:
+    with path.open("rb") as file:
+        return identify(file)[1]
+
+
+def tags_of(path: Path) -> Tags:
+    with path.open("rb") as file:
+        return read_tags(file, identify(file)[0])[0]
+
+
+@pytest.mark.parametrize("tagged", [True, False], ids=["tagged", "untagged"])
+@pytest.mark.parametrize("extension", TAGGED)
+def test_rating_is_written_changed_and_taken_away(
+    extension: str, tagged: bool, tmp_path: Path
+) -> None:
+    song = write_song(tmp_path / f"song.{extension}")
+    if tagged:
+        retag(song, "Täglich ☂", cover=True)
+    track_id, tags = identity(song), tags_of(song)
+
+    for rating in (7.3, 0.0, 10.0, None):
+        assert rating_tags.write(song, track_id, rating)
+        assert file_ratings.read(song) == rating
+        assert (identity(song), tags_of(song)) == (track_id, tags)
+    assert [path.name for path in tmp_path.iterdir()] == [song.name]
+
+
+@given(st.floats(min_value=0, max_value=10))
+def test_no_digit_is_lost(rating: float) -> None:
+    assert file_ratings.scaled(fmps.text_of(rating), fmps.PARTS) == rating
+
+
+def test_file_that_says_so_already_is_left_alone(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    tags = ID3()
+    tags.add(POPM(email="no@email", rating=196, count=0))
+    tags.save(song)
+    before = song.stat()
+
+    assert not rating_tags.write(song, identity(song), 8.0)
+    assert not rating_tags.write(song, identity(song), None)
+
+    assert song.stat().st_mtime_ns == before.st_mtime_ns
+    assert file_ratings.read(song) == 8.0
+
+
+def test_mode_and_link_stay_and_time_is_new(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "real" / "song.flac")
+    song.chmod(0o640)
+    link = tmp_path / "link.flac"
+    link.symlink_to(song)
+    before = song.stat()
+
+    rating_tags.write(link, identity(song), 8)
+
+    after = song.stat()
+    assert link.is_symlink()
+    assert stat.S_IMODE(after.st_mode) == 0o640
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    assert after.st_mtime_ns > before.st_mtime_ns
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_owner_stays(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.ogg")
+    os.chown(song, 1234, 4321)
+
+    rating_tags.write(song, identity(song), 8)
+
+    assert (song.stat().st_uid, song.stat().st_gid) == (1234, 4321)
+
+
+def test_tags_at_the_end_alone_stay_the_only_ones(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    untag(song)
+    tags = APEv2()
+    tags["Title"] = "At the end"
+    tags.save(song)
+
+    rating_tags.write(song, identity(song), 6.5)
+
+    assert file_ratings.read(song) == 6.5
+    assert tags_of(song).title == "At the end"
+
+
+def test_version_of_the_tags_stays(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    tags = ID3()
+    tags.add(TIT2(encoding=1, text=["Old"]))
+    tags.save(song, v2_version=3)
+
+    rating_tags.write(song, identity(song), 6.5)
+
+    assert ID3(song).version == (2, 3, 0)
+
+
+def test_format_without_tags_is_said(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.aac")
+    with pytest.raises(MediaError, match="aac has no tags"):
+        rating_tags.write(song, identity(song), 8)
+
+
+def test_other_audio_is_never_touched(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.flac", seed=1)
+    before = song.read_bytes()
+    with pytest.raises(MediaError, match="holds other audio"):
+        rating_tags.write(song, TrackId("0" * 32), 8)
+    assert song.read_bytes() == before
+
+
+def test_tagger_that_harms_the_audio_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = write_song(tmp_path / "song.flac")
+    track_id, before = identity(song), song.read_bytes()
+
+    def harm(self: FLAC) -> None:
+        path = Path(str(self.filename))
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+    monkeypatch.setattr(FLAC, "save", harm)
+    with pytest.raises(MediaError, match="audio would have changed"):
+        rating_tags.write(song, track_id, 8)
+    assert song.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [song.name]
+
+
+def test_gone_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="not there"):
+        rating_tags.write(tmp_path / "gone.flac", TrackId("0" * 32), 8)
