@@ -42,22 +42,22 @@ from anagnorisisd.rpc.server import RpcServer, Servicers
 from anagnorisisd.rpc.standing import Standing
 from anagnorisisd.rpc.watching import Watching
 from anagnorisisd.services.attending import Attending
-from anagnorisisd.services.channel import Channel
 from anagnorisisd.services.embedding import Embedding
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.foreign import Foreign
-from anagnorisisd.services.library import Library
+from anagnorisisd.services.library.library import Library
 from anagnorisisd.services.listening import Listening
-from anagnorisisd.services.mirroring import Mirroring
-from anagnorisisd.services.queueing import Queueing
-from anagnorisisd.services.ratings import Ratings
-from anagnorisisd.services.reporting import Reporting
-from anagnorisisd.services.requests import Requests
-from anagnorisisd.services.similar import Similar
-from anagnorisisd.services.tagging import Tagging
-from anagnorisisd.services.targets import Targets
-from anagnorisisd.services.training import Training
-from anagnorisisd.services.transfer import Transfer
+from anagnorisisd.services.picking.queueing import Queueing
+from anagnorisisd.services.picking.requests import Requests
+from anagnorisisd.services.ratings.channel import Channel
+from anagnorisisd.services.ratings.foreign import Foreign
+from anagnorisisd.services.ratings.mirroring import Mirroring
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.ratings.tagging import Tagging
+from anagnorisisd.services.ratings.targets import Targets
+from anagnorisisd.services.ratings.transfer import Transfer
+from anagnorisisd.services.taste.reporting import Reporting
+from anagnorisisd.services.taste.similar import Similar
+from anagnorisisd.services.taste.training import Training
 
 READER_IDLE_SECONDS = 5.0
 READER_MEMORY_BYTES = 512 << 20

@@ -10,9 +10,9 @@ from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Player
 from anagnorisisd.ports.stores import LibraryStore
 from anagnorisisd.services.embedding import Embedding
-from anagnorisisd.services.library import Library
-from anagnorisisd.services.queueing import Queueing
-from anagnorisisd.services.training import Training
+from anagnorisisd.services.library.library import Library
+from anagnorisisd.services.picking.queueing import Queueing
+from anagnorisisd.services.taste.training import Training
 
 SHOW_EVERY_SECONDS = 1.0
 

@@ -8,7 +8,7 @@ from anagnorisisd.domain.track import Track, TrackId, Uri
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.ports.stores import LibraryStore
 from anagnorisisd.rpc import reading
-from anagnorisisd.services.targets import Targets
+from anagnorisisd.services.ratings.targets import Targets
 
 
 class Tracks:

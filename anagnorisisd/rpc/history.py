@@ -13,8 +13,8 @@ from anagnorisisd.domain.transfer import Entry, GivenRating, JudgedPlay, Outcome
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.rpc import events, reading, translate
 from anagnorisisd.rpc.settled import settled
-from anagnorisisd.services.foreign import Foreign
-from anagnorisisd.services.transfer import Transfer
+from anagnorisisd.services.ratings.foreign import Foreign
+from anagnorisisd.services.ratings.transfer import Transfer
 
 Context = ServicerContext[Any, Any]
 

@@ -14,7 +14,7 @@ from anagnorisisd.rpc import paging, reading, translate
 from anagnorisisd.rpc.finding import Tracks
 from anagnorisisd.rpc.roles import Embeddings, Scanner
 from anagnorisisd.rpc.settled import settled
-from anagnorisisd.services.similar import Similar
+from anagnorisisd.services.taste.similar import Similar
 
 Context = ServicerContext[Any, Any]
 

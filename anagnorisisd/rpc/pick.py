@@ -12,7 +12,7 @@ from anagnorisisd.rpc import reading, translate
 from anagnorisisd.rpc.finding import Tracks
 from anagnorisisd.rpc.roles import Curious, Picker
 from anagnorisisd.rpc.settled import settled
-from anagnorisisd.services.requests import Requests
+from anagnorisisd.services.picking.requests import Requests
 
 Context = ServicerContext[Any, Any]
 

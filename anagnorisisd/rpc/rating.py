@@ -15,7 +15,7 @@ from anagnorisisd.ports.stores import RatingStore
 from anagnorisisd.rpc import paging, reading, translate
 from anagnorisisd.rpc.finding import Tracks
 from anagnorisisd.rpc.settled import settled
-from anagnorisisd.services.ratings import Ratings
+from anagnorisisd.services.ratings.ratings import Ratings
 
 Context = ServicerContext[Any, Any]
 

@@ -7,11 +7,11 @@ from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluation import EvaluatorVersion, TrainingProgress, TrainingStatus
 from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.services.scan_progress import ScanProgress
+from anagnorisisd.services.library.scan_progress import ScanProgress
 
 
 class Scanner(Protocol):
-    """Scans; `services.library.Library` does."""
+    """Scans; `services.library.library.Library` does."""
 
     def scan(self) -> AsyncIterator[ScanProgress]:
         """Bring the library in line with the disk."""
@@ -36,7 +36,7 @@ class Embeddings(Protocol):
 
 
 class Picker(Protocol):
-    """Picks; `services.queueing.Queueing` does."""
+    """Picks; `services.picking.queueing.Queueing` does."""
 
     @property
     def enabled(self) -> bool:
@@ -69,7 +69,7 @@ class Copier(Protocol):
 
 
 class Trainer(Protocol):
-    """Trains; `services.training.Training` does."""
+    """Trains; `services.taste.training.Training` does."""
 
     def train(self) -> AsyncIterator[TrainingProgress]:
         """Train a new evaluator."""
@@ -85,7 +85,7 @@ class Trainer(Protocol):
 
 
 class Curious(Protocol):
-    """Knows what it knows; `services.curiosity.Curiosity` does."""
+    """Knows what it knows; `services.taste.curiosity.Curiosity` does."""
 
     async def influences(self, track_id: TrackId) -> Sequence[tuple[TrackId, float]]:
         """Return the rated tracks that shaped a predicted rating, with their shares."""
@@ -101,7 +101,7 @@ class Curious(Protocol):
 
 
 class Drawer(Protocol):
-    """Draws reports; `services.reporting.Reporting` does."""
+    """Draws reports; `services.taste.reporting.Reporting` does."""
 
     async def html(self) -> str:
         """Return a self-contained page."""

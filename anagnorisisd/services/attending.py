@@ -20,10 +20,10 @@ from anagnorisisd.domain.event import (
 from anagnorisisd.errors import AnagnorisisError
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Player
-from anagnorisisd.services.channel import Channel
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.listening import Listening
-from anagnorisisd.services.queueing import Queueing
+from anagnorisisd.services.picking.queueing import Queueing
+from anagnorisisd.services.ratings.channel import Channel
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ REASONS = (TrackRated, EvaluatorPromoted, PredictionsUpdated, LibraryChanged, Pi
 
 
 class Mirror(Protocol):
-    """Keeps ratings and the player's stickers alike; `services.mirroring.Mirroring` does."""
+    """Keeps ratings and the player's stickers alike, as `Mirroring` does."""
 
     def notice(self, changed: frozenset[str]) -> None:
         """Note what changed, without waiting."""

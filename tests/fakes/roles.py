@@ -25,7 +25,7 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.scan_progress import ScanProgress
+from anagnorisisd.services.library.scan_progress import ScanProgress
 
 METRICS = Metrics(
     error=1.2,

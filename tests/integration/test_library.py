@@ -20,8 +20,8 @@ from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.schema import Music
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.library import Library
-from anagnorisisd.services.scan_progress import ScanProgress
+from anagnorisisd.services.library.library import Library
+from anagnorisisd.services.library.scan_progress import ScanProgress
 from tests.fakes.clock import FakeClock
 from tests.support.folder import as_nobody
 from tests.support.media import FORMATS, encoded, retag, write_song

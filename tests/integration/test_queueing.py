@@ -9,7 +9,7 @@ from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.errors import PlayerUnavailable, PreconditionFailed
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.queueing import Queueing
+from anagnorisisd.services.picking.queueing import Queueing
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.support.library import add_tracks, scanned, track_id

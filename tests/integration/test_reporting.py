@@ -19,7 +19,7 @@ from anagnorisisd.domain.report import Material
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.ml.evaluator import tasks
 from anagnorisisd.ml.report import page
-from anagnorisisd.services.reporting import Reporting
+from anagnorisisd.services.taste.reporting import Reporting
 from tests.fakes.clock import FakeClock
 from tests.support.examples import two_kinds
 from tests.support.library import play, scanned, track_id

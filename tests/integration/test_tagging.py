@@ -14,10 +14,10 @@ from anagnorisisd.adapters.rating_tags import FileTags
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.foreign import Foreign
-from anagnorisisd.services.ratings import Ratings
-from anagnorisisd.services.tagging import PAUSE_SECONDS, Tagging
-from anagnorisisd.services.transfer import Transfer
+from anagnorisisd.services.ratings.foreign import Foreign
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.ratings.tagging import PAUSE_SECONDS, Tagging
+from anagnorisisd.services.ratings.transfer import Transfer
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.support.library import STAMP

@@ -32,8 +32,8 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import InvalidValue, PreconditionFailed, WorkerLost
 from anagnorisisd.ports.workers import Trying
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.ratings import Ratings
-from anagnorisisd.services.training import Training
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.taste.training import Training
 from tests.fakes.clock import FakeClock
 from tests.fakes.evaluator import InlineEvaluator
 from tests.fakes.scheduler import MinuteScheduler

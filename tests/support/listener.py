@@ -13,13 +13,13 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.play import Play
 from anagnorisisd.ports.player import Player
 from anagnorisisd.services.attending import Attending
-from anagnorisisd.services.channel import Channel
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.listening import Listening
-from anagnorisisd.services.mirroring import Mirroring
-from anagnorisisd.services.queueing import Queueing
-from anagnorisisd.services.ratings import Ratings
-from anagnorisisd.services.targets import Targets
+from anagnorisisd.services.picking.queueing import Queueing
+from anagnorisisd.services.ratings.channel import Channel
+from anagnorisisd.services.ratings.mirroring import Mirroring
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.ratings.targets import Targets
 from tests.support.library import scanned, track_id
 from tests.support.mpd import Mpd
 from tests.support.until import until

@@ -39,12 +39,12 @@ from anagnorisisd.rpc.server import RpcServer, Servicers
 from anagnorisisd.rpc.standing import Standing
 from anagnorisisd.rpc.watching import Watching
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.foreign import Foreign
-from anagnorisisd.services.ratings import Ratings
-from anagnorisisd.services.requests import Requests
-from anagnorisisd.services.similar import Similar
-from anagnorisisd.services.targets import Targets
-from anagnorisisd.services.transfer import Transfer
+from anagnorisisd.services.picking.requests import Requests
+from anagnorisisd.services.ratings.foreign import Foreign
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.ratings.targets import Targets
+from anagnorisisd.services.ratings.transfer import Transfer
+from anagnorisisd.services.taste.similar import Similar
 from tests.fakes.player import FakePlayer
 from tests.fakes.roles import (
     FakeCuriosity,

@@ -75,3 +75,13 @@ def test_internal_links_resolve(path: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
         if "://" not in link:
             assert (path.parent / link).exists(), link
+
+
+def test_the_modules_that_the_architecture_names_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+
+    named = set(re.findall(r"`([a-z_/]+/[a-z_/]+\.py)`", text))
+
+    assert named
+    for module in named:
+        assert (ROOT / "anagnorisisd" / module).exists() or (ROOT / module).exists(), module

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from anagnorisisd.domain.player import QueueEntry, SongId
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.services.uri_tracks import UriTracks
+from anagnorisisd.services.ratings.uri_tracks import UriTracks
 
 
 async def tracks_of(queue: Sequence[QueueEntry], tracks: UriTracks) -> Mapping[SongId, TrackId]:

@@ -8,9 +8,9 @@ from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import AnagnorisisError, PlayerRefused
 from anagnorisisd.ports.player import Player
-from anagnorisisd.services.queueing import Queueing
-from anagnorisisd.services.ratings import Ratings
-from anagnorisisd.services.targets import Targets
+from anagnorisisd.services.picking.queueing import Queueing
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.ratings.targets import Targets
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ where there is no rating; one that changes is the listener's newest word.
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.ports.player import Player
 from anagnorisisd.ports.stores import RatingStore, StickerStore
-from anagnorisisd.services.ratings import Ratings
-from anagnorisisd.services.uri_tracks import UriTracks
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.ratings.uri_tracks import UriTracks
 
 NAME = "like"
 RATINGS = {"0": 2.0, "2": 8.0}

@@ -20,7 +20,7 @@ from anagnorisisd.ports.stores import (
     QueueStore,
     RatingStore,
 )
-from anagnorisisd.services import sampling
+from anagnorisisd.services.taste import sampling
 
 PAGE = 1000
 DOTS = 3000

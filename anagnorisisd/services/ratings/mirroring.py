@@ -17,10 +17,10 @@ from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Player
 from anagnorisisd.ports.stores import LibraryStore, RatingStore, StickerStore
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.likes import Likes
-from anagnorisisd.services.notes import Notes
-from anagnorisisd.services.ratings import Ratings
-from anagnorisisd.services.uri_tracks import UriTracks
+from anagnorisisd.services.ratings.likes import Likes
+from anagnorisisd.services.ratings.notes import Notes
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.ratings.uri_tracks import UriTracks
 
 log = logging.getLogger(__name__)
 

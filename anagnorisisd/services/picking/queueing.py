@@ -27,10 +27,10 @@ from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Player
 from anagnorisisd.ports.stores import LibraryStore, PlayStore, QueueStore
 from anagnorisisd.services.events import Announcement, Events
-from anagnorisisd.services.own_entries import OwnEntries
-from anagnorisisd.services.pool import Pool
-from anagnorisisd.services.queue_tracks import tracks_of
-from anagnorisisd.services.uri_tracks import UriTracks
+from anagnorisisd.services.picking.own_entries import OwnEntries
+from anagnorisisd.services.picking.pool import Pool
+from anagnorisisd.services.picking.queue_tracks import tracks_of
+from anagnorisisd.services.ratings.uri_tracks import UriTracks
 
 log = logging.getLogger(__name__)
 

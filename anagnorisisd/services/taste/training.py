@@ -33,10 +33,10 @@ from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.scheduler import Scheduler
 from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore, RatingStore
 from anagnorisisd.ports.workers import Evaluator
-from anagnorisisd.services.curiosity import Curiosity
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.following import Followed
-from anagnorisisd.services.learning import Learning
+from anagnorisisd.services.taste.curiosity import Curiosity
+from anagnorisisd.services.taste.following import Followed
+from anagnorisisd.services.taste.learning import Learning
 
 log = logging.getLogger(__name__)
 

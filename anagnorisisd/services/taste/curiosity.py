@@ -10,7 +10,7 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore, RatingStore
 from anagnorisisd.ports.workers import Evaluator
-from anagnorisisd.services import sampling
+from anagnorisisd.services.taste import sampling
 
 INFLUENCES = 5
 CHOICE = 2000

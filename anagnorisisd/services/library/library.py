@@ -18,8 +18,8 @@ from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.library import WHOLE_FOLDER, Folder, Watcher
 from anagnorisisd.ports.stores import LibraryStore
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.intake import Intake
-from anagnorisisd.services.scan_progress import ScanProgress
+from anagnorisisd.services.library.intake import Intake
+from anagnorisisd.services.library.scan_progress import ScanProgress
 
 log = logging.getLogger(__name__)
 

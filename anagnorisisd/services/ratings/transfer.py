@@ -24,7 +24,7 @@ from anagnorisisd.domain.transfer import Entry, GivenRating, JudgedPlay, Outcome
 from anagnorisisd.errors import InvalidValue, UnknownTrack
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.stores import LibraryStore, PlayStore, RatingStore
-from anagnorisisd.services.ratings import Ratings
+from anagnorisisd.services.ratings.ratings import Ratings
 
 PAGE = 1000
 SAME_MOMENT_SECONDS = 0.001

@@ -9,7 +9,7 @@ from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.library import WHOLE_FOLDER, Differences, Folder
 from anagnorisisd.ports.stores import Absorbed, LibraryStore
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.scan_progress import ScanProgress
+from anagnorisisd.services.library.scan_progress import ScanProgress
 
 SETTLE_SECONDS = 2.0
 """A file that was written to more recently may still be in the making."""

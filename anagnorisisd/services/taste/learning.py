@@ -27,7 +27,7 @@ from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore
 from anagnorisisd.ports.workers import Evaluator
 from anagnorisisd.services.events import Events
-from anagnorisisd.services.scoring import Scoring
+from anagnorisisd.services.taste.scoring import Scoring
 
 log = logging.getLogger(__name__)
 

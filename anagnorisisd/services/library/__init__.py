@@ -1,0 +1,1 @@
+"""Keeping the stored library in line with the music folder."""

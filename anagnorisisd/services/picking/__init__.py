@@ -1,0 +1,1 @@
+"""Choosing picks and keeping them ahead in the queue."""

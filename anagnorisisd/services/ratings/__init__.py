@@ -1,0 +1,1 @@
+"""Every door through which ratings come in, and where they are mirrored."""

@@ -1,0 +1,1 @@
+"""Learning what the listener likes, and telling of it."""
