@@ -1,6 +1,9 @@
 # Everything a listener or a contributor types. `make` alone lists it.
 .PHONY: help setup run test check bench soak lock
 
+# Programs that single tests hold ours against: clients, a rude neighbour, shells, a browser.
+PEERS = ncmpcpp tmux mpd-sima zsh fish chromium
+
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -14,6 +17,7 @@ run: setup ## Set up and run in the foreground; MUSIC=/path/to/music chooses the
 
 test: check ## Check everything, tests against a real MPD included
 	@.venv/bin/python -m tools.system_packages mpd mpc
+	@.venv/bin/python -m tools.system_packages --if-possible $(PEERS)
 	@.venv/bin/python -m tools.node_packages
 	.venv/bin/pytest -n 2
 

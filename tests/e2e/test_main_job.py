@@ -166,6 +166,15 @@ def test_nothing_acknowledged_is_lost_when_it_is_killed(daemon: RunningDaemon) -
     assert [known[uri].rating for uri in uris] == [number / 2 for number in range(20)]
 
 
+def test_the_process_that_stays_is_light(daemon: RunningDaemon) -> None:
+    daemon.until(lambda: all_embedded(daemon))
+
+    mapped = Path(f"/proc/{daemon.process.pid}/maps").read_text()
+
+    for heavy in ("torch", "transformers", "librosa", "numba", "llvmlite", "openvino"):
+        assert heavy not in mapped
+
+
 def test_a_second_daemon_says_so_and_leaves(daemon: RunningDaemon, music: Path, mpd: Mpd) -> None:
     daemon.status()
 

@@ -91,6 +91,17 @@ def test_what_cannot_be_installed_is_said_with_a_remedy(
     assert "\n" not in str(raised.value)
 
 
+def test_what_is_only_wished_for_stops_nothing(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    programs(apt_get="exit 100")
+
+    system_packages.main(["--if-possible", "thing"])
+
+    assert "the tests that need it are skipped" in capsys.readouterr().out
+
+
 def find_python(programs: Programs, **scripts: str) -> "subprocess.CompletedProcess[str]":
     programs(**scripts)
     return subprocess.run(
