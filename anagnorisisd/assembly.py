@@ -94,178 +94,250 @@ async def assembled(
         stack.enter_context(state_lock.held(places.state))
         stores = await open_stores(places.state)
         stack.push_async_callback(stores.close)
-        clock = SystemClock()
-        events = Events(clock)
+        yield _Assembly(config, places, chooser, stores, stack).parts(screen)
 
-        readers = WorkerPool(
-            name="reading",
+
+class _Assembly:
+    """Makes the services over the open stores.
+
+    Long because the daemon has many parts, and flat: each method makes one of them.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        places: Places,
+        chooser: Chooser,
+        stores: Stores,
+        stack: AsyncExitStack,
+    ) -> None:
+        self._config = config
+        self._places = places
+        self._stores = stores
+        self._stack = stack
+        self._clock = SystemClock()
+        self._events = Events(self._clock)
+        self._library = self._make_library()
+        self._embedding = self._make_embedding(chooser)
+        self._training = self._make_training()
+        self._player = MpdPlayer(config.mpd, places.music, config.ratings.channel, self._clock)
+        self._ratings = Ratings(stores.ratings, self._events, self._clock)
+        self._targets = Targets(stores.library, self._player)
+        self._queueing = self._make_queueing()
+
+    def parts(self, screen: Screen | None) -> Parts:
+        """Return the assembled daemon."""
+        server = RpcServer(self._config.rpc, self._places.socket, self._servicers())
+        self._stack.push_async_callback(server.stop)
+        return Parts(
+            clock=self._clock,
+            stores=self._stores,
+            server=server,
+            lives=self._lives(screen),
+            superseded=self._embedding.superseded,
+        )
+
+    def _lives(self, screen: Screen | None) -> Mapping[str, Life]:
+        mirroring = self._make_mirroring()
+        lives = {
+            "library": self._library.run,
+            "embedding": self._embedding.run,
+            "training": self._training.run,
+            "attending to MPD": self._make_attending(mirroring).run,
+            "mirroring ratings": mirroring.run,
+        }
+        if self._config.ratings.write_file_tags:
+            lives["writing ratings into tags"] = self._make_tagging().run
+        if screen is not None:
+            lives["screen"] = self._make_feed(screen).run
+        return lives
+
+    def _pool(
+        self, name: str, *, size: int = 1, idle_seconds: float, memory_bytes: int | None = None
+    ) -> WorkerPool:
+        pool = WorkerPool(
+            name=name, size=size, idle_seconds=idle_seconds, memory_bytes=memory_bytes
+        )
+        self._stack.push_async_callback(pool.close)
+        return pool
+
+    def _make_library(self) -> Library:
+        readers = self._pool(
+            "reading",
             size=len(os.sched_getaffinity(0)),
             idle_seconds=READER_IDLE_SECONDS,
             memory_bytes=READER_MEMORY_BYTES,
         )
-        stack.push_async_callback(readers.close)
-        library = Library(
-            stores.library,
-            MusicFolder(places.music, config.music, readers),
-            make_watcher(places.music, config.music),
-            events=events,
-            clock=clock,
-            config=config.music,
+        return Library(
+            self._stores.library,
+            MusicFolder(self._places.music, self._config.music, readers),
+            make_watcher(self._places.music, self._config.music),
+            events=self._events,
+            clock=self._clock,
+            config=self._config.music,
         )
 
+    def _make_embedding(self, chooser: Chooser) -> Embedding:
+        config = self._config.embedding
         embedder = WorkerEmbedder(
             chooser.recipe(),
-            idle_seconds=config.embedding.idle_minutes * 60,
-            timeout_seconds=config.embedding.track_timeout_seconds,
+            idle_seconds=config.idle_minutes * 60,
+            timeout_seconds=config.track_timeout_seconds,
         )
-        stack.push_async_callback(embedder.close)
-        stamp = embedder.stamp
-        embedding = Embedding(
-            stores.embeddings,
+        self._stack.push_async_callback(embedder.close)
+        return Embedding(
+            self._stores.embeddings,
             embedder,
-            library.path,
+            self._library.path,
             preference=chooser,
-            events=events,
-            clock=clock,
-            on_hold=on_battery if config.embedding.pause_on_battery else never,
+            events=self._events,
+            clock=self._clock,
+            on_hold=on_battery if config.pause_on_battery else never,
         )
 
-        pupil = WorkerPool(name="evaluator", size=1, idle_seconds=EVALUATOR_IDLE_SECONDS)
-        stack.push_async_callback(pupil.close)
-        training = Training(
-            ratings=stores.ratings,
-            embeddings=stores.embeddings,
-            evaluators=stores.evaluators,
-            evaluator=WorkerEvaluator(pupil),
+    def _make_training(self) -> Training:
+        return Training(
+            ratings=self._stores.ratings,
+            embeddings=self._stores.embeddings,
+            evaluators=self._stores.evaluators,
+            evaluator=WorkerEvaluator(self._pool("evaluator", idle_seconds=EVALUATOR_IDLE_SECONDS)),
             scheduler=ApScheduler(),
-            events=events,
-            clock=clock,
-            config=config.training,
-            stamp=stamp,
+            events=self._events,
+            clock=self._clock,
+            config=self._config.training,
+            stamp=self._embedding.stamp,
         )
 
-        drawers = WorkerPool(name="report", size=1, idle_seconds=DRAWER_IDLE_SECONDS)
-        stack.push_async_callback(drawers.close)
-        reporting = Reporting(
-            library=stores.library,
-            ratings=stores.ratings,
-            plays=stores.plays,
-            embeddings=stores.embeddings,
-            evaluators=stores.evaluators,
-            queue=stores.queue,
-            reporter=WorkerReporter(drawers),
-            clock=clock,
-            stamp=stamp,
+    def _make_reporting(self) -> Reporting:
+        return Reporting(
+            library=self._stores.library,
+            ratings=self._stores.ratings,
+            plays=self._stores.plays,
+            embeddings=self._stores.embeddings,
+            evaluators=self._stores.evaluators,
+            queue=self._stores.queue,
+            reporter=WorkerReporter(self._pool("report", idle_seconds=DRAWER_IDLE_SECONDS)),
+            clock=self._clock,
+            stamp=self._embedding.stamp,
         )
 
-        player = MpdPlayer(config.mpd, places.music, config.ratings.channel, clock)
-        listening = Listening(stores.library, stores.plays, events, clock, config.listening)
-        queueing = Queueing(
-            library=stores.library,
-            store=stores.queue,
-            plays=stores.plays,
-            player=player,
-            events=events,
-            clock=clock,
-            config=config.picks,
-        )
-        ratings = Ratings(stores.ratings, events, clock)
-        targets = Targets(stores.library, player)
-        mirroring = Mirroring(
-            player=player,
-            library=stores.library,
-            store=stores.ratings,
-            ratings=ratings,
-            stickers=stores.stickers,
-            events=events,
-            clock=clock,
-            config=config.ratings,
-        )
-        attending = Attending(
-            player=player,
-            listening=listening,
-            queueing=queueing,
-            channel=Channel(player, targets, ratings, queueing),
-            mirror=mirroring,
-            events=events,
-            clock=clock,
+    def _make_queueing(self) -> Queueing:
+        return Queueing(
+            library=self._stores.library,
+            store=self._stores.queue,
+            plays=self._stores.plays,
+            player=self._player,
+            events=self._events,
+            clock=self._clock,
+            config=self._config.picks,
         )
 
-        tracks = Tracks(targets, stores.library, stamp)
-        server = RpcServer(
-            config.rpc,
-            places.socket,
-            Servicers(
-                ratings=RatingServicer(ratings, stores.ratings, tracks),
-                library=LibraryServicer(
-                    library=library,
-                    store=stores.library,
-                    embedding=embedding,
-                    embeddings=stores.embeddings,
-                    similar=Similar(stores.embeddings, stamp),
-                    tracks=tracks,
-                    stamp=stamp,
-                ),
-                picks=PickServicer(
-                    picker=queueing,
-                    curiosity=training.curiosity,
-                    requests=Requests(stores.library, player),
-                    tracks=tracks,
-                    default_count=config.picks.ahead,
-                ),
-                evaluators=EvaluatorServicer(training, stores.evaluators),
-                daemon=DaemonServicer(
-                    Standing(
-                        library=stores.library,
-                        player=player,
-                        tracks=tracks,
-                        embedding=embedding,
-                        picker=queueing,
-                        trainer=training,
-                    ),
-                    Watching(events, clock),
-                    Copies(stores.database.path),
-                    reporting,
-                ),
-                history=HistoryServicer(
-                    Transfer(
-                        library=stores.library,
-                        history=stores.ratings,
-                        plays=stores.plays,
-                        ratings=ratings,
-                        clock=clock,
-                        stamp=stamp,
-                    ),
-                    Foreign(stores.library, TagRatings(library.path), player),
-                ),
+    def _make_mirroring(self) -> Mirroring:
+        return Mirroring(
+            player=self._player,
+            library=self._stores.library,
+            store=self._stores.ratings,
+            ratings=self._ratings,
+            stickers=self._stores.stickers,
+            events=self._events,
+            clock=self._clock,
+            config=self._config.ratings,
+        )
+
+    def _make_attending(self, mirroring: Mirroring) -> Attending:
+        return Attending(
+            player=self._player,
+            listening=Listening(
+                self._stores.library,
+                self._stores.plays,
+                self._events,
+                self._clock,
+                self._config.listening,
             ),
+            queueing=self._queueing,
+            channel=Channel(self._player, self._targets, self._ratings, self._queueing),
+            mirror=mirroring,
+            events=self._events,
+            clock=self._clock,
         )
-        stack.push_async_callback(server.stop)
 
-        lives: dict[str, Life] = {
-            "library": library.run,
-            "embedding": embedding.run,
-            "training": training.run,
-            "attending to MPD": attending.run,
-            "mirroring ratings": mirroring.run,
-        }
-        if config.ratings.write_file_tags:
-            lives["writing ratings into tags"] = Tagging(
-                tags=FileTags(library.path),
-                library=stores.library,
-                store=stores.ratings,
-                events=events,
-                clock=clock,
-            ).run
-        if screen is not None:
-            lives["screen"] = Feed(
-                screen,
-                library=library,
-                embedding=embedding,
-                training=training,
-                player=player,
-                queueing=queueing,
-                tracks=stores.library,
-                clock=clock,
-            ).run
-        yield Parts(clock, stores, server, lives, embedding.superseded)
+    def _make_tagging(self) -> Tagging:
+        return Tagging(
+            tags=FileTags(self._library.path),
+            library=self._stores.library,
+            store=self._stores.ratings,
+            events=self._events,
+            clock=self._clock,
+        )
+
+    def _make_feed(self, screen: Screen) -> Feed:
+        return Feed(
+            screen,
+            library=self._library,
+            embedding=self._embedding,
+            training=self._training,
+            player=self._player,
+            queueing=self._queueing,
+            tracks=self._stores.library,
+            clock=self._clock,
+        )
+
+    def _servicers(self) -> Servicers:
+        stores = self._stores
+        tracks = Tracks(self._targets, stores.library, self._embedding.stamp)
+        return Servicers(
+            ratings=RatingServicer(self._ratings, stores.ratings, tracks),
+            library=self._library_servicer(tracks),
+            picks=PickServicer(
+                picker=self._queueing,
+                curiosity=self._training.curiosity,
+                requests=Requests(stores.library, self._player),
+                tracks=tracks,
+                default_count=self._config.picks.ahead,
+            ),
+            evaluators=EvaluatorServicer(self._training, stores.evaluators),
+            daemon=self._daemon_servicer(tracks),
+            history=self._history_servicer(),
+        )
+
+    def _library_servicer(self, tracks: Tracks) -> LibraryServicer:
+        stamp = self._embedding.stamp
+        return LibraryServicer(
+            library=self._library,
+            store=self._stores.library,
+            embedding=self._embedding,
+            embeddings=self._stores.embeddings,
+            similar=Similar(self._stores.embeddings, stamp),
+            tracks=tracks,
+            stamp=stamp,
+        )
+
+    def _daemon_servicer(self, tracks: Tracks) -> DaemonServicer:
+        standing = Standing(
+            library=self._stores.library,
+            player=self._player,
+            tracks=tracks,
+            embedding=self._embedding,
+            picker=self._queueing,
+            trainer=self._training,
+        )
+        return DaemonServicer(
+            standing,
+            Watching(self._events, self._clock),
+            Copies(self._stores.database.path),
+            self._make_reporting(),
+        )
+
+    def _history_servicer(self) -> HistoryServicer:
+        transfer = Transfer(
+            library=self._stores.library,
+            history=self._stores.ratings,
+            plays=self._stores.plays,
+            ratings=self._ratings,
+            clock=self._clock,
+            stamp=self._embedding.stamp,
+        )
+        return HistoryServicer(
+            transfer,
+            Foreign(self._stores.library, TagRatings(self._library.path), self._player),
+        )
