@@ -82,7 +82,7 @@ def _private_mpd(folder: Path) -> Iterator[Path]:
     system_packages.ensure(["mpd", "mpc"])
     with private_mpd.running(folder, RUN / "mpd", os.environ) as (socket, output):
         sound = "without sound, as no output was found" if output == "null" else f"through {output}"
-        say(f"MPD:   our own, {sound}; control it with: mpc --host={os.path.relpath(socket)}")
+        say(f"MPD:   our own, {sound}; control it with: mpc --host={socket}")
         yield socket
 
 

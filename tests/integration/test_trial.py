@@ -186,6 +186,8 @@ def test_the_daemon_and_its_mpd_end_with_the_run(
     )
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(3)]
+    control = lines[1].split("control it with: ")[1].split()
+    controlled = subprocess.run([*control, "status"], capture_output=True, check=False)
 
     process.send_signal(ending)
     process.communicate(timeout=20)
@@ -193,6 +195,7 @@ def test_the_daemon_and_its_mpd_end_with_the_run(
     socket = lines[2].split("--mpd ")[1].split()[0]
     assert lines[0] == f"Music: {folder}\n"
     assert lines[1].startswith("MPD:   our own, ")
+    assert controlled.returncode == 0, controlled.stderr
     assert lines[2].startswith(f"daemon run --music {folder} --mpd ")
     assert lines[2].endswith(" true\n")
     assert process.returncode == 0
