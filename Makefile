@@ -26,9 +26,9 @@ check: setup ## Check format, lint and types only
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
-bench: setup ## Measure embedding, taste and ratings beside how others do it
+bench: setup ## Measure beside how others do it; PARTS="picks start" chooses, SIZE=full takes hours
 	@.venv/bin/pip install --quiet --constraint requirements.lock --group bench
-	.venv/bin/python -m bench
+	.venv/bin/python -m bench $(PARTS) $(if $(filter full,$(SIZE)),--full)
 
 soak: setup ## Kill the daemon 200 times, and feed it 600 hostile files; half an hour
 	ANAGNORISIS_CRASH_ROUNDS=200 .venv/bin/pytest --timeout 7200 -s tests/e2e/test_crash.py
