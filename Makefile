@@ -1,8 +1,10 @@
 # Everything a listener or a contributor types. `make` alone lists it.
-.PHONY: help setup run test check bench soak lock
+.PHONY: help setup run test check docs bench soak lock
 
 # Programs that single tests hold ours against: clients, a rude neighbour, shells, a browser.
 PEERS = ncmpcpp tmux mpd-sima zsh fish chromium
+
+INSTALL = .venv/bin/pip install --quiet --constraint requirements.lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,6 +21,7 @@ test: check ## Check everything, tests against a real MPD included
 	@.venv/bin/python -m tools.system_packages mpd mpc
 	@.venv/bin/python -m tools.system_packages --if-possible $(PEERS)
 	@.venv/bin/python -m tools.node_packages
+	@$(INSTALL) --group docs
 	.venv/bin/pytest -n 2
 
 check: setup ## Check format, lint and types only
@@ -26,8 +29,12 @@ check: setup ## Check format, lint and types only
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
+docs: setup ## Make the guide: what follows from the code in docs/, and the site in build/site
+	@$(INSTALL) --group docs
+	@.venv/bin/python -m tools.guide
+
 bench: setup ## Measure beside how others do it; PARTS="picks start" chooses, SIZE=full takes hours
-	@.venv/bin/pip install --quiet --constraint requirements.lock --group bench
+	@$(INSTALL) --group bench
 	.venv/bin/python -m bench $(PARTS) $(if $(filter full,$(SIZE)),--full)
 
 soak: setup ## Kill the daemon 200 times, and feed it 600 hostile files; half an hour

@@ -17,6 +17,7 @@ def declared() -> list[str]:
     return [
         *daemon["project"]["dependencies"],
         *daemon["dependency-groups"]["dev"],
+        *daemon["dependency-groups"]["docs"],
         *client["project"]["dependencies"],
     ]
 

@@ -81,7 +81,7 @@ class DaemonServiceServicer:
 
     def BackUp(self, request, context):
         """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
-        have to be put together. `anagnorisisd restore` takes it. It is whole only if the stream ends
+        have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
         with OK.
 
         INTERNAL: the database is damaged, or there is no room for the copy.

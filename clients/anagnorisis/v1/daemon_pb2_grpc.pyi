@@ -44,7 +44,7 @@ class DaemonServiceStub:
     """
     BackUp: _grpc.UnaryStreamMultiCallable[_daemon_pb2.BackUpRequest, _daemon_pb2.BackUpResponse]
     """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
-    have to be put together. `anagnorisisd restore` takes it. It is whole only if the stream ends
+    have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
     with OK.
 
     INTERNAL: the database is damaged, or there is no room for the copy.
@@ -72,7 +72,7 @@ class DaemonServiceAsyncStub(DaemonServiceStub):
     """
     BackUp: _aio.UnaryStreamMultiCallable[_daemon_pb2.BackUpRequest, _daemon_pb2.BackUpResponse]  # type: ignore[assignment]
     """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
-    have to be put together. `anagnorisisd restore` takes it. It is whole only if the stream ends
+    have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
     with OK.
 
     INTERNAL: the database is damaged, or there is no room for the copy.
@@ -115,7 +115,7 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_daemon_pb2.BackUpResponse], _abc.AsyncIterator[_daemon_pb2.BackUpResponse]]:
         """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
-        have to be put together. `anagnorisisd restore` takes it. It is whole only if the stream ends
+        have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
         with OK.
 
         INTERNAL: the database is damaged, or there is no room for the copy.

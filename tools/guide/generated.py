@@ -1,0 +1,15 @@
+"""Which files of the guide are made from the code, and by what."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tools.guide import commands, configuration, contract
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+PAGES: Mapping[Path, Callable[[], str]] = {
+    DOCS / "configuration.md": configuration.page,
+    DOCS / "api.md": contract.page,
+    DOCS / "commands.md": commands.page,
+}
+PICTURES: Mapping[Path, Callable[[], str]] = {}
