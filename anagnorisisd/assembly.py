@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import anagnorisisd
 from anagnorisisd.adapters import state_lock
 from anagnorisisd.adapters.embedders import WorkerEmbedder
 from anagnorisisd.adapters.evaluator import WorkerEvaluator
@@ -31,6 +32,7 @@ from anagnorisisd.console.feed import Feed
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.ml.registry import Chooser
 from anagnorisisd.ports.clock import Clock
+from anagnorisisd.ports.meter import Meter
 from anagnorisisd.rpc.daemon import DaemonServicer
 from anagnorisisd.rpc.evaluator import EvaluatorServicer
 from anagnorisisd.rpc.finding import Tracks
@@ -46,6 +48,7 @@ from anagnorisisd.services.embedding import Embedding
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.library.library import Library
 from anagnorisisd.services.listening import Listening
+from anagnorisisd.services.metering import Metering
 from anagnorisisd.services.picking.queueing import Queueing
 from anagnorisisd.services.picking.requests import Requests
 from anagnorisisd.services.ratings.channel import Channel
@@ -124,10 +127,12 @@ class _Assembly:
         self._ratings = Ratings(stores.ratings, self._events, self._clock)
         self._targets = Targets(stores.library, self._player)
         self._queueing = self._make_queueing()
+        self._meter = self._make_meter()
 
     def parts(self, screen: Screen | None) -> Parts:
         """Return the assembled daemon."""
-        server = RpcServer(self._config.rpc, self._places.socket, self._servicers())
+        timed = self._meter.time_call if self._meter else None
+        server = RpcServer(self._config.rpc, self._places.socket, self._servicers(), timed)
         self._stack.push_async_callback(server.stop)
         return Parts(
             clock=self._clock,
@@ -148,6 +153,8 @@ class _Assembly:
         }
         if self._config.ratings.write_file_tags:
             lives["writing ratings into tags"] = self._make_tagging().run
+        if self._meter is not None:
+            lives["serving metrics"] = self._make_metering(self._meter).run
         if screen is not None:
             lives["screen"] = self._make_feed(screen).run
         return lives
@@ -268,6 +275,25 @@ class _Assembly:
             store=self._stores.ratings,
             events=self._events,
             clock=self._clock,
+        )
+
+    def _make_meter(self) -> Meter | None:
+        address = self._config.metrics.address
+        if address is None:
+            return None
+        from anagnorisisd.adapters.prometheus import PrometheusMeter  # few want it loaded
+
+        return PrometheusMeter(address, anagnorisisd.__version__)
+
+    def _make_metering(self, meter: Meter) -> Metering:
+        return Metering(
+            meter,
+            library=self._stores.library,
+            player=self._player,
+            embedding=self._embedding,
+            training=self._training,
+            picking=self._queueing,
+            events=self._events,
         )
 
     def _make_feed(self, screen: Screen) -> Feed:

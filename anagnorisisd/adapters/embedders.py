@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from anagnorisisd.adapters.reasons import reason_of
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
 from anagnorisisd.domain.evaluation import Vectors
@@ -48,11 +49,15 @@ class WorkerEmbedder:
             raise EmbeddingFailed(str(error), permanent=False) from error
         except (AnagnorisisError, FileNotFoundError):
             raise
-        except (OSError, MemoryError) as error:
-            raise EmbeddingFailed(f"{type(error).__name__}: {error}", permanent=False) from error
+        except OSError as error:
+            # Its own text would name the file, and reasons end up in the log.
+            raise EmbeddingFailed(reason_of(error), permanent=False) from error
+        except MemoryError as error:
+            raise EmbeddingFailed("needs more memory than it may have", permanent=False) from error
         except Exception as error:
-            log.exception("embedding %s met an error that was not foreseen", ascii(path))
-            raise EmbeddingFailed(f"{type(error).__name__}: {error}", permanent=True) from error
+            log.debug("embedding %s met an error that was not foreseen", ascii(path), exc_info=True)
+            reason = f"{type(error).__name__}: {error}".replace(path, "the file")
+            raise EmbeddingFailed(reason, permanent=True) from error
 
     async def close(self) -> None:
         """End the worker processes."""

@@ -1,12 +1,21 @@
-"""The log: short lines for people, or lines with a priority for systemd's journal.
+"""The log: short lines for people, lines with a priority for systemd's journal, or JSON.
 
 The journal reads a leading `<6>` as the priority (sd-daemon(3)) and adds the time itself.
+
+| level   | what is said                                                             |
+|---------|--------------------------------------------------------------------------|
+| error   | a part failed                                                            |
+| warning | the listener has to do something                                         |
+| info    | what is listened on, which MPD was found, what is unusual but harmless   |
+| debug   | everything else; the only level at which files, and so listening, are named |
 """
 
+import json
 import logging
 import os
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from anagnorisisd.config.schema import Log, LogFormat
 
@@ -30,6 +39,23 @@ class JournalFormatter(logging.Formatter):
         return "\n".join(mark + line for line in super().format(record).splitlines())
 
 
+class JsonFormatter(logging.Formatter):
+    """One object per record: `time` (RFC 3339, UTC), `level`, `part`, `message`, `traceback`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        fields = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "part": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields)
+
+
 class CurrentStderr(logging.Handler):
     """Writes to whatever `sys.stderr` is at the moment: a live display may stand in for it."""
 
@@ -45,15 +71,18 @@ class CurrentStderr(logging.Handler):
 def start(config: Log, variables: Mapping[str, str]) -> None:
     """Send the log of the whole process to standard error, as the configuration says."""
     handler = CurrentStderr()
-    if _for_journal(config.format, variables):
-        handler.setFormatter(JournalFormatter("%(message)s"))
-    else:
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
-        )
+    handler.setFormatter(_formatter(config.format, variables))
     logging.basicConfig(level=config.level.value.upper(), handlers=[handler], force=True)
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def _formatter(chosen: LogFormat, variables: Mapping[str, str]) -> logging.Formatter:
+    if chosen is LogFormat.JSON:
+        return JsonFormatter()
+    if _for_journal(chosen, variables):
+        return JournalFormatter("%(message)s")
+    return logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
 
 
 def _for_journal(chosen: LogFormat, variables: Mapping[str, str]) -> bool:

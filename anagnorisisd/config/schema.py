@@ -14,6 +14,9 @@ Seconds = Annotated[float, Field(ge=0)]
 Minutes = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d$"
+LOOPBACK = r"^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$"
+
 
 class Section(BaseModel):
     """A part of the configuration: frozen, strict, and without unknown keys."""
@@ -112,7 +115,7 @@ class Embedding(Section):
 class Training(Section):
     """When and from what the evaluator learns."""
 
-    time: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "03:30"
+    time: Annotated[str, Field(pattern=TIME_OF_DAY)] = "03:30"
     timezone: str | None = None
     minimum_ratings: Annotated[int, Field(ge=2)] = 10
     learn_after_seconds: Seconds = 0.5
@@ -147,6 +150,12 @@ class Rpc(Section):
     tcp: Tcp = Tcp()
 
 
+class Metrics(Section):
+    """Numbers for Prometheus; off without an address."""
+
+    address: Annotated[str | None, Field(pattern=LOOPBACK)] = None
+
+
 class State(Section):
     """Where the daemon keeps what it knows."""
 
@@ -168,6 +177,7 @@ class LogFormat(StrEnum):
     AUTO = "auto"
     TEXT = "text"
     JOURNAL = "journal"
+    JSON = "json"
 
 
 class Log(Section):
@@ -188,5 +198,6 @@ class Config(Section):
     training: Training = Training()
     ratings: Ratings = Ratings()
     rpc: Rpc = Rpc()
+    metrics: Metrics = Metrics()
     state: State = State()
     log: Log = Log()

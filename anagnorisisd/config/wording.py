@@ -9,6 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from anagnorisisd.config.schema import LOOPBACK, TIME_OF_DAY
 from anagnorisisd.config.settings import Key, dotted, fields
 
 KINDS = {
@@ -18,7 +19,13 @@ KINDS = {
     str: "text",
     Path: "a path",
 }
-PATTERNS = {r"^([01]\d|2[0-3]):[0-5]\d$": 'a time of day such as "03:30"'}
+PATTERNS = {
+    TIME_OF_DAY: 'a time of day such as "03:30"',
+    LOOPBACK: (
+        'a loopback address with a port such as "127.0.0.1:9680" (who may fetch numbers is not'
+        " checked, so nobody else may get there)"
+    ),
+}
 
 
 def allowed(field: FieldInfo) -> str:

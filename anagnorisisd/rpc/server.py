@@ -36,6 +36,7 @@ from anagnorisisd.rpc.pick import PickServicer
 from anagnorisisd.rpc.rating import RatingServicer
 from anagnorisisd.rpc.settled import all_settled
 from anagnorisisd.rpc.socket import narrow, reserved
+from anagnorisisd.rpc.timing import Timing, Told
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +72,15 @@ class Servicers:
 
 
 class RpcServer:
-    """Serves the contract, health checks and reflection."""
+    """Serves the contract, health checks and reflection; `timed` is told how long calls took."""
 
-    def __init__(self, config: Rpc, socket: Path, servicers: Servicers) -> None:
+    def __init__(
+        self, config: Rpc, socket: Path, servicers: Servicers, timed: Told | None = None
+    ) -> None:
         self._config = config
         self._socket = socket
         self._servicers = servicers
+        self._timing = () if timed is None else (Timing(timed),)
         self._health = health.aio.HealthServicer()
         self._held = AsyncExitStack()
 
@@ -116,7 +120,7 @@ class RpcServer:
     ) -> None:
         """Start a server on one address; `held` stops it."""
         server = aio.server(
-            interceptors=(*guards, ErrorTranslation()),
+            interceptors=(*self._timing, *guards, ErrorTranslation()),
             options=LIMITS,
             maximum_concurrent_rpcs=MOST_CALLS,
         )

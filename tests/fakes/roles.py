@@ -136,7 +136,7 @@ class FakeTrainer:
             examples=12,
             needed=self.needed,
             training=False,
-            last_training_at=None,
+            last_training_at=await self.stores.evaluators.last_training(),
             next_training_at=self.clock.now() + 3600,
         )
 

@@ -9,14 +9,14 @@ import grpc
 import pytest
 from grpc import aio
 
-from anagnorisis.v1 import daemon_pb2
+from anagnorisis.v1 import daemon_pb2, rating_pb2
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.errors import AlreadyRunning, ConfigError
 from anagnorisisd.rpc.server import RpcServer
 from tests.fakes.clock import FakeClock
-from tests.support.rpc import House, serving
+from tests.support.rpc import House, Line, refused, serving
 
 
 @pytest.fixture
@@ -86,3 +86,27 @@ async def test_stopping_ends_watchers_promptly(house: House, tmp_path: Path) -> 
         with pytest.raises(aio.AioRpcError) as caught:
             await anext(watch)
     assert caught.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+async def test_calls_are_timed_by_method_and_code(house: House, tmp_path: Path) -> None:
+    timed: list[tuple[str, str]] = []
+
+    def told(method: str, code: str, seconds: float) -> None:
+        assert seconds >= 0
+        timed.append((method, code))
+
+    server = RpcServer(Rpc(), tmp_path / "sock", house.servicers, told)
+    await server.start()
+    try:
+        async with aio.insecure_channel(f"unix:{tmp_path / 'sock'}") as channel:
+            line = Line(channel)
+            await line.daemon.GetStatus(daemon_pb2.GetStatusRequest())
+            await refused(line.ratings.RateTrack(rating_pb2.RateTrackRequest(rating=11)))
+            await anext(aiter(line.daemon.WatchEvents(daemon_pb2.WatchEventsRequest())))
+    finally:
+        await server.stop()
+
+    assert timed == [
+        ("DaemonService/GetStatus", "OK"),
+        ("RatingService/RateTrack", "INVALID_ARGUMENT"),
+    ]

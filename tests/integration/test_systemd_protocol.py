@@ -1,10 +1,12 @@
 """Notifications and the watchdog, over a real socket; log lines as the journal reads them."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,17 @@ def logged(level: str, form: str, script: str) -> list[str]:
         [sys.executable, "-c", f"{start}\n{script}"], capture_output=True, text=True, check=True
     )
     return done.stderr.splitlines()
+
+
+def test_a_line_of_json_is_an_object_with_everything() -> None:
+    script = "try: 1/0\nexcept ZeroDivisionError: log.exception('%s\\n%s', 'one', 'two')"
+
+    (line,) = logged("info", "json", script)
+
+    said = json.loads(line)
+    assert datetime.fromisoformat(said.pop("time")).tzinfo is UTC
+    assert said.pop("traceback").endswith("ZeroDivisionError: division by zero")
+    assert said == {"level": "error", "part": "x", "message": "one\ntwo"}
 
 
 def test_every_line_for_the_journal_has_its_priority() -> None:

@@ -99,6 +99,12 @@ def test_the_listeners_own_file_is_found(tmp_path: Path) -> None:
             "config.yaml:1:8: picks: 3 is not a section with keys of its own",
         ),
         (
+            "metrics:\n  address: 0.0.0.0:9680\n",
+            'config.yaml:2:12: metrics.address: "0.0.0.0:9680" is not a loopback address with a '
+            'port such as "127.0.0.1:9680" (who may fetch numbers is not checked, so nobody else '
+            "may get there)",
+        ),
+        (
             "music:\n  watch: inotfy\n",
             'config.yaml:2:10: music.watch: "inotfy" is not one of inotify, poll, off; '
             "did you mean inotify?",

@@ -198,7 +198,7 @@ class Queueing:
         if reason is None and view.state.random:
             reason = "random is on, so picks are played in any order"
         if reason is not None and reason != self._said:
-            log.info("%s", reason)
+            log.debug("%s", reason)
         self._said = reason
         return short.count
 

@@ -33,5 +33,5 @@ class Requests:
             try:
                 queued[track_id] = await self._player.enqueue(uris[track_id])
             except PlayerRefused as error:
-                log.info("%s was not queued: %s", uris[track_id], error)
+                log.debug("%s was not queued: %s", uris[track_id], error)
         return queued

@@ -36,7 +36,7 @@ class Channel:
         """
         for message in await self._player.messages():
             answer = await self._answer(message)
-            log.info("%r: %s", message, answer)
+            log.debug("%r: %s", message, answer)
             with contextlib.suppress(PlayerRefused):
                 await self._player.reply(answer)
 

@@ -162,7 +162,7 @@ class Mirroring:
                     await self._remember(agreed)
         finally:
             await self._remember(agreed)
-            if self._taken:
+            if self._taken >= PROGRESS:
                 log.info("took %d ratings from stickers", self._taken)
 
     async def _is_settled(self) -> bool:
@@ -202,7 +202,7 @@ class Mirroring:
             case Move.CLEAR | Move.WRITE | Move.DELETE if self._config.write_stickers:
                 await self._write(uri, sides.rating, agreed)
             case Move.IGNORE:
-                self._mention(uri, sides.sticker or "")
+                self._mention(track_id, uri, sides.sticker or "")
 
     async def _write(self, uri: Uri, rating: float | None, agreed: dict[Uri, str | None]) -> None:
         if uri in self._refused:
@@ -222,9 +222,12 @@ class Mirroring:
         if self._taken % PROGRESS == 0:
             log.info("took %d ratings from stickers so far", self._taken)
 
-    def _mention(self, uri: Uri, text: str) -> None:
+    def _mention(self, track_id: TrackId, uri: Uri, text: str) -> None:
         if (uri, text) not in self._mentioned:
             self._mentioned.add((uri, text))
             log.warning(
-                "the rating sticker of %s says %r, which is not 0 to 10: ignored", uri, text
+                "the rating sticker of track %s says %r, which is not 0 to 10: ignored",
+                track_id,
+                text,
             )
+            log.debug("track %s lies at %s", track_id, uri)

@@ -76,10 +76,13 @@ class Tagging:
             if newest and await self._tags.write(uri, track_id, newest[0].value):
                 log.debug("wrote the rating of %s into its tags", uri)
         except MediaError as error:
-            self._say(uri, str(error))
+            self._say(track_id, uri, str(error))
 
-    def _say(self, uri: Uri, reason: str) -> None:
+    def _say(self, track_id: TrackId, uri: Uri, reason: str) -> None:
         """Tell each reason once; a folder that cannot be written has many files."""
         if reason not in self._said:
             self._said.add(reason)
-            log.warning("no rating in the tags of %s, and of others alike: %s", uri, reason)
+            log.warning(
+                "no rating in the tags of track %s, and of others alike: %s", track_id, reason
+            )
+            log.debug("track %s lies at %s", track_id, uri)

@@ -1,0 +1,93 @@
+"""Metering: the numbers behind the daemon, for the listener's own monitoring."""
+
+import asyncio
+from typing import Protocol
+
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.evaluation import TrainingStatus
+from anagnorisisd.errors import StoreError
+from anagnorisisd.ports.meter import Meter, Readings, Stored
+from anagnorisisd.ports.player import Player
+from anagnorisisd.ports.stores import LibraryStore
+from anagnorisisd.services.events import Events
+
+
+class Embeds(Protocol):
+    """Knows how far embedding is; `services.embedding.Embedding` does."""
+
+    @property
+    def stamp(self) -> EmbedderStamp:
+        """The embedder in use."""
+        ...
+
+    async def progress(self) -> EmbeddingProgress:
+        """Return how much is pending, and how fast it goes."""
+        ...
+
+
+class Trains(Protocol):
+    """Knows what is learnt; `services.taste.training.Training` does."""
+
+    async def status(self) -> TrainingStatus:
+        """Return what is learnt, and when more will be."""
+        ...
+
+
+class Picks(Protocol):
+    """Knows whether it picks; `services.picking.queueing.Queueing` does."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether picks are put into the queue."""
+        ...
+
+
+class Metering:
+    """Feeds a meter: with every event, and with how everything stands when it is read."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        *,
+        library: LibraryStore,
+        player: Player,
+        embedding: Embeds,
+        training: Trains,
+        picking: Picks,
+        events: Events,
+    ) -> None:
+        self._meter = meter
+        self._library = library
+        self._player = player
+        self._embedding = embedding
+        self._training = training
+        self._picking = picking
+        self._news = events.subscribe()
+
+    async def run(self) -> None:
+        """Count and serve until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._count())
+            tasks.create_task(self._meter.serve(self.read))
+
+    async def read(self) -> Readings:
+        """Return how everything stands now."""
+        return Readings(
+            player_connected=self._player.link().connected,
+            picking=self._picking.enabled,
+            stored=await self._stored(),
+        )
+
+    async def _stored(self) -> Stored | None:
+        try:
+            return Stored(
+                library=await self._library.counts(self._embedding.stamp),
+                embedding=await self._embedding.progress(),
+                training=await self._training.status(),
+            )
+        except StoreError:
+            return None
+
+    async def _count(self) -> None:
+        async for announcement in self._news:
+            self._meter.count(announcement.event)
