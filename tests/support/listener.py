@@ -10,7 +10,9 @@ from anagnorisisd.adapters.mpd.player import MpdPlayer
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.adapters.system_clock import SystemClock
 from anagnorisisd.config import schema
+from anagnorisisd.domain.event import LibraryChanged
 from anagnorisisd.domain.play import Play
+from anagnorisisd.domain.player import PlayerState
 from anagnorisisd.ports.player import Player
 from anagnorisisd.services.attending import Attending
 from anagnorisisd.services.events import Events
@@ -25,6 +27,28 @@ from tests.support.mpd import Mpd
 from tests.support.until import until
 
 
+class CountedQueueing(Queueing):
+    """Counts the looks at the queue that came to their end."""
+
+    looks = 0
+
+    async def refill(self, state: PlayerState) -> None:
+        """Refill as always, and count."""
+        await super().refill(state)
+        self.looks += 1
+
+
+class CountedMirroring(Mirroring):
+    """Counts the comparisons of ratings and stickers that came to their end."""
+
+    looks = 0
+
+    async def synchronise(self) -> None:
+        """Synchronise as always, and count."""
+        await super().synchronise()
+        self.looks += 1
+
+
 @dataclass
 class Room:
     """The services at work on one MPD."""
@@ -34,7 +58,8 @@ class Room:
     player: Player
     events: Events
     ratings: Ratings
-    queueing: Queueing
+    queueing: CountedQueueing
+    mirroring: CountedMirroring
 
     async def plays(self) -> list[Play]:
         """Return the judged plays, oldest first."""
@@ -66,8 +91,12 @@ class Room:
         return self.queue()
 
     async def looked(self) -> None:
-        """Give the services time to change something that they should not change."""
-        await asyncio.sleep(0.8)
+        """Let the services look at everything as it is now, and do what they find to do."""
+        for _ in range(2):  # a look that is under way may have begun too early
+            before = self.queueing.looks, self.mirroring.looks
+            self.events.publish(LibraryChanged())
+            await until(lambda past=before: self.queueing.looks > past[0])
+            await until(lambda past=before: self.mirroring.looks > past[1])
 
 
 @asynccontextmanager
@@ -96,7 +125,7 @@ async def room(
     config = mpd or schema.Mpd(address=str(server.socket), timeout_seconds=5)
     player = MpdPlayer(config, library, "anagnorisis", clock)
     ratings = Ratings(stores.ratings, events, clock)
-    queueing = Queueing(
+    queueing = CountedQueueing(
         library=stores.library,
         store=stores.queue,
         plays=stores.plays,
@@ -106,7 +135,7 @@ async def room(
         config=picks or schema.Picks(),
         seed=1,
     )
-    mirroring = Mirroring(
+    mirroring = CountedMirroring(
         player=player,
         library=stores.library,
         store=stores.ratings,
@@ -130,7 +159,7 @@ async def room(
     lives = [asyncio.create_task(life()) for life in (attending.run, mirroring.run)]
     try:
         await until(lambda: player.link().connected)
-        yield Room(server, stores, player, events, ratings, queueing)
+        yield Room(server, stores, player, events, ratings, queueing, mirroring)
     finally:
         for life in lives:
             life.cancel()
