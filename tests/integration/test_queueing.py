@@ -1,10 +1,13 @@
 """Choosing and queueing, with a player that does what the test says."""
 
+import asyncio
+
 import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
 from anagnorisisd.domain.event import LibraryChanged, PickQueued, TrackRated
+from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.errors import PlayerUnavailable, PreconditionFailed
@@ -77,6 +80,39 @@ async def test_refilling_twice_is_refilling_once(
     for _ in range(3):
         await picking.refill(state)
 
+    assert len(await uris(player)) == 4
+
+
+class Hesitant(FakePlayer):
+    """Takes its time to answer after it has added an entry."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock, SONGS)
+        self.added = asyncio.Event()
+
+    async def enqueue(self, uri: Uri) -> SongId:
+        song_id = await super().enqueue(uri)
+        self.added.set()
+        await asyncio.sleep(0)
+        return song_id
+
+
+async def test_a_pick_that_was_being_added_when_the_daemon_stopped_is_still_ours(
+    stores: Stores, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *SONGS)
+    player = Hesitant(clock)
+    player.add("a.ogg")
+    await player.play()
+    state = await player.state()
+
+    stopped = asyncio.ensure_future(queueing(stores, player, events, clock).refill(state))
+    await player.added.wait()
+    stopped.cancel()
+    await asyncio.wait({stopped})
+    await queueing(stores, player, events, clock).refill(state)
+
+    assert stopped.cancelled()
     assert len(await uris(player)) == 4
 
 

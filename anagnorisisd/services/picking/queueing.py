@@ -31,6 +31,7 @@ from anagnorisisd.services.picking.own_entries import OwnEntries
 from anagnorisisd.services.picking.pool import Pool
 from anagnorisisd.services.picking.queue_tracks import tracks_of
 from anagnorisisd.services.ratings.uri_tracks import UriTracks
+from anagnorisisd.services.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -225,17 +226,22 @@ class Queueing:
             self._refused.add(chosen.track_id)
             return False
         try:
-            song_id = await self._player.enqueue(uri)
+            song_id = await whole(self._put(chosen.track_id, uri))
         except PlayerRefused as error:
             log.debug("%s was left out: %s", uri, error)
             self._refused.add(chosen.track_id)
             with contextlib.suppress(PlayerRefused):
                 await self._player.update(uri)
             return False
-        await self._ours.add(song_id, chosen.track_id, self._clock.now())
         self._explanations[song_id] = chosen.explanation
         self._events.publish(PickQueued(chosen, uri))
         return True
+
+    async def _put(self, track_id: TrackId, uri: Uri) -> SongId:
+        """Add a file to the queue and remember that it is ours."""
+        song_id = await self._player.enqueue(uri)
+        await self._ours.add(song_id, track_id, self._clock.now())
+        return song_id
 
     def _may_replan(self) -> bool:
         due = self._clock.monotonic() - self._replanned_at >= REPLAN_PAUSE_SECONDS
