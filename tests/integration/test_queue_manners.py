@@ -307,9 +307,13 @@ async def test_a_new_file_is_asked_for_and_picked(server: mpd.Mpd, stores: Store
             server.mpc("play")
             await listener.queue_of(4)
             await until(lambda: "late.wav" in server.mpc("listall"))
-            server.mpc("next")
 
-            await until(lambda: "late.wav" in listener.queue())
+            async def follows_the_next_song() -> bool:
+                server.mpc("next")  # MPD tells of the end of its update when it likes
+                await listener.looked()
+                return "late.wav" in listener.queue()
+
+            await until_async(follows_the_next_song)
         finally:
             (server.music / "late.wav").unlink()
             server.mpc("update", "--wait")
