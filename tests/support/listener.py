@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from anagnorisisd.adapters.mpd.player import MpdPlayer
@@ -93,10 +94,12 @@ class Room:
     async def looked(self) -> None:
         """Let the services look at everything as it is now, and do what they find to do."""
         for _ in range(2):  # a look that is under way may have begun too early
-            before = self.queueing.looks, self.mirroring.looks
+            looks, comparisons = self.queueing.looks + 1, self.mirroring.looks + 1
             self.events.publish(LibraryChanged())
-            await until(lambda past=before: self.queueing.looks > past[0])
-            await until(lambda past=before: self.mirroring.looks > past[1])
+            await until(partial(self._looked_so_often, looks, comparisons))
+
+    def _looked_so_often(self, looks: int, comparisons: int) -> bool:
+        return self.queueing.looks >= looks and self.mirroring.looks >= comparisons
 
 
 @asynccontextmanager
