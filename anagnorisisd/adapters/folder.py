@@ -3,14 +3,15 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 
 from anagnorisisd.adapters.walk import Rules, Walk
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.schema import Music
-from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, Uri
+from anagnorisisd.domain.track import NOT_READ, ScannedFile, SeenFile, Uri
 from anagnorisisd.errors import WorkerLost
 from anagnorisisd.ports.library import WHOLE_FOLDER, Differences
 
@@ -49,19 +50,17 @@ class MusicFolder:
 
         return await asyncio.to_thread(look)
 
-    async def compare(
-        self, known: Mapping[Uri, FileStamp], below: Uri = WHOLE_FOLDER
-    ) -> Differences:
+    async def compare(self, known: AbstractSet[SeenFile], below: Uri = WHOLE_FOLDER) -> Differences:
         """Compare what is known of `below` with what is there, in one go in a thread."""
         return await asyncio.to_thread(self._compare, known, below)
 
-    def _compare(self, known: Mapping[Uri, FileStamp], below: Uri) -> Differences:
-        walk = Walk(self._root, self._rules)
+    def _compare(self, known: AbstractSet[SeenFile], below: Uri) -> Differences:
+        walk = Walk(self._root, self._rules, known)
         if below == WHOLE_FOLDER:
             walk.whole()
         else:
             walk.part(below)
-        return walk.differences(known)
+        return walk.differences()
 
     async def read(self, uris: Sequence[Uri]) -> AsyncIterator[Sequence[ScannedFile]]:
         """Read files, a few batches ahead of whoever takes them."""

@@ -29,7 +29,7 @@ def at_folder(path: Path, config: Music) -> FolderFacts:
         return FolderFacts(path, error.strerror or str(error))
     rules = Rules(config.formats, config.exclude)
     folders = files = 0
-    for _, _, names in os.walk(path):
+    for _, _, names in os.walk(os.fsencode(path)):
         folders += 1
         files += sum(rules.has_music_ending(name) for name in names)
     return FolderFacts(path, None, folders, files)

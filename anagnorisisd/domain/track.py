@@ -39,13 +39,17 @@ class Tags:
 
 
 class FileStamp(NamedTuple):
-    """What tells that a file has not changed since it was last read.
-
-    A tuple, because a rescan makes and compares one for every file.
-    """
+    """What tells that a file has not changed since it was last read."""
 
     size_bytes: int
     mtime_ns: int
+
+
+SeenFile = tuple[bytes, int, int]
+"""A file as scans compare it: the bytes of its uri as they are on disk, then its stamp.
+
+A plain tuple, because a rescan makes and compares one for every file.
+"""
 
 
 NOT_READ = FileStamp(size_bytes=-1, mtime_ns=0)

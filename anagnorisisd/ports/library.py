@@ -1,11 +1,12 @@
 """The music folder and what watches it, as the library sees them."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from anagnorisisd.domain.track import FileStamp, ScannedFile, Uri
+from anagnorisisd.domain.track import FileStamp, ScannedFile, SeenFile, Uri
 
 WHOLE_FOLDER = Uri("")
 """The uri of the music folder itself."""
@@ -48,9 +49,7 @@ class Folder(Protocol):
         """
         ...
 
-    async def compare(
-        self, known: Mapping[Uri, FileStamp], below: Uri = WHOLE_FOLDER
-    ) -> Differences:
+    async def compare(self, known: AbstractSet[SeenFile], below: Uri = WHOLE_FOLDER) -> Differences:
         """Compare what is known of `below`, a file or a folder, with what is there.
 
         Files are not opened. Never raises: a folder that is gone has lost all of its files.

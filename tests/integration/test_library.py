@@ -24,6 +24,7 @@ from anagnorisisd.services.library.library import Library
 from anagnorisisd.services.library.scan_progress import ScanProgress
 from tests.fakes.clock import FakeClock
 from tests.support.folder import as_nobody
+from tests.support.library import places
 from tests.support.media import FORMATS, encoded, retag, write_song
 
 CONFIG = Music(rescan_minutes=60)
@@ -79,7 +80,7 @@ async def track_at(stores: Stores, uri: str) -> TrackId:
 async def present(stores: Stores) -> set[str]:
     """Return the uris of all usable files that are there."""
     unusable = await problems(stores)
-    return {uri for uri in await stores.library.stamps() if uri not in unusable}
+    return {uri for uri in places(await stores.library.seen()) if uri not in unusable}
 
 
 async def test_a_scan_takes_in_what_is_there(library: Library, stores: Stores, root: Path) -> None:

@@ -15,6 +15,7 @@ from tests.support.library import (
     add_rated,
     add_tracks,
     add_vectors,
+    places,
     play,
     predict,
     scanned,
@@ -40,7 +41,7 @@ async def test_new_files_are_tracks_with_their_tags(stores: Stores) -> None:
 async def test_names_of_any_bytes_survive(stores: Stores, uri: str) -> None:
     (track,) = await add_tracks(stores, uri)
     assert await stores.library.uris([track]) == {track: uri}
-    assert list(await stores.library.stamps()) == [uri]
+    assert places(await stores.library.seen()) == {uri}
     assert await stores.library.track_at(Uri(uri)) == track
 
 
@@ -56,7 +57,7 @@ async def test_retagged_file_stays_the_same_track(stores: Stores) -> None:
     assert (absorbed.added, absorbed.moved, absorbed.changed) == ((), 0, 1)
     found = await stores.library.track(track, STAMP)
     assert (found.title, found.rating, found.added_at) == ("New title", 7, EPOCH)
-    assert await stores.library.stamps() == {"a.mp3": FileStamp(1100, 2)}
+    assert await stores.library.seen() == {(b"a.mp3", 1100, 2)}
 
 
 @pytest.mark.parametrize("missing_first", [True, False])
@@ -71,7 +72,7 @@ async def test_moved_file_keeps_everything(stores: Stores, missing_first: bool) 
     found = await stores.library.track(track, STAMP)
     assert (found.uri, found.rating, found.state) == ("new.mp3", 7, TrackState.PENDING)
     assert await stores.library.track_at(Uri("new.mp3")) == track
-    assert list(await stores.library.stamps()) == ["new.mp3"]
+    assert places(await stores.library.seen()) == {"new.mp3"}
 
 
 async def test_track_with_two_files_is_missing_when_both_are_gone(stores: Stores) -> None:
@@ -110,14 +111,14 @@ async def test_replaced_file_is_another_track_and_the_old_one_is_missing(stores:
     assert await stores.library.track_at(Uri("a.mp3")) == track_id("other")
     replaced = await stores.library.track(old, STAMP)
     assert (replaced.state, replaced.rating, replaced.uri) == (TrackState.MISSING, 7, "a.mp3")
-    assert len(await stores.library.stamps()) == 1
+    assert len(await stores.library.seen()) == 1
 
 
 async def test_unreadable_file_is_a_problem_with_a_stamp(stores: Stores) -> None:
     absorbed = await stores.library.absorb([unreadable("bad.mp3", "empty file")], EPOCH)
     assert absorbed.problems == 1
     assert await stores.library.problems() == [("bad.mp3", "empty file")]
-    assert list(await stores.library.stamps()) == ["bad.mp3"]
+    assert places(await stores.library.seen()) == {"bad.mp3"}
     assert await stores.library.track_at(Uri("bad.mp3")) is None
     assert (await stores.library.counts(STAMP)).tracks == 0
 
@@ -128,7 +129,7 @@ async def test_problem_goes_with_its_file_or_its_cause(stores: Stores) -> None:
     assert await stores.library.mark_missing([Uri("gone.mp3")], EPOCH) == 0
     await add_tracks(stores, "mended.mp3")
     assert await stores.library.problems() == []
-    assert list(await stores.library.stamps()) == ["mended.mp3"]
+    assert places(await stores.library.seen()) == {"mended.mp3"}
 
 
 async def test_track_that_became_unreadable_is_missing_until_it_is_mended(stores: Stores) -> None:
@@ -154,16 +155,16 @@ async def test_whole_library_can_go_missing(stores: Stores) -> None:
     assert len(await stores.library.candidates()) == 0
 
 
-async def test_stamps_of_a_folder_or_file(stores: Stores) -> None:
+async def test_the_files_of_a_folder_or_one_of_them(stores: Stores) -> None:
     uris = ["a", "a b/x", "a/x", "a/y/z", "a0", "b/a/x"]
     await add_tracks(stores, *uris)
-    assert set(await stores.library.stamps(Uri("a"))) == {"a", "a/x", "a/y/z"}
-    assert set(await stores.library.stamps(Uri("a/y/z"))) == {"a/y/z"}
-    assert set(await stores.library.stamps()) == set(uris)
+    assert places(await stores.library.seen(Uri("a"))) == {"a", "a/x", "a/y/z"}
+    assert places(await stores.library.seen(Uri("a/y/z"))) == {"a/y/z"}
+    assert places(await stores.library.seen()) == set(uris)
     await stores.library.mark_missing(map(Uri, uris), EPOCH)
-    assert set(await stores.library.missing_stamps(Uri("a"))) == {"a", "a/x", "a/y/z"}
-    assert set(await stores.library.missing_stamps()) == set(uris)
-    assert await stores.library.stamps() == {}
+    assert places(await stores.library.missing(Uri("a"))) == {"a", "a/x", "a/y/z"}
+    assert places(await stores.library.missing()) == set(uris)
+    assert await stores.library.seen() == set()
 
 
 async def test_missing_files_can_be_said_to_be_back(stores: Stores) -> None:
@@ -172,7 +173,7 @@ async def test_missing_files_can_be_said_to_be_back(stores: Stores) -> None:
     await stores.library.mark_present([Uri("a"), Uri("never there")], EPOCH + 1)
     assert (await stores.library.track(a, STAMP)).state is TrackState.PENDING
     assert (await stores.library.track(b, STAMP)).state is TrackState.MISSING
-    assert set(await stores.library.missing_stamps()) == {"b"}
+    assert places(await stores.library.missing()) == {"b"}
 
 
 async def test_last_of_several_tracks_at_a_path_is_the_one_that_returns(stores: Stores) -> None:
@@ -181,7 +182,7 @@ async def test_last_of_several_tracks_at_a_path_is_the_one_that_returns(stores: 
         stamp = FileStamp(size, 1)
         await stores.library.absorb([scanned(file, audio=audio, stamp=stamp)], EPOCH + second)
     await stores.library.mark_missing([file], EPOCH + 5)
-    assert await stores.library.missing_stamps() == {file: FileStamp(1, 1)}
+    assert await stores.library.missing() == {(os.fsencode(file), 1, 1)}
     await stores.library.mark_present([file], EPOCH + 6)
     assert await stores.library.track_at(file) == track_id("x")
     assert (await stores.library.track(track_id("y"), STAMP)).state is TrackState.MISSING
@@ -353,4 +354,4 @@ async def test_candidates_of_several_pages(stores: Stores, monkeypatch: pytest.M
     added = await add_tracks(stores, *map(str, range(20)))
     found = await stores.library.candidates()
     assert [found.track_id(row) for row in range(20)] == sorted(added)
-    assert len(await stores.library.stamps()) == 20
+    assert len(await stores.library.seen()) == 20

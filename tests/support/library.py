@@ -1,6 +1,8 @@
 """Libraries for tests: tracks with tags, vectors, ratings and plays, in few words."""
 
 import hashlib
+import os
+from collections.abc import Collection
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from anagnorisisd.domain.evaluation import (
     Vectors,
 )
 from anagnorisisd.domain.play import Play, Verdict
-from anagnorisisd.domain.track import FileStamp, ScannedFile, Tags, TrackId, Uri
+from anagnorisisd.domain.track import FileStamp, ScannedFile, SeenFile, Tags, TrackId, Uri
 
 STAMP = EmbedderStamp("test", "1", 4)
 """The embedder that tests use where it does not matter which."""
@@ -42,6 +44,11 @@ def scanned(
     return ScannedFile(
         Uri(uri), stamp, track_id(audio or uri), tags=tags, duration_seconds=duration_seconds
     )
+
+
+def places(files: Collection[SeenFile]) -> set[str]:
+    """Return where files lie."""
+    return {os.fsdecode(path) for path, _, _ in files}
 
 
 def unreadable(uri: str, problem: str = "empty file") -> ScannedFile:

@@ -1,36 +1,34 @@
 """What is found in a folder, and how that differs from what was known."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from anagnorisisd.adapters.walk import Rules, Walk
-from anagnorisisd.domain.track import FileStamp, Uri
+from anagnorisisd.domain.track import SeenFile, Uri
 from anagnorisisd.ports.library import Differences
 from tests.support.folder import as_nobody
 
-STAMP = FileStamp(1, 1)
 
-
-def known(*uris: str) -> Mapping[Uri, FileStamp]:
-    return {Uri(uri): STAMP for uri in uris}
+def known(*uris: str) -> set[SeenFile]:
+    return {(uri.encode(), 1, 1) for uri in uris}
 
 
 def compare(
     root: Path,
-    knowledge: Mapping[Uri, FileStamp] | None = None,
+    knowledge: Collection[SeenFile] = (),
     *,
     below: str = "",
     exclude: tuple[str, ...] = (),
 ) -> Differences:
-    walk = Walk(str(root), Rules(("mp3", "ogg"), exclude))
+    walk = Walk(str(root), Rules(("mp3", "ogg"), exclude), set(knowledge))
     if below:
         walk.part(Uri(below))
     else:
         walk.whole()
-    return walk.differences(knowledge or {})
+    return walk.differences()
 
 
 def make(root: Path, *uris: str) -> None:
@@ -76,9 +74,9 @@ def test_odd_names_are_names(tmp_path: Path) -> None:
 def test_unchanged_changed_gone_and_new_files(tmp_path: Path) -> None:
     make(tmp_path, "same.mp3", "other.mp3", "new.mp3")
     status = (tmp_path / "same.mp3").stat()
-    same = {Uri("same.mp3"): FileStamp(status.st_size, status.st_mtime_ns)}
+    same = (b"same.mp3", status.st_size, status.st_mtime_ns)
 
-    differences = compare(tmp_path, {**same, **known("other.mp3", "gone.mp3")})
+    differences = compare(tmp_path, {same, *known("other.mp3", "gone.mp3")})
 
     assert differences.found == 3
     assert differences.unchanged == 1
@@ -201,7 +199,7 @@ def test_a_part_is_compared_by_itself(
     below: str, changed: set[str], gone: list[str], tmp_path: Path
 ) -> None:
     make(tmp_path, "a/1.mp3", "a/b/2.mp3", "a/notes.txt", ".hidden/x.mp3", "d.mp3")
-    knowledge = {uri: stamp for uri, stamp in known("a/gone.mp3").items() if uri.startswith(below)}
+    knowledge = {file for file in known("a/gone.mp3") if file[0].startswith(below.encode())}
 
     differences = compare(tmp_path, knowledge, below=below)
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
-from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, rows, stamps
+from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, rows, seen
 from anagnorisisd.adapters.sqlite.database import Database
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.rating import WITHOUT_OPINION
 from anagnorisisd.domain.score import Candidates
-from anagnorisisd.domain.track import FileStamp, ScannedFile, Track, TrackId, Uri
+from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
 from anagnorisisd.ports.stores import Absorbed, LibraryCounts, TrackFilter, TrackOrder
 
 MISSING_AT_ONCE = 1_000
@@ -23,21 +23,21 @@ class SqliteLibrary:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
-        """Return the stamp of every file that is not missing; `below` names a file or folder."""
-        return await self._stamps(stamps.PRESENT, below)
+    async def seen(self, below: Uri | None = None) -> set[SeenFile]:
+        """Return every file that is not missing; `below` names a file or folder."""
+        return await self._seen(seen.PRESENT, below)
 
-    async def missing_stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
-        """Return the stamps of missing files."""
-        return await self._stamps(stamps.MISSING, below)
+    async def missing(self, below: Uri | None = None) -> set[SeenFile]:
+        """Return the files that are missing."""
+        return await self._seen(seen.MISSING, below)
 
-    async def _stamps(self, which: str, below: Uri | None) -> Mapping[Uri, FileStamp]:
+    async def _seen(self, which: str, below: Uri | None) -> set[SeenFile]:
         pages = self._database.pages(
-            stamps.page(which, below), stamps.values(below), candidates.PAGE_SIZE, stamps.stamps
+            seen.page(which, below), seen.values(below), candidates.PAGE_SIZE, seen.files
         )
-        found: dict[Uri, FileStamp] = {}
+        found: set[SeenFile] = set()
         async for page in pages:
-            found |= page
+            found.update(page)
         return found
 
     async def absorb(self, files: Sequence[ScannedFile], at: float) -> Absorbed:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.score import Candidates
-from anagnorisisd.domain.track import FileStamp, ScannedFile, Track, TrackId, Uri
+from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
 
 
 class TrackFilter(StrEnum):
@@ -56,8 +56,8 @@ class Absorbed:
 class LibraryStore(Protocol):
     """Tracks and the files that they lie in."""
 
-    async def stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
-        """Return the stamp of every file that is not missing, unreadable ones included.
+    async def seen(self, below: Uri | None = None) -> set[SeenFile]:
+        """Return every file that is not missing, unreadable ones included, as last seen.
 
         With `below`, only of that file, or of the files below that folder.
         """
@@ -74,8 +74,8 @@ class LibraryStore(Protocol):
         """Mark files as gone; return how many tracks thereby lost their last file."""
         ...
 
-    async def missing_stamps(self, below: Uri | None = None) -> Mapping[Uri, FileStamp]:
-        """Return the last known stamps of files that are missing; `below` as for `stamps`."""
+    async def missing(self, below: Uri | None = None) -> set[SeenFile]:
+        """Return the files that are missing, as last seen; `below` as for `seen`."""
         ...
 
     async def mark_present(self, uris: Iterable[Uri], at: float) -> None:

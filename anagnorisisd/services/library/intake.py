@@ -1,5 +1,6 @@
 """Taking in what differs between the stored library and the music folder."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -32,14 +33,14 @@ class Intake:
 
     async def _compare(self, uri: Uri) -> Differences:
         below = None if uri == WHOLE_FOLDER else uri
-        found = await self._folder.compare(await self._store.stamps(below), uri)
+        found = await self._folder.compare(await self._store.seen(below), uri)
         if not found.changed:
             return found
-        missing = await self._store.missing_stamps(below)
+        missing = await self._store.missing(below)
         returned: list[Uri] = []
         changed: dict[Uri, FileStamp] = {}
         for file, stamp in found.changed.items():
-            if missing.get(file) == stamp:
+            if (os.fsencode(file), *stamp) in missing:
                 returned.append(file)
             else:
                 changed[file] = stamp

@@ -1,8 +1,10 @@
 """Ratings that other programs have left, as entries that can be imported."""
 
+import os
 from collections.abc import AsyncIterator
 
 from anagnorisisd.domain import mirror
+from anagnorisisd.domain.track import Uri
 from anagnorisisd.domain.transfer import Entry, GivenRating
 from anagnorisisd.ports.foreign import FileRatings
 from anagnorisisd.ports.player import Player
@@ -23,7 +25,8 @@ class Foreign:
 
     async def in_tags(self) -> AsyncIterator[Entry]:
         """Yield the rating of every present file that has one in its tags."""
-        for uri in sorted(await self._library.stamps()):
+        for path, *_ in sorted(await self._library.seen()):
+            uri = Uri(os.fsdecode(path))
             value = await self._files.of(uri)
             if value is not None:
                 yield Entry(None, uri, None, TAG_SOURCE, GivenRating(value))

@@ -1,11 +1,11 @@
-"""The stamps of files, by which a scan tells what has changed."""
+"""Files as they were last seen, by which a scan tells what has changed."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from anagnorisisd.adapters.sqlite import rows
 from anagnorisisd.adapters.sqlite.database import Row
-from anagnorisisd.domain.track import FileStamp, Uri
+from anagnorisisd.domain.track import SeenFile, Uri
 
 PAGE = """
 SELECT f.id AS key, f.path, f.size_bytes, f.mtime_ns FROM files f
@@ -35,6 +35,6 @@ def values(below: Uri | None) -> dict[str, Any]:
     return {"path": path, "first": path + b"/", "end": path + b"0"}
 
 
-def stamps(found: Sequence[Row]) -> dict[Uri, FileStamp]:
-    """Return the stamps in a page of rows."""
-    return {rows.uri(path): FileStamp(size, mtime) for _, path, size, mtime in found}
+def files(found: Sequence[Row]) -> list[SeenFile]:
+    """Return the files in a page of rows."""
+    return [(path, size, mtime) for _, path, size, mtime in found]
