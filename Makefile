@@ -22,7 +22,7 @@ test: check ## Check everything, tests against a real MPD included
 	@.venv/bin/python -m tools.system_packages --if-possible $(PEERS)
 	@.venv/bin/python -m tools.node_packages
 	@$(INSTALL) --group docs
-	.venv/bin/pytest -n 2
+	.venv/bin/pytest -n 2 --dist loadgroup
 
 check: setup ## Check format, lint and types only
 	.venv/bin/ruff format --check .

@@ -122,6 +122,10 @@ class Mpd:
         assert not done.returncode, f"mpc {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
+    def knows(self, uri: str, sticker: str) -> bool:
+        """Tell whether a file has a sticker of that name."""
+        return not self._mpc("sticker", uri, "get", sticker).returncode
+
     async def ask(self, *arguments: str) -> str:
         """Run mpc without holding up the event loop."""
         return await asyncio.to_thread(self.mpc, *arguments)

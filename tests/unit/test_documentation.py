@@ -10,9 +10,8 @@ import pytest
 
 from anagnorisis import key, parser
 from anagnorisisd import __main__ as daemon
+from tests.support.documented import DOCUMENTS, ROOT, Typed, named
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "config.yaml", *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text()
 
 PARSERS = {
@@ -22,29 +21,15 @@ PARSERS = {
 }
 
 
-def commands(text: str) -> Iterator[list[str]]:
-    """Yield every command of ours in code spans and code blocks, as its words."""
-    spans = re.findall(r"`([^`\n]+)`", text)
-    blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    for line in [*spans, *(line for block in blocks for line in block.splitlines())]:
-        words = shlex.split(line.removeprefix("$ "), comments=True) if balanced(line) else []
-        if words and Path(words[0]).name in {*PARSERS, "make"}:
-            yield [Path(words[0]).name, *words[1:]]
+def ours() -> Iterator[tuple[Path, list[str]]]:
+    """Yield every command of ours in the documents, as its words up to a pipe."""
+    for path, command in named():
+        words = shlex.split(Typed(command).runnable.partition(" | ")[0])
+        if Path(words[0]).name in {*PARSERS, "make"}:
+            yield path, [Path(words[0]).name, *words[1:]]
 
 
-def balanced(line: str) -> bool:
-    try:
-        shlex.split(line)
-    except ValueError:
-        return False
-    return True
-
-
-DOCUMENTED = [
-    pytest.param(words, id=f"{path.name}: {' '.join(words)}")
-    for path in DOCUMENTS
-    for words in commands(path.read_text())
-]
+DOCUMENTED = [pytest.param(words, id=f"{path.name}: {' '.join(words)}") for path, words in ours()]
 
 
 def verbs(of: argparse.ArgumentParser) -> set[str]:

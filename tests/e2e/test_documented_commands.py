@@ -1,0 +1,101 @@
+"""Every command that a document names is run, and prints what it should, in form.
+
+`tests/support/documented.py` says how documents are written for this. The forms of what no document
+shows are kept in `forms.txt`; after a change that is meant, write them anew:
+
+    ANAGNORISIS_WRITE_FORMS=1 .venv/bin/pytest tests/e2e/test_documented_commands.py
+
+In what was written, `...` may take the place of lines that are of no interest; it stays.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.documented import DOCUMENTS, Typed, named, programs, sessions, singles
+from tests.support.forms import form, matches
+from tests.support.household import Household, household
+
+FORMS = Path(__file__).with_name("forms.txt")
+WRITING = "ANAGNORISIS_WRITE_FORMS" in os.environ
+
+pytestmark = [pytest.mark.xdist_group("household"), pytest.mark.timeout(300)]
+
+PROGRAMS = [
+    pytest.param(program, id=f"{path.name}: {number}")
+    for path in DOCUMENTS
+    for number, program in enumerate(programs(path), 1)
+]
+BLOCKS = [
+    pytest.param(session, id=f"{path.name}: {session[0].command}")
+    for path in DOCUMENTS
+    for session in sessions(path)
+]
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Household]:
+    """A listener's home in which everything works, so that every command has something to say."""
+    with household() as made:
+        yield made
+
+
+@pytest.mark.parametrize("session", BLOCKS)
+def test_a_session_goes_as_shown(home: Household, session: list[Typed]) -> None:
+    home.settle()
+    for typed in session:
+        check(typed, home.type(typed.runnable))
+
+
+@pytest.mark.parametrize("typed", singles(), ids=lambda typed: typed.command)
+def test_a_command_in_the_text_does_as_ever(home: Household, typed: Typed) -> None:
+    home.settle()
+    check(typed, home.type(typed.runnable))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_says_something(home: Household, program: str) -> None:
+    home.settle()
+    done = home.type(f"python - <<'END'\n{program}END")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_no_form_is_kept_of_what_no_document_names() -> None:
+    assert kept().keys() <= {command for _, command in named()}
+
+
+def check(typed: Typed, done: "subprocess.CompletedProcess[str]") -> None:
+    """Compare what was printed with what the document shows, else with what is kept."""
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, f"$ {typed.runnable}\n{printed}[{done.returncode}]"
+    got = form(printed.splitlines())
+    wanted = kept().get(typed.command, []) if typed.printed is None else form(typed.printed)
+    if matches(wanted, got):
+        return
+    if typed.printed is None and WRITING:
+        write({**kept(), typed.command: got})
+        return
+    lines = [f"$ {typed.runnable}", printed, "is not of the form", *wanted, "but of this one", *got]
+    pytest.fail("\n".join(lines))
+
+
+def kept() -> dict[str, list[str]]:
+    """Return the forms that are kept, by command."""
+    forms: dict[str, list[str]] = {}
+    for line in FORMS.read_text().splitlines() if FORMS.exists() else []:
+        if line.startswith("$ "):
+            lines = forms[line.removeprefix("$ ")] = []
+        elif line:
+            lines.append(line)
+    return forms
+
+
+def write(forms: dict[str, list[str]]) -> None:
+    """Keep forms."""
+    blocks = ["\n".join([f"$ {command}", *forms[command]]) for command in sorted(forms)]
+    FORMS.write_text("\n\n".join(blocks) + "\n")
