@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -90,23 +91,30 @@ def build() -> argparse.ArgumentParser:
 
 
 def _configured(arguments: argparse.Namespace) -> tuple[Config, places.Places]:
+    config = _read(arguments)
+    return config, places.resolve(config, os.environ)
+
+
+def _read(arguments: argparse.Namespace) -> Config:
     given: load.Flags = {
         key: (f"--{name.replace('_', '-')}", getattr(arguments, name))
         for name, key in FLAGS.items()
         if hasattr(arguments, name)
     }
-    config = load.load(given, os.environ, getattr(arguments, "config", None))
-    return config, places.resolve(config, os.environ)
+    return load.load(given, os.environ, getattr(arguments, "config", None))
 
 
 def _run(arguments: argparse.Namespace) -> None:
     config, where = _configured(arguments)
     logs.start(config.log, os.environ)
-    from anagnorisisd import daemon  # what it imports takes a while; wrong usage is told at once
+    # What these import takes a while; wrong usage is told at once.
+    from anagnorisisd import daemon
+    from anagnorisisd.reloading import Reloading
 
+    configured = Reloading(config, partial(_read, arguments))
     screen = console.screen_for(sys.stdout, os.environ)
     try:
-        asyncio.run(daemon.run(config, where, screen))
+        asyncio.run(daemon.run(configured, where, screen))
     finally:
         if screen:
             screen.close()

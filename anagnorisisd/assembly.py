@@ -5,7 +5,7 @@ in the reverse order of its opening, however the daemon ends.
 """
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from anagnorisisd.adapters.evaluator import WorkerEvaluator
 from anagnorisisd.adapters.file_ratings import TagRatings
 from anagnorisisd.adapters.folder import MusicFolder
 from anagnorisisd.adapters.mpd.player import MpdPlayer
-from anagnorisisd.adapters.power import never, on_battery
+from anagnorisisd.adapters.power import on_battery
 from anagnorisisd.adapters.rating_tags import FileTags
 from anagnorisisd.adapters.reporter import WorkerReporter
 from anagnorisisd.adapters.scheduler import ApScheduler
@@ -79,6 +79,8 @@ class Parts:
     stores: Stores
     server: RpcServer
     lives: Mapping[str, Life]
+    pools: Sequence[WorkerPool]
+    reconfigure: Callable[[Config], None]
     superseded: Callable[[], Awaitable[EmbedderStamp]]
 
 
@@ -118,6 +120,7 @@ class _Assembly:
         self._places = places
         self._stores = stores
         self._stack = stack
+        self._pools: list[WorkerPool] = []
         self._clock = SystemClock()
         self._events = Events(self._clock)
         self._library = self._make_library()
@@ -127,6 +130,8 @@ class _Assembly:
         self._ratings = Ratings(stores.ratings, self._events, self._clock)
         self._targets = Targets(stores.library, self._player)
         self._queueing = self._make_queueing()
+        self._listening = self._make_listening()
+        self._mirroring = self._make_mirroring()
         self._meter = self._make_meter()
 
     def parts(self, screen: Screen | None) -> Parts:
@@ -139,17 +144,32 @@ class _Assembly:
             stores=self._stores,
             server=server,
             lives=self._lives(screen),
+            pools=self._pools,
+            reconfigure=self._reconfigure,
             superseded=self._embedding.superseded,
         )
 
+    def _reconfigure(self, config: Config) -> None:
+        """Hand each service its section if it is another one; only what is `Live` in it differs."""
+        before, self._config = self._config, config
+        if config.music != before.music:
+            self._library.reconfigure(config.music)
+        if config.picks != before.picks:
+            self._queueing.reconfigure(config.picks)
+        if config.listening != before.listening:
+            self._listening.reconfigure(config.listening)
+        if config.training != before.training:
+            self._training.reconfigure(config.training)
+        if config.ratings != before.ratings:
+            self._mirroring.reconfigure(config.ratings)
+
     def _lives(self, screen: Screen | None) -> Mapping[str, Life]:
-        mirroring = self._make_mirroring()
         lives = {
             "library": self._library.run,
             "embedding": self._embedding.run,
             "training": self._training.run,
-            "attending to MPD": self._make_attending(mirroring).run,
-            "mirroring ratings": mirroring.run,
+            "attending to MPD": self._make_attending().run,
+            "mirroring ratings": self._mirroring.run,
         }
         if self._config.ratings.write_file_tags:
             lives["writing ratings into tags"] = self._make_tagging().run
@@ -166,6 +186,7 @@ class _Assembly:
             name=name, size=size, idle_seconds=idle_seconds, memory_bytes=memory_bytes
         )
         self._stack.push_async_callback(pool.close)
+        self._pools.append(pool)
         return pool
 
     def _make_library(self) -> Library:
@@ -192,6 +213,7 @@ class _Assembly:
             timeout_seconds=config.track_timeout_seconds,
         )
         self._stack.push_async_callback(embedder.close)
+        self._pools += embedder.pools
         return Embedding(
             self._stores.embeddings,
             embedder,
@@ -199,7 +221,7 @@ class _Assembly:
             preference=chooser,
             events=self._events,
             clock=self._clock,
-            on_hold=on_battery if config.pause_on_battery else never,
+            on_hold=lambda: self._config.embedding.pause_on_battery and on_battery(),
         )
 
     def _make_training(self) -> Training:
@@ -251,19 +273,22 @@ class _Assembly:
             config=self._config.ratings,
         )
 
-    def _make_attending(self, mirroring: Mirroring) -> Attending:
+    def _make_listening(self) -> Listening:
+        return Listening(
+            self._stores.library,
+            self._stores.plays,
+            self._events,
+            self._clock,
+            self._config.listening,
+        )
+
+    def _make_attending(self) -> Attending:
         return Attending(
             player=self._player,
-            listening=Listening(
-                self._stores.library,
-                self._stores.plays,
-                self._events,
-                self._clock,
-                self._config.listening,
-            ),
+            listening=self._listening,
             queueing=self._queueing,
             channel=Channel(self._player, self._targets, self._ratings, self._queueing),
-            mirror=mirroring,
+            mirror=self._mirroring,
             events=self._events,
             clock=self._clock,
         )
@@ -319,7 +344,7 @@ class _Assembly:
                 curiosity=self._training.curiosity,
                 requests=Requests(stores.library, self._player),
                 tracks=tracks,
-                default_count=self._config.picks.ahead,
+                default_count=lambda: self._config.picks.ahead,
             ),
             evaluators=EvaluatorServicer(self._training, stores.evaluators),
             daemon=self._daemon_servicer(tracks),

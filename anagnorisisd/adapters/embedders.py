@@ -35,6 +35,11 @@ class WorkerEmbedder:
         """How many files are worth having under way: one per worker, and one to come."""
         return sum(stage.workers for stage in self._recipe.stages) + 1
 
+    @property
+    def pools(self) -> list[WorkerPool]:
+        """The worker processes of all stages."""
+        return [pool for _, pool in self._stages]
+
     async def embed(self, path: str) -> Vectors:
         """Return the vector, `[dimension]` finite float32, of the file at `path`.
 
@@ -61,7 +66,7 @@ class WorkerEmbedder:
 
     async def close(self) -> None:
         """End the worker processes."""
-        for _, pool in self._stages:
+        for pool in self.pools:
             await pool.close()
 
     async def _run(self, path: str) -> Any:

@@ -72,9 +72,15 @@ def start(config: Log, variables: Mapping[str, str]) -> None:
     """Send the log of the whole process to standard error, as the configuration says."""
     handler = CurrentStderr()
     handler.setFormatter(_formatter(config.format, variables))
-    logging.basicConfig(level=config.level.value.upper(), handlers=[handler], force=True)
+    logging.basicConfig(handlers=[handler], force=True)
+    set_level(config)
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def set_level(config: Log) -> None:
+    """Log as much as the configuration says."""
+    logging.getLogger().setLevel(config.level.value.upper())
 
 
 def _formatter(chosen: LogFormat, variables: Mapping[str, str]) -> logging.Formatter:

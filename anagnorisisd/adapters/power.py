@@ -7,8 +7,3 @@ def on_battery() -> bool:
     """Say whether the battery is what the computer runs on; `False` where there is none."""
     battery = psutil.sensors_battery()
     return battery is not None and battery.power_plugged is False
-
-
-def never() -> bool:
-    """Say that it does not: for listeners who do not mind."""
-    return False

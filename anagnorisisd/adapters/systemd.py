@@ -1,4 +1,4 @@
-"""Talking to systemd: readiness, status and the watchdog, by the sd_notify protocol.
+"""Talking to systemd: readiness, reloads, status and the watchdog, by the sd_notify protocol.
 
 See sd_notify(3): one datagram of `NAME=value` lines to the socket named in `NOTIFY_SOCKET`.
 Without that variable nobody listens and nothing is sent.
@@ -6,6 +6,7 @@ Without that variable nobody listens and nothing is sent.
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 READY = "READY=1"
@@ -40,9 +41,9 @@ class Systemd:
             except OSError:
                 return
 
-    def status(self, text: str) -> None:
-        """Set the line that `systemctl status` shows."""
-        self.notify(f"STATUS={text}")
+    def notify_reloading(self) -> None:
+        """Say that the configuration is read again; `READY` ends that."""
+        self.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def _watchdog_usec(variables: Mapping[str, str]) -> int:

@@ -18,6 +18,7 @@ when it was idle for a while. The parent starts, outlives and ends the workers:
 import asyncio
 import ctypes
 import importlib
+import math
 import multiprocessing
 import os
 import pickle
@@ -40,6 +41,9 @@ PR_SET_PDEATHSIG = 1
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 RATHER_THAN_THE_PARENT = 500
 """Of -1000 to 1000: how much rather the kernel ends a worker when memory is short."""
+
+GRACE_SECONDS = 60.0
+"""So long after its time a task may still be there: a machine that swaps is slow, not broken."""
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -106,7 +110,8 @@ class WorkerPool:
         self._executors = executors or partial(LocalProcess, threads, memory_bytes)
         self._places = asyncio.Semaphore(size)
         self._resting: dict[Executor, asyncio.TimerHandle] = {}
-        self._working: set[Executor] = set()
+        self._working: dict[Executor, float] = {}
+        """Until when each may work, in the loop's time."""
         self._closed = False
 
     async def run(self, target: str, *args: Any, timeout_seconds: float | None = None) -> Any:
@@ -120,7 +125,7 @@ class WorkerPool:
             Exception: whatever the target raised.
         """
         async with self._places:
-            executor, answer = self._begin(target, args)
+            executor, answer = self._begin(target, args, timeout_seconds)
             try:
                 await asyncio.wait({answer}, timeout=timeout_seconds)
                 if not answer.done():
@@ -136,6 +141,11 @@ class WorkerPool:
             self._rest(executor)
             return answer.result()
 
+    def overdue(self) -> bool:
+        """Say whether a task is still there long after `run` should have given it up."""
+        now = asyncio.get_running_loop().time()
+        return any(now > due + GRACE_SECONDS for due in self._working.values())
+
     async def close(self) -> None:
         """End all workers now, and wait until they are gone."""
         self._closed = True
@@ -147,7 +157,9 @@ class WorkerPool:
         for process in processes:
             await asyncio.to_thread(process.join)
 
-    def _begin(self, target: str, args: tuple[Any, ...]) -> tuple[Executor, asyncio.Future[Any]]:
+    def _begin(
+        self, target: str, args: tuple[Any, ...], seconds: float | None
+    ) -> tuple[Executor, asyncio.Future[Any]]:
         # The loop's own thread starts the processes: the kernel's parent-death signal is sent
         # when the starting *thread* ends, and a helper thread may end at any time.
         if self._closed:
@@ -156,19 +168,20 @@ class WorkerPool:
             executor, timer = self._resting.popitem()
             timer.cancel()
             with suppress(BrokenExecutor):  # it died while idle: that is no task's fault
-                return self._submit(executor, target, args)
+                return self._submit(executor, target, args, seconds)
             self._abandon(executor)
-        return self._submit(self._executors(), target, args)
+        return self._submit(self._executors(), target, args, seconds)
 
     def _submit(
-        self, executor: Executor, target: str, args: tuple[Any, ...]
+        self, executor: Executor, target: str, args: tuple[Any, ...], seconds: float | None
     ) -> tuple[Executor, asyncio.Future[Any]]:
         answer = asyncio.wrap_future(executor.submit(call, target, args))
-        self._working.add(executor)
+        now = asyncio.get_running_loop().time()
+        self._working[executor] = math.inf if seconds is None else now + seconds
         return executor, answer
 
     def _rest(self, executor: Executor) -> None:
-        self._working.discard(executor)
+        self._working.pop(executor, None)
         if self._closed:
             return
         loop = asyncio.get_running_loop()
@@ -179,7 +192,7 @@ class WorkerPool:
         executor.shutdown(wait=False)
 
     def _abandon(self, executor: Executor) -> None:
-        self._working.discard(executor)
+        self._working.pop(executor, None)
         if timer := self._resting.pop(executor, None):
             timer.cancel()
         if isinstance(executor, LocalProcess):

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from anagnorisisd.config import environment, files
 from anagnorisisd.config.schema import Config
 from anagnorisisd.config.settings import Key, Problem, Setting, dotted, fields, nested
-from anagnorisisd.config.wording import allowed, choices, nearest
+from anagnorisisd.config.wording import allowed, choices, nearest, shown
 from anagnorisisd.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/anagnorisis/config.yaml")
@@ -126,14 +126,7 @@ def _refusal(value: Any, field: FieldInfo) -> str:
     if value is None:
         return f"is empty, but should be {allowed(field)}"
     hint = nearest(str(value), choices(field))
-    return f"{_shown(value)} is not {allowed(field)}{hint}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return f"{shown(value)} is not {allowed(field)}{hint}"
 
 
 def _unknown_timezone(config: Config, settings: Mapping[Key, Setting]) -> Iterator[Problem]:

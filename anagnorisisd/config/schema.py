@@ -2,13 +2,25 @@
 
 `config.yaml` at the root of the repository shows the same with comments; a test keeps the two
 together. Each part of the daemon is given its own section and never sees the rest.
+
+A key that is `Live` applies as soon as the configuration is read again; all others need a restart.
 """
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+Value = TypeVar("Value")
+
+
+class _AppliesAtOnce:
+    """Marks a key whose section is handed to its service anew while the daemon runs."""
+
+
+Live = Annotated[Value, _AppliesAtOnce()]
 
 Seconds = Annotated[float, Field(ge=0)]
 Minutes = Annotated[float, Field(ge=0)]
@@ -24,6 +36,11 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
+
+
+def is_live(field: FieldInfo) -> bool:
+    """Say whether a key applies without a restart."""
+    return any(isinstance(mark, _AppliesAtOnce) for mark in field.metadata)
 
 
 class Watch(StrEnum):
@@ -43,7 +60,7 @@ class Music(Section):
     )  # fmt: skip
     exclude: tuple[str, ...] = ()
     watch: Watch = Watch.INOTIFY
-    rescan_minutes: Annotated[float, Field(gt=0)] = 60.0
+    rescan_minutes: Live[Annotated[float, Field(gt=0)]] = 60.0
 
 
 class Mpd(Section):
@@ -59,28 +76,28 @@ class Mpd(Section):
 class Picks(Section):
     """What is put into the queue."""
 
-    enabled: bool = True
-    ahead: Annotated[int, Field(ge=0, le=100)] = 3
-    fill_empty_queue: bool = False
-    start_playback: bool = False
-    min_hours_between_plays: Annotated[float, Field(ge=0)] = 0.0
-    artist_spread: Annotated[int, Field(ge=0, le=1000)] = 0
-    album_spread: Annotated[int, Field(ge=0, le=1000)] = 0
-    min_seconds: Seconds = 0.0
-    max_minutes: Minutes = 0.0
-    exclude_folders: tuple[str, ...] = ()
-    exclude_genres: tuple[str, ...] = ()
-    explore: Fraction = 0.0
+    enabled: Live[bool] = True
+    ahead: Live[Annotated[int, Field(ge=0, le=100)]] = 3
+    fill_empty_queue: Live[bool] = False
+    start_playback: Live[bool] = False
+    min_hours_between_plays: Live[Annotated[float, Field(ge=0)]] = 0.0
+    artist_spread: Live[Annotated[int, Field(ge=0, le=1000)]] = 0
+    album_spread: Live[Annotated[int, Field(ge=0, le=1000)]] = 0
+    min_seconds: Live[Seconds] = 0.0
+    max_minutes: Live[Minutes] = 0.0
+    exclude_folders: Live[tuple[str, ...]] = ()
+    exclude_genres: Live[tuple[str, ...]] = ()
+    explore: Live[Fraction] = 0.0
 
 
 class Listening(Section):
     """How a play is judged."""
 
-    full_play_fraction: Annotated[float, Field(gt=0, le=1)] = 0.85
-    skip_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
-    skip_after_seconds: Seconds = 5.0
-    browsing_skips: Annotated[int, Field(ge=2)] = 3
-    browsing_seconds: Seconds = 20.0
+    full_play_fraction: Live[Annotated[float, Field(gt=0, le=1)]] = 0.85
+    skip_fraction: Live[Annotated[float, Field(gt=0, le=1)]] = 0.5
+    skip_after_seconds: Live[Seconds] = 5.0
+    browsing_skips: Live[Annotated[int, Field(ge=2)]] = 3
+    browsing_seconds: Live[Seconds] = 20.0
 
 
 class EmbedderChoice(StrEnum):
@@ -106,7 +123,7 @@ class Embedding(Section):
     model_directory: Path | None = None
     layer: Annotated[int, Field(ge=1, le=12)] = 12
     workers: Annotated[int, Field(ge=0, le=256)] = 0
-    pause_on_battery: bool = False
+    pause_on_battery: Live[bool] = False
     device: Device = Device.AUTO
     idle_minutes: Annotated[float, Field(gt=0)] = 2.0
     track_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
@@ -115,20 +132,20 @@ class Embedding(Section):
 class Training(Section):
     """When and from what the evaluator learns."""
 
-    time: Annotated[str, Field(pattern=TIME_OF_DAY)] = "03:30"
-    timezone: str | None = None
-    minimum_ratings: Annotated[int, Field(ge=2)] = 10
-    learn_after_seconds: Seconds = 0.5
+    time: Live[Annotated[str, Field(pattern=TIME_OF_DAY)]] = "03:30"
+    timezone: Live[str | None] = None
+    minimum_ratings: Live[Annotated[int, Field(ge=2)]] = 10
+    learn_after_seconds: Live[Seconds] = 0.5
 
 
 class Ratings(Section):
     """Which doors ratings come through, and where they are mirrored."""
 
-    read_stickers: bool = True
-    write_stickers: bool = True
-    read_like: bool = False
-    write_predicted: bool = False
-    write_plays: bool = False
+    read_stickers: Live[bool] = True
+    write_stickers: Live[bool] = True
+    read_like: Live[bool] = False
+    write_predicted: Live[bool] = False
+    write_plays: Live[bool] = False
     write_file_tags: bool = False
     channel: str = "anagnorisis"
 
@@ -183,7 +200,7 @@ class LogFormat(StrEnum):
 class Log(Section):
     """The log."""
 
-    level: LogLevel = LogLevel.INFO
+    level: Live[LogLevel] = LogLevel.INFO
     format: LogFormat = LogFormat.AUTO
 
 

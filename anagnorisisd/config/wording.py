@@ -1,6 +1,7 @@
 """What the schema allows, in words; used in messages and compared with `config.yaml`."""
 
 import difflib
+import json
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -61,6 +62,14 @@ def nearest_key(key: Key) -> str:
         return f"; did you mean {dotted(here[close])}?"
     elsewhere = (other for other in known if other[-1] == key[-1])
     return next((f"; did you mean {dotted(other)}?" for other in elsewhere), "")
+
+
+def shown(value: object) -> str:
+    """Return a value as it would stand in a file, cut where it is long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _kind(annotation: Any) -> str:

@@ -1,6 +1,7 @@
 """`PickService`: what the daemon picks, and why."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -30,19 +31,19 @@ class PickServicer(PickServiceServicer):
         curiosity: Curious,
         requests: Requests,
         tracks: Tracks,
-        default_count: int,
+        default_count: Callable[[], int],
     ) -> None:
         self._picker = picker
         self._curiosity = curiosity
         self._requests = requests
         self._tracks = tracks
-        self._default_count = max(1, default_count)
+        self._default_count = default_count
 
     async def PreviewPicks(
         self, request: messages.PreviewPicksRequest, context: Context
     ) -> messages.PreviewPicksResponse:
         """Return the next picks without queueing them."""
-        count = reading.count("count", request.count, self._default_count)
+        count = reading.count("count", request.count, max(1, self._default_count()))
         seed = request.seed if request.HasField("seed") else None
         picks = await self._picker.preview(count, seed)
         return messages.PreviewPicksResponse(picks=[await self._pick(pick) for pick in picks])

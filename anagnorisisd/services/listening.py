@@ -39,17 +39,17 @@ class Listening:
         self._plays = plays
         self._events = events
         self._clock = clock
-        self._limits = Thresholds(
-            full_play_fraction=config.full_play_fraction,
-            skip_fraction=config.skip_fraction,
-            skip_after_seconds=config.skip_after_seconds,
-            browsing_skips=config.browsing_skips,
-            browsing_seconds=config.browsing_seconds,
-        )
+        self._limits = _thresholds(config)
         self._stays = Stays(rate)
         self._browsing = Browsing(self._limits)
         self._unsaved: deque[Stay] = deque()
         self._draining = asyncio.Lock()
+
+    def reconfigure(self, config: schema.Listening) -> None:
+        """Judge by other limits from now on, what was held back included."""
+        self._unsaved += self._browsing.settle()
+        self._limits = _thresholds(config)
+        self._browsing = Browsing(self._limits)
 
     async def observe(self, state: PlayerState, queue: Sequence[QueueEntry]) -> None:
         """Compare the player with what was seen before, and store the plays that ended.
@@ -102,3 +102,13 @@ class Listening:
         await self._plays.append(play)
         log.debug("%s: %s, %s", stay.uri, word, reason)
         self._events.publish(PlayJudged(play))
+
+
+def _thresholds(config: schema.Listening) -> Thresholds:
+    return Thresholds(
+        full_play_fraction=config.full_play_fraction,
+        skip_fraction=config.skip_fraction,
+        skip_after_seconds=config.skip_after_seconds,
+        browsing_skips=config.browsing_skips,
+        browsing_seconds=config.browsing_seconds,
+    )

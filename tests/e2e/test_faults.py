@@ -1,11 +1,9 @@
 """Disks that are full or read-only, locks and damage: said, served as far as possible, survived."""
 
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -17,6 +15,7 @@ import pytest
 from anagnorisis.v1 import library_pb2, rating_pb2, track_pb2
 from tests.support.daemon import ROOT, RunningDaemon, running_daemon
 from tests.support.faults import fill, make_read_only, small_disk
+from tests.support.manager import Manager
 from tests.support.mpd import write_songs
 
 SONG = "song.wav"
@@ -137,31 +136,6 @@ def test_a_disk_that_is_full_at_the_start_is_said(music: Path, tmp_path: Path) -
         said = refused_start(tmp_path / "home", music)
 
     assert "disk is full; free some space" in said
-
-
-class Manager:
-    """Stands in for systemd: counts how often the watchdog was fed."""
-
-    def __init__(self, socket_path: Path) -> None:
-        self.path = socket_path
-        self.fed = 0
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(socket_path))
-        self._thread = threading.Thread(target=self._read)
-
-    def __enter__(self) -> "Manager":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as last:
-            last.sendto(b"", str(self.path))
-        self._thread.join()
-        self._socket.close()
-
-    def _read(self) -> None:
-        while message := self._socket.recv(1000):
-            self.fed += message == b"WATCHDOG=1"
 
 
 def test_damage_while_it_runs_is_said_and_starves_the_watchdog(

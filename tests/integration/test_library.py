@@ -432,3 +432,19 @@ async def test_a_folder_that_comes_back_is_noticed_and_watched(
 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_another_time_between_scans_holds_at_once(
+    library: Library, stores: Stores, root: Path, clock: FakeClock
+) -> None:
+    task = asyncio.create_task(library.run())
+    await scan(library)
+    await asleep(clock)
+    write_song(root / "late.opus", 1)
+
+    library.reconfigure(Music(rescan_minutes=1))
+    await clock.advance(61)
+
+    await until_present(stores, "late.opus")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -149,3 +149,17 @@ async def test_a_play_that_could_not_be_stored_is_stored_later(
 
     assert await seat.plays() == [("a.ogg", Verdict.FULL)]
     assert [type(event) for event in told] == [PlayJudged]
+
+
+async def test_other_limits_hold_for_what_ends_from_now_on(seat: Seat) -> None:
+    seat.player.add("a.ogg", "b.ogg", "c.ogg")
+    await seat.player.play()
+    await seat.look()
+    await seat.look(110)
+
+    seat.listening.reconfigure(schema.Listening(full_play_fraction=0.5))
+    await seat.player.skip()
+    await seat.look()
+    await seat.look(30)
+
+    assert await seat.plays() == [("a.ogg", Verdict.FULL)]

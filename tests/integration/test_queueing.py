@@ -246,3 +246,52 @@ async def test_candidates_follow_what_is_announced(
     change = RatingChange(Rating(1, track_id("b.ogg"), 9.0, 0.0, "test"), None)
     events.publish(TrackRated(change))
     assert (await picking.explain(track_id("b.ogg"))).rating == 9
+
+
+async def test_other_wishes_hold_from_the_next_refill_on(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *SONGS)
+    picking = queueing(stores, player, events, clock, ahead=1)
+    player.add("a.ogg")
+    await player.play()
+    await picking.refill(await player.state())
+    assert len(await uris(player)) == 2
+
+    picking.reconfigure(schema.Picks(ahead=4))
+    await picking.refill(await player.state())
+
+    assert len(await uris(player)) == 5
+
+
+async def test_what_is_excluded_now_is_exchanged(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    songs = [f"{folder}/{number}.ogg" for folder in ("old", "new") for number in range(5)]
+    player.database |= dict.fromkeys(map(Uri, songs), 200.0)
+    await add_tracks(stores, *songs)
+    picking = queueing(stores, player, events, clock, exclude_folders=["new"])
+    player.add("a.ogg")
+    await player.play()
+    await picking.refill(await player.state())
+    assert {uri.split("/")[0] for uri in (await uris(player))[1:]} == {"old"}
+
+    picking.reconfigure(schema.Picks(exclude_folders=("old",)))
+    clock.jump(10)
+    await picking.refill(await player.state())
+
+    assert {uri.split("/")[0] for uri in (await uris(player))[1:]} == {"new"}
+
+
+async def test_picking_is_off_in_the_configuration_until_the_listener_says_else(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    picking = queueing(stores, player, events, clock)
+    await picking.restore()
+
+    picking.reconfigure(schema.Picks(enabled=False))
+    assert not picking.enabled
+
+    await picking.switch(True)
+    picking.reconfigure(schema.Picks(enabled=False))
+    assert picking.enabled

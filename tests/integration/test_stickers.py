@@ -214,3 +214,17 @@ async def test_predicted_ratings_and_plays_are_shown_where_that_is_wished(
         await stickered(listener, "b.wav", "2", "playCount")
         await stickered(listener, "b.wav", "1", "skipCount")
         await stickered(listener, "b.wav", "1000000", "lastPlayed")
+
+
+async def test_what_the_listener_allows_now_is_made_up_for(server: mpd.Mpd, stores: Stores) -> None:
+    nothing = schema.Ratings(read_stickers=False, write_stickers=False)
+    async with room(server, stores, mirrored=nothing) as listener:
+        server.mpc("sticker", "a.wav", "set", "rating", "8")
+        await listener.ratings.rate(track_id("b.wav"), 6, source="test")
+        await listener.looked()
+        assert listener.sticker("b.wav", "rating") is None
+
+        listener.mirroring.reconfigure(schema.Ratings())
+
+        await rated(listener, "a.wav", 8.0)
+        await stickered(listener, "b.wav", "6")

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,10 +28,18 @@ def test_the_manager_hears_that_the_daemon_is_ready(manager: socket.socket) -> N
     ours = Systemd({"NOTIFY_SOCKET": manager.getsockname()})
 
     ours.notify(systemd.READY, systemd.WATCHDOG)
-    ours.status("40 tracks")
 
     assert manager.recv(100) == b"READY=1\nWATCHDOG=1"
-    assert manager.recv(100) == b"STATUS=40 tracks"
+
+
+def test_a_reload_tells_when_it_began(manager: socket.socket) -> None:
+    before = time.monotonic_ns() // 1000
+
+    Systemd({"NOTIFY_SOCKET": manager.getsockname()}).notify_reloading()
+
+    word, since = manager.recv(100).decode().splitlines()
+    assert word == "RELOADING=1"
+    assert before <= int(since.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
 
 
 def test_an_abstract_socket_works_too() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 UNITS = Path(__file__).parents[2] / "systemd"
+DROP_INS = sorted((UNITS / "drop-ins").glob("*.conf"))
 HIGHEST_EXPOSURE = {"system": 1.5, "user": 6.5}
 
 pytestmark = pytest.mark.skipif(
@@ -23,8 +24,8 @@ def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     text = (UNITS / str(request.param) / "anagnorisis.service").read_text()
     folder = tmp_path / str(request.param)
     folder.mkdir()
-    program = f"ExecStart={sys.executable}"
-    (folder / "anagnorisis.service").write_text(re.sub(r"ExecStart=\S+", program, text))
+    text = re.sub(r"(?<==)\S+/anagnorisisd", sys.executable, text)
+    (folder / "anagnorisis.service").write_text(text)
     return folder / "anagnorisis.service"
 
 
@@ -50,6 +51,32 @@ def test_the_unit_is_exposed_no_more_than_promised(unit: Path, tmp_path: Path) -
 
     assert level is not None
     assert float(level[1]) <= HIGHEST_EXPOSURE[unit.parent.name]
+
+
+def test_each_drop_in_is_understood_by_the_systemd_that_it_is_for(
+    unit: Path, tmp_path: Path
+) -> None:
+    version = re.search(r"systemd (\d+)", analyze("--version", runtime=tmp_path).stdout)
+    assert version is not None
+    known = [drop_in for drop_in in DROP_INS if int(drop_in.name[:3]) <= int(version[1])]
+    folder = unit.with_name("anagnorisis.service.d")
+    folder.mkdir()
+    for drop_in in known:
+        shutil.copy(drop_in, folder)
+
+    done = analyze("verify", f"--{unit.parent.name}", str(unit), runtime=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert DROP_INS
+
+
+def test_a_broken_configuration_makes_the_reload_fail(unit: Path) -> None:
+    lines = [line for line in unit.read_text().splitlines() if line.startswith("ExecReload=")]
+
+    assert lines == [
+        f"ExecReload={sys.executable} check-config",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+    ]
 
 
 def test_the_daemon_is_watched_and_comes_back(unit: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -539,3 +540,42 @@ async def test_unrated_tracks_that_were_played_are_heard_the_newest_first(bench:
     assert heard.full_plays.tolist() == [1.0, 0.0]
     assert heard.skips.tolist() == [0.0, 1.0]
     assert newest.tracks.track_ids == [bench.tracks[3]]
+
+
+async def test_another_number_of_ratings_and_another_time_hold_at_once(bench: Bench) -> None:
+    training = bench.training(minimum_ratings=20, time="03:30", timezone="UTC")
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    before = await training.status()
+    async with running(training):
+        await bench.clock.advance(5)
+        assert await bench.stores.evaluators.current() is None
+
+        training.reconfigure(schema.Training(minimum_ratings=10, time="04:30", timezone="UTC"))
+
+        await bench.until(lambda: has_evaluator(bench))
+    after = await training.status()
+    assert (before.needed, after.needed) == (10, 0)
+    assert after.next_training_at - before.next_training_at == 3600
+
+
+async def has_evaluator(bench: Bench) -> bool:
+    return await bench.stores.evaluators.current() is not None
+
+
+async def test_the_night_is_found_at_its_new_time(bench: Bench) -> None:
+    training = bench.training(minimum_ratings=8, time="03:30", timezone="UTC")
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    first = bench.clock.now()
+    in_two_minutes = datetime.fromtimestamp(first + 120, UTC).strftime("%H:%M")
+
+    async with running(training):
+        training.reconfigure(schema.Training(time=in_two_minutes, timezone="UTC"))
+
+        async def again() -> bool:
+            return (await bench.stores.evaluators.last_training() or first) > first
+
+        await bench.until(again)
+    assert bench.clock.now() - first < 240

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from anagnorisisd.adapters import workers
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.errors import EmbeddingFailed, WorkerLost
 from tests.integration.jobs import oom_score
@@ -71,6 +72,22 @@ async def test_a_worker_that_dies_while_idle_is_no_tasks_fault(pool: WorkerPool)
     await until(lambda: not executor_threads())
 
     assert await pool.run(f"{JOBS}:add", 1, 1) == 2
+
+
+async def test_a_task_that_nobody_ends_is_overdue_some_time_after_its_limit(
+    pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = str(tmp_path / "started")
+    hanging = asyncio.ensure_future(pool.run(f"{JOBS}:hang", started, timeout_seconds=3600))
+    await asyncio.sleep(0)
+    assert not pool.overdue()
+
+    monkeypatch.setattr(workers, "GRACE_SECONDS", -3601.0)
+    assert pool.overdue()
+
+    hanging.cancel()
+    await asyncio.wait({hanging})
+    assert not pool.overdue()
 
 
 async def test_a_hung_worker_is_given_up(pool: WorkerPool, tmp_path: Path) -> None:

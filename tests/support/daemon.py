@@ -34,15 +34,19 @@ class RunningDaemon:
         self.log = home / "daemon.log"
         self._config = home / "config.yaml"
         home.mkdir(parents=True, exist_ok=True)
-        self._config.write_text(
+        self._places = (
             f"music:\n  directory: {music}\n"
             f"mpd:\n  address: {mpd}\n"
             f"state:\n  directory: {home / 'state'}\n"
             f"rpc:\n  socket: {self.socket}\n"
-            f"{settings}"
         )
+        self.configure(settings)
         self.process = self._start()
         self.channel = self._connect()
+
+    def configure(self, settings: str) -> None:
+        """Write its configuration; places stay as they are."""
+        self._config.write_text(self._places + settings)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as log:

@@ -116,7 +116,7 @@ class House:
                 curiosity=FakeCuriosity(stores, STAMP),
                 requests=Requests(stores.library, player),
                 tracks=tracks,
-                default_count=3,
+                default_count=lambda: 3,
             ),
             evaluators=EvaluatorServicer(trainer, stores.evaluators),
             daemon=DaemonServicer(

@@ -63,6 +63,10 @@ class Library:
         self._one_look = asyncio.Lock()
         self._said: str | None = None
 
+    def reconfigure(self, config: Music) -> None:
+        """Take over when the next scan is due."""
+        self._rescan_seconds = config.rescan_minutes * 60
+
     @property
     def progress(self) -> ScanProgress:
         """How far the present scan is, or the last one came."""
@@ -115,8 +119,8 @@ class Library:
 
     async def _until_due(self, place: tuple[int, int] | None) -> None:
         """Wait for the next scan's time, or until the folder is not at `place` any more."""
-        due = self._clock.monotonic() + self._rescan_seconds
-        while (left := due - self._clock.monotonic()) > 0:
+        began = self._clock.monotonic()
+        while (left := began + self._rescan_seconds - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(left, FOLDER_CHECK_SECONDS))
             if await self._folder.whereabouts() != place:
                 return

@@ -43,6 +43,10 @@ class Pool:
         self._plays = plays
         self._clock = clock
         self._news = events.subscribe()
+        self.reconfigure(config)
+
+    def reconfigure(self, config: schema.Picks) -> None:
+        """Choose by other rules from now on."""
         self._folders = config.exclude_folders
         self._genres = config.exclude_genres
         self._read: Candidates | None = None

@@ -72,7 +72,7 @@ class Queueing:
         self._ours = OwnEntries(store)
         self._news = events.subscribe()
         self._turn = asyncio.Lock()
-        self._enabled = config.enabled
+        self._switched: bool | None = None
         self._view: QueueView | None = None
         self._explanations: dict[SongId, Explanation] = {}
         self._refused: set[TrackId] = set()
@@ -84,18 +84,27 @@ class Queueing:
 
     @property
     def enabled(self) -> bool:
-        """Whether picks are put into the queue."""
-        return self._enabled
+        """Whether picks are put into the queue; what the listener switched counts first."""
+        return self._config.enabled if self._switched is None else self._switched
+
+    def reconfigure(self, config: schema.Picks) -> None:
+        """Pick by other rules from now on; entries of ours that do not fit them are exchanged."""
+        before = self.enabled
+        self._config = config
+        self._pool.reconfigure(config)
+        self._replan_wanted = True
+        if self.enabled is not before:
+            self._events.publish(PickingSwitched(self.enabled))
 
     async def restore(self) -> None:
         """Take up the switch as the listener left it; call it once before anything else."""
         setting = await self._store.setting(SETTING)
-        self._enabled = self._config.enabled if setting is None else setting == "on"
+        self._switched = None if setting is None else setting == "on"
 
     async def switch(self, enabled: bool) -> None:
         """Switch picking on or off, durably. What is in the queue stays there."""
         await self._store.put_setting(SETTING, "on" if enabled else "off")
-        self._enabled = enabled
+        self._switched = enabled
         self._cleared = self._cleared and not enabled
         self._events.publish(PickingSwitched(enabled))
 
@@ -118,7 +127,7 @@ class Queueing:
         """
         async with self._turn:
             view = await self._look(state)
-            if not self._enabled or self._cleared:
+            if not self.enabled or self._cleared:
                 return
             if self._may_replan():
                 await self._replan(view)

@@ -76,6 +76,11 @@ class Mirroring:
         self._said: str | None = None
         self._taken = 0
 
+    def reconfigure(self, config: schema.Ratings) -> None:
+        """Follow other wishes from now on, beginning with a comparison."""
+        self._config = config
+        self._wake.set()
+
     def notice(self, changed: frozenset[str]) -> None:
         """Note what changed in the player, without waiting."""
         if changed & {"connected", "database", "update"}:

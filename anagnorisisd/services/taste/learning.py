@@ -57,7 +57,7 @@ class Learning:
         self._events = events
         self._clock = clock
         self._stamp = stamp
-        self._minimum_ratings = minimum_ratings
+        self.minimum_ratings = minimum_ratings
         self._scoring = Scoring(embeddings, evaluators, evaluator, events, stamp)
 
     async def in_charge(self) -> EvaluatorVersion | None:
@@ -69,7 +69,7 @@ class Learning:
         """Train a new evaluator, put it in charge if it is not worse, and predict everything."""
         say(TrainingProgress(Phase.READING, 0.0, "reading ratings and embeddings"))
         examples = await self._examples()
-        lacking = self._minimum_ratings - len(examples)
+        lacking = self.minimum_ratings - len(examples)
         if lacking > 0:
             return TrainingResult(Outcome.TOO_FEW_RATINGS, _too_few(len(examples), lacking))
 

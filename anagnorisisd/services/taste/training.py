@@ -28,6 +28,7 @@ from anagnorisisd.domain.evaluation import (
     TrainingStatus,
 )
 from anagnorisisd.domain.event import EvaluatorPromoted, TrackRated, TracksEmbedded
+from anagnorisisd.domain.schedule import Zone
 from anagnorisisd.errors import AnagnorisisError, InvalidValue, PreconditionFailed
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.scheduler import Scheduler
@@ -68,8 +69,6 @@ class Training:
         self._clock = clock
         self._config = config
         self._stamp = stamp
-        self._at = time.fromisoformat(config.time)
-        self._zone = ZoneInfo(config.timezone) if config.timezone else None
         self._learning = Learning(
             embeddings=embeddings,
             evaluators=evaluators,
@@ -91,6 +90,24 @@ class Training:
         self._rated = True  # what was rated before the start may not have been learnt
         self._followed: Followed[TrainingProgress] | None = None
         self._task: asyncio.Task[None] | None = None
+
+    def reconfigure(self, config: schema.Training) -> None:
+        """Train at another time or from another number of ratings from now on.
+
+        The scheduler still wakes at the time it began with; it is its look each minute that finds
+        the new one.
+        """
+        self._config = config
+        self._learning.minimum_ratings = config.minimum_ratings
+        self._wake.set()  # a first training may be due now
+
+    @property
+    def _at(self) -> time:
+        return time.fromisoformat(self._config.time)
+
+    @property
+    def _zone(self) -> Zone:
+        return ZoneInfo(self._config.timezone) if self._config.timezone else None
 
     async def run(self) -> None:
         """Learn, predict and train whenever there is reason to, until cancelled."""
@@ -159,9 +176,9 @@ class Training:
                     self._wake.set()
 
     async def _react(self) -> None:
-        patience = self._config.learn_after_seconds
         while True:
             await self._wake.wait()
+            patience = self._config.learn_after_seconds
             woken = self._clock.monotonic()
             if await self._learning.in_charge() is not None:
                 await self._evaluator.wake()
