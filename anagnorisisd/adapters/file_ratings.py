@@ -3,6 +3,7 @@
 | tag                                       | scale                                              |
 |-------------------------------------------|----------------------------------------------------|
 | FMPS_Rating (Vorbis, APE, ID3 TXXX, MP4)  | 0 to 1                                             |
+| FMPS/Rating (ASF)                         | 0 to 1                                             |
 | rating:EMAIL (Vorbis, Quod Libet)         | 0 to 1                                             |
 | POPM of Quod Libet                        | 0 to 255, linear                                   |
 | POPM of anybody else                      | 13, 1, 54, 64, 118, 128, 186, 196, 242, 255 for    |
@@ -89,7 +90,7 @@ def _texts(tags: Any) -> dict[str, str]:
     for name, value in tags.items():
         short = name.split(":")[-1] if name.startswith(("TXXX:", "----:")) else name
         if "rat" in short.lower():
-            texts[short.lower()] = _text(value)
+            texts[short.lower().replace("fmps/", "fmps_")] = _text(value)
     return texts
 
 

@@ -1,11 +1,12 @@
 """`FMPS_Rating` in the tags of every format: 0 to 1, as text that keeps every digit.
 
-| format                             | tag                                 |
-|------------------------------------|-------------------------------------|
-| flac, ogg (all codecs)             | Vorbis comment `FMPS_Rating`        |
-| mp3 with ID3 or no tags, wav, aiff | ID3 frame `TXXX:FMPS_Rating`        |
-| mp3 with APEv2 alone, wavpack      | APEv2 item `FMPS_Rating`            |
-| m4a, mp4                           | `----:com.apple.iTunes:FMPS_Rating` |
+| format                                       | tag                                 |
+|----------------------------------------------|-------------------------------------|
+| flac, ogg (all codecs)                       | Vorbis comment `FMPS_Rating`        |
+| mp3 with ID3 or no tags, wav, aiff           | ID3 frame `TXXX:FMPS_Rating`        |
+| mp3 with APEv2 alone, wavpack, ape, musepack | APEv2 item `FMPS_Rating`            |
+| m4a, mp4                                     | `----:com.apple.iTunes:FMPS_Rating` |
+| wma                                          | ASF attribute `FMPS/Rating`         |
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -18,9 +19,12 @@ from typing import Any
 
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APENoHeaderError, APEv2
+from mutagen.asf import ASF
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, TXXX, ID3NoHeaderError
+from mutagen.monkeysaudio import MonkeysAudio
 from mutagen.mp4 import MP4, MP4FreeForm
+from mutagen.musepack import Musepack
 from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
 from mutagen.oggspeex import OggSpeex
@@ -33,6 +37,7 @@ from anagnorisisd.errors import MediaError
 
 NAME = "FMPS_Rating"
 ATOM = f"----:com.apple.iTunes:{NAME}"
+ATTRIBUTE = "FMPS/Rating"
 PARTS = 10
 """A rating is 0 to 10, the tag 0 to 1."""
 
@@ -82,6 +87,18 @@ def _put_atom(path: Path, text: str | None) -> bool:
         if file.tags is None:
             file.add_tags()
         file.tags[ATOM] = [MP4FreeForm(text.encode())]
+    file.save()
+    return True
+
+
+def _put_attribute(path: Path, text: str | None) -> bool:
+    file: Any = ASF(path)
+    if text is None and ATTRIBUTE not in file.tags:
+        return False
+    if text is None:
+        del file.tags[ATTRIBUTE]
+    else:
+        file.tags[ATTRIBUTE] = [text]
     file.save()
     return True
 
@@ -149,4 +166,7 @@ _WRITERS: Mapping[Kind, Callable[[Path, str | None], bool]] = {
     Kind.WAV: partial(_put_chunk, WAVE),
     Kind.AIFF: partial(_put_chunk, AIFF),
     Kind.WAVPACK: partial(_put_comment, WavPack),
+    Kind.MONKEYS: partial(_put_comment, MonkeysAudio),
+    Kind.MUSEPACK: partial(_put_comment, Musepack),
+    Kind.WMA: _put_attribute,
 }

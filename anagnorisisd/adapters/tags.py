@@ -13,10 +13,13 @@ from typing import Any, BinaryIO
 from mutagen.aac import AAC
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2
+from mutagen.asf import ASF, ASFTags
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3
+from mutagen.monkeysaudio import MonkeysAudio
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4, MP4Tags
+from mutagen.musepack import Musepack
 from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
 from mutagen.oggspeex import OggSpeex
@@ -44,6 +47,9 @@ _OPENERS: Mapping[Kind, type] = {
     Kind.WAV: WAVE,
     Kind.AIFF: AIFF,
     Kind.WAVPACK: WavPack,
+    Kind.MONKEYS: MonkeysAudio,
+    Kind.MUSEPACK: Musepack,
+    Kind.WMA: ASF,
 }
 
 _Names = Mapping[str, Sequence[str]]
@@ -62,6 +68,14 @@ _MP4_ATOMS: _Names = {
     "album_artist": ("aART",),
     "genre": ("\xa9gen",),
     "year": ("\xa9day",),
+}
+_ASF_ATTRIBUTES: _Names = {
+    "title": ("Title",),
+    "artist": ("Author",),
+    "album": ("WM/AlbumTitle",),
+    "album_artist": ("WM/AlbumArtist",),
+    "genre": ("WM/Genre",),
+    "year": ("WM/Year", "WM/OriginalReleaseYear"),
 }
 _COMMENTS: _Names = {
     "title": ("title",),
@@ -107,6 +121,8 @@ def _tags(tags: Any) -> Tags:
         names = _ID3_FRAMES
     elif isinstance(tags, MP4Tags):
         names = _MP4_ATOMS
+    elif isinstance(tags, ASFTags):
+        names = _ASF_ATTRIBUTES
     found = {field: _text(tags, keys) for field, keys in names.items()}
     return Tags(
         title=found["title"],

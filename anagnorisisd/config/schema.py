@@ -57,6 +57,7 @@ class Music(Section):
     directory: Path | None = None
     formats: tuple[str, ...] = (
         "mp3", "flac", "ogg", "oga", "opus", "m4a", "mp4", "aac", "wav", "aif", "aiff", "wv",
+        "ape", "mpc", "wma",
     )  # fmt: skip
     exclude: tuple[str, ...] = ()
     watch: Watch = Watch.INOTIFY

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from anagnorisisd.errors import EmbeddingFailed
 from anagnorisisd.ml.decode import read_windows
-from tests.support.media import FORMATS, encoded, song
+from tests.support.media import FORMATS, SAMPLES, encoded, song
 from tests.support.media import RATE as MEDIA_RATE
 from tests.support.songs import RATE, wild
 
@@ -85,6 +85,43 @@ def test_every_format_gives_the_same_windows(tmp_path: Path, extension: str) -> 
         assert abs(lag_seconds(window, wanted)) < 0.06
     level = np.sqrt(np.mean(windows**2)) / np.sqrt(np.mean(expected**2))
     assert 0.65 < level < 1.1  # a stereo encoding of a mono song is 3 dB quieter
+
+
+def test_ape_and_lossless_wma_of_the_same_sound_give_the_same_windows() -> None:
+    ape, wma = (
+        read_windows(str(SAMPLES / name), rate=RATE, seconds=0.5, count=4)
+        for name in ("tone.ape", "tone.wma")
+    )
+
+    assert ape.shape == (4, RATE // 2)
+    assert np.sqrt(np.mean(ape**2)) == pytest.approx(0.5, abs=0.01)
+    for one, other in zip(ape, wma, strict=True):
+        lag = round(lag_seconds(one, other) * RATE)
+        assert abs(lag) < RATE // 20
+        first, second = one[max(0, lag) :], other[max(0, -lag) :]
+        size = min(len(first), len(second))
+        assert (
+            np.corrcoef(first[:size], second[:size])[0, 1] > 0.99
+        )  # wma tells time in milliseconds
+
+
+def test_musepack_gives_what_was_encoded(tmp_path: Path) -> None:
+    reference = write(tmp_path / "reference.wav", song(1, 4.0) / 32768, MEDIA_RATE)
+
+    windows, expected = (
+        read_windows(path, rate=RATE, seconds=1.0, count=3)
+        for path in (str(SAMPLES / "version-8.mpc"), reference)
+    )
+
+    assert windows.shape == expected.shape
+    for window, wanted in zip(windows, expected, strict=True):
+        assert abs(lag_seconds(window, wanted)) < 0.06
+        assert np.std(window) == pytest.approx(np.std(wanted), rel=0.05)
+
+
+def test_old_musepack_is_decoded() -> None:
+    with pytest.raises(EmbeddingFailed, match="is silent"):  # it nearly is: every sample was read
+        read_windows(str(SAMPLES / "version-7.mpc"), rate=RATE, seconds=0.3, count=2)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])

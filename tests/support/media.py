@@ -14,9 +14,12 @@ import av
 import numpy as np
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2
+from mutagen.asf import ASF
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import APIC, ID3, TALB, TDRC, TIT2, TPE1
+from mutagen.monkeysaudio import MonkeysAudio
 from mutagen.mp4 import MP4, MP4Cover
+from mutagen.musepack import Musepack
 from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
@@ -33,6 +36,7 @@ class Encoding:
     codec: str
     sample_format: str
     layout: str = "mono"
+    bit_rate: int | None = None
 
 
 ENCODINGS: Mapping[str, Encoding] = {
@@ -45,10 +49,14 @@ ENCODINGS: Mapping[str, Encoding] = {
     "wav": Encoding("wav", "pcm_s16le", "s16"),
     "aiff": Encoding("aiff", "pcm_s16be", "s16"),
     "wv": Encoding("wv", "wavpack", "s16p"),
+    "wma": Encoding("asf", "wmav2", "fltp", bit_rate=128_000),
 }
-"""By extension; every format that the daemon reads is here."""
+"""By extension; every format that the daemon reads and PyAV writes is here."""
 
 FORMATS = tuple(ENCODINGS)
+SAMPLES = Path(__file__).parents[1] / "fixtures" / "audio"
+READ_ONLY = ("tone.ape", "version-7.mpc", "version-8.mpc", "tone.wma")
+"""Songs in `SAMPLES` of formats that PyAV does not write."""
 
 
 def song(seed: int = 0, seconds: float = 0.5) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
@@ -69,6 +77,8 @@ def encoded(extension: str, seed: int = 0, seconds: float = 0.5) -> bytes:
         assert isinstance(stream, av.AudioStream)
         stream.codec_context.options = {"strict": "experimental"}
         stream.codec_context.format = how.sample_format
+        if how.bit_rate:
+            stream.codec_context.bit_rate = how.bit_rate
         samples = song(seed, seconds)
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis, :], format="s16", layout="mono")
         frame.sample_rate = RATE
@@ -90,6 +100,15 @@ def write_song(path: Path, seed: int = 0, seconds: float = 0.5) -> Path:
     """Write a song in the format of the path's extension; its mtime is an hour ago."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(path.suffix[1:], seed, seconds))
+    age(path)
+    return path
+
+
+def copy_sample(name: str, folder: Path) -> Path:
+    """Copy one of `READ_ONLY` into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes((SAMPLES / name).read_bytes())
     age(path)
     return path
 
@@ -117,7 +136,7 @@ def untag(path: Path) -> None:
         return
     openers = {
         "flac": FLAC, "ogg": OggVorbis, "opus": OggOpus, "m4a": MP4, "wav": WAVE, "aiff": AIFF,
-        "wv": WavPack,
+        "wv": WavPack, "ape": MonkeysAudio, "mpc": Musepack, "wma": ASF,
     }  # fmt: skip
     opened = openers[path.suffix[1:]](path)
     if isinstance(opened, FLAC):
@@ -189,7 +208,16 @@ def _tag_chunks(path: Path, title: str, picture: bytes) -> None:
     opened.save()
 
 
-def _tag_wavpack(path: Path, title: str, picture: bytes) -> None:
+def _tag_asf(path: Path, title: str, picture: bytes) -> None:
+    opened = ASF(path)
+    names = ("Title", "Author", "WM/AlbumTitle", "WM/Year")
+    opened.update(zip(names, _values(title).values(), strict=True))
+    if picture:
+        opened["WM/Picture"] = [picture]
+    opened.save()
+
+
+def _tag_ape(path: Path, title: str, picture: bytes) -> None:
     tags = APEv2()
     _fill_names(tags, title)
     tags["Year"] = "1999-05-01"
@@ -200,5 +228,6 @@ def _tag_wavpack(path: Path, title: str, picture: bytes) -> None:
 
 _TAGGERS = {
     "mp3": _tag_id3, "aac": _tag_id3, "flac": _tag_flac, "ogg": _tag_ogg, "opus": _tag_ogg,
-    "m4a": _tag_mp4, "wav": _tag_chunks, "aiff": _tag_chunks, "wv": _tag_wavpack,
+    "m4a": _tag_mp4, "wav": _tag_chunks, "aiff": _tag_chunks, "wv": _tag_ape,
+    "ape": _tag_ape, "mpc": _tag_ape, "wma": _tag_asf,
 }  # fmt: skip

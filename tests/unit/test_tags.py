@@ -16,7 +16,16 @@ from mutagen.mp4 import MP4
 from anagnorisisd.adapters.audio_hash import Kind, identify
 from anagnorisisd.adapters.tags import LONGEST_TAG, read_tags
 from anagnorisisd.domain.track import Tags
-from tests.support.media import FORMATS, encoded, retag, write_song
+from tests.support.media import (
+    FORMATS,
+    READ_ONLY,
+    copy_sample,
+    encoded,
+    retag,
+    write_song,
+)
+
+DURATIONS = {"tone.ape": 3.55, "tone.wma": 3.55, "version-7.mpc": 1.0, "version-8.mpc": 4.0}
 
 
 def tags_of(path: Path) -> Tags:
@@ -34,6 +43,18 @@ def test_every_format_tells_title_artist_album_and_year(extension: str, tmp_path
     year = None if extension in {"aac", "mp3"} and found.year is None else 1999
     assert found == Tags("Täglich ☂", "The Artist", "The Album", year=year)
     assert found.year == 1999
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+def test_formats_that_others_write_tell_the_same(name: str, tmp_path: Path) -> None:
+    song = copy_sample(name, tmp_path)
+    retag(song, "Täglich ☂", cover=True)
+
+    with song.open("rb") as file:
+        tags, duration_seconds = read_tags(file, identify(file)[0])
+
+    assert (tags.title, tags.artist, tags.year) == ("Täglich ☂", "The Artist", 1999)
+    assert duration_seconds == pytest.approx(DURATIONS[name], abs=0.1)
 
 
 @pytest.mark.parametrize("extension", FORMATS)

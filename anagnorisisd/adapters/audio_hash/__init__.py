@@ -14,13 +14,27 @@ not change with the version of a demuxer.
 | wav | the `fmt ` and `data` chunks |
 | aiff | the `COMM` and `SSND` chunks |
 | wavpack | all blocks, up to the tags at the end |
+| ape | everything up to the tags at the end |
+| musepack 7 | everything up to the tags at the end, but for the gain in the header |
+| musepack 8 | the packets of sound and the one that says how to decode them |
+| wma | the packets of the data object |
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
-from anagnorisisd.adapters.audio_hash import boxes, chunks, flac, mpeg, ogg, wavpack
+from anagnorisisd.adapters.audio_hash import (
+    asf,
+    boxes,
+    chunks,
+    flac,
+    monkeys,
+    mpeg,
+    musepack,
+    ogg,
+    wavpack,
+)
 from anagnorisisd.adapters.audio_hash.source import Kind, Source
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import MediaError
@@ -62,6 +76,8 @@ def _format_of(source: Source) -> tuple[Kind, Reader]:
         return Kind.MP4, boxes.payload
     if found := _MAGIC.get((head[:4], head[8:])) or _MAGIC.get((head[:4], b"")):
         return found
+    if head[:3] == b"MP+":  # its version follows
+        return Kind.MUSEPACK, musepack.payload_7
     kind = mpeg.kind_at(source, start)
     if kind is None:
         raise MediaError("not audio: none of the known formats")
@@ -71,6 +87,9 @@ def _format_of(source: Source) -> tuple[Kind, Reader]:
 _MAGIC: Mapping[tuple[bytes, bytes], tuple[Kind, Reader]] = {
     (b"fLaC", b""): (Kind.FLAC, flac.payload),
     (b"wvpk", b""): (Kind.WAVPACK, wavpack.payload),
+    (b"MAC ", b""): (Kind.MONKEYS, monkeys.payload),
+    (b"MPCK", b""): (Kind.MUSEPACK, musepack.payload_8),
+    (asf.HEADER[:4], asf.HEADER[8:12]): (Kind.WMA, asf.payload),
     (b"RIFF", b"WAVE"): (Kind.WAV, chunks.wav_payload),
     (b"RF64", b"WAVE"): (Kind.WAV, chunks.wav_payload),
     (b"FORM", b"AIFF"): (Kind.AIFF, chunks.aiff_payload),

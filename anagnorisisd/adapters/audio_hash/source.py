@@ -24,6 +24,9 @@ class Kind(StrEnum):
     WAV = "wav"
     AIFF = "aiff"
     WAVPACK = "wavpack"
+    MONKEYS = "ape"
+    MUSEPACK = "musepack"
+    WMA = "wma"
 
 
 class Source:
