@@ -83,6 +83,26 @@ async def test_refilling_twice_is_refilling_once(
     assert len(await uris(player)) == 4
 
 
+async def test_a_pick_that_is_rated_while_it_waits_is_shown_with_that_rating(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *SONGS)
+    picking = queueing(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+    await picking.refill(await player.state())
+    before = await picking.ahead()
+
+    change = await stores.ratings.rate(before[1].track_id, 9, at=0.0, source="test")
+    events.publish(TrackRated(change))
+    await picking.refill(await player.state())
+    after = {pick.track_id: pick.explanation for pick in await picking.ahead()}
+
+    assert before[1].explanation.rating_source == "mean"
+    assert after[before[1].track_id].rating_source == "rating"
+    assert after[before[1].track_id].rating == 9
+
+
 class Hesitant(FakePlayer):
     """Takes its time to answer after it has added an entry."""
 

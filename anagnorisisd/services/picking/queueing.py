@@ -153,7 +153,10 @@ class Queueing:
         return found
 
     async def ahead(self) -> list[Pick]:
-        """Return our entries that are to come, in order, each with why it was picked."""
+        """Return our entries that are to come, in order, each with its factors.
+
+        They are those that it was picked by, until ratings or predictions change.
+        """
         view = self._view
         if view is None:
             return []
@@ -167,7 +170,7 @@ class Queueing:
     async def _reason(
         self, song_id: SongId, track_id: TrackId, view: QueueView
     ) -> Explanation | None:
-        """Return why an entry was picked; after a restart, why it would be picked now."""
+        """Return why an entry was picked, or else why it would be picked now."""
         if song_id not in self._explanations:
             now = await self._pool.explain_queued(view, track_id)
             if now is None:
@@ -180,7 +183,9 @@ class Queueing:
         tracks = await tracks_of(entries, self._tracks)
         self._note_clearing(state, entries)
         await self._ours.compare(state, entries, tracks, self._clock.now())
-        self._replan_wanted |= any(map(_changes_weights, self._news.arrived()))
+        if any(map(_changes_weights, self._news.arrived())):
+            self._replan_wanted = True
+            self._explanations.clear()
         known = self._explanations.items()
         self._explanations = {key: why for key, why in known if key in self._ours.tracks}
         self._view = QueueView(state, entries, tracks)

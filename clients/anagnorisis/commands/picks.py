@@ -120,7 +120,6 @@ def _factors(factors: messages.Explanation) -> list[tuple[str, str]]:
         ("recency factor", f"{factors.recency_factor:.4f}"),
         *((guard.name.replace("_", " "), f"{guard.factor:.4f}") for guard in factors.guards),
         *((name.replace("_", " "), "given up for now") for name in factors.relaxed_guards),
-        ("weight", f"{factors.weight:.6f}"),
         *_chance(factors),
     ]
 
@@ -129,6 +128,7 @@ def _chance(factors: messages.Explanation) -> list[tuple[str, str]]:
     if not factors.weight and not factors.guards:
         return [("chance", "none while it is in the queue")]
     return [
+        ("weight", f"{factors.weight:.6f}"),
         ("chance", f"{factors.probability:.3%} to be the next pick"),
         ("rank", f"{factors.rank} of {factors.candidates}"),
     ]
