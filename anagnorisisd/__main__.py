@@ -15,6 +15,7 @@ from anagnorisisd.adapters import logs, state_lock
 from anagnorisisd.config import load, places
 from anagnorisisd.config.schema import Config
 from anagnorisisd.console.fetching import FetchingLines
+from anagnorisisd.doctor.finding import Finding
 from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
 
 FLAGS = {
@@ -96,12 +97,15 @@ def _configured(arguments: argparse.Namespace) -> tuple[Config, places.Places]:
 
 
 def _read(arguments: argparse.Namespace) -> Config:
-    given: load.Flags = {
+    return load.load(_flags(arguments), os.environ, getattr(arguments, "config", None))
+
+
+def _flags(arguments: argparse.Namespace) -> load.Flags:
+    return {
         key: (f"--{name.replace('_', '-')}", getattr(arguments, name))
         for name, key in FLAGS.items()
         if hasattr(arguments, name)
     }
-    return load.load(given, os.environ, getattr(arguments, "config", None))
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -146,17 +150,27 @@ def _check_config(arguments: argparse.Namespace) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from anagnorisisd.doctor import checks, examination, report
+    from anagnorisisd.doctor import report
+
+    findings = _findings(arguments)
+    print(report.as_json(findings) if arguments.json else report.page(findings))
+    return 0 if report.well(findings) else FAILED
+
+
+def _findings(arguments: argparse.Namespace) -> list[Finding]:
+    from anagnorisisd.doctor import checks, examination, presence
 
     try:
         config, where = _configured(arguments)
     except ConfigError as error:
-        findings = [checks.config(error.problems, ())]
-    else:
-        files = tuple(load.sources(getattr(arguments, "config", None)))
-        findings = asyncio.run(examination.examine(config, where, files, os.environ, time.time()))
-    print(report.as_json(findings) if arguments.json else report.page(findings))
-    return 0 if report.well(findings) else FAILED
+        return [checks.config(error.problems, ())]
+    running = presence.ask(presence.sockets(config, where))
+    if running is not None:
+        told = _flags(arguments).keys()
+        config, where = presence.adopted(running, config, where, os.environ, told)
+    files = tuple(load.sources(getattr(arguments, "config", None)))
+    others = asyncio.run(examination.examine(config, where, os.environ, time.time()))
+    return [checks.config((), files, running), *others]
 
 
 def _back_up(arguments: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ from anagnorisisd.rpc.library import LibraryServicer
 from anagnorisisd.rpc.pick import PickServicer
 from anagnorisisd.rpc.rating import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
-from anagnorisisd.rpc.standing import Standing
+from anagnorisisd.rpc.standing import Standing, Whereabouts
 from anagnorisisd.rpc.watching import Watching
 from anagnorisisd.services.attending import Attending
 from anagnorisisd.services.embedding import Embedding
@@ -371,6 +371,7 @@ class _Assembly:
             embedding=self._embedding,
             picker=self._queueing,
             trainer=self._training,
+            places=Whereabouts(self._places.music, self._places.state, self._places.models),
         )
         return DaemonServicer(
             standing,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from anagnorisisd.adapters.sqlite.inspection import Condition
 from anagnorisisd.config.schema import Watch
-from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, UnitFacts
+from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, Running, UnitFacts
 from anagnorisisd.doctor.finding import Finding, advice, fine, problem, unknown
 
 LEAST_FREE_BYTES = 50_000_000
@@ -12,12 +12,17 @@ DAY_SECONDS = 86_400
 TRAINING_OVERDUE_DAYS = 3
 
 
-def config(problems: tuple[str, ...], files: tuple[Path, ...]) -> Finding:
-    """Judge the configuration."""
+def config(
+    problems: tuple[str, ...], files: tuple[Path, ...], running: Running | None = None
+) -> Finding:
+    """Judge the configuration; a daemon that runs may have been told other things."""
     if problems:
         return problem("config", "; ".join(problems), "correct it; `config.yaml` shows every key")
     read = ", ".join(map(str, files))
-    return fine("config", f"read from {read}" if read else "no file; every key has its default")
+    said = f"read from {read}" if read else "no file; every key has its default"
+    if running is None:
+        return fine("config", said)
+    return fine("config", f"{said}; looked at as the running daemon has it: {running}")
 
 
 def music_folder(folder: FolderFacts) -> Finding:

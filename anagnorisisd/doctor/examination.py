@@ -15,20 +15,18 @@ from anagnorisisd.ml.settings import Settings
 
 
 async def examine(
-    config: Config,
-    places: Places,
-    files: tuple[Path, ...],
-    variables: Mapping[str, str],
-    now: float,
+    config: Config, places: Places, variables: Mapping[str, str], now: float
 ) -> list[Finding]:
-    """Return a finding for each subject, in the order of the page. `now` is unix seconds."""
+    """Return a finding for each subject but the configuration itself, in the order of the page.
+
+    `now` is unix seconds.
+    """
     folder = look.at_folder(places.music, config.music)
     mpd = await look.at_mpd(config.mpd, places.music, variables)
     condition, unreadable = _database(places.state / FILE_NAME)
     stamp, unusable = _embedder(config, places)
     size = condition.size_bytes if condition else 0
     return [
-        checks.config((), files),
         checks.music_folder(folder),
         checks.watch_limit(folder, config.music.watch, look.at_watch_limit()),
         checks.mpd_link(mpd),

@@ -44,3 +44,17 @@ class UnitFacts:
     active: str = ""
     result: str = ""
     restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a daemon that runs was told, by its configuration, its flags or its surroundings."""
+
+    socket: Path
+    music: Path
+    state: Path
+    models: Path
+    mpd: str
+
+    def __str__(self) -> str:
+        return f"music in {self.music}, state in {self.state}, MPD at {self.mpd}"

@@ -1,6 +1,8 @@
 """How everything stands: one answer put together from every part."""
 
 import asyncio
+from dataclasses import dataclass
+from pathlib import Path
 
 import anagnorisisd
 from anagnorisis.v1 import daemon_pb2 as messages
@@ -24,6 +26,15 @@ PHASES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where the daemon finds and keeps things; absolute paths."""
+
+    music: Path
+    state: Path
+    models: Path
+
+
 class Standing:
     """Reads how every part is."""
 
@@ -36,6 +47,7 @@ class Standing:
         embedding: Embeddings,
         picker: Picker,
         trainer: Trainer,
+        places: Whereabouts,
     ) -> None:
         self._library = library
         self._player = player
@@ -43,6 +55,7 @@ class Standing:
         self._embedding = embedding
         self._picker = picker
         self._trainer = trainer
+        self._places = places
 
     async def read(self) -> messages.GetStatusResponse:
         """Return how everything stands; a player that is away is part of it, not an error."""
@@ -55,6 +68,7 @@ class Standing:
             library=_counts_message(await self._library.counts(stamp)),
             embedding=_embedding_message(stamp, await self._embedding.progress()),
             training=_training_message(training),
+            places=_places_message(self._places),
         )
         if training.evaluator is not None:
             answer.evaluator.CopyFrom(translate.evaluator_message(training.evaluator))
@@ -92,6 +106,14 @@ def _link_message(link: Link) -> messages.MpdLink:
         server_version=translate.printable(link.server_version),
         reason=translate.printable(link.reason),
         lacking=map(translate.printable, link.lacking),
+    )
+
+
+def _places_message(places: Whereabouts) -> messages.Places:
+    return messages.Places(
+        music=translate.printable(str(places.music)),
+        state=translate.printable(str(places.state)),
+        models=translate.printable(str(places.models)),
     )
 
 

@@ -27,6 +27,7 @@ LONGEST_LIFE_SECONDS = 4.0
 """From the start of the process: some are killed before they answer at all."""
 
 CALL_SECONDS = 5.0
+ENTRY_OF_A_WORKER = '  File "<string>", line 1, in <module>'
 HISTORY = "SELECT sequence, value FROM ratings"
 PLAYS = "SELECT id, ended_at, verdict FROM plays"
 TRACKS = """SELECT t.rating, t.full_plays, t.skips,
@@ -130,6 +131,17 @@ def start_playing(mpd: Mpd) -> None:
     mpd.mpc("play")
 
 
+def tracebacks(log: str) -> Iterator[str]:
+    """Yield the tracebacks of a log, but for those of workers whose parent was killed meanwhile.
+
+    A worker that is being started is told by its parent what to do; it can but break when that
+    was killed in the middle of a sentence.
+    """
+    for text in log.split("Traceback (most recent call last):\n")[1:]:
+        if not (text.startswith(ENTRY_OF_A_WORKER) and "EOFError: Ran out of input" in text):
+            yield text
+
+
 def test_what_was_acknowledged_survives_any_kill(tmp_path: Path) -> None:
     make_songs(tmp_path / "music", SONGS_OF_EACH_KIND)
     listener = Listener(tmp_path / "music", seed=1)
@@ -151,8 +163,8 @@ def test_what_was_acknowledged_survives_any_kill(tmp_path: Path) -> None:
             assert plays <= found.plays, f"round {number}"
             plays = found.plays
             daemon.restart()
+        print(f"{ROUNDS} kills, {len(listener.acknowledged)} ratings, {len(plays)} plays")
         daemon.status()
         assert daemon.stop() == 0
-        assert "Traceback" not in daemon.log.read_text()
+        assert not list(tracebacks(daemon.log.read_text()))
     assert listener.acknowledged
-    print(f"{ROUNDS} kills, {len(listener.acknowledged)} ratings, {len(plays)} plays")

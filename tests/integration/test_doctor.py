@@ -1,9 +1,14 @@
 """What the doctor sees of real folders, sockets, databases and MPDs."""
 
 import json
+import os
 import socket
-from collections.abc import Mapping
-from contextlib import closing
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +18,7 @@ from anagnorisisd.adapters.sqlite.stores import FILE_NAME, Stores
 from anagnorisisd.config import schema
 from anagnorisisd.doctor import look
 from anagnorisisd.errors import StoreError
-from tests.integration.test_command_line import anagnorisisd
+from tests.integration.test_command_line import ROOT, anagnorisisd
 from tests.support.faults import damage_table
 from tests.support.library import EPOCH, add_evaluator, add_rated
 from tests.support.mpd import running
@@ -131,6 +136,46 @@ def test_the_command_makes_every_check_and_changes_nothing(tmp_path: Path) -> No
         "disk space", "database", "embedder", "evaluator", "last training", "unit",
     ]  # fmt: skip
     assert not (tmp_path / "state").exists()
+
+
+@contextmanager
+def daemon_with(*flags: str) -> Iterator[Path]:
+    """Run a daemon as `make run` does, with flags, and yield the home that its socket is in."""
+    with tempfile.TemporaryDirectory(prefix="home") as name:  # short enough for a socket
+        home = Path(name)
+        variables = {"PATH": os.environ["PATH"], "HOME": name, "XDG_RUNTIME_DIR": name}
+        command = [sys.executable, "-m", "anagnorisisd", *flags, "run"]
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=quiet, stderr=quiet)
+        deadline = time.monotonic() + 60
+        try:
+            while look.at_socket(home / "anagnorisis" / "anagnorisisd.sock") is not None:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield home
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def test_a_running_daemon_is_looked_at_as_it_was_told(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with running(tmp_path, ["a.wav", "b.wav"]) as mpd:
+        flags = ("--music", str(mpd.music), "--mpd", str(mpd.socket), "--state", str(other / "s"))
+        with daemon_with(*flags) as home:
+            code, found = findings(home)
+            _, elsewhere = findings(home, "--music", str(other))
+
+    assert code == 0, found
+    assert f"music in {mpd.music}" in found["config"]["said"]
+    assert found["music folder"]["said"] == f"2 files in {mpd.music}"
+    assert str(mpd.socket) in found["MPD"]["said"]
+    assert found["socket"]["verdict"] == "fine"
+    assert str(other) in found["disk space"]["said"]
+    assert found["database"]["said"].endswith("whole")
+    assert str(other) in elsewhere["music folder"]["said"], "what is asked for comes first"
 
 
 def test_a_broken_configuration_is_the_only_finding(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from anagnorisisd.rpc.library import LibraryServicer
 from anagnorisisd.rpc.pick import PickServicer
 from anagnorisisd.rpc.rating import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
-from anagnorisisd.rpc.standing import Standing
+from anagnorisisd.rpc.standing import Standing, Whereabouts
 from anagnorisisd.rpc.watching import Watching
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.picking.requests import Requests
@@ -98,6 +98,7 @@ class House:
             embedding=embedding,
             picker=picker,
             trainer=trainer,
+            places=Whereabouts(music.absolute(), Path("/state"), Path("/models")),
         )
         ratings = Ratings(stores.ratings, events, clock)
         servicers = Servicers(

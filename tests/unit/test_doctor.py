@@ -9,7 +9,7 @@ import pytest
 from anagnorisisd.adapters.sqlite.inspection import Condition
 from anagnorisisd.config.schema import Watch
 from anagnorisisd.doctor import checks, report
-from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, UnitFacts
+from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, Running, UnitFacts
 from anagnorisisd.doctor.finding import Finding, Verdict, advice, fine, problem
 
 FOLDER = FolderFacts(Path("/music"), None, folders=10, files=100)
@@ -28,10 +28,12 @@ KNOWN = Condition(
 )
 USER, SYSTEM = UnitFacts("a (user)"), UnitFacts("a (system)")
 SOCKET = Path("/run/a.sock")
+RUNNING = Running(SOCKET, Path("/m"), Path("/s"), Path("/models"), "localhost:6600")
 
 ROWS: list[tuple[Finding, Verdict, str]] = [
     (checks.config((), ()), Verdict.FINE, "every key has its default"),
     (checks.config((), (Path("/etc/a.yaml"),)), Verdict.FINE, "read from /etc/a.yaml"),
+    (checks.config((), (), RUNNING), Verdict.FINE, "as the running daemon has it: music in /m,"),
     (checks.config(("picks.ahed: unknown", "b"), ()), Verdict.PROBLEM, "picks.ahed: unknown; b"),
     (checks.music_folder(FOLDER), Verdict.FINE, "100 files in /music"),
     (checks.music_folder(replace(FOLDER, files=0)), Verdict.ADVICE, "set music.directory"),

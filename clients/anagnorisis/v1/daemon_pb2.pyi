@@ -411,6 +411,36 @@ class TrainingStatus(_message.Message):
 Global___TrainingStatus: _TypeAlias = TrainingStatus  # noqa: Y015
 
 @_typing.final
+class Places(_message.Message):
+    """Where the daemon finds and keeps what it works with; absolute paths on its own computer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MUSIC_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    music: _builtins.str
+    """The music folder."""
+    state: _builtins.str
+    """The folder of the database and its backups."""
+    models: _builtins.str
+    """The folder of downloaded embedders."""
+    def __init__(
+        self,
+        *,
+        music: _builtins.str = ...,
+        state: _builtins.str = ...,
+        models: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "music", b"music", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Places: _TypeAlias = Places  # noqa: Y015
+
+@_typing.final
 class GetStatusResponse(_message.Message):
     """Answers GetStatus."""
 
@@ -425,6 +455,7 @@ class GetStatusResponse(_message.Message):
     EMBEDDING_FIELD_NUMBER: _builtins.int
     EVALUATOR_FIELD_NUMBER: _builtins.int
     TRAINING_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The daemon's version."""
     picking: _builtins.bool
@@ -457,6 +488,10 @@ class GetStatusResponse(_message.Message):
     def training(self) -> Global___TrainingStatus:
         """How training stands."""
 
+    @_builtins.property
+    def places(self) -> Global___Places:
+        """Where it finds and keeps things."""
+
     def __init__(
         self,
         *,
@@ -469,10 +504,11 @@ class GetStatusResponse(_message.Message):
         embedding: Global___EmbeddingStatus | None = ...,
         evaluator: _evaluator_pb2.Evaluator | None = ...,
         training: Global___TrainingStatus | None = ...,
+        places: Global___Places | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "playback", b"playback", "training", b"training"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "places", b"places", "playback", b"playback", "training", b"training"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "picking", b"picking", "playback", b"playback", "training", b"training", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "picking", b"picking", "places", b"places", "playback", b"playback", "training", b"training", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
