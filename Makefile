@@ -1,8 +1,9 @@
 # Everything a listener or a contributor types. `make` alone lists it.
 .PHONY: help setup run test check docs bench soak lock
 
-# Programs that single tests hold ours against: clients, a rude neighbour, shells, a browser.
-PEERS = ncmpcpp tmux mpd-sima zsh fish chromium
+# Programs that single tests hold ours against: clients, a rude neighbour, shells, a browser, a share
+# that can hang.
+PEERS = ncmpcpp tmux mpd-sima zsh fish chromium bindfs
 
 INSTALL = .venv/bin/pip install --quiet --constraint requirements.lock
 

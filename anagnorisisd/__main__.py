@@ -10,7 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from anagnorisisd import console
+from anagnorisisd import console, leaving
 from anagnorisisd.adapters import logs, state_lock
 from anagnorisisd.config import load, places
 from anagnorisisd.config.schema import Config
@@ -30,7 +30,12 @@ FAILED, MISCONFIGURED, TRY_LATER = 1, 2, 75
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` and return its exit code; errors are said in one line each."""
-    arguments = build().parse_args(argv)
+    code = _carried_out(build().parse_args(argv))
+    leaving.leave_if_held(code)
+    return code
+
+
+def _carried_out(arguments: argparse.Namespace) -> int:
     command: Callable[[argparse.Namespace], int | None] = arguments.command
     try:
         return command(arguments) or 0
@@ -118,7 +123,7 @@ def _run(arguments: argparse.Namespace) -> None:
     configured = Reloading(config, partial(_read, arguments))
     screen = console.screen_for(sys.stdout, os.environ)
     try:
-        asyncio.run(daemon.run(configured, where, screen))
+        leaving.run(daemon.run(configured, where, screen))
     finally:
         if screen:
             screen.close()

@@ -8,7 +8,8 @@ when it was idle for a while. The parent starts, outlives and ends the workers:
 |-----------------------------------|----------------------------------------------------|
 | the target raises                 | `run` raises the same; the worker stays            |
 | the worker dies, or takes too long | `run` raises `WorkerLost`; the next task gets a new worker |
-| a task wants too much memory      | the target raises `MemoryError`, or the worker dies |
+| a task wants too much memory      | `run` raises `MemoryError`, or the worker dies; as it may be |
+|                                   | one that leaks, the next task gets a new worker    |
 | the computer runs out of memory   | the kernel ends a worker first, not the daemon     |
 | `run` is cancelled                | the worker is killed, the work is dropped          |
 | SIGINT or SIGTERM to the group    | ignored by the workers: the parent decides         |
@@ -44,6 +45,9 @@ RATHER_THAN_THE_PARENT = 500
 
 GRACE_SECONDS = 60.0
 """So long after its time a task may still be there: a machine that swaps is slow, not broken."""
+
+GONE_SECONDS = 5.0
+"""How long a killed worker is waited for: one that reads from a dead share cannot even die."""
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -130,15 +134,17 @@ class WorkerPool:
                 await asyncio.wait({answer}, timeout=timeout_seconds)
                 if not answer.done():
                     raise WorkerLost(f"gave up after {timeout_seconds:g} seconds")
-                lost = isinstance(answer.exception(), BrokenExecutor)
+                error = answer.exception()
             except BaseException:
                 answer.cancel()
                 self._abandon(executor)
                 raise
-            if lost:
+            if isinstance(error, BrokenExecutor | MemoryError):
                 self._abandon(executor)
+            else:
+                self._rest(executor)
+            if isinstance(error, BrokenExecutor):
                 raise WorkerLost(f"the {self.name} worker died during this task")
-            self._rest(executor)
             return answer.result()
 
     def overdue(self) -> bool:
@@ -147,7 +153,7 @@ class WorkerPool:
         return any(now > due + GRACE_SECONDS for due in self._working.values())
 
     async def close(self) -> None:
-        """End all workers now, and wait until they are gone."""
+        """End all workers now, and wait a while until they are gone."""
         self._closed = True
         executors = [*self._working, *self._resting]
         local = [executor for executor in executors if isinstance(executor, LocalProcess)]
@@ -155,7 +161,7 @@ class WorkerPool:
         for executor in executors:
             self._abandon(executor)
         for process in processes:
-            await asyncio.to_thread(process.join)
+            await asyncio.to_thread(process.join, GONE_SECONDS)
 
     def _begin(
         self, target: str, args: tuple[Any, ...], seconds: float | None

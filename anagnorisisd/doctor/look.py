@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -23,16 +24,33 @@ MANAGERS = {f"{UNIT} (system)": ("--system",), f"{UNIT} (user)": ("--user",)}
 
 def at_folder(path: Path, config: Music) -> FolderFacts:
     """Count the folders and the music files below `path`."""
-    try:
-        os.scandir(path).close()
-    except OSError as error:
-        return FolderFacts(path, error.strerror or str(error))
+    reason = _unreadable(path)
+    if reason is not None:
+        return FolderFacts(path, reason)
     rules = Rules(config.formats, config.exclude)
     folders = files = 0
     for _, _, names in os.walk(os.fsencode(path)):
         folders += 1
         files += sum(rules.has_music_ending(name) for name in names)
     return FolderFacts(path, None, folders, files)
+
+
+def _unreadable(path: Path) -> str | None:
+    """Return why a folder cannot be listed, if it cannot; a network share may not even say so."""
+    reasons: list[str | None] = []
+
+    def try_it() -> None:
+        try:
+            os.scandir(path).close()
+            reasons.append(None)
+        except OSError as error:
+            reasons.append(error.strerror or str(error))
+
+    # A daemon's thread: the doctor leaves although it hangs.
+    trying = threading.Thread(target=try_it, daemon=True)
+    trying.start()
+    trying.join(SECONDS)
+    return reasons[0] if reasons else "it does not answer, as a network share that is away"
 
 
 def at_watch_limit() -> int | None:

@@ -116,6 +116,15 @@ def hoard(count: int) -> int:
     return len(bytearray(count))
 
 
+LEAKED: list[bytearray] = []
+
+
+def leak(count: int) -> int:
+    """Hold `count` more bytes for ever, and return how often that was done."""
+    LEAKED.append(bytearray(count))
+    return len(LEAKED)
+
+
 def oom_score() -> int:
     """Return how much rather than others the kernel would end this process."""
     return int(Path("/proc/self/oom_score_adj").read_text())

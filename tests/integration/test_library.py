@@ -20,12 +20,14 @@ from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.schema import Music
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.services.events import Events
+from anagnorisisd.services.library import library as library_module
 from anagnorisisd.services.library.library import Library
 from anagnorisisd.services.library.scan_progress import ScanProgress
 from tests.fakes.clock import FakeClock
 from tests.support.folder import as_nobody
 from tests.support.library import places
 from tests.support.media import FORMATS, encoded, retag, write_song
+from tests.support.until import until
 
 CONFIG = Music(rescan_minutes=60)
 
@@ -446,5 +448,60 @@ async def test_another_time_between_scans_holds_at_once(
     await clock.advance(61)
 
     await until_present(stores, "late.opus")
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+class Silent(MusicFolder):
+    """A folder on a share that has gone stale: it answers nobody until it is let go on."""
+
+    def __init__(self, root: Path, config: Music, workers: WorkerPool) -> None:
+        super().__init__(root, config, workers)
+        self.answering = asyncio.Event()
+
+    async def whereabouts(self) -> tuple[int, int] | None:
+        """Return where it is, some time."""
+        await self.answering.wait()
+        return await super().whereabouts()
+
+
+async def test_a_folder_that_does_not_answer_is_told_and_waited_for(
+    root: Path,
+    workers: WorkerPool,
+    stores: Stores,
+    events: Events,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(library_module, "SILENT_SECONDS", 0.01)
+    folder = Silent(root, CONFIG, workers)
+    write_song(root / "1.opus", 1)
+    library = Library(
+        stores.library, folder, NoWatcher(), events=events, clock=clock, config=CONFIG
+    )
+
+    task = asyncio.create_task(library.run())
+    await until(lambda: "does not answer" in caplog.text)
+    folder.answering.set()
+    await until(lambda: "can be read again" in caplog.text)
+    await until_present(stores, "1.opus")
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_no_hint_told_is_found_by_the_regular_scan(
+    root: Path, library: Library, stores: Stores, clock: FakeClock
+) -> None:
+    task = asyncio.create_task(library.run())
+    await asleep(clock)
+    await until(lambda: library.progress.done)
+
+    write_song(root / "1.opus", 1)
+    await clock.advance(CONFIG.rescan_minutes * 60 + 1)
+    await until_present(stores, "1.opus")
+
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -1,9 +1,12 @@
 """Real faults: small disks, where the one who runs the tests may mount any, and damage."""
 
 import os
+import shutil
+import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -37,6 +40,77 @@ def fill(disk: Path) -> Path:
             while _written(file.fileno(), size):
                 pass
     return filler
+
+
+@contextmanager
+def mounted(folder: Path, at: Path, options: str = "rw") -> Iterator[Callable[[], None]]:
+    """Mount a folder at another place, and yield what unmounts it; skip the test if we may not."""
+    at.mkdir(parents=True, exist_ok=True)
+    done = _run("mount", "--bind", str(folder), str(at))
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    _run("mount", "-o", f"remount,{options},bind", str(at))
+    try:
+        yield lambda: _unmount(at)
+    finally:
+        _unmount(at)
+
+
+def _unmount(at: Path) -> None:
+    # Lazily: whoever still has something open there keeps it.
+    _run("umount", "--lazy", str(at))
+
+
+class Share:
+    """A folder seen through a program, as a network share is: it can hang, die and come back."""
+
+    def __init__(self, folder: Path, at: Path) -> None:
+        self._at = at
+        self._command = ["bindfs", "-f", str(folder), str(at)]
+        self._program: subprocess.Popen[bytes] | None = None
+
+    def come(self) -> None:
+        """Start it, and wait until it is there."""
+        self._at.mkdir(parents=True, exist_ok=True)
+        self._program = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+        while not os.path.ismount(self._at):
+            if self._program.poll() is not None:
+                pytest.skip("bindfs cannot mount anything here")
+            time.sleep(0.01)
+
+    def hang(self) -> None:
+        """Answer nobody from now on."""
+        assert self._program is not None
+        self._program.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Answer again, what was asked meanwhile too."""
+        assert self._program is not None
+        self._program.send_signal(signal.SIGCONT)
+
+    def die(self) -> None:
+        """Leave a mount behind that refuses everything."""
+        assert self._program is not None
+        self._program.kill()
+        self._program.wait()
+
+    def go(self) -> None:
+        """End it, and unmount what is left."""
+        self.die()
+        _unmount(self._at)
+
+
+@contextmanager
+def shared(folder: Path, at: Path) -> Iterator[Share]:
+    """Share a folder at another place; skip the test where that is not possible."""
+    if shutil.which("bindfs") is None:
+        pytest.skip("bindfs is not installed, so there is no share that could hang")
+    share = Share(folder, at)
+    share.come()
+    try:
+        yield share
+    finally:
+        share.go()
 
 
 def damage_table(database: Path, table: str) -> None:

@@ -28,6 +28,10 @@ PATIENT_RECHECKS = 5
 """So often a scan looks at files in the making again; then they are left to `run`."""
 FOLDER_CHECK_SECONDS = 30.0
 """So often it is asked whether something was mounted or unmounted at the music folder."""
+SILENT_SECONDS = 10.0
+SILENT = (
+    "the music folder does not answer; if it is a network share, look whether that is still there"
+)
 MANY_HINTS = 200
 """From so many on, one look at the whole folder is less work."""
 
@@ -78,7 +82,12 @@ class Library:
 
     async def run(self) -> None:
         """Scan and watch until cancelled."""
-        parts = [self._scan_regularly(), self._follow_hints(), self._look_again()]
+        parts = [
+            self._scan_regularly(),
+            self._follow_hints(),
+            self._look_again(),
+            self._notice_silence(),
+        ]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
             await asyncio.gather(*tasks)
@@ -124,6 +133,20 @@ class Library:
             await self._clock.sleep(min(left, FOLDER_CHECK_SECONDS))
             if await self._folder.whereabouts() != place:
                 return
+
+    async def _notice_silence(self) -> None:
+        """Say when the folder does not even answer whether it is there, as a dead share does."""
+        while True:
+            looking = asyncio.create_task(self._folder.whereabouts())
+            try:
+                await asyncio.wait({looking}, timeout=SILENT_SECONDS)
+                if not looking.done():
+                    self._say(SILENT)
+                    await looking
+                    self._say(None)
+            finally:
+                looking.cancel()
+            await self._clock.sleep(FOLDER_CHECK_SECONDS)
 
     async def _follow_hints(self) -> None:
         while True:
