@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,10 +26,21 @@ ROOT = Path(__file__).parents[2]
 
 
 class RunningDaemon:
-    """Starts `anagnorisisd` on a music folder and an MPD, with all else below `home`."""
+    """Starts `anagnorisisd` on a music folder and an MPD, with all else below `home`.
 
-    def __init__(self, home: Path, music: Path, mpd: Path, settings: str = "") -> None:
+    `program` is what stands in for it: a module and its first arguments.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        music: Path,
+        mpd: Path,
+        settings: str = "",
+        program: Sequence[str] = ("anagnorisisd",),
+    ) -> None:
         self.home = home
+        self._program = program
         self.socket = home / "run" / "daemon.sock"
         self.log = home / "daemon.log"
         self._config = home / "config.yaml"
@@ -51,7 +62,7 @@ class RunningDaemon:
     def _start(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "anagnorisisd", "--config", str(self._config)],
+                [sys.executable, "-m", *self._program, "--config", str(self._config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
