@@ -6,8 +6,12 @@ stays that were left are held back for that long; anything else that happens set
 """
 
 from dataclasses import replace
+from math import inf
 
 from anagnorisisd.domain.play import Ending, Stay, Thresholds
+
+MOMENT_SECONDS = 0.001
+"""Later than a limit, by whichever rounding."""
 
 
 class Browsing:
@@ -35,6 +39,13 @@ class Browsing:
         self._row = self._row[forgotten:]
         self._given_out -= forgotten
         return settled
+
+    def due(self) -> float:
+        """Return from when on `until` returns something that is held back; else `inf`."""
+        held = self._row[self._given_out :]
+        if not held:
+            return inf
+        return min(stay.ended_at for stay in held) + self._limits.browsing_seconds + MOMENT_SECONDS
 
     def settle(self) -> list[Stay]:
         """Return everything that is held back: the row has ended."""

@@ -7,7 +7,9 @@ A song is *expected* to be at its last known place plus the time that passed whi
 |---|---|
 | another song, the old one expected at its end | it ended by itself |
 | the same song back near 0, expected at its end | it ended by itself and is repeated |
-| the same song elsewhere | a seek: the time in between was heard, what was jumped over not |
+| the same song further on | a seek: the time in between was heard, what was jumped over not |
+| the same song further back, or announced and behind | a seek back: the time in between was heard |
+| the same song behind, unannounced | the music stood still for a while |
 | another song, the old one no longer in the queue | it was removed, unless consume mode did it |
 | another song and a new error | it could not be played on |
 | another song | the listener left it |
@@ -27,6 +29,12 @@ END_TOLERANCE_SECONDS = 0.25
 """How far from its end a song may be expected when it ends by itself.
 
 Natural ends were measured within 0.10 s; `next` half a second before the end is none.
+"""
+
+SEEK_SECONDS = 1.0
+"""How far behind a song must be for an announced change to be a seek back.
+
+The player announces a seek, but not that its disk or its network was slow.
 """
 
 REWIND_SECONDS = 2.0
@@ -58,17 +66,20 @@ class Stays:
         self._open: _Open | None = None
         self._blind = False
 
-    def observe(self, state: PlayerState, queue: Collection[SongId]) -> Stay | None:
+    def observe(
+        self, state: PlayerState, queue: Collection[SongId], *, announced: bool = False
+    ) -> Stay | None:
         """Return the stay that has ended since the state before, if one has.
 
-        `queue` holds the ids of all entries at the time of `state`.
+        `queue` holds the ids of all entries at the time of `state`; `announced` says that the
+        player told of a change.
         """
         blind, self._blind = self._blind, False
         if self._open is None:
             self._begin(state, 0.0)
             return None
         if self._goes_on(self._open, state, blind):
-            self._follow(self._open, state)
+            self._follow(self._open, state, announced)
             return None
         since = self._since_change(self._open.last, state)
         stay = self._end(self._open, state, since, self._ending(self._open, state, queue, blind))
@@ -105,19 +116,21 @@ class Stays:
             return False
         return moved >= 0 or not self._ended_by_itself(song, state)
 
-    def _follow(self, song: _Open, state: PlayerState) -> None:
-        song.heard_seconds += self._heard(song.last, state)
+    def _follow(self, song: _Open, state: PlayerState, announced: bool) -> None:
+        song.heard_seconds += self._heard(song.last, state, announced)
         song.song_id = state.song_id if state.song_id is not None else song.song_id
         song.duration_seconds = state.duration_seconds or song.duration_seconds
         song.last = state
 
-    def _heard(self, last: PlayerState, state: PlayerState) -> float:
+    def _heard(self, last: PlayerState, state: PlayerState, announced: bool) -> float:
         """Return how much was heard of a song that goes on."""
         if last.phase is not Phase.PLAY:
             return 0.0
         passed = self._passed(last, state)
         moved = (state.elapsed_seconds or 0.0) - (last.elapsed_seconds or 0.0)
-        return passed if moved < 0 else min(passed, moved)
+        behind = announced and passed - moved > SEEK_SECONDS * max(1.0, self._rate)
+        sought_back = moved < 0 or (behind and state.phase is Phase.PLAY)
+        return passed if sought_back else min(passed, moved)
 
     def _passed(self, last: PlayerState, state: PlayerState) -> float:
         """Return how much music fits between two states."""

@@ -1,7 +1,8 @@
 """Attending: whatever happens to the player, its state is read and the others are told.
 
 Changes are hints. They may come doubled or late, so each of them, and the clock now and then,
-leads to the same reading of the same state.
+leads to the same reading of the same state. While nothing changes nothing is done: a computer
+that plays music should be able to sleep between two songs.
 """
 
 import asyncio
@@ -27,8 +28,11 @@ from anagnorisisd.services.ratings.channel import Channel
 
 log = logging.getLogger(__name__)
 
-TICK_SECONDS = 5.0
+TICK_SECONDS = 60.0
 """How often the player is looked at although nothing seems to have changed."""
+
+RETRY_SECONDS = 5.0
+"""How soon after a failure it is tried again."""
 
 SETTLE_SECONDS = 0.25
 """After a change of song MPD's numbers are not final: a song faded in is at 0 for a moment."""
@@ -77,22 +81,25 @@ class Attending:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch_player())
                 tasks.create_task(self._watch_events())
-                tasks.create_task(self._tick())
+                waiting = tasks.create_task(self._wake_after(TICK_SECONDS))
                 while True:
                     await self._wake.wait()
                     self._wake.clear()
+                    waiting.cancel()
                     changed, self._changed = frozenset(self._changed), set()
-                    await self._attend(changed)
-                    if "player" in changed:
-                        tasks.create_task(self._wake_after(SETTLE_SECONDS))
+                    seconds = await self._attend(changed)
+                    waiting = tasks.create_task(self._wake_after(seconds))
         finally:
             await self._listening.close()
 
-    async def _attend(self, changed: frozenset[str]) -> None:
-        """Read the state and act on it; what goes wrong is said once and tried again."""
+    async def _attend(self, changed: frozenset[str]) -> float:
+        """Read the state and act on it; return in how many seconds to do so again, unasked.
+
+        What goes wrong is said once and tried again.
+        """
         self._note(changed)
         if not self._player.link().connected:
-            return
+            return TICK_SECONDS
         try:
             await self._look(changed)
             self._said = None
@@ -100,10 +107,17 @@ class Attending:
             if str(error) != self._said:
                 log.warning("the player could not be attended to: %s", error)
             self._said = str(error)
+            return RETRY_SECONDS
+        if "player" in changed:
+            return SETTLE_SECONDS
+        due = min(self._listening.due(), self._queueing.due())
+        return min(TICK_SECONDS, max(0.0, due - self._clock.monotonic()))
 
     async def _look(self, changed: frozenset[str]) -> None:
         state = await self._player.state()
-        await self._listening.observe(state, await self._player.queue())
+        await self._listening.observe(
+            state, await self._player.queue(), announced="player" in changed
+        )
         if changed & {"message", "connected"}:
             await self._channel.obey()
         await self._queueing.refill(state)
@@ -130,10 +144,6 @@ class Attending:
             async for told in announcements:
                 if told.missed or isinstance(told.event, REASONS):
                     self._wake.set()
-
-    async def _tick(self) -> None:
-        while True:
-            await self._wake_after(TICK_SECONDS)
 
     async def _wake_after(self, seconds: float) -> None:
         await self._clock.sleep(seconds)

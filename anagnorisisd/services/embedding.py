@@ -36,8 +36,11 @@ MAX_TRIES = 3
 LOOK_AGAIN_SECONDS = 60.0
 """So often what is pending is looked up unasked: an event may have been missed."""
 
-WEIGHTS_SECONDS = 5.0
+WEIGHTS_SECONDS = 15.0
 """So often it is looked whether a better embedder's weights have arrived."""
+
+COPIED_SECONDS = 5.0
+"""So long weights must have stayed as they are: they may still be being copied."""
 
 VANISHED_LIMIT = 50
 """So many vanished files mean that the disk is away; the library will notice."""
@@ -100,7 +103,7 @@ class Embedding:
             if wanted == before != self.stamp:
                 return wanted
             before = wanted
-            await self._clock.sleep(WEIGHTS_SECONDS)
+            await self._clock.sleep(WEIGHTS_SECONDS if wanted == self.stamp else COPIED_SECONDS)
 
     async def _wanted(self) -> EmbedderStamp:
         with suppress(EmbedderUnusable):  # then the present one is the best there is

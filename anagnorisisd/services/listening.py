@@ -51,16 +51,25 @@ class Listening:
         self._limits = _thresholds(config)
         self._browsing = Browsing(self._limits)
 
-    async def observe(self, state: PlayerState, queue: Sequence[QueueEntry]) -> None:
+    async def observe(
+        self, state: PlayerState, queue: Sequence[QueueEntry], *, announced: bool = False
+    ) -> None:
         """Compare the player with what was seen before, and store the plays that ended.
+
+        `announced` says that the player told of a change, as it does of every seek.
 
         Raises:
             StoreError: a play could not be stored; it is tried again the next time.
         """
-        ended = self._stays.observe(state, {entry.song_id for entry in queue})
+        ids = {entry.song_id for entry in queue}
+        ended = self._stays.observe(state, ids, announced=announced)
         self._unsaved += self._browsing.take(ended) if ended else []
         self._unsaved += self._browsing.until(state.taken_at)
         await self._save()
+
+    def due(self) -> float:
+        """Return when, by the monotonic clock, something held back can be stored; else `inf`."""
+        return self._browsing.due()
 
     def lost(self) -> None:
         """Note that the player cannot be seen any more."""

@@ -104,7 +104,7 @@ async def test_a_frozen_mpd_is_given_up_and_found_again(server: mpd.Mpd) -> None
 async def test_a_half_open_link_is_noticed_without_a_word(
     server: mpd.Mpd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "LOCAL_KEEPALIVE_SECONDS", 0.2)
     async with (
         wired(tmp_path / "socket", server.socket) as wire,
         watching(at(tmp_path / "socket"), server.music) as watched,

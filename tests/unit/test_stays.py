@@ -113,6 +113,25 @@ def test_seeking_back_takes_nothing_away() -> None:
     assert ending(*story)[1:] == (Ending.LEFT, 80)
 
 
+def heard(state: PlayerState, *, announced: bool) -> float:
+    """Return how much was heard of a song begun at 0, seen then and in `state` only."""
+    stays = Stays()
+    stays.observe(playing(0), IDS)
+    stays.observe(state, IDS, announced=announced)
+    stay = stays.observe(stopped(state.taken_at, 1), IDS, announced=True)
+    assert stay is not None
+    return stay.heard_seconds
+
+
+def test_seeking_back_is_noticed_however_long_ago_the_song_was_seen() -> None:
+    assert heard(playing(100, elapsed=50), announced=True) == 100
+
+
+def test_music_that_stood_still_was_not_heard_meanwhile() -> None:
+    assert heard(playing(100, elapsed=50), announced=False) == 50
+    assert heard(paused(100, elapsed=50), announced=True) == 50
+
+
 def test_seeking_while_paused_adds_nothing() -> None:
     story = (playing(0), paused(10, elapsed=10), paused(20, elapsed=150), playing(21, 2))
     assert ending(*story)[1:] == (Ending.LEFT, 10)

@@ -15,7 +15,12 @@ Row = dict[str, Any]
 
 SUBSYSTEMS = ("player", "playlist", "options", "sticker", "message", "database", "update")
 KEEPALIVE_SECONDS = 10.0
-"""How often a silent link is tried; a half-open one is noticed after this and one timeout."""
+"""How often a silent link over the network is tried; a half-open one is noticed after this and one
+timeout."""
+
+LOCAL_KEEPALIVE_SECONDS = 60.0
+"""The same on this computer, where the kernel tells at once of an MPD that is gone; one that hangs
+is noticed when it is asked for something."""
 
 READY_FOR_IDLE_SECONDS = 0.01
 """How soon after a command the client idles again; its default of 0.1 s makes changes late."""
@@ -40,8 +45,9 @@ class Connection:
     would come next could belong to an earlier question.
     """
 
-    def __init__(self, client: Client, timeout_seconds: float) -> None:
+    def __init__(self, client: Client, address: Address, timeout_seconds: float) -> None:
         self._client = client
+        self._address = address
         self._timeout = timeout_seconds
         self._turn = asyncio.Lock()
         self._followers: list[Connection] = []
@@ -64,7 +70,7 @@ class Connection:
         except asyncio.CancelledError:
             client.disconnect()
             raise
-        return cls(client, timeout_seconds)
+        return cls(client, address, timeout_seconds)
 
     @property
     def version(self) -> str:
@@ -107,9 +113,10 @@ class Connection:
         """
         idle = self._client.idle(SUBSYSTEMS)
         upcoming = asyncio.ensure_future(_next(idle))
+        seconds = LOCAL_KEEPALIVE_SECONDS if self._address.is_socket else KEEPALIVE_SECONDS
         try:
             while True:
-                done, _ = await asyncio.wait({upcoming}, timeout=KEEPALIVE_SECONDS)
+                done, _ = await asyncio.wait({upcoming}, timeout=seconds)
                 if not done:
                     await self.call("ping")
                     continue

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -118,6 +119,14 @@ class Queueing:
         """Note that the player may now know files that it refused before."""
         self._refused.clear()
         self._not_before = 0.0
+
+    def due(self) -> float:
+        """Return when, by the monotonic clock, to refill although nothing changed; else `inf`."""
+        if not self._enabled or self._cleared:
+            return math.inf
+        if self._replan_wanted:
+            return self._replanned_at + REPLAN_PAUSE_SECONDS
+        return self._not_before if self._not_before > self._clock.monotonic() else math.inf
 
     async def refill(self, state: PlayerState) -> None:
         """Bring the queue to the configured number of picks ahead, as its manners allow.

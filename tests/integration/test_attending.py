@@ -1,0 +1,100 @@
+"""Attending to a player: at once when something changes, hardly ever when nothing does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.config import schema
+from anagnorisisd.domain.play import Verdict
+from anagnorisisd.domain.player import PlayerState
+from anagnorisisd.services.attending import Attending
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.listening import Listening
+from anagnorisisd.services.picking.queueing import Queueing
+from anagnorisisd.services.ratings.channel import Channel
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.ratings.targets import Targets
+from tests.fakes.clock import FakeClock
+from tests.fakes.player import FakePlayer
+from tests.support.library import add_tracks
+from tests.support.until import until
+
+SONGS = {"a.ogg": 300.0, "b.ogg": 300.0}
+
+
+class Watched(FakePlayer):
+    """Counts how often it is looked at."""
+
+    looks = 0
+
+    async def state(self) -> PlayerState:
+        """Return the state at this moment."""
+        self.looks += 1
+        return await super().state()
+
+
+class NoMirror:
+    """Mirrors nothing."""
+
+    def notice(self, changed: frozenset[str]) -> None:
+        """Note nothing."""
+
+
+@pytest.fixture
+async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
+    """A player that plays, and is attended to."""
+    await add_tracks(stores, *SONGS)
+    player, events = Watched(clock, SONGS), Events(clock)
+    player.add(*SONGS)
+    await player.play()
+    queueing = Queueing(
+        library=stores.library,
+        store=stores.queue,
+        plays=stores.plays,
+        player=player,
+        events=events,
+        clock=clock,
+        config=schema.Picks(ahead=0),
+    )
+    ratings = Ratings(stores.ratings, events, clock)
+    attending = Attending(
+        player=player,
+        listening=Listening(stores.library, stores.plays, events, clock, schema.Listening()),
+        queueing=queueing,
+        channel=Channel(player, Targets(stores.library, player), ratings, queueing),
+        mirror=NoMirror(),
+        events=events,
+        clock=clock,
+    )
+    life = asyncio.create_task(attending.run())
+    await until(lambda: player.looks > 0)
+    yield player
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+async def test_a_song_that_plays_is_left_alone(
+    player: Watched, clock: FakeClock, stores: Stores
+) -> None:
+    before = player.looks
+
+    for _ in range(240):
+        await clock.advance(1)
+        await stores.plays.recent(1)  # whoever was woken had the store before us
+
+    assert 2 <= player.looks - before <= 5
+
+
+async def test_a_skip_is_stored_although_nothing_changes_any_more(
+    player: Watched, clock: FakeClock, stores: Stores
+) -> None:
+    await clock.advance(30)
+    await player.skip()
+
+    for _ in range(25):
+        await clock.advance(1)
+        plays = await stores.plays.recent(2)
+
+    assert [play.verdict for play in plays] == [Verdict.SKIP]
