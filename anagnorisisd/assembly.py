@@ -13,16 +13,15 @@ import anagnorisisd
 from anagnorisisd.adapters import state_lock
 from anagnorisisd.adapters.embedders import WorkerEmbedder
 from anagnorisisd.adapters.evaluator import WorkerEvaluator
-from anagnorisisd.adapters.file_ratings import TagRatings
 from anagnorisisd.adapters.folder import MusicFolder
 from anagnorisisd.adapters.mpd.player import MpdPlayer
 from anagnorisisd.adapters.power import on_battery
-from anagnorisisd.adapters.rating_tags import FileTags
 from anagnorisisd.adapters.reporter import WorkerReporter
 from anagnorisisd.adapters.scheduler import ApScheduler
 from anagnorisisd.adapters.sqlite.backups import Copies
 from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from anagnorisisd.adapters.system_clock import SystemClock
+from anagnorisisd.adapters.tag_ratings import TagRatings
 from anagnorisisd.adapters.watcher import make_watcher
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.places import Places
@@ -294,6 +293,8 @@ class _Assembly:
         )
 
     def _make_tagging(self) -> Tagging:
+        from anagnorisisd.adapters.rating_tags import FileTags  # mutagen takes a while
+
         return Tagging(
             tags=FileTags(self._library.path),
             library=self._stores.library,

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, field
 
 from anagnorisisd import watchdog
+from anagnorisisd.adapters import memory
 from anagnorisisd.adapters.systemd import READY, STOPPING, Systemd
 from anagnorisisd.assembly import Parts, assembled
 from anagnorisisd.config.places import Places
@@ -40,6 +41,7 @@ async def run(configured: Reloading, places: Places, screen: Screen | None = Non
         ConfigError: what is configured cannot be listened on.
         EmbedderUnusable: the embedder that is configured has no usable weights.
     """
+    memory.keep_small()
     asked = _listen_to_signals()
     manager = Systemd(os.environ)
     # It outlives the parts: an embedder that was tried and refused stays refused.

@@ -4,7 +4,10 @@ import argparse
 import importlib
 from pathlib import Path
 
-SUPPORT = {"__init__", "__main__", "listeners", "peers", "songs", "turns"}
+SUPPORT = {
+    "__init__", "__main__", "bare", "listeners", "manager", "peers", "songs", "stocked", "trees",
+    "turns", "watching",
+}  # fmt: skip
 
 
 def main() -> None:

@@ -16,9 +16,8 @@ The first row that a file has counts. A byte of 0 in POPM means that nobody rate
 
 # mypy: disable-error-code="no-untyped-call"
 
-import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,22 +27,10 @@ from mutagen.apev2 import APEv2
 from mutagen.mp3 import MP3
 
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
-from anagnorisisd.domain.track import Uri
 
 STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
 """MediaMonkey's; Windows Media Player and Winamp write those of whole stars."""
 LINEAR = "quodlibet"
-
-
-class TagRatings:
-    """`FileRatings` by mutagen."""
-
-    def __init__(self, path: Callable[[Uri], Path]) -> None:
-        self._path = path
-
-    async def of(self, uri: Uri) -> float | None:
-        """Return the rating in a file's tags."""
-        return await asyncio.to_thread(read, self._path(uri))
 
 
 def read(path: Path) -> float | None:

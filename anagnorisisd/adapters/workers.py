@@ -35,6 +35,7 @@ from typing import Any
 import psutil
 from threadpoolctl import threadpool_limits
 
+from anagnorisisd.adapters import memory
 from anagnorisisd.errors import WorkerLost
 
 NICENESS = 15
@@ -196,6 +197,8 @@ class WorkerPool:
     def _leave(self, executor: Executor) -> None:
         del self._resting[executor]
         executor.shutdown(wait=False)
+        # Heavy work is over; what passed through this process on the way is of no use any more.
+        memory.give_back()
 
     def _abandon(self, executor: Executor) -> None:
         self._working.pop(executor, None)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.adapters import file_ratings, media_file
-from anagnorisisd.adapters.file_ratings import TagRatings
 from anagnorisisd.adapters.rating_tags import FileTags
 from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.adapters.tag_ratings import TagRatings
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.ratings.foreign import Foreign

@@ -1,0 +1,161 @@
+"""What the daemon costs while it only listens: the library is known and learnt, a song plays.
+
+It runs as under systemd, with a watchdog. Beside it, over the same time: a bare interpreter that
+has imported the same third-party packages, one that serves an empty gRPC server besides, and
+mpd-sima, which fills queues and learns nothing. Wake-ups are voluntary context switches of all
+threads.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+
+from bench import stocked, trees
+from bench.bare import PACKAGES
+from bench.manager import managed
+from bench.watching import Cost, watch
+from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.mpd import Mpd
+
+TRACKS, FULL_TRACKS = (100, 1_000), (1_000, 10_000)
+SECONDS, FULL_SECONDS = 60.0, 300.0
+RATINGS = 20
+SONG_MINUTES = 30
+AHEAD = 3
+PATIENCE_SECONDS = 300.0
+SETTLE_SECONDS = 3.0
+MOST_TIMES = 1.5
+
+REST = "print(flush=True); input()"
+SERVE = """
+async def serve():
+    server = grpc.aio.server()
+    server.add_insecure_port("unix:{socket}")
+    await server.start()
+    print(flush=True)
+    await server.wait_for_termination()
+asyncio.run(serve())
+"""
+SIMA = """
+[MPD]
+host = {socket}
+[sima]
+internal = Random
+queue_length = 3
+"""
+
+BARE, SERVING, SIMA_NAME = (
+    "a bare interpreter with our packages",
+    "the same serving gRPC",
+    "mpd-sima",
+)
+
+
+def run(full: bool) -> None:
+    """Print a table for each size of the library."""
+    print("# Idle, while a song plays\n")
+    for tracks in FULL_TRACKS if full else TRACKS:
+        with tempfile.TemporaryDirectory() as scratch:
+            _print(tracks, _measure(Path(scratch), tracks, FULL_SECONDS if full else SECONDS))
+
+
+def _measure(folder: Path, tracks: int, seconds: float) -> dict[str, Cost]:
+    music = folder / "music"
+    trees.plant(music, tracks)
+    _write_long_song(music / "long.wav")
+    stock = stocked.Stock(tracks + 1, music, vectors=True, ratings=RATINGS, plays=tracks)
+    stocked.fill(folder / "home" / "state", stock)
+    server = Mpd(folder / "mpd", music)
+    with ExitStack() as stack:
+        server.start()
+        stack.callback(server.stop)
+        server.mpc("update", "--wait")
+        stack.enter_context(managed(folder))
+        daemon = stack.enter_context(running_daemon(folder / "home", music, server.socket))
+        pids = {"anagnorisisd": daemon.process.pid}
+        pids[BARE] = stack.enter_context(_running([sys.executable, "-c", PACKAGES + REST]))
+        serve = PACKAGES + SERVE.format(socket=folder / "grpc.sock")
+        pids[SERVING] = stack.enter_context(_running([sys.executable, "-c", serve]))
+        _let_rest(daemon, tracks + 1)
+        server.mpc("add", "long.wav")
+        server.mpc("play")
+        _wait(lambda: len(server.mpc("playlist").splitlines()) == 1 + AHEAD)
+        if shutil.which("mpd-sima"):
+            pids[SIMA_NAME] = stack.enter_context(_sima(folder, server))
+        time.sleep(SETTLE_SECONDS)
+        return dict(zip(pids, watch(list(pids.values()), seconds), strict=True))
+
+
+def _print(tracks: int, costs: dict[str, Cost]) -> None:
+    print(f"## {tracks:,} tracks\n")
+    columns = ("process", "resident MB", "times the bare one", "wake-ups a minute",
+               "those of gRPC's own threads", "processor ms a minute")  # fmt: skip
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    bare = costs[BARE].megabytes
+    for name, cost in costs.items():
+        print(
+            f"| {name} | {cost.megabytes:.0f} | {cost.megabytes / bare:.2f} "
+            f"| {cost.wakes_a_minute:.0f} | {cost.grpc_wakes_a_minute:.0f} "
+            f"| {cost.milliseconds_a_minute:.0f} |"
+        )
+    times = costs["anagnorisisd"].megabytes / bare
+    print(f"\nResident memory: {times:.2f} times the bare interpreter's (at most {MOST_TIMES}).\n")
+
+
+def _let_rest(daemon: RunningDaemon, tracks: int) -> None:
+    """Wait until everything is learnt and no worker is left."""
+    daemon.until(lambda: daemon.status().library.embedded == tracks, PATIENCE_SECONDS)
+    daemon.until(lambda: daemon.status().evaluator.version > 0, PATIENCE_SECONDS)
+    process = psutil.Process(daemon.process.pid)
+    _wait(lambda: not any("spawn_main" in "".join(c.cmdline()) for c in process.children()))
+
+
+def _write_long_song(path: Path) -> None:
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8_000)
+        out.writeframes(bytes(2 * 8_000 * 60 * SONG_MINUTES))
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[int]:
+    """Run a program that prints a line when it is ready, and yield its process id."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield process.pid
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _sima(folder: Path, server: Mpd) -> Iterator[int]:
+    config = folder / "sima.cfg"
+    config.write_text(SIMA.format(socket=server.socket))
+    command = ["mpd-sima", "--config", str(config), "--var-dir", str(folder)]
+    with (
+        (folder / "sima.log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
+    ):
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit("the daemon was not at rest in time")
+        time.sleep(0.2)

@@ -1,0 +1,83 @@
+"""How soon after its start the daemon says that it is ready, and answers, at several sizes.
+
+Its process is started and killed as often as it says; in between a bare interpreter imports the
+same third-party packages, so that both meet the same machine.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from bench import stocked, trees
+from bench.bare import PACKAGES
+from bench.manager import Manager, managed
+from tests.support.daemon import RunningDaemon, running_daemon
+
+TRACKS, FULL_TRACKS = (1_000, 10_000), (1_000, 10_000, 100_000)
+TURNS, FULL_TURNS = 8, 40
+PATIENCE_SECONDS = 60.0
+PLAYS_A_TRACK = 2
+MOST_SECONDS = 1.0
+
+
+def run(full: bool) -> None:
+    """Print a row for each size of the library."""
+    turns = FULL_TURNS if full else TURNS
+    print(f"# Start, {turns} times each\n")
+    columns = ("tracks", "ready, median s", "ready, p95 s", "answers, p95 s",
+               "importing the packages, median s", "ready, times that")  # fmt: skip
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    with tempfile.TemporaryDirectory() as scratch, managed(Path(scratch)) as manager:
+        for tracks in FULL_TRACKS if full else TRACKS:
+            _measure(Path(scratch) / str(tracks), tracks, turns, manager)
+    print(f"\nReady and answering should be within {MOST_SECONDS:g} s at p95.\n")
+
+
+def _measure(folder: Path, tracks: int, turns: int, manager: Manager) -> None:
+    music = folder / "music"
+    trees.plant(music, tracks)
+    plays = tracks * PLAYS_A_TRACK
+    stock = stocked.Stock(tracks, music, vectors=True, predictions=True, plays=plays)
+    stocked.fill(folder / "home" / "state", stock)
+    ready, answered, imported = [], [], []
+    for _ in range(turns):
+        imported.append(_import())
+        one, other = _start(folder / "home", music, manager)
+        ready.append(one)
+        answered.append(other)
+    times = statistics.median(ready) / statistics.median(imported)
+    print(
+        f"| {tracks:,} | {statistics.median(ready):.2f} | {_p95(ready):.2f} "
+        f"| {_p95(answered):.2f} | {statistics.median(imported):.2f} | {times:.1f} |"
+    )
+
+
+def _import() -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", PACKAGES], check=True)
+    return time.perf_counter() - began
+
+
+def _start(home: Path, music: Path, manager: Manager) -> tuple[float, float]:
+    """Start a daemon and kill it; return after how many seconds it was ready, and answered."""
+    began = time.perf_counter()
+    with running_daemon(home, music, home / "no-mpd") as daemon:
+        ready = manager.ready(PATIENCE_SECONDS)
+        _ask(daemon)
+        answered = time.perf_counter()
+    return ready - began, answered - began
+
+
+def _ask(daemon: RunningDaemon) -> None:
+    health = health_pb2_grpc.HealthStub(daemon.channel)
+    health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_SECONDS, wait_for_ready=True)
+
+
+def _p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]

@@ -1,0 +1,58 @@
+"""What a process that does nothing costs all the same, read from /proc."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+MEGABYTE = 2**20
+GRPC_THREADS = ("grpc_", "event_engine", "lifeguard", "timer_manager", "resolver")
+"""How gRPC's own threads are named; nothing that we do keeps them from waking up."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Memory now; and wake-ups and milliseconds of processor time of the last while."""
+
+    megabytes: float
+    wakes_a_minute: float
+    grpc_wakes_a_minute: float
+    milliseconds_a_minute: float
+
+
+def megabytes(pid: int) -> float:
+    """Return the resident memory of a process."""
+    return float(psutil.Process(pid).memory_info().rss) / MEGABYTE
+
+
+def watch(pids: list[int], seconds: float) -> list[Cost]:
+    """Return what each process costs, watching all of them at once."""
+    before = [_counted(pid) for pid in pids]
+    time.sleep(seconds)
+    after = [_counted(pid) for pid in pids]
+    minutes = seconds / 60
+    return [
+        Cost(megabytes(pid), *((new - old) / minutes for old, new in zip(*counts, strict=True)))
+        for pid, *counts in zip(pids, before, after, strict=True)
+    ]
+
+
+def _counted(pid: int) -> tuple[int, int, float]:
+    """Return all wake-ups so far, those of gRPC's threads, and milliseconds of processor time."""
+    wakes = dict(_wakes(pid))
+    times = psutil.Process(pid).cpu_times()
+    grpc = sum(count for name, count in wakes.items() if name[0].startswith(GRPC_THREADS))
+    return sum(wakes.values()) - grpc, grpc, 1000 * (times.user + times.system)
+
+
+def _wakes(pid: int) -> Iterator[tuple[tuple[str, str], int]]:
+    """Yield name and number of each thread, and how often it has gone to sleep by itself."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):
+            lines = (thread / "status").read_text().splitlines()
+            status = dict(line.split(":", 1) for line in lines if ":" in line)
+            name = (status["Name"].strip(), thread.name)
+            yield name, int(status["voluntary_ctxt_switches"])
