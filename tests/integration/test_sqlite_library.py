@@ -1,11 +1,13 @@
 """Tracks and files: what a scan brings, what goes missing, and what is shown of it."""
 
 import os
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import FileStamp, Tags, TrackId, TrackState, Uri
 from anagnorisisd.errors import UnknownTrack
 from anagnorisisd.ports.stores import LibraryCounts, TrackFilter, TrackOrder
@@ -347,6 +349,32 @@ async def test_excluded_folders_and_genres(stores: Stores) -> None:
     assert excluded == {
         track_id("Audiobooks/a.mp3"), track_id("x/c.mp3"), track_id("two places")
     }  # fmt: skip
+
+
+async def test_candidates_are_refreshed_as_if_they_had_been_read_again(stores: Stores) -> None:
+    rated, played, same = await add_tracks(stores, "rated", "played", "same")
+    before = await stores.library.candidates()
+    await stores.ratings.rate(rated, 9, at=1.0, source="test")
+    await stores.plays.append(play(played, ended_at=EPOCH))
+    await predict(stores, {rated: 4.0, played: 6.0})
+
+    found = await stores.library.refreshed(before, [rated, played, track_id("a stranger")])
+
+    wanted = await stores.library.candidates()
+    for column in fields(Candidates):
+        np.testing.assert_array_equal(getattr(found, column.name), getattr(wanted, column.name))
+    assert np.isnan(before.rating).all()
+    assert before.row(same) == found.row(same)
+
+
+async def test_candidates_refreshed_by_strangers_alone_stay_as_they_are(stores: Stores) -> None:
+    await add_tracks(stores, "a")
+    before = await stores.library.candidates()
+
+    found = await stores.library.refreshed(before, [track_id("a stranger")])
+
+    assert len(found) == 1
+    assert found.mean_rating == before.mean_rating
 
 
 async def test_candidates_of_several_pages(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,9 @@ from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
-from anagnorisisd.adapters.tag_ratings import TagRatings
 from anagnorisisd.adapters.sqlite.backups import Copies
 from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.adapters.tag_ratings import TagRatings
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.rpc.daemon import DaemonServicer

@@ -1,6 +1,7 @@
 """All present tracks as columns, read in pages and put together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,21 @@ from numpy.typing import NDArray
 
 from anagnorisisd.adapters.sqlite.database import Row
 from anagnorisisd.adapters.sqlite.rows import listed
+from anagnorisisd.domain.rating import WITHOUT_OPINION
 from anagnorisisd.domain.score import Candidates
+from anagnorisisd.domain.track import TrackId
 
 PAGE = """
 SELECT t.id AS key, t.track_id, t.rating, p.mean, p.stddev, t.full_plays, t.skips,
     t.last_played_at, f.duration_seconds, f.artist_code, f.album_code
 FROM tracks t JOIN files f ON f.id = t.file LEFT JOIN predictions p ON p.track = t.id
 WHERE t.present AND t.id > :after ORDER BY t.id LIMIT :size
+"""
+
+FEW = """
+SELECT t.track_id, t.rating, p.mean, p.stddev, t.full_plays, t.skips, t.last_played_at
+FROM tracks t LEFT JOIN predictions p ON p.track = t.id
+WHERE t.track_id IN (SELECT value FROM json_each(?))
 """
 
 TYPES = tuple(map(np.dtype, ("i8", "S32", *["f8"] * 7, "i8", "i8")))
@@ -49,13 +58,55 @@ def joined(pages: Sequence[Page], excluded: NDArray[np.int64], mean_rating: floa
         predicted_stddev=stddev,
         full_plays=full_plays,
         skips=skips,
-        last_played_at=np.where(np.isnan(last_played), -np.inf, last_played),
+        last_played_at=_played(last_played),
         duration_seconds=seconds,
         artist=artist,
         album=album,
         excluded=np.isin(keys, excluded)[order],
         mean_rating=mean_rating,
     )
+
+
+def refreshed(
+    db: sqlite_utils.Database, known: Candidates, track_ids: Collection[TrackId]
+) -> Candidates:
+    """Return `known` with what the database now says of some tracks; both keep their own arrays."""
+    found = db.execute(FEW, [listed(track_ids)]).fetchall()
+    rows = [(known.row(TrackId(track_id)), values) for track_id, *values in found]
+    present = [(row, values) for row, values in rows if row is not None]
+    if not present:
+        return replace(known, mean_rating=mean_rating(db))
+    places = np.array([row for row, _ in present])
+    rating, mean, stddev, full_plays, skips, last_played = np.array(
+        [values for _, values in present], dtype=np.float64
+    ).T
+
+    def put(column: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        changed = column.copy()
+        changed[places] = values
+        return changed
+
+    return replace(
+        known,
+        rating=put(known.rating, rating),
+        predicted_mean=put(known.predicted_mean, mean),
+        predicted_stddev=put(known.predicted_stddev, stddev),
+        full_plays=put(known.full_plays, full_plays),
+        skips=put(known.skips, skips),
+        last_played_at=put(known.last_played_at, _played(last_played)),
+        mean_rating=mean_rating(db),
+    )
+
+
+def mean_rating(db: sqlite_utils.Database) -> float:
+    """Return the mean of the listener's ratings, or what stands for it while there are none."""
+    (mean,) = db.execute("SELECT avg(rating) FROM tracks WHERE rating NOT NULL").fetchone()
+    return WITHOUT_OPINION if mean is None else float(mean)
+
+
+def _played(last_played: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the times of last plays with `-inf` for those that were never played."""
+    return np.where(np.isnan(last_played), -np.inf, last_played)
 
 
 def _column(pages: Sequence[Page], number: int) -> NDArray[Any]:

@@ -1,14 +1,13 @@
 """The library: tracks and the files that they lie in."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
 from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, rows, seen
 from anagnorisisd.adapters.sqlite.database import Database
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.rating import WITHOUT_OPINION
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
 from anagnorisisd.ports.stores import Absorbed, LibraryCounts, TrackFilter, TrackOrder
@@ -114,9 +113,10 @@ class SqliteLibrary:
         )
         pages = self._database.pages(candidates.PAGE, {}, candidates.PAGE_SIZE, candidates.columns)
         columns = [page async for page in pages]
-        query = "SELECT avg(rating) FROM tracks WHERE rating NOT NULL"
-        (mean,) = await self._database.read(lambda db: db.execute(query).fetchone())
+        mean = await self._database.read(candidates.mean_rating)
         # A million rows are sorted in a second: not in the loop, and not on the database's thread.
-        return await asyncio.to_thread(
-            candidates.joined, columns, excluded, WITHOUT_OPINION if mean is None else mean
-        )
+        return await asyncio.to_thread(candidates.joined, columns, excluded, mean)
+
+    async def refreshed(self, known: Candidates, track_ids: Collection[TrackId]) -> Candidates:
+        """Return the candidates with what is known now of some of them."""
+        return await self._database.read(lambda db: candidates.refreshed(db, known, track_ids))

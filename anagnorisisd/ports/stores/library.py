@@ -1,6 +1,6 @@
 """Tracks and the files that they lie in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -126,5 +126,12 @@ class LibraryStore(Protocol):
 
         `excluded` marks tracks below one of the folders (paths relative to the music
         directory) or of one of the genres (compared without case).
+        """
+        ...
+
+    async def refreshed(self, known: Candidates, track_ids: Collection[TrackId]) -> Candidates:
+        """Return `known` with what ratings, plays and predictions now say of some of it.
+
+        What is present, and how long it is and by whom, stays as it was.
         """
         ...

@@ -1,5 +1,10 @@
-"""The pool that picks are drawn from: all candidates, read again only when they changed."""
+"""The pool that picks are drawn from: all candidates, kept in line with what is announced.
 
+A rating or a play concerns one track, and only that is read again. All of them are when the library
+or the evaluator changed: a second for a quarter of a million of them.
+"""
+
+import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -20,9 +25,10 @@ from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.stores import LibraryStore, PlayStore
-from anagnorisisd.services.events import Events
+from anagnorisisd.services.events import Announcement, Events
 
-CHANGES = (TrackRated, PlayJudged, LibraryChanged, PredictionsUpdated, EvaluatorPromoted)
+SWEEPING = (LibraryChanged, PredictionsUpdated, EvaluatorPromoted)
+"""Announcements of what may concern every track."""
 
 HARDLY = 0.05
 """A track is unfit when a new pick would in 95 % of all cases be a weightier one."""
@@ -50,6 +56,8 @@ class Pool:
         self._folders = config.exclude_folders
         self._genres = config.exclude_genres
         self._read: Candidates | None = None
+        self._touched: set[TrackId] = set()
+        self._reading = asyncio.Lock()
         self._rules = Rules(
             min_hours_between_plays=config.min_hours_between_plays,
             artist_spread=config.artist_spread,
@@ -110,8 +118,22 @@ class Pool:
 
     async def _candidates(self) -> Candidates:
         """Return the present tracks with everything that their weight is made of."""
-        news = self._news.arrived()
-        changed = any(told.missed or isinstance(told.event, CHANGES) for told in news)
-        if self._read is None or changed:
-            self._read = await self._library.candidates(self._folders, self._genres)
-        return self._read
+        async with self._reading:
+            for told in self._news.arrived():
+                self._note(told)
+            if self._read is None:
+                self._touched.clear()
+                self._read = await self._library.candidates(self._folders, self._genres)
+            elif self._touched:
+                self._read = await self._library.refreshed(self._read, self._touched)
+                self._touched.clear()
+            return self._read
+
+    def _note(self, told: Announcement) -> None:
+        match told.event:
+            case TrackRated(change):
+                self._touched.add(change.rating.track_id)
+            case PlayJudged(play):
+                self._touched.add(play.track_id)
+        if told.missed or isinstance(told.event, SWEEPING):
+            self._read = None
