@@ -9,7 +9,7 @@ Everything works on whole columns: one row a track, no loop over tracks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -23,6 +23,9 @@ Bools = NDArray[np.bool_]
 
 LEAST_RATING = 0.1
 """A rating of 0 still leaves a track a chance of one in ten thousand of the best."""
+
+MOST_DIFFERENCES = 10_000
+"""Between full plays and skips; beyond that a table of them is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Candidates:
     album: NDArray[np.int64]
     excluded: Bools
     mean_rating: float
+    worked_out: "list[Factors]" = field(default_factory=list, init=False, repr=False, compare=False)
+    """The factors once they were asked for; candidates with other columns have other factors."""
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -78,27 +83,41 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """The factors of the weight, one row a track, before guards."""
+    """The factors of the weight, one row a track, before guards.
+
+    `weight` is their product, `edges` its cumulative sum; `positive` says that no weight is 0.
+    """
 
     rating: Floats
     rating_factor: Floats
     skip_factor: Floats
     recency_factor: Floats
-
-    @property
-    def weight(self) -> Floats:
-        """The product of the three factors."""
-        return self.rating_factor * self.skip_factor * self.recency_factor
+    weight: Floats
+    edges: Floats
+    positive: bool
 
 
 def factors(candidates: Candidates) -> Factors:
-    """Return the factors of every candidate's weight."""
+    """Return the factors of every candidate's weight; they are worked out once."""
+    if not candidates.worked_out:
+        candidates.worked_out.append(_factors(candidates))
+    return candidates.worked_out[0]
+
+
+def _factors(candidates: Candidates) -> Factors:
     rating = effective_rating(candidates)
+    rating_factor = (np.maximum(LEAST_RATING, rating) / HIGHEST) ** 2
+    skip_factor = skip(candidates.full_plays, candidates.skips)
+    recency_factor = recency(candidates.last_played_at)
+    weight = rating_factor * skip_factor * recency_factor
     return Factors(
         rating=rating,
-        rating_factor=(np.maximum(LEAST_RATING, rating) / HIGHEST) ** 2,
-        skip_factor=_sigmoid((5.0 + candidates.full_plays - candidates.skips) / 5.0),
-        recency_factor=recency(candidates.last_played_at),
+        rating_factor=rating_factor,
+        skip_factor=skip_factor,
+        recency_factor=recency_factor,
+        weight=weight,
+        edges=np.cumsum(weight),
+        positive=bool((weight > 0).all()),
     )
 
 
@@ -123,9 +142,24 @@ def recency(last_played_at: Floats) -> Floats:
     factor = np.ones(count)
     if len(played):
         times = last_played_at[played]
-        oldest_first = np.sort(times)
-        as_recent_or_more = len(times) - np.searchsorted(oldest_first, times, side="left")
-        factor[played] = as_recent_or_more / count
+        oldest_first = np.argsort(times)
+        begins = np.diff(times[oldest_first], prepend=-np.inf) > 0
+        # Those that tie are in the place of the first of them, the oldest.
+        first = np.maximum.accumulate(np.where(begins, np.arange(len(times)), 0))
+        factor[played[oldest_first]] = (len(times) - first) / count
+    return factor
+
+
+def skip(full_plays: Floats, skips: Floats) -> Floats:
+    """Return sigmoid((5 + full plays - skips) / 5); worked out once for each difference."""
+    differences = full_plays - skips
+    if not len(differences):
+        return np.empty(0)
+    lowest, highest = differences.min(), differences.max()
+    if highest - lowest > MOST_DIFFERENCES:
+        return _sigmoid((5.0 + differences) / 5.0)
+    of_each = _sigmoid((5.0 + np.arange(lowest, highest + 1)) / 5.0)
+    factor: Floats = of_each[(differences - lowest).astype(np.intp)]
     return factor
 
 

@@ -245,6 +245,16 @@ def test_queued_track_has_no_chance_and_says_so() -> None:
     assert (explanation.rank, explanation.candidates) == (3, 2)
 
 
+def test_a_queued_track_that_has_nearly_all_of_the_weight_leaves_the_others_their_chances() -> None:
+    tracks = candidates(3, rating=[10, 0, 0], skips=[0, 1000, 1000])
+    surroundings = Surroundings(NOW, queued=[name(0)])
+
+    found = [pick.choose(tracks, Rules(), surroundings, 2, rng(seed)) for seed in range(40)]
+
+    assert all({one.track_id for one in picks} == {name(1), name(2)} for picks in found)
+    assert 5 < sum(picks[0].track_id == name(1) for picks in found) < 35
+
+
 def test_nothing_is_picked_from_nothing() -> None:
     assert pick.choose(candidates(0), PLAIN, ALONE, 3, rng()) == []
     assert pick.probabilities(candidates(0), PLAIN, ALONE).tolist() == []

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from anagnorisisd.config import schema
-from anagnorisisd.domain import pick
+from anagnorisisd.domain import pick, score
 from anagnorisisd.domain.event import (
     EvaluatorPromoted,
     LibraryChanged,
@@ -127,6 +127,9 @@ class Pool:
             elif self._touched:
                 self._read = await self._library.refreshed(self._read, self._touched)
                 self._touched.clear()
+            if not self._read.worked_out:
+                # The work of some passes over all tracks, which must not make a rating wait.
+                await asyncio.to_thread(score.factors, self._read)
             return self._read
 
     def _note(self, told: Announcement) -> None:

@@ -1,0 +1,171 @@
+"""Choosing picks from a large library, beside scoring a list of Python records, and their upkeep.
+
+Records were the original project's way: one object a track, a loop over all of them, and a weighted
+choice among all. Both ways are first held against each other: they must see the same chances.
+After a change, such as a rating or a play, ours works all weights out anew before it chooses.
+"""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import exp
+from pathlib import Path
+
+import numpy as np
+
+from anagnorisisd.adapters.sqlite.stores import open_stores
+from anagnorisisd.domain import pick
+from anagnorisisd.domain.pick import Pick, Rules, Surroundings
+from anagnorisisd.domain.score import Candidates
+from bench import stocked
+from bench.stocked import EPOCH, track_id
+
+TRACKS, FULL_TRACKS = (10_000, 100_000), (10_000, 100_000, 1_000_000)
+COUNT = 3
+TURNS = 7
+FEWEST_TIMES = 250
+FEW = 10
+UPKEEP = ("tracks", "all read, s", "microseconds a track", "one rating followed, ms")
+COLUMNS = ("tracks", "records, ms", "ours, ms", "times faster",
+           "ours after a change, ms", "nanoseconds a track")  # fmt: skip
+
+
+@dataclass
+class Record:
+    """A track as an object, as a row of an object-relational mapper is."""
+
+    track_id: str
+    rating: float | None
+    predicted: float | None
+    full_plays: int
+    skips: int
+    last_played: float | None
+
+
+def run(full: bool) -> None:
+    """Print both tables, a row for each size."""
+    sizes = FULL_TRACKS if full else TRACKS
+    print(f"# Picks\n\n## Choosing {COUNT}, median of {TURNS} turns\n")
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+    for tracks in sizes:
+        _choose(tracks)
+    print(f"\nOurs should be at least {FEWEST_TIMES} times faster.\n")
+    print("## Keeping the columns up to date\n")
+    print(f"| {' | '.join(UPKEEP)} |\n{'|---' * len(UPKEEP)}|")
+    for tracks in sizes:
+        with tempfile.TemporaryDirectory() as scratch:
+            stock = stocked.Stock(tracks, predictions=True, ratings=tracks // 10, plays=tracks // 2)
+            stocked.fill(Path(scratch), stock)
+            asyncio.run(_keep(Path(scratch), tracks))
+    print()
+
+
+def _choose(tracks: int) -> None:
+    columns = _columns(tracks)
+    records = _records(columns)
+    wanted = pick.probabilities(columns, Rules(), Surroundings(EPOCH))
+    np.testing.assert_allclose(_chances(records), wanted, rtol=1e-9)
+    rng = np.random.default_rng(0)
+    slow, fast, anew = [], [], []
+    for _ in range(TURNS):
+        slow.append(_seconds(lambda: _chosen_records(records, rng)))
+        fast.append(_seconds(lambda: _chosen(columns, rng)))
+        changed = replace(columns)
+        anew.append(_seconds(lambda: _chosen(changed, rng)))  # noqa: B023 - called at once
+    records_s, ours_s, anew_s = (statistics.median(way) for way in (slow, fast, anew))
+    print(
+        f"| {tracks:,} | {1000 * records_s:.1f} | {1000 * ours_s:.2f} "
+        f"| {records_s / ours_s:.0f} | {1000 * anew_s:.1f} | {1e9 * anew_s / tracks:.0f} |"
+    )
+
+
+def _chosen(columns: Candidates, rng: np.random.Generator) -> list[Pick]:
+    return pick.choose(columns, Rules(), Surroundings(EPOCH), COUNT, rng)
+
+
+def _columns(tracks: int) -> Candidates:
+    """Return a library of which a tenth is rated, the rest predicted, and half was played."""
+    rng = np.random.default_rng(tracks)
+    ids = np.array(sorted(track_id(number) for number in range(tracks)), dtype="S32")
+    rated, played = rng.random(tracks) < 0.1, rng.random(tracks) < 0.5
+    return Candidates(
+        track_ids=ids,
+        rating=np.where(rated, rng.integers(0, 11, tracks), np.nan),
+        predicted_mean=rng.uniform(0, 10, tracks),
+        predicted_stddev=np.full(tracks, 1.5),
+        full_plays=np.where(played, rng.poisson(3.0, tracks), 0.0),
+        skips=np.where(played, rng.poisson(1.0, tracks), 0.0),
+        last_played_at=np.where(played, EPOCH - rng.permutation(tracks), -np.inf),
+        duration_seconds=np.full(tracks, 200.0),
+        artist=np.arange(tracks) // 40 + 1,
+        album=np.arange(tracks) // 10 + 1,
+        excluded=np.zeros(tracks, dtype=bool),
+        mean_rating=5.0,
+    )
+
+
+def _records(columns: Candidates) -> list[Record]:
+    def known(value: float) -> float | None:
+        return value if np.isfinite(value) else None
+
+    rows = zip(
+        columns.track_ids.tolist(), columns.rating.tolist(), columns.predicted_mean.tolist(),
+        columns.full_plays.tolist(), columns.skips.tolist(), columns.last_played_at.tolist(),
+        strict=True,
+    )  # fmt: skip
+    return [
+        Record(name.decode(), known(rating), known(mean), int(full), int(skips), known(last))
+        for name, rating, mean, full, skips, last in rows
+    ]
+
+
+def _chosen_records(records: list[Record], rng: np.random.Generator) -> list[Record]:
+    """Return picks, each drawn from all records that are left."""
+    chances = _chances(records)
+    rows = rng.choice(len(records), COUNT, replace=False, p=chances)
+    return [records[row] for row in rows]
+
+
+def _chances(records: list[Record]) -> list[float]:
+    played = [record for record in records if record.last_played is not None]
+    played.sort(key=lambda record: record.last_played or 0.0, reverse=True)
+    place = {record.track_id: number for number, record in enumerate(played, start=1)}
+    weights = []
+    for record in records:
+        opinion = record.rating if record.rating is not None else record.predicted
+        rating_factor = (max(0.1, 5.0 if opinion is None else opinion) / 10) ** 2
+        skip_factor = 1 / (1 + exp(-(5 + record.full_plays - record.skips) / 5))
+        recency_factor = place.get(record.track_id, len(records)) / len(records)
+        weights.append(rating_factor * skip_factor * recency_factor)
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+async def _keep(state: Path, tracks: int) -> None:
+    """Print what it takes to read all candidates, and to follow the rating of one."""
+    stores = await open_stores(state)
+    try:
+        began = time.perf_counter()
+        candidates = await stores.library.candidates()
+        read = time.perf_counter() - began
+        followed = []
+        for row in range(FEW):
+            rated = candidates.track_id(row)
+            await stores.ratings.rate(rated, 7, at=EPOCH, source="bench")
+            began = time.perf_counter()
+            candidates = await stores.library.refreshed(candidates, [rated])
+            followed.append(time.perf_counter() - began)
+            assert candidates.rating[row] == 7
+    finally:
+        await stores.close()
+    follow = 1000 * statistics.median(followed)
+    print(f"| {tracks:,} | {read:.2f} | {1e6 * read / tracks:.1f} | {follow:.1f} |")
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
