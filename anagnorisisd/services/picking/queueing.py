@@ -122,7 +122,7 @@ class Queueing:
 
     def due(self) -> float:
         """Return when, by the monotonic clock, to refill although nothing changed; else `inf`."""
-        if not self._enabled or self._cleared:
+        if not self.enabled or self._cleared:
             return math.inf
         if self._replan_wanted:
             return self._replanned_at + REPLAN_PAUSE_SECONDS
