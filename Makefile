@@ -1,5 +1,5 @@
 # Everything a listener or a contributor types. `make` alone lists it.
-.PHONY: help setup run test check docs bench soak lock
+.PHONY: help setup run test install uninstall check docs bench soak lock
 
 # Programs that single tests hold ours against: clients, a rude neighbour, shells, a browser, a share
 # that can hang.
@@ -24,6 +24,13 @@ test: check ## Check everything, tests against a real MPD included
 	@.venv/bin/python -m tools.node_packages
 	@$(INSTALL) --group docs
 	.venv/bin/pytest -n 2 --dist loadgroup
+
+install: setup ## Put it into ~/.local for your session: unit, programs, man page, completions
+	@$(INSTALL) --no-deps --no-build-isolation -e clients -e .
+	@.venv/bin/anagnorisisd install
+
+uninstall: setup ## Take that away again; what was learnt stays
+	@.venv/bin/anagnorisisd uninstall
 
 check: setup ## Check format, lint and types only
 	.venv/bin/ruff format --check .

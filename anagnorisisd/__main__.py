@@ -80,11 +80,24 @@ def build() -> argparse.ArgumentParser:
         ("doctor", _doctor, "check everything, and say what to do; --json for programs"),
         ("backup", _back_up, "copy all that is known to FILE; the daemon may run meanwhile"),
         ("restore", _restore, "put FILE, a backup, in the place of all that is known"),
+        (
+            "install",
+            _install,
+            "put unit, programs, man page and completions into ~/.local, "
+            "or into /usr/local with --system",
+        ),
+        (
+            "uninstall",
+            _uninstall,
+            "take that away again, from /usr/local with --system; what was learnt stays",
+        ),
     ):
         added = commands.add_parser(name, parents=[flags], help=summary, description=summary)
         added.set_defaults(command=command)
         if "FILE" in summary:
             added.add_argument("file", type=Path, metavar="FILE")
+        if "--system" in summary:
+            added.add_argument("--system", action="store_true", help="for the whole computer")
         if "--json" in summary:
             added.add_argument("--json", action="store_true", help="print a list of findings")
     fetching = "fetch MERT, the better embedder (378 MB, for non-commercial use)"
@@ -198,6 +211,22 @@ def _restore(arguments: argparse.Namespace) -> None:
     print(f"{database} is now as in {arguments.file}.")
     if replaced:
         print(f"What was there before is kept in {replaced}; remove it when you are content.")
+
+
+def _install(arguments: argparse.Namespace) -> None:
+    from anagnorisisd.installation import advice, placing, target
+
+    place = target.computer() if arguments.system else target.listener()
+    for line in (*placing.install(place), *advice.after_installing(place, os.environ)):
+        print(line)
+
+
+def _uninstall(arguments: argparse.Namespace) -> None:
+    from anagnorisisd.installation import advice, placing, target
+
+    place = target.computer() if arguments.system else target.listener()
+    for line in (*placing.uninstall(place), *advice.after_removing(place)):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,10 @@ class FetchFailed(AnagnorisisError):
     """A published model could not be fetched, or is not what was published."""
 
 
+class InstallationFailed(AnagnorisisError):
+    """The program could not be put into its places, or taken away from them."""
+
+
 class StoreError(AnagnorisisError):
     """The database cannot be used as it is."""
 

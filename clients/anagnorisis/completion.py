@@ -78,7 +78,12 @@ _anagnorisis() {{
   esac
   _files
 }}
-compdef _anagnorisis anagnorisis
+# Sourced it has to be made known; as a file in fpath it is being called.
+if [[ $funcstack[1] == _anagnorisis ]]; then
+  _anagnorisis "$@"
+else
+  compdef _anagnorisis anagnorisis
+fi
 """
 
 

@@ -20,6 +20,7 @@ ALLOWED = {
     "ml": {"domain", "ml"},
     "config": {"config"},
     "doctor": {"config", "ports", "adapters", "ml", "doctor"},
+    "installation": {"config", "installation"},
     "console": {"domain", "ports", "services", "console"},
 }
 HEAVY = ("torch", "transformers", "librosa", "openvino")

@@ -1,0 +1,66 @@
+"""What was installed beside the packages: programs, units, man page, completions, configuration."""
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from anagnorisisd.errors import InstallationFailed
+
+DISTRIBUTIONS = ("anagnorisis", "anagnorisisd")
+PLACED = ("bin", "share/man", "share/bash-completion", "share/zsh", "share/fish")
+"""What a prefix needs of it, besides the unit."""
+
+CONFIG = Path("share/anagnorisis/config.yaml")
+DROP_INS = Path("share/anagnorisis/systemd")
+
+
+def prefix() -> Path:
+    """Return where this program is installed: a virtual environment, as a rule."""
+    return Path(sys.prefix)
+
+
+def for_prefix(units: Path) -> list[Path]:
+    """Return the files that belong into another prefix, relative to it.
+
+    Raises:
+        InstallationFailed: this program runs from somewhere it was not installed to.
+    """
+    wanted = (*map(Path, PLACED), units)
+    found = [path for path in _beside_the_packages() if any(map(path.is_relative_to, wanted))]
+    if not found:
+        raise InstallationFailed(
+            f"{prefix()} holds no programs of anagnorisisd; install it with pip or `make setup`"
+        )
+    return found
+
+
+def drop_ins() -> list[Path]:
+    """Return the drop-ins that this systemd knows; their names begin with the version it takes."""
+    version = systemd_version()
+    there = sorted((prefix() / DROP_INS).glob("*.conf"))
+    return [path for path in there if int(path.name.partition("-")[0]) <= version]
+
+
+def systemd_version() -> int:
+    """Return which systemd this is; 0 where there is none."""
+    try:
+        done = subprocess.run(
+            ["systemctl", "--version"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return 0
+    found = re.match(r"systemd (\d+)", done.stdout)
+    return int(found[1]) if found else 0
+
+
+def _beside_the_packages() -> list[Path]:
+    root = prefix().resolve()
+    found = []
+    for name in DISTRIBUTIONS:
+        for file in metadata.distribution(name).files or ():
+            path = Path(str(file.locate())).resolve()
+            if ".." in file.parts and path.is_relative_to(root):
+                found.append(path.relative_to(root))
+    return sorted(found)

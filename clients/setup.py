@@ -1,0 +1,47 @@
+"""What `pyproject.toml` cannot say: man page and completions are made from the parser."""
+
+import sys
+from pathlib import Path
+
+from setuptools import Distribution, setup
+
+HERE = Path(__file__).parent
+MADE = HERE / "build" / "papers"
+PLACES = {
+    "share/man/man1": "anagnorisis.1",
+    "share/bash-completion/completions": "anagnorisis",
+    "share/zsh/site-functions": "_anagnorisis",
+    "share/fish/vendor_completions.d": "anagnorisis.fish",
+}
+
+
+class WithData(Distribution):
+    """Has its data files installed with an editable install too, which setuptools forgets."""
+
+    def has_data(self) -> bool:
+        """Say so under the name by which `editable_wheel` asks."""
+        return bool(self.has_data_files())
+
+
+def papers() -> dict[str, str]:
+    """Return the text of each file of `PLACES`."""
+    sys.path.insert(0, str(HERE))  # a build has no other way to the package
+    from anagnorisis import completion, manual
+
+    return {
+        "anagnorisis.1": manual.page(),
+        "anagnorisis": completion.script("bash"),
+        "_anagnorisis": completion.script("zsh"),
+        "anagnorisis.fish": completion.script("fish"),
+    }
+
+
+def written() -> list[tuple[str, list[str]]]:
+    """Write the files and return them as setuptools wants them."""
+    MADE.mkdir(parents=True, exist_ok=True)
+    for name, text in papers().items():
+        (MADE / name).write_text(text)
+    return [(place, [str((MADE / name).relative_to(HERE))]) for place, name in PLACES.items()]
+
+
+setup(distclass=WithData, data_files=written())

@@ -1,0 +1,183 @@
+"""The wheels and what is installed from them, as a listener without a clone has it."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import wheels
+
+DATA = "data/data"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return wheels.build(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory, built: list[Path]) -> Path:
+    return wheels.environment(tmp_path_factory.mktemp("environment") / "venv", built)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home with a path short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="home") as folder:
+        yield Path(folder)
+
+
+def run(home: Path, *words: str | Path, code: int = 0) -> str:
+    """Run a command as a listener whose home is new; return what it prints."""
+    usual = {"HOME": str(home), "PATH": f"{home}/.local/bin:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [str(word) for word in words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+        env=usual,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_wheels_carry_units_manual_completions_and_configuration(built: list[Path]) -> None:
+    names = {
+        name.partition(f".{DATA}/")[2]
+        for wheel in built
+        for name in zipfile.ZipFile(wheel).namelist()
+        if f".{DATA}/" in name
+    }
+
+    assert names == {
+        "lib/systemd/system/anagnorisis.service",
+        "share/systemd/user/anagnorisis.service",
+        "share/anagnorisis/systemd/253-reload.conf",
+        "share/anagnorisis/systemd/254-back-off.conf",
+        "share/anagnorisis/config.yaml",
+        "share/man/man1/anagnorisis.1",
+        "share/bash-completion/completions/anagnorisis",
+        "share/zsh/site-functions/_anagnorisis",
+        "share/fish/vendor_completions.d/anagnorisis.fish",
+    }
+
+
+def test_the_wheels_hold_every_module_and_nothing_else(built: list[Path]) -> None:
+    found = {name for wheel in built for name in zipfile.ZipFile(wheel).namelist()}
+    modules = {
+        str(path.relative_to(root))
+        for root, package in (
+            (wheels.ROOT, "anagnorisisd"),
+            (wheels.ROOT / "clients", "anagnorisis"),
+        )
+        for path in (root / package).rglob("*.py")
+    }
+
+    assert {name for name in found if name.endswith(".py")} == modules
+
+
+def test_a_wheel_is_all_that_is_needed(environment: Path, home: Path) -> None:
+    program = environment / "bin" / "anagnorisisd"
+
+    said = run(home, program, "install")
+
+    assert f"programs        {home}/.local/bin" in said
+    assert "systemctl --user enable --now anagnorisis" in said
+    assert run(home, "anagnorisisd", "--version").startswith("anagnorisisd 0.")
+    assert f"read from  {home}/.config/anagnorisis/config.yaml" in run(
+        home, "anagnorisisd", "check-config"
+    )
+    assert "rate" in run(home, "anagnorisis", "--help")
+    shipped = (environment / "share/systemd/user/anagnorisis.service").read_text()
+    unit = home / ".local/share/systemd/user/anagnorisis.service"
+    assert unit.read_text() == shipped
+    assert not unit.is_symlink()
+
+
+def test_installing_again_keeps_the_configuration(environment: Path, home: Path) -> None:
+    program = environment / "bin" / "anagnorisisd"
+    run(home, program, "install")
+    mine = home / ".config/anagnorisis/config.yaml"
+    mine.write_text("picks: {ahead: 9}\n")
+
+    said = run(home, program, "install")
+
+    assert f"{mine}, which stays as it is" in said
+    assert mine.read_text() == "picks: {ahead: 9}\n"
+
+
+def test_a_configuration_of_no_use_does_not_keep_it_from_leaving(
+    environment: Path, home: Path
+) -> None:
+    program = environment / "bin" / "anagnorisisd"
+    run(home, program, "install")
+    (home / ".config/anagnorisis/config.yaml").write_text("picks: nonsense\n")
+    (home / ".local/state/anagnorisis").mkdir(parents=True)
+
+    said = run(home, program, "uninstall")
+
+    assert f"  {home}/.local/state/anagnorisis\n" in said
+    assert not (home / ".local/bin/anagnorisisd").exists()
+
+
+def test_removing_leaves_what_is_the_listeners_and_says_where(
+    environment: Path, home: Path
+) -> None:
+    program = environment / "bin" / "anagnorisisd"
+    run(home, program, "install")
+    learnt = home / ".local/state/anagnorisis/anagnorisis.db"
+    learnt.parent.mkdir(parents=True)
+    learnt.write_text("ratings")
+    other = home / ".local/bin/other"
+    other.write_text("of somebody else")
+
+    said = run(home, program, "uninstall")
+
+    left = {str(path.relative_to(home)) for path in home.rglob("*") if not path.is_dir()}
+    assert left == {
+        ".local/bin/other",
+        ".local/state/anagnorisis/anagnorisis.db",
+        ".config/anagnorisis/config.yaml",
+    }
+    assert f"  {learnt.parent}\n" in said
+    assert f"  {home}/.config/anagnorisis\n" in said
+
+
+def test_what_is_in_the_way_is_said_and_stays(environment: Path, home: Path) -> None:
+    mine = home / ".local/bin/anagnorisis"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("my own")
+
+    said = run(home, environment / "bin" / "anagnorisisd", "install", code=1)
+
+    assert said == f"{mine} is in the way; move it elsewhere and try again\n"
+    assert mine.read_text() == "my own"
+
+
+def test_fish_finds_its_completions(environment: Path, home: Path) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    run(home, environment / "bin" / "anagnorisisd", "install")
+
+    offered = run(home, "fish", "-c", "complete -C 'anagnorisis ra'")
+
+    assert [line.split("\t")[0] for line in offered.splitlines()] == ["rate", "ratings"]
+
+
+def test_zsh_completes_at_the_first_key(environment: Path, home: Path) -> None:
+    if shutil.which("zsh") is None:
+        pytest.skip("zsh is not installed")
+    run(home, environment / "bin" / "anagnorisisd", "install")
+    functions = home / ".local/share/zsh/site-functions"
+    script = (
+        f"fpath+=({functions}); autoload -Uz _anagnorisis; compdef() {{ exit 3 }}; "
+        "_describe() { print -l ${(P)2} }; CURRENT=2; _anagnorisis"
+    )
+
+    assert "rate:" in run(home, "zsh", "-f", "-c", script)
