@@ -90,6 +90,10 @@ class StoreError(AnagnorisisError):
     """The database cannot be used as it is."""
 
 
+class EvaluatorUnreadable(StoreError):
+    """The stored model of an evaluator is damaged, or of another version of the program."""
+
+
 class AlreadyRunning(AnagnorisisError):
     """Another daemon holds the state directory or the socket."""
 

@@ -11,7 +11,7 @@ to a degree of the listener's own, and is off by about one point from one day to
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +109,18 @@ def embedded_library(state: Path) -> Library:
     ]
     _, artist = np.unique(names, return_inverse=True)
     return Library(tracks, place, _clusters(place), artist)
+
+
+def stretched(library: Library, dimension: int, rng: np.random.Generator) -> Library:
+    """Return the same library with embeddings of another size, as another embedder's would be.
+
+    They say the same in other words: a bent random projection of the standardised ones.
+    """
+    moments = library.moments
+    sound = (library.tracks.vectors - moments.mean) / (moments.stddev + 1e-9)
+    mixing = rng.normal(size=(sound.shape[1], dimension)) / np.sqrt(sound.shape[1])
+    vectors = np.tanh(sound @ mixing).astype(np.float32)
+    return replace(library, tracks=replace(library.tracks, vectors=vectors))
 
 
 def _clusters(place: Floats64) -> Integers:

@@ -1,25 +1,24 @@
-"""How well taste is learnt, and what learning and scoring cost.
+"""How well taste is learnt, beside what else could learn it.
 
-For each size, listener and seed, some tracks of a library are rated, and 500 others are held
-out. Every model sees the same rated tracks and is judged on the same held-out ones. "ours" is
-what the daemon uses: the winner of the competition among its candidates, chosen without a look
-at what is held out here.
+For each number of ratings, listener and seed, some tracks of a library are rated, and up to 500
+others are held out. Every model sees the same rated tracks and is judged on the same held-out
+ones. "ours" is what the daemon uses: the winner of the competition among its candidates, chosen
+without a look at what is held out here.
 
-By default the libraries are synthetic (`bench/listeners.py`), with embeddings of two sizes. Set
-`ANAGNORISIS_BENCH_STATE` to a state directory of the daemon to use the songs embedded there.
+By default the libraries are synthetic (`bench/listeners.py`). Set `ANAGNORISIS_BENCH_STATE` to a
+state directory of the daemon to use the songs embedded there: first as they are, then stretched
+to another embedder's 768 numbers.
 """
 
 import os
-import resource
-import subprocess
-import sys
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from anagnorisisd.domain.evaluation import Floats64, Metrics
 from anagnorisisd.ml.evaluator import competition, measure, tasks
@@ -31,70 +30,99 @@ from bench.listeners import (
     Integers,
     Library,
     embedded_library,
+    stretched,
     synthetic_library,
     training_set,
 )
+from bench.turns import processes
 
 SIZES = (20, 50, 100, 200, 500)
-HELD_OUT = 500
-DIMENSIONS = (150, 768)
-SEEDS, FULL_SEEDS = 2, 8
-BATCH = 4096
+HELD_OUT, FEWEST_HELD_OUT = 500, 100
+TRACKS = 1500
+FEATURES, OTHER = 150, 768
+SEEDS, FULL_SEEDS = 2, 4
 
 ORIGINAL = Perceptron(most_epochs=300, patience=300)
 """The perceptron trained the original way: 300 epochs whatever happens, the best one kept."""
 
 
+@dataclass(frozen=True)
+class Music:
+    """Where tracks come from: a state directory, or a synthesiser; and the embeddings' size."""
+
+    state: Path | None
+    dimension: int | None
+
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+        size = "as embedded" if self.dimension is None else f"embeddings of {self.dimension}"
+        return f"{'synthetic library' if self.state is None else 'embedded songs'}, {size}"
+
+    def library(self, rng: np.random.Generator) -> Library:
+        """Return a library; real songs are always the same."""
+        if self.state is None:
+            return synthetic_library(TRACKS, self.dimension or FEATURES, rng)
+        library = _embedded(self.state)
+        return library if self.dimension is None else stretched(library, self.dimension, rng)
+
+
 def run(full: bool) -> None:
-    """Print both tables; `full` takes more seeds, sizes and tracks."""
-    threadpool_limits(1)
+    """Print a table for each kind of music; `full` takes more seeds and both sizes of vectors."""
     state = os.environ.get("ANAGNORISIS_BENCH_STATE")
-    seeds = FULL_SEEDS if full else SEEDS
     if state:
-        library = embedded_library(Path(state))
-        _taste(f"{len(library)} embedded songs", SIZES, seeds, lambda _: library)
+        kinds = [Music(Path(state), None), Music(Path(state), OTHER)]
     else:
-        for dimension in DIMENSIONS if full else DIMENSIONS[:1]:
-            _taste(
-                f"synthetic library, embeddings of {dimension}",
-                SIZES if full else SIZES[:-1],
-                seeds,
-                lambda rng, size=dimension: synthetic_library(1500, size, rng),  # type: ignore[misc]
-            )
-    _cost(full)
+        kinds = [Music(None, FEATURES), Music(None, OTHER)]
+    seeds = FULL_SEEDS if full else SEEDS
+    print(f"# Taste: {len(LISTENERS)} simulated listeners, {seeds} libraries or draws each\n")
+    print("Error on held-out ratings as a ratio to the mean's (rank correlation; share of held-out")
+    print("ratings within one stated deviation); ± is the standard error over listeners and draws.")
+    with processes(len(os.sched_getaffinity(0))) as pool:
+        for music in kinds if full or state else kinds[:1]:
+            _table(music, seeds, pool)
 
 
-def _taste(
-    title: str,
-    sizes: Iterable[int],
-    seeds: int,
-    library_of: Callable[[np.random.Generator], Library],
-) -> None:
-    print(f"\nTaste: {title}; {len(LISTENERS)} listeners, {seeds} seeds each")
-    print("held-out error as a ratio to the mean's (rank correlation; share within one deviation)")
-    for size in sizes:
-        found: dict[str, list[Metrics]] = defaultdict(list)
-        for seed in range(seeds):
-            rng = np.random.default_rng([seed, size])
-            library = library_of(rng)
-            if size + 30 > len(library):
-                continue
-            for listener in LISTENERS.values():
-                ratings = listener.rate(library, rng)
-                order = rng.permutation(len(library))
-                for name, metrics in _judged(library, ratings, order, size).items():
-                    found[name].append(metrics)
-        if found:
-            print(f"{size:4d} ratings  " + "  ".join(map(_summary, found, found.values())))
+def _table(music: Music, seeds: int, pool: ProcessPoolExecutor) -> None:
+    print(f"\n## {music.title}\n")
+    draws = list(product(range(seeds), LISTENERS))
+    # The longest first, so that no core waits for another in the end.
+    under_way = {
+        size: [pool.submit(judged, music, size, seed, listener) for seed, listener in draws]
+        for size in reversed(SIZES)
+    }
+    header: Sequence[str] = ()
+    for size in SIZES:
+        found = [metrics for future in under_way[size] if (metrics := future.result())]
+        if not found:
+            print(f"\nThere are too few tracks to rate {size} of them and hold others out.")
+            continue
+        if not header:
+            header = list(found[0])
+            print(f"| ratings | {' | '.join(header)} |\n|{'---|' * (len(header) + 1)}")
+        cells = [_summary([each[name] for each in found]) for name in header]
+        print(f"| {size} | {' | '.join(cells)} |", flush=True)
 
 
-def _judged(library: Library, ratings: Floats64, order: Integers, size: int) -> dict[str, Metrics]:
-    """Return how each model does on the same held-out tracks."""
-    rated, held = order[:size], order[size:][-HELD_OUT:]
+def judged(music: Music, size: int, seed: int, listener: str) -> Mapping[str, Metrics]:
+    """Return how each model does on the same held-out tracks; nothing if there are too few."""
+    rng = np.random.default_rng([seed, size])
+    library = music.library(rng)
+    if size + FEWEST_HELD_OUT > len(library):
+        return {}
+    draws = np.random.default_rng([seed, size, list(LISTENERS).index(listener)])
+    ratings = LISTENERS[listener].rate(library, draws)
+    order = draws.permutation(len(library))
+    return _metrics(library, ratings, order[:size], order[size:][-HELD_OUT:])
+
+
+def _metrics(
+    library: Library, ratings: Floats64, rated: Integers, held: Integers
+) -> dict[str, Metrics]:
     inputs = prepare(library.tracks, library.moments)
     examples = tasks.examples(training_set(library, rated, ratings))
     models: dict[str, Fitted] = {
-        "ours": competition.compete(examples, seed=size).fitted,
+        "ours": competition.compete(examples, seed=len(rated)).fitted,
         "mean": _fitted(competition.MEAN, examples),
         "neighbours": _fitted(competition.named("neighbours"), examples),
         "perceptron": _fitted(ORIGINAL, examples),
@@ -111,44 +139,14 @@ def _fitted(candidate: Candidate, examples: Examples) -> Fitted:
     return candidate.fit(candidate.search(examples, np.random.default_rng(0)), examples)
 
 
-def _summary(name: str, metrics: list[Metrics]) -> str:
-    ratio = np.mean([each.error_ratio for each in metrics])
+def _summary(metrics: Sequence[Metrics]) -> str:
+    ratios = np.array([each.error_ratio for each in metrics])
+    error = ratios.std(ddof=1) / np.sqrt(len(ratios))
     rank = np.mean([each.rank_correlation for each in metrics])
     within = np.mean([each.within_one for each in metrics])
-    return f"{name} {ratio:.2f} ({rank:.2f}; {within:.0%})"
+    return f"{ratios.mean():.2f} ± {error:.2f} ({rank:.2f}; {within:.0%})"
 
 
-def _cost(full: bool) -> None:
-    print("\nCost: one thread, embeddings of 768, the worst case of a Gaussian process")
-    print("ratings  tracks   search      fit    score   peak memory")
-    for ratings in (100, 1000, 5000):
-        for tracks in (10_000, 100_000) if full else (10_000,):
-            # A process of its own: peak memory never comes down again.
-            script = f"from bench.taste import cost; cost({ratings}, {tracks})"
-            subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def cost(ratings: int, tracks: int) -> None:
-    """Print what searching, fitting and scoring take for that many ratings and tracks."""
-    threadpool_limits(1)
-    rng = np.random.default_rng(0)
-    library = synthetic_library(max(ratings, BATCH), 768, rng)
-    given = LISTENERS["sound and artists"].rate(library, rng)
-    training = training_set(library, np.arange(ratings), given)
-    examples = tasks.examples(training)
-    process = competition.FAVOURITE
-    started = time.perf_counter()
-    settings = process.search(examples, rng)
-    searched = time.perf_counter()
-    model = tasks.dump(process.kind, settings, process.fit(settings, examples), training)
-    fitted = time.perf_counter()
-    for _ in range(0, tracks, BATCH):
-        tasks.predict(model, library.tracks)
-    scored = time.perf_counter()
-    batches = -(-tracks // BATCH)
-    score = (scored - fitted) * tracks / (batches * len(library))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"{ratings:7d} {tracks:7d} {searched - started:7.2f}s {fitted - searched:7.2f}s"
-        f" {score:7.2f}s {peak:8.0f} MB"
-    )
+@cache
+def _embedded(state: Path) -> Library:
+    return embedded_library(state)

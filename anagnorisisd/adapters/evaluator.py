@@ -20,7 +20,7 @@ TASK_SECONDS = 300.0
 class WorkerEvaluator:
     """Implements `ports.workers.Evaluator`.
 
-    Every method may also raise `WorkerLost`, and `StoreError` for a model that cannot be read.
+    Every method may also raise `WorkerLost`, and `EvaluatorUnreadable` where it is given a model.
     """
 
     def __init__(self, workers: WorkerPool) -> None:

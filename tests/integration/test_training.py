@@ -470,6 +470,21 @@ async def test_a_model_that_cannot_be_read_is_replaced(bench: Bench) -> None:
     assert liked_above_disliked(await bench.predicted())
 
 
+async def test_a_model_that_cannot_be_read_is_replaced_without_being_asked(bench: Bench) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(bench.training())
+    await bench.stores.evaluators.update_blob(1, b"of another version")
+
+    async with running(bench.training()):
+
+        async def replaced() -> bool:
+            current = await bench.stores.evaluators.current()
+            return current is not None and current.version == 2
+
+        await bench.until(replaced)
+
+
 async def test_parts_say_what_a_prediction_rests_on(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(29))

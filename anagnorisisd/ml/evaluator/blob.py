@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluation import Moments
-from anagnorisisd.errors import StoreError
+from anagnorisisd.errors import EvaluatorUnreadable
 from anagnorisisd.ml.evaluator.candidate import Settings
 from anagnorisisd.ml.evaluator.inputs import TRAITS, Examples, Inputs, Listened
 
-VERSION = 1
+VERSION = 2
 SETTING, WEIGHT = "setting.", "weight."
 
 
@@ -64,7 +64,7 @@ def load(blob: bytes) -> Saved:
     """Return what was saved.
 
     Raises:
-        StoreError: the bytes are not a whole evaluator, or one of another version.
+        EvaluatorUnreadable: the bytes are not a whole evaluator, or one of another version.
     """
     try:
         with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
@@ -73,8 +73,10 @@ def load(blob: bytes) -> Saved:
         if version == VERSION:
             return _checked(_assemble(arrays))
     except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise StoreError(f"the evaluator cannot be read: {error}; train it anew") from error
-    raise StoreError(f"the evaluator is of format {version}, not {VERSION}; train it anew")
+        raise EvaluatorUnreadable(
+            f"the evaluator cannot be read: {error}; train it anew"
+        ) from error
+    raise EvaluatorUnreadable(f"the evaluator is of format {version}, not {VERSION}; train it anew")
 
 
 def _assemble(arrays: dict[str, NDArray[Any]]) -> Saved:

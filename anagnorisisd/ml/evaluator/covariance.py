@@ -12,8 +12,9 @@ from anagnorisisd.ml.evaluator.likelihood import Knobs
 
 def parts(left: Inputs, right: Inputs, knobs: Knobs) -> Iterator[Matrix]:
     """Yield the summands, `[n, m]` each, float32, in the order of `kernels.PARTS`."""
-    first, *others = knobs.variances.astype(np.float32)
-    yield first * kernels.sound(kernels.squared_distances(left, right), knobs.reach)
+    near, along, *others = knobs.variances.astype(np.float32)
+    yield near * kernels.sound(kernels.squared_distances(left, right), knobs.reach)
+    yield along * kernels.direction(left, right)
     for variance, part in zip(others, kernels.metadata(left, right), strict=True):
         yield np.multiply(part, variance, out=part)
 

@@ -45,7 +45,7 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.sound)
 
-    def take(self, rows: NDArray[np.intp]) -> Self:
+    def take(self, rows: NDArray[np.intp] | slice) -> Self:
         """Return some of the tracks."""
         return type(self)(self.sound[rows], self.codes[rows], self.year[rows])
 

@@ -21,10 +21,10 @@ STEPS = 25
 FARTHEST = 4.0
 """The search stays within this many standard deviations of the priors."""
 
-# Natural logarithms of the variance of each part (sound, artist, album, folder, shelf, genre,
-# year) and of the noise, as shares of the ratings' variance; last, the reach of the sound.
-PRIOR_MEAN = np.log([0.25, 0.1, 0.05, 0.05, 0.05, 0.05, 0.03, 0.5, 1.0])
-PRIOR_STDDEV = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.7, 0.5])
+# Natural logarithms of the variance of each part (sound, direction, artist, album, folder, shelf,
+# genre, year) and of the noise, as shares of the ratings' variance; last, the reach of the sound.
+PRIOR_MEAN = np.log([0.25, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.03, 0.5, 1.0])
+PRIOR_STDDEV = np.array([*np.ones(len(PARTS)), 0.7, 0.5])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,49 +86,58 @@ def most_likely(examples: Examples, scale: float) -> Knobs:
 class Surface:
     """The negative log posterior of the settings, for given ratings.
 
-    `squared` and each of `metadata` are `[n, n]`; `residuals`, `[n]`, are ratings without their
-    mean, in units in which their variance is 1.
+    `squared` is `[n, n]`; `fixed` holds the parts of likeness that no setting bends, all but the
+    near sound, as rows, `[parts - 1, n x n]`. `residuals`, `[n]`, are ratings without their mean,
+    in units in which their variance is 1.
     """
 
     squared: NDArray[np.float64]
-    metadata: list[NDArray[np.float64]]
+    fixed: NDArray[np.float64]
     residuals: Floats64
 
     @classmethod
     def over(cls, examples: Examples, scale: float) -> Self:
         """Prepare the surface for some examples."""
         inputs = examples.inputs
-        parts = [part.astype(np.float64) for part in kernels.metadata(inputs, inputs)]
+        parts = [kernels.direction(inputs, inputs), *kernels.metadata(inputs, inputs)]
         for part in parts:
             np.fill_diagonal(part, 1.0)
         squared = kernels.squared_distances(inputs, inputs).astype(np.float64)
         np.fill_diagonal(squared, 0.0)
         residuals = (examples.ratings - examples.ratings.mean()) / np.sqrt(scale)
-        return cls(squared, parts, residuals)
+        return cls(squared, np.array(parts, np.float64).reshape(len(parts), -1), residuals)
 
     def descend(self, logarithms: Floats64) -> tuple[float, Floats64]:
         """Return the height at `logarithms` and its slope in each direction."""
         values = np.exp(logarithms)
         noise, reach = values[-2], values[-1]
         sound = values[0] * kernels.sound(self.squared, reach)
-        rest = [value * part for value, part in zip(values[1:-2], self.metadata, strict=True)]
-        covariance = sound + noise * np.eye(len(self.residuals))
-        for part in rest:
-            covariance += part
-        factor = linalg.cholesky(covariance, lower=True, check_finite=False)
+        covariance = (values[1:-2] @ self.fixed).reshape(sound.shape)
+        covariance += sound
+        np.einsum("ii->i", covariance)[:] += noise
+        factor = linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
         pull = linalg.cho_solve((factor, True), self.residuals, check_finite=False)
         height = 0.5 * self.residuals @ pull + np.log(np.diag(factor)).sum()
 
         # The slope along a setting is half the sum of (inverse - pull pull') times the
         # covariance's derivative by it, element by element.
-        inverse = linalg.cho_solve((factor, True), np.eye(len(pull)), check_finite=False)
-        tension = 0.5 * (inverse - np.outer(pull, pull))
+        tension = 0.5 * (_inverse(factor) - np.outer(pull, pull))
+        sound *= tension
         slope = np.array(
             [
-                *(np.vdot(tension, part) for part in (sound, *rest)),
+                sound.sum(),
+                *(values[1:-2] * (self.fixed @ tension.reshape(-1))),
                 noise * np.trace(tension),
-                np.vdot(tension, sound * self.squared) / reach**2,
+                np.vdot(sound, self.squared) / reach**2,
             ]
         )
         strain = (logarithms - PRIOR_MEAN) / PRIOR_STDDEV
         return float(height + 0.5 * strain @ strain), slope + strain / PRIOR_STDDEV
+
+
+def _inverse(factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverse of the matrix whose lower Cholesky factor is given."""
+    inverse, _ = linalg.lapack.dpotri(factor, lower=True)
+    lower = np.tril(inverse)
+    whole: NDArray[np.float64] = lower + np.tril(lower, -1).T
+    return whole

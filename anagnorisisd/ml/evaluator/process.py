@@ -1,7 +1,8 @@
 """A Gaussian process over sound and metadata.
 
-The covariance of two tracks is a sum: so much for a like sound, so much for the same artist, the
-same album, folder, genre, and for near years. `likelihood` finds how much each part counts.
+The covariance of two tracks is a sum: so much for a like sound, so much for one that leans the
+same way, for the same artist, album, folder, genre, and for near years. `likelihood` finds how
+much each part counts.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from anagnorisisd.ml.evaluator.candidate import (
     opinion,
     spread,
 )
+from anagnorisisd.ml.evaluator.comparison import Comparison, posterior
 from anagnorisisd.ml.evaluator.evidence import Evidence, evidence
 from anagnorisisd.ml.evaluator.inputs import Examples, Inputs
 from anagnorisisd.ml.evaluator.kernels import Matrix
@@ -28,7 +30,6 @@ SEARCH_LIMIT = 500
 """The search looks at this many examples at most: more hardly move what it finds."""
 FIT_LIMIT = 2000
 """A fit keeps this many examples at most: its cost grows with their cube."""
-PREDICT_ROWS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +52,12 @@ class FittedProcess:
 
     def predict(self, inputs: Inputs) -> Opinion:
         """Return the posterior of the rating of each track, the listener's noise included."""
-        mean = np.empty(len(inputs))
-        explained = np.empty(len(inputs))
-        for start in range(0, len(inputs), PREDICT_ROWS):
-            rows = np.arange(start, min(start + PREDICT_ROWS, len(inputs)))
-            likeness = covariance.between(inputs.take(rows), self.inputs, self.knobs)
-            mean[rows] = likeness @ self.pull
-            seen = likeness @ self.inverse_root.T
-            explained[rows] = np.einsum("ij,ij->i", seen, seen)
+        comparison = Comparison.to(self.inputs, self.knobs)
+        above, explained = posterior(comparison, inputs, self.pull, self.inverse_root)
         # Rounding may explain a little more than there is.
         unexplained = np.maximum(self.knobs.variances.sum() - explained, 0.0)
         variance = unexplained + self.knobs.noise + self.mean_variance
-        return opinion(self.mean + mean, np.sqrt(variance))
+        return opinion(self.mean + above, np.sqrt(variance))
 
     def unexplained(self, inputs: Inputs) -> Matrix:
         """Return what of the covariances of tracks with each other is left, `[n, n]`."""
@@ -141,5 +136,5 @@ def solved(knobs: Knobs, examples: Examples, weak: Evidence | None) -> FittedPro
         mean=mean,
         mean_variance=spread(examples.ratings) / len(examples),
         pull=pull,
-        inverse_root=inverse_root.astype(np.float32),
+        inverse_root=inverse_root.astype(np.float32, order="F"),
     )

@@ -104,11 +104,10 @@ def influences(model: bytes, track: Described, count: int) -> list[tuple[str, fl
 def parts(model: bytes, track: Described) -> dict[str, float]:
     """Return the share that each part (sound, artist, ...) has in the prediction of one track."""
     saved, fitted = _restored(model)
-    pulls = np.abs(fitted.pulls(prepare(track, saved.moments)).sum(axis=1))
-    total = float(pulls.sum())
-    if not total:
-        return {}
-    return {part: float(pull) / total for part, pull in zip(PARTS, pulls, strict=True) if pull > 0}
+    pulls = dict(zip(PARTS, fitted.pulls(prepare(track, saved.moments)).sum(axis=1), strict=True))
+    pulls["sound"] += pulls.pop("direction")  # a listener hears both at once
+    total = sum(map(abs, pulls.values()))
+    return {part: abs(float(pull)) / total for part, pull in pulls.items() if pull}
 
 
 def suggest(model: bytes | None, tracks: Described, count: int) -> list[str]:

@@ -16,7 +16,7 @@ from anagnorisisd.ml.evaluator.inputs import Examples
 
 FOLDS = 5
 REPEATS = 3
-FITS = 1800
+FITS = 1000
 """Fewer repeats once this many examples are held out anyway."""
 
 Rows = NDArray[np.intp]

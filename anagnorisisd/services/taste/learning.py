@@ -22,7 +22,7 @@ from anagnorisisd.domain.evaluation import (
     TrainingSet,
 )
 from anagnorisisd.domain.event import EvaluatorPromoted
-from anagnorisisd.errors import StoreError
+from anagnorisisd.errors import EvaluatorUnreadable
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore
 from anagnorisisd.ports.workers import Evaluator
@@ -129,7 +129,7 @@ class Learning:
                 blob = await self._evaluators.blob(current.version)
                 old = await self._evaluator.compare(blob, examples, seed=len(examples))
                 new = await self._evaluator.compare(model.blob, examples, seed=len(examples))
-            except StoreError as error:
+            except EvaluatorUnreadable as error:
                 log.warning("evaluator %d is replaced: %s", current.version, error)
         return evaluation.promotion(new, old)
 

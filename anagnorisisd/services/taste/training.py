@@ -6,6 +6,7 @@
 | a track is embedded              | it is predicted                                         |
 | the first ratings are there      | a first training                                        |
 | the nightly moment has passed    | a training, if anything was rated since the last        |
+| the model cannot be read         | a training                                              |
 | the embedder is another one      | a training, once most rated tracks have its embeddings  |
 
 Events only wake; what there is to do is read from the stores, so that a crash between any two
@@ -29,7 +30,12 @@ from anagnorisisd.domain.evaluation import (
 )
 from anagnorisisd.domain.event import EvaluatorPromoted, TrackRated, TracksEmbedded
 from anagnorisisd.domain.schedule import Zone
-from anagnorisisd.errors import AnagnorisisError, InvalidValue, PreconditionFailed
+from anagnorisisd.errors import (
+    AnagnorisisError,
+    EvaluatorUnreadable,
+    InvalidValue,
+    PreconditionFailed,
+)
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.scheduler import Scheduler
 from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore, RatingStore
@@ -191,12 +197,16 @@ class Training:
         if await self._first_training_is_due():
             await self._finish_training()
             return
-        async with self._one_at_a_time:
-            if self._rated:
-                self._rated = False
-                await self._learning.learn()
-            else:
-                await self._learning.predict_missing()
+        try:
+            async with self._one_at_a_time:
+                if self._rated:
+                    self._rated = False
+                    await self._learning.learn()
+                else:
+                    await self._learning.predict_missing()
+        except EvaluatorUnreadable as error:
+            log.warning("a new evaluator is trained: %s", error)
+            await self._finish_training()
 
     async def _first_training_is_due(self) -> bool:
         if await self._learning.in_charge() is not None:

@@ -1,0 +1,58 @@
+"""What learning and scoring cost: time and memory by ratings and tracks.
+
+The worst case: embeddings of 768, a Gaussian process, nothing known from before. Search and fit
+have one thread, as in the daemon's worker; scoring uses all cores.
+"""
+
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from anagnorisisd.adapters.workers import limit_threads
+from anagnorisisd.ml.evaluator import competition, tasks
+from bench.listeners import LISTENERS, synthetic_library, training_set
+
+DIMENSION = 768
+RATINGS = (100, 1000, 5000)
+TRACKS = (10_000, 100_000)
+BATCH = 4096
+
+
+def run(full: bool) -> None:
+    """Print a row for each number of ratings and tracks; there is no more to do with `full`."""
+    print(f"# Evaluator: embeddings of {DIMENSION}\n")
+    print("| ratings | tracks | search | fit | learn one rating | score all | peak memory |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for ratings in RATINGS:
+        for tracks in TRACKS:
+            # A process of its own: peak memory never comes down again.
+            script = f"from bench.evaluator import cost; cost({ratings}, {tracks})"
+            subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def cost(ratings: int, tracks: int) -> None:
+    """Print what searching, fitting and scoring take for that many ratings and tracks."""
+    limit_threads(1)
+    rng = np.random.default_rng(0)
+    library = synthetic_library(max(ratings, BATCH), DIMENSION, rng)
+    given = LISTENERS["sound and artists"].rate(library, rng)
+    training = training_set(library, np.arange(ratings), given)
+    examples = tasks.examples(training)
+    process = competition.FAVOURITE
+    moments = [time.perf_counter()]
+    settings = process.search(examples, rng)
+    moments.append(time.perf_counter())
+    fitted = process.fit(settings, examples)
+    moments.append(time.perf_counter())
+    model = tasks.learn(tasks.dump(process.kind, settings, fitted, training), training)
+    moments.append(time.perf_counter())
+    batch = library.tracks.take(range(BATCH))
+    for done in range(0, tracks, BATCH):
+        tasks.predict(model, batch.take(range(min(BATCH, tracks - done))))
+    moments.append(time.perf_counter())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cells = " | ".join(f"{seconds:.2f} s" for seconds in np.diff(moments))
+    print(f"| {ratings} | {tracks} | {cells} | {peak:.0f} MB |", flush=True)
