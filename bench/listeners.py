@@ -49,6 +49,11 @@ class Library:
         vectors = self.tracks.vectors
         return Moments(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
 
+    @property
+    def stamp(self) -> EmbedderStamp:
+        """Of an embedder that there is not."""
+        return EmbedderStamp("synthetic", "1", self.tracks.vectors.shape[1])
+
 
 def synthetic_library(tracks: int, dimension: int, rng: np.random.Generator) -> Library:
     """Return a library of about eleven tracks an artist, with embeddings of that size."""
@@ -210,5 +215,5 @@ def training_set(library: Library, rows: Integers, ratings: Floats64) -> Trainin
         full_plays=np.zeros(len(rows)),
         skips=np.zeros(len(rows)),
         moments=library.moments,
-        stamp=EmbedderStamp("synthetic", "1", library.tracks.vectors.shape[1]),
+        stamp=library.stamp,
     )

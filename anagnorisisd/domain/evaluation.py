@@ -129,7 +129,10 @@ class EvaluatorStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorVersion:
-    """One trained evaluator, as the store keeps it. `version` counts from 1."""
+    """One trained evaluator, as the store keeps it. `version` counts from 1.
+
+    `notes` are sentences on what was found while it was trained: `plays`, whether plays helped.
+    """
 
     version: int
     kind: str
@@ -139,6 +142,7 @@ class EvaluatorVersion:
     metrics: Metrics
     status: EvaluatorStatus
     verdict: str
+    notes: Mapping[str, str]
 
 
 class Phase(StrEnum):

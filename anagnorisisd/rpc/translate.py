@@ -142,6 +142,7 @@ def evaluator_message(version: EvaluatorVersion) -> evaluator_pb2.Evaluator:
         metrics=_metrics_message(version.metrics),
         status=EVALUATOR_STATUSES[version.status],
         verdict=printable(version.verdict),
+        plays=printable(version.notes.get("plays", "")),
     )
 
 

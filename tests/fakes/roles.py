@@ -121,7 +121,7 @@ class FakeTrainer:
     async def version(self) -> EvaluatorVersion:
         """Store a version and return it."""
         return await self.stores.evaluators.add(
-            TrainedModel("ridge", b"model", METRICS, {}),
+            TrainedModel("ridge", b"model", METRICS, {"plays": "not used: no clear gain"}),
             self.stamp,
             rating_count=12,
             status=EvaluatorStatus.CURRENT,

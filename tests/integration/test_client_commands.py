@@ -327,6 +327,7 @@ class TestEvaluators:
             "trying models",
             "first of its kind",
             "evaluator 1 (ridge, 12 ratings): off by 1.20 points, the mean by 2.40",
+            "plays and skips: not used: no clear gain",
         ]
 
         house.trainer.needed = 3
@@ -342,7 +343,8 @@ class TestEvaluators:
         lines = (await said(socket, "evaluators")).splitlines()
 
         assert lines[0].split()[:4] == ["VERSION", "TRAINED", "KIND", "RATINGS"]
-        assert [line.split("  ")[-1] for line in lines[1:]] == ["retired", "in charge"]
+        assert [line.split("  ")[-1] for line in lines[1:3]] == ["retired", "in charge"]
+        assert lines[3:] == ["plays and skips: not used: no clear gain"]
 
 
 class TestWatching:

@@ -118,6 +118,7 @@ async def test_the_page_shows_everything_and_needs_nothing_from_outside(
         assert title in html
     assert "Björk &amp; Sons" in html
     assert "skipped" in html
+    assert "Plays and skips: not used" in html
     outside = Outside()
     outside.feed(html)
     assert outside.found == []

@@ -25,6 +25,7 @@ async def test_version_comes_back_as_it_was(stores: Stores) -> None:
     assert await stores.evaluators.versions(10) == [added]
     assert await stores.evaluators.blob(1) == b"\x00\xff model"
     assert added.metrics.baseline_errors == {"mean": 1.6, "neighbours": 1.4}
+    assert added.notes == {"plays": "not used"}
     assert (added.stamp, added.trained_at, added.rating_count) == (STAMP, EPOCH, 20)
 
 

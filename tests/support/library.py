@@ -107,7 +107,7 @@ async def add_evaluator(
 ) -> EvaluatorVersion:
     """Store an evaluator with plausible metrics."""
     metrics = Metrics(1.2, 1.6, 0.4, 0.68, 0.95, {"mean": 1.6, "neighbours": 1.4})
-    model = TrainedModel("gaussian_process", blob, metrics, {"length_scale": "1.0"})
+    model = TrainedModel("gaussian_process", blob, metrics, {"plays": "not used"})
     return await stores.evaluators.add(
         model, STAMP, rating_count=20, status=status, verdict="test", at=EPOCH
     )

@@ -20,7 +20,7 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import InvalidValue
 
 SELECT = """SELECT v.version, v.kind, e.name, e.version AS embedder_version, e.dimension,
-    v.trained_at, v.rating_count, v.metrics, v.status, v.verdict
+    v.trained_at, v.rating_count, v.metrics, v.notes, v.status, v.verdict
     FROM evaluators v JOIN embedders e ON e.id = v.embedder"""
 
 ADD = """
@@ -181,4 +181,5 @@ def _evaluator(row: Row) -> EvaluatorVersion:
         metrics=Metrics(**json.loads(row["metrics"])),
         status=EvaluatorStatus(row["status"]),
         verdict=row["verdict"],
+        notes=json.loads(row["notes"]),
     )

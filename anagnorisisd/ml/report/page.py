@@ -69,7 +69,8 @@ def _summary(material: Material) -> str:
     return (
         f"{made}. {rated}. Evaluator {version.version} ({version.kind}) errs by "
         f"{metrics.error:.2f} points on held-out ratings, always answering the mean rating by "
-        f"{metrics.mean_error:.2f}; rank correlation {metrics.rank_correlation:.2f}."
+        f"{metrics.mean_error:.2f}; rank correlation {metrics.rank_correlation:.2f}. "
+        f"Plays and skips: {version.notes.get('plays', 'not known')}."
     )
 
 

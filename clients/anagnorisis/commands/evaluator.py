@@ -32,6 +32,7 @@ def train(arguments: Namespace) -> None:
     print(text.printable(last.reason))
     if last.HasField("evaluator"):
         print(f"evaluator {quality(last.evaluator)}")
+        _say_of_plays(last.evaluator)
 
 
 def evaluators(arguments: Namespace) -> None:
@@ -51,6 +52,9 @@ def evaluators(arguments: Namespace) -> None:
         ("VERSION", "TRAINED", "KIND", "RATINGS", "ERROR", "OF MEAN", "STATUS"),
         [_row(evaluator) for evaluator in found],
     )
+    for evaluator in found:
+        if evaluator.status == messages.EVALUATOR_STATUS_CURRENT:
+            _say_of_plays(evaluator)
 
 
 def rollback(arguments: Namespace) -> None:
@@ -72,6 +76,11 @@ def quality(evaluator: messages.Evaluator) -> str:
         f"{text.counted(evaluator.rating_count, 'rating')}): off by {metrics.error:.2f} points, "
         f"the mean by {metrics.mean_error:.2f}"
     )
+
+
+def _say_of_plays(evaluator: messages.Evaluator) -> None:
+    if evaluator.plays:
+        print(f"plays and skips: {text.printable(evaluator.plays)}")
 
 
 def _row(evaluator: messages.Evaluator) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from anagnorisis.v1 import library_pb2 as anagnorisis_dot_v1_dot_library__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61nagnorisis/v1/evaluator.proto\x12\x0e\x61nagnorisis.v1\x1a\x1c\x61nagnorisis/v1/library.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x07Metrics\x12\r\n\x05\x65rror\x18\x01 \x01(\x01\x12\x12\n\nmean_error\x18\x02 \x01(\x01\x12\x13\n\x0b\x65rror_ratio\x18\x03 \x01(\x01\x12\x18\n\x10rank_correlation\x18\x04 \x01(\x01\x12\x12\n\nwithin_one\x18\x05 \x01(\x01\x12\x12\n\nwithin_two\x18\x06 \x01(\x01\x12\x44\n\x0f\x62\x61seline_errors\x18\x07 \x03(\x0b\x32+.anagnorisis.v1.Metrics.BaselineErrorsEntry\x1a\x35\n\x13\x42\x61selineErrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x8a\x02\n\tEvaluator\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12/\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp\x12+\n\x07trained\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0crating_count\x18\x05 \x01(\x05\x12(\n\x07metrics\x18\x06 \x01(\x0b\x32\x17.anagnorisis.v1.Metrics\x12/\n\x06status\x18\x07 \x01(\x0e\x32\x1f.anagnorisis.v1.EvaluatorStatus\x12\x0f\n\x07verdict\x18\x08 \x01(\t\"\x17\n\x15TrainEvaluatorRequest\"\xd9\x01\n\x16TrainEvaluatorResponse\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.TrainingPhase\x12\x10\n\x08progress\x18\x02 \x01(\x01\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x30\n\x07outcome\x18\x04 \x01(\x0e\x32\x1f.anagnorisis.v1.TrainingOutcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12,\n\tevaluator\x18\x06 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\"\x15\n\x13GetEvaluatorRequest\"D\n\x14GetEvaluatorResponse\x12,\n\tevaluator\x18\x01 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\">\n\x15ListEvaluatorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x16ListEvaluatorsResponse\x12-\n\nevaluators\x18\x01 \x03(\x0b\x32\x19.anagnorisis.v1.Evaluator\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x18RollbackEvaluatorRequest\x12\x0f\n\x07version\x18\x01 \x01(\x05\"I\n\x19RollbackEvaluatorResponse\x12,\n\tevaluator\x18\x01 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator*\x8f\x01\n\x0f\x45valuatorStatus\x12 \n\x1c\x45VALUATOR_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45VALUATOR_STATUS_CURRENT\x10\x01\x12\x1e\n\x1a\x45VALUATOR_STATUS_KEPT_BACK\x10\x02\x12\x1c\n\x18\x45VALUATOR_STATUS_RETIRED\x10\x03*\x93\x01\n\x0fTrainingOutcome\x12 \n\x1cTRAINING_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19TRAINING_OUTCOME_PROMOTED\x10\x01\x12\x19\n\x15TRAINING_OUTCOME_KEPT\x10\x02\x12$\n TRAINING_OUTCOME_TOO_FEW_RATINGS\x10\x03*\xbc\x01\n\rTrainingPhase\x12\x1e\n\x1aTRAINING_PHASE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRAINING_PHASE_READING\x10\x01\x12\x1c\n\x18TRAINING_PHASE_COMPETING\x10\x02\x12\x1c\n\x18TRAINING_PHASE_COMPARING\x10\x03\x12\x1a\n\x16TRAINING_PHASE_SCORING\x10\x04\x12\x17\n\x13TRAINING_PHASE_DONE\x10\x05\x32\x9b\x03\n\x10\x45valuatorService\x12\x61\n\x0eTrainEvaluator\x12%.anagnorisis.v1.TrainEvaluatorRequest\x1a&.anagnorisis.v1.TrainEvaluatorResponse0\x01\x12Y\n\x0cGetEvaluator\x12#.anagnorisis.v1.GetEvaluatorRequest\x1a$.anagnorisis.v1.GetEvaluatorResponse\x12_\n\x0eListEvaluators\x12%.anagnorisis.v1.ListEvaluatorsRequest\x1a&.anagnorisis.v1.ListEvaluatorsResponse\x12h\n\x11RollbackEvaluator\x12(.anagnorisis.v1.RollbackEvaluatorRequest\x1a).anagnorisis.v1.RollbackEvaluatorResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61nagnorisis/v1/evaluator.proto\x12\x0e\x61nagnorisis.v1\x1a\x1c\x61nagnorisis/v1/library.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x07Metrics\x12\r\n\x05\x65rror\x18\x01 \x01(\x01\x12\x12\n\nmean_error\x18\x02 \x01(\x01\x12\x13\n\x0b\x65rror_ratio\x18\x03 \x01(\x01\x12\x18\n\x10rank_correlation\x18\x04 \x01(\x01\x12\x12\n\nwithin_one\x18\x05 \x01(\x01\x12\x12\n\nwithin_two\x18\x06 \x01(\x01\x12\x44\n\x0f\x62\x61seline_errors\x18\x07 \x03(\x0b\x32+.anagnorisis.v1.Metrics.BaselineErrorsEntry\x1a\x35\n\x13\x42\x61selineErrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x99\x02\n\tEvaluator\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12/\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp\x12+\n\x07trained\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0crating_count\x18\x05 \x01(\x05\x12(\n\x07metrics\x18\x06 \x01(\x0b\x32\x17.anagnorisis.v1.Metrics\x12/\n\x06status\x18\x07 \x01(\x0e\x32\x1f.anagnorisis.v1.EvaluatorStatus\x12\x0f\n\x07verdict\x18\x08 \x01(\t\x12\r\n\x05plays\x18\t \x01(\t\"\x17\n\x15TrainEvaluatorRequest\"\xd9\x01\n\x16TrainEvaluatorResponse\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.TrainingPhase\x12\x10\n\x08progress\x18\x02 \x01(\x01\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x30\n\x07outcome\x18\x04 \x01(\x0e\x32\x1f.anagnorisis.v1.TrainingOutcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12,\n\tevaluator\x18\x06 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\"\x15\n\x13GetEvaluatorRequest\"D\n\x14GetEvaluatorResponse\x12,\n\tevaluator\x18\x01 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\">\n\x15ListEvaluatorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x16ListEvaluatorsResponse\x12-\n\nevaluators\x18\x01 \x03(\x0b\x32\x19.anagnorisis.v1.Evaluator\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x18RollbackEvaluatorRequest\x12\x0f\n\x07version\x18\x01 \x01(\x05\"I\n\x19RollbackEvaluatorResponse\x12,\n\tevaluator\x18\x01 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator*\x8f\x01\n\x0f\x45valuatorStatus\x12 \n\x1c\x45VALUATOR_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45VALUATOR_STATUS_CURRENT\x10\x01\x12\x1e\n\x1a\x45VALUATOR_STATUS_KEPT_BACK\x10\x02\x12\x1c\n\x18\x45VALUATOR_STATUS_RETIRED\x10\x03*\x93\x01\n\x0fTrainingOutcome\x12 \n\x1cTRAINING_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19TRAINING_OUTCOME_PROMOTED\x10\x01\x12\x19\n\x15TRAINING_OUTCOME_KEPT\x10\x02\x12$\n TRAINING_OUTCOME_TOO_FEW_RATINGS\x10\x03*\xbc\x01\n\rTrainingPhase\x12\x1e\n\x1aTRAINING_PHASE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRAINING_PHASE_READING\x10\x01\x12\x1c\n\x18TRAINING_PHASE_COMPETING\x10\x02\x12\x1c\n\x18TRAINING_PHASE_COMPARING\x10\x03\x12\x1a\n\x16TRAINING_PHASE_SCORING\x10\x04\x12\x17\n\x13TRAINING_PHASE_DONE\x10\x05\x32\x9b\x03\n\x10\x45valuatorService\x12\x61\n\x0eTrainEvaluator\x12%.anagnorisis.v1.TrainEvaluatorRequest\x1a&.anagnorisis.v1.TrainEvaluatorResponse0\x01\x12Y\n\x0cGetEvaluator\x12#.anagnorisis.v1.GetEvaluatorRequest\x1a$.anagnorisis.v1.GetEvaluatorResponse\x12_\n\x0eListEvaluators\x12%.anagnorisis.v1.ListEvaluatorsRequest\x1a&.anagnorisis.v1.ListEvaluatorsResponse\x12h\n\x11RollbackEvaluator\x12(.anagnorisis.v1.RollbackEvaluatorRequest\x1a).anagnorisis.v1.RollbackEvaluatorResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,34 +35,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_METRICS_BASELINEERRORSENTRY']._loaded_options = None
   _globals['_METRICS_BASELINEERRORSENTRY']._serialized_options = b'8\001'
-  _globals['_EVALUATORSTATUS']._serialized_start=1262
-  _globals['_EVALUATORSTATUS']._serialized_end=1405
-  _globals['_TRAININGOUTCOME']._serialized_start=1408
-  _globals['_TRAININGOUTCOME']._serialized_end=1555
-  _globals['_TRAININGPHASE']._serialized_start=1558
-  _globals['_TRAININGPHASE']._serialized_end=1746
+  _globals['_EVALUATORSTATUS']._serialized_start=1277
+  _globals['_EVALUATORSTATUS']._serialized_end=1420
+  _globals['_TRAININGOUTCOME']._serialized_start=1423
+  _globals['_TRAININGOUTCOME']._serialized_end=1570
+  _globals['_TRAININGPHASE']._serialized_start=1573
+  _globals['_TRAININGPHASE']._serialized_end=1761
   _globals['_METRICS']._serialized_start=114
   _globals['_METRICS']._serialized_end=370
   _globals['_METRICS_BASELINEERRORSENTRY']._serialized_start=317
   _globals['_METRICS_BASELINEERRORSENTRY']._serialized_end=370
   _globals['_EVALUATOR']._serialized_start=373
-  _globals['_EVALUATOR']._serialized_end=639
-  _globals['_TRAINEVALUATORREQUEST']._serialized_start=641
-  _globals['_TRAINEVALUATORREQUEST']._serialized_end=664
-  _globals['_TRAINEVALUATORRESPONSE']._serialized_start=667
-  _globals['_TRAINEVALUATORRESPONSE']._serialized_end=884
-  _globals['_GETEVALUATORREQUEST']._serialized_start=886
-  _globals['_GETEVALUATORREQUEST']._serialized_end=907
-  _globals['_GETEVALUATORRESPONSE']._serialized_start=909
-  _globals['_GETEVALUATORRESPONSE']._serialized_end=977
-  _globals['_LISTEVALUATORSREQUEST']._serialized_start=979
-  _globals['_LISTEVALUATORSREQUEST']._serialized_end=1041
-  _globals['_LISTEVALUATORSRESPONSE']._serialized_start=1043
-  _globals['_LISTEVALUATORSRESPONSE']._serialized_end=1139
-  _globals['_ROLLBACKEVALUATORREQUEST']._serialized_start=1141
-  _globals['_ROLLBACKEVALUATORREQUEST']._serialized_end=1184
-  _globals['_ROLLBACKEVALUATORRESPONSE']._serialized_start=1186
-  _globals['_ROLLBACKEVALUATORRESPONSE']._serialized_end=1259
-  _globals['_EVALUATORSERVICE']._serialized_start=1749
-  _globals['_EVALUATORSERVICE']._serialized_end=2160
+  _globals['_EVALUATOR']._serialized_end=654
+  _globals['_TRAINEVALUATORREQUEST']._serialized_start=656
+  _globals['_TRAINEVALUATORREQUEST']._serialized_end=679
+  _globals['_TRAINEVALUATORRESPONSE']._serialized_start=682
+  _globals['_TRAINEVALUATORRESPONSE']._serialized_end=899
+  _globals['_GETEVALUATORREQUEST']._serialized_start=901
+  _globals['_GETEVALUATORREQUEST']._serialized_end=922
+  _globals['_GETEVALUATORRESPONSE']._serialized_start=924
+  _globals['_GETEVALUATORRESPONSE']._serialized_end=992
+  _globals['_LISTEVALUATORSREQUEST']._serialized_start=994
+  _globals['_LISTEVALUATORSREQUEST']._serialized_end=1056
+  _globals['_LISTEVALUATORSRESPONSE']._serialized_start=1058
+  _globals['_LISTEVALUATORSRESPONSE']._serialized_end=1154
+  _globals['_ROLLBACKEVALUATORREQUEST']._serialized_start=1156
+  _globals['_ROLLBACKEVALUATORREQUEST']._serialized_end=1199
+  _globals['_ROLLBACKEVALUATORRESPONSE']._serialized_start=1201
+  _globals['_ROLLBACKEVALUATORRESPONSE']._serialized_end=1274
+  _globals['_EVALUATORSERVICE']._serialized_start=1764
+  _globals['_EVALUATORSERVICE']._serialized_end=2175
 # @@protoc_insertion_point(module_scope)

@@ -195,6 +195,7 @@ class Evaluator(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    PLAYS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Its number, counting from 1."""
     kind: _builtins.str
@@ -205,6 +206,8 @@ class Evaluator(_message.Message):
     """Its place."""
     verdict: _builtins.str
     """Why it was promoted or kept back, in a sentence."""
+    plays: _builtins.str
+    """Whether plays and skips helped to predict ratings, in a sentence."""
     @_builtins.property
     def embedder(self) -> _library_pb2.EmbedderStamp:
         """The embedder whose vectors it takes."""
@@ -228,10 +231,11 @@ class Evaluator(_message.Message):
         metrics: Global___Metrics | None = ...,
         status: Global___EvaluatorStatus.ValueType = ...,
         verdict: _builtins.str = ...,
+        plays: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "metrics", b"metrics", "trained", b"trained"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "kind", b"kind", "metrics", b"metrics", "rating_count", b"rating_count", "status", b"status", "trained", b"trained", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "kind", b"kind", "metrics", b"metrics", "plays", b"plays", "rating_count", b"rating_count", "status", b"status", "trained", b"trained", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
