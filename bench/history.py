@@ -1,0 +1,110 @@
+"""What a year of listening costs whoever uses the daemon afterwards.
+
+Two libraries of the same size, one without history and one with 50,000 plays and 5,000 ratings, are
+asked for the same things by turns.
+"""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import numpy as np
+
+from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
+from anagnorisisd.domain import pick
+from anagnorisisd.domain.pick import Rules, Surroundings
+from anagnorisisd.domain.play import Play, Verdict
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.ml.features import STAMP
+from anagnorisisd.ports.stores import TrackOrder
+from bench import stocked
+from bench.stocked import EPOCH, Stock, track_id
+
+TRACKS, FULL_TRACKS = 10_000, 100_000
+PLAYS, RATINGS = 50_000, 5_000
+TURNS, FULL_TURNS = 15, 41
+
+Ask = Callable[[Stores, int], Awaitable[object]]
+
+
+def run(full: bool) -> None:
+    """Print a row for each thing that is asked for."""
+    tracks, turns = (FULL_TRACKS, FULL_TURNS) if full else (TRACKS, TURNS)
+    print(f"# History: {PLAYS:,} plays and {RATINGS:,} ratings of {tracks:,} tracks\n")
+    print("| what | without, ms | with, ms | times |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {"without": Path(scratch) / "without", "with": Path(scratch) / "with"}
+        bare = Stock(tracks, predictions=True)
+        stocked.fill(folders["without"], bare)
+        full_stock = Stock(tracks, predictions=True, plays=PLAYS, ratings=RATINGS)
+        stocked.fill(folders["with"], full_stock)
+        took = asyncio.run(_take_turns(folders, turns))
+    for what, of in took.items():
+        without, having = (1000 * statistics.median(of[name]) for name in folders)
+        print(f"| {what} | {without:.2f} | {having:.2f} | {having / without:.2f} |")
+    print()
+
+
+async def _take_turns(folders: Mapping[str, Path], turns: int) -> dict[str, dict[str, list[float]]]:
+    took: dict[str, dict[str, list[float]]] = {what: {"without": [], "with": []} for what in ASKED}
+    async with AsyncExitStack() as stack:
+        stores = {}
+        for name, folder in folders.items():
+            stores[name] = await open_stores(folder)
+            stack.push_async_callback(stores[name].close)
+        for turn in range(turns):
+            for what, ask in ASKED.items():
+                for name, of in stores.items():
+                    began = time.perf_counter()
+                    await ask(of, turn)
+                    took[what][name].append(time.perf_counter() - began)
+    return took
+
+
+async def _rate(stores: Stores, turn: int) -> None:
+    await stores.ratings.rate(TrackId(track_id(turn)), 7, at=EPOCH, source="bench")
+
+
+async def _play(stores: Stores, turn: int) -> None:
+    track = TrackId(track_id(turn))
+    ended = EPOCH + turn * 300
+    await stores.plays.append(Play(track, ended - 180, ended, 180, 200, Verdict.FULL, "bench"))
+
+
+async def _choose(stores: Stores, turn: int) -> None:
+    candidates = await stores.library.candidates()
+    recent = [play.track_id for play in await stores.plays.recent(10)]
+    beside = Surroundings(EPOCH, recent=recent)
+    pick.choose(candidates, Rules(artist_spread=3), beside, 3, np.random.default_rng(turn))
+
+
+async def _count(stores: Stores, _: int) -> None:
+    await stores.library.counts(STAMP)
+
+
+async def _list(stores: Stores, _: int) -> None:
+    await stores.library.tracks(STAMP, order=TrackOrder.LAST_PLAYED, limit=100)
+
+
+async def _look_back(stores: Stores, _: int) -> None:
+    await stores.ratings.history(limit=100)
+
+
+async def _open(stores: Stores, _: int) -> None:
+    again = await open_stores(stores.database.path.parent)
+    await again.close()
+
+
+ASKED: Mapping[str, Ask] = {
+    "opening and checking the database": _open,
+    "a rating": _rate,
+    "a play": _play,
+    "reading all candidates and choosing three": _choose,
+    "counting the library": _count,
+    "listing the tracks played last": _list,
+    "the latest ratings": _look_back,
+}

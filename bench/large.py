@@ -1,0 +1,136 @@
+"""What a large library takes of the daemon's own process, step by step.
+
+The process opens a stocked database, as large as the listener's might become, and does with the
+daemon's own services what it does in a day: compares files, chooses picks, learns from ratings, and
+has every vector scored by the worker. Its vectors together are shown beside: they stream.
+"""
+
+import asyncio
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from anagnorisisd.adapters import memory
+from anagnorisisd.adapters.evaluator import WorkerEvaluator
+from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
+from anagnorisisd.adapters.system_clock import SystemClock
+from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.domain import pick
+from anagnorisisd.domain.pick import Rules, Surroundings
+from anagnorisisd.domain.score import Candidates
+from anagnorisisd.ml.features import STAMP
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.taste.learning import Learning
+from bench import stocked
+from bench.stocked import EPOCH, Stock
+
+TRACKS, FULL_TRACKS = (10_000, 50_000), (100_000, 1_000_000)
+RATINGS = 100
+PLAYS = 50_000
+COLUMNS = ("step", "seconds", "resident MB then", "highest MB so far")
+MOST_MEGABYTES = 1_000
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step, and the memory of the process after it."""
+
+    name: str
+    seconds: float
+    megabytes: float
+    peak_megabytes: float
+
+
+def run(full: bool) -> None:
+    """Print a table for each size of the library."""
+    print("# A large library, in the daemon's own process\n")
+    for tracks in FULL_TRACKS if full else TRACKS:
+        with tempfile.TemporaryDirectory() as scratch:
+            stock = Stock(tracks, vectors=True, ratings=RATINGS, plays=PLAYS)
+            size = stocked.fill(Path(scratch), stock).stat().st_size
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, mp_context=context) as process:
+                steps = process.submit(_live, scratch).result()
+        vectors = tracks * STAMP.dimension * 4
+        print(f"## {tracks:,} tracks, {size / MEGABYTE:,.0f} MB stored\n")
+        print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+        for step in steps:
+            print(
+                f"| {step.name} | {step.seconds:.2f} | {step.megabytes:.0f} "
+                f"| {step.peak_megabytes:.0f} |"
+            )
+        print(
+            f"\nAll vectors together: {vectors / MEGABYTE:,.0f} MB. At a million tracks the "
+            f"process should stay under {MOST_MEGABYTES:,} MB.\n"
+        )
+
+
+def _live(state: str) -> list[Step]:
+    memory.keep_small()
+    return asyncio.run(_steps(Path(state)))
+
+
+async def _steps(state: Path) -> list[Step]:
+    steps: list[Step] = []
+
+    @asynccontextmanager
+    async def step(name: str) -> AsyncIterator[None]:
+        began = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - began
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        steps.append(Step(name, seconds, psutil.Process().memory_info().rss / MEGABYTE, peak))
+
+    async with step("imported"):
+        pass
+    async with step("the database opened and checked"):
+        stores = await open_stores(state)
+    try:
+        async with step("what is known of every file, for a rescan"):
+            await stores.library.seen()
+        async with step("all candidates read"):
+            candidates = await stores.library.candidates()
+        async with step("three picks, weights anew"):
+            _choose(candidates)
+        async with step("three more"):
+            _choose(candidates)
+        async with step(f"trained on {RATINGS} ratings, everything scored"):
+            await _learn(stores)
+        async with step("all candidates read again"):
+            candidates = await stores.library.candidates()
+    finally:
+        await stores.close()
+    return steps
+
+
+def _choose(candidates: Candidates) -> None:
+    pick.choose(candidates, Rules(), Surroundings(EPOCH), 3, np.random.default_rng(0))
+
+
+async def _learn(stores: Stores) -> None:
+    clock = SystemClock()
+    workers = WorkerPool(name="evaluator", size=1, idle_seconds=60)
+    learning = Learning(
+        embeddings=stores.embeddings,
+        evaluators=stores.evaluators,
+        evaluator=WorkerEvaluator(workers),
+        events=Events(clock),
+        clock=clock,
+        stamp=STAMP,
+        minimum_ratings=10,
+    )
+    try:
+        await learning.train(lambda _: None)
+    finally:
+        await workers.close()
+        memory.give_back()

@@ -1,0 +1,77 @@
+"""How much the database grows with tracks, vectors, ratings and plays, and how long a copy takes.
+
+A backup is a checked copy of one moment, made while the daemon writes; beside it, `cp` of the file.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from anagnorisisd.adapters.sqlite.backups import back_up
+from anagnorisisd.domain.embedding import EmbedderStamp
+from bench import stocked
+from bench.stocked import Stock
+
+TRACKS, FULL_TRACKS = (10_000, 100_000), (10_000, 100_000, 1_000_000)
+RATINGS, PLAYS = 5_000, 50_000
+MERT = EmbedderStamp("mert", "bench", 768)
+MEGABYTE = 2**20
+
+
+def run(full: bool) -> None:
+    """Print what each part takes, and a row of sizes and copies for each size of the library."""
+    print("# Storage\n\n## Bytes each\n")
+    print("| of | bytes |\n|---|---|")
+    with tempfile.TemporaryDirectory() as scratch:
+        _parts(Path(scratch))
+    print("\n## Size and backups, with vectors of features and predictions\n")
+    print("| tracks | MB | bytes a track | backup, s | MB a second | cp, s | times cp |")
+    print("|---|---|---|---|---|---|---|")
+    for tracks in FULL_TRACKS if full else TRACKS:
+        with tempfile.TemporaryDirectory() as scratch:
+            _sizes(Path(scratch), tracks)
+    print()
+
+
+def _parts(folder: Path) -> None:
+    tracks = min(TRACKS)
+    bare = Stock(tracks)
+    empty = _bytes(folder / "empty", Stock(0))
+    alone = _bytes(folder / "bare", bare)
+    rows = {"a track with its file and tags": (alone - empty) / tracks}
+    for name, more, count in (
+        ("a vector of features (206 numbers)", replace(bare, vectors=True), tracks),
+        ("a vector of MERT (768 numbers)", replace(bare, vectors=True, stamp=MERT), tracks),
+        ("a predicted rating", replace(bare, predictions=True), tracks),
+        ("a rating", replace(bare, ratings=RATINGS), RATINGS),
+        ("a play", replace(bare, plays=PLAYS), PLAYS),
+    ):
+        rows[name] = (_bytes(folder / name.replace(" ", "-"), more) - alone) / count
+    for name, each in rows.items():
+        print(f"| {name} | {each:,.0f} |")
+
+
+def _bytes(state: Path, stock: Stock) -> int:
+    return stocked.fill(state, stock).stat().st_size
+
+
+def _sizes(folder: Path, tracks: int) -> None:
+    stock = Stock(tracks, vectors=True, predictions=True, ratings=RATINGS, plays=PLAYS)
+    database = stocked.fill(folder / "state", stock)
+    size = database.stat().st_size
+    copying = _seconds(lambda: shutil.copyfile(database, folder / "copy.db"))
+    (folder / "copy.db").unlink()
+    backing = _seconds(lambda: back_up(database, folder / "backup.db"))
+    print(
+        f"| {tracks:,} | {size / MEGABYTE:,.0f} | {size / tracks:,.0f} | {backing:.2f} "
+        f"| {size / MEGABYTE / backing:.0f} | {copying:.2f} | {backing / copying:.1f} |"
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
