@@ -13,6 +13,7 @@ from anagnorisisd.adapters.systemd import READY, STOPPING, Systemd
 from anagnorisisd.assembly import Parts, assembled
 from anagnorisisd.config.places import Places
 from anagnorisisd.console import Screen
+from anagnorisisd.errors import StoreError
 from anagnorisisd.ml.registry import Chooser
 from anagnorisisd.ml.settings import Settings
 from anagnorisisd.reloading import Reloading
@@ -56,7 +57,11 @@ async def run(configured: Reloading, places: Places, screen: Screen | None = Non
 
 
 async def _live(parts: Parts, configured: Reloading, manager: Systemd, asked: _Asked) -> None:
-    """Let all parts run until one is told to stop or another embedder is wanted."""
+    """Let all parts run until one is told to stop or another embedder is wanted.
+
+    Raises:
+        StoreError: what is stored was found to be damaged.
+    """
     async with asyncio.TaskGroup() as tasks:
         lives = [
             tasks.create_task(keep_running(name, life, parts.clock))
@@ -67,10 +72,22 @@ async def _live(parts: Parts, configured: Reloading, manager: Systemd, asked: _A
             tasks.create_task(watchdog.feed(manager, answers, parts.pools, parts.clock)),
             tasks.create_task(_reload(parts, configured, manager, asked.reload)),
         ]
-        ends = [tasks.create_task(asked.stop.wait()), tasks.create_task(_superseded(parts))]
+        damage = tasks.create_task(_damage(parts))
+        ends = [tasks.create_task(asked.stop.wait()), tasks.create_task(_superseded(parts)), damage]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for task in (*lives, *ends):
             task.cancel()
+    if not damage.cancelled():
+        raise damage.result()
+
+
+async def _damage(parts: Parts) -> StoreError:
+    """Return what is wrong with what is stored; never where nothing is."""
+    try:
+        await parts.stores.database.check()
+    except StoreError as error:
+        return error
+    return await asyncio.Future()
 
 
 async def _superseded(parts: Parts) -> None:

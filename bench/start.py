@@ -16,8 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench import stocked, trees
 from bench.bare import PACKAGES
-from bench.manager import Manager, managed
+from bench.manager import managed, wait_until_ready
 from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.manager import Manager
 
 TRACKS, FULL_TRACKS = (1_000, 10_000), (1_000, 10_000, 100_000)
 TURNS, FULL_TURNS = 8, 40
@@ -68,7 +69,7 @@ def _start(home: Path, music: Path, manager: Manager) -> tuple[float, float]:
     """Start a daemon and kill it; return after how many seconds it was ready, and answered."""
     began = time.perf_counter()
     with running_daemon(home, music, home / "no-mpd") as daemon:
-        ready = manager.ready(PATIENCE_SECONDS)
+        ready = wait_until_ready(manager, PATIENCE_SECONDS)
         _ask(daemon)
         answered = time.perf_counter()
     return ready - began, answered - began

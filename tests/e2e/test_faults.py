@@ -14,7 +14,7 @@ import pytest
 
 from anagnorisis.v1 import library_pb2, rating_pb2, track_pb2
 from tests.support.daemon import ROOT, RunningDaemon, running_daemon
-from tests.support.faults import fill, make_read_only, small_disk
+from tests.support.faults import damage_table, fill, make_read_only, small_disk
 from tests.support.manager import Manager
 from tests.support.mpd import write_songs
 
@@ -193,6 +193,19 @@ def test_damage_is_said_with_a_way_out_that_works(music: Path, tmp_path: Path) -
     command(home, "restore", str(home / "kept.db"))
     with running_daemon(home, music, home / "no-mpd") as daemon:
         daemon.until(lambda: rating(daemon) == 8)
+
+
+def test_damage_found_after_the_start_ends_the_daemon(music: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with daemon_on(home, music) as daemon:
+        rate(daemon, 8)
+        assert daemon.stop() == 0
+    damage_table(home / "state" / "anagnorisis.db", "plays")
+
+    said = refused_start(home, music)
+
+    assert "is damaged; stop the daemon" in said
+    assert "Traceback" not in said
 
 
 def command(home: Path, *words: str) -> None:

@@ -11,6 +11,7 @@ import sqlite_utils
 
 from anagnorisisd.adapters.sqlite.stores import FILE_NAME, Stores, open_stores
 from anagnorisisd.errors import StoreError
+from tests.support.faults import damage_table
 from tests.support.library import EPOCH, STAMP, add_rated, add_tracks
 
 
@@ -155,18 +156,25 @@ async def test_damaged_ratings_are_found_at_the_start(tmp_path: Path) -> None:
     stores = await open_stores(tmp_path)
     await add_rated(stores, {"a.mp3": 5})
     await stores.close()
-    file = tmp_path / FILE_NAME
-    connection = sqlite3.connect(file)
-    (page,) = connection.execute(
-        "SELECT rootpage FROM sqlite_schema WHERE name = 'ratings'"
-    ).fetchone()
-    (size,) = connection.execute("PRAGMA page_size").fetchone()
-    connection.close()
-    with file.open("r+b") as damaged:
-        damaged.seek((page - 1) * size)
-        damaged.write(b"\xff" * size)
+    damage_table(tmp_path / FILE_NAME, "ratings")
+
     with pytest.raises(StoreError, match="is damaged; stop the daemon and put a backup"):
         await open_stores(tmp_path)
+
+
+@pytest.mark.parametrize("table", ["plays", "tracks", "files"])
+async def test_other_damage_is_found_by_the_check(table: str, tmp_path: Path) -> None:
+    stores = await open_stores(tmp_path)
+    await add_rated(stores, {"a.mp3": 5})
+    await stores.database.check()
+    await stores.close()
+    damage_table(tmp_path / FILE_NAME, table)
+    stores = await open_stores(tmp_path)
+
+    with pytest.raises(StoreError, match="is damaged; stop the daemon and put a backup"):
+        await stores.database.check()
+
+    await stores.close()
 
 
 async def test_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ leaves at most a whole job behind, never half of one.
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,11 +26,12 @@ from anagnorisisd.errors import StoreError
 T = TypeVar("T")
 Row = sqlite3.Row
 
-IRREPLACEABLE = {"ratings", "plays", "tracks", "files"}
+CHECKED_FIRST = ("ratings",)
+CHECKED_THEN = ("plays", "tracks", "files")
 """The tables that are checked at every start: what cannot be computed again from the music.
 
-Vectors are most of the file and would make a start take minutes; damage among them is noticed
-when they are read.
+Ratings are few, and nobody is answered before; the others grow with the library. Vectors are most
+of the file and would take minutes; damage among them is noticed when they are read.
 """
 
 
@@ -60,6 +62,15 @@ class Database:
         except BaseException:
             self._thread.shutdown(wait=False)
             raise
+
+    async def check(self) -> None:
+        """Look through what `open` had no time for; nobody waits for it.
+
+        Raises:
+            StoreError: it is damaged; the text says what to do.
+        """
+        with told(self._path):
+            await asyncio.to_thread(_check_the_rest, self._path)
 
     async def close(self) -> None:
         """Let the jobs that were submitted finish, then close the file; twice is once."""
@@ -119,7 +130,7 @@ def _opened(path: Path) -> sqlite_utils.Database:
         db.enable_wal()
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        _check(db, path)
+        _check(connection, path, CHECKED_FIRST)
         steps = waiting(db, path)
         if steps and db.table_names():
             back_up_before(steps[0], path)
@@ -136,8 +147,22 @@ def _create(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-def _check(db: sqlite_utils.Database, path: Path) -> None:
-    for table in sorted(IRREPLACEABLE & set(db.table_names())):
-        (finding,) = db.execute(f"PRAGMA quick_check('{table}')").fetchone()
+def _check_the_rest(path: Path) -> None:
+    # A file that is locked, or a disk that fails, is told to whoever needs it.
+    with (
+        suppress(sqlite3.OperationalError),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
+    ):
+        _check(connection, path, CHECKED_THEN)
+
+
+def _check(connection: sqlite3.Connection, path: Path, tables: Iterable[str]) -> None:
+    """Look for damage in those tables that there are."""
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    present = {name for (name,) in found}
+    for table in tables:
+        if table not in present:
+            continue
+        (finding,) = connection.execute(f"PRAGMA quick_check('{table}')").fetchone()
         if finding != "ok":
             raise StoreError(f"{path} {way_out(path, 'is damaged')} ({table}: {finding})")

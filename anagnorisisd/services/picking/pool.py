@@ -49,15 +49,16 @@ class Pool:
         self._plays = plays
         self._clock = clock
         self._news = events.subscribe()
+        self._read: Candidates | None = None
+        self._touched: set[TrackId] = set()
+        self._reading = asyncio.Lock()
         self.reconfigure(config)
 
     def reconfigure(self, config: schema.Picks) -> None:
         """Choose by other rules from now on."""
         self._folders = config.exclude_folders
         self._genres = config.exclude_genres
-        self._read: Candidates | None = None
-        self._touched: set[TrackId] = set()
-        self._reading = asyncio.Lock()
+        self._stale = True
         self._rules = Rules(
             min_hours_between_plays=config.min_hours_between_plays,
             artist_spread=config.artist_spread,
@@ -121,7 +122,8 @@ class Pool:
         async with self._reading:
             for told in self._news.arrived():
                 self._note(told)
-            if self._read is None:
+            if self._read is None or self._stale:
+                self._read, self._stale = None, False
                 self._touched.clear()
                 self._read = await self._library.candidates(self._folders, self._genres)
             elif self._touched:
@@ -139,4 +141,4 @@ class Pool:
             case PlayJudged(play):
                 self._touched.add(play.track_id)
         if told.missed or isinstance(told.event, SWEEPING):
-            self._read = None
+            self._stale = True

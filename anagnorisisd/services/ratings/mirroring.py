@@ -9,7 +9,13 @@ import logging
 
 from anagnorisisd.config import schema
 from anagnorisisd.domain import mirror
-from anagnorisisd.domain.event import LibraryChanged, PlayJudged, PredictionsUpdated, TrackRated
+from anagnorisisd.domain.event import (
+    Event,
+    LibraryChanged,
+    PlayJudged,
+    PredictionsUpdated,
+    TrackRated,
+)
 from anagnorisisd.domain.mirror import Move, Sides
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import AnagnorisisError, PlayerRefused
@@ -38,8 +44,6 @@ BATCH = 500
 
 PROGRESS = 1000
 """After how many ratings taken from stickers it is said how far the comparison is."""
-
-NEWS = (TrackRated, LibraryChanged, PredictionsUpdated, PlayJudged)
 
 
 class Mirroring:
@@ -110,8 +114,17 @@ class Mirroring:
             async for told in announcements:
                 if isinstance(told.event, TrackRated):
                     self._fresh.add(told.event.change.rating.track_id)
-                if told.missed or isinstance(told.event, NEWS):
+                if told.missed or self._concerns(told.event):
                     self._wake.set()
+
+    def _concerns(self, event: Event) -> bool:
+        """Whether something that is mirrored may have changed."""
+        match event:
+            case PredictionsUpdated():
+                return self._config.write_predicted
+            case PlayJudged():
+                return self._config.write_plays
+        return isinstance(event, TrackRated | LibraryChanged)
 
     async def _attempt(self) -> bool:
         """Synchronise if the player is there; what goes wrong is said once."""

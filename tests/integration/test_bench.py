@@ -1,0 +1,78 @@
+"""The parts of the bench run, in small; what they measure is nobody's business here."""
+
+import re
+
+import pytest
+
+from bench import __main__ as bench
+from bench import history, large, picks, scan, start, storage
+
+ROW = re.compile(r"^\| (?!-)", re.MULTILINE)
+
+
+def rows(printed: str) -> int:
+    """Return how many rows the tables have, their heads included."""
+    return len(ROW.findall(printed))
+
+
+def test_picks_are_chosen_as_by_a_list_of_records(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(picks, "TRACKS", (50, 200))
+
+    picks.run(full=False)
+
+    assert rows(capsys.readouterr().out) == 6
+
+
+def test_scans_beside_mpd_and_find(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scan, "FILES", (30,))
+    monkeypatch.setattr(scan, "TURNS", 2)
+
+    scan.run(full=False)
+
+    assert rows(capsys.readouterr().out) == 4
+
+
+def test_starts_beside_a_bare_interpreter(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(start, "TRACKS", (30,))
+    monkeypatch.setattr(start, "TURNS", 2)
+
+    start.run(full=False)
+
+    assert rows(capsys.readouterr().out) == 2
+
+
+def test_history_storage_and_a_large_library(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in (history, storage):
+        monkeypatch.setattr(part, "RATINGS", 20)
+        monkeypatch.setattr(part, "PLAYS", 50)
+    monkeypatch.setattr(history, "TRACKS", 100)
+    monkeypatch.setattr(history, "TURNS", 2)
+    monkeypatch.setattr(storage, "TRACKS", (100, 200))
+    monkeypatch.setattr(large, "TRACKS", (120,))
+    monkeypatch.setattr(large, "RATINGS", 12)
+
+    for part in (history, storage, large):
+        part.run(full=False)
+
+    printed = capsys.readouterr().out
+    assert rows(printed) == (1 + len(history.ASKED)) + (1 + 6 + 1 + 2) + (1 + 8)
+
+
+def test_a_part_that_is_not_there_is_named_with_those_that_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bench", "nothing"])
+
+    with pytest.raises(SystemExit) as left:
+        bench.main()
+
+    assert left.value.code != 0
+    assert "there is no part nothing; there are" in capsys.readouterr().err
