@@ -7,6 +7,7 @@ that plays music should be able to sleep between two songs.
 
 import asyncio
 import logging
+import math
 from typing import Protocol
 
 from anagnorisisd.domain.event import (
@@ -72,6 +73,7 @@ class Attending:
         self._clock = clock
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
+        self._settled_at = -math.inf
         self._said: str | None = None
 
     async def run(self) -> None:
@@ -108,10 +110,14 @@ class Attending:
                 log.warning("the player could not be attended to: %s", error)
             self._said = str(error)
             return RETRY_SECONDS
-        if "player" in changed:
-            return SETTLE_SECONDS
-        due = min(self._listening.due(), self._queueing.due())
-        return min(TICK_SECONDS, max(0.0, due - self._clock.monotonic()))
+        return self._until_due()
+
+    def _until_due(self) -> float:
+        """Return in how many seconds something is to be done although nothing changes."""
+        now = self._clock.monotonic()
+        settled = self._settled_at if self._settled_at > now else math.inf
+        due = min(settled, self._listening.due(), self._queueing.due())
+        return min(TICK_SECONDS, max(0.0, due - now))
 
     async def _look(self, changed: frozenset[str]) -> None:
         state = await self._player.state()
@@ -130,6 +136,8 @@ class Attending:
         if "connected" in changed:
             self._queueing.reconnected()
             self._events.publish(PlayerConnected(link.address))
+        if "player" in changed:
+            self._settled_at = self._clock.monotonic() + SETTLE_SECONDS
         if "database" in changed:
             self._queueing.reconsider()
         self._mirror.notice(changed)

@@ -25,14 +25,22 @@ SONGS = {"a.ogg": 300.0, "b.ogg": 300.0}
 
 
 class Watched(FakePlayer):
-    """Counts how often it is looked at."""
+    """Remembers when it was looked at."""
 
-    looks = 0
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock, SONGS)
+        self.looked_at: list[float] = []
+
+    @property
+    def looks(self) -> int:
+        """How often that was."""
+        return len(self.looked_at)
 
     async def state(self) -> PlayerState:
         """Return the state at this moment."""
-        self.looks += 1
-        return await super().state()
+        state = await super().state()
+        self.looked_at.append(state.taken_at)
+        return state
 
 
 class NoMirror:
@@ -46,7 +54,7 @@ class NoMirror:
 async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
     """A player that plays, and is attended to."""
     await add_tracks(stores, *SONGS)
-    player, events = Watched(clock, SONGS), Events(clock)
+    player, events = Watched(clock), Events(clock)
     player.add(*SONGS)
     await player.play()
     queueing = Queueing(
@@ -98,3 +106,19 @@ async def test_a_skip_is_stored_although_nothing_changes_any_more(
         plays = await stores.plays.recent(2)
 
     assert [play.verdict for play in plays] == [Verdict.SKIP]
+
+
+async def test_a_change_of_song_is_looked_at_again_whatever_else_happens_meanwhile(
+    player: Watched, clock: FakeClock, stores: Stores
+) -> None:
+    before, changed_at = player.looks, clock.monotonic()
+    await player.skip()
+    await until(lambda: player.looks > before)
+    before = player.looks
+    player.add("a.ogg")
+    await until(lambda: player.looks > before)
+
+    await clock.advance(1.0)
+    await until(lambda: player.looked_at[-1] > changed_at)
+
+    assert player.looked_at[-1] <= changed_at + 1.0
