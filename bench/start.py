@@ -21,7 +21,7 @@ from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.manager import Manager
 
 TRACKS, FULL_TRACKS = (1_000, 10_000), (1_000, 10_000, 100_000)
-TURNS, FULL_TURNS = 8, 40
+TURNS, FULL_TURNS = 8, 20
 PATIENCE_SECONDS = 60.0
 PLAYS_A_TRACK = 2
 MOST_SECONDS = 1.0

@@ -9,10 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import time
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
 from anagnorisisd.domain.schedule import Zone
 
 
@@ -24,6 +20,11 @@ class ApScheduler:
 
     async def run(self, at: time, zone: Zone, look: Callable[[], Awaitable[None]]) -> None:
         """Call `look` now, each day at `at`, and each minute, until cancelled."""
+        # It looks through every installed package for plugins, which takes some 40 ms of a start.
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler
+        from apscheduler.triggers.cron import CronTrigger
+        from apscheduler.triggers.interval import IntervalTrigger
+
         wanted = asyncio.Event()
         wanted.set()
         scheduler = AsyncIOScheduler(
