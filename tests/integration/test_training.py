@@ -1,25 +1,18 @@
 """Training over a real database: what is learnt when, and what a crash or a stop leaves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
-from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import (
     EvaluatorStatus,
     Metrics,
     Outcome,
     Phase,
     TrainedModel,
-    TrainingProgress,
-    TrainingResult,
     TrainingSet,
 )
 from anagnorisisd.domain.event import (
@@ -29,108 +22,25 @@ from anagnorisisd.domain.event import (
     TracksEmbedded,
 )
 from anagnorisisd.domain.play import Verdict
-from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import InvalidValue, PreconditionFailed, WorkerLost
 from anagnorisisd.ports.workers import Trying
-from anagnorisisd.services.events import Events
-from anagnorisisd.services.ratings.ratings import Ratings
-from anagnorisisd.services.taste.training import Training
 from tests.fakes.clock import FakeClock
 from tests.fakes.evaluator import InlineEvaluator
-from tests.fakes.scheduler import MinuteScheduler
-from tests.support.examples import two_kinds
-from tests.support.library import add_tracks, play
-
-STAMP = EmbedderStamp("test", "1", 6)
-OTHER = EmbedderStamp("other", "1", 6)
-DAY = 86400.0
-
-
-@dataclass
-class Bench:
-    """A library of thirty tracks of two kinds, of which the listener likes one."""
-
-    stores: Stores
-    clock: FakeClock
-    events: Events
-    ratings: Ratings
-    evaluator: InlineEvaluator
-    tracks: list[TrackId]
-
-    def training(self, stamp: EmbedderStamp = STAMP, **config: object) -> Training:
-        return Training(
-            ratings=self.stores.ratings,
-            embeddings=self.stores.embeddings,
-            evaluators=self.stores.evaluators,
-            evaluator=self.evaluator,
-            scheduler=MinuteScheduler(self.clock),
-            events=self.events,
-            clock=self.clock,
-            config=schema.Training.model_validate(
-                {"timezone": "Europe/Berlin", "minimum_ratings": 8, **config}
-            ),
-            stamp=stamp,
-        )
-
-    async def embed(self, rows: range, stamp: EmbedderStamp = STAMP) -> None:
-        vectors, _ = two_kinds(len(self.tracks))
-        await self.stores.embeddings.put(stamp, {self.tracks[row]: vectors[row] for row in rows})
-        self.events.publish(TracksEmbedded(tuple(self.tracks[row] for row in rows)))
-
-    async def rate(self, rows: range, *, turned: bool = False) -> None:
-        for row in rows:
-            liked = bool(row % 2) == turned
-            await self.ratings.rate(self.tracks[row], 9.0 if liked else 2.0, source="test")
-
-    async def predicted(self) -> dict[int, float]:
-        """Return the predicted mean of each row that has one."""
-        candidates = await self.stores.library.candidates()
-        rows = {track: row for row, track in enumerate(self.tracks)}
-        return {
-            rows[candidates.track_id(place)]: float(mean)
-            for place, mean in enumerate(candidates.predicted_mean)
-            if not np.isnan(mean)
-        }
-
-    async def until(self, so: Callable[[], Awaitable[bool]]) -> None:
-        """Let the fake time pass until something is so."""
-        async with asyncio.timeout(20):
-            while not await so():
-                await self.clock.advance(1.0)
-                await asyncio.sleep(0.001)
+from tests.support.library import play
+from tests.support.training import (
+    OTHER,
+    STAMP,
+    Bench,
+    liked_above_disliked,
+    make_bench,
+    running,
+    trained,
+)
 
 
 @pytest.fixture
 async def bench(stores: Stores, clock: FakeClock) -> Bench:
-    events = Events(clock)
-    tracks = await add_tracks(stores, *(f"folder {row}/{row}.ogg" for row in range(30)))
-    ratings = Ratings(stores.ratings, events, clock)
-    return Bench(stores, clock, events, ratings, InlineEvaluator(), tracks)
-
-
-@asynccontextmanager
-async def running(training: Training) -> AsyncIterator[None]:
-    task = asyncio.create_task(training.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.result()
-
-
-async def trained(training: Training) -> tuple[list[TrainingProgress], TrainingResult]:
-    progress = [each async for each in training.train()]
-    result = progress[-1].result
-    assert result is not None
-    return progress, result
-
-
-def liked_above_disliked(predicted: dict[int, float]) -> bool:
-    liked = [mean for row, mean in predicted.items() if row % 2 == 0]
-    disliked = [mean for row, mean in predicted.items() if row % 2]
-    return bool(liked and disliked) and min(liked) > max(disliked)
+    return await make_bench(stores, clock)
 
 
 async def test_too_few_ratings_are_a_state_that_says_how_many_are_needed(bench: Bench) -> None:
@@ -304,6 +214,35 @@ async def test_a_worse_evaluator_is_kept_back_and_the_old_one_learns_on(bench: B
     assert liked_above_disliked({row + 1: mean for row, mean in (await bench.predicted()).items()})
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_whoever_is_in_charge_after_a_training_errs_no_more_than_before(
+    bench: Bench, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    for _ in range(3):
+        for row in rng.choice(30, 8, replace=False):
+            await bench.ratings.rate(bench.tracks[row], float(rng.integers(11)), source="test")
+        before = await in_charge(bench)
+
+        await trained(training)
+
+        examples = await bench.stores.embeddings.training_set(STAMP)
+        count = len(examples)
+        old = await bench.evaluator.compare(before, examples, count)
+        new = await bench.evaluator.compare(await in_charge(bench), examples, count)
+        assert new.error <= old.error
+
+
+async def in_charge(bench: Bench) -> bytes:
+    current = await bench.stores.evaluators.current()
+    assert current is not None
+    return await bench.stores.evaluators.blob(current.version)
+
+
 async def test_stopping_in_the_middle_leaves_the_old_evaluator_in_charge(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(30))
@@ -349,50 +288,6 @@ async def test_a_lost_worker_fails_the_training_and_waits_for_the_next_night(
 
     assert await bench.stores.evaluators.last_training() == bench.clock.now()
     assert not (await training.status()).training
-
-
-async def test_each_night_trains_once_and_only_if_something_was_rated(bench: Bench) -> None:
-    await bench.embed(range(30))
-    await bench.rate(range(10))
-    trainings = []
-    async with running(bench.training()):
-        for night in range(4):
-            if night == 1:
-                await bench.rate(range(10, 12))
-            # The machine sleeps through the night; the next look makes up for it.
-            bench.clock.jump(DAY)
-            morning = bench.clock.now()
-
-            async def made_up_for(morning: float = morning) -> bool:
-                return (await bench.stores.evaluators.last_training() or 0) >= morning
-
-            await bench.until(made_up_for)
-            await bench.clock.advance(600)
-            trainings.append(bench.evaluator.trainings)
-
-    assert trainings == [1, 2, 2, 2]
-
-
-async def test_what_is_rated_during_a_training_is_learnt_the_next_night(bench: Bench) -> None:
-    training = bench.training()
-    await bench.embed(range(30))
-    await bench.rate(range(10))
-    bench.evaluator.hold = asyncio.Event()
-    follower = asyncio.create_task(trained(training))
-    await bench.until(bench.evaluator.training)
-    bench.clock.jump(60)
-    await bench.rate(range(10, 12))
-    bench.clock.jump(60)
-    bench.evaluator.hold.set()
-    await follower
-    bench.clock.jump(DAY)
-
-    async with running(training):
-
-        async def again() -> bool:
-            return bench.evaluator.trainings == 2
-
-        await bench.until(again)
 
 
 async def test_another_embedder_means_another_evaluator_once_enough_is_there(
@@ -576,21 +471,3 @@ async def test_another_number_of_ratings_and_another_time_hold_at_once(bench: Be
 
 async def has_evaluator(bench: Bench) -> bool:
     return await bench.stores.evaluators.current() is not None
-
-
-async def test_the_night_is_found_at_its_new_time(bench: Bench) -> None:
-    training = bench.training(minimum_ratings=8, time="03:30", timezone="UTC")
-    await bench.embed(range(30))
-    await bench.rate(range(10))
-    await trained(training)
-    first = bench.clock.now()
-    in_two_minutes = datetime.fromtimestamp(first + 120, UTC).strftime("%H:%M")
-
-    async with running(training):
-        training.reconfigure(schema.Training(time=in_two_minutes, timezone="UTC"))
-
-        async def again() -> bool:
-            return (await bench.stores.evaluators.last_training() or first) > first
-
-        await bench.until(again)
-    assert bench.clock.now() - first < 240

@@ -1,0 +1,144 @@
+"""How soon after a rating the predictions of the whole library reflect it.
+
+The daemon's own parts on a real database and with a real worker: a rating is given, and the clock
+runs until all predictions that follow from it are stored. *Warm* means that the worker is still
+there from a rating before, *cold* that it left, as it does a while after the last one.
+"""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from multiprocessing import active_children
+from pathlib import Path
+
+import numpy as np
+
+from anagnorisisd.adapters.evaluator import WorkerEvaluator
+from anagnorisisd.adapters.scheduler import ApScheduler
+from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
+from anagnorisisd.adapters.system_clock import SystemClock
+from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.config import schema
+from anagnorisisd.domain.event import PredictionsUpdated
+from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.services.events import Events
+from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.taste.training import Training
+from bench.listeners import LISTENERS, Library, synthetic_library
+from tests.support.library import scanned, track_id
+from tests.support.until import until
+
+DIMENSION = 768
+RATED = 500
+TRACKS, FULL_TRACKS = (10_000,), (10_000, 100_000)
+TIMES = 5
+PATIENCE_SECONDS, SOON_SECONDS = 300.0, 1.0
+
+
+def run(full: bool) -> None:
+    """Print a row for each number of tracks; `full` takes 100,000 too."""
+    print(f"# Learning: a rating among {RATED}, embeddings of {DIMENSION}\n")
+    print("Seconds until all predictions reflect it: the median (and the longest) of five.\n")
+    print("| tracks | worker warm | worker cold | training in full |")
+    print("|---|---|---|---|")
+    for tracks in FULL_TRACKS if full else TRACKS:
+        with tempfile.TemporaryDirectory() as scratch:
+            asyncio.run(_row(Path(scratch), tracks))
+
+
+async def _row(state: Path, tracks: int) -> None:
+    stores = await open_stores(state)
+    try:
+        rng = np.random.default_rng(0)
+        library = synthetic_library(tracks, DIMENSION, rng)
+        ids = await _filled(stores, library)
+        given = LISTENERS["sound and artists"].rate(library, rng)[rng.permutation(tracks)]
+        for track, rating in zip(ids[:RATED], given, strict=False):
+            await stores.ratings.rate(track, float(rating), at=time.time(), source="bench")
+        async with _learner(stores, library) as (training, _):
+            began = time.perf_counter()
+            async for _ in training.train():
+                pass
+            trained = time.perf_counter() - began
+        warm = await _times(stores, library, ids, leaves=False)
+        cold = await _times(stores, library, ids, leaves=True)
+    finally:
+        await stores.close()
+    print(f"| {tracks} | {_seconds(warm)} | {_seconds(cold)} | {trained:.1f} s |", flush=True)
+
+
+async def _filled(stores: Stores, library: Library) -> list[TrackId]:
+    """Store the library, and return the ids of its tracks in an order drawn by lot."""
+    uris = library.tracks.uris
+    files = [scanned(uri, tags=tags) for uri, tags in zip(uris, library.tracks.tags, strict=True)]
+    ids = [track_id(Uri(uri)) for uri in uris]
+    stamp = library.stamp
+    for start in range(0, len(ids), 1000):
+        rows = slice(start, start + 1000)
+        await stores.library.absorb(files[rows], time.time())
+        vectors = dict(zip(ids[rows], library.tracks.vectors[rows], strict=True))
+        await stores.embeddings.put(stamp, vectors)
+    return [ids[row] for row in np.random.default_rng(1).permutation(len(ids))]
+
+
+async def _times(
+    stores: Stores, library: Library, ids: list[TrackId], *, leaves: bool
+) -> list[float]:
+    """Return the seconds of some ratings, between which the worker `leaves` or stays."""
+    idle = SOON_SECONDS if leaves else PATIENCE_SECONDS
+    async with _learner(stores, library, idle) as (training, events):
+        life = asyncio.create_task(training.run())
+        found = []
+        try:
+            for track in ids[: TIMES + 1]:
+                found.append(await _until_learnt(stores, events, track))
+                if leaves:
+                    await until(lambda: not active_children(), seconds=PATIENCE_SECONDS)
+        finally:
+            life.cancel()
+            await asyncio.wait({life})
+    return found[1:]  # the first reads all vectors for their means, once in the daemon's life
+
+
+async def _until_learnt(stores: Stores, events: Events, track: TrackId) -> float:
+    """Rate a track anew and return the seconds until everything is predicted anew."""
+    before = (await stores.ratings.current())[track].value or 0.0
+    ratings = Ratings(stores.ratings, events, SystemClock())
+    with events.subscribe() as news:
+        began = time.perf_counter()
+        await ratings.rate(track, (before + 5) % 10, source="bench")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for announcement in news:
+                if isinstance(announcement.event, PredictionsUpdated):
+                    return time.perf_counter() - began
+    raise AssertionError("the news ended")
+
+
+@asynccontextmanager
+async def _learner(
+    stores: Stores, library: Library, idle_seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[tuple[Training, Events]]:
+    events = Events(SystemClock())
+    pool = WorkerPool(name="evaluator", size=1, idle_seconds=idle_seconds)
+    training = Training(
+        ratings=stores.ratings,
+        embeddings=stores.embeddings,
+        evaluators=stores.evaluators,
+        evaluator=WorkerEvaluator(pool),
+        scheduler=ApScheduler(),
+        events=events,
+        clock=SystemClock(),
+        config=schema.Training(),
+        stamp=library.stamp,
+    )
+    try:
+        yield training, events
+    finally:
+        await pool.close()
+
+
+def _seconds(found: list[float]) -> str:
+    return f"{statistics.median(found):.2f} ({max(found):.2f}) s"

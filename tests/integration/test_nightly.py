@@ -1,0 +1,176 @@
+"""The nightly training: once for each night, whatever clock, machine and daemon do."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.config import schema
+from tests.fakes.clock import FakeClock
+from tests.support.training import DAY, Bench, make_bench, running, trained
+
+
+@pytest.fixture
+async def bench(stores: Stores, clock: FakeClock) -> Bench:
+    return await make_bench(stores, clock)
+
+
+async def test_each_night_trains_once_and_only_if_something_was_rated(bench: Bench) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    trainings = []
+    async with running(bench.training()):
+        for night in range(4):
+            if night == 1:
+                await bench.rate(range(10, 12))
+            # The machine sleeps through the night; the next look makes up for it.
+            bench.clock.jump(DAY)
+            morning = bench.clock.now()
+
+            async def made_up_for(morning: float = morning) -> bool:
+                return (await bench.stores.evaluators.last_training() or 0) >= morning
+
+            await bench.until(made_up_for)
+            await bench.clock.advance(600)
+            trainings.append(bench.evaluator.trainings)
+
+    assert trainings == [1, 2, 2, 2]
+
+
+async def test_what_is_rated_during_a_training_is_learnt_the_next_night(bench: Bench) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    bench.evaluator.hold = asyncio.Event()
+    follower = asyncio.create_task(trained(training))
+    await bench.until(bench.evaluator.training)
+    bench.clock.jump(60)
+    await bench.rate(range(10, 12))
+    bench.clock.jump(60)
+    bench.evaluator.hold.set()
+    await follower
+    bench.clock.jump(DAY)
+
+    async with running(training):
+
+        async def again() -> bool:
+            return bench.evaluator.trainings == 2
+
+        await bench.until(again)
+
+
+async def test_the_night_is_found_at_its_new_time(bench: Bench) -> None:
+    training = bench.training(minimum_ratings=8, time="03:30", timezone="UTC")
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    first = bench.clock.now()
+    in_two_minutes = datetime.fromtimestamp(first + 120, UTC).strftime("%H:%M")
+
+    async with running(training):
+        training.reconfigure(schema.Training(time=in_two_minutes, timezone="UTC"))
+
+        async def again() -> bool:
+            return (await bench.stores.evaluators.last_training() or first) > first
+
+        await bench.until(again)
+    assert bench.clock.now() - first < 240
+
+
+async def test_nights_without_the_daemon_are_made_up_for_once(bench: Bench) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(bench.training())
+    bench.clock.jump(60)
+    await bench.rate(range(10, 12))
+    bench.clock.jump(3 * DAY)
+
+    for _ in range(2):  # the second start has nothing left to make up for
+        async with running(bench.training()):
+
+            async def made_up_for() -> bool:
+                return bench.evaluator.trainings >= 2
+
+            await bench.until(made_up_for)
+            await bench.clock.advance(600)
+
+    assert bench.evaluator.trainings == 2
+
+
+@pytest.mark.parametrize(
+    ("day", "changes"),
+    [("2026-03-28", "02:30 does not exist"), ("2026-10-24", "02:30 comes twice")],
+)
+async def test_a_night_in_which_the_clocks_change_trains_once(
+    stores: Stores, day: str, changes: str
+) -> None:
+    evening = datetime.fromisoformat(f"{day}T22:00").replace(tzinfo=ZoneInfo("Europe/Berlin"))
+    bench = await make_bench(stores, FakeClock(evening.timestamp()))
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(bench.training())
+    trainings = []
+    async with running(bench.training(time="02:30")):
+        for hour in range(9):
+            # With something new at any time, only the schedule keeps it from training again.
+            await bench.rate(range(hour, hour + 3))
+            await bench.clock.advance(timedelta(hours=1).total_seconds())
+            trainings.append(bench.evaluator.trainings)
+
+    assert trainings[2] == 1, f"{day}: {changes}"
+    assert trainings[5:] == [2] * 4, f"{day}: {changes}"
+
+
+async def test_a_night_that_falls_into_a_training_on_request_trains_no_second_time(
+    bench: Bench,
+) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    bench.clock.jump(60)
+    await bench.rate(range(10, 12))
+    bench.evaluator.hold = asyncio.Event()
+    async with running(training):
+        asked = asyncio.create_task(trained(training))
+        await bench.clock.advance(1)
+        assert (await training.status()).training
+        await bench.clock.advance(DAY)
+        assert bench.evaluator.trainings == 2
+
+        bench.evaluator.hold.set()
+        await asked
+        await bench.clock.advance(600)
+
+    assert bench.evaluator.trainings == 2
+
+
+async def test_a_training_that_a_stop_broke_off_is_made_up_for_at_the_next_start(
+    bench: Bench,
+) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(bench.training())
+    bench.clock.jump(60)
+    await bench.rate(range(10, 12))
+    bench.evaluator.hold = asyncio.Event()
+    bench.clock.jump(DAY)
+    async with running(bench.training()):
+
+        async def under_way() -> bool:
+            return bench.evaluator.trainings == 2
+
+        await bench.until(under_way)
+    in_charge = await bench.stores.evaluators.current()
+    assert in_charge is not None
+    assert in_charge.version == 1
+    bench.evaluator.hold = None
+
+    async with running(bench.training()):
+
+        async def made_up_for() -> bool:
+            return len(await bench.stores.evaluators.versions(10)) == 2
+
+        await bench.until(made_up_for)
