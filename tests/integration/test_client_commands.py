@@ -20,6 +20,7 @@ from tests.support.library import (
     add_tracks,
     add_vectors,
     play,
+    predict,
     scanned,
     track_id,
     vector,
@@ -301,6 +302,17 @@ class TestPicks:
         ]  # fmt: skip
         assert lines[1].split(maxsplit=1)[1] == "8 (your rating)"
         assert lines[7].split(maxsplit=1)[1] == "1 of 3"
+        assert lines[8:] == []
+
+    async def test_why_says_what_a_predicted_rating_rests_on(
+        self, house: House, socket: Path
+    ) -> None:
+        await house.stores.ratings.rate(track_id("b.ogg"), 3, at=EPOCH, source="test")
+        await predict(house.stores, {track_id("a.ogg"): 7.0})
+
+        lines = (await said(socket, "why")).splitlines()
+
+        assert lines[1].split(maxsplit=1)[1] == "7 (predicted)"
         assert lines[8:] == [
             "  rests on",
             "     75%  sound",

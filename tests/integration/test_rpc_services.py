@@ -211,8 +211,9 @@ class TestPicks:
         assert (answer.explanation.rank, answer.explanation.candidates) == (1, 2)
         assert [influence.track.uri for influence in answer.influences] == ["b.ogg"]
         assert [(each.kind, each.share) for each in answer.evidence] == [
-            ("sound", 0.75),
+            ("sound", 0.747),
             ("artist", 0.25),
+            ("year", 0.003),
         ]
 
     async def test_a_missing_track_cannot_be_explained(self, house: House, line: Line) -> None:

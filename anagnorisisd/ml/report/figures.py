@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from anagnorisisd.domain.evaluation import Floats64, Moments
@@ -15,7 +16,10 @@ from anagnorisisd.ml.evaluator.inputs import standardise
 from anagnorisisd.ml.report import review
 from anagnorisisd.ml.report.review import Review
 
-LABELS = {"process": "with sound and metadata", "neighbours": "neighbours", "mean": "mean rating"}
+LABELS = {"process": "sound and metadata", "neighbours": "neighbours", "mean": "mean rating"}
+COLOURS = {"process": "#2f6f9f", "neighbours": "#d9822b", "mean": "#8a8f98"}
+OURS, FAINT, INK = COLOURS["process"], "#c9ced6", "#3a3f47"
+NARROW, WIDE = (5.2, 3.4), (10.8, 5.0)
 
 
 def style() -> AbstractContextManager[None]:
@@ -24,30 +28,49 @@ def style() -> AbstractContextManager[None]:
         {
             "svg.fonttype": "none",  # the reader's own font, and text that can be searched
             "svg.hashsalt": "report",
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
             "axes.spines.top": False,
             "axes.spines.right": False,
+            "axes.edgecolor": FAINT,
+            "axes.labelcolor": INK,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#eceff3",
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "text.color": INK,
         }
     )
 
 
 def over_time(material: Material) -> str:
     """Return every rating at its moment."""
-    figure, axes = _axes("Ratings over time", "", "rating")
+    figure, axes = _axes("", "rating")
     when = [datetime.fromtimestamp(moment, UTC) for moment in material.rated_at]
-    axes.scatter(when, material.ratings, s=14, alpha=0.6)  # type: ignore[arg-type]
+    axes.scatter(when, material.ratings, s=18, alpha=0.6, color=OURS, linewidths=0)  # type: ignore[arg-type]
     axes.set_ylim(-0.4, 10.4)
-    figure.autofmt_xdate()
+    dates = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(dates)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))  # type: ignore[no-untyped-call]
     return _svg(figure)
 
 
 def held_out(seen: Review) -> str:
-    """Return predicted against given ratings of held-out tracks."""
-    figure, axes = _axes("Held-out tracks", "rating given", "rating predicted")
-    shaken = seen.given + np.random.default_rng(0).uniform(-0.2, 0.2, len(seen.given))
-    axes.plot([0, 10], [0, 10], color="grey", linewidth=1)
+    """Return predicted against given ratings of held-out tracks, each track once."""
+    figure, axes = _axes("rating given", "rating predicted")
+    once = slice(seen.tracks)
+    given = seen.given[once] + np.random.default_rng(0).uniform(-0.25, 0.25, seen.tracks)
+    axes.plot([0, 10], [0, 10], color=INK, linewidth=1, linestyle="--")
     axes.errorbar(
-        shaken, seen.predicted, yerr=seen.stddev, fmt="o", markersize=3, elinewidth=0.4, alpha=0.5
+        given,
+        seen.predicted[once],
+        yerr=seen.stddev[once],
+        fmt="none",
+        ecolor=FAINT,
+        elinewidth=0.6,
     )
+    axes.scatter(given, seen.predicted[once], s=14, alpha=0.8, color=OURS, linewidths=0, zorder=3)
     axes.set_xlim(-0.5, 10.5)
     axes.set_ylim(-0.5, 10.5)
     return _svg(figure)
@@ -55,20 +78,20 @@ def held_out(seen: Review) -> str:
 
 def learning_curve(seen: Review) -> str:
     """Return the held-out error by the number of ratings, beside the baselines."""
-    figure, axes = _axes("Learning", "ratings", "held-out error in points")
+    figure, axes = _axes("ratings", "held-out error in points")
     for kind, points in seen.curve.items():
         sizes, errors = zip(*points, strict=True)
-        axes.plot(sizes, errors, marker="o", markersize=3, label=LABELS[kind])
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+        axes.plot(sizes, errors, marker="o", markersize=4, label=LABELS[kind], color=COLOURS[kind])
+    axes.margins(y=0.25)
+    figure.legend(frameon=False, ncols=3, loc="outside lower center")
     return _svg(figure)
 
 
 def calibration(seen: Review) -> str:
     """Return which share of ratings lies in the intervals, against the share that should."""
-    figure, axes = _axes("Calibration", "share expected", "share found")
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
-    axes.plot(review.LEVELS, review.coverage(seen), marker="o", markersize=3)
+    figure, axes = _axes("share expected", "share found")
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
+    axes.plot(review.LEVELS, review.coverage(seen), marker="o", markersize=4, color=OURS)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     return _svg(figure)
@@ -76,18 +99,23 @@ def calibration(seen: Review) -> str:
 
 def library_map(material: Material) -> str:
     """Return the library seen from where it is widest, coloured by predicted rating."""
-    figure, axes = _axes("The library by sound", "", "")
+    figure, axes = _axes("", "", WIDE)
     places = _places(material)
     known = np.isfinite(material.predicted)
     x, y = places.T
-    axes.scatter(x[~known], y[~known], s=6, color="lightgrey", rasterized=True)
+    axes.scatter(x[~known], y[~known], s=10, color=FAINT, linewidths=0, rasterized=True)
     dots = axes.scatter(
-        x[known], y[known], s=8, c=material.predicted[known], cmap="viridis", rasterized=True
+        x[known],
+        y[known],
+        s=16,
+        c=material.predicted[known],
+        cmap="viridis",
+        linewidths=0,
+        rasterized=True,
     )
     if known.any():
-        figure.colorbar(dots, label="predicted rating")
-    axes.set_xticks([])
-    axes.set_yticks([])
+        figure.colorbar(dots, label="predicted rating", aspect=30).outline.set_visible(False)
+    axes.set_axis_off()
     return _svg(figure)
 
 
@@ -102,10 +130,9 @@ def _places(material: Material) -> Floats64:
     return np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
 
 
-def _axes(title: str, along: str, up: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+def _axes(along: str, up: str, size: tuple[float, float] = NARROW) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title)
     axes.set_xlabel(along)
     axes.set_ylabel(up)
     return figure, axes

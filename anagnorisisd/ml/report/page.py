@@ -1,6 +1,7 @@
 """The page: one HTML file, which needs nothing from anywhere."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 
@@ -9,15 +10,55 @@ from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.ml.report.review import Review, review
 
 ARTISTS = 10
+HELD_OUT = (
+    "Held-out tracks",
+    "What was predicted for tracks whose ratings were hidden, with one standard deviation; on the "
+    "dashed line it would have been exact.",
+)
+LEARNING = (
+    "Learning",
+    "How far predictions are off after so many ratings, beside asking the tracks that sound most "
+    "alike and always answering your mean. Lower is better.",
+)
+CALIBRATION = (
+    "Calibration",
+    "Whether it knows how sure it can be: of the ratings that should lie within its intervals, so "
+    "many did. Below the dashed line it is too sure of itself.",
+)
+MAP = (
+    "The library by sound",
+    "Each dot is a track; what sounds alike lies close together. Grey ones have no predicted "
+    "rating yet.",
+)
 STYLE = """
-body { font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
-  color: #222; background: #fff; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1rem; }
-figure { margin: 0; } svg { width: 100%; height: auto; }
-.tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 2rem; }
-table { border-collapse: collapse; width: 100%; } td { padding: .15rem .6rem .15rem 0; }
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 74rem; padding: 2rem 1.5rem;
+  color: #23272e; background: #f4f6f9; }
+h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.05rem; margin: 0 0 .4rem; }
+p { margin: .4rem 0 1.4rem; color: #565d68; max-width: 60rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); gap: 1.2rem;
+  margin-bottom: 1.2rem; }
+.card { background: #fff; border: 1px solid #e3e7ed; border-radius: 10px; margin: 0;
+  padding: 1rem 1.2rem; }
+.wide { grid-column: 1 / -1; }
+figcaption { color: #565d68; font-size: .88rem; }
+svg { width: 100%; height: auto; display: block; }
+table { border-collapse: collapse; width: 100%; }
+tr + tr td { border-top: 1px solid #eef1f5; }
+td { padding: .25rem .6rem .25rem 0; } td:last-child { padding-right: 0; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+@media (max-width: 34rem) { .cards { grid-template-columns: 1fr; } }
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure as SVG, with its title and what to see in it."""
+
+    title: str
+    caption: str
+    svg: str
+    wide: bool = False
 
 
 def draw(material: Material) -> str:
@@ -27,18 +68,19 @@ def draw(material: Material) -> str:
         PreconditionFailed: matplotlib is not installed.
     """
     seen = review(material.model, material.examples) if material.model else None
-    figures = "".join(f"<figure>{figure}</figure>" for figure in _figures(material, seen))
+    figures = "".join(map(_figure, _drawings(material, seen)))
     tables = "".join(_tables(material))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Anagnorisis report</title><style>{STYLE}</style></head><body>"
         f"<h1>Anagnorisis report</h1><p>{escape(_summary(material))}</p>"
-        f'<div class="figures">{figures}</div><div class="tables">{tables}</div>'
+        f'<div class="cards">{figures}</div><div class="cards">{tables}</div>'
         "</body></html>\n"
     )
 
 
-def _figures(material: Material, seen: Review | None) -> list[str]:
+def _drawings(material: Material, seen: Review | None) -> list[Drawing]:
     try:
         from anagnorisisd.ml.report import figures
     except ModuleNotFoundError as error:
@@ -49,14 +91,24 @@ def _figures(material: Material, seen: Review | None) -> list[str]:
     drawn = []
     with figures.style():
         if len(material.ratings):
-            drawn.append(figures.over_time(material))
+            svg = figures.over_time(material)
+            drawn.append(Drawing("Ratings over time", "Each dot is a rating that you gave.", svg))
         if seen is not None:
-            drawn.append(figures.held_out(seen))
-            drawn.append(figures.calibration(seen))
-            drawn.append(figures.learning_curve(seen))
+            drawn += [
+                Drawing(*HELD_OUT, figures.held_out(seen)),
+                Drawing(*LEARNING, figures.learning_curve(seen)),
+                Drawing(*CALIBRATION, figures.calibration(seen)),
+            ]
         if len(material.library):
-            drawn.append(figures.library_map(material))
+            drawn.append(Drawing(*MAP, figures.library_map(material), wide=True))
     return drawn
+
+
+def _figure(drawing: Drawing) -> str:
+    return (
+        f'<figure class="card{" wide" if drawing.wide else ""}"><h2>{drawing.title}</h2>'
+        f"{drawing.svg}<figcaption>{drawing.caption}</figcaption></figure>"
+    )
 
 
 def _summary(material: Material) -> str:
@@ -87,7 +139,8 @@ def _tables(material: Material) -> list[str]:
 
 
 def _table(title: str, rows: Sequence[str]) -> str:
-    return f"<section><h2>{title}</h2><table>{''.join(rows)}</table></section>"
+    body = "".join(rows)
+    return f'<section class="card"><h2>{title}</h2><table>{body}</table></section>'
 
 
 def _artist_row(artist: ArtistLiking) -> str:

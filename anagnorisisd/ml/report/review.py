@@ -12,7 +12,9 @@ from anagnorisisd.ml.evaluator.inputs import Examples
 
 SIZES = (10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 800, 1200)
 FEWEST_HELD_OUT = 10
-REDRAWS = 3
+MOST_SEEN = 0.8
+"""Errors on the few tracks that would be left beyond this share are too rough to show."""
+REDRAWS = 4
 LEVELS = np.linspace(0.05, 0.95, 19)
 
 
@@ -20,12 +22,14 @@ LEVELS = np.linspace(0.05, 0.95, 19)
 class Review:
     """Ratings given and predicted for tracks held out, `[m]` each, and how learning went.
 
+    Each of the `tracks` is held out once in each repeat; the first `tracks` are the first repeat.
     `curve` gives each model's held-out error, in points, by the number of ratings.
     """
 
     given: Floats64
     predicted: Floats64
     stddev: Floats64
+    tracks: int
     curve: Mapping[str, Sequence[tuple[int, float]]]
 
 
@@ -43,6 +47,7 @@ def review(model: bytes, training: TrainingSet) -> Review | None:
         given=validation.held_out_ratings(examples, seed),
         predicted=opinion.mean,
         stddev=opinion.stddev,
+        tracks=len(examples),
         curve=_curve(examples),
     )
 
@@ -58,7 +63,8 @@ def coverage(seen: Review) -> Floats64:
 
 
 def _curve(examples: Examples) -> Mapping[str, Sequence[tuple[int, float]]]:
-    sizes = [size for size in SIZES if size <= len(examples) - FEWEST_HELD_OUT]
+    most = min(len(examples) - FEWEST_HELD_OUT, round(MOST_SEEN * len(examples)))
+    sizes = [size for size in SIZES if size <= most]
     rivals = (competition.FAVOURITE, competition.named("neighbours"), competition.MEAN)
     curve: dict[str, list[tuple[int, float]]] = {rival.kind: [] for rival in rivals}
     for size in sizes:

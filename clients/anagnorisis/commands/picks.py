@@ -13,6 +13,9 @@ from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 SECONDS_TO_CHOOSE = 120.0
 """Choosing among thousands of tracks takes the evaluator seconds, and its worker may be asleep."""
 
+LEAST_SHARE = 0.005
+"""A share that would be shown as 0 % is left out."""
+
 SOURCES = {
     messages.RATING_SOURCE_RATING: "your rating",
     messages.RATING_SOURCE_PREDICTED: "predicted",
@@ -99,10 +102,13 @@ def _row(pick: messages.Pick) -> tuple[str, ...]:
 
 
 def _grounds(answer: messages.ExplainTrackResponse) -> Iterator[str]:
-    """Yield what the predicted rating rests on, in lines."""
-    if answer.evidence:
+    """Yield what a predicted rating rests on, in lines; one of the listener needs no reason."""
+    if answer.explanation.rating_source != messages.RATING_SOURCE_PREDICTED:
+        return
+    told = [each for each in answer.evidence if each.share >= LEAST_SHARE]
+    if told:
         yield "  rests on"
-    for evidence in answer.evidence:
+    for evidence in told:
         yield f"  {evidence.share:>6.0%}  {text.printable(evidence.kind)}"
     if answer.influences:
         yield "  shaped by"
