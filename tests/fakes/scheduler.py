@@ -1,5 +1,6 @@
-"""A scheduler that looks each minute of a fake clock."""
+"""Schedulers in the hands of a test: by a fake clock, or look by look."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import time
 
@@ -18,3 +19,19 @@ class MinuteScheduler:
         while True:
             await look()
             await self._clock.sleep(60.0)
+
+
+class HandScheduler:
+    """Implements `ports.scheduler.Scheduler`; a test says when to look, and waits for the end."""
+
+    def __init__(self) -> None:
+        self._look: asyncio.Future[Callable[[], Awaitable[None]]] = asyncio.Future()
+
+    async def run(self, at: time, zone: Zone, look: Callable[[], Awaitable[None]]) -> None:
+        """Do nothing by itself."""
+        self._look.set_result(look)
+        await asyncio.Event().wait()
+
+    async def look(self) -> None:
+        """Look once, as soon as there is who does."""
+        await (await self._look)()

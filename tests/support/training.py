@@ -13,6 +13,7 @@ from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import TrainingProgress, TrainingResult
 from anagnorisisd.domain.event import TracksEmbedded
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.ports.scheduler import Scheduler
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.ratings.ratings import Ratings
 from anagnorisisd.services.taste.training import Training
@@ -38,13 +39,16 @@ class Bench:
     evaluator: InlineEvaluator
     tracks: list[TrackId]
 
-    def training(self, stamp: EmbedderStamp = STAMP, **config: object) -> Training:
+    def training(
+        self, stamp: EmbedderStamp = STAMP, *, scheduler: Scheduler | None = None, **config: object
+    ) -> Training:
+        """Return a service on this bench; it looks for the night each minute by default."""
         return Training(
             ratings=self.stores.ratings,
             embeddings=self.stores.embeddings,
             evaluators=self.stores.evaluators,
             evaluator=self.evaluator,
-            scheduler=MinuteScheduler(self.clock),
+            scheduler=scheduler or MinuteScheduler(self.clock),
             events=self.events,
             clock=self.clock,
             config=schema.Training.model_validate(
