@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from anagnorisis.v1 import (
@@ -16,8 +17,11 @@ from anagnorisis.v1 import (
     rating_pb2,
 )
 from anagnorisisd.config.settings import Key, dotted, fields
+from anagnorisisd.domain import score
+from anagnorisisd.domain.pick import Guard
+from tests.support.candidates import worked_example
 from tools.guide import links, site
-from tools.guide.generated import PAGES
+from tools.guide.generated import PAGES, PICTURES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -34,6 +38,38 @@ def test_a_generated_page_is_fresh(path: Path, page: Callable[[], str]) -> None:
     assert path.read_text() == page(), "run `make docs` and commit what it writes"
 
 
+@pytest.mark.parametrize(
+    ("path", "plot"), PICTURES.items(), ids=lambda one: getattr(one, "stem", "")
+)
+def test_a_plot_is_fresh(path: Path, plot: Callable[[], str]) -> None:
+    words, numbers = drawn(path.read_text())
+    fresh_words, fresh_numbers = drawn(plot())
+
+    assert words == fresh_words, "run `make docs` and commit what it writes"
+    np.testing.assert_allclose(numbers, fresh_numbers, atol=0.01, err_msg="run `make docs`")
+
+
+def drawn(svg: str) -> tuple[list[str], list[float]]:
+    """Return the words of a picture, and its numbers, whose last digits differ by processor."""
+    pieces = re.split(r"(-?\d+\.\d+)", svg)
+    return pieces[::2], [float(number) for number in pieces[1::2]]
+
+
+def test_the_worked_example_is_what_the_code_computes() -> None:
+    found = score.factors(worked_example())
+    columns = (found.rating_factor, found.skip_factor, found.recency_factor, found.weight)
+    chances = found.weight / found.weight.sum()
+
+    text = (DOCS / "picks.md").read_text()
+    rows = re.findall(
+        r"^\| [ABC] \|.*\| ([\d.]+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \| [\d.]+) %", text, re.M
+    )
+
+    told = np.array([[float(number) for number in row.split(" | ")] for row in rows])
+    np.testing.assert_allclose(told[:, :4], np.array(columns).T, atol=0.00051)
+    np.testing.assert_allclose(told[:, 4], 100 * chances, atol=0.051)
+
+
 @pytest.mark.parametrize("key", [key for key, _ in fields()], ids=dotted)
 def test_every_key_of_the_configuration_is_documented(key: Key) -> None:
     section = (DOCS / "configuration.md").read_text().split(f"\n## {key[0]}\n")[1]
@@ -42,6 +78,13 @@ def test_every_key_of_the_configuration_is_documented(key: Key) -> None:
     )
     assert row, "not in the table"
     assert row[1].strip(), "nothing is said of it"
+
+
+@pytest.mark.parametrize("guard", Guard)
+def test_every_guard_is_documented_in_its_order(guard: Guard) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "picks.md").read_text(), re.MULTILINE)
+
+    assert rows.index(guard) == list(Guard).index(guard)
 
 
 @pytest.mark.parametrize(("service", "method"), METHODS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.guide import commands, configuration, contract
+from tools.guide import commands, configuration, contract, plots
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -12,4 +12,6 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "api.md": contract.page,
     DOCS / "commands.md": commands.page,
 }
-PICTURES: Mapping[Path, Callable[[], str]] = {}
+PICTURES: Mapping[Path, Callable[[], str]] = {
+    DOCS / "pictures" / f"{name}.svg": plot for name, plot in plots.PLOTS.items()
+}

@@ -52,7 +52,7 @@ def story(terminal: Terminal) -> Iterator[Shot]:
     yield from _typed(terminal, _rate(2, DISLIKED), "Surge: 2", 2)
     yield Shot(terminal.frame_with("Learnt from"), 3)
     # What was picked before it learnt is played first; then come picks that follow from ratings.
-    yield Shot(terminal.frame_with("predicted   0"), 4)
+    yield Shot(terminal.frame_with("picks ahead", "predicted   0", without="assumed"), 4)
     terminal.type("clear")
     yield from _typed(terminal, f"anagnorisis why {ALIKE}", "rests on", 8)
     terminal.stop(0)

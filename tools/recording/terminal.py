@@ -18,8 +18,8 @@ from rich.text import Text
 
 from tools.console import GiveUp
 
-COLUMNS, ROWS = 100, 37
-BELOW = 14
+COLUMNS, ROWS = 100, 38
+BELOW = 15
 """Rows of the lower pane."""
 
 QUIET_SECONDS = 0.4
@@ -87,8 +87,8 @@ class Terminal:
         )
         return asked.stdout.strip()
 
-    def frame_with(self, *texts: str) -> Frame:
-        """Return the screen once it shows all `texts` and has come to rest.
+    def frame_with(self, *texts: str, without: str | None = None) -> Frame:
+        """Return the screen once it shows all `texts`, but not `without`, and has come to rest.
 
         Raises:
             GiveUp: it does not come to show them.
@@ -97,7 +97,7 @@ class Terminal:
         while time.monotonic() < deadline:
             self._read()
             shown = "\n".join(self._screen.display)
-            if all(text in shown for text in texts):
+            if all(text in shown for text in texts) and (without is None or without not in shown):
                 return self._frame()
         raise GiveUp(f"{texts} did not appear; the screen was:\n" + "\n".join(self._screen.display))
 
