@@ -13,7 +13,7 @@ import numpy as np
 from anagnorisisd.domain.guards import Guard, Rules
 from anagnorisisd.domain.score import Candidates, Floats
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.domain.weighed import Explanation, Pool, draw
+from anagnorisisd.domain.weighed import Explanation, Pool, Weighed, draw
 
 __all__ = [
     "Explanation", "Guard", "Pick", "Rules", "Surroundings",
@@ -25,12 +25,15 @@ __all__ = [
 class Surroundings:
     """What the picks will stand beside.
 
-    `queued` are tracks in the queue, which are never picked again; `recent` are the tracks
-    played or queued last, the nearest last.
+    `queued` are tracks that are to come in the queue or play, which are never picked again;
+    `behind` are those that it still holds from before, which are picked again only when there is
+    nothing else left: a small library must not end in silence. `recent` are the tracks played or
+    queued last, the nearest last.
     """
 
     now: float
     queued: Sequence[TrackId] = ()
+    behind: Sequence[TrackId] = ()
     recent: Sequence[TrackId] = ()
 
 
@@ -58,7 +61,7 @@ def choose(
     queued, recent = list(surroundings.queued), list(surroundings.recent)
     picks: list[Pick] = []
     while len(picks) < count:
-        weighed = pool.beside(queued, recent)
+        weighed = pool.beside(queued, recent, surroundings.behind)
         if not weighed.candidates:
             break
         row = weighed.draw(rng)
@@ -80,8 +83,7 @@ def explain(
     row = candidates.row(track_id)
     if row is None:
         return None
-    pool = Pool(candidates, rules, surroundings.now)
-    return pool.beside(surroundings.queued, surroundings.recent).explain(row)
+    return _weighed(candidates, rules, surroundings).explain(row)
 
 
 def probabilities(candidates: Candidates, rules: Rules, surroundings: Surroundings) -> Floats:
@@ -89,7 +91,11 @@ def probabilities(candidates: Candidates, rules: Rules, surroundings: Surroundin
 
     They sum to 1, unless every candidate is queued.
     """
-    pool = Pool(candidates, rules, surroundings.now)
-    weight = pool.beside(surroundings.queued, surroundings.recent).weights()
+    weight = _weighed(candidates, rules, surroundings).weights()
     total = weight.sum()
     return weight / total if total else weight
+
+
+def _weighed(candidates: Candidates, rules: Rules, surroundings: Surroundings) -> Weighed:
+    pool = Pool(candidates, rules, surroundings.now)
+    return pool.beside(surroundings.queued, surroundings.recent, surroundings.behind)

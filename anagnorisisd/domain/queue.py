@@ -12,7 +12,7 @@ the current one it is history, and what the listener does with it is theirs.
 | everything else, consume too | as many as were configured, after the current song |
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from anagnorisisd.domain.player import Mode, Phase, PlayerState, QueueEntry, SongId
@@ -39,17 +39,28 @@ class QueueView:
     tracks: Mapping[SongId, TrackId]
 
     @property
-    def queued(self) -> list[TrackId]:
-        """The tracks in the queue, in its order."""
-        return self._tracks_from(0)
-
-    @property
     def ahead(self) -> list[TrackId]:
         """The tracks from the current one on."""
-        return self._tracks_from(self.state.position or 0)
+        return self._tracks(entry for entry in self.entries if entry.position >= self._current)
 
-    def _tracks_from(self, position: int) -> list[TrackId]:
-        ids = (entry.song_id for entry in self.entries if entry.position >= position)
+    @property
+    def to_come(self) -> list[TrackId]:
+        """The tracks that play or may follow: at random every one of the queue may."""
+        return self._tracks(self.entries) if self.state.random else self.ahead
+
+    @property
+    def behind(self) -> list[TrackId]:
+        """The tracks that stand before the current one; none at random, where nobody can tell."""
+        if self.state.random:
+            return []
+        return self._tracks(entry for entry in self.entries if entry.position < self._current)
+
+    @property
+    def _current(self) -> int:
+        return self.state.position or 0
+
+    def _tracks(self, entries: Iterable[QueueEntry]) -> list[TrackId]:
+        ids = (entry.song_id for entry in entries)
         return [self.tracks[song_id] for song_id in ids if song_id in self.tracks]
 
 

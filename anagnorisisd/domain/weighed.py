@@ -72,9 +72,16 @@ class Pool:
         self._rules = rules
         self._standing = standing_guards(candidates, rules, now)
 
-    def beside(self, queued: Sequence[TrackId], recent: Sequence[TrackId]) -> "Weighed":
-        """Return the weights beside these tracks."""
-        taken = np.unique(self.candidates.rows(queued))
+    def beside(
+        self,
+        queued: Sequence[TrackId],
+        recent: Sequence[TrackId],
+        behind: Sequence[TrackId] = (),
+    ) -> "Weighed":
+        """Return the weights beside these tracks; `behind` counts while anything else is left."""
+        taken = np.unique(self.candidates.rows([*queued, *behind]))
+        if len(taken) == len(self.candidates):
+            taken = np.unique(self.candidates.rows(queued))
         guards = self._standing | spread_guards(self.candidates, self._rules, recent)
         if not guards and self.factors.positive:
             return _Free(self, taken)

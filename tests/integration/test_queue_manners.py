@@ -95,6 +95,17 @@ async def test_picks_follow_as_songs_go_by(listener: Room) -> None:
     assert after[:4] == before
 
 
+async def test_music_goes_on_when_everything_was_played_once(listener: Room) -> None:
+    listener.server.mpc("add", *SONGS)
+    listener.server.mpc("play", str(len(SONGS) - 1))
+
+    queue = await listener.queue_of(len(SONGS) + 3)
+
+    again = set(queue[len(SONGS) :])
+    assert len(again) == 3
+    assert SONGS[-1] not in again, "what plays is not what follows"
+
+
 async def test_picks_that_were_jumped_over_are_made_up_for(listener: Room) -> None:
     before = await started(listener, "a.wav")
 

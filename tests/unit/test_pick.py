@@ -255,6 +255,17 @@ def test_a_queued_track_that_has_nearly_all_of_the_weight_leaves_the_others_thei
     assert 5 < sum(picks[0].track_id == name(1) for picks in found) < 35
 
 
+def test_what_the_queue_holds_from_before_is_picked_only_when_nothing_else_is_left() -> None:
+    found = candidates(4)
+    played = Surroundings(NOW, queued=[name(3)], behind=[name(0), name(1)])
+
+    picks = [one.track_id for one in pick.choose(found, PLAIN, played, 4, rng())]
+
+    assert picks[0] == name(2)
+    assert sorted(picks[1:]) == [name(0), name(1)]
+    assert pick.probabilities(found, PLAIN, played).tolist() == [0, 0, 1, 0]
+
+
 def test_nothing_is_picked_from_nothing() -> None:
     assert pick.choose(candidates(0), PLAIN, ALONE, 3, rng()) == []
     assert pick.probabilities(candidates(0), PLAIN, ALONE).tolist() == []

@@ -89,18 +89,14 @@ class Pool:
 
     async def explain_queued(self, view: QueueView, track_id: TrackId) -> Explanation | None:
         """Return which chance a track of the queue would have if it were not there."""
-        others = [queued for queued in view.queued if queued != track_id]
-        surroundings = Surroundings(self._clock.now(), queued=others)
-        return pick.explain(await self._candidates(), self._rules, surroundings, track_id)
+        others = self._without(view, {track_id})
+        return pick.explain(await self._candidates(), self._rules, others, track_id)
 
     async def unfit(self, view: QueueView, ours: Collection[TrackId]) -> set[TrackId]:
         """Return which of `ours`, all in the queue, would hardly be chosen now."""
         candidates = await self._candidates()
-        others = [track_id for track_id in view.queued if track_id not in ours]
         rules = replace(self._rules, artist_spread=0, album_spread=0)
-        chances = pick.probabilities(
-            candidates, rules, Surroundings(self._clock.now(), queued=others)
-        )
+        chances = pick.probabilities(candidates, rules, self._without(view, ours))
         rows = {track_id: candidates.row(track_id) for track_id in ours}
         return {
             track_id
@@ -108,12 +104,19 @@ class Pool:
             if row is None or float(chances[chances <= chances[row]].sum()) < HARDLY
         }
 
+    def _without(self, view: QueueView, tracks: Collection[TrackId]) -> Surroundings:
+        """Return the queue as if `tracks` were not in it."""
+        to_come = [track_id for track_id in view.to_come if track_id not in tracks]
+        behind = [track_id for track_id in view.behind if track_id not in tracks]
+        return Surroundings(self._clock.now(), queued=to_come, behind=behind)
+
     async def _surroundings(self, view: QueueView | None) -> Surroundings:
         spread = max(self._rules.artist_spread, self._rules.album_spread)
         played = await self._plays.recent(spread) if spread else ()
         return Surroundings(
             now=self._clock.now(),
-            queued=view.queued if view else (),
+            queued=view.to_come if view else (),
+            behind=view.behind if view else (),
             recent=[*(play.track_id for play in reversed(played)), *(view.ahead if view else ())],
         )
 
