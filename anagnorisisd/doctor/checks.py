@@ -149,7 +149,7 @@ def embedder(stamp: str | None, reason: str | None, condition: Condition | None)
         return advice(
             "embedder",
             f"{stamp}; {condition.failed} tracks cannot be embedded",
-            "`anagnorisis tracks --only failed` says why, each",
+            "`anagnorisis tracks --state failed` says why, each",
         )
     return fine("embedder", stamp)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 import mutagen
+import psutil
 import pytest
 
 from anagnorisis.v1 import (
@@ -173,6 +174,22 @@ def test_the_process_that_stays_is_light(daemon: RunningDaemon) -> None:
 
     for heavy in ("torch", "transformers", "librosa", "numba", "llvmlite", "openvino"):
         assert heavy not in mapped
+
+
+def test_it_speaks_to_nobody_but_mpd(daemon: RunningDaemon) -> None:
+    daemon.until(lambda: all_embedded(daemon))
+    for number, uri in enumerate(sorted(tracks(daemon))[:12]):
+        rate(daemon, uri, number % 10)
+    list(daemon.evaluator.TrainEvaluator(evaluator_pb2.TrainEvaluatorRequest()))
+
+    parent = psutil.Process(daemon.process.pid)
+    connections = [
+        connection
+        for process in (parent, *parent.children(recursive=True))
+        for connection in process.net_connections("inet")
+    ]
+
+    assert not connections, "MPD is reached by its socket, and there is nobody else"
 
 
 def test_a_second_daemon_says_so_and_leaves(daemon: RunningDaemon, music: Path, mpd: Mpd) -> None:

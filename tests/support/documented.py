@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
     ROOT / "config.yaml",
     *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "clients" / "README.md",

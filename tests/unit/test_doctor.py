@@ -72,7 +72,7 @@ ROWS: list[tuple[Finding, Verdict, str]] = [
     ),
     (checks.embedder("features-1", None, KNOWN), Verdict.FINE, "features-1"),
     (checks.embedder("features-1", None, None), Verdict.FINE, "features-1"),
-    (checks.embedder("f-1", None, replace(KNOWN, failed=2)), Verdict.ADVICE, "--only failed"),
+    (checks.embedder("f-1", None, replace(KNOWN, failed=2)), Verdict.ADVICE, "--state failed"),
     (checks.embedder(None, "no weights; fetch them", None), Verdict.PROBLEM, "fetch them"),
     (checks.evaluator(KNOWN, 10), Verdict.FINE, "version 3, 20 tracks are rated"),
     (checks.evaluator(None, 10), Verdict.ADVICE, "rate 10 more"),
