@@ -47,6 +47,9 @@ HALVES = ("mpc", "mpc sendmessage", "mpc sticker", "anagnorisis-rate", "anagnori
 
 NOT_RUN = {
     "anagnorisisd": "it would run until stopped; the daemon that these tests run is one",
+    "anagnorisisd install": "it is for a home of one's own: test_installation.py has some",
+    "anagnorisisd uninstall": "so is this: test_installation.py",
+    "anagnorisisd uninstall --system": "it is for the whole computer: test_boot.py has one",
     "anagnorisis completion fish | source": "it is for fish: test_client_papers.py",
     "anagnorisis manual | man -l -": "not everybody has man: test_client_papers.py uses groff",
     "anagnorisisd restore FILE": "it needs the daemon stopped: test_command_line.py",
