@@ -78,8 +78,8 @@ class OriginalMert:
         return means
 
 
-def bliss(path: Path) -> None:
+def bliss(path: Path) -> list[float]:
     """Analyse a song with bliss-audio."""
     import bliss_audio
 
-    bliss_audio.Song(str(path))
+    return list(bliss_audio.Song(str(path)).analysis)

@@ -10,15 +10,26 @@ RATE = 44_100
 SECONDS = 180.0
 FORMATS = ("mp3", "flac", "ogg", "opus")
 EXTENSIONS = {*FORMATS, "m4a", "wav"}
+SMALLEST_BYTES = 500_000
+"""What is smaller is a jingle."""
 
 
 def songs(folder: Path, count: int) -> list[Path]:
     """Return `count` songs: the listener's if `ANAGNORISIS_BENCH_MUSIC` names a folder of them."""
-    own = os.environ.get("ANAGNORISIS_BENCH_MUSIC")
-    if own:
-        found = [path for path in sorted(Path(own).rglob("*")) if path.suffix[1:] in EXTENSIONS]
+    if found := of_listener():
         return found[:: max(1, len(found) // count)][:count]
     return [_written(folder, number) for number in range(count)]
+
+
+def of_listener() -> list[Path]:
+    """Return all songs below `ANAGNORISIS_BENCH_MUSIC`; none if that is not set."""
+    own = os.environ.get("ANAGNORISIS_BENCH_MUSIC")
+    found = sorted(Path(own).rglob("*")) if own else []
+    return [
+        path
+        for path in found
+        if path.suffix[1:] in EXTENSIONS and path.stat().st_size >= SMALLEST_BYTES
+    ]
 
 
 def _written(folder: Path, number: int) -> Path:

@@ -1,5 +1,7 @@
 """Hundreds of broken and hostile files meet a daemon; each gets its reason, in bounded everything.
 
+As many good files lie among them, and every one of those is embedded.
+
 `ANAGNORISIS_HOSTILE_FILES=600 pytest --timeout 3600 tests/e2e/test_hostile_files.py` makes as many.
 """
 
@@ -15,6 +17,7 @@ import psutil
 
 from tests.support.broken_files import write_hostile_files
 from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.media import FORMATS, write_song
 
 FILES = int(os.environ.get("ANAGNORISIS_HOSTILE_FILES", "22"))
 SECONDS_PER_FILE = 2.0
@@ -64,8 +67,17 @@ def settled(daemon: RunningDaemon, names: list[str]) -> bool:
     return found.keys() == set(names) and None not in found.values()
 
 
-def test_every_file_gets_its_reason(tmp_path: Path) -> None:
-    names = write_hostile_files(tmp_path / "music", FILES)
+def write_good_files(folder: Path, count: int) -> list[str]:
+    """Write `count` different songs, in all formats; return their names."""
+    names = [f"{number:04} good.{FORMATS[number % len(FORMATS)]}" for number in range(count)]
+    for number, name in enumerate(names):
+        write_song(folder / name, seed=100 + number)
+    return names
+
+
+def test_every_file_gets_its_reason_and_every_good_one_is_embedded(tmp_path: Path) -> None:
+    good = write_good_files(tmp_path / "music", FILES)
+    names = [*good, *write_hostile_files(tmp_path / "music", FILES)]
     seconds = SECONDS_AT_LEAST + SECONDS_PER_FILE * len(names)
     began = time.monotonic()
     with running_daemon(tmp_path / "home", tmp_path / "music", tmp_path / "no-mpd") as daemon:
@@ -81,5 +93,6 @@ def test_every_file_gets_its_reason(tmp_path: Path) -> None:
     for name, outcome in sorted(found.items()):
         print(f"{name}: {outcome}")
     print(f"{len(names)} files, {embedded} embedded, {time.monotonic() - began:.0f} s, {peaks}")
+    assert {found[name] for name in good} == {"embedded"}
     assert max(peaks.values()) < MOST_BYTES
-    assert 0 < embedded < len(names)
+    assert len(good) < embedded < len(names)

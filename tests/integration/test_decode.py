@@ -205,6 +205,31 @@ def test_a_truncated_file_gives_what_is_left(tmp_path: Path, extension: str) -> 
         assert all(np.sqrt(np.mean(window**2)) > 0.1 for window in windows)
 
 
+@pytest.mark.parametrize("samples", [0, 1, MEDIA_RATE, 2**36 - 1])
+def test_a_header_that_lies_about_the_duration_costs_no_more_than_its_lie(
+    tmp_path: Path, samples: int
+) -> None:
+    lying = bytearray(encoded("flac", seconds=8.0))
+    assert lying[:4] == b"fLaC"
+    count = int.from_bytes(lying[18:26], "big") >> 36 << 36  # rate, channels, bits; then samples
+    lying[18:26] = (count | samples).to_bytes(8, "big")
+    path = tmp_path / "lying.flac"
+    path.write_bytes(lying)
+
+    windows = read_windows(str(path), rate=RATE, seconds=1.0, count=6)
+
+    assert 1 <= len(windows) <= 6
+    assert np.sqrt(np.mean(windows**2)) > 0.1
+
+
+def test_a_clipped_track_is_read_as_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "clipped.wav", (wild(0) * 20).clip(-1, 1), subtype="PCM_16")
+
+    windows = read_windows(path, rate=RATE, seconds=2.0, count=3)
+
+    assert np.mean(np.abs(windows) > 0.99) > 0.5
+
+
 def test_chained_ogg_is_read_across_its_links(tmp_path: Path) -> None:
     path = tmp_path / "chain.opus"
     path.write_bytes(b"".join(encoded("opus", seed=seed, seconds=3.0) for seed in (1, 2)))

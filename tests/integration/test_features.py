@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import soundfile
-import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -22,7 +20,7 @@ from anagnorisisd.ml.arrays import Vector
 from anagnorisisd.ml.filters import RATE
 from anagnorisisd.ml.settings import Settings
 from tests.support.media import encoded
-from tests.support.songs import calm, make_songs, wild
+from tests.support.songs import calm, encode, make_songs, wild
 from tests.support.until import until
 
 JOBS = "tests.integration.jobs"
@@ -106,10 +104,7 @@ def test_a_lossless_copy_is_the_same_and_a_good_lossy_one_nearly(tmp_path: Path)
 
 
 def _embed(path: Path, song: NDArray[np.float64]) -> Vector:
-    best = {"compression_level": 0.0, "bitrate_mode": "CONSTANT"} if path.suffix == ".mp3" else {}
-    samples = (soxr.resample(song, RATE, 2 * RATE).clip(-1, 1) * 32767).astype(np.int16)
-    soundfile.write(path, samples, 2 * RATE, **best)
-    return features.embed(str(path))
+    return features.embed(str(encode(path, song)))
 
 
 def _cosine(one: Vector, other: Vector) -> float:

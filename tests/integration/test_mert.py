@@ -7,6 +7,7 @@ import os
 import pickle
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from anagnorisisd.adapters.embedders import WorkerEmbedder
 from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding
 from anagnorisisd.domain.publication import MERT
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
-from anagnorisisd.ml.arrays import Samples
+from anagnorisisd.ml.arrays import Samples, Vector
 from anagnorisisd.ml.mert import engines, folder, model, stages
 from anagnorisisd.ml.mert import recipe as mert_recipe
 from anagnorisisd.ml.mert.engine import Engine, Plan
 from anagnorisisd.ml.registry import Chooser
 from anagnorisisd.ml.settings import Settings
 from tests.support import mert
-from tests.support.songs import RATE, calm, wild
+from tests.support.songs import RATE, calm, encode, wild
 
 SMALL = mert.CONFIG | mert.SMALL
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
@@ -88,6 +89,23 @@ def test_a_vector_is_the_mean_over_frames_and_windows(small: Path, tmp_path: Pat
     assert vector == pytest.approx(expected, abs=5e-5)
 
 
+def test_a_lossless_copy_is_the_same_and_a_good_lossy_one_nearly(
+    small: Path, tmp_path: Path
+) -> None:
+    songs = [wild(number) if number % 2 else calm(number) for number in range(4)]
+    wav, flac, mp3 = (
+        np.stack([_vector(small, encode(tmp_path / f"song.{kind}", song)) for song in songs])
+        for kind in ("wav", "flac", "mp3")
+    )
+
+    assert (wav == flac).all()
+    assert _cosines(wav, mp3).min() > 0.98
+
+
+def _vector(models: Path, path: Path) -> Vector:
+    return stages.embed(stages.read(str(path)), plan(models, path.parent))
+
+
 def test_windows_are_normalised_each_for_itself() -> None:
     loud = np.stack([windows(1)[0] * 3 + 1, windows(1, seed=1)[0] * 0.001])
 
@@ -133,6 +151,25 @@ def test_a_broken_openvino_costs_nothing(
     vector = engines.start(wanted, stages.WINDOW_SAMPLES)(windows())
 
     assert vector == pytest.approx(engines.on_torch(plan(small, tmp_path))(windows()), abs=1e-5)
+
+
+@pytest.mark.skipif(not mert_recipe.has_bfloat16(), reason="the processor has no bfloat16")
+@pytest.mark.parametrize("engine", [Engine.TORCH, Engine.OPENVINO])
+def test_half_the_precision_says_nearly_the_same(
+    small: Path, tmp_path: Path, engine: Engine
+) -> None:
+    if engine is Engine.OPENVINO:
+        pytest.importorskip("openvino")
+    precise = engines.on_torch(plan(small, tmp_path))
+    fast = engines.start(
+        replace(plan(small, tmp_path, engine), bfloat16=True), stages.WINDOW_SAMPLES
+    )
+    songs = [windows(1, seed) for seed in range(6)]
+
+    ours, theirs = (np.concatenate([run(song) for song in songs]) for run in (precise, fast))
+
+    assert (ours != theirs).any()
+    assert _cosines(ours, theirs).min() > 0.95
 
 
 def _cosines(one: Samples, other: Samples) -> Samples:
@@ -365,6 +402,27 @@ def test_the_fastest_engine_that_is_there_is_taken(
     reading, modelling = offered.stages
     assert (reading.workers, modelling.workers, modelling.threads) == (1, 1, 3)
     assert modelling.arguments[0].engine is engine
+
+
+@pytest.mark.parametrize(
+    ("device", "bfloat16", "precision"),
+    [(Device.CPU, True, "bf16"), (Device.CPU, False, "f32"), (Device.CUDA, True, "f32")],
+)
+def test_the_stamp_tells_the_precision_in_which_the_engine_computes(
+    small: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: Device,
+    bfloat16: bool,
+    precision: str,
+) -> None:
+    monkeypatch.setattr(mert_recipe, "has_bfloat16", lambda: bfloat16)
+
+    offered = mert_recipe.offer(settings(small, tmp_path, device=device))
+
+    assert offered
+    assert offered.stamp.version.endswith(f"-{precision}")
+    assert offered.stages[-1].arguments[0].bfloat16 is (precision == "bf16")
 
 
 def test_a_layer_that_the_model_does_not_have_is_named(small: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 from numpy.typing import NDArray
 
 RATE = 22_050
@@ -50,3 +51,11 @@ def make_songs(folder: Path, count: int) -> list[str]:
         samples = wild(number) if number % 2 else calm(number)
         soundfile.write(folder / uri, samples, RATE)
     return uris
+
+
+def encode(path: Path, song: Samples) -> Path:
+    """Write a song in the format of the path's extension, mp3 with 320 kbit/s."""
+    best = {"compression_level": 0.0, "bitrate_mode": "CONSTANT"} if path.suffix == ".mp3" else {}
+    samples = (soxr.resample(song, RATE, 2 * RATE).clip(-1, 1) * 32767).astype(np.int16)
+    soundfile.write(path, samples, 2 * RATE, **best)
+    return path

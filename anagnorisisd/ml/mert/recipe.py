@@ -31,12 +31,13 @@ def offer(settings: Settings) -> Recipe | None:
     layer = settings.config.layer
     if layer > folder.layers:
         raise EmbedderUnusable(f"embedding.layer: {layer} is above the model's {folder.layers}")
+    engine = _engine(settings.config.device)
     plan = Plan(
         folder=str(folder.path),
         sha256=folder.sha256,
         layer=layer,
-        engine=_engine(settings.config.device),
-        bfloat16=_has_bfloat16(),
+        engine=engine,
+        bfloat16=engine is not Engine.CUDA and has_bfloat16(),
         threads=_threads(settings),
         cache_directory=str(settings.cache_directory),
     )
@@ -65,7 +66,7 @@ def _has_cuda() -> bool:
     return Path("/dev/nvidiactl").exists() and "+cpu" not in version("torch")
 
 
-def _has_bfloat16() -> bool:
+def has_bfloat16() -> bool:
     """Say whether the processor computes in bfloat16; without, it would only be slower."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

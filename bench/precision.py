@@ -1,0 +1,93 @@
+"""Whether vectors that were made with less precision predict other ratings.
+
+Every window that was embedded counts as a track. A simulated listener likes one direction of the
+precise vectors, and is off by a point from one day to the next. The evaluator learns from half of
+the ratings, once with the precise vectors and once with the others, and predicts the other half.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from anagnorisisd.domain.evaluation import Described, Floats64, Vectors
+from anagnorisisd.domain.track import Tags, TrackId, Uri
+from anagnorisisd.ml.evaluator import competition, measure, tasks
+from anagnorisisd.ml.evaluator.candidate import Opinion
+from anagnorisisd.ml.evaluator.inputs import prepare
+from bench.listeners import PLACE_DIMENSIONS, Integers, Library, Listener, training_set
+
+LISTENERS = 16
+LISTENER = Listener(style=0.0, direction=1.8, artist=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What less precision changed.
+
+    `worst_cosine` of the vectors, centred; predicted ratings in `points_apart` (root mean
+    square) and the error on held-out ratings, as a ratio, with the standard error of that.
+    """
+
+    worst_cosine: float
+    points_apart: float
+    error_ratio: float
+    ratio_deviation: float
+
+
+def compare(vectors: Vectors, precise: Vectors) -> Difference:
+    """Return what `vectors`, `[n, d]`, change against the `precise` ones of the same sounds."""
+    judged = [_judge(vectors, precise, seed) for seed in range(LISTENERS)]
+    apart = np.array([np.mean(np.square(each.mean - base.mean)) for each, base, _ in judged])
+    errors = np.array(
+        [[measure.error(one, ratings) for one in (each, base)] for each, base, ratings in judged]
+    )
+    base = float(errors[:, 1].mean())
+    lost = (errors[:, 0] - errors[:, 1]) / base
+    return Difference(
+        worst_cosine=float(cosines(vectors, precise).min()),
+        points_apart=float(np.sqrt(apart.mean())),
+        error_ratio=1 + float(lost.mean()),
+        ratio_deviation=float(lost.std(ddof=1) / np.sqrt(LISTENERS)),
+    )
+
+
+def cosines(vectors: Vectors, wanted: Vectors) -> Floats64:
+    """Return the cosine of each pair, `[n]`, both centred at the mean of those that are wanted."""
+    centre = wanted.mean(axis=0, dtype=np.float64)
+    one, other = vectors - centre, wanted - centre
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    found: Floats64 = (one * other).sum(axis=1) / lengths
+    return found
+
+
+def _judge(vectors: Vectors, precise: Vectors, seed: int) -> tuple[Opinion, Opinion, Floats64]:
+    """Return the opinions from both kinds of vectors on held-out ratings, and these ratings."""
+    rng = np.random.default_rng(seed)
+    ratings = LISTENER.rate(_library(precise, precise), rng)
+    rated, held = np.array_split(rng.permutation(len(precise)), 2)
+    one, other = (
+        _opinion(_library(made, precise), ratings, rated, held) for made in (vectors, precise)
+    )
+    return one, other, ratings[held]
+
+
+def _opinion(library: Library, ratings: Floats64, rated: Integers, held: Integers) -> Opinion:
+    examples = tasks.examples(training_set(library, rated, ratings))
+    favourite = competition.FAVOURITE
+    fitted = favourite.fit(favourite.search(examples, np.random.default_rng(0)), examples)
+    return fitted.predict(prepare(library.tracks, library.moments).take(held))
+
+
+def _library(vectors: Vectors, precise: Vectors) -> Library:
+    """Return untagged tracks with `vectors`; what is heard of them is in the precise ones."""
+    count = len(vectors)
+    left, sizes, _ = np.linalg.svd(precise - precise.mean(axis=0), full_matrices=False)
+    names = [f"{row:032x}" for row in range(count)]
+    tracks = Described(
+        track_ids=[TrackId(name) for name in names],
+        vectors=vectors,
+        tags=[Tags()] * count,
+        uris=[Uri(f"{name}/{name}") for name in names],
+    )
+    nothing = np.zeros(count, np.int64)
+    return Library(tracks, (left * sizes)[:, :PLACE_DIMENSIONS], nothing, nothing)
