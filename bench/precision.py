@@ -52,9 +52,12 @@ def compare(vectors: Vectors, precise: Vectors) -> Difference:
 
 
 def cosines(vectors: Vectors, wanted: Vectors) -> Floats64:
-    """Return the cosine of each pair, `[n]`, both centred at the mean of those that are wanted."""
-    centre = wanted.mean(axis=0, dtype=np.float64)
-    one, other = vectors - centre, wanted - centre
+    """Return the cosine of each pair, `[n]`, each side centred over its own library.
+
+    That is how vectors are used: a library holds those of one stamp, and whatever all of them
+    have in common says nothing about any.
+    """
+    one, other = (each - each.mean(axis=0, dtype=np.float64) for each in (vectors, wanted))
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     found: Floats64 = (one * other).sum(axis=1) / lengths
     return found

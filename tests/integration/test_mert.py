@@ -405,24 +405,32 @@ def test_the_fastest_engine_that_is_there_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("device", "bfloat16", "precision"),
-    [(Device.CPU, True, "bf16"), (Device.CPU, False, "f32"), (Device.CUDA, True, "f32")],
+    ("device", "openvino", "bfloat16", "precision"),
+    [
+        (Device.CPU, True, True, "bf16-openvino"),
+        (Device.CPU, False, True, "bf16-torch"),
+        (Device.CPU, True, False, "f32"),
+        (Device.CPU, False, False, "f32"),
+        (Device.CUDA, True, True, "f32"),
+    ],
 )
-def test_the_stamp_tells_the_precision_in_which_the_engine_computes(
+def test_the_stamp_tells_the_precision_that_the_numbers_depend_on(
     small: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     device: Device,
+    openvino: bool,
     bfloat16: bool,
     precision: str,
 ) -> None:
     monkeypatch.setattr(mert_recipe, "has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(mert_recipe, "find_spec", lambda name: openvino or None)
 
     offered = mert_recipe.offer(settings(small, tmp_path, device=device))
 
     assert offered
-    assert offered.stamp.version.endswith(f"-{precision}")
-    assert offered.stages[-1].arguments[0].bfloat16 is (precision == "bf16")
+    assert offered.stamp.version.endswith(f"-5x5s-{precision}")
+    assert offered.stages[-1].arguments[0].bfloat16 is (precision != "f32")
 
 
 def test_a_layer_that_the_model_does_not_have_is_named(small: Path, tmp_path: Path) -> None:

@@ -41,10 +41,9 @@ def offer(settings: Settings) -> Recipe | None:
         threads=_threads(settings),
         cache_directory=str(settings.cache_directory),
     )
-    precision = "bf16" if plan.bfloat16 else "f32"
     stamp = EmbedderStamp(
         name="mert",
-        version=f"{folder.sha256[:12]}-layer{layer}-{WINDOWS}-{precision}",
+        version=f"{folder.sha256[:12]}-layer{layer}-{WINDOWS}-{_precision(plan)}",
         dimension=folder.dimension,
     )
     # Reading the next tracks overlaps with the model; it costs a twentieth of the model's time.
@@ -53,6 +52,15 @@ def offer(settings: Settings) -> Recipe | None:
     )
     modelling = Stage(f"{STAGES}:embed", arguments=(plan,), workers=1, threads=plan.threads)
     return Recipe(stamp, (reading, modelling))
+
+
+def _precision(plan: Plan) -> str:
+    """Return what of the precision the numbers depend on.
+
+    In float32 all engines say the same; rounding to bfloat16 moves all tracks one way, and each
+    engine rounds elsewhere.
+    """
+    return f"bf16-{plan.engine}" if plan.bfloat16 else "f32"
 
 
 def _engine(device: Device) -> Engine:
