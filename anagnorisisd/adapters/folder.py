@@ -19,6 +19,8 @@ BATCH_FILES = 200
 READ_TARGET = "anagnorisisd.adapters.media_file:read_many"
 BATCH_TIMEOUT_SECONDS = 600.0
 """For a batch; slow disks and network shares are forgiven a lot."""
+TRIES = 2
+"""How often a file is tried alone before it is given up until the next scan."""
 FILE_TIMEOUT_SECONDS = 300.0
 """For a file that is tried alone, after its batch was lost."""
 
@@ -85,10 +87,14 @@ class MusicFolder:
         return [file for uri in uris for file in await self._read_alone(uri)]
 
     async def _read_alone(self, uri: Uri) -> Sequence[ScannedFile]:
-        try:
-            return await self._read_together([uri], FILE_TIMEOUT_SECONDS)
-        except WorkerLost as lost:
-            return [ScannedFile(uri, NOT_READ, None, problem=f"cannot be read: {lost}")]
+        """Read one file; its reader may have died for want of memory, so it is tried twice."""
+        reason = ""
+        for _ in range(TRIES):
+            try:
+                return await self._read_together([uri], FILE_TIMEOUT_SECONDS)
+            except WorkerLost as lost:
+                reason = f"cannot be read: {lost}"
+        return [ScannedFile(uri, NOT_READ, None, problem=reason)]
 
     async def _read_together(
         self, uris: Sequence[Uri], timeout_seconds: float

@@ -1,11 +1,16 @@
 """Listening to a real MPD that plays ten times as fast: is every listen judged right?"""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+from mutagen.flac import FLAC
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
@@ -18,10 +23,22 @@ from tests.support.until import until, until_async
 
 SECONDS = 30.0
 SONGS = ["a.wav", "b.wav", "c.wav", "d.wav"]
+RAMPED = ["e.flac", "f.flac"]
+RAMPS = {"MIXRAMP_START": "-50.0 0.0;0.0 4.0;", "MIXRAMP_END": "-50.0 0.0;0.0 4.0;"}
+"""Loudness in dB and seconds from start or end: MPD lets two such songs overlap for a while."""
+
 LISTENING = schema.Listening(browsing_seconds=0.5)
 NO_PICKS = schema.Picks(enabled=False)
 
 pytestmark = pytest.mark.timeout(60)
+
+
+def write_ramped(path: Path) -> None:
+    """Write a song with the tags of MixRamp."""
+    soundfile.write(path, np.sin(np.arange(int(SECONDS * 8_000)) / 20) / 4, 8_000)
+    tags = FLAC(path)  # type: ignore[no-untyped-call]
+    tags.update(RAMPS)  # type: ignore[no-untyped-call]
+    tags.save()
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +47,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mpd.Mpd]:
     folder = tmp_path_factory.mktemp("judging")
     with mpd.running(folder, SONGS, seconds=SECONDS, output=output) as running:
         mpd.write_songs(running.music, ["short.wav"], seconds=2.0)
+        for name in RAMPED:
+            write_ramped(running.music / name)
         running.mpc("update", "--wait")
         yield running
 
@@ -40,6 +59,7 @@ def server(shared: mpd.Mpd) -> mpd.Mpd:
     for mode in ("random", "repeat", "single", "consume"):
         shared.mpc(mode, "off")
     shared.mpc("crossfade", "0")
+    shared.mpc("mixrampdelay", "-1")
     return shared
 
 
@@ -90,7 +110,7 @@ async def plays(listener: Room, count: int) -> list[Play]:
 
 async def verdicts(listener: Room, count: int) -> list[tuple[str, Verdict]]:
     """Wait for that many plays, and return song and verdict of each."""
-    names = {track_id(song): song.removesuffix(".wav") for song in [*SONGS, "short.wav"]}
+    names = {track_id(song): song.split(".")[0] for song in [*SONGS, *RAMPED, "short.wav"]}
     return [(names[play.track_id], play.verdict) for play in await plays(listener, count)]
 
 
@@ -220,6 +240,17 @@ async def test_crossfade_is_no_skip(listener: Room) -> None:
     await begun(listener, "a.wav", "b.wav")
 
     assert await verdicts(listener, 2) == [("a", Verdict.FULL), ("b", Verdict.FULL)]
+
+
+async def test_mixramp_is_no_skip(listener: Room) -> None:
+    for setting in (("crossfade", "5"), ("mixrampdb", "0"), ("mixrampdelay", "0.5")):
+        await listener.server.ask(*setting)
+    began = time.monotonic()
+    await begun(listener, *RAMPED)
+
+    assert await verdicts(listener, 2) == [("e", Verdict.FULL), ("f", Verdict.FULL)]
+    overlap = 2 * SECONDS - (time.monotonic() - began) * mpd.RATE
+    print(f"about {overlap:.1f} s of overlap")
 
 
 async def test_a_song_removed_while_it_plays_says_nothing(listener: Room) -> None:

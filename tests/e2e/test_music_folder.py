@@ -127,6 +127,22 @@ def test_a_share_that_hangs_holds_nobody_up_and_goes_on(disk: Path, tmp_path: Pa
         share.go_on()
 
 
+def test_a_slow_share_is_waited_for(disk: Path, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    (disk / "large.wav").write_bytes((disk / SONGS[1]).read_bytes() + bytes(50_000))
+    (disk / SONGS[1]).unlink()
+    with (
+        shared(disk, music, "--read-rate=100k"),
+        running_daemon(tmp_path / "home", music, tmp_path / "no-mpd") as daemon,
+    ):
+        daemon.until(lambda: counts(daemon).tracks == len(SONGS))
+        assert counts(daemon).embedded < len(SONGS), "they are known before they were all heard"
+        rate(daemon, 9)
+        daemon.until(lambda: counts(daemon).embedded == len(SONGS))
+        assert_nothing_is_lost(daemon)
+        assert daemon.stop() == 0
+
+
 def test_more_changes_than_the_kernel_remembers(disk: Path, tmp_path: Path) -> None:
     with daemon_on(disk, tmp_path / "home") as daemon:
         daemon.process.send_signal(signal.SIGSTOP)

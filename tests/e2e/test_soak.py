@@ -28,7 +28,7 @@ from anagnorisis.v1 import daemon_pb2, evaluator_pb2, library_pb2, pick_pb2, rat
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import PACED, Mpd, running
 
-PLAYS = int(os.environ.get("ANAGNORISIS_SOAK_PLAYS", "300"))
+PLAYS = int(os.environ.get("ANAGNORISIS_SOAK_PLAYS", "200"))
 FASTER = 40.0
 """How many seconds of music pass in one second."""
 
@@ -77,6 +77,12 @@ class Sample:
     files: int
 
 
+def is_worker(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):  # it left a moment ago
+        return "spawn_main" in " ".join(process.cmdline())
+    return False
+
+
 class Watch:
     """Looks at the daemon from outside."""
 
@@ -95,7 +101,7 @@ class Watch:
 
     def resting(self) -> bool:
         """Tell whether all workers have left."""
-        return not any("spawn_main" in " ".join(one.cmdline()) for one in self._process.children())
+        return not any(map(is_worker, self._process.children()))
 
 
 class Listener:

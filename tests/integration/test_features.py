@@ -190,6 +190,16 @@ async def test_every_trouble_has_its_error(target: str, error: type[Exception], 
         await embedder.close()
 
 
+async def test_a_track_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    embedder = WorkerEmbedder(_recipe("hang"), idle_seconds=60, timeout_seconds=0.5)
+    try:
+        with pytest.raises(EmbeddingFailed, match=r"gave up after 0\.5 seconds") as failed:
+            await embedder.embed(str(tmp_path / "song.mp3"))
+    finally:
+        await embedder.close()
+    assert not failed.value.permanent, "the machine may have been busy: it is tried again"
+
+
 async def test_stages_hand_on_what_they_made() -> None:
     embedder = WorkerEmbedder(_recipe("measure", "double"), idle_seconds=60, timeout_seconds=60)
     try:

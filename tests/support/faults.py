@@ -64,9 +64,9 @@ def _unmount(at: Path) -> None:
 class Share:
     """A folder seen through a program, as a network share is: it can hang, die and come back."""
 
-    def __init__(self, folder: Path, at: Path) -> None:
+    def __init__(self, folder: Path, at: Path, *options: str) -> None:
         self._at = at
-        self._command = ["bindfs", "-f", str(folder), str(at)]
+        self._command = ["bindfs", "-f", *options, str(folder), str(at)]
         self._program: subprocess.Popen[bytes] | None = None
 
     def come(self) -> None:
@@ -101,11 +101,11 @@ class Share:
 
 
 @contextmanager
-def shared(folder: Path, at: Path) -> Iterator[Share]:
-    """Share a folder at another place; skip the test where that is not possible."""
+def shared(folder: Path, at: Path, *options: str) -> Iterator[Share]:
+    """Share a folder at another place, with bindfs's options; skip the test if that cannot be."""
     if shutil.which("bindfs") is None:
         pytest.skip("bindfs is not installed, so there is no share that could hang")
-    share = Share(folder, at)
+    share = Share(folder, at, *options)
     share.come()
     try:
         yield share

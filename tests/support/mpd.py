@@ -39,7 +39,7 @@ database {{
 }}
 input {{
   plugin "curl"
-  enabled "no"
+  enabled "{streams}"
 }}
 audio_output {{
   name "silence"
@@ -70,6 +70,7 @@ class Mpd:
     music: Path
     output: str = NULL.format(sync="yes")
     extra: str = ""
+    streams: str = "no"
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -95,6 +96,7 @@ class Mpd:
                 socket=self.socket,
                 output=self.output,
                 extra=self.extra,
+                streams=self.streams,
             )
         )
         with (self.folder / "log").open("ab") as log:

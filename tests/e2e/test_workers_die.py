@@ -1,0 +1,43 @@
+"""Workers of a real daemon are killed while they embed, as the kernel does when memory is short."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.songs import make_songs
+
+SONGS_OF_EACH_KIND = 8
+KILLS = 2
+LOWEST_PRIORITY = (15, psutil.IOPRIO_CLASS_IDLE)
+
+
+def workers(daemon: RunningDaemon) -> list[psutil.Process]:
+    children = psutil.Process(daemon.process.pid).children()
+    return [each for each in children if has_settled_in(each)]
+
+
+def has_settled_in(process: psutil.Process) -> bool:
+    """Tell whether a process is a worker that has come as far as to lower its priority."""
+    with suppress(psutil.Error):
+        spawned = "spawn_main" in " ".join(process.cmdline())
+        return spawned and (process.nice(), process.ionice().ioclass) == LOWEST_PRIORITY
+    return False
+
+
+def test_the_library_is_embedded_although_workers_are_killed(tmp_path: Path) -> None:
+    names = make_songs(tmp_path / "music", SONGS_OF_EACH_KIND)
+    with running_daemon(tmp_path / "home", tmp_path / "music", tmp_path / "no-mpd") as daemon:
+        killed: set[int] = set()
+        while len(killed) < KILLS:
+            daemon.until(lambda: [each for each in workers(daemon) if each.pid not in killed])
+            for worker in workers(daemon):
+                killed.add(worker.pid)
+                worker.kill()
+
+        daemon.until(lambda: daemon.status().library.embedded == len(names))
+        library = daemon.status().library
+        assert (library.failed, library.problems) == (0, 0)
+        assert daemon.stop() == 0
+        assert "Traceback" not in daemon.log.read_text()
