@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 
+from anagnorisisd.adapters.real_path import real_path
 from anagnorisisd.adapters.walk import Rules, Walk
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.schema import Music
@@ -33,7 +34,7 @@ class MusicFolder:
     """
 
     def __init__(self, root: Path, config: Music, workers: WorkerPool) -> None:
-        self._root = os.path.realpath(root)
+        self._root = real_path(root)
         self._rules = Rules(config.formats, config.exclude)
         self._workers = workers
 

@@ -25,6 +25,7 @@ from watchdog.events import (
 )
 from watchdog.observers.inotify import InotifyObserver
 
+from anagnorisisd.adapters.real_path import real_path
 from anagnorisisd.config.schema import Music, Watch
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.ports.library import WHOLE_FOLDER, Watcher
@@ -78,7 +79,7 @@ class InotifyWatcher:
     """Watches through the kernel; needs a watch for each folder."""
 
     def __init__(self, root: Path) -> None:
-        self._root = os.path.realpath(root)
+        self._root = real_path(root)
         self._hints = Hints()
         self._observer: InotifyObserver | None = None
         self._watched: dict[Uri, tuple[str, int, int]] = {}

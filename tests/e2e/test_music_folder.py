@@ -124,7 +124,14 @@ def test_a_share_that_hangs_holds_nobody_up_and_goes_on(disk: Path, tmp_path: Pa
         share.hang()
         list(itertools.islice(daemon.library.ScanLibrary(library_pb2.ScanLibraryRequest()), 1))
         assert daemon.stop() == 0, "it can be stopped meanwhile"
+        daemon.restart()
+        daemon.until(lambda: track(daemon).rating == 9)
+        rate(daemon, 3)
+        rate(daemon, 9)
         share.go_on()
+        daemon.until(lambda: scan(daemon).unchanged == len(SONGS))
+        assert_nothing_is_lost(daemon)
+        assert daemon.stop() == 0
 
 
 def test_a_slow_share_is_waited_for(disk: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Both connections to one MPD, opened together and lost together."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -9,6 +8,7 @@ from typing import Self
 from anagnorisisd.adapters.mpd.address import Address
 from anagnorisisd.adapters.mpd.connection import GONE, Connection, Refused
 from anagnorisisd.adapters.mpd.uris import UriMap
+from anagnorisisd.adapters.real_path import real_path
 from anagnorisisd.config.schema import Mpd
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
 
@@ -126,7 +126,7 @@ def _uris(root: str | None, library: Path, seen_by_mpd: Path | None) -> UriMap:
 
 
 def _resolved(path: PurePath) -> PurePath:
-    return PurePath(os.path.realpath(path))
+    return PurePath(real_path(path))
 
 
 def _unrelated(root: str | None, library: Path) -> str:
