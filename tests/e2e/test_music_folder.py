@@ -20,7 +20,7 @@ from tests.support.mpd import write_songs
 
 SONGS = [f"album {number % 2}/{number}.wav" for number in range(6)]
 EVENTS_KEPT = Path("/proc/sys/fs/inotify/max_queued_events")
-MANY = 2_000
+MANY = 1_000
 PROMPT_SECONDS = 15.0
 """A hung share holds its callers for ever; whoever answers within this does not wait for it."""
 

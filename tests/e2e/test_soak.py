@@ -28,13 +28,13 @@ from anagnorisis.v1 import daemon_pb2, evaluator_pb2, library_pb2, pick_pb2, rat
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import PACED, Mpd, running
 
-PLAYS = int(os.environ.get("ANAGNORISIS_SOAK_PLAYS", "200"))
+PLAYS = int(os.environ.get("ANAGNORISIS_SOAK_PLAYS", "150"))
 FASTER = 40.0
 """How many seconds of music pass in one second."""
 
-SONGS = 40
+SONGS = 30
 SONG_SECONDS = 1.2
-AHEAD = 30
+AHEAD = 22
 """So many picks last for about a second, whatever else the machine is doing."""
 
 WARM_SHARE = 0.4
