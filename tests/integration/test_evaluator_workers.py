@@ -34,7 +34,7 @@ async def test_everything_goes_there_and_comes_back(evaluator: WorkerEvaluator) 
     assert np.isfinite(stddev).all()
     assert metrics.error_ratio < 1
     assert len(influences) == 3
-    assert tried == ["mean", "process", "neighbours"]
+    assert tried == ["mean", "Gaussian process", "neighbours"]
 
 
 async def test_its_errors_arrive_as_they_are(evaluator: WorkerEvaluator) -> None:

@@ -89,7 +89,7 @@ def test_a_liked_folder_is_known_where_nothing_is_tagged() -> None:
 
 def test_far_from_everything_rated_it_is_less_sure() -> None:
     vectors, ratings = two_kinds(40)
-    model = saved_as("process", training_set(described(vectors), ratings))
+    model = saved_as("Gaussian process", training_set(described(vectors), ratings))
     nowhere = np.array([[3, -3, 3, -3, 3, -3]], dtype=np.float32)
 
     _, unsure = tasks.predict(model, described(nowhere))
@@ -227,11 +227,11 @@ def test_the_perceptron_is_left_out_while_its_test_set_would_be_one_rating() -> 
     few = tasks.train(training_set(described(vectors[:29]), ratings[:29]), seed=0)
     enough = tasks.train(training_set(described(vectors), ratings), seed=0)
 
-    assert set(few.metrics.baseline_errors) == {"mean", "neighbours", "process"}
-    assert set(enough.metrics.baseline_errors) == {"mean", "neighbours", "process", "perceptron"}
+    assert set(few.metrics.baseline_errors) == {"mean", "neighbours", "Gaussian process"}
+    assert set(enough.metrics.baseline_errors) == {"mean", "neighbours", "Gaussian process", "perceptron"}
 
 
-@pytest.mark.parametrize("kind", ["mean", "neighbours", "process", "perceptron"])
+@pytest.mark.parametrize("kind", ["mean", "neighbours", "Gaussian process", "perceptron"])
 def test_every_candidate_is_the_same_after_saving(kind: str) -> None:
     vectors, ratings = two_kinds(20)
     examples = training_set(described(vectors), ratings)

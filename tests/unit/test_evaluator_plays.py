@@ -46,7 +46,7 @@ def test_telling_plays_are_used_and_help() -> None:
     with_plays = tasks.train(examples, seed=0)
     without = tasks.train(replace(examples, heard=None), seed=0)
 
-    assert with_plays.kind == "process with plays"
+    assert with_plays.kind == "Gaussian process with plays"
     assert with_plays.notes["plays"].startswith("used; held-out error")
     assert with_plays.metrics.error < without.metrics.error
     assert error(with_plays.blob, judge) < 0.96 * error(without.blob, judge)
@@ -57,7 +57,7 @@ def test_plays_that_say_nothing_are_not_used() -> None:
 
     model = tasks.train(examples, seed=0)
 
-    assert model.kind != "process with plays"
+    assert model.kind != "Gaussian process with plays"
     assert model.notes["plays"].startswith("not used")
 
 

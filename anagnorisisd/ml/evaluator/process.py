@@ -82,7 +82,7 @@ class FittedProcess:
 class Process:
     """The Gaussian process on the ratings alone."""
 
-    kind: str = "process"
+    kind: str = "Gaussian process"
 
     def search(self, examples: Examples, rng: np.random.Generator) -> Settings:
         """Return the most likely settings."""
@@ -104,7 +104,7 @@ class Process:
 class ListeningProcess(Process):
     """The Gaussian process on ratings and, as far as they go with them, on plays and skips."""
 
-    kind: str = "process with plays"
+    kind: str = "Gaussian process with plays"
 
     def fit(self, settings: Settings, examples: Examples) -> FittedProcess:
         """Solve for the ratings, and for those that heard tracks might have been given."""
