@@ -33,7 +33,7 @@ MASKS = [
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d[.\d]*)?Z?", "TIME"),
         (r"\b[0-9a-f]{32}\b", "ID"),
         (r"predicted [\d.]+ ± [\d.]+|\brated [\d.]+|not rated|[\d.]+ assumed", "OPINION"),
-        (r"\b(?:mean|process|neighbours|perceptron)(?=, \d| +\d|$)", "KIND"),
+        (r"\b(?:mean|Gaussian process|neighbours|perceptron)(?=, \d| +\d|$)", "KIND"),
         (r"(?:not )?worse(?=: held)|first of its kind(?=: held)", "COMPARED"),
         (r"was (?:none|nothing)", "was 0"),
         (r"(?<!\w)[-+]?\d+(?:[.,:]\d+)*%?|\d+", "#"),
