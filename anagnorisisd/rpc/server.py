@@ -40,7 +40,19 @@ from anagnorisisd.rpc.timing import Timing, Told
 
 log = logging.getLogger(__name__)
 
+MOST_CONNECTIONS = 256
+"""Open at once; further ones are closed at once. Ordinary users may have 1024 files open in all."""
+
+HANDSHAKE_MILLISECONDS = 10_000
+"""Who has said nothing sensible until then is hung up on, and so makes room for others."""
+
+IDLE_MILLISECONDS = 600_000
+"""So long a connection may stay open without a call; clients connect again by themselves."""
+
 LIMITS = (
+    ("grpc.max_allowed_incoming_connections", MOST_CONNECTIONS),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_MILLISECONDS),
+    ("grpc.max_connection_idle_ms", IDLE_MILLISECONDS),
     ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.max_send_message_length", 16 << 20),
     ("grpc.max_metadata_size", 16 << 10),

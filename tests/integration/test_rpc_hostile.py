@@ -5,7 +5,7 @@ import os
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from anagnorisis.v1 import (
 from anagnorisis.v1.track_pb2 import Target
 from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from anagnorisisd.domain.track import Uri
+from anagnorisisd.rpc.server import MOST_CONNECTIONS
 from tests.fakes.clock import FakeClock
 from tests.support.library import add_rated
 from tests.support.rpc import House, Line, command, serving
@@ -244,6 +245,30 @@ async def test_ten_thousand_dropped_connections_leave_memory_flat(
     await drop(9000)
 
     assert psutil.Process().memory_info().rss - before < 24 * MEBIBYTE
+
+
+async def test_connections_are_limited_and_those_who_leave_make_room(
+    line: Line, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "sock")
+
+    async def newcomer() -> grpc.StatusCode:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        async with aio.insecure_channel(f"unix:{path}", options=options) as channel:
+            request = daemon_pb2.GetStatusRequest()
+            return await outcome(channel, "/anagnorisis.v1.DaemonService/GetStatus", request)
+
+    await alive(line)
+    assert await newcomer() is grpc.StatusCode.OK
+    with ExitStack() as crowd:
+        for _ in range(MOST_CONNECTIONS):
+            crowd.enter_context(socket.socket(socket.AF_UNIX)).connect(path)
+        assert await newcomer() is grpc.StatusCode.UNAVAILABLE
+        await alive(line)
+
+    async with asyncio.timeout(20):
+        while await newcomer() is not grpc.StatusCode.OK:
+            pass
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ async def test_nobody_else_may_read_it(stores: Stores, tmp_path: Path) -> None:
     [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 2000)],
 )
 async def test_connection_is_set_for_safety(stores: Stores, name: str, value: object) -> None:
-    found = await stores.database.read(lambda db: db.execute(f"PRAGMA {name}").fetchone()[0])
+    found = await stores.database.write(lambda db: db.execute(f"PRAGMA {name}").fetchone()[0])
     assert found == value
 
 
@@ -69,6 +69,7 @@ async def test_cancelled_caller_leaves_a_whole_transaction_or_none(stores: Store
         with pytest.raises(asyncio.CancelledError):
             await task
     go_on.set()
+    await stores.queue.put_setting("the line", "is empty")
     found = [await stores.queue.setting(name) for name in ("first", "second", "never")]
     assert found == ["yes", "yes", None]
 
@@ -108,7 +109,7 @@ async def test_full_disk_is_said_and_recovered_from(stores: Stores) -> None:
     pages = await stores.database.read(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
 
     async def allow(count: int) -> None:
-        await stores.database.read(lambda db: db.execute(f"PRAGMA max_page_count = {count}"))
+        await stores.database.write(lambda db: db.execute(f"PRAGMA max_page_count = {count}"))
 
     await allow(pages)
     with pytest.raises(StoreError, match="disk is full; free some space"):
@@ -119,13 +120,20 @@ async def test_full_disk_is_said_and_recovered_from(stores: Stores) -> None:
     assert [entry.value for entry in await stores.ratings.history(limit=10)] == [7, 5]
 
 
+async def on_the_writer(stores: Stores, pragma: str) -> None:
+    """Set something outside of any transaction, for it has to be set where none can begin."""
+    database = stores.database
+    assert database._db is not None
+    await asyncio.wrap_future(database._thread.submit(database._db.execute, pragma))
+
+
 async def test_read_only_database_still_answers(stores: Stores) -> None:
     (track,) = await add_rated(stores, {"a.mp3": 5})
-    await stores.database.read(lambda db: db.execute("PRAGMA query_only = ON"))
+    await on_the_writer(stores, "PRAGMA query_only = ON")
     with pytest.raises(StoreError, match="cannot be written; check owner and rights"):
         await stores.ratings.rate(track, 6, at=EPOCH, source="test")
     assert (await stores.library.track(track, STAMP)).rating == 5
-    await stores.database.read(lambda db: db.execute("PRAGMA query_only = OFF"))
+    await on_the_writer(stores, "PRAGMA query_only = OFF")
     await stores.ratings.rate(track, 6, at=EPOCH, source="test")
 
 

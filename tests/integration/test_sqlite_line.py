@@ -2,14 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlite_utils
 
-from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.adapters.sqlite.stores import FILE_NAME, Stores
 from anagnorisisd.errors import StoreError
 
 PUT = "INSERT INTO settings VALUES (?, 'yes')"
@@ -21,14 +23,14 @@ class Refused(Exception):
 
 @asynccontextmanager
 async def busy(stores: Stores) -> AsyncIterator[None]:
-    """Keep the thread busy meanwhile, so that everybody else has to stand in line."""
+    """Keep the writer busy meanwhile, so that everybody else has to stand in line."""
     started, go_on = threading.Event(), threading.Event()
 
     def job(db: sqlite_utils.Database) -> None:
         started.set()
         go_on.wait()
 
-    holding = asyncio.create_task(stores.database.read(job))
+    holding = asyncio.create_task(stores.database.write_parts([job]))
     await asyncio.to_thread(started.wait)
     try:
         yield
@@ -65,11 +67,13 @@ def lose(db: sqlite_utils.Database) -> None:
 
 async def test_writes_in_line_share_one_commit(stores: Stores) -> None:
     said: list[str] = []
-    await stores.database.read(lambda db: db.conn.set_trace_callback(said.append))
+    await stores.database.write(lambda db: db.conn.set_trace_callback(said.append))
+    said.clear()
 
     await together(stores, *(stores.queue.put_setting(str(count), "yes") for count in range(5)))
 
-    assert said.count("COMMIT") == 1
+    # One more is that of who kept the thread busy.
+    assert said.count("COMMIT") == 1 + 1
     assert await stored(stores) == ["0", "1", "2", "3", "4"]
 
 
@@ -111,19 +115,70 @@ async def test_lost_transaction_is_told_to_those_who_wrote_in_it(stores: Stores)
     assert await stored(stores) == ["after"]
 
 
-async def test_read_sees_every_write_asked_for_before_it(stores: Stores) -> None:
-    before, _, between, _, behind = await together(
-        stores,
-        stored(stores),
-        stores.queue.put_setting("a", "yes"),
-        stored(stores),
-        stores.queue.put_setting("b", "yes"),
-        stored(stores),
-    )
+async def test_read_waits_for_no_write(stores: Stores) -> None:
+    await stores.queue.put_setting("before", "yes")
 
-    assert before == []
-    assert "a" in between
-    assert behind == ["a", "b"]
+    async with busy(stores):
+        writing = asyncio.create_task(stores.queue.put_setting("meanwhile", "yes"))
+        assert await stored(stores) == ["before"]
+    await writing
+
+    assert await stored(stores) == ["before", "meanwhile"]
+
+
+async def test_reader_cannot_write(stores: Stores) -> None:
+    with pytest.raises(StoreError):
+        await stores.database.read(lambda db: db.execute(PUT, ["sneaked in"]))
+
+
+async def test_everybody_goes_before_what_comes_in_bulk(stores: Stores) -> None:
+    served: list[str] = []
+    rating: list[asyncio.Task[Any]] = []
+    loop = asyncio.get_running_loop()
+
+    def part(name: str) -> Callable[[sqlite_utils.Database], None]:
+        def job(db: sqlite_utils.Database) -> None:
+            served.append(name)
+            if name == "part 1":  # A rating comes while it is being written.
+                asyncio.run_coroutine_threadsafe(rate("rating 2"), loop).result()
+
+        return job
+
+    async def rate(name: str) -> None:
+        rating.append(asyncio.create_task(stores.database.write(lambda db: served.append(name))))
+        await asyncio.sleep(0)
+
+    async with busy(stores):
+        large = asyncio.create_task(
+            stores.database.write_parts([part("part 1"), part("part 2"), part("part 3")])
+        )
+        await asyncio.sleep(0)
+        await rate("rating 1")
+    await large
+    await asyncio.gather(*rating)
+
+    assert served == ["rating 1", "part 1", "rating 2", "part 2", "part 3"]
+
+
+async def test_part_that_fails_undoes_only_itself(stores: Stores) -> None:
+    put = partial(stores.database.write_parts, [lambda db: db.execute(PUT, ["a"]), fail])
+
+    with pytest.raises(Refused):
+        await put()
+    await stores.queue.put_setting("b", "yes")
+
+    assert await stored(stores) == ["a", "b"]
+
+
+async def test_log_is_copied_into_the_file_while_it_is_written(
+    stores: Stores, tmp_path: Path
+) -> None:
+    log = tmp_path / "state" / f"{FILE_NAME}-wal"
+
+    for _ in range(60):
+        await stores.queue.put_setting("large", "x" * 1_000_000)
+
+    assert log.stat().st_size < 50_000_000
 
 
 async def test_cancelled_write_leaves_the_line(stores: Stores) -> None:

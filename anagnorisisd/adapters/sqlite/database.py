@@ -1,16 +1,17 @@
-"""One SQLite file, one connection, and the one thread that owns it.
+"""One SQLite file, one thread that writes to it, and a few that read.
 
-Whatever is submitted runs on that thread, one job after the other. A job that writes is all or
-nothing: it is on disk when the caller resumes, or it never happened. A caller who is cancelled
-leaves at most a whole job behind, never half of one.
+A job that writes is all or nothing: it is on disk when the caller resumes, or it never happened. A
+caller who is cancelled leaves at most a whole job behind, never half of one. A job that reads sees
+every write that was answered before it was asked for, and waits for none that is under way.
 """
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from anagnorisisd.adapters.sqlite.backups import back_up_before
 from anagnorisisd.adapters.sqlite.faults import told, way_out
 from anagnorisisd.adapters.sqlite.line import Job, Line, Waiting
 from anagnorisisd.adapters.sqlite.migrations import migrate, waiting
+from anagnorisisd.adapters.sqlite.readers import Readers
 from anagnorisisd.adapters.sqlite.transaction import BUSY_TIMEOUT_SECONDS
 from anagnorisisd.errors import StoreError
 
@@ -34,14 +36,26 @@ Ratings are few, and nobody is answered before; the others grow with the library
 of the file and would take minutes; damage among them is noticed when they are read.
 """
 
+CHECKPOINT_BYTES = 4 << 20
+"""From this size on what is in the write-ahead log is copied into the file itself.
+
+By a reader: SQLite would do it within a commit, and that commit would wait for the disk three times
+instead of once.
+"""
+LARGEST_LOG_PAGES = 8192
+"""From 32 MB on a commit does it all the same: writing may go on and on, and no reader catch up."""
+
 
 class Database:
-    """Runs jobs on the thread that owns the connection."""
+    """Runs jobs on the threads that own the connections."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._log = path.with_name(f"{path.name}-wal")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writing")
         self._line = Line()
+        self._readers = Readers(path)
+        self._copying: Future[Any] | None = None
         self._db: sqlite_utils.Database | None = None
 
     @property
@@ -58,7 +72,7 @@ class Database:
         try:
             with told(self._path):
                 loop = asyncio.get_running_loop()
-                self._db = await loop.run_in_executor(self._thread, _opened, self._path)
+                self._db = await loop.run_in_executor(self._thread, self._open)
         except BaseException:
             self._thread.shutdown(wait=False)
             raise
@@ -76,20 +90,31 @@ class Database:
         """Let the jobs that were submitted finish, then close the file; twice is once."""
         db, self._db = self._db, None
         if db is not None:
-            closing = self._thread.submit(db.close)
+            closing = self._thread.submit(self._close, db)
             self._thread.shutdown(wait=False)
             await asyncio.shield(asyncio.wrap_future(closing))
 
     async def read(self, job: Job[T]) -> T:
-        """Return what `job` read."""
-        return await self._served(Waiting(job, writes=False))
+        """Return what `job` read; it cannot write."""
+        self._opened()
+        with told(self._path):
+            return await asyncio.wrap_future(self._readers.submit(job))
 
     async def write(self, job: Job[T]) -> T:
         """Return what `job` returned, after all that it wrote is on disk.
 
         Anything that `job` raises undoes what it wrote.
         """
-        return await self._served(Waiting(job, writes=True))
+        return await self._written(Waiting(job))
+
+    async def write_parts(self, jobs: Iterable[Job[T]]) -> Sequence[T]:
+        """Return what the parts of a large change returned, after all of them are on disk.
+
+        Everybody else goes first, between two parts too; so each should take a few milliseconds
+        only. A part that raises undoes what it wrote itself.
+        """
+        parts = [self._written(Waiting(job, bulk=True)) for job in jobs]
+        return await asyncio.gather(*parts)
 
     async def pages(
         self, sql: str, values: Mapping[str, Any], size: int, shaped: Callable[[list[Row]], T]
@@ -97,7 +122,7 @@ class Database:
         """Yield the rows of a query in pages, each a job of its own, so that nobody waits long.
 
         `sql` selects a column `key`, orders by it, and has `:after` and `:size` as its page.
-        `shaped` makes of a page what is wanted; it runs on the thread too, not in the loop.
+        `shaped` makes of a page what is wanted; it runs on the reader's thread too.
         """
         page = {**values, "after": 0, "size": size}
 
@@ -111,17 +136,52 @@ class Database:
         while (result := await self.read(job)) is not None:
             yield result
 
-    async def _served(self, asked: Waiting[T]) -> T:
-        db = self._db
-        if db is None:
-            raise StoreError(f"{self._path} is closed")
+    async def _written(self, asked: Waiting[T]) -> T:
+        db = self._opened()
         self._line.join(asked)
-        self._thread.submit(self._line.serve, db)
+        self._thread.submit(self._serve, db)
         with told(self._path):
             return await asyncio.wrap_future(asked.answer)
 
+    def _open(self) -> sqlite_utils.Database:
+        db = _connected(self._path)
+        try:
+            self._readers.open()
+        except BaseException:
+            db.close()
+            raise
+        return db
 
-def _opened(path: Path) -> sqlite_utils.Database:
+    def _opened(self) -> sqlite_utils.Database:
+        if self._db is None:
+            raise StoreError(f"{self._path} is closed")
+        return self._db
+
+    def _serve(self, db: sqlite_utils.Database) -> None:
+        self._line.serve(db)
+        if self._copying is not None and not self._copying.done():
+            return
+        if self._log.stat().st_size > CHECKPOINT_BYTES:
+            self._copying = self._readers.submit(_copy_log)
+
+    def _close(self, db: sqlite_utils.Database) -> None:
+        self._readers.close()
+        db.close()
+
+
+def _copy_log(db: sqlite_utils.Database) -> None:
+    """Copy what can be copied without waiting for anybody."""
+    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the parts of `items`; `itertools` has the same from Python 3.12 on."""
+    remaining = iter(items)
+    while part := list(islice(remaining, size)):
+        yield part
+
+
+def _connected(path: Path) -> sqlite_utils.Database:
     _create(path)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
     try:
@@ -130,6 +190,9 @@ def _opened(path: Path) -> sqlite_utils.Database:
         db.enable_wal()
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute(f"PRAGMA wal_autocheckpoint = {LARGEST_LOG_PAGES}")
+        # Once all of it was copied it begins anew, and shrinks to this: larger means grown since.
+        db.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_BYTES}")
         _check(connection, path, CHECKED_FIRST)
         steps = waiting(db, path)
         if steps and db.table_names():

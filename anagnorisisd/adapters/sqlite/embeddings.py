@@ -66,7 +66,7 @@ class SqliteEmbeddings(SqliteVectors):
                     "DELETE FROM failures WHERE embedder = ? AND track = ?", [embedder, track]
                 )
 
-        await self._database.write(job)
+        await self._database.write_parts([job])
 
     async def fail(
         self, stamp: EmbedderStamp, track_id: TrackId, reason: str, *, final: bool, at: float

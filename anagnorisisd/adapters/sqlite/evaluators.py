@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 import sqlite_utils
 
 from anagnorisisd.adapters.sqlite import rows
-from anagnorisisd.adapters.sqlite.database import Database, Row
+from anagnorisisd.adapters.sqlite.database import Database, Row, batched
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import (
     EvaluatorStatus,
@@ -28,6 +29,9 @@ INSERT INTO evaluators
     (kind, embedder, trained_at, rating_count, metrics, notes, status, verdict, blob)
 VALUES (:kind, :embedder, :at, :rating_count, :metrics, :notes, :status, :verdict, :blob)
 """
+
+PREDICTED_AT_ONCE = 500
+"""Predicted ratings in one part of a large change: a rating may come between two."""
 
 MODELS_KEPT = 20
 """A model holds the vectors of all rated tracks, and each night may bring one."""
@@ -133,7 +137,9 @@ class SqliteEvaluators:
             (track_id, version, *prediction)
             for track_id, *prediction in zip(track_ids, mean.tolist(), stddev.tolist(), strict=True)
         ]
-        await self._database.write(lambda db: db.conn.executemany(PREDICT, values))
+        await self._database.write_parts(
+            partial(_predict, values=part) for part in batched(values, PREDICTED_AT_ONCE)
+        )
 
     async def unpredicted(
         self, version: int, stamp: EmbedderStamp, limit: int
@@ -158,6 +164,10 @@ class SqliteEvaluators:
         """Remember that a training ended."""
         insert = "INSERT INTO trainings (ended_at, outcome) VALUES (?, ?)"
         await self._database.write(lambda db: db.execute(insert, [at, rows.text(outcome)]))
+
+
+def _predict(db: sqlite_utils.Database, values: Sequence[tuple[object, ...]]) -> None:
+    db.conn.executemany(PREDICT, values)
 
 
 def _retire(db: sqlite_utils.Database) -> None:

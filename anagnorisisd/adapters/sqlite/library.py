@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice
 
 from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, rows, seen
-from anagnorisisd.adapters.sqlite.database import Database
+from anagnorisisd.adapters.sqlite.database import Database, batched
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
 from anagnorisisd.ports.stores import Absorbed, LibraryCounts, TrackFilter, TrackOrder
 
-MISSING_AT_ONCE = 1_000
-"""Files marked missing in one transaction: a whole unmounted library must not hold up a rating."""
+ABSORBED_AT_ONCE = 50
+MARKED_AT_ONCE = 200
+"""Files in one part of a large change, which takes some milliseconds: a rating may come between."""
 
 
 class SqliteLibrary:
@@ -41,20 +41,26 @@ class SqliteLibrary:
 
     async def absorb(self, files: Sequence[ScannedFile], at: float) -> Absorbed:
         """Store a batch of files; `moved` counts new places of known tracks, copies included."""
-        return await self._database.write(lambda db: absorbing.absorb(db, files, at))
+        parts = await self._database.write_parts(
+            partial(absorbing.absorb, files=part, at=at)
+            for part in batched(files, ABSORBED_AT_ONCE)
+        )
+        return sum(parts, start=Absorbed())
 
     async def mark_missing(self, uris: Iterable[Uri], at: float) -> int:
-        """Mark files as gone, a thousand a transaction."""
-        remaining, lost = iter(uris), 0
-        while batch := list(islice(remaining, MISSING_AT_ONCE)):
-            lost += await self._database.write(partial(absorbing.mark_missing, uris=batch))
-        return lost
+        """Mark files as gone."""
+        return sum(
+            await self._database.write_parts(
+                partial(absorbing.mark_missing, uris=part) for part in batched(uris, MARKED_AT_ONCE)
+            )
+        )
 
     async def mark_present(self, uris: Iterable[Uri], at: float) -> None:
-        """Say that missing files are back as they were, a thousand a transaction."""
-        remaining = iter(uris)
-        while batch := list(islice(remaining, MISSING_AT_ONCE)):
-            await self._database.write(partial(absorbing.mark_present, uris=batch, at=at))
+        """Say that missing files are back as they were."""
+        await self._database.write_parts(
+            partial(absorbing.mark_present, uris=part, at=at)
+            for part in batched(uris, MARKED_AT_ONCE)
+        )
 
     async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
         """Return one track."""

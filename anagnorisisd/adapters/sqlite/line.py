@@ -1,19 +1,18 @@
-"""The line in front of the database's thread: who waits there, and who is served together.
+"""The line in front of the thread that writes: who waits there, and who is served together.
 
-A commit waits for the disk, and everybody behind it waits too. So all writes that stand in line
-share one commit:
+A commit waits for the disk, and everybody behind it waits too. So writes that stand in line share
+one commit:
 
 * each has a savepoint of its own: one that fails undoes nothing of the others;
 * nobody is answered before the commit, and if that fails everybody who shared it is told;
-* a read sees every write that was asked for before it, and never what is not on disk.
+* those in bulk (what a scan found, vectors) stand in a lane of their own: they wait until nobody
+  else does, so that a rating waits for one of them at most, and never for a whole group.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from contextlib import suppress
-from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 import sqlite_utils
@@ -30,95 +29,78 @@ LONGEST_GROUP_SECONDS = 0.01
 class Waiting(Generic[T]):
     """A job in line; its caller awaits `answer`, and may cancel it until the job begins."""
 
-    def __init__(self, job: Job[T], *, writes: bool) -> None:
+    def __init__(self, job: Job[T], *, bulk: bool = False) -> None:
         self.job = job
-        self.writes = writes
+        self.bulk = bulk
         self.answer: Future[T] = Future()
 
 
+Lane = deque[Waiting[Any]]
+
+
 class Line:
-    """First come, first served, by the one thread that calls `serve`."""
+    """First come, first served within a lane, by the one thread that calls `serve`."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Waiting[Any]] = deque()
+        self._prompt: Lane = deque()
+        self._bulk: Lane = deque()
 
     def join(self, waiting: Waiting[Any]) -> None:
         """Stand in line; any thread may."""
-        self._waiting.append(waiting)
+        (self._bulk if waiting.bulk else self._prompt).append(waiting)
 
     def serve(self, db: sqlite_utils.Database) -> None:
-        """Serve everybody who is in line by now; it may be that nobody is left."""
-        taken = self._taken()
-        before = list(takewhile(lambda waiting: not waiting.writes, taken))
-        behind = taken[len(before) :]
-        _read(db, before)
-        writes = deque(waiting for waiting in behind if waiting.writes)
-        while writes:
-            _write(db, writes)
-        _read(db, [waiting for waiting in behind if not waiting.writes])
+        """Serve until nobody is left in line; it may be that nobody is."""
+        while lane := self._prompt or self._bulk:
+            self._write(db, lane)
 
-    def _taken(self) -> list[Waiting[Any]]:
-        taken: list[Waiting[Any]] = []
-        with suppress(IndexError):
-            while True:
-                taken.append(self._waiting.popleft())
-        return taken
-
-
-def _read(db: sqlite_utils.Database, reads: Iterable[Waiting[Any]]) -> None:
-    for waiting in filter(_wanted, reads):
+    def _write(self, db: sqlite_utils.Database, lane: Lane) -> None:
+        """Take from a lane those that share the next commit, and answer them."""
         try:
-            result = waiting.job(db)
-        except BaseException as error:  # The thread outlives whatever a job raises.
-            waiting.answer.set_exception(error)
-        else:
-            waiting.answer.set_result(result)
-
-
-def _write(db: sqlite_utils.Database, writes: deque[Waiting[Any]]) -> None:
-    """Take from `writes` those that share the next commit, and answer them."""
-    try:
-        begin(db)
-    except BaseException as error:
-        _refuse(filter(_wanted, writes), error)
-        writes.clear()
-        return
-    shared: list[tuple[Waiting[Any], Any]] = []
-    try:
-        with committed(db):
-            _fill(shared, db, writes)
-    except BaseException as error:
-        _refuse((waiting for waiting, _ in shared), error)
-    else:
-        for waiting, result in shared:
-            waiting.answer.set_result(result)
-
-
-def _fill(
-    shared: list[tuple[Waiting[Any], Any]],
-    db: sqlite_utils.Database,
-    writes: deque[Waiting[Any]],
-) -> None:
-    """Run writes until there are none left or the time is over; add those that went well."""
-    ends = time.monotonic() + LONGEST_GROUP_SECONDS
-    while writes and time.monotonic() < ends:
-        waiting = writes.popleft()
-        if not _wanted(waiting):
-            continue
-        try:
-            with savepoint(db):
-                result = waiting.job(db)
+            begin(db)
         except BaseException as error:
-            waiting.answer.set_exception(error)
-            if not db.conn.in_transaction:
-                raise  # What the others wrote went with it.
+            _refuse(filter(_wanted, _emptied(lane)), error)
+            return
+        shared: list[tuple[Waiting[Any], Any]] = []
+        try:
+            with committed(db):
+                self._fill(shared, db, lane)
+        except BaseException as error:
+            _refuse((waiting for waiting, _ in shared), error)
         else:
-            shared.append((waiting, result))
+            for waiting, result in shared:
+                waiting.answer.set_result(result)
+
+    def _fill(
+        self, shared: list[tuple[Waiting[Any], Any]], db: sqlite_utils.Database, lane: Lane
+    ) -> None:
+        """Run writes until there are none left or the time is over; add those that went well."""
+        ends = time.monotonic() + LONGEST_GROUP_SECONDS
+        while lane and time.monotonic() < ends:
+            waiting = lane.popleft()
+            if not _wanted(waiting):
+                continue
+            try:
+                with savepoint(db):
+                    result = waiting.job(db)
+            except BaseException as error:
+                waiting.answer.set_exception(error)
+                if not db.conn.in_transaction:
+                    raise  # What the others wrote went with it.
+            else:
+                shared.append((waiting, result))
+            if lane is self._bulk and self._prompt:
+                return
 
 
 def _wanted(waiting: Waiting[Any]) -> bool:
     """Return whether the caller still waits; from now on it cannot be cancelled."""
     return waiting.answer.set_running_or_notify_cancel()
+
+
+def _emptied(lane: Lane) -> Iterable[Waiting[Any]]:
+    while lane:
+        yield lane.popleft()
 
 
 def _refuse(refused: Iterable[Waiting[Any]], error: BaseException) -> None:

@@ -35,4 +35,4 @@ class SqliteStickers:
             db.conn.executemany(put_query, put)
             db.conn.executemany("DELETE FROM stickers WHERE name = ? AND path = ?", gone)
 
-        await self._database.write(job)
+        await self._database.write_parts([job])

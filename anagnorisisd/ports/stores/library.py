@@ -47,10 +47,19 @@ class LibraryCounts:
 class Absorbed:
     """What storing a batch of scanned files changed."""
 
-    added: tuple[TrackId, ...]
-    moved: int
-    changed: int
-    problems: int
+    added: tuple[TrackId, ...] = ()
+    moved: int = 0
+    changed: int = 0
+    problems: int = 0
+
+    def __add__(self, other: "Absorbed") -> "Absorbed":
+        """Return what both together changed."""
+        return Absorbed(
+            self.added + other.added,
+            self.moved + other.moved,
+            self.changed + other.changed,
+            self.problems + other.problems,
+        )
 
 
 class LibraryStore(Protocol):
