@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import anagnorisisd
 from anagnorisisd.adapters import state_lock
+from anagnorisisd.adapters.dask.embedder import DaskEmbedder
 from anagnorisisd.adapters.embedders import WorkerEmbedder
 from anagnorisisd.adapters.evaluator import WorkerEvaluator
 from anagnorisisd.adapters.folder import MusicFolder
@@ -25,13 +26,14 @@ from anagnorisisd.adapters.tag_ratings import TagRatings
 from anagnorisisd.adapters.watcher import make_watcher
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.places import Places
-from anagnorisisd.config.schema import Config
+from anagnorisisd.config.schema import Config, Executor
 from anagnorisisd.console import Screen
 from anagnorisisd.console.feed import Feed
-from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.embedding import EmbedderStamp, Recipe
 from anagnorisisd.ml.registry import Chooser
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.meter import Meter
+from anagnorisisd.ports.workers import Embedder
 from anagnorisisd.rpc.daemon import DaemonServicer
 from anagnorisisd.rpc.evaluator import EvaluatorServicer
 from anagnorisisd.rpc.finding import Tracks
@@ -93,6 +95,7 @@ async def assembled(
         AlreadyRunning: another daemon uses the same state directory.
         StoreError: the database cannot be used.
         EmbedderUnusable: the embedder that is configured has no usable weights.
+        ConfigError: it is to run on other computers, but Dask is not installed.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(state_lock.held(places.state))
@@ -205,14 +208,8 @@ class _Assembly:
         )
 
     def _make_embedding(self, chooser: Chooser) -> Embedding:
-        config = self._config.embedding
-        embedder = WorkerEmbedder(
-            chooser.recipe(),
-            idle_seconds=config.idle_minutes * 60,
-            timeout_seconds=config.track_timeout_seconds,
-        )
+        embedder = self._make_embedder(chooser.recipe())
         self._stack.push_async_callback(embedder.close)
-        self._pools += embedder.pools
         return Embedding(
             self._stores.embeddings,
             embedder,
@@ -222,6 +219,18 @@ class _Assembly:
             clock=self._clock,
             on_hold=lambda: self._config.embedding.pause_on_battery and on_battery(),
         )
+
+    def _make_embedder(self, recipe: Recipe) -> Embedder:
+        config = self._config.embedding
+        if config.executor is Executor.DASK:
+            return DaskEmbedder(recipe, config, self._places.music)
+        embedder = WorkerEmbedder(
+            recipe,
+            idle_seconds=config.idle_minutes * 60,
+            timeout_seconds=config.track_timeout_seconds,
+        )
+        self._pools += embedder.pools
+        return embedder
 
     def _make_training(self) -> Training:
         return Training(

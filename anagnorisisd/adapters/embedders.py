@@ -7,7 +7,7 @@ import numpy as np
 
 from anagnorisisd.adapters.reasons import reason_of
 from anagnorisisd.adapters.workers import WorkerPool
-from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
+from anagnorisisd.domain.embedding import HERE, EmbedderStamp, ExecutorState, Recipe, Stage
 from anagnorisisd.domain.evaluation import Vectors
 from anagnorisisd.errors import AnagnorisisError, EmbeddingFailed, WorkerLost
 
@@ -39,6 +39,11 @@ class WorkerEmbedder:
     def pools(self) -> list[WorkerPool]:
         """The worker processes of all stages."""
         return [pool for _, pool in self._stages]
+
+    @property
+    def executor(self) -> ExecutorState:
+        """Vectors are made on this computer."""
+        return HERE
 
     async def embed(self, path: str) -> Vectors:
         """Return the vector, `[dimension]` finite float32, of the file at `path`.

@@ -95,8 +95,7 @@ class WorkerPool:
     """Up to `size` worker processes that run functions named by strings.
 
     `memory_bytes` is what one worker may hold of its own, libraries included. `executors` makes the
-    executor of one place; anything that is a `concurrent.futures.Executor` will do, a cluster's
-    too.
+    executor of one place; anything that is a `concurrent.futures.Executor` will do.
     """
 
     def __init__(

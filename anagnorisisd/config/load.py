@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from anagnorisisd.config import environment, files
-from anagnorisisd.config.schema import Config
+from anagnorisisd.config.schema import Config, Executor
 from anagnorisisd.config.settings import Key, Problem, Setting, dotted, fields, nested
 from anagnorisisd.config.wording import allowed, choices, nearest, shown
 from anagnorisisd.errors import ConfigError
@@ -82,6 +82,7 @@ def _validated(settings: Mapping[Key, Setting], problems: list[Problem]) -> Conf
         problems.extend(_problems(error, settings, known))
         return None
     problems.extend(_unknown_timezone(config, settings))
+    problems.extend(_nowhere(config, settings))
     return config
 
 
@@ -138,3 +139,14 @@ def _unknown_timezone(config: Config, settings: Mapping[Key, Setting]) -> Iterat
     if name not in known:
         hint = nearest(name, known)
         yield Problem(settings[key].where, f"{dotted(key)}: unknown time zone {name!r}{hint}")
+
+
+def _nowhere(config: Config, settings: Mapping[Key, Setting]) -> Iterator[Problem]:
+    """Yield that vectors are to be made on other computers, but nobody says where."""
+    key = ("embedding", "executor")
+    if config.embedding.executor is Executor.DASK and config.embedding.dask.address is None:
+        yield Problem(
+            settings[key].where,
+            f"{dotted(key)}: dask needs embedding.dask.address, the address of a running "
+            "scheduler, such as tcp://desktop:8786",
+        )

@@ -27,6 +27,7 @@ Minutes = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d$"
+SCHEDULER = r"^(tcp|tls)://[^\s/]+:\d+$"
 LOOPBACK = r"^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$"
 
 
@@ -117,6 +118,20 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Executor(StrEnum):
+    """Who makes the vectors."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+class Dask(Section):
+    """Where vectors are made on other computers."""
+
+    address: Annotated[str | None, Field(pattern=SCHEDULER)] = None
+    music_directory: Path | None = None
+
+
 class Embedding(Section):
     """How audio becomes a vector."""
 
@@ -128,6 +143,8 @@ class Embedding(Section):
     device: Device = Device.AUTO
     idle_minutes: Annotated[float, Field(gt=0)] = 2.0
     track_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
+    executor: Executor = Executor.LOCAL
+    dask: Dask = Dask()
 
 
 class Training(Section):

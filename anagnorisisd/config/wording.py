@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from anagnorisisd.config.schema import LOOPBACK, TIME_OF_DAY
+from anagnorisisd.config.schema import LOOPBACK, SCHEDULER, TIME_OF_DAY
 from anagnorisisd.config.settings import Key, dotted, fields
 
 KINDS = {
@@ -26,6 +26,7 @@ PATTERNS = {
         'a loopback address with a port such as "127.0.0.1:9680" (who may fetch numbers is not'
         " checked, so nobody else may get there)"
     ),
+    SCHEDULER: "an address such as tcp://desktop:8786",
 }
 
 

@@ -4,12 +4,21 @@ from pathlib import Path
 
 from anagnorisisd.adapters.sqlite.inspection import Condition
 from anagnorisisd.config.schema import Watch
-from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, Running, UnitFacts
+from anagnorisisd.doctor.facts import (
+    DiskFacts,
+    ExecutorFacts,
+    FolderFacts,
+    MpdFacts,
+    Running,
+    UnitFacts,
+)
 from anagnorisisd.doctor.finding import Finding, advice, fine, problem, unknown
 
 LEAST_FREE_BYTES = 50_000_000
 DAY_SECONDS = 86_400
 TRAINING_OVERDUE_DAYS = 3
+LOOPBACK = ("tcp://127.", "tcp://localhost:", "tcp://[::1]:")
+HOW_TO_DISTRIBUTE = "docs/distributed.md says what a scheduler and its workers need"
 
 
 def config(
@@ -152,6 +161,23 @@ def embedder(stamp: str | None, reason: str | None, condition: Condition | None)
             "`anagnorisis tracks --state failed` says why, each",
         )
     return fine("embedder", stamp)
+
+
+def executor(facts: ExecutorFacts) -> Finding:
+    """Judge whether somebody makes the vectors, and whether others could listen in."""
+    if not facts.address:
+        return fine("executor", "this computer")
+    if facts.reason:
+        said, _, remedy = facts.reason.partition("; ")
+        return problem("executor", f"{facts.address}: {said}", remedy or HOW_TO_DISTRIBUTE)
+    said = f"{facts.address}, workers that embed: {facts.workers}"
+    if facts.unfit:
+        return advice(
+            "executor", f"{said}; others do not: {'; '.join(facts.unfit)}", HOW_TO_DISTRIBUTE
+        )
+    if facts.address.startswith("tcp:") and not facts.address.startswith(LOOPBACK):
+        return advice("executor", f"{said}; not encrypted", "use TLS unless the network is yours")
+    return fine("executor", said)
 
 
 def evaluator(condition: Condition | None, minimum_ratings: int) -> Finding:

@@ -9,6 +9,7 @@ from anagnorisisd.config.places import Places
 from anagnorisisd.config.schema import Config
 from anagnorisisd.doctor import checks, look
 from anagnorisisd.doctor.finding import Finding
+from anagnorisisd.domain.embedding import Recipe
 from anagnorisisd.errors import EmbedderUnusable, StoreError
 from anagnorisisd.ml.registry import Chooser
 from anagnorisisd.ml.settings import Settings
@@ -24,7 +25,8 @@ async def examine(
     folder = look.at_folder(places.music, config.music)
     mpd = await look.at_mpd(config.mpd, places.music, variables)
     condition, unreadable = _database(places.state / FILE_NAME)
-    stamp, unusable = _embedder(config, places)
+    recipe, unusable = _recipe(config, places)
+    executor = await look.at_executor(config.embedding, recipe, places.music)
     size = condition.size_bytes if condition else 0
     return [
         checks.music_folder(folder),
@@ -35,7 +37,8 @@ async def examine(
         checks.daemon(places.socket, look.at_socket(places.socket)),
         checks.disk_space(look.at_disk(places.state), size),
         checks.database(condition, unreadable),
-        checks.embedder(stamp, unusable, condition),
+        checks.embedder(str(recipe.stamp) if recipe else None, unusable, condition),
+        checks.executor(executor),
         checks.evaluator(condition, config.training.minimum_ratings),
         checks.last_training(condition, now),
         checks.unit(look.at_units()),
@@ -49,9 +52,9 @@ def _database(path: Path) -> tuple[Condition | None, str | None]:
         return None, str(error)
 
 
-def _embedder(config: Config, places: Places) -> tuple[str | None, str | None]:
+def _recipe(config: Config, places: Places) -> tuple[Recipe | None, str | None]:
     settings = Settings(config.embedding, places.models, places.cache)
     try:
-        return str(Chooser(settings).recipe().stamp), None
+        return Chooser(settings).recipe(), None
     except EmbedderUnusable as error:
         return None, str(error)

@@ -37,6 +37,19 @@ class DiskFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorFacts:
+    """Who makes the vectors: this computer where there is no `address`.
+
+    `reason` says why nobody does, `unfit` why single workers do not.
+    """
+
+    address: str = ""
+    workers: int = 0
+    reason: str = ""
+    unfit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UnitFacts:
     """The unit as systemd knows it; `active` is empty when there is no such unit."""
 

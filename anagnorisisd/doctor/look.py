@@ -1,5 +1,6 @@
 """Gathering the facts. Looks, and changes nothing; what cannot be seen is itself a fact."""
 
+import logging
 import os
 import shutil
 import socket
@@ -9,12 +10,21 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from anagnorisisd.adapters.dask import link
+from anagnorisisd.adapters.dask.embedder import DaskEmbedder
 from anagnorisisd.adapters.mpd.address import candidates
 from anagnorisisd.adapters.mpd.session import NO_STICKER_PERMISSION, NO_STICKERS, open_first
 from anagnorisisd.adapters.walk import Rules
-from anagnorisisd.config.schema import Mpd, Music
-from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, UnitFacts
-from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.config.schema import Embedding, Executor, Mpd, Music
+from anagnorisisd.doctor.facts import (
+    DiskFacts,
+    ExecutorFacts,
+    FolderFacts,
+    MpdFacts,
+    UnitFacts,
+)
+from anagnorisisd.domain.embedding import Recipe
+from anagnorisisd.errors import ConfigError, PlayerRefused, PlayerUnavailable
 
 WATCH_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 SECONDS = 5.0
@@ -97,6 +107,26 @@ def at_disk(path: Path) -> DiskFacts:
     there = next(folder for folder in (path, *path.parents) if folder.exists())
     reason = None if os.access(there, os.W_OK | os.X_OK) else "cannot be written"
     return DiskFacts(path, shutil.disk_usage(there).free, reason)
+
+
+async def at_executor(config: Embedding, recipe: Recipe | None, music: Path) -> ExecutorFacts:
+    """Ask the workers of the scheduler whether they can follow `recipe`, as the daemon does."""
+    address = config.dask.address or ""
+    if config.executor is Executor.LOCAL:
+        return ExecutorFacts()
+    if recipe is None:
+        return ExecutorFacts(address, reason="not known without an embedder")
+    logging.getLogger(link.__name__).setLevel(logging.CRITICAL)  # it is all on the page
+    try:
+        embedder = DaskEmbedder(recipe, config, music)
+    except ConfigError as error:
+        return ExecutorFacts(address, reason=error.problems[0])
+    try:
+        unfit = await embedder.looked()
+        state = embedder.executor
+        return ExecutorFacts(address, state.workers, state.lacking, unfit)
+    finally:
+        await embedder.close()
 
 
 def at_units() -> tuple[UnitFacts, ...]:

@@ -20,6 +20,22 @@ class EmbedderStamp:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorState:
+    """Who makes the vectors: this computer, or the workers of the scheduler at `address`.
+
+    `workers` counts those that make them, `lacking` says why there are none. Both are empty too
+    while nothing is to be made.
+    """
+
+    address: str = ""
+    workers: int = 0
+    lacking: str = ""
+
+
+HERE = ExecutorState()
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddingProgress:
     """Counts of present tracks for the current embedder, and the speed of the run under way."""
 
@@ -27,6 +43,7 @@ class EmbeddingProgress:
     done: int
     failed: int
     tracks_per_second: float | None = None
+    executor: ExecutorState = HERE
 
     @property
     def total(self) -> int:
@@ -57,9 +74,18 @@ class Stage:
     memory_bytes: int | None = None
 
 
+Conditions = tuple[tuple[str, str | int | bool], ...]
+"""Names with values, for whoever makes the same vectors on another computer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the vectors of one stamp are made; the last stage returns the vector."""
+    """How the vectors of one stamp are made; the last stage returns the vector.
+
+    `conditions` is what the numbers depend on beside the stamp: given back to the embedder as
+    `Settings.conditions` on another computer, it makes the same vectors there, bit for bit.
+    """
 
     stamp: EmbedderStamp
     stages: tuple[Stage, ...]
+    conditions: Conditions = ()

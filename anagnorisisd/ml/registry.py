@@ -25,6 +25,26 @@ OFFERS: dict[str, Offer] = {
 """By the name that the listener writes; `auto` takes the first that can be used."""
 
 
+def recipe_for(stamp: EmbedderStamp, settings: Settings) -> Recipe:
+    """Return how vectors of exactly this `stamp` are made here.
+
+    Raises:
+        EmbedderUnusable: they cannot be made here; it says what could be instead.
+    """
+    instead = []
+    for offer in OFFERS.values():
+        try:
+            recipe = offer(settings)
+        except EmbedderUnusable as error:
+            instead.append(str(error))
+            continue
+        if recipe is not None and recipe.stamp == stamp:
+            return recipe
+        if recipe is not None:
+            instead.append(f"makes {recipe.stamp}")
+    raise EmbedderUnusable(f"cannot make {stamp}: {', '.join(instead)}")
+
+
 class Chooser:
     """Chooses the embedder that the listener wants, and remembers what was of no use."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anagnorisisd.config.schema import Embedding
+from anagnorisisd.domain.embedding import Conditions
 
 READING_MEMORY_BYTES = 1536 << 20
 """What a worker that decodes may hold: several times what any honest file needs."""
@@ -12,11 +13,15 @@ READING_MEMORY_BYTES = 1536 << 20
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The `embedding` section, and where weights and what is computed from them lie."""
+    """The `embedding` section, and where weights and what is computed from them lie.
+
+    `conditions` are those of the recipe to follow, where another computer asks for the vectors.
+    """
 
     config: Embedding
     model_directory: Path
     cache_directory: Path
+    conditions: Conditions = ()
 
     @property
     def cores(self) -> int:

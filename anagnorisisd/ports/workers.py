@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.embedding import EmbedderStamp, ExecutorState
 from anagnorisisd.domain.evaluation import (
     Described,
     Floats64,
@@ -25,6 +25,11 @@ class Embedder(Protocol):
     @property
     def concurrency(self) -> int:
         """How many files are worth having under way at once."""
+        ...
+
+    @property
+    def executor(self) -> ExecutorState:
+        """Where the vectors are made, and how that stands."""
         ...
 
     async def embed(self, path: str) -> Vectors:

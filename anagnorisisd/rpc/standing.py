@@ -139,6 +139,11 @@ def _embedding_message(
         seconds_left=progress.seconds_left,
         done=progress.done,
         failed=progress.failed,
+        executor=messages.EmbeddingExecutor(
+            address=progress.executor.address,
+            workers=progress.executor.workers,
+            lacking=translate.printable(progress.executor.lacking),
+        ),
     )
 
 

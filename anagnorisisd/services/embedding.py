@@ -82,9 +82,10 @@ class Embedding:
         return self._embedder.stamp
 
     async def progress(self) -> EmbeddingProgress:
-        """Return how many tracks are pending, done and failed, and how fast it goes."""
+        """Return how many tracks are pending, done and failed, how fast it goes, and where."""
         progress = await self._store.progress(self.stamp)
-        return replace(progress, tracks_per_second=self._speed())
+        executor = self._embedder.executor
+        return replace(progress, tracks_per_second=self._speed(), executor=executor)
 
     async def retry(self) -> int:
         """Give the failed tracks another chance; return how many there are."""

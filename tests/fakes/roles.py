@@ -7,7 +7,7 @@ import numpy as np
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain import pick
-from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.embedding import HERE, EmbedderStamp, EmbeddingProgress, ExecutorState
 from anagnorisisd.domain.evaluation import (
     EvaluatorStatus,
     EvaluatorVersion,
@@ -53,11 +53,12 @@ class FakeEmbeddings:
     stores: Stores
     stamp: EmbedderStamp
     tracks_per_second: float | None = None
+    executor: ExecutorState = HERE
 
     async def progress(self) -> EmbeddingProgress:
         """Return how much is pending."""
         progress = await self.stores.embeddings.progress(self.stamp)
-        return replace(progress, tracks_per_second=self.tracks_per_second)
+        return replace(progress, tracks_per_second=self.tracks_per_second, executor=self.executor)
 
     async def retry(self) -> int:
         """Forget the failures."""

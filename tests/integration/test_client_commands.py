@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.domain.embedding import ExecutorState
 from anagnorisisd.domain.event import PickQueued, PlayJudged
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.track import Tags, Uri
@@ -196,11 +197,33 @@ class TestStatus:
         lines = dict(line.split(maxsplit=1) for line in (await said(socket, "status")).splitlines())
 
         assert list(lines) == [
-            "daemon", "mpd", "playback", "picking", "library", "embedder", "evaluator", "training",
+            "daemon", "mpd", "playback", "picking", "library", "embedder", "executor",
+            "evaluator", "training",
         ]  # fmt: skip
         assert lines["library"] == "3 tracks, 0 rated"
         assert lines["embedder"] == "test 1, 3 pending"
         assert lines["evaluator"] == ("1 (ridge, 12 ratings): off by 1.20 points, the mean by 2.40")
+
+    @pytest.mark.parametrize(
+        ("executor", "line"),
+        [
+            (ExecutorState(), "this computer"),
+            (ExecutorState("tcp://desk:8786"), "tcp://desk:8786, at rest"),
+            (ExecutorState("tcp://desk:8786", 1), "tcp://desk:8786, 1 worker"),
+            (
+                ExecutorState("tcp://desk:8786", lacking="no answer\n"),
+                "tcp://desk:8786 cannot be used now: no answer?",
+            ),
+        ],
+    )
+    async def test_status_says_who_embeds(
+        self, house: House, socket: Path, executor: ExecutorState, line: str
+    ) -> None:
+        house.embedding.executor = executor
+
+        lines = dict(line.split(maxsplit=1) for line in (await said(socket, "status")).splitlines())
+
+        assert lines["executor"] == line
 
     async def test_tags_cannot_play_tricks_on_the_terminal(
         self, house: House, socket: Path

@@ -130,6 +130,16 @@ def test_the_listeners_own_file_is_found(tmp_path: Path) -> None:
             "config.yaml:2:13: training.timezone: unknown time zone 'Europe/Berln'; "
             "did you mean Europe/Berlin?",
         ),
+        (
+            "embedding:\n  layer: 7\n  executor: dask\n",
+            "config.yaml:3:13: embedding.executor: dask needs embedding.dask.address, the address "
+            "of a running scheduler, such as tcp://desktop:8786",
+        ),
+        (
+            "embedding:\n  executor: dask\n  dask:\n    address: desktop:8786\n",
+            'config.yaml:4:14: embedding.dask.address: "desktop:8786" is not an address such as '
+            "tcp://desktop:8786",
+        ),
         ("- music\n", "config.yaml:1:1: expected sections such as `music:`"),
         ("music: [\n", "config.yaml:2:1: not valid YAML: "),
         ("a: 1\na: 2\n", 'config.yaml:2:1: not valid YAML: found duplicate key "a"'),

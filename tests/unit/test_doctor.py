@@ -9,7 +9,14 @@ import pytest
 from anagnorisisd.adapters.sqlite.inspection import Condition
 from anagnorisisd.config.schema import Watch
 from anagnorisisd.doctor import checks, report
-from anagnorisisd.doctor.facts import DiskFacts, FolderFacts, MpdFacts, Running, UnitFacts
+from anagnorisisd.doctor.facts import (
+    DiskFacts,
+    ExecutorFacts,
+    FolderFacts,
+    MpdFacts,
+    Running,
+    UnitFacts,
+)
 from anagnorisisd.doctor.finding import Finding, Verdict, advice, fine, problem
 
 FOLDER = FolderFacts(Path("/music"), None, folders=10, files=100)
@@ -29,6 +36,7 @@ KNOWN = Condition(
 USER, SYSTEM = UnitFacts("a (user)"), UnitFacts("a (system)")
 SOCKET = Path("/run/a.sock")
 RUNNING = Running(SOCKET, Path("/m"), Path("/s"), Path("/models"), "localhost:6600")
+HOST = "tcp://127.0.0.1:8786"
 
 ROWS: list[tuple[Finding, Verdict, str]] = [
     (checks.config((), ()), Verdict.FINE, "every key has its default"),
@@ -74,6 +82,13 @@ ROWS: list[tuple[Finding, Verdict, str]] = [
     (checks.embedder("features-1", None, None), Verdict.FINE, "features-1"),
     (checks.embedder("f-1", None, replace(KNOWN, failed=2)), Verdict.ADVICE, "--state failed"),
     (checks.embedder(None, "no weights; fetch them", None), Verdict.PROBLEM, "fetch them"),
+    (checks.executor(ExecutorFacts()), Verdict.FINE, "this computer"),
+    (checks.executor(ExecutorFacts(HOST, 2)), Verdict.FINE, "workers that embed: 2"),
+    (checks.executor(ExecutorFacts(HOST, reason="away")), Verdict.PROBLEM, "docs/distributed.md"),
+    (checks.executor(ExecutorFacts(HOST, reason="no x; get it")), Verdict.PROBLEM, "no x get it"),
+    (checks.executor(ExecutorFacts(HOST, 1, unfit=("a: b",))), Verdict.ADVICE, "do not: a: b"),
+    (checks.executor(ExecutorFacts("tcp://desk:1", 2)), Verdict.ADVICE, "not encrypted"),
+    (checks.executor(ExecutorFacts("tls://desk:1", 2)), Verdict.FINE, "tls://desk:1"),
     (checks.evaluator(KNOWN, 10), Verdict.FINE, "version 3, 20 tracks are rated"),
     (checks.evaluator(None, 10), Verdict.ADVICE, "rate 10 more"),
     (checks.evaluator(replace(KNOWN, evaluator=None, rated=4), 10), Verdict.ADVICE, "rate 6 more"),

@@ -228,7 +228,12 @@ def test_the_perceptron_is_left_out_while_its_test_set_would_be_one_rating() -> 
     enough = tasks.train(training_set(described(vectors), ratings), seed=0)
 
     assert set(few.metrics.baseline_errors) == {"mean", "neighbours", "Gaussian process"}
-    assert set(enough.metrics.baseline_errors) == {"mean", "neighbours", "Gaussian process", "perceptron"}
+    assert set(enough.metrics.baseline_errors) == {
+        "mean",
+        "neighbours",
+        "Gaussian process",
+        "perceptron",
+    }
 
 
 @pytest.mark.parametrize("kind", ["mean", "neighbours", "Gaussian process", "perceptron"])

@@ -19,12 +19,12 @@ ALLOWED = {
     "adapters": {"domain", "ports", "adapters"},
     "ml": {"domain", "ml"},
     "config": {"config"},
-    "doctor": {"config", "ports", "adapters", "ml", "doctor"},
+    "doctor": {"config", "domain", "ports", "adapters", "ml", "doctor"},
     "installation": {"config", "installation"},
     "console": {"domain", "ports", "services", "console"},
 }
 HEAVY = ("torch", "transformers", "librosa", "openvino")
-SELDOM = ("prometheus_client",)
+SELDOM = ("prometheus_client", "dask", "distributed")
 """Few listeners want what these are for; adapters import them, but only where they are wanted."""
 
 
@@ -80,6 +80,16 @@ def test_only_ml_imports_the_heavy_libraries() -> None:
             continue
         for name in imports(path):
             assert name.split(".")[0] not in HEAVY, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_only_its_adapter_and_its_workers_import_dask() -> None:
+    importers = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if {"dask", "distributed"} & {name.split(".")[0] for name in imports(path)}
+    }
+
+    assert importers == {"adapters/dask/link.py", "remote.py"}
 
 
 def test_clients_never_import_the_daemon() -> None:

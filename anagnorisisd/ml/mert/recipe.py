@@ -31,14 +31,15 @@ def offer(settings: Settings) -> Recipe | None:
     layer = settings.config.layer
     if layer > folder.layers:
         raise EmbedderUnusable(f"embedding.layer: {layer} is above the model's {folder.layers}")
-    engine = _engine(settings.config.device)
+    asked = dict(settings.conditions)
+    engine = _engine(settings)
     plan = Plan(
         folder=str(folder.path),
         sha256=folder.sha256,
         layer=layer,
         engine=engine,
-        bfloat16=engine is not Engine.CUDA and has_bfloat16(),
-        threads=_threads(settings),
+        bfloat16=engine is not Engine.CUDA and bool(asked.get("bfloat16", has_bfloat16())),
+        threads=_threads(settings, engine),
         cache_directory=str(settings.cache_directory),
     )
     stamp = EmbedderStamp(
@@ -51,7 +52,8 @@ def offer(settings: Settings) -> Recipe | None:
         f"{STAGES}:read", arguments=(), workers=1, threads=1, memory_bytes=READING_MEMORY_BYTES
     )
     modelling = Stage(f"{STAGES}:embed", arguments=(plan,), workers=1, threads=plan.threads)
-    return Recipe(stamp, (reading, modelling))
+    conditions = (("engine", engine.value), ("bfloat16", plan.bfloat16), ("threads", plan.threads))
+    return Recipe(stamp, (reading, modelling), conditions)
 
 
 def _precision(plan: Plan) -> str:
@@ -63,10 +65,21 @@ def _precision(plan: Plan) -> str:
     return f"bf16-{plan.engine}" if plan.bfloat16 else "f32"
 
 
-def _engine(device: Device) -> Engine:
-    if device is Device.CUDA or (device is Device.AUTO and _has_cuda()):
+def _engine(settings: Settings) -> Engine:
+    """Return what computes: a GPU where it may, else what is asked for, else the best here."""
+    asked = dict(settings.conditions)
+    device, bfloat16 = settings.config.device, asked.get("bfloat16")
+    if device is Device.CUDA or (device is Device.AUTO and not bfloat16 and _has_cuda()):
+        if asked and not _has_cuda():
+            raise EmbedderUnusable("embedder mert: no NVIDIA driver, or a torch without CUDA")
         return Engine.CUDA
-    return Engine.OPENVINO if find_spec("openvino") else Engine.TORCH
+    openvino = find_spec("openvino") is not None
+    if asked.get("engine") == Engine.OPENVINO and not openvino:
+        raise EmbedderUnusable(
+            "embedder mert: OpenVINO is asked for, but is not installed here; "
+            "`pip install 'anagnorisisd[openvino]'`"
+        )
+    return Engine.OPENVINO if openvino and asked.get("engine") != Engine.TORCH else Engine.TORCH
 
 
 def _has_cuda() -> bool:
@@ -84,8 +97,11 @@ def has_bfloat16() -> bool:
     return not BFLOAT16_FLAGS.isdisjoint(flags)
 
 
-def _threads(settings: Settings) -> int:
+def _threads(settings: Settings, engine: Engine) -> int:
     """Return how many cores to use; a second thread on the same core only gets in the way."""
+    asked = dict(settings.conditions)
+    if asked.get("engine") == engine:  # the last bits of a sum depend on how many threads share it
+        return int(asked["threads"])
     return settings.config.workers or min(
         settings.cores, psutil.cpu_count(logical=False) or settings.cores
     )

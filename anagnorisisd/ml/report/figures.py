@@ -16,7 +16,11 @@ from anagnorisisd.ml.evaluator.inputs import standardise
 from anagnorisisd.ml.report import review
 from anagnorisisd.ml.report.review import Review
 
-LABELS = {"Gaussian process": "sound and metadata", "neighbours": "neighbours", "mean": "mean rating"}
+LABELS = {
+    "Gaussian process": "sound and metadata",
+    "neighbours": "neighbours",
+    "mean": "mean rating",
+}
 COLOURS = {"Gaussian process": "#2f6f9f", "neighbours": "#d9822b", "mean": "#8a8f98"}
 OURS, FAINT, INK = COLOURS["Gaussian process"], "#c9ced6", "#3a3f47"
 NARROW, WIDE = (5.2, 3.4), (10.8, 5.0)

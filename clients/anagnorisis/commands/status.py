@@ -73,6 +73,7 @@ def _standing(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]]:
     yield "picking", f"{'on' if answer.picking else 'off'}, {len(answer.ahead)} ahead"
     yield "library", _library(answer.library)
     yield "embedder", _embedding(answer.embedding)
+    yield "executor", _executor(answer.embedding.executor)
     yield "evaluator", _evaluator(answer)
     yield "training", _training(answer.training)
 
@@ -104,6 +105,15 @@ def _embedding(embedding: messages.EmbeddingStatus) -> str:
     if embedding.failed:
         parts.append(f"{embedding.failed} failed; see `anagnorisis embed`")
     return ", ".join(parts)
+
+
+def _executor(executor: messages.EmbeddingExecutor) -> str:
+    if not executor.address:
+        return "this computer"
+    if executor.lacking:
+        return f"{executor.address} cannot be used now: {text.printable(executor.lacking)}"
+    workers = text.counted(executor.workers, "worker") if executor.workers else "at rest"
+    return f"{executor.address}, {workers}"
 
 
 def _evaluator(answer: messages.GetStatusResponse) -> str:

@@ -329,6 +329,7 @@ class EmbeddingStatus(_message.Message):
     SECONDS_LEFT_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    EXECUTOR_FIELD_NUMBER: _builtins.int
     pending: _builtins.int
     """Present tracks that wait, 0 or above."""
     tracks_per_second: _builtins.float
@@ -343,6 +344,10 @@ class EmbeddingStatus(_message.Message):
     def embedder(self) -> _library_pb2.EmbedderStamp:
         """The embedder in use."""
 
+    @_builtins.property
+    def executor(self) -> Global___EmbeddingExecutor:
+        """Who makes the vectors."""
+
     def __init__(
         self,
         *,
@@ -352,10 +357,11 @@ class EmbeddingStatus(_message.Message):
         seconds_left: _builtins.float | None = ...,
         done: _builtins.int = ...,
         failed: _builtins.int = ...,
+        executor: Global___EmbeddingExecutor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_tracks_per_second", b"_tracks_per_second", "embedder", b"embedder", "seconds_left", b"seconds_left", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_tracks_per_second", b"_tracks_per_second", "embedder", b"embedder", "executor", b"executor", "seconds_left", b"seconds_left", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_tracks_per_second", b"_tracks_per_second", "done", b"done", "embedder", b"embedder", "failed", b"failed", "pending", b"pending", "seconds_left", b"seconds_left", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_tracks_per_second", b"_tracks_per_second", "done", b"done", "embedder", b"embedder", "executor", b"executor", "failed", b"failed", "pending", b"pending", "seconds_left", b"seconds_left", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seconds_left: _TypeAlias = _typing.Literal["seconds_left"]  # noqa: Y015
     _WhichOneofArgType__seconds_left: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left"]  # noqa: Y015
@@ -367,6 +373,36 @@ class EmbeddingStatus(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tracks_per_second) -> _WhichOneofReturnType__tracks_per_second | None: ...
 
 Global___EmbeddingStatus: _TypeAlias = EmbeddingStatus  # noqa: Y015
+
+@_typing.final
+class EmbeddingExecutor(_message.Message):
+    """Who makes the vectors: the daemon's own computer, or the workers of a Dask scheduler."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
+    LACKING_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    """The scheduler's address; empty for the daemon's own computer."""
+    workers: _builtins.int
+    """Workers that make vectors now, 0 or above; 0 for the daemon's own computer."""
+    lacking: _builtins.str
+    """Why no vector can be made there now; empty if some can, or while there is none to make."""
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        workers: _builtins.int = ...,
+        lacking: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "lacking", b"lacking", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbeddingExecutor: _TypeAlias = EmbeddingExecutor  # noqa: Y015
 
 @_typing.final
 class TrainingStatus(_message.Message):
