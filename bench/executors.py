@@ -1,0 +1,135 @@
+"""How fast Dask workers embed, beside the daemon's own processes: all on this one computer.
+
+So it does not show what more computers bring, but what the way there costs: by how much one worker
+is slower than one process of the daemon's, and how much of a processor the daemon and the scheduler
+spend on a track, which bounds how many workers they can feed.
+"""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from anagnorisisd.adapters.dask.embedder import DaskEmbedder
+from anagnorisisd.adapters.embedders import WorkerEmbedder
+from anagnorisisd.config.schema import EmbedderChoice, Embedding, Executor
+from anagnorisisd.ml.registry import Chooser
+from anagnorisisd.ml.settings import Settings
+from anagnorisisd.ports.workers import Embedder
+from bench.songs import songs
+from tests.support.dask import free_port, scheduler, workers
+
+WORKERS = (1, 2, 4)
+LOCAL = "the daemon's own, {} at once"
+SONGS, FULL_SONGS = 8, 24
+ROUNDS, FULL_ROUNDS = 3, 9
+
+
+@dataclass(slots=True)
+class Way:
+    """Who embeds, the process of the scheduler if there is one, and what each round took."""
+
+    embedder: Embedder
+    scheduler: psutil.Process | None = None
+    seconds: list[float] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+    """Processor seconds of this process."""
+    relayed: list[float] = field(default_factory=list)
+    """Processor seconds of the scheduler."""
+
+
+def run(full: bool) -> None:
+    """Print the table; `full` takes more songs and rounds."""
+    with tempfile.TemporaryDirectory() as scratch:
+        asyncio.run(_measure(Path(scratch), full))
+
+
+async def _measure(folder: Path, full: bool) -> None:
+    music = folder / "music"
+    music.mkdir()
+    found = songs(music, FULL_SONGS if full else SONGS)
+    async with AsyncExitStack() as stack:
+        ways: dict[str, Way] = {}
+        for count in WORKERS[:2]:
+            ways[LOCAL.format(count)] = await stack.enter_async_context(_local(folder, count))
+        for count in WORKERS:
+            way = await stack.enter_async_context(_dask(folder, found[0].parent, count))
+            ways[f"Dask, {count} workers, paths"] = way
+        nowhere = folder / "not mounted"
+        way = await stack.enter_async_context(_dask(folder, found[0].parent, 2, nowhere))
+        ways["Dask, 2 workers, bytes"] = way
+        for turn in range(1 + (FULL_ROUNDS if full else ROUNDS)):
+            for way in ways.values():
+                await _take_turn(way, found, warm=turn == 0)
+    _print(ways, found)
+
+
+@asynccontextmanager
+async def _local(folder: Path, count: int) -> AsyncIterator[Way]:
+    config = _config(workers=count)
+    recipe = Chooser(Settings(config, folder, folder)).recipe()
+    embedder = WorkerEmbedder(recipe, idle_seconds=600, timeout_seconds=600)
+    yield Way(embedder)
+    await embedder.close()
+
+
+@asynccontextmanager
+async def _dask(
+    folder: Path, music: Path, count: int, music_there: Path | None = None
+) -> AsyncIterator[Way]:
+    home = folder / f"dask {free_port()}"
+    address = f"tcp://127.0.0.1:{free_port()}"
+    config = _config(address=address, music_directory=music_there)
+    recipe = Chooser(Settings(config, folder, folder)).recipe()
+    with scheduler(home, address) as relay, workers(home, address, count, 1):
+        embedder = DaskEmbedder(recipe, config, music)
+        while embedder.executor.workers < count:
+            await embedder.looked()
+            await asyncio.sleep(0.1)
+        yield Way(embedder, psutil.Process(relay.pid))
+        await embedder.close()
+
+
+def _config(workers: int = 0, **dask: object) -> Embedding:
+    wishes = {"embedder": EmbedderChoice.FEATURES, "workers": workers, "idle_minutes": 60}
+    executor = Executor.DASK if dask else Executor.LOCAL
+    return Embedding.model_validate({**wishes, "executor": executor, "dask": dask})
+
+
+async def _take_turn(way: Way, found: list[Path], *, warm: bool) -> None:
+    began, own, relayed = time.perf_counter(), time.process_time(), _spent(way.scheduler)
+    await asyncio.gather(*(way.embedder.embed(str(path)) for path in found))
+    if not warm:
+        way.seconds.append((time.perf_counter() - began) / len(found))
+        way.own.append((time.process_time() - own) / len(found))
+        way.relayed.append((_spent(way.scheduler) - relayed) / len(found))
+
+
+def _spent(process: psutil.Process | None) -> float:
+    if process is None:
+        return 0.0
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _print(ways: Mapping[str, Way], found: list[Path]) -> None:
+    megabytes = statistics.mean(path.stat().st_size for path in found) / 1e6
+    print(f"# Executors\n\n{len(found)} songs of {megabytes:.1f} MB each on average, features\n")
+    columns = ("who embeds", "tracks per minute", "times one process of the daemon's",
+               "daemon's ms per track", "scheduler's ms per track")  # fmt: skip
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    alone = statistics.median(ways[LOCAL.format(1)].seconds)
+    for name, way in ways.items():
+        seconds = statistics.median(way.seconds)
+        own, relayed = statistics.median(way.own), statistics.median(way.relayed)
+        print(
+            f"| {name} | {60 / seconds:.0f} | {alone / seconds:.2f} "
+            f"| {1000 * own:.1f} | {1000 * relayed:.1f} |"
+        )
+    print()
