@@ -338,8 +338,9 @@ class TestPicks:
         assert lines[1].split(maxsplit=1)[1] == "7 (predicted)"
         assert lines[8:] == [
             "  rests on",
-            "     75%  sound",
+            "     70%  sound",
             "     25%  artist",
+            "      5%  the folder around its folder",
             "  shaped by",
             "    100%  b, rated 3",
         ]

@@ -211,8 +211,9 @@ class TestPicks:
         assert (answer.explanation.rank, answer.explanation.candidates) == (1, 2)
         assert [influence.track.uri for influence in answer.influences] == ["b.ogg"]
         assert [(each.kind, each.share) for each in answer.evidence] == [
-            ("sound", 0.747),
+            ("sound", 0.7),
             ("artist", 0.25),
+            ("shelf", 0.047),
             ("year", 0.003),
         ]
 

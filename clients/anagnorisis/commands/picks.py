@@ -13,6 +13,9 @@ from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 SECONDS_TO_CHOOSE = 120.0
 """Choosing among thousands of tracks takes the evaluator seconds, and its worker may be asleep."""
 
+KINDS = {"shelf": "the folder around its folder"}
+"""Kinds of evidence whose names would tell a listener nothing."""
+
 LEAST_SHARE = 0.005
 """A share that would be shown as 0 % is left out."""
 
@@ -109,7 +112,8 @@ def _grounds(answer: messages.ExplainTrackResponse) -> Iterator[str]:
     if told:
         yield "  rests on"
     for evidence in told:
-        yield f"  {evidence.share:>6.0%}  {text.printable(evidence.kind)}"
+        kind = KINDS.get(evidence.kind, evidence.kind)
+        yield f"  {evidence.share:>6.0%}  {text.printable(kind)}"
     if answer.influences:
         yield "  shaped by"
     for influence in answer.influences:
