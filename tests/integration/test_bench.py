@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench import __main__ as bench
-from bench import history, large, picks, scan, start, storage
+from bench import evaluator, history, large, learning, picks, scan, start, storage, taste
 
 ROW = re.compile(r"^\| (?!-)", re.MULTILINE)
 
@@ -76,3 +76,40 @@ def test_a_part_that_is_not_there_is_named_with_those_that_are(
 
     assert left.value.code != 0
     assert "there is no part nothing; there are" in capsys.readouterr().err
+
+
+def test_taste_is_learnt_beside_the_baselines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(taste, "SIZES", (10, 5000))  # of the latter there are not enough
+    monkeypatch.setattr(taste, "SEEDS", 1)
+
+    taste.run(full=False)
+
+    printed = capsys.readouterr().out
+    assert rows(printed) == 2
+    assert "too few tracks to rate 5000" in printed
+
+
+def test_learning_and_scoring_are_timed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluator, "RATINGS", (20,))
+    monkeypatch.setattr(evaluator, "TRACKS", (100,))
+
+    evaluator.run(full=False)
+
+    assert rows(capfd.readouterr().out) == 2
+
+
+def test_a_rating_is_followed_until_it_is_learnt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(learning, "TRACKS", (60,))
+    monkeypatch.setattr(learning, "RATED", 20)
+    monkeypatch.setattr(learning, "DIMENSION", 8)
+    monkeypatch.setattr(learning, "TIMES", 1)
+
+    learning.run(full=False)
+
+    assert rows(capsys.readouterr().out) == 2
