@@ -212,20 +212,53 @@ def last_training(condition: Condition | None, now: float) -> Finding:
 def unit(units: tuple[UnitFacts, ...]) -> Finding:
     """Judge whether systemd keeps the daemon running."""
     known = [unit for unit in units if unit.active]
+    running = [unit for unit in known if unit.active in {"active", "reloading"}]
     if not known:
         return advice(
-            "unit", "no unit is installed", "install one, so that it starts with the computer"
+            "unit", "no unit is installed", "`anagnorisisd install` has it start with your session"
         )
-    for one in known:
-        if one.active == "active":
-            restarts = f", restarted {one.restarts} times" if one.restarts else ""
-            return fine("unit", f"{one.name} is active{restarts}")
-    one = known[0]
-    if one.active == "failed":
-        return problem(
-            "unit", f"{one.name} failed: {one.result}", f"`journalctl -u {one.name}` says why"
+    if len(running) > 1:
+        return advice(
+            "unit",
+            "both yours and that of the system are active, and both pick for you",
+            "`systemctl --user disable --now anagnorisis`, or as root the same without --user",
         )
-    return advice("unit", f"{one.name} is {one.active}", f"`systemctl start {one.name}`")
+    if running:
+        return _running(running[0])
+    return _stopped(next((one for one in known if one.active != "inactive"), known[0]))
+
+
+def _running(unit: UnitFacts) -> Finding:
+    restarts = f", restarted {unit.restarts} times" if unit.restarts else ""
+    said = f"{_name(unit)} is active{restarts}"
+    if unit.outdated:
+        systemctl = _command("systemctl", unit)
+        return advice(
+            "unit",
+            f"{said}, but its file has changed since",
+            f"`{systemctl} daemon-reload`, then `{systemctl} restart anagnorisis`",
+        )
+    if not unit.enabled:
+        enable = f"`{_command('systemctl', unit)} enable anagnorisis`"
+        return advice("unit", f"{said}, but does not start by itself", enable)
+    return fine("unit", said)
+
+
+def _stopped(unit: UnitFacts) -> Finding:
+    if unit.active == "inactive":
+        start = f"`{_command('systemctl', unit)} start anagnorisis`"
+        return advice("unit", f"{_name(unit)} is not started", start)
+    failing = "failed" if unit.active == "failed" else f"is {unit.active}"
+    said = f"{_name(unit)} {failing}: {unit.result}"
+    return problem("unit", said, f"`{_command('journalctl', unit)} -u anagnorisis` says why")
+
+
+def _name(unit: UnitFacts) -> str:
+    return f"anagnorisis.service ({'user' if unit.of_user else 'system'})"
+
+
+def _command(program: str, unit: UnitFacts) -> str:
+    return f"{program} --user" if unit.of_user else program
 
 
 def _megabytes(count: int) -> str:

@@ -51,12 +51,17 @@ class ExecutorFacts:
 
 @dataclass(frozen=True, slots=True)
 class UnitFacts:
-    """The unit as systemd knows it; `active` is empty when there is no such unit."""
+    """The unit as one systemd knows it; `active` is empty when there is no such unit."""
 
-    name: str
+    of_user: bool
+    """Whether it is the listener's own systemd, not that of the computer."""
     active: str = ""
     result: str = ""
     restarts: int = 0
+    enabled: bool = True
+    """Whether it starts by itself."""
+    outdated: bool = False
+    """Whether its file has changed since systemd read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from anagnorisisd.errors import ConfigError, PlayerRefused, PlayerUnavailable
 WATCH_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 SECONDS = 5.0
 UNIT = "anagnorisis.service"
-MANAGERS = {f"{UNIT} (system)": ("--system",), f"{UNIT} (user)": ("--user",)}
+PROPERTIES = "LoadState,ActiveState,Result,NRestarts,UnitFileState,NeedDaemonReload"
 
 
 def at_folder(path: Path, config: Music) -> FolderFacts:
@@ -130,24 +130,35 @@ async def at_executor(config: Embedding, recipe: Recipe | None, music: Path) -> 
 
 
 def at_units() -> tuple[UnitFacts, ...]:
-    """Return what systemd's managers know of the unit; none where there is no systemd."""
-    return tuple(_unit(name, options) for name, options in MANAGERS.items())
+    """Return what both systemds, the computer's and the listener's, know of the unit."""
+    return _unit(of_user=False), _unit(of_user=True)
 
 
-def _unit(name: str, options: tuple[str, ...]) -> UnitFacts:
-    wanted = "--property=LoadState,ActiveState,Result,NRestarts"
+def _unit(*, of_user: bool) -> UnitFacts:
+    manager = "--user" if of_user else "--system"
     try:
         done = subprocess.run(
-            ["systemctl", *options, "show", UNIT, wanted],
+            ["systemctl", manager, "show", UNIT, f"--property={PROPERTIES}"],
             capture_output=True,
             text=True,
             check=False,
             timeout=SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return UnitFacts(name)
-    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    if found.get("LoadState") != "loaded":
-        return UnitFacts(name)
-    restarts = int(found.get("NRestarts") or 0)
-    return UnitFacts(name, found.get("ActiveState", ""), found.get("Result", ""), restarts)
+        return UnitFacts(of_user)
+    return unit_facts(done.stdout, of_user=of_user)
+
+
+def unit_facts(shown: str, *, of_user: bool) -> UnitFacts:
+    """Return the facts in what `systemctl show` prints."""
+    found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    if found.get("LoadState") in {None, "not-found"}:
+        return UnitFacts(of_user)
+    return UnitFacts(
+        of_user,
+        active=found.get("ActiveState", ""),
+        result=found.get("Result", ""),
+        restarts=int(found.get("NRestarts") or 0),
+        enabled=found.get("UnitFileState", "").startswith("enabled"),
+        outdated=found.get("NeedDaemonReload") == "yes",
+    )

@@ -18,6 +18,7 @@ from anagnorisisd.doctor.facts import (
     UnitFacts,
 )
 from anagnorisisd.doctor.finding import Finding, Verdict, advice, fine, problem
+from anagnorisisd.doctor.look import unit_facts
 
 FOLDER = FolderFacts(Path("/music"), None, folders=10, files=100)
 MPD = MpdFacts("/run/mpd/socket", version="0.23.5")
@@ -33,7 +34,8 @@ KNOWN = Condition(
     trained_at=NOW - 3600,
     training="not worse",
 )
-USER, SYSTEM = UnitFacts("a (user)"), UnitFacts("a (system)")
+USER, SYSTEM = UnitFacts(of_user=True), UnitFacts(of_user=False)
+USER_ACTIVE, SYSTEM_ACTIVE = replace(USER, active="active"), replace(SYSTEM, active="active")
 SOCKET = Path("/run/a.sock")
 RUNNING = Running(SOCKET, Path("/m"), Path("/s"), Path("/models"), "localhost:6600")
 HOST = "tcp://127.0.0.1:8786"
@@ -102,18 +104,49 @@ ROWS: list[tuple[Finding, Verdict, str]] = [
         Verdict.PROBLEM,
         "tries again",
     ),
-    (checks.unit((SYSTEM, USER)), Verdict.ADVICE, "no unit is installed"),
+    (checks.unit((SYSTEM, USER)), Verdict.ADVICE, "`anagnorisisd install`"),
     (
-        checks.unit((SYSTEM, replace(USER, active="active", restarts=2))),
+        checks.unit((SYSTEM, replace(USER_ACTIVE, restarts=2))),
         Verdict.FINE,
-        "a (user) is active, restarted 2 times",
+        "anagnorisis.service (user) is active, restarted 2 times",
+    ),
+    (checks.unit((SYSTEM_ACTIVE, USER)), Verdict.FINE, "anagnorisis.service (system) is active"),
+    (
+        checks.unit((replace(SYSTEM, active="reloading"), replace(USER, active="inactive"))),
+        Verdict.FINE,
+        "(system) is active",
+    ),
+    (checks.unit((SYSTEM_ACTIVE, USER_ACTIVE)), Verdict.ADVICE, "disable --now"),
+    (
+        checks.unit((SYSTEM, replace(USER_ACTIVE, enabled=False))),
+        Verdict.ADVICE,
+        "`systemctl --user enable anagnorisis`",
+    ),
+    (
+        checks.unit((replace(SYSTEM_ACTIVE, outdated=True), USER)),
+        Verdict.ADVICE,
+        "`systemctl daemon-reload`, then `systemctl restart anagnorisis`",
     ),
     (
         checks.unit((replace(SYSTEM, active="failed", result="exit-code"), USER)),
         Verdict.PROBLEM,
-        "failed: exit-code",
+        "(system) failed: exit-code `journalctl -u anagnorisis` says why",
     ),
-    (checks.unit((replace(SYSTEM, active="inactive"), USER)), Verdict.ADVICE, "is inactive"),
+    (
+        checks.unit(
+            (
+                replace(SYSTEM, active="inactive"),
+                replace(USER, active="activating", result="exit-code"),
+            )
+        ),
+        Verdict.PROBLEM,
+        "(user) is activating: exit-code `journalctl --user -u anagnorisis` says why",
+    ),
+    (
+        checks.unit((replace(SYSTEM, active="inactive"), USER)),
+        Verdict.ADVICE,
+        "is not started `systemctl start anagnorisis`",
+    ),
 ]
 
 
@@ -150,3 +183,21 @@ def test_the_json_has_everything() -> None:
 def test_advice_is_well_enough() -> None:
     assert report.well(PAGE[:2])
     assert not report.well(PAGE)
+
+
+SHOWN = """\
+Result=success
+NRestarts=1
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled-runtime
+NeedDaemonReload=yes
+"""
+
+
+def test_what_systemctl_shows_is_understood() -> None:
+    found = unit_facts(SHOWN, of_user=True)
+
+    assert found == UnitFacts(True, "active", "success", 1, enabled=True, outdated=True)
+    assert unit_facts("LoadState=not-found\nActiveState=inactive\n", of_user=True) == USER
+    assert unit_facts("", of_user=False) == SYSTEM
