@@ -38,6 +38,10 @@ class FakeClock:
         self._now += seconds
         self._monotonic += seconds
 
+    def set_wall(self, seconds: float) -> None:
+        """Set the wall clock by so many seconds, forward or back; no time passes."""
+        self._now += seconds
+
     async def advance(self, seconds: float) -> None:
         """Let time pass, waking each sleeper at its moment."""
         target = self._monotonic + seconds

@@ -163,3 +163,19 @@ async def test_other_limits_hold_for_what_ends_from_now_on(seat: Seat) -> None:
     await seat.look(30)
 
     assert await seat.plays() == [("a.ogg", Verdict.FULL)]
+
+
+@pytest.mark.parametrize("leap", [-1e8, 1e8])
+async def test_a_wall_clock_that_leaps_changes_no_verdict(seat: Seat, leap: float) -> None:
+    seat.player.add("a.ogg", "b.ogg")
+    await seat.player.play()
+    await seat.look()
+    await seat.look(100)
+
+    seat.clock.set_wall(leap)
+    await seat.look(100.01)
+
+    (play,) = await seat.stores.plays.recent(1)
+    assert play.verdict is Verdict.FULL
+    assert play.heard_seconds == pytest.approx(200, abs=0.1)
+    assert play.ended_at == pytest.approx(seat.clock.now(), abs=0.1)

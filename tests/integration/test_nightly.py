@@ -190,3 +190,19 @@ def under_way(bench: Bench) -> Callable[[], Awaitable[bool]]:
         return bench.evaluator.trainings == 2
 
     return so
+
+
+async def test_a_clock_that_is_set_back_costs_no_training(bench: Bench) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    bench.clock.set_wall(-365 * DAY)
+    await bench.rate(range(10, 12))
+    before = bench.evaluator.trainings
+
+    async def one_more() -> bool:
+        return bench.evaluator.trainings > before
+
+    async with running(training):
+        await bench.until(one_more)

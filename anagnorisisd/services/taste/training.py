@@ -227,7 +227,8 @@ class Training:
         now = self._clock.now()
         if not schedule.is_due(now, last, self._at, self._zone):
             return
-        if last is not None and not await self._rated_since(last):
+        # A training in the future is a clock that was set back: what was rated since is not known.
+        if last is not None and last <= now and not await self._rated_since(last):
             await self._evaluators.record_training(now, "nothing was rated since the last training")
             return
         await self._finish_training()
