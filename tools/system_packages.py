@@ -1,6 +1,7 @@
 """Installs Debian packages that Python cannot bring, asking for no more rights than it has.
 
 python -m tools.system_packages mpd mpc     each argument is a program and its package
+python -m tools.system_packages systemd-nspawn=systemd-container     or names both
 python -m tools.system_packages --if-possible chromium     goes on where it cannot be had
 """
 
@@ -14,12 +15,15 @@ from tools.console import GiveUp, guarded, say
 
 
 def ensure(programs: Sequence[str]) -> None:
-    """Install the packages named like the programs that are missing.
+    """Install the packages of the programs that are missing.
+
+    A program is named like its package, or as `program=package`.
 
     Raises:
         GiveUp: they cannot be installed from here.
     """
-    missing = [program for program in programs if not shutil.which(program)]
+    pairs = [(program, package) for program, _, package in (one.partition("=") for one in programs)]
+    missing = [package or program for program, package in pairs if not shutil.which(program)]
     if missing:
         install(missing)
 

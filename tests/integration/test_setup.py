@@ -48,6 +48,17 @@ def test_a_missing_program_is_installed(
     assert shutil.which("thing")
 
 
+def test_a_program_may_come_in_a_package_of_another_name(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    programs(thing="", apt_get=f'echo "$*" > {tmp_path}/asked')
+
+    system_packages.ensure(["thing=parcel", "other=package"])
+
+    assert (tmp_path / "asked").read_text().split()[-1] == "package"
+
+
 def test_what_is_there_is_left_alone(programs: Programs) -> None:
     programs(thing="", apt_get="exit 1")
 
