@@ -1,7 +1,7 @@
 """Keeping the parts of the daemon alive: a failing one is started again, the others go on."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from anagnorisisd.errors import AnagnorisisError
 from anagnorisisd.ports.clock import Clock
@@ -30,11 +30,22 @@ async def keep_running(name: str, life: Callable[[], Awaitable[None]], clock: Cl
         except Exception as error:
             if clock.monotonic() - started >= HEALTHY_SECONDS:
                 pause, said = FIRST_PAUSE_SECONDS, ""
-            if str(error) != said:
-                said = str(error)
-                expected = isinstance(error, AnagnorisisError)
-                log.error("%s failed and is started again: %s", name, error, exc_info=not expected)
+            causes = list(_causes(error))
+            reason = "; ".join(dict.fromkeys(map(str, causes)))
+            if reason != said:
+                said = reason
+                expected = all(isinstance(cause, AnagnorisisError) for cause in causes)
+                log.error("%s failed and is started again: %s", name, reason, exc_info=not expected)
         else:
             return
         await clock.sleep(pause)
         pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+
+
+def _causes(error: Exception) -> Iterator[Exception]:
+    """Yield what really went wrong: a part made of several tasks fails with a group of errors."""
+    if isinstance(error, ExceptionGroup):
+        for each in error.exceptions:
+            yield from _causes(each)
+    else:
+        yield error

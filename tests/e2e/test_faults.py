@@ -14,7 +14,7 @@ import pytest
 
 from anagnorisis.v1 import library_pb2, rating_pb2, track_pb2
 from tests.support.daemon import ROOT, RunningDaemon, running_daemon
-from tests.support.faults import damage_table, fill, make_read_only, small_disk
+from tests.support.faults import damage_table, fill, make_read_only, shared, small_disk
 from tests.support.manager import Manager
 from tests.support.mpd import write_songs
 
@@ -118,6 +118,26 @@ def test_a_read_only_disk_is_said_and_a_later_start_works(music: Path, tmp_path:
         make_read_only(disk, False)
         with running_daemon(home, music, home / "no-mpd") as daemon:
             daemon.until(lambda: daemon.status().library.tracks == 1)
+
+
+def test_a_disk_that_dies_is_said_and_a_later_start_works(music: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (tmp_path / "disk").mkdir()
+    with (
+        shared(tmp_path / "disk", home / "state") as share,
+        daemon_on(home, music) as daemon,
+    ):
+        rate(daemon, 3)
+        share.die()
+
+        assert "the disk reports errors; check the disk" in refusal(daemon, 4)
+
+        share.go()
+        share.come()
+        assert daemon.stop() == 0
+        assert "Traceback" not in daemon.log.read_text()
+        daemon.restart()
+        daemon.until(lambda: rating(daemon) == 3)
 
 
 def test_a_folder_of_somebody_else_is_said(music: Path, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ EXPECTED = (r"listening on unix:\S+", r"connected to MPD \S+ at \S+")
 """All that may be said at info level while all is well."""
 
 SONGS_OF_EACH_KIND = 6
-NAMES = ("song", "Zanzibar", "flac", "wav", "broken")
-"""Of every file; none of our own messages has reason to use one of these words."""
+NAMES = ("Zanzibar", "Xanadu", ".flac", ".wav")
+"""Of every file a part of its name that no message has another reason to use."""
 
 
 def told(daemon: RunningDaemon) -> list[str]:
@@ -73,7 +73,7 @@ def sources(daemon: RunningDaemon) -> set[str]:
 
 def go_wrong(daemon: RunningDaemon, mpd: Mpd, uris: Sequence[str]) -> None:
     """Let things happen that have to be told."""
-    (mpd.music / "broken song.flac").write_bytes((mpd.music / uris[0]).read_bytes()[:20_000])
+    (mpd.music / "Xanadu.flac").write_bytes((mpd.music / uris[0]).read_bytes()[:20_000])
     silence = b"RIFF\x24\x7d\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data"
     (mpd.music / "Zanzibar" / "silent.wav").write_bytes(silence + b"\0\x7d\0\0" + bytes(32_000))
     list(daemon.library.ScanLibrary(library_pb2.ScanLibraryRequest()))

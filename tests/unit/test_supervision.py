@@ -50,6 +50,20 @@ async def test_the_same_failure_is_said_once(caplog: pytest.LogCaptureFixture) -
     assert not caplog.records[0].exc_info
 
 
+async def test_a_part_of_several_tasks_says_what_failed(caplog: pytest.LogCaptureFixture) -> None:
+    full = StoreError("disk is full")
+    group = ExceptionGroup("inner", [full, ExceptionGroup("outer", [full, StoreError("no disk")])])
+    clock, part = FakeClock(), Flaky(1, group)
+    task = asyncio.create_task(keep_running("training", part.run, clock))
+
+    await clock.advance(1)
+    await task
+
+    (record,) = caplog.records
+    assert record.message == "training failed and is started again: disk is full; no disk"
+    assert not record.exc_info
+
+
 async def test_an_unexpected_error_comes_with_its_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
