@@ -69,7 +69,8 @@ def _mpd(folder: Path, music: Path) -> float:
     server = Mpd(folder, music, extra='auto_update "no"')
     server.start()
     try:
-        return _seconds(lambda: server.mpc("update", "--wait"))
+        command = ["mpc", "--host", str(server.socket), "update", "--wait"]
+        return _seconds(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True))
     finally:
         server.stop()
 

@@ -30,8 +30,8 @@ WHERE t.track_id IN (SELECT value FROM json_each(?))
 TYPES = tuple(map(np.dtype, ("i8", "S32", *["f8"] * 7, "i8", "i8")))
 """The type of each column of `PAGE`; NULL becomes NaN."""
 
-PAGE_SIZE = 10_000
-"""Rows read at once: a rating that comes in between waits some tens of milliseconds."""
+PAGE_SIZE = 2_000
+"""Rows read at once: a rating that comes in between waits some ten milliseconds."""
 
 
 Page = list[NDArray[Any]]
