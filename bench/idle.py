@@ -26,11 +26,11 @@ from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import Mpd
 
 TRACKS, FULL_TRACKS = (1_000,), (1_000, 10_000)
-SECONDS, FULL_SECONDS = 60.0, 300.0
+SECONDS, FULL_SECONDS = 60.0, 120.0
 RATINGS = 20
 SONG_MINUTES = 30
 AHEAD = 3
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 900.0
 SETTLE_SECONDS = 3.0
 MOST_TIMES = 1.5
 
@@ -77,7 +77,7 @@ def _measure(folder: Path, tracks: int, seconds: float) -> dict[str, Cost]:
     with ExitStack() as stack:
         server.start()
         stack.callback(server.stop)
-        server.mpc("update", "--wait")
+        server.mpc("update", "--wait", seconds=PATIENCE_SECONDS)
         stack.enter_context(managed(folder))
         daemon = stack.enter_context(running_daemon(folder / "home", music, server.socket))
         pids = {"anagnorisisd": daemon.process.pid}

@@ -109,18 +109,18 @@ class Mpd:
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.01)
 
-    def _mpc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _mpc(self, *arguments: str, seconds: float = 30.0) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["mpc", "--host", str(self.socket), *arguments],
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=seconds,
         )
 
-    def mpc(self, *arguments: str) -> str:
-        """Run mpc against this server and return what it prints."""
-        done = self._mpc(*arguments)
+    def mpc(self, *arguments: str, seconds: float = 30.0) -> str:
+        """Run mpc against this server and return what it prints; it has so many seconds."""
+        done = self._mpc(*arguments, seconds=seconds)
         assert not done.returncode, f"mpc {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
