@@ -24,6 +24,7 @@ BATCH = 4096
 def run(full: bool) -> None:
     """Print a row for each number of ratings and tracks; there is no more to do with `full`."""
     print(f"# Evaluator: embeddings of {DIMENSION}\n")
+    print("Seconds; in brackets those of all cores, which a busy machine does not move.\n")
     print("| ratings | tracks | search | fit | learn one rating | score all | peak memory |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for ratings in RATINGS:
@@ -42,17 +43,22 @@ def cost(ratings: int, tracks: int) -> None:
     training = training_set(library, np.arange(ratings), given)
     examples = tasks.examples(training)
     process = competition.FAVOURITE
-    moments = [time.perf_counter()]
+    moments = [_now()]
     settings = process.search(examples, rng)
-    moments.append(time.perf_counter())
+    moments.append(_now())
     fitted = process.fit(settings, examples)
-    moments.append(time.perf_counter())
+    moments.append(_now())
     model = tasks.learn(tasks.dump(process.kind, settings, fitted, training), training)
-    moments.append(time.perf_counter())
+    moments.append(_now())
     batch = library.tracks.take(range(BATCH))
     for done in range(0, tracks, BATCH):
         tasks.predict(model, batch.take(range(min(BATCH, tracks - done))))
-    moments.append(time.perf_counter())
+    moments.append(_now())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    cells = " | ".join(f"{seconds:.2f} s" for seconds in np.diff(moments))
+    took = np.diff(np.array(moments), axis=0)
+    cells = " | ".join(f"{wall:.2f} s ({processor:.2f})" for wall, processor in took)
     print(f"| {ratings} | {tracks} | {cells} | {peak:.0f} MB |", flush=True)
+
+
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()

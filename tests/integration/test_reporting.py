@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageColor
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain.embedding import EmbedderStamp
@@ -18,7 +19,7 @@ from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.report import Material
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.ml.evaluator import tasks
-from anagnorisisd.ml.report import page
+from anagnorisisd.ml.report import figures, page
 from anagnorisisd.services.taste.reporting import Reporting
 from tests.fakes.clock import FakeClock
 from tests.support.examples import two_kinds
@@ -162,4 +163,9 @@ async def test_a_browser_shows_it(lively: Stores, clock: FakeClock, tmp_path: Pa
         timeout=60,
     )
 
-    assert picture.stat().st_size > 50_000  # a blank page has a few thousand
+    with Image.open(picture) as image:
+        counted = image.convert("RGB").getcolors(maxcolors=2**24)
+    assert counted is not None
+    pixels = {colour: count for count, colour in counted}
+    assert pixels[ImageColor.getrgb(figures.OURS)] > 100  # dots and lines
+    assert pixels[ImageColor.getrgb("#ffffff")] > pixels[ImageColor.getrgb("#f4f6f9")]  # cards
