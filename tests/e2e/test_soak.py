@@ -215,7 +215,7 @@ def test_a_long_life_takes_no_more_than_a_short_one(
     ):
         watch, began = Watch(daemon), time.monotonic()
         mpd.mpc("consume", "on")
-        daemon.until(lambda: daemon.status().library.embedded == SONGS)
+        daemon.until(lambda: daemon.status().library.tracks == SONGS)
         daemon.until(lambda: watch.plays() > 0)
         files = watch.sample().files
         with Listener(daemon, mpd).at_work():
