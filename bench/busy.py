@@ -1,0 +1,206 @@
+"""A real daemon with much to do, and those who rate meanwhile, each kind in a process of its own.
+
+The daemon scans the folder again and again, a part of it changed each time, and embeds songs of
+which there are more than it can embed meanwhile. Raters press their keys at fixed moments whether
+or not the one before was answered, as people do; watchers are in another process, so that what they
+read delays no answer. Somebody else writes to the same disk and waits for it, to tell what the disk
+itself takes.
+"""
+
+import asyncio
+import os
+import socket
+import time
+import urllib.request
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import soundfile
+from grpc import aio
+from prometheus_client.parser import text_string_to_metric_families
+
+from anagnorisis.v1 import daemon_pb2, library_pb2, rating_pb2
+from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
+from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
+from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
+from anagnorisis.v1.track_pb2 import Target
+from tests.support.daemon import RunningDaemon
+
+Seen = TypeVar("Seen")
+
+RATERS = 50
+WATCHERS = 10
+SOURCE = "bench"
+SAMPLE_RATE, SONG_SECONDS = 8_000, 60
+CHANGED = 100
+"""Files that look changed to each scan, so that it has something to read and to write."""
+
+SYNC_PAUSE_SECONDS = 0.02
+ALONE = [("grpc.use_local_subchannel_pool", 1)]
+"""Without it all channels of a process share one connection."""
+
+
+@dataclass(frozen=True)
+class Busy:
+    """What was seen: `latencies` of the raters and of the disk in seconds, in no order."""
+
+    latencies: Sequence[float]
+    disk: Sequence[float]
+    events: int
+    scans: int
+    stored: int
+    pending: int
+
+
+def songs(folder: Path, count: int) -> None:
+    """Write songs that differ in a few samples, which is enough to be other tracks."""
+    folder.mkdir()
+    chance = np.random.default_rng(0)
+    walk = np.cumsum(chance.normal(size=SAMPLE_RATE * SONG_SECONDS))
+    song = 0.5 * walk / np.abs(walk).max()
+    for number in range(count):
+        song[:100] = chance.uniform(-0.1, 0.1, 100)
+        soundfile.write(folder / f"{number:04}.wav", song, SAMPLE_RATE)
+
+
+def measured(daemon: RunningDaemon, music: Path, seconds: float, pause: float) -> Busy:
+    """Have everybody busy for `seconds`; each rater presses a key every `pause` seconds."""
+    place = str(daemon.socket)
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        for ready in [pool.submit(time.sleep, 0.5) for _ in range(4)]:
+            ready.result()  # All processes have been started.
+        watching = pool.submit(_together, _watch, place, WATCHERS, seconds)
+        scanning = pool.submit(_scan, place, music, seconds)
+        syncing = pool.submit(_sync, daemon.home / "beside", seconds)
+        rating = pool.submit(_together, _rate, place, RATERS, seconds, pause)
+        latencies = [took for each in rating.result() for took in each]
+        return Busy(
+            latencies=latencies,
+            disk=syncing.result(),
+            events=sum(watching.result()),
+            scans=scanning.result(),
+            stored=asyncio.run(_stored(place)),
+            pending=daemon.status().embedding.pending,
+        )
+
+
+def within(address: str, bound_seconds: float) -> tuple[int, int]:
+    """Return how many ratings the daemon itself took no longer than that for, and how many all."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=20) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    counts = {
+        sample.labels["le"]: int(sample.value)
+        for family in families
+        for sample in family.samples
+        if sample.name == "anagnorisis_rpc_duration_seconds_bucket"
+        and sample.labels["method"].endswith("RateTrack")
+    }
+    return counts[str(bound_seconds)], counts["+Inf"]
+
+
+def free_address() -> str:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def _together(
+    one: Callable[..., Awaitable[Seen]], place: str, count: int, *arguments: float
+) -> list[Seen]:
+    """Return what `count` callers of a kind saw, each with a connection of its own."""
+
+    async def all_of_them() -> list[Seen]:
+        return await asyncio.gather(*(one(place, number, *arguments) for number in range(count)))
+
+    return asyncio.run(all_of_them())
+
+
+async def _rate(place: str, number: int, seconds: float, pause: float) -> list[float]:
+    """Rate at fixed moments; return how long each answer took."""
+    async with aio.insecure_channel(f"unix:{place}", options=ALONE) as channel:
+        listed = await LibraryServiceStub(channel).ListTracks(
+            library_pb2.ListTracksRequest(page_size=200)
+        )
+        stub = RatingServiceStub(channel)
+        took: list[float] = []
+        due = time.monotonic() + pause * number / RATERS
+        ends = time.monotonic() + seconds
+        while due < ends:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            track_id = listed.tracks[(number + len(took)) % len(listed.tracks)].track_id
+            target = Target(track_id=track_id)
+            request = rating_pb2.RateTrackRequest(target=target, rating=5, source=SOURCE)
+            began = time.monotonic()
+            await stub.RateTrack(request)
+            took.append(time.monotonic() - began)
+            due += pause
+        return took
+
+
+async def _watch(place: str, _number: int, seconds: float) -> int:
+    """Return how many events came."""
+    count = 0
+    async with aio.insecure_channel(f"unix:{place}", options=ALONE) as channel:
+        call = DaemonServiceStub(channel).WatchEvents(
+            daemon_pb2.WatchEventsRequest(), timeout=seconds
+        )
+        try:
+            async for _ in call:
+                count += 1
+        except aio.AioRpcError:  # the time is over
+            return count
+    return count
+
+
+def _scan(place: str, music: Path, seconds: float) -> int:
+    """Scan again and again; return how often."""
+    files = sorted(music.iterdir())[:CHANGED]
+
+    async def scan() -> int:
+        count = 0
+        ends = time.monotonic() + seconds
+        async with aio.insecure_channel(f"unix:{place}", options=ALONE) as channel:
+            stub = LibraryServiceStub(channel)
+            while time.monotonic() < ends:
+                for path in files:
+                    os.utime(path, (10**9, 10**9 + count))
+                async for _ in stub.ScanLibrary(library_pb2.ScanLibraryRequest()):
+                    pass
+                count += 1
+        return count
+
+    return asyncio.run(scan())
+
+
+def _sync(path: Path, seconds: float) -> list[float]:
+    """Write a page and wait for the disk, again and again; return how long each time took."""
+    took: list[float] = []
+    ends = time.monotonic() + seconds
+    with path.open("wb", buffering=0) as file:
+        while time.monotonic() < ends:
+            file.write(os.urandom(4096))
+            began = time.monotonic()
+            os.fdatasync(file.fileno())
+            took.append(time.monotonic() - began)
+            time.sleep(SYNC_PAUSE_SECONDS)
+    return took
+
+
+async def _stored(place: str) -> int:
+    """Return how many of the ratings are in the history."""
+    async with aio.insecure_channel(f"unix:{place}", options=ALONE) as channel:
+        stub = RatingServiceStub(channel)
+        request = rating_pb2.ListRatingsRequest(page_size=1000)
+        count = 0
+        while True:
+            page = await stub.ListRatings(request)
+            count += sum(entry.source == SOURCE for entry in page.ratings)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return count
