@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from anagnorisis import mpd
 from anagnorisis.connection import USAGE, Failed, add_options, connected
+from anagnorisis.formatter import Formatter
 from anagnorisis.leaving import leave
 from anagnorisis.notify import notify
 from anagnorisis.values import Value
@@ -47,7 +48,9 @@ def main(words: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(
-        "anagnorisis-rate", description="Rate what plays, from a key binding."
+        "anagnorisis-rate",
+        description="Rate what plays, from a key binding.",
+        formatter_class=Formatter,
     )
     made.add_argument(
         "action",

@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Callable, Mapping
 
 from anagnorisis.connection import add_options
+from anagnorisis.formatter import Formatter
 from anagnorisis.values import Value
 
 DESCRIPTION = "Rate what plays, and see what Anagnorisis makes of it."
@@ -24,7 +25,7 @@ class Verbs:
     """Adds verbs to a parser."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._common = argparse.ArgumentParser(add_help=False)
+        self._common = argparse.ArgumentParser(add_help=False, formatter_class=Formatter)
         add_options(self._common)
         _add_json(self._common)
         self._verbs = parser.add_subparsers(title="verbs", metavar="VERB", prog=parser.prog)
@@ -32,7 +33,11 @@ class Verbs:
     def add(self, name: str, run: str, summary: str) -> argparse.ArgumentParser:
         """Add the verb `name`, carried out by `run`, and return its parser."""
         verb = self._verbs.add_parser(
-            name, help=summary, description=summary[0].upper() + summary[1:], parents=[self._common]
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:],
+            parents=[self._common],
+            formatter_class=Formatter,
         )
         verb.set_defaults(run=run)
         return verb
@@ -46,7 +51,9 @@ def build(first: str = "") -> argparse.ArgumentParser:
     """
     from anagnorisis import VERSION
 
-    parser = argparse.ArgumentParser("anagnorisis", description=DESCRIPTION, epilog=EPILOG)
+    parser = argparse.ArgumentParser(
+        "anagnorisis", description=DESCRIPTION, epilog=EPILOG, formatter_class=Formatter
+    )
     parser.set_defaults(run="status:playing", json=False)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     add_options(parser)

@@ -37,6 +37,23 @@ def test_a_verb_means_the_same_whether_or_not_the_others_are_built() -> None:
         assert parser.build(verb).parse_args(words) == parser.build().parse_args(words)
 
 
+@pytest.mark.parametrize("columns", [60, 120])
+async def test_help_is_as_wide_as_the_terminal(columns: int) -> None:
+    helped = await command("anagnorisis", "--help", COLUMNS=str(columns))
+
+    assert columns - 20 < max(map(len, helped.out.splitlines())) <= columns
+
+
+async def test_what_a_rating_types_is_understood_without_large_modules() -> None:
+    script = (
+        "import sys; from anagnorisis import parser;"
+        "parser.build('rate').parse_args(['rate', '8']);"
+        "print({'shutil', 'grpc', 'rich', 'google.protobuf'} & sys.modules.keys())"
+    )
+
+    assert (await command("python", "-c", script)).out == "set()\n"
+
+
 async def completed(*words: str) -> set[str]:
     """Return what bash offers when the last of `words` is being typed."""
     script = (
