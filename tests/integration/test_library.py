@@ -104,7 +104,10 @@ async def test_a_second_scan_finds_nothing_to_do(library: Library, root: Path) -
         write_song(root / f"{seed}.opus", seed)
     await scan(library)
 
-    assert await scan(library) == ScanProgress(found=3, unchanged=3, done=True)
+    steps = [step async for step in library.scan()]
+
+    assert steps[0] == ScanProgress()
+    assert steps[-1] == ScanProgress(found=3, unchanged=3, done=True)
 
 
 async def test_unchanged_files_are_not_opened(library: Library, root: Path) -> None:

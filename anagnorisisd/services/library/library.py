@@ -108,6 +108,7 @@ class Library:
         """
         task = self._scanning
         if task is None or task.done():
+            self._progress = ScanProgress()  # Not what the last scan came to.
             task = self._scanning = asyncio.create_task(self._scan())
             task.add_done_callback(lambda _: self._wake())
         while not task.done():

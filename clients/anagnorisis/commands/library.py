@@ -91,7 +91,8 @@ def _follow(answers: Iterator[messages.ScanLibraryResponse]) -> None:
     with progress_bar() as bar:
         for last in answers:
             done = last.unchanged + last.read
-            bar.show(f"{last.found} files found", done / last.found if last.found else None)
+            said = f"{text.counted(last.found, 'file')} found" if last.found else "looking"
+            bar.show(said, done / last.found if last.found else None)
     if last.problem:
         raise Failed(text.printable(last.problem))
     print(
