@@ -58,7 +58,8 @@ def _measure_busy(daemon: RunningDaemon, music: Path, address: str, seconds: flo
         quick, counted = quick_by_now, counted_by_now
         _print_row(pause, seen, share, lost=len(seen.latencies) - (seen.stored - stored))
         stored = seen.stored
-    print("\nIt should be under 20 ms at p99, and nothing lost.\n")
+    often = f"every {PAUSES[0]:g} s"
+    print(f"\nWho rates {often} should wait less than 20 ms at p99, and nothing be lost.\n")
 
 
 def _print_row(pause: float, seen: Busy, share: float, *, lost: int) -> None:

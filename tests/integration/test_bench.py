@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench import __main__ as bench
-from bench import evaluator, history, large, learning, picks, scan, start, storage, taste
+from bench import evaluator, history, large, learning, picks, rate, scan, start, storage, taste
 
 ROW = re.compile(r"^\| (?!-)", re.MULTILINE)
 
@@ -64,6 +64,23 @@ def test_history_storage_and_a_large_library(
 
     printed = capsys.readouterr().out
     assert rows(printed) == (1 + len(history.ASKED)) + (1 + 6 + 1 + 2) + (1 + 8)
+
+
+def test_ratings_beside_a_scan_and_an_embedding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rate, "SONGS", 12)
+    monkeypatch.setattr(rate, "SECONDS", 1.0)
+    monkeypatch.setattr(rate, "PAUSES", (1.0,))
+    monkeypatch.setattr(rate, "TURNS", 2)
+
+    rate.run(full=False)
+
+    printed = capsys.readouterr().out
+    assert rows(printed) == 2 + 4
+    (measured,) = re.findall(r"^\| 1 s .*", printed, re.MULTILINE)
+    lost = measured.split("|")[8]
+    assert int(lost) == 0
 
 
 def test_a_part_that_is_not_there_is_named_with_those_that_are(
