@@ -73,7 +73,7 @@ def _variables(folder: Path) -> dict[str, str]:
     """Return an environment in which nothing of the listener's is found."""
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700)
-    kept = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PS1": "$ ", "SHELL": "/bin/bash"}
+    kept = {"LANG": "C.UTF-8", "TERM": "linux", "PS1": "$ ", "SHELL": "/bin/bash"}
     path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     return {**kept, "HOME": str(folder), "PATH": path, "XDG_RUNTIME_DIR": str(runtime)}
 

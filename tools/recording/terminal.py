@@ -18,8 +18,8 @@ from rich.text import Text
 
 from tools.console import GiveUp
 
-COLUMNS, ROWS = 100, 38
-BELOW = 15
+COLUMNS, ROWS = 100, 43
+BELOW = 20
 """Rows of the lower pane."""
 
 QUIET_SECONDS = 0.4
