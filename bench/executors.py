@@ -6,6 +6,7 @@ spend on a track, which bounds how many workers they can feed.
 """
 
 import asyncio
+import os
 import statistics
 import tempfile
 import time
@@ -54,16 +55,18 @@ async def _measure(folder: Path, full: bool) -> None:
     music = folder / "music"
     music.mkdir()
     found = songs(music, FULL_SONGS if full else SONGS)
+    music = Path(os.path.commonpath([path.parent for path in found]))
     async with AsyncExitStack() as stack:
         ways: dict[str, Way] = {}
         for count in WORKERS[:2]:
             ways[LOCAL.format(count)] = await stack.enter_async_context(_local(folder, count))
         for count in WORKERS:
-            way = await stack.enter_async_context(_dask(folder, found[0].parent, count))
+            way = await stack.enter_async_context(_dask(folder, music, count))
             ways[f"Dask, {count} workers, paths"] = way
         nowhere = folder / "not mounted"
-        way = await stack.enter_async_context(_dask(folder, found[0].parent, 2, nowhere))
-        ways["Dask, 2 workers, bytes"] = way
+        count = min(2, WORKERS[-1])
+        way = await stack.enter_async_context(_dask(folder, music, count, nowhere))
+        ways[f"Dask, {count} workers, bytes"] = way
         for turn in range(1 + (FULL_ROUNDS if full else ROUNDS)):
             for way in ways.values():
                 await _take_turn(way, found, warm=turn == 0)

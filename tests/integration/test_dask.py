@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import shutil
-import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -35,7 +34,8 @@ LYING = Path(__file__).parents[1] / "support" / "lying_worker.py"
 FEATURES = EmbedderChoice.FEATURES
 
 # One cluster for all of them: starting it takes several seconds.
-pytestmark = pytest.mark.xdist_group("dask")
+# They leave much time: processes of low priority do the work, and the machine may be busy.
+pytestmark = [pytest.mark.xdist_group("dask"), pytest.mark.timeout(400)]
 
 WORKERS = 2
 
@@ -78,7 +78,7 @@ class Cluster:
         """Return the processes of the workers once there are `count` of them."""
         client: Any = distributed.Client(self.address, asynchronous=True, set_as_default=False)  # type: ignore[no-untyped-call]
         async with client:
-            await client.wait_for_workers(count, timeout=60)
+            await client.wait_for_workers(count, timeout=200)
             return list((await client.run(os.getpid)).values())
 
 
@@ -96,7 +96,7 @@ async def embedded_here(
 ) -> list[Vectors]:
     """Return the vectors as the daemon's own worker processes make them."""
     recipe = Chooser(Settings(wish(embedder), home / "models", home)).recipe()
-    made = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=60)
+    made = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=300)
     try:
         return list(await asyncio.gather(*map(made.embed, paths)))
     finally:
@@ -122,7 +122,7 @@ def same(ones: Sequence[Vectors], others: Sequence[Vectors]) -> bool:
 
 
 async def all_of(embedder: DaskEmbedder, paths: Sequence[str]) -> list[Vectors]:
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(300):
         return list(await asyncio.gather(*map(embedder.embed, paths)))
 
 
@@ -209,15 +209,15 @@ async def test_a_worker_that_is_killed_costs_a_retry_elsewhere(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    victim, *_ = await cluster.pids()
+    victim = psutil.Process((await cluster.pids())[0])
     async with cluster.embedder() as embedder:
         assert await embedder.looked() == ()
+        victim.suspend()  # so that it surely has something to do when it is killed
         work = [asyncio.create_task(embedder.embed(path)) for path in cluster.songs * 3]
-        await until(lambda: any(task.done() for task in work), seconds=60)
-        assert sum(task.done() for task in work) < len(work) // 2
+        await until(lambda: any(task.done() for task in work), seconds=200)
 
-        os.kill(victim, signal.SIGKILL)
-        async with asyncio.timeout(90):
+        victim.kill()
+        async with asyncio.timeout(300):
             vectors = list(await asyncio.gather(*work))
 
     assert same(vectors, cluster.here * 3)
@@ -245,7 +245,7 @@ async def test_a_silent_worker_is_given_up_until_it_answers_again(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     stopped = psutil.Process((await cluster.pids())[0])
-    async with cluster.embedder(patience=8) as embedder:
+    async with cluster.embedder(patience=15) as embedder:
         assert await embedder.looked() == ()
         await all_of(embedder, cluster.songs[:4])  # everybody is awake
         stopped.suspend()
@@ -254,7 +254,7 @@ async def test_a_silent_worker_is_given_up_until_it_answers_again(
             assert embedder.executor.workers == WORKERS - 1
         finally:
             stopped.resume()
-        await until(lambda: embedder.executor.workers == WORKERS, seconds=60)
+        await until(lambda: embedder.executor.workers == WORKERS, seconds=200)
 
     assert same(vectors, cluster.here)
     assert "does not embed: is silent" in caplog.text
@@ -269,9 +269,9 @@ async def test_a_scheduler_that_is_absent_or_restarted_is_waited_for(
     async with elsewhere.embedder() as embedder:
         for song, vector in zip(cluster.songs[:2], cluster.here[:2], strict=True):
             work = asyncio.create_task(embedder.embed(song))
-            await until(lambda: bool(embedder.executor.lacking), seconds=60)
+            await until(lambda: bool(embedder.executor.lacking), seconds=200)
             with scheduler(tmp_path, address), workers(tmp_path, address, 1, 1, "--no-nanny"):
-                assert same([await asyncio.wait_for(work, 90)], [vector])
+                assert same([await asyncio.wait_for(work, 300)], [vector])
 
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len([line for line in said if "embedding waits for it" in line]) == 2
