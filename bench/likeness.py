@@ -51,14 +51,14 @@ def run(full: bool) -> None:
     }
     print(f"# Telling music apart: {len(found)} songs of {len(set(kinds.tolist()))} kinds\n")
     print(
-        "| vectors | nearest song is of the same kind | held-out error, of the mean's | ours less |"
+        "| vectors | nearest is of the same kind | held-out error, of the mean's | more than ours |"
     )
     print("|---|---|---|---|")
     for name, ratio in ratios.items():
-        less = ratio - ratios[OURS]
+        more = ratio - ratios[OURS]
         print(
             f"| {name} | {_alike(made[name], kinds):.0%} | {ratio.mean():.3f} "
-            f"| {less.mean():.3f} ± {less.std(ddof=1) / len(less) ** 0.5:.3f} |"
+            f"| {more.mean():.3f} ± {more.std(ddof=1) / len(more) ** 0.5:.3f} |"
         )
     print()
 

@@ -3,6 +3,7 @@
 A real daemon on a few songs, once with features and once with a random MERT of the real size.
 """
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,9 +30,12 @@ def run(full: bool) -> None:
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        music = folder / "music"
+        music, made = folder / "music", folder / "made"
         music.mkdir()
-        count = len(songs(music, FULL_SONGS if full else SONGS))
+        made.mkdir()
+        found = songs(made, FULL_SONGS if full else SONGS)
+        for number, path in enumerate(found):
+            shutil.copyfile(path, music / f"{number}{path.suffix}")
         mert.make_folder(folder / "models" / MERT.name, mert.REAL)
         for embedder in ("features", "mert"):
             settings = (
@@ -40,7 +44,7 @@ def run(full: bool) -> None:
             )
             home = folder / embedder
             with running_daemon(home, music, folder / "no-mpd", settings) as daemon:
-                _measure(daemon, embedder, count)
+                _measure(daemon, embedder, len(found))
 
 
 def _measure(daemon: RunningDaemon, embedder: str, count: int) -> None:
