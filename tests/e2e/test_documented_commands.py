@@ -8,6 +8,7 @@ shows are kept in `forms.txt`; after a change that is meant, write them anew:
 In what was written, `...` may take the place of lines that are of no interest; it stays.
 """
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from anagnorisis.completion import verbs
 from tests.support.documented import DOCUMENTS, Typed, named, programs, sessions, singles
 from tests.support.forms import form, matches
 from tests.support.household import Household, household
@@ -24,6 +26,16 @@ WRITING = "ANAGNORISIS_WRITE_FORMS" in os.environ
 
 pytestmark = [pytest.mark.xdist_group("household"), pytest.mark.timeout(300)]
 
+NO_ANSWER = {"completion", "manual", "watch"}
+"""Verbs that print a text, and the one that goes on, which test_client_commands.py follows."""
+WORDS = {
+    "rate": "8",
+    "rollback": "1",
+    "backup": "kept.db",
+    "export": "kept.jsonl",
+    "import": "saved.jsonl --dry-run",
+    "report": "kept.html",
+}
 PROGRAMS = [
     pytest.param(program, id=f"{path.name}: {number}")
     for path in DOCUMENTS
@@ -63,6 +75,23 @@ def test_a_program_says_something(home: Household, program: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+@pytest.mark.parametrize("verb", sorted({one.name for one in verbs()} - NO_ANSWER))
+def test_every_verb_answers_in_json(home: Household, verb: str) -> None:
+    home.settle()
+    done = home.type(f"anagnorisis {verb} {WORDS.get(verb, '')} --json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(isinstance(answer, dict) for answer in answers(done.stdout))
+
+
+def answers(printed: str) -> list[object]:
+    """Return one object, or those of a list or stream, one a line."""
+    try:
+        return [json.loads(printed)]
+    except json.JSONDecodeError:
+        return [json.loads(line) for line in printed.splitlines()]
 
 
 def test_no_form_is_kept_of_what_no_document_names() -> None:

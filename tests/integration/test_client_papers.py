@@ -1,8 +1,11 @@
 """What is made from the parser or says what can be typed: completions, manual, README, keys."""
 
+import os
 import re
+import select
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,71 @@ async def test_bash_completes_verbs_and_what_follows_them() -> None:
     assert await completed("ra") == {"rate", "ratings"}
     assert {"on", "off", "--seed"} <= await completed("picks", "")
     assert await completed("tracks", "--or") == {"--order"}
+
+
+COMPLETING = {
+    "bash": "bash --norc -i",
+    "zsh": "zsh -f -i",
+}
+MADE_KNOWN = {
+    "bash": "source <(anagnorisis completion bash)",
+    "zsh": "autoload -U compinit; compinit -u -D; source <(anagnorisis completion zsh)",
+}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_tab_key_completes_in_the_shell_itself(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    keyboard, terminal = os.openpty()
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    process = subprocess.Popen(
+        ["setsid", "--ctty", *COMPLETING[shell].split()],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, "PATH": path, "TERM": "dumb"},
+    )
+    os.close(terminal)
+    try:
+        # In two parts, so that what is waited for is what it prints, not what was typed.
+        os.write(keyboard, f"{MADE_KNOWN[shell]}; PS1='go''ing> '\n".encode())
+        read_until(keyboard, "going> ")
+        os.write(keyboard, b"anagnorisis similar --so\t")
+        read_until(keyboard, "cket")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(keyboard)
+
+
+def read_until(terminal: int, text: str) -> None:
+    """Read what is shown up to a text; fail when it is not there within half a minute."""
+    shown = ""
+    while text not in shown:
+        assert select.select([terminal], [], [], 30)[0], shown
+        shown += os.read(terminal, 4096).decode(errors="replace")
+
+
+def test_fish_completes() -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    offered = {
+        line: subprocess.run(
+            ["fish", "--no-config", "-c", f'source; complete -C "{line}"'],
+            input=completion.script("fish"),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for line in ("anagnorisis ra", "anagnorisis picks o")
+    }
+
+    assert {line.split()[0] for line in offered["anagnorisis ra"].splitlines()} == {
+        "rate",
+        "ratings",
+    }
+    assert offered["anagnorisis picks o"].split() == ["off", "on"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -1,5 +1,6 @@
 """`backup`: a copy of all that the daemon knows, in a file."""
 
+import json
 from argparse import Namespace
 
 from anagnorisis import whole_file
@@ -13,4 +14,7 @@ def backup(arguments: Namespace) -> None:
     with connected(arguments) as channel:
         answers = DaemonServiceStub(channel).BackUp(messages.BackUpRequest())
         whole_file.write(arguments.file, (answer.piece for answer in answers))
-    print(f"All that is known is now in {arguments.file} too.")
+    if arguments.json:
+        print(json.dumps({"file": arguments.file}))
+    else:
+        print(f"All that is known is now in {arguments.file} too.")

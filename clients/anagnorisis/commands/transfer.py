@@ -1,5 +1,6 @@
 """`export` and `import`."""
 
+import json
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -40,7 +41,10 @@ def export(arguments: Namespace) -> None:
                 count = records.write(entries, file, as_csv=as_csv)
         except OSError as error:
             raise Failed(f"{arguments.file}: {error.strerror}") from error
-    print(f"{count} entries written to {arguments.file}")
+    if arguments.json:
+        print(json.dumps({"file": arguments.file, "entries": count}))
+    else:
+        print(f"{count} entries written to {arguments.file}")
 
 
 def take(arguments: Namespace) -> None:
