@@ -114,7 +114,9 @@ def install_wheels(machine: Machine, names: list[str]) -> None:
 
 
 def configuration(mpd: Mpd, more: str = "") -> str:
-    return f"mpd:\n  address: /opt/mpd/socket\n  music_directory: {mpd.music}\n{more}"
+    """Return what both services are told; one worker, lest all is embedded before a test looks."""
+    link = f"mpd:\n  address: /opt/mpd/socket\n  music_directory: {mpd.music}\n"
+    return f"{link}embedding:\n  workers: 1\n{more}"
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +223,7 @@ def test_a_reload_applies_what_it_can_and_refuses_what_is_broken(system: Service
     assert system.show("ActiveState") == "active"
     assert system.pid == before
     journal = system.machine.run("journalctl", "--quiet", "-u", UNIT)
-    assert f'{path}:5:10: picks.ahead: "many" is not a whole number' in journal
+    assert f'{path}:7:10: picks.ahead: "many" is not a whole number' in journal
     system.machine.write(path, configuration(mpd))
 
 
