@@ -160,6 +160,31 @@ async def test_everybody_goes_before_what_comes_in_bulk(stores: Stores) -> None:
     assert served == ["rating 1", "part 1", "rating 2", "part 2", "part 3"]
 
 
+async def test_what_comes_in_bulk_has_its_turn_however_many_rate(stores: Stores) -> None:
+    loop = asyncio.get_running_loop()
+    raters: list[asyncio.Task[Any]] = []
+    large: list[asyncio.Task[Any]] = []
+
+    async def rate() -> None:
+        if not large or not large[0].done():
+            raters.append(asyncio.create_task(stores.database.write(rate_again)))
+            await asyncio.sleep(0)
+
+    def rate_again(db: sqlite_utils.Database) -> None:
+        # The next one stands in line before this one is done, so that the lane is never empty.
+        asyncio.run_coroutine_threadsafe(rate(), loop).result()
+
+    await rate()
+    parts = [lambda db: db.execute(PUT, ["a"]), lambda db: db.execute(PUT, ["b"])]
+    large.append(asyncio.create_task(stores.database.write_parts(parts)))
+    async with asyncio.timeout(60):
+        await large[0]
+    for rater in raters:
+        await rater
+
+    assert await stored(stores) == ["a", "b"]
+
+
 async def test_part_that_fails_undoes_only_itself(stores: Stores) -> None:
     put = partial(stores.database.write_parts, [lambda db: db.execute(PUT, ["a"]), fail])
 

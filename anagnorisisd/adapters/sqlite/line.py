@@ -6,7 +6,8 @@ one commit:
 * each has a savepoint of its own: one that fails undoes nothing of the others;
 * nobody is answered before the commit, and if that fails everybody who shared it is told;
 * those in bulk (what a scan found, vectors) stand in a lane of their own: they wait until nobody
-  else does, so that a rating waits for one of them at most, and never for a whole group.
+  else does, but not for ever, so that a rating waits for one of them at most, and never for a
+  whole group.
 """
 
 import time
@@ -25,6 +26,9 @@ Job = Callable[[sqlite_utils.Database], T]
 LONGEST_GROUP_SECONDS = 0.01
 """From then on those in front wait for nobody else before the commit."""
 
+LONGEST_WAIT_SECONDS = 0.2
+"""So long after the last one of its lane, the next one in bulk has its turn whoever else waits."""
+
 
 class Waiting(Generic[T]):
     """A job in line; its caller awaits `answer`, and may cancel it until the job begins."""
@@ -33,6 +37,7 @@ class Waiting(Generic[T]):
         self.job = job
         self.bulk = bulk
         self.answer: Future[T] = Future()
+        self.since = time.monotonic()
 
 
 Lane = deque[Waiting[Any]]
@@ -44,6 +49,7 @@ class Line:
     def __init__(self) -> None:
         self._prompt: Lane = deque()
         self._bulk: Lane = deque()
+        self._bulk_served = 0.0
 
     def join(self, waiting: Waiting[Any]) -> None:
         """Stand in line; any thread may."""
@@ -51,8 +57,17 @@ class Line:
 
     def serve(self, db: sqlite_utils.Database) -> None:
         """Serve until nobody is left in line; it may be that nobody is."""
-        while lane := self._prompt or self._bulk:
+        while lane := self._next():
             self._write(db, lane)
+            if lane is self._bulk:
+                self._bulk_served = time.monotonic()
+
+    def _next(self) -> Lane:
+        """Return the lane whose turn it is; it is empty if nobody is left."""
+        if not self._bulk:
+            return self._prompt
+        waited = time.monotonic() - max(self._bulk[0].since, self._bulk_served)
+        return self._prompt if self._prompt and waited < LONGEST_WAIT_SECONDS else self._bulk
 
     def _write(self, db: sqlite_utils.Database, lane: Lane) -> None:
         """Take from a lane those that share the next commit, and answer them."""
