@@ -90,6 +90,23 @@ class LibraryServicer(LibraryServiceServicer):
             next_page_token=paging.token(offset + size, *scope) if len(found) > size else "",
         )
 
+    async def ListUnusableFiles(
+        self, request: messages.ListUnusableFilesRequest, context: Context
+    ) -> messages.ListUnusableFilesResponse:
+        """List the files that cannot be used, in pages."""
+        size = reading.count("page_size", request.page_size, reading.DEFAULT_PAGE)
+        offset = paging.position(request.page_token, "unusable") or 0
+        found = await self._store.problems(limit=size + 1, offset=offset)
+        return messages.ListUnusableFilesResponse(
+            files=[
+                messages.UnusableFile(
+                    uri=translate.printable(uri), reason=translate.printable(reason)
+                )
+                for uri, reason in found[:size]
+            ],
+            next_page_token=paging.token(offset + size, "unusable") if len(found) > size else "",
+        )
+
     async def ScanLibrary(
         self, request: messages.ScanLibraryRequest, context: Context
     ) -> AsyncIterator[messages.ScanLibraryResponse]:

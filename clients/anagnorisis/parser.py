@@ -93,6 +93,10 @@ def _add_tracks(verbs: Verbs) -> None:
     tracks.add_argument("--state", choices=STATES, help="only these")
     tracks.add_argument("--order", choices=ORDERS, default="added", help="default: %(default)s")
     _add_limit(tracks)
+    unusable = verbs.add(
+        "unusable", "library:unusable", "list the files that cannot be used, and why"
+    )
+    _add_limit(unusable)
     similar = verbs.add("similar", "library:similar", "list the tracks that sound most like one")
     _add_uri(similar)
     _add_limit(similar, 10)
@@ -191,7 +195,7 @@ def _positive(text: str) -> int:
 
 GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
     ("rate", "clear", "undo", "ratings"): _add_ratings,
-    ("tracks", "similar", "embedding", "scan", "embed"): _add_tracks,
+    ("tracks", "unusable", "similar", "embedding", "scan", "embed"): _add_tracks,
     ("picks", "why", "suggest"): _add_picks,
     ("train", "evaluators", "rollback"): _add_evaluators,
     ("status", "watch", "report", "backup"): _add_daemon,

@@ -24,6 +24,7 @@ from tests.support.library import (
     predict,
     scanned,
     track_id,
+    unreadable,
     vector,
 )
 from tests.support.rpc import House, answered, command, run, said, serving, started
@@ -290,6 +291,20 @@ class TestLibrary:
         assert await said(socket, "embedding") == (
             f"{track_id('a.ogg')} by test 1, 4 numbers\n1 2.5 3 4\n"
         )
+
+    async def test_files_that_cannot_be_used_are_listed_with_their_reasons(
+        self, house: House, socket: Path
+    ) -> None:
+        await house.stores.library.absorb([unreadable("bad.mp3", "empty file")], EPOCH)
+
+        lines = (await said(socket, "unusable")).splitlines()
+
+        assert [line.split(maxsplit=2) for line in lines] == [
+            ["REASON", "PATH"], ["empty", "file", "bad.mp3"],
+        ]  # fmt: skip
+        assert await answered(socket, "unusable") == [{"uri": "bad.mp3", "reason": "empty file"}]
+        status = (await said(socket, "status")).splitlines()
+        assert any("1 file cannot be used (`anagnorisis unusable` says why)" in it for it in status)
 
     async def test_a_scan_ends_with_what_it_changed(self, house: House, socket: Path) -> None:
         assert (await said(socket, "scan")).splitlines()[-1] == (

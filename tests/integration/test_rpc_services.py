@@ -92,6 +92,23 @@ class TestLibrary:
 
         assert pages == [[6, 5, 4], [3, 2, 1], [0]]
 
+    async def test_files_that_cannot_be_used_come_in_pages_with_their_reasons(
+        self, house: House, line: Line
+    ) -> None:
+        files = [unreadable(f"{name}.mp3", f"{name} is broken") for name in "cab"]
+        await house.stores.library.absorb([*files, unreadable("caf\udce9.mp3", "empty")], EPOCH)
+        request = library_pb2.ListUnusableFilesRequest(page_size=3)
+
+        first = await line.library.ListUnusableFiles(request)
+        request.page_token = first.next_page_token
+        rest = await line.library.ListUnusableFiles(request)
+
+        assert [(file.uri, file.reason) for file in first.files] == [
+            (f"{name}.mp3", f"{name} is broken") for name in "abc"
+        ]
+        assert [file.uri for file in rest.files] == ["caf?.mp3"]
+        assert not rest.next_page_token
+
     async def test_a_filter_leaves_out_the_others(self, house: House, line: Line) -> None:
         await add_rated(house.stores, {"rated.ogg": 5})
         await add_tracks(house.stores, "plain.ogg", "gone.ogg")

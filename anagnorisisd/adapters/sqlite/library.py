@@ -103,10 +103,10 @@ class SqliteLibrary:
         """Return how many tracks there are in each state."""
         return await self._database.read(lambda db: listing.counts(db, stamp))
 
-    async def problems(self) -> Sequence[tuple[Uri, str]]:
+    async def problems(self, *, limit: int = 100, offset: int = 0) -> Sequence[tuple[Uri, str]]:
         """Return the present files that cannot be used, by path."""
-        query = "SELECT path, problem FROM files WHERE track IS NULL ORDER BY path"
-        found = await self._database.read(lambda db: db.execute(query).fetchall())
+        query = "SELECT path, problem FROM files WHERE track IS NULL ORDER BY path LIMIT ? OFFSET ?"
+        found = await self._database.read(lambda db: db.execute(query, (limit, offset)).fetchall())
         return [(rows.uri(path), problem) for path, problem in found]
 
     async def candidates(

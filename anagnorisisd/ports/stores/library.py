@@ -124,8 +124,8 @@ class LibraryStore(Protocol):
         """Return how many tracks there are in each state."""
         ...
 
-    async def problems(self) -> Sequence[tuple[Uri, str]]:
-        """Return the present files that cannot be used, each with its reason."""
+    async def problems(self, *, limit: int = 100, offset: int = 0) -> Sequence[tuple[Uri, str]]:
+        """Return the present files that cannot be used, by path, each with its reason."""
         ...
 
     async def candidates(

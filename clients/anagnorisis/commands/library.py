@@ -1,4 +1,4 @@
-"""`tracks`, `similar`, `embedding` and `scan`."""
+"""`tracks`, `unusable`, `similar`, `embedding` and `scan`."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -37,6 +37,22 @@ def tracks(arguments: Namespace) -> None:
         )
     else:
         show_table(HEADER, [_row(track) for track in found])
+
+
+def unusable(arguments: Namespace) -> None:
+    """List the files that cannot be used, and why."""
+    request = messages.ListUnusableFilesRequest()
+    with connected(arguments) as channel:
+        method = LibraryServiceStub(channel).ListUnusableFiles
+        found = collected(method, request, "files", arguments.limit)
+    if arguments.json:
+        for file in found:
+            show_json(file, line=True)
+    else:
+        show_table(
+            ("REASON", "PATH"),
+            [(text.printable(file.reason), text.printable(file.uri)) for file in found],
+        )
 
 
 def similar(arguments: Namespace) -> None:

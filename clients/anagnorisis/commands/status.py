@@ -89,7 +89,8 @@ def _library(counts: messages.LibraryCounts) -> str:
     if counts.missing:
         parts.append(f"{counts.missing} missing")
     if counts.problems:
-        parts.append(f"{text.counted(counts.problems, 'file')} cannot be used")
+        files = text.counted(counts.problems, "file")
+        parts.append(f"{files} cannot be used (`anagnorisis unusable` says why)")
     return ", ".join(parts)
 
 

@@ -45,6 +45,11 @@ class LibraryServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_library__pb2.ListTracksRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_library__pb2.ListTracksResponse.FromString,
                 _registered_method=True)
+        self.ListUnusableFiles = channel.unary_unary(
+                '/anagnorisis.v1.LibraryService/ListUnusableFiles',
+                request_serializer=anagnorisis_dot_v1_dot_library__pb2.ListUnusableFilesRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_library__pb2.ListUnusableFilesResponse.FromString,
+                _registered_method=True)
         self.ScanLibrary = channel.unary_stream(
                 '/anagnorisis.v1.LibraryService/ScanLibrary',
                 request_serializer=anagnorisis_dot_v1_dot_library__pb2.ScanLibraryRequest.SerializeToString,
@@ -85,6 +90,15 @@ class LibraryServiceServicer:
         """Lists tracks in pages.
 
         INVALID_ARGUMENT: an unknown filter or order, a bad page size or token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnusableFiles(self, request, context):
+        """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
+
+        INVALID_ARGUMENT: a bad page size or token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,6 +150,11 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     servicer.ListTracks,
                     request_deserializer=anagnorisis_dot_v1_dot_library__pb2.ListTracksRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_library__pb2.ListTracksResponse.SerializeToString,
+            ),
+            'ListUnusableFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnusableFiles,
+                    request_deserializer=anagnorisis_dot_v1_dot_library__pb2.ListUnusableFilesRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_library__pb2.ListUnusableFilesResponse.SerializeToString,
             ),
             'ScanLibrary': grpc.unary_stream_rpc_method_handler(
                     servicer.ScanLibrary,
@@ -213,6 +232,33 @@ class LibraryService:
             '/anagnorisis.v1.LibraryService/ListTracks',
             anagnorisis_dot_v1_dot_library__pb2.ListTracksRequest.SerializeToString,
             anagnorisis_dot_v1_dot_library__pb2.ListTracksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnusableFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.LibraryService/ListUnusableFiles',
+            anagnorisis_dot_v1_dot_library__pb2.ListUnusableFilesRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_library__pb2.ListUnusableFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

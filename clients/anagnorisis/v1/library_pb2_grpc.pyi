@@ -44,6 +44,11 @@ class LibraryServiceStub:
 
     INVALID_ARGUMENT: an unknown filter or order, a bad page size or token.
     """
+    ListUnusableFiles: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListUnusableFilesRequest, _library_pb2.ListUnusableFilesResponse]
+    """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
+
+    INVALID_ARGUMENT: a bad page size or token.
+    """
     ScanLibrary: _grpc.UnaryStreamMultiCallable[_library_pb2.ScanLibraryRequest, _library_pb2.ScanLibraryResponse]
     """Brings the library in line with the disk and tells how far it is; the last message has
     `finished` set. Scans that run at the same time share one pass over the disk. When the caller
@@ -77,6 +82,11 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     """Lists tracks in pages.
 
     INVALID_ARGUMENT: an unknown filter or order, a bad page size or token.
+    """
+    ListUnusableFiles: _aio.UnaryUnaryMultiCallable[_library_pb2.ListUnusableFilesRequest, _library_pb2.ListUnusableFilesResponse]  # type: ignore[assignment]
+    """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
+
+    INVALID_ARGUMENT: a bad page size or token.
     """
     ScanLibrary: _aio.UnaryStreamMultiCallable[_library_pb2.ScanLibraryRequest, _library_pb2.ScanLibraryResponse]  # type: ignore[assignment]
     """Brings the library in line with the disk and tells how far it is; the last message has
@@ -120,6 +130,17 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists tracks in pages.
 
         INVALID_ARGUMENT: an unknown filter or order, a bad page size or token.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUnusableFiles(
+        self,
+        request: _library_pb2.ListUnusableFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.ListUnusableFilesResponse, _abc.Awaitable[_library_pb2.ListUnusableFilesResponse]]:
+        """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
+
+        INVALID_ARGUMENT: a bad page size or token.
         """
 
     @_abc_1.abstractmethod
