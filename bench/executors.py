@@ -62,11 +62,11 @@ async def _measure(folder: Path, full: bool) -> None:
             ways[LOCAL.format(count)] = await stack.enter_async_context(_local(folder, count))
         for count in WORKERS:
             way = await stack.enter_async_context(_dask(folder, music, count))
-            ways[f"Dask, {count} workers, paths"] = way
+            ways[f"Dask, {_counted(count)}, paths"] = way
         nowhere = folder / "not mounted"
         count = min(2, WORKERS[-1])
         way = await stack.enter_async_context(_dask(folder, music, count, nowhere))
-        ways[f"Dask, {count} workers, bytes"] = way
+        ways[f"Dask, {_counted(count)}, bytes"] = way
         for turn in range(1 + (FULL_ROUNDS if full else ROUNDS)):
             for way in ways.values():
                 await _take_turn(way, found, warm=turn == 0)
@@ -97,6 +97,10 @@ async def _dask(
             await asyncio.sleep(0.1)
         yield Way(embedder, psutil.Process(relay.pid))
         await embedder.close()
+
+
+def _counted(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
 
 
 def _config(workers: int = 0, **dask: object) -> Embedding:

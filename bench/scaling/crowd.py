@@ -13,6 +13,8 @@ import numpy as np
 SONG_SECONDS = 210.0
 SONGS_A_RATING = 10.0
 HOURS = 2.0
+MOST_JOBS = 200_000
+"""An evening of a large crowd ends when so much was asked for: it shows nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,9 @@ class Waiting:
 
 
 def evening(machine: Machine, listeners: int, seed: int = 0) -> Waiting:
-    """Return how long people wait in an evening of `HOURS`."""
+    """Return how long people wait in an evening of at most `HOURS`."""
     rng = np.random.default_rng(seed)
-    horizon = HOURS * 3600
+    horizon = min(HOURS * 3600, MOST_JOBS * SONG_SECONDS / listeners)
     refills = _moments(rng, listeners / SONG_SECONDS, horizon)
     ratings = _moments(rng, listeners / SONG_SECONDS / SONGS_A_RATING, horizon)
     begun = np.concatenate([refills, ratings])

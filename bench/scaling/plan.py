@@ -43,10 +43,12 @@ class Need:
 
 
 def line(costs: Sequence[Costs], value: Callable[[Costs], float]) -> Line:
-    """Return the line that fits best; one that would start below zero starts at zero."""
+    """Return the line that fits best; none starts below zero, or falls: that would be noise."""
     tracks = np.array([one.tracks for one in costs], float)
     values = np.array([value(one) for one in costs])
     each, fixed = np.polyfit(tracks, values, 1)
+    if each < 0:
+        return Line(float(values.mean()), 0.0)
     if fixed < 0:
         fixed, each = 0.0, float((tracks * values).sum() / (tracks**2).sum())
     return Line(float(fixed), float(each))

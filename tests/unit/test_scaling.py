@@ -26,6 +26,10 @@ def test_noise_never_makes_the_empty_library_cost_less_than_nothing() -> None:
     assert line.at(0) == 0.0
     assert line.each > 0
 
+    falling = plan.line([costs(1000, 3.0), costs(2000, 1.0)], lambda one: one.pick_seconds)
+
+    assert (falling.fixed, falling.each) == (2.0, 0.0)
+
 
 def test_what_breaks_first_comes_first() -> None:
     needs = plan.needs([costs(1000, 1.0), costs(2000, 2.0)], embed_seconds=0.1)
