@@ -12,7 +12,7 @@
 | unchanged | changed, or cleared | ours is written, or the sticker deleted |
 
 "Changed" compares with what was last seen or written, so that our own writing never comes back
-as a rating.
+as a rating. The same rating given once more is a change, too.
 """
 
 import math
@@ -37,7 +37,7 @@ class Move(StrEnum):
 class Sides:
     """One file's sticker as it is and as it was last seen, and our rating of its track.
 
-    `fresh` says that the rating was given just now.
+    `fresh` says that the rating was given since the last comparison, and not by the sticker.
     """
 
     sticker: str | None
@@ -80,6 +80,8 @@ def move(sides: Sides) -> Move:
 
 def _changed_here(sides: Sides) -> bool:
     """Whether our rating is no longer the one that was last agreed on."""
+    if sides.fresh and sides.rating is not None:
+        return True
     if sides.seen is None or rating_of(sides.seen) is None:
         return sides.rating is not None
     return not _says(sides.seen, sides.rating)

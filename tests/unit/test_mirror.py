@@ -53,6 +53,15 @@ def test_a_rating_given_here_overwrites_what_is_no_rating() -> None:
     assert move(Sides("good", "good", None, fresh=True)) is Move.IGNORE
 
 
+def test_the_same_rating_given_again_outlives_the_sticker_that_was_taken_away() -> None:
+    assert move(Sides(None, "5", 5.0)) is Move.CLEAR
+    assert move(Sides(None, "5", 5.0, fresh=True)) is Move.WRITE
+
+
+def test_the_same_rating_given_again_counts_as_much_as_another_one() -> None:
+    assert move(Sides("8", "5", 5.0, fresh=True)) is Move.WRITE
+
+
 @pytest.mark.parametrize(
     ("text", "rating"),
     [

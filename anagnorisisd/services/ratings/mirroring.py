@@ -113,7 +113,9 @@ class Mirroring:
         with self._events.subscribe() as announcements:
             async for told in announcements:
                 if isinstance(told.event, TrackRated):
-                    self._fresh.add(told.event.change.rating.track_id)
+                    rating = told.event.change.rating
+                    if rating.source != SOURCE:
+                        self._fresh.add(rating.track_id)
                 if told.missed or self._concerns(told.event):
                     self._wake.set()
 
