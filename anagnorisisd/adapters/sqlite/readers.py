@@ -20,6 +20,9 @@ T = TypeVar("T")
 READERS = 3
 """One may be busy with a large page and another with a search, and a rating still be answered."""
 
+CACHE_KIB = 256
+"""What each keeps of the file for itself, of 2 MB by default: the kernel keeps the file anyway."""
+
 
 class Readers:
     """Runs jobs that only read."""
@@ -44,6 +47,7 @@ class Readers:
             connection.row_factory = sqlite3.Row
             db = sqlite_utils.Database(connection, execute_plugins=False)
             db.execute("PRAGMA query_only = ON")
+            db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             db.execute("SELECT 1 FROM sqlite_master").fetchone()  # Only now are its files opened.
             self._unowned.append(db)
 
