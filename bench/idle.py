@@ -1,9 +1,9 @@
 """What the daemon costs while it only listens: the library is known and learnt, a song plays.
 
 It runs as under systemd, with a watchdog. Beside it, over the same time: a bare interpreter that
-has imported the same third-party packages, one that serves an empty gRPC server besides, and
-mpd-sima, which fills queues and learns nothing. Wake-ups are voluntary context switches of all
-threads.
+has imported the same third-party packages, one that has imported the largest of them only, one that
+serves an empty gRPC server besides, and mpd-sima, which fills queues and learns nothing. Wake-ups
+are voluntary context switches of all threads.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from bench import stocked, trees
-from bench.bare import PACKAGES
+from bench.bare import ALL_PACKAGES, PACKAGES
 from bench.manager import managed
 from bench.watching import Cost, watch
 from tests.support.daemon import RunningDaemon, running_daemon
@@ -52,9 +52,10 @@ internal = Random
 queue_length = 3
 """
 
-BARE, SERVING, SIMA_NAME = (
-    "a bare interpreter with our packages",
-    "the same serving gRPC",
+BARE, LARGEST, SERVING, SIMA_NAME = (
+    "a bare interpreter with the same packages",
+    "one with the nine largest of them",
+    "the latter, serving gRPC",
     "mpd-sima",
 )
 
@@ -81,7 +82,8 @@ def _measure(folder: Path, tracks: int, seconds: float) -> dict[str, Cost]:
         stack.enter_context(managed(folder))
         daemon = stack.enter_context(running_daemon(folder / "home", music, server.socket))
         pids = {"anagnorisisd": daemon.process.pid}
-        pids[BARE] = stack.enter_context(_running([sys.executable, "-c", PACKAGES + REST]))
+        pids[BARE] = stack.enter_context(_running([sys.executable, "-c", ALL_PACKAGES + REST]))
+        pids[LARGEST] = stack.enter_context(_running([sys.executable, "-c", PACKAGES + REST]))
         serve = PACKAGES + SERVE.format(socket=folder / "grpc.sock")
         pids[SERVING] = stack.enter_context(_running([sys.executable, "-c", serve]))
         _let_rest(daemon, tracks + 1)

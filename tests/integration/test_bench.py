@@ -1,11 +1,14 @@
 """The parts of the bench run, in small; what they measure is nobody's business here."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
 from bench import __main__ as bench
 from bench import evaluator, history, large, learning, picks, rate, scan, start, storage, taste
+from bench.bare import ALL_PACKAGES
 
 ROW = re.compile(r"^\| (?!-)", re.MULTILINE)
 
@@ -130,3 +133,21 @@ def test_a_rating_is_followed_until_it_is_learnt(
     learning.run(full=False)
 
     assert rows(capsys.readouterr().out) == 2
+
+
+THIRD_PARTIES = """
+import sys, sysconfig
+site = sysconfig.get_paths()["purelib"]
+files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+print(*sorted({name.split(".")[0] for name, file in files.items() if file.startswith(site)}))
+"""
+
+
+def test_the_bare_interpreter_imports_what_the_daemon_does() -> None:
+    def imported(program: str) -> set[bytes]:
+        command = [sys.executable, "-c", f"{program}\n{THIRD_PARTIES}"]
+        return set(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.split())
+
+    daemons = imported("import anagnorisisd.__main__, anagnorisisd.daemon")
+
+    assert daemons <= imported(ALL_PACKAGES)
