@@ -6,8 +6,9 @@ Each verb names the function that carries it out as `module:function` below
 
 import argparse
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
-from anagnorisis.connection import add_options
+from anagnorisis.connection import USAGE, add_options
 from anagnorisis.formatter import Formatter
 from anagnorisis.values import Value
 
@@ -19,6 +20,30 @@ EPILOG = (
 )
 STATES = ("rated", "unrated", "pending", "failed", "missing")
 ORDERS = ("added", "rating", "predicted_rating", "last_played")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, with the nearest right word."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with the exit code of wrong usage."""
+        said = _shortened(message)
+        more = "" if said.endswith("?") else f"; see {self.prog} --help"
+        self.exit(USAGE, f"{self.prog}: {said}{more}\n")
+
+
+def _shortened(message: str) -> str:
+    """Return what argparse says of a wrong choice without all the right ones."""
+    import re
+
+    found = re.match(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)$", message)
+    if found is None:
+        return message
+    import difflib
+
+    name, typed, choices = found[1].lower(), found[2], found[3].replace("'", "").split(", ")
+    nearest = difflib.get_close_matches(typed, choices, 1)
+    return f"there is no {name} {typed!r}" + "".join(f"; did you mean {it}?" for it in nearest)
 
 
 class Verbs:
@@ -51,7 +76,7 @@ def build(first: str = "") -> argparse.ArgumentParser:
     """
     from anagnorisis import VERSION
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "anagnorisis", description=DESCRIPTION, epilog=EPILOG, formatter_class=Formatter
     )
     parser.set_defaults(run="status:playing", json=False)

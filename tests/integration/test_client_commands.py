@@ -136,7 +136,20 @@ class TestRefusals:
         done = await run(tmp_path / "nobody", *words)
 
         assert (done.code, done.out) == (2, "")
-        assert done.err.startswith("usage: anagnorisis")
+        assert done.err.startswith("anagnorisis")
+        assert done.err.endswith(" --help\n")
+        assert done.err.count("\n") == 1
+
+    async def test_a_mistyped_word_is_answered_with_the_nearest_right_one(
+        self, tmp_path: Path
+    ) -> None:
+        verb = await run(tmp_path / "nobody", "stauts")
+        state = await run(tmp_path / "nobody", "tracks", "--state", "falied")
+
+        assert verb.err == "anagnorisis: there is no verb 'stauts'; did you mean status?\n"
+        assert state.err == (
+            "anagnorisis tracks: there is no --state 'falied'; did you mean failed?\n"
+        )
 
     @pytest.mark.parametrize("words", [(), ("status",), ("rate", "8"), ("watch",), ("scan",)])
     async def test_without_a_daemon_it_says_where_it_looked_and_what_to_do(
