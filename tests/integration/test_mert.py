@@ -17,7 +17,7 @@ import soundfile
 import torch
 
 from anagnorisisd.adapters.embedders import WorkerEmbedder
-from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding
+from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding, Executor
 from anagnorisisd.domain.publication import MERT
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.ml.arrays import Samples, Vector
@@ -382,7 +382,7 @@ def test_nothing_is_reported_to_anybody(
         (Device.AUTO, False, True, Engine.OPENVINO),
         (Device.AUTO, True, True, Engine.CUDA),
         (Device.CPU, True, True, Engine.OPENVINO),
-        (Device.CUDA, False, True, Engine.CUDA),
+        (Device.CUDA, True, True, Engine.CUDA),
     ],
 )
 def test_the_fastest_engine_that_is_there_is_taken(
@@ -405,6 +405,20 @@ def test_the_fastest_engine_that_is_there_is_taken(
     assert modelling.arguments[0].engine is engine
 
 
+def test_a_gpu_that_is_not_there_is_refused_unless_others_embed(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mert_recipe, "_has_cuda", lambda: False)
+
+    with pytest.raises(EmbedderUnusable, match=r"no NVIDIA driver.*set embedding\.device to auto"):
+        mert_recipe.offer(settings(small, tmp_path, device=Device.CUDA))
+    elsewhere = settings(small, tmp_path, device=Device.CUDA, executor=Executor.DASK)
+    offered = mert_recipe.offer(elsewhere)
+
+    assert offered
+    assert offered.stages[-1].arguments[0].engine is Engine.CUDA
+
+
 @pytest.mark.parametrize(
     ("device", "openvino", "bfloat16", "precision"),
     [
@@ -425,6 +439,7 @@ def test_the_stamp_tells_the_precision_that_the_numbers_depend_on(
     precision: str,
 ) -> None:
     monkeypatch.setattr(mert_recipe, "has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(mert_recipe, "_has_cuda", lambda: True)
     monkeypatch.setattr(mert_recipe, "find_spec", lambda name: openvino or None)
 
     offered = mert_recipe.offer(settings(small, tmp_path, device=device))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from anagnorisisd.config.schema import Device
+from anagnorisisd.config.schema import Device, Executor
 from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
 from anagnorisisd.domain.publication import MERT
 from anagnorisisd.errors import EmbedderUnusable
@@ -70,8 +70,13 @@ def _engine(settings: Settings) -> Engine:
     asked = dict(settings.conditions)
     device, bfloat16 = settings.config.device, asked.get("bfloat16")
     if device is Device.CUDA or (device is Device.AUTO and not bfloat16 and _has_cuda()):
-        if asked and not _has_cuda():
-            raise EmbedderUnusable("embedder mert: no NVIDIA driver, or a torch without CUDA")
+        # A daemon whose vectors are made elsewhere needs no GPU of its own.
+        here = bool(asked) or settings.config.executor is Executor.LOCAL
+        if here and not _has_cuda():
+            raise EmbedderUnusable(
+                "embedder mert: no NVIDIA driver, or a torch without CUDA; "
+                "install both, or set embedding.device to auto"
+            )
         return Engine.CUDA
     openvino = find_spec("openvino") is not None
     if asked.get("engine") == Engine.OPENVINO and not openvino:
