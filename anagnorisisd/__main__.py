@@ -55,7 +55,7 @@ def _told(what: object, code: int) -> int:
 
 
 def build() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Return the parser of the command line; long as the list of what can be typed is."""
     flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     flags.add_argument(
         "--config", type=Path, metavar="FILE", help="read this file instead of the listener's own"

@@ -36,6 +36,7 @@ def announced(announcement: Announcement, epoch: str) -> messages.WatchEventsRes
 
 
 def _fill(message: messages.WatchEventsResponse, event: events.Event) -> None:
+    """Say in `message` what happened; a table, one row for each kind of event."""
     match event:
         case events.TrackRated(change):
             message.track_rated.rating.CopyFrom(translate.rating_message(change.rating))

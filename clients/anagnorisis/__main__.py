@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from anagnorisis.connection import Failed
+from anagnorisis.failure import Failed
 from anagnorisis.leaving import leave
 from anagnorisis.parser import build
 

@@ -9,23 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from anagnorisis.failure import UNAVAILABLE, USAGE, Failed
+
 if TYPE_CHECKING:
     import grpc
 
 SECONDS_TO_ANSWER = 15.0
 """How long a single answer may take; the daemon itself gives MPD ten seconds."""
-
-FAILURE = 1
-USAGE = 2
-UNAVAILABLE = 69
-
-
-class Failed(Exception):
-    """A command could not be carried out; the text is one line, with the remedy."""
-
-    def __init__(self, message: str, exit_code: int = FAILURE) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 def default_socket() -> str:

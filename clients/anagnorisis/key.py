@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from anagnorisis import mpd
-from anagnorisis.connection import USAGE, Failed, add_options, connected
+from anagnorisis.connection import add_options, connected
+from anagnorisis.failure import USAGE, Failed
 from anagnorisis.formatter import Formatter
 from anagnorisis.leaving import leave
 from anagnorisis.notify import notify

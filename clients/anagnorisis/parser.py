@@ -8,7 +8,8 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from anagnorisis.connection import USAGE, add_options
+from anagnorisis.connection import add_options
+from anagnorisis.failure import USAGE
 from anagnorisis.formatter import Formatter
 from anagnorisis.values import Value
 

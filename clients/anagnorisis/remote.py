@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from anagnorisis.connection import USAGE, Failed
+from anagnorisis.failure import USAGE, Failed
 
 
 class Place(NamedTuple):

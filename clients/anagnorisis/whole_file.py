@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 
-from anagnorisis.connection import Failed
+from anagnorisis.failure import Failed
 
 
 def write(path: str, pieces: Iterable[bytes]) -> None:

@@ -115,7 +115,10 @@ async def room(
     mirrored: schema.Ratings | None = None,
     music: Path | None = None,
 ) -> AsyncIterator[Room]:
-    """Let the services attend to `server`, whose songs are the library."""
+    """Let the services attend to `server`, whose songs are the library.
+
+    Long because they are wired here one after the other, as the daemon's own assembly does.
+    """
     library = music or server.music
     found = sorted(
         str(path.relative_to(library))

@@ -123,7 +123,8 @@ def _normed(name: str, wide: int) -> dict[str, tuple[int, ...]]:
 def forward(weights: Weights, config: dict[str, Any], samples: torch.Tensor) -> list[torch.Tensor]:
     """Return all hidden states, `[frames, hidden]`, of samples `[n]`: MERT written out.
 
-    An independent reading of the model: plain tensor operations, nothing of transformers.
+    An independent reading of the model: plain tensor operations, nothing of transformers, and in
+    one piece, so that it can be read beside a description of the model.
     """
     functional = torch.nn.functional
     hidden = config["hidden_size"]

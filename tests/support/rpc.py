@@ -82,7 +82,7 @@ class House:
 
     @classmethod
     def build(cls, stores: Stores, clock: Clock, music: Path = Path()) -> "House":
-        """Put servicers over the real store and small stand-ins for the rest."""
+        """Put servicers over the real store and small stand-ins for the rest; a plain list."""
         events = Events(clock)
         player = FakePlayer(clock)
         targets = Targets(stores.library, player)

@@ -4,7 +4,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 
 from anagnorisis import text
-from anagnorisis.connection import SECONDS_TO_ANSWER, Failed, connected
+from anagnorisis.connection import SECONDS_TO_ANSWER, connected
+from anagnorisis.failure import Failed
 from anagnorisis.output import progress_bar, show_json, show_table
 from anagnorisis.paging import collected
 from anagnorisis.targets import target

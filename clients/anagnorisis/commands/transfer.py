@@ -9,7 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from anagnorisis import text
-from anagnorisis.connection import USAGE, Failed, connected
+from anagnorisis.connection import connected
+from anagnorisis.failure import USAGE, Failed
 from anagnorisis.output import show_json
 from anagnorisis.v1 import history_pb2 as messages
 from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
