@@ -41,7 +41,7 @@ def run(full: bool) -> None:
     """Print the tables; `full` takes more songs."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        found = songs(folder, 24 if full else 8)
+        found = songs(folder, 24 if full else 4)
         print(f"# Embedding\n\n{len(found)} songs, {_processor()}\n")
         _readers(found)
         _features(found)
