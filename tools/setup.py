@@ -26,15 +26,15 @@ LOG = VENV / "setup.log"
 LOCK = ROOT / "requirements.lock"
 DECIDING = (ROOT / "pyproject.toml", ROOT / "clients" / "pyproject.toml", LOCK)
 
-NEEDED_BYTES = 2_500_000_000
-"""The environment takes about 1.5 GB; pip unpacks beside it."""
+NEEDED_BYTES = 3_000_000_000
+"""The environment takes about 2.1 GB; pip unpacks beside it."""
 
 TORCH = "torch>=2.13,<2.14"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_SECONDS = 2
 
 REMEDIES = (
-    ("No space left on device", "the disk is full; free about 2.5 GB"),
+    ("No space left on device", "the disk is full; free about 3 GB"),
     ("Retry(total=0", "no network, or the package index does not answer; run it again"),
     ("ReadTimeout", "the network is too slow or broken; run it again"),
     ("No matching distribution", "a package does not exist for this Python or processor"),
@@ -48,7 +48,7 @@ def main() -> None:
     if STAMP.exists() and STAMP.read_text() == wanted:
         STAMP.touch()
         return
-    say("Setting up .venv: about 250 MB to download, 1.5 GB on disk, one to five minutes.")
+    say("Setting up .venv: about 250 MB to download, 2 GB on disk, one to five minutes.")
     _check_disk()
     _make_environment()
     install("The installer itself", "pip>=25.1", "setuptools>=77")
@@ -68,7 +68,8 @@ def digest() -> str:
 def _check_disk() -> None:
     free = shutil.disk_usage(ROOT).free
     if not VENV.exists() and free < NEEDED_BYTES:
-        raise GiveUp(f"Only {free / 1e9:.1f} GB free at {ROOT}; the setup needs about 2.5 GB")
+        needed = f"the setup needs about {NEEDED_BYTES / 1e9:.0f} GB"
+        raise GiveUp(f"Only {free / 1e9:.1f} GB free at {ROOT}; {needed}")
 
 
 def _make_environment() -> None:
