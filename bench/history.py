@@ -17,7 +17,8 @@ import numpy as np
 
 from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from anagnorisisd.domain import pick
-from anagnorisisd.domain.pick import Rules, Surroundings
+from anagnorisisd.domain.guards import Rules
+from anagnorisisd.domain.pick import Surroundings
 from anagnorisisd.domain.play import Play, Verdict
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.ml.features import STAMP

@@ -25,7 +25,8 @@ from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from anagnorisisd.adapters.system_clock import SystemClock
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain import pick
-from anagnorisisd.domain.pick import Rules, Surroundings
+from anagnorisisd.domain.guards import Rules
+from anagnorisisd.domain.pick import Surroundings
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.ml.features import STAMP
 from anagnorisisd.services.events import Events

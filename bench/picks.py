@@ -18,7 +18,8 @@ import numpy as np
 
 from anagnorisisd.adapters.sqlite.stores import open_stores
 from anagnorisisd.domain import pick
-from anagnorisisd.domain.pick import Pick, Rules, Surroundings
+from anagnorisisd.domain.guards import Rules
+from anagnorisisd.domain.pick import Pick, Surroundings
 from anagnorisisd.domain.score import Candidates
 from bench import stocked
 from bench.stocked import EPOCH, track_id

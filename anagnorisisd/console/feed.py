@@ -2,9 +2,9 @@
 
 from anagnorisisd.console.snapshot import Scanning, Screen, Snapshot
 from anagnorisisd.domain.evaluation import TrainingStatus
-from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import PlayerState
 from anagnorisisd.domain.track import Track
+from anagnorisisd.domain.weighed import Explanation
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable, UnknownTrack
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Player

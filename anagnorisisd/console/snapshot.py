@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbeddingProgress
-from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import PlayerState
 from anagnorisisd.domain.track import Track
+from anagnorisisd.domain.weighed import Explanation
 from anagnorisisd.ports.player import Link
 
 

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from anagnorisisd.console import wording
 from anagnorisisd.console.snapshot import Snapshot
-from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.track import Track
+from anagnorisisd.domain.weighed import Explanation
 
 BAR_CELLS = 30
 

@@ -2,9 +2,9 @@
 
 from anagnorisisd.console.snapshot import Scanning, Snapshot
 from anagnorisisd.domain.embedding import EmbeddingProgress
-from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import Phase
 from anagnorisisd.domain.track import Track
+from anagnorisisd.domain.weighed import Explanation
 
 
 def name(track: Track) -> str:

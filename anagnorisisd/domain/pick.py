@@ -10,15 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anagnorisisd.domain.guards import Guard, Rules
+from anagnorisisd.domain.guards import Rules
 from anagnorisisd.domain.score import Candidates, Floats
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.domain.weighed import Explanation, Pool, Weighed, draw
-
-__all__ = [
-    "Explanation", "Guard", "Pick", "Rules", "Surroundings",
-    "choose", "draw", "explain", "probabilities",
-]  # fmt: skip
+from anagnorisisd.domain.weighed import Explanation, Pool, Weighed
 
 
 @dataclass(frozen=True, slots=True)

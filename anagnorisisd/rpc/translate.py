@@ -12,9 +12,9 @@ from anagnorisisd.domain.evaluation import (
     Phase,
     TrainingProgress,
 )
-from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import Track, TrackState, Uri
+from anagnorisisd.domain.weighed import Explanation
 
 TRACK_STATES = {
     TrackState.PENDING: track_pb2.TRACK_STATE_PENDING,

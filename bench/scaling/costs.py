@@ -15,7 +15,8 @@ from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from anagnorisisd.adapters.system_clock import SystemClock
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain import pick
-from anagnorisisd.domain.pick import Rules, Surroundings
+from anagnorisisd.domain.guards import Rules
+from anagnorisisd.domain.pick import Surroundings
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.ml.evaluator import likelihood, tasks
 from anagnorisisd.ml.evaluator.candidate import spread

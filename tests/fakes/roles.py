@@ -20,8 +20,10 @@ from anagnorisisd.domain.evaluation import (
     TrainingStatus,
 )
 from anagnorisisd.domain.event import PickingSwitched
-from anagnorisisd.domain.pick import Explanation, Pick, Rules, Surroundings
+from anagnorisisd.domain.guards import Rules
+from anagnorisisd.domain.pick import Pick, Surroundings
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.domain.weighed import Explanation
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.services.events import Events

@@ -12,9 +12,9 @@ from anagnorisisd.console.plain import PlainScreen
 from anagnorisisd.console.snapshot import Scanning, Snapshot
 from anagnorisisd.console.terminal import TerminalScreen, view
 from anagnorisisd.domain.embedding import EmbeddingProgress
-from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import Phase, PlayerState
 from anagnorisisd.domain.track import Prediction, Tags, Track, TrackId, TrackState, Uri
+from anagnorisisd.domain.weighed import Explanation
 from anagnorisisd.ports.player import Link
 
 TRACK = Track(

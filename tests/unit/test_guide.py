@@ -18,7 +18,7 @@ from anagnorisis.v1 import (
 )
 from anagnorisisd.config.settings import Key, dotted, fields
 from anagnorisisd.domain import score
-from anagnorisisd.domain.pick import Guard
+from anagnorisisd.domain.guards import Guard
 from tests.support.candidates import worked_example
 from tools.guide import links, site
 from tools.guide.generated import PAGES, PICTURES

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anagnorisisd.domain import pick
-from anagnorisisd.domain.pick import Rules, Surroundings
+from anagnorisisd.domain.guards import Rules
+from anagnorisisd.domain.pick import Surroundings
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.domain.weighed import Explanation, draw
 from tests.support.candidates import NEVER, NONE, NOW, candidates, name, worked_example
 
 ALONE = Surroundings(NOW)
@@ -22,7 +24,7 @@ def rng(seed: int = 1) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def explained(found: Candidates, rules: Rules, beside: Surroundings, row: int) -> pick.Explanation:
+def explained(found: Candidates, rules: Rules, beside: Surroundings, row: int) -> Explanation:
     """Return why the track in a row has its chance."""
     explanation = pick.explain(found, rules, beside, name(row))
     assert explanation is not None
@@ -334,7 +336,7 @@ def test_exploration_gives_the_uncertain_a_chance() -> None:
 def test_draw_never_takes_what_has_no_weight(weights: list[float], seed: int) -> None:
     weight = np.array(weights)
     if weight.any():
-        assert weight[pick.draw(weight, rng(seed))] > 0
+        assert weight[draw(weight, rng(seed))] > 0
     else:
         with pytest.raises(ValueError, match="nothing to draw from"):
-            pick.draw(weight, rng(seed))
+            draw(weight, rng(seed))

@@ -19,10 +19,12 @@ from anagnorisisd.domain.event import (
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.domain.pick import Explanation, Pick, Rules, Surroundings
+from anagnorisisd.domain.guards import Rules
+from anagnorisisd.domain.pick import Pick, Surroundings
 from anagnorisisd.domain.queue import QueueView
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.domain.weighed import Explanation
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.stores import LibraryStore, PlayStore
 from anagnorisisd.services.events import Announcement, Events

@@ -18,11 +18,12 @@ from anagnorisisd.domain.event import (
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.domain.pick import Explanation, Pick
+from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.play import Verdict
 from anagnorisisd.domain.player import Mode, PlayerState, QueueEntry, SongId
 from anagnorisisd.domain.queue import QueueView
 from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.domain.weighed import Explanation
 from anagnorisisd.errors import PlayerRefused, PreconditionFailed
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Player
