@@ -51,6 +51,7 @@ async def run(configured: Reloading, places: Places, screen: Screen | None = Non
         async with assembled(configured.config, places, screen, chooser) as parts:
             await parts.server.start()
             manager.notify(READY)
+            memory.set_aside()
             await _live(parts, configured, manager, asked)
             if asked.stop.is_set():
                 manager.notify(STOPPING)

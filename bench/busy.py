@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import soundfile
@@ -71,13 +71,15 @@ def songs(folder: Path, count: int) -> None:
 def measured(daemon: RunningDaemon, music: Path, seconds: float, pause: float) -> Busy:
     """Have everybody busy for `seconds`; each rater presses a key every `pause` seconds."""
     place = str(daemon.socket)
+    listed = daemon.library.ListTracks(library_pb2.ListTracksRequest(page_size=200)).tracks
+    track_ids = [track.track_id for track in listed]
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         for ready in [pool.submit(time.sleep, 0.5) for _ in range(4)]:
             ready.result()  # All processes have been started.
         watching = pool.submit(_together, _watch, place, WATCHERS, seconds)
         scanning = pool.submit(_scan, place, music, seconds)
         syncing = pool.submit(_sync, daemon.home / "beside", seconds)
-        rating = pool.submit(_together, _rate, place, RATERS, seconds, pause)
+        rating = pool.submit(_together, _rate, place, RATERS, seconds, pause, track_ids)
         latencies = [took for each in rating.result() for took in each]
         return Busy(
             latencies=latencies,
@@ -111,7 +113,7 @@ def free_address() -> str:
 
 
 def _together(
-    one: Callable[..., Awaitable[Seen]], place: str, count: int, *arguments: float
+    one: Callable[..., Awaitable[Seen]], place: str, count: int, *arguments: Any
 ) -> list[Seen]:
     """Return what `count` callers of a kind saw, each with a connection of its own."""
 
@@ -121,20 +123,19 @@ def _together(
     return asyncio.run(all_of_them())
 
 
-async def _rate(place: str, number: int, seconds: float, pause: float) -> list[float]:
+async def _rate(
+    place: str, number: int, seconds: float, pause: float, track_ids: Sequence[str]
+) -> list[float]:
     """Rate at fixed moments; return how long each answer took."""
     async with aio.insecure_channel(f"unix:{place}", options=ALONE) as channel:
-        listed = await LibraryServiceStub(channel).ListTracks(
-            library_pb2.ListTracksRequest(page_size=200)
-        )
+        await channel.channel_ready()
         stub = RatingServiceStub(channel)
         took: list[float] = []
         due = time.monotonic() + pause * number / RATERS
         ends = time.monotonic() + seconds
         while due < ends:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            track_id = listed.tracks[(number + len(took)) % len(listed.tracks)].track_id
-            target = Target(track_id=track_id)
+            target = Target(track_id=track_ids[(number + len(took)) % len(track_ids)])
             request = rating_pb2.RateTrackRequest(target=target, rating=5, source=SOURCE)
             began = time.monotonic()
             await stub.RateTrack(request)

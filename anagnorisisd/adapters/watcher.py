@@ -9,6 +9,7 @@ import asyncio
 import errno
 import logging
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -110,6 +111,8 @@ class InotifyWatcher:
             await asyncio.to_thread(_stop, observer)
 
     def _observe(self, wanted: Mapping[Uri, tuple[str, int, int]]) -> InotifyObserver:
+        # watchdog warns when a folder within a new one is met twice, which changes nothing.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         observer = InotifyObserver()
         observer.start()
         try:

@@ -9,7 +9,7 @@ from anagnorisisd.errors import InvalidValue
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.rpc import events as translate
 from anagnorisisd.rpc import reading
-from anagnorisisd.services.events import Events
+from anagnorisisd.services.events import Announcement, Events
 
 DEFAULT_HEARTBEAT_SECONDS = 30
 LONGEST_HEARTBEAT_SECONDS = 3600
@@ -22,6 +22,7 @@ class Watching:
         self._events = events
         self._clock = clock
         self._epoch = uuid.uuid4().hex
+        self._newest = messages.WatchEventsResponse()
 
     async def follow(
         self, request: messages.WatchEventsRequest
@@ -49,7 +50,15 @@ class Watching:
                     yield self._heartbeat(last)
                 else:
                     last = announcement.sequence
-                    yield translate.announced(announcement, self._epoch)
+                    yield self._announced(announcement)
+
+    def _announced(self, announcement: Announcement) -> messages.WatchEventsResponse:
+        """Return the message for an announcement; those who keep up with it share one."""
+        if announcement.missed:
+            return translate.announced(announcement, self._epoch)
+        if announcement.sequence != self._newest.sequence:
+            self._newest = translate.announced(announcement, self._epoch)
+        return self._newest
 
     def _after(self, request: messages.WatchEventsRequest) -> int | None:
         if not request.HasField("after_sequence"):

@@ -66,6 +66,19 @@ async def test_a_change_gives_a_hint(change: str, watcher: InotifyWatcher, root:
     assert expected <= await hints(watcher)
 
 
+async def test_folders_made_within_new_folders_are_no_trouble(
+    watcher: InotifyWatcher, root: Path
+) -> None:
+    artists = {f"artist {number}" for number in range(20)}
+    for artist in artists:  # the observer's thread meets some of them half made
+        for album in range(20):
+            (root / artist / f"album {album}").mkdir(parents=True)
+
+    seen: set[str] = set()
+    while not artists <= seen:
+        seen |= await hints(watcher)
+
+
 async def test_a_burst_is_one_set_of_hints(watcher: InotifyWatcher, root: Path) -> None:
     for number in range(50):
         (root / "a" / f"{number}.mp3").write_bytes(b"x")
