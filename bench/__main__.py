@@ -1,22 +1,20 @@
 """Runs parts of the bench and prints them as one page: `python -m bench [PART ...] [--full]`."""
 
 import argparse
-import importlib
+import multiprocessing
 import os
 import platform
 import sys
 import time
-import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-ENTRY = "\ndef run(full: bool) -> None:\n"
-"""A module with this is a part; the others serve them."""
+from bench import part
 
 
 def main() -> int:
     """Run the parts named on the command line, all of them by default; 1 if one could not run."""
-    parts = _parts()
+    parts = part.names()
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the daemon.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}")
     parser.add_argument("--full", action="store_true", help="take more time for better numbers")
@@ -24,25 +22,24 @@ def main() -> int:
     for unknown in set(arguments.parts) - set(parts):
         parser.error(f"there is no part {unknown}; there are {', '.join(parts)}")
     print(f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}\n", flush=True)
-    done = [_run(part, arguments.full) for part in arguments.parts or parts]
+    done = [_run(name, arguments.full) for name in arguments.parts or parts]
     return 0 if all(done) else 1
 
 
-def _parts() -> list[str]:
-    modules = Path(__file__).parent.glob("*.py")
-    return sorted(path.stem for path in modules if ENTRY in path.read_text())
+def _run(name: str, full: bool) -> bool:
+    """Run a part and say how long it took; return whether it could run.
 
-
-def _run(part: str, full: bool) -> bool:
-    """Run a part and say how long it took; return whether it could run."""
+    In a process of its own: peaks of memory are those of one part, and one that dies takes no
+    other along.
+    """
     began = time.monotonic()
-    try:
-        importlib.import_module(f"bench.{part}").run(full)
-    except (Exception, SystemExit):  # the others may be able to
-        traceback.print_exc()
-        print(f"\n**{part} could not run.**\n", flush=True)
+    process = multiprocessing.get_context("spawn").Process(target=part.measure, args=(name, full))
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        print(f"\n**{name} could not run.**\n", flush=True)
         return False
-    print(f"({part} took {time.monotonic() - began:.0f} s)\n", flush=True)
+    print(f"({name} took {time.monotonic() - began:.0f} s)\n", flush=True)
     return True
 
 

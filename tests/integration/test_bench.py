@@ -1,8 +1,10 @@
 """The parts of the bench run, in small; what they measure is nobody's business here."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +98,19 @@ def test_a_part_that_is_not_there_is_named_with_those_that_are(
 
     assert left.value.code != 0
     assert "there is no part nothing; there are" in capsys.readouterr().err
+
+
+def test_one_part_that_cannot_run_keeps_no_other_from_it_and_is_told_by_the_exit_code(
+    tmp_path: Path,
+) -> None:
+    without_mpd = {**os.environ, "PATH": str(tmp_path)}
+    command = [sys.executable, "-m", "bench", "scan", "history"]
+
+    ended = subprocess.run(command, env=without_mpd, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "**scan could not run.**" in ended.stdout
+    assert re.search(r"\(history took \d+ s\)\s*$", ended.stdout)
 
 
 def test_taste_is_learnt_beside_the_baselines(
