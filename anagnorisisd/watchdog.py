@@ -51,8 +51,8 @@ async def feed(
         said = late
         # A store that cannot even be read makes nobody leave; systemd ends the wait for it.
         with suppress(TimeoutError, StoreError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds / 2):
                 await store_answers()
                 if not late:
                     manager.notify(WATCHDOG)
-        await clock.sleep(seconds / 2)
+        await clock.rest(seconds)

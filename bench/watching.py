@@ -1,6 +1,7 @@
 """What a process that does nothing costs all the same, read from /proc."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,15 +10,20 @@ from pathlib import Path
 import psutil
 
 MEGABYTE = 2**20
+LOOK_SECONDS = 0.25
 GRPC_THREADS = ("grpc_", "event_engine", "lifeguard", "timer_manager", "resolver")
 """How gRPC's own threads are named; nothing that we do keeps them from waking up."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Memory now; and wake-ups and milliseconds of processor time of the last while."""
+    """Memory now; and wake-ups and milliseconds of processor time of the last while.
+
+    Threads that wake one another do so at the same moment, as far as the computer's sleep goes.
+    """
 
     megabytes: float
+    moments_a_minute: float
     wakes_a_minute: float
     grpc_wakes_a_minute: float
     milliseconds_a_minute: float
@@ -31,13 +37,32 @@ def megabytes(pid: int) -> float:
 def watch(pids: list[int], seconds: float) -> list[Cost]:
     """Return what each process costs, watching all of them at once."""
     before = [_counted(pid) for pid in pids]
-    time.sleep(seconds)
+    moments = _moments(pids, seconds)
     after = [_counted(pid) for pid in pids]
     minutes = seconds / 60
     return [
-        Cost(megabytes(pid), *((new - old) / minutes for old, new in zip(*counts, strict=True)))
+        Cost(
+            megabytes(pid),
+            moments[pid] / minutes,
+            *((new - old) / minutes for old, new in zip(*counts, strict=True)),
+        )
         for pid, *counts in zip(pids, before, after, strict=True)
     ]
+
+
+def _moments(pids: list[int], seconds: float) -> Counter[int]:
+    """Watch for so long; return how often each process was woken, gRPC's own threads left out."""
+    moments: Counter[int] = Counter()
+    last = {pid: _counted(pid)[0] for pid in pids}
+    awake = dict.fromkeys(pids, False)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        time.sleep(LOOK_SECONDS)
+        for pid in pids:
+            wakes = _counted(pid)[0]
+            moments[pid] += wakes > last[pid] and not awake[pid]
+            awake[pid], last[pid] = wakes > last[pid], wakes
+    return moments
 
 
 def _counted(pid: int) -> tuple[int, int, float]:

@@ -6,9 +6,12 @@ read from the database, and a look each minute notices what a sleeping timer cou
 """
 
 import asyncio
+import datetime
+import time
 from collections.abc import Awaitable, Callable
-from datetime import time
+from contextlib import suppress
 
+from anagnorisisd.domain import beat
 from anagnorisisd.domain.schedule import Zone
 
 
@@ -18,26 +21,30 @@ class ApScheduler:
     def __init__(self, *, look_every_seconds: float = 60.0) -> None:
         self._look_every_seconds = look_every_seconds
 
-    async def run(self, at: time, zone: Zone, look: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, at: datetime.time, zone: Zone, look: Callable[[], Awaitable[None]]) -> None:
         """Call `look` now, each day at `at`, and each minute, until cancelled."""
         # It looks through every installed package for plugins, which takes some 40 ms of a start.
         from apscheduler.schedulers.asyncio import AsyncIOScheduler
         from apscheduler.triggers.cron import CronTrigger
-        from apscheduler.triggers.interval import IntervalTrigger
 
-        wanted = asyncio.Event()
-        wanted.set()
+        due = asyncio.Event()
+
+        async def wake() -> None:  # a plain function would run in a thread, where it may not
+            due.set()
+
         scheduler = AsyncIOScheduler(
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         nightly = CronTrigger(hour=at.hour, minute=at.minute, timezone=zone)
-        scheduler.add_job(wanted.set, nightly)
-        scheduler.add_job(wanted.set, IntervalTrigger(seconds=self._look_every_seconds))
+        scheduler.add_job(wake, nightly)
         scheduler.start()
         try:
             while True:
-                await wanted.wait()
-                wanted.clear()
+                due.clear()
                 await look()
+                wait = beat.shortened(time.monotonic(), self._look_every_seconds)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await due.wait()
         finally:
             scheduler.shutdown(wait=False)

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+from anagnorisisd.domain import beat
+
 
 class SystemClock:
     """Wall clock, monotonic clock, and real waiting."""
@@ -18,3 +20,7 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass."""
         await asyncio.sleep(seconds)
+
+    async def rest(self, at_most: float) -> None:
+        """Wait for the last common beat within `at_most` seconds."""
+        await asyncio.sleep(beat.shortened(time.monotonic(), at_most))

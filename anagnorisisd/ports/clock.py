@@ -17,3 +17,7 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass."""
         ...
+
+    async def rest(self, at_most: float) -> None:
+        """Let up to so many seconds pass, so that those who look now and then wake up together."""
+        ...

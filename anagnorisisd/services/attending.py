@@ -154,5 +154,5 @@ class Attending:
                     self._wake.set()
 
     async def _wake_after(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
+        await (self._clock.sleep if seconds < TICK_SECONDS else self._clock.rest)(seconds)
         self._wake.set()

@@ -36,7 +36,7 @@ MAX_TRIES = 3
 LOOK_AGAIN_SECONDS = 60.0
 """So often what is pending is looked up unasked: an event may have been missed."""
 
-WEIGHTS_SECONDS = 15.0
+WEIGHTS_SECONDS = 30.0
 """So often it is looked whether a better embedder's weights have arrived."""
 
 COPIED_SECONDS = 5.0
@@ -104,7 +104,10 @@ class Embedding:
             if wanted == before != self.stamp:
                 return wanted
             before = wanted
-            await self._clock.sleep(WEIGHTS_SECONDS if wanted == self.stamp else COPIED_SECONDS)
+            if wanted == self.stamp:
+                await self._clock.rest(WEIGHTS_SECONDS)
+            else:
+                await self._clock.sleep(COPIED_SECONDS)
 
     async def _wanted(self) -> EmbedderStamp:
         with suppress(EmbedderUnusable):  # then the present one is the best there is
@@ -144,7 +147,7 @@ class Embedding:
         """Wait until something changed, or for `seconds`."""
         waiting = [
             asyncio.ensure_future(self._changed.wait()),
-            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._clock.rest(seconds)),
         ]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

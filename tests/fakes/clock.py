@@ -28,6 +28,10 @@ class FakeClock:
         heapq.heappush(self._sleepers, (self._monotonic + seconds, self._count, woken))
         await woken.wait()
 
+    async def rest(self, at_most: float) -> None:
+        """Wait until the clock was advanced by `at_most` seconds."""
+        await self.sleep(at_most)
+
     @property
     def sleepers(self) -> int:
         """How many tasks are waiting for time to pass."""

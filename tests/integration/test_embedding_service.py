@@ -268,7 +268,7 @@ async def test_it_tells_when_another_embedder_is_wanted(bench: Bench, clock: Fak
     assert not waiting.done()
 
     better = EmbedderStamp("better", "1", 4)
-    for stamp, seconds in ((EmbedderStamp("better", "half copied", 4), 15), (better, 5)):
+    for stamp, seconds in ((EmbedderStamp("better", "half copied", 4), 30), (better, 5)):
         bench.preference.stamp = stamp
         await clock.advance(seconds)
         await until(lambda: clock.sleepers > 0)

@@ -62,7 +62,7 @@ async def test_all_is_well(manager: Manager, clock: FakeClock) -> None:
     async with feeding(manager, Store(), Pool(), clock):
         await clock.advance(60)
 
-        await until(lambda: manager.fed == 5)
+        await until(lambda: manager.fed == 3)
 
 
 async def test_a_store_that_does_not_answer_starves_it(manager: Manager, clock: FakeClock) -> None:
@@ -71,7 +71,7 @@ async def test_a_store_that_does_not_answer_starves_it(manager: Manager, clock: 
         store.broken = True
         await clock.advance(600)
         store.broken = False
-        await clock.advance(15)
+        await clock.advance(30)
 
         await until(lambda: manager.fed == 2)
 
@@ -84,7 +84,7 @@ async def test_workers_that_nobody_ends_starve_it_and_that_is_said_once(
         pool.late = True
         await clock.advance(600)
         pool.late = False
-        await clock.advance(15)
+        await clock.advance(30)
 
         await until(lambda: manager.fed == 2)
     assert [entry.message for entry in caplog.records] == [

@@ -1,6 +1,7 @@
 """One connection to MPD: every call has a deadline, and every failure is one of our errors."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from mpd.base import FailureResponseCode
 
 from anagnorisisd.adapters.mpd.address import Address
 from anagnorisisd.adapters.mpd.client import Client
+from anagnorisisd.domain import beat
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
 
 Row = dict[str, Any]
@@ -116,7 +118,8 @@ class Connection:
         seconds = LOCAL_KEEPALIVE_SECONDS if self._address.is_socket else KEEPALIVE_SECONDS
         try:
             while True:
-                done, _ = await asyncio.wait({upcoming}, timeout=seconds)
+                wait = beat.shortened(time.monotonic(), seconds)
+                done, _ = await asyncio.wait({upcoming}, timeout=wait)
                 if not done:
                     await self.call("ping")
                     continue

@@ -61,6 +61,8 @@ class Library:
         self._scanning: asyncio.Task[ScanProgress] | None = None
         self._progress = ScanProgress()
         self._advanced = asyncio.Event()
+        self._place: tuple[int, int] | None = None
+        self._looked = asyncio.Event()
         self._linked: Mapping[Uri, str] = {}
         self._later = _Later()
         self._hinted_meanwhile: set[Uri] = set()
@@ -86,7 +88,7 @@ class Library:
             self._scan_regularly(),
             self._follow_hints(),
             self._look_again(),
-            self._notice_silence(),
+            self._look_after_the_folder(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
@@ -122,32 +124,38 @@ class Library:
             pass
 
     async def _scan_regularly(self) -> None:
+        await self._next_look()
         while True:
-            place = await self._folder.whereabouts()
+            place, began = self._place, self._clock.monotonic()
             await self._scan_to_end()
-            await self._until_due(place)
+            while place == self._place and self._clock.monotonic() < began + self._rescan_seconds:
+                await self._next_look()
 
-    async def _until_due(self, place: tuple[int, int] | None) -> None:
-        """Wait for the next scan's time, or until the folder is not at `place` any more."""
-        began = self._clock.monotonic()
-        while (left := began + self._rescan_seconds - self._clock.monotonic()) > 0:
-            await self._clock.sleep(min(left, FOLDER_CHECK_SECONDS))
-            if await self._folder.whereabouts() != place:
-                return
+    async def _next_look(self) -> None:
+        """Wait until the folder was looked after once more."""
+        looked = self._looked
+        await looked.wait()
 
-    async def _notice_silence(self) -> None:
-        """Say when the folder does not even answer whether it is there, as a dead share does."""
+    async def _look_after_the_folder(self) -> None:
+        """See now and then where the folder is, for something may be (un)mounted there."""
         while True:
-            looking = asyncio.create_task(self._folder.whereabouts())
-            try:
-                await asyncio.wait({looking}, timeout=SILENT_SECONDS)
-                if not looking.done():
-                    self._say(SILENT)
-                    await looking
-                    self._say(None)
-            finally:
-                looking.cancel()
-            await self._clock.sleep(FOLDER_CHECK_SECONDS)
+            self._place = await self._whereabouts()
+            looked, self._looked = self._looked, asyncio.Event()
+            looked.set()
+            await self._clock.rest(FOLDER_CHECK_SECONDS)
+
+    async def _whereabouts(self) -> tuple[int, int] | None:
+        """Ask where the folder is; say when it does not even answer that, as a dead share does."""
+        looking = asyncio.create_task(self._folder.whereabouts())
+        try:
+            await asyncio.wait({looking}, timeout=SILENT_SECONDS)
+            if not looking.done():
+                self._say(SILENT)
+                await looking
+                self._say(None)
+            return looking.result()
+        finally:
+            looking.cancel()
 
     async def _follow_hints(self) -> None:
         while True:
