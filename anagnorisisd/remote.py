@@ -30,6 +30,8 @@ from anagnorisisd.ml.settings import Settings
 SAME_TIME_SECONDS = 2.0
 """File systems round the time of a change, FAT to this."""
 
+DASKS_ALLOCATOR = "MALLOC_TRIM_THRESHOLD_"
+
 LAST_WORD = 100
 """Finalizers of a higher priority run first."""
 
@@ -79,6 +81,9 @@ class _Host:
         # Dask makes its workers daemonic, and such processes may not have children, lest these
         # outlive them. Ours end with the thread below.
         multiprocessing.current_process().daemon = False
+        # Dask has its workers return memory at once, and our children, who compute, would inherit
+        # that: it takes them more than half as long again.
+        os.environ.pop(DASKS_ALLOCATOR, None)
         self._embedders: dict[Wish, WorkerEmbedder] = {}
         self._making = threading.Lock()
         self._loop = asyncio.new_event_loop()

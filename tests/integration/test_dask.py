@@ -16,6 +16,7 @@ import pytest
 
 from anagnorisisd.adapters.dask.embedder import DaskEmbedder
 from anagnorisisd.adapters.embedders import WorkerEmbedder
+from anagnorisisd.adapters.workers import NICENESS
 from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding
 from anagnorisisd.doctor import look
 from anagnorisisd.doctor.facts import ExecutorFacts
@@ -147,6 +148,16 @@ async def test_bytes_give_the_same_vectors_and_leave_nothing_behind(
     assert same(vectors, cluster.here)
     assert "are sent" in caplog.text
     assert not [*(cluster.home / "scratch").rglob("*.flac")]
+
+
+async def test_those_who_embed_for_a_worker_keep_their_own_allocator(cluster: Cluster) -> None:
+    async with cluster.embedder() as embedder:
+        await all_of(embedder, cluster.songs)
+        below = [p for pid in await cluster.pids() for p in psutil.Process(pid).children()]
+
+    variables = [p.environ() for p in below if p.nice() == NICENESS]
+    assert variables
+    assert not any("MALLOC_TRIM_THRESHOLD_" in those for those in variables)
 
 
 async def test_the_music_may_be_mounted_elsewhere(
