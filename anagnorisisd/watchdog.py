@@ -21,6 +21,9 @@ from anagnorisisd.ports.clock import Clock
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 0.75
+"""Of the time between two feedings: so late an answer comes in time for the limit, which is two."""
+
 
 class Supervised(Protocol):
     """Worker processes of one kind, and whoever sees to them."""
@@ -51,7 +54,7 @@ async def feed(
         said = late
         # A store that cannot even be read makes nobody leave; systemd ends the wait for it.
         with suppress(TimeoutError, StoreError):
-            async with asyncio.timeout(seconds / 2):
+            async with asyncio.timeout(seconds * PATIENCE):
                 await store_answers()
                 if not late:
                     manager.notify(WATCHDOG)

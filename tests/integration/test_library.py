@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,8 @@ from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.adapters.watcher import InotifyWatcher, NoWatcher
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.schema import Music
-from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.domain.track import SeenFile, TrackId, Uri
+from anagnorisisd.ports.library import WHOLE_FOLDER, Differences
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.library import library as library_module
 from anagnorisisd.services.library.library import Library
@@ -451,6 +453,39 @@ async def test_another_time_between_scans_holds_at_once(
     await clock.advance(61)
 
     await until_present(stores, "late.opus")
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+class Slow(MusicFolder):
+    """A folder that takes two minutes to be compared."""
+
+    def __init__(self, root: Path, workers: WorkerPool, clock: FakeClock) -> None:
+        super().__init__(root, CONFIG, workers)
+        self.compared = 0
+        self._slow = clock
+
+    async def compare(self, known: AbstractSet[SeenFile], below: Uri = WHOLE_FOLDER) -> Differences:
+        """Compare, and let two minutes pass."""
+        self._slow.jump(120)
+        self.compared += 1
+        return await super().compare(known, below)
+
+
+async def test_a_scan_that_takes_longer_than_the_pause_is_followed_by_that_pause(
+    root: Path, workers: WorkerPool, stores: Stores, events: Events, clock: FakeClock
+) -> None:
+    folder = Slow(root, workers, clock)
+    often = Music(rescan_minutes=1)
+    library = Library(stores.library, folder, NoWatcher(), events=events, clock=clock, config=often)
+
+    task = asyncio.create_task(library.run())
+    await until(lambda: library.progress.done and folder.compared == 1)
+    await clock.advance(30)
+    assert folder.compared == 1
+    await clock.advance(31)
+    await until(lambda: folder.compared == 2)
 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -126,9 +126,10 @@ class Library:
     async def _scan_regularly(self) -> None:
         await self._next_look()
         while True:
-            place, began = self._place, self._clock.monotonic()
+            place = self._place
             await self._scan_to_end()
-            while place == self._place and self._clock.monotonic() < began + self._rescan_seconds:
+            ended = self._clock.monotonic()
+            while place == self._place and self._clock.monotonic() < ended + self._rescan_seconds:
                 await self._next_look()
 
     async def _next_look(self) -> None:
