@@ -82,7 +82,7 @@ class _Host:
         # outlive them. Ours end with the thread below.
         multiprocessing.current_process().daemon = False
         # Dask has its workers return memory at once, and our children, who compute, would inherit
-        # that: it takes them more than half as long again.
+        # that: a track takes them more than twice as long.
         os.environ.pop(DASKS_ALLOCATOR, None)
         self._embedders: dict[Wish, WorkerEmbedder] = {}
         self._making = threading.Lock()

@@ -11,6 +11,8 @@ import psutil
 
 MEGABYTE = 2**20
 LOOK_SECONDS = 0.25
+"""What happens in two such spans in a row counts as one moment."""
+
 GRPC_THREADS = ("grpc_", "event_engine", "lifeguard", "timer_manager", "resolver")
 """How gRPC's own threads are named; nothing that we do keeps them from waking up."""
 

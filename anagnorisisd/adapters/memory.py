@@ -32,8 +32,8 @@ def keep_small() -> None:
 def set_aside() -> None:
     """Leave what there is now out of every later collection of garbage, which it would outlive.
 
-    Modules and services are most of the objects: looking through them takes 40 ms, and whoever
-    rates meanwhile waits. What was set aside before and is garbage by now goes.
+    Modules and services are most of the objects: looking through them took up to 43 ms, in which
+    whoever rates waits. What was set aside before and is garbage by now goes.
     """
     gc.unfreeze()
     gc.collect()

@@ -1,8 +1,8 @@
 """A common beat for whatever only looks now and then.
 
-Whoever looks each minute and whoever looks each half minute wake the computer together when both
-wait for the same moments. So a computer that only plays music is woken twice a minute, however many
-there are who look.
+Whoever looks each minute and whoever looks each half minute wake up together when both wait for the
+same moments. So while nothing happens all of them wake the computer twice a minute, however many
+there are.
 """
 
 import math
