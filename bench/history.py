@@ -12,8 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-
-import numpy as np
+from random import Random
 
 from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from anagnorisisd.domain import pick
@@ -82,7 +81,7 @@ async def _choose(stores: Stores, turn: int) -> None:
     candidates = await stores.library.candidates()
     recent = [play.track_id for play in await stores.plays.recent(10)]
     beside = Surroundings(EPOCH, recent=recent)
-    pick.choose(candidates, Rules(artist_spread=3), beside, 3, np.random.default_rng(turn))
+    pick.choose(candidates, Rules(artist_spread=3), beside, 3, Random(turn))
 
 
 async def _count(stores: Stores, _: int) -> None:

@@ -15,8 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
-import numpy as np
 import psutil
 
 from anagnorisisd.adapters import memory
@@ -115,7 +115,7 @@ async def _steps(state: Path) -> list[Step]:
 
 
 def _choose(candidates: Candidates) -> None:
-    pick.choose(candidates, Rules(), Surroundings(EPOCH), 3, np.random.default_rng(0))
+    pick.choose(candidates, Rules(), Surroundings(EPOCH), 3, Random(0))
 
 
 async def _learn(stores: Stores) -> None:

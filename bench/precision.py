@@ -12,8 +12,8 @@ import numpy as np
 from anagnorisisd.domain.evaluation import Described, Floats64, Vectors
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.ml.evaluator import competition, measure, tasks
-from anagnorisisd.ml.evaluator.candidate import Opinion
 from anagnorisisd.ml.evaluator.inputs import prepare
+from anagnorisisd.ml.evaluator.opinion import Opinion
 from bench.listeners import PLACE_DIMENSIONS, Integers, Library, Listener, training_set
 
 LISTENERS = 16

@@ -69,6 +69,6 @@ def spread_guards(
         (Guard.ALBUM_SPREAD, rules.album_spread, candidates.album),
     ):
         if spread and recent:
-            near = np.unique(codes[candidates.rows(recent[-spread:])])
+            near = codes[candidates.rows(recent[-spread:])]
             guards[guard] = ~np.isin(codes, near[near > 0])
     return guards

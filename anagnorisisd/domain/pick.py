@@ -8,8 +8,7 @@ is part of the explanation.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from anagnorisisd.domain.chance import Chance
 from anagnorisisd.domain.guards import Rules
 from anagnorisisd.domain.score import Candidates, Floats
 from anagnorisisd.domain.track import TrackId
@@ -45,7 +44,7 @@ def choose(
     rules: Rules,
     surroundings: Surroundings,
     count: int,
-    rng: np.random.Generator,
+    rng: Chance,
 ) -> list[Pick]:
     """Return up to `count` different picks, in the order in which they are to be played.
 

@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from anagnorisisd.domain.chance import Chance
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
 from anagnorisisd.domain.track import TrackId
 
@@ -70,14 +71,16 @@ class Candidates:
         """Return the track of a row."""
         return TrackId(bytes(self.track_ids[row]).decode())
 
-    def drawn(self, explore: float, rng: np.random.Generator) -> Self:
+    def drawn(self, explore: float, rng: Chance) -> Self:
         """Return candidates whose predictions were drawn from their distributions.
 
         `explore` scales the standard deviation: 0 keeps the mean, 1 is full Thompson sampling.
         """
         if explore <= 0:
             return self
-        noise = rng.standard_normal(len(self)) * self.predicted_stddev * explore
+        # NumPy's own chance takes 7 MB, and few explore: nobody else has it loaded.
+        many = np.random.default_rng(rng.getrandbits(64))
+        noise = many.standard_normal(len(self)) * self.predicted_stddev * explore
         return replace(self, predicted_mean=np.clip(self.predicted_mean + noise, LOWEST, HIGHEST))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain import score
+from anagnorisisd.domain.chance import Chance
 from anagnorisisd.domain.guards import Guard, Rules, spread_guards, standing_guards
 from anagnorisisd.domain.score import Bools, Candidates, Floats
 from anagnorisisd.domain.track import TrackId
@@ -46,7 +47,12 @@ class Explanation:
     candidates: int
 
 
-def draw(weight: Floats, rng: np.random.Generator) -> int:
+def _distinct(rows: Rows) -> Rows:
+    """Return each row once, in order; `np.unique` would load NumPy's masked arrays for a few."""
+    return np.array(sorted(set(rows.tolist())), dtype=np.int64)
+
+
+def draw(weight: Floats, rng: Chance) -> int:
     """Return one index, drawn with a probability proportional to its weight.
 
     Raises:
@@ -55,7 +61,7 @@ def draw(weight: Floats, rng: np.random.Generator) -> int:
     return _drawn(np.cumsum(weight), rng)
 
 
-def _drawn(edges: Floats, rng: np.random.Generator) -> int:
+def _drawn(edges: Floats, rng: Chance) -> int:
     if not (len(edges) and edges[-1] > 0):
         raise ValueError("nothing to draw from: no weight is above 0")
     # rng.random() is below 1, but the product may round up to the last edge.
@@ -79,9 +85,9 @@ class Pool:
         behind: Sequence[TrackId] = (),
     ) -> "Weighed":
         """Return the weights beside these tracks; `behind` counts while anything else is left."""
-        taken = np.unique(self.candidates.rows([*queued, *behind]))
+        taken = _distinct(self.candidates.rows([*queued, *behind]))
         if len(taken) == len(self.candidates):
-            taken = np.unique(self.candidates.rows(queued))
+            taken = _distinct(self.candidates.rows(queued))
         guards = self._standing | spread_guards(self.candidates, self._rules, recent)
         if not guards and self.factors.positive:
             return _Free(self, taken)
@@ -116,7 +122,7 @@ class Weighed(Protocol):
 
     candidates: int
 
-    def draw(self, rng: np.random.Generator) -> int:
+    def draw(self, rng: Chance) -> int:
         """Return a row, drawn with a probability proportional to its weight."""
         ...
 
@@ -137,7 +143,7 @@ class _Free:
         self._pool = pool
         self._taken = taken
 
-    def draw(self, rng: np.random.Generator) -> int:
+    def draw(self, rng: Chance) -> int:
         for _ in range(MOST_DRAWS):
             row = _drawn(self._pool.factors.edges, rng)
             if row not in self._taken:
@@ -190,7 +196,7 @@ class _Guarded:
         self._guards = guards
         self._relaxed = relaxed
 
-    def draw(self, rng: np.random.Generator) -> int:
+    def draw(self, rng: Chance) -> int:
         return draw(self._weight, rng)
 
     def weights(self) -> Floats:

@@ -5,9 +5,9 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import TypeVar
 
-import numpy as np
 import psutil
 
 from anagnorisisd.adapters.evaluator import WorkerEvaluator
@@ -67,7 +67,7 @@ async def _measure(state: Path, tracks: int, disk_bytes: int) -> Costs:
         candidates, candidates_seconds = await _timed(stores.library.candidates())
         held = process.memory_info().rss - before
         began = time.perf_counter()
-        pick.choose(candidates, Rules(), Surroundings(EPOCH), PICKS, np.random.default_rng(0))
+        pick.choose(candidates, Rules(), Surroundings(EPOCH), PICKS, Random(0))
         pick_seconds = time.perf_counter() - began
         del candidates
         _, vectors_seconds = await _timed(_read_vectors(stores))

@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-
-import numpy as np
+from random import Random
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain import pick
@@ -81,7 +80,7 @@ class FakePicker:
         """Choose without queueing."""
         candidates = await self.stores.library.candidates()
         surroundings = Surroundings(self.clock.now())
-        return pick.choose(candidates, Rules(), surroundings, count, np.random.default_rng(seed))
+        return pick.choose(candidates, Rules(), surroundings, count, Random(seed))
 
     async def explain(self, track_id: TrackId) -> Explanation:
         """Return the factors of a track's weight."""

@@ -108,3 +108,25 @@ def test_importing_the_whole_daemon_loads_nothing_heavy() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+CHOOSING = """
+import sys
+from random import Random
+import anagnorisisd.daemon, anagnorisisd.ml.evaluator.opinion  # the latter comes from workers
+from anagnorisisd.domain import pick
+from anagnorisisd.domain.guards import Rules
+from tests.support.candidates import NOW, candidates, name
+
+beside = pick.Surroundings(NOW, queued=[name(1)], recent=[name(2)])
+assert pick.choose(candidates(9), Rules(artist_spread=2), beside, 3, Random(1))
+print(sorted({"numpy.random", "numpy.ma"} & set(sys.modules)))
+"""
+
+
+def test_choosing_loads_no_part_of_numpy_that_it_can_do_without() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHOOSING], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,6 +1,7 @@
 """Choosing: guards, relaxation, and exact sampling."""
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -19,9 +20,9 @@ ALONE = Surroundings(NOW)
 PLAIN = Rules()
 
 
-def rng(seed: int = 1) -> np.random.Generator:
+def rng(seed: int = 1) -> Random:
     """Return chance that repeats itself."""
-    return np.random.default_rng(seed)
+    return Random(seed)
 
 
 def explained(found: Candidates, rules: Rules, beside: Surroundings, row: int) -> Explanation:

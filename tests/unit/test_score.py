@@ -1,5 +1,7 @@
 """The weight of a track, factor by factor."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -85,13 +87,13 @@ def test_rows_are_found_by_track_id() -> None:
 
 def test_without_exploration_the_mean_stays() -> None:
     found = candidates(3, predicted=[2, 5, NONE], stddev=[1, 2, NONE])
-    assert found.drawn(0.0, np.random.default_rng(1)) is found
+    assert found.drawn(0.0, Random(1)) is found
 
 
 @pytest.mark.parametrize("explore", [0.25, 1.0])
 def test_exploration_draws_from_the_predicted_distribution(explore: float) -> None:
     found = candidates(20_000, predicted=5, stddev=1.0)
-    drawn = found.drawn(explore, np.random.default_rng(1)).predicted_mean
+    drawn = found.drawn(explore, Random(1)).predicted_mean
     assert drawn.mean() == pytest.approx(5, abs=0.03)
     assert drawn.std() == pytest.approx(explore, rel=0.03)
 
@@ -99,7 +101,7 @@ def test_exploration_draws_from_the_predicted_distribution(explore: float) -> No
 def test_exploration_stays_within_the_scale_and_invents_nothing() -> None:
     found = candidates(3, predicted=[9.9, 0.1, NONE], stddev=[30, 30, NONE])
     for seed in range(20):
-        high, low, none = found.drawn(1.0, np.random.default_rng(seed)).predicted_mean
+        high, low, none = found.drawn(1.0, Random(seed)).predicted_mean
         assert 0 <= high <= 10
         assert 0 <= low <= 10
         assert np.isnan(none)

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from random import Random
 
 import matplotlib as mpl
 import numpy as np
@@ -100,7 +101,7 @@ def candidates(**columns: np.ndarray) -> Candidates:
 
 
 def _mean_factor(alike: Candidates, explore: float) -> float:
-    drawn = alike.drawn(explore, np.random.default_rng(1))
+    drawn = alike.drawn(explore, Random(1))
     return float(score.factors(drawn).rating_factor.mean())
 
 

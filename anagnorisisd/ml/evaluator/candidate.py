@@ -1,27 +1,18 @@
 """What every candidate of the competition can do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluation import Floats64
-from anagnorisisd.domain.rating import HIGHEST, LOWEST
 from anagnorisisd.ml.evaluator.inputs import Examples, Inputs
 from anagnorisisd.ml.evaluator.kernels import PARTS, Matrix
+from anagnorisisd.ml.evaluator.opinion import Opinion
 
 Settings = Mapping[str, NDArray[Any]]
 """What a search found, as named arrays; kept with the model, so that it can be fitted again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """Predicted ratings of `n` tracks: means within 0 to 10 and standard deviations, `[n]`."""
-
-    mean: Floats64
-    stddev: Floats64
 
 
 class Fitted(Protocol):
@@ -62,12 +53,6 @@ class Candidate(Protocol):
     def restore(self, settings: Settings, examples: Examples, weights: Settings) -> Fitted:
         """Return what `fit` returned when these were saved."""
         ...
-
-
-def opinion(mean: Floats64, stddev: Floats64 | float) -> Opinion:
-    """Return predicted ratings within the scale of ratings."""
-    clipped = np.clip(mean, LOWEST, HIGHEST).astype(np.float64)
-    return Opinion(clipped, np.broadcast_to(stddev, clipped.shape).astype(np.float64))
 
 
 def no_pulls(count: int) -> Matrix:

@@ -15,11 +15,12 @@ import numpy as np
 from anagnorisisd.domain.evaluation import Floats64, Metrics
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.ml.evaluator import measure, validation
-from anagnorisisd.ml.evaluator.candidate import Candidate, Fitted, Opinion, Settings
+from anagnorisisd.ml.evaluator.candidate import Candidate, Fitted, Settings
 from anagnorisisd.ml.evaluator.evidence import evidence
 from anagnorisisd.ml.evaluator.inputs import Examples
 from anagnorisisd.ml.evaluator.mean import Mean
 from anagnorisisd.ml.evaluator.neighbours import Neighbours
+from anagnorisisd.ml.evaluator.opinion import Opinion
 from anagnorisisd.ml.evaluator.perceptron import Perceptron
 from anagnorisisd.ml.evaluator.process import ListeningProcess, Process
 

@@ -5,15 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anagnorisisd.ml.evaluator.candidate import (
-    Opinion,
-    Settings,
-    no_pulls,
-    opinion,
-    spread,
-)
+from anagnorisisd.ml.evaluator.candidate import Settings, no_pulls, spread
 from anagnorisisd.ml.evaluator.inputs import Examples, Inputs
 from anagnorisisd.ml.evaluator.kernels import Matrix
+from anagnorisisd.ml.evaluator.opinion import Opinion, opinion
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from anagnorisisd.domain.evaluation import Floats64, Metrics
-from anagnorisisd.ml.evaluator.candidate import Opinion
+from anagnorisisd.ml.evaluator.opinion import Opinion
 
 
 def metrics(

@@ -7,15 +7,10 @@ import numpy as np
 
 from anagnorisisd.domain.evaluation import Floats64
 from anagnorisisd.ml.evaluator import kernels
-from anagnorisisd.ml.evaluator.candidate import (
-    Opinion,
-    Settings,
-    no_pulls,
-    opinion,
-    spread,
-)
+from anagnorisisd.ml.evaluator.candidate import Settings, no_pulls, spread
 from anagnorisisd.ml.evaluator.inputs import Examples, Inputs
 from anagnorisisd.ml.evaluator.kernels import Matrix
+from anagnorisisd.ml.evaluator.opinion import Opinion, opinion
 
 CHOICES = (3, 5, 8, 12, 20, 35)
 """How many neighbours may be asked; the search tries each."""

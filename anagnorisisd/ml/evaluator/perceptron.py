@@ -14,15 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluation import Floats64, Vectors
-from anagnorisisd.ml.evaluator.candidate import (
-    Opinion,
-    Settings,
-    no_pulls,
-    opinion,
-    spread,
-)
+from anagnorisisd.ml.evaluator.candidate import Settings, no_pulls, spread
 from anagnorisisd.ml.evaluator.inputs import Examples, Inputs
 from anagnorisisd.ml.evaluator.kernels import Matrix
+from anagnorisisd.ml.evaluator.opinion import Opinion, opinion
 
 UNITS = (768, 256, 11)
 BATCH = 64

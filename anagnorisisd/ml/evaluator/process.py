@@ -13,18 +13,13 @@ from scipy import linalg
 
 from anagnorisisd.domain.evaluation import Floats64
 from anagnorisisd.ml.evaluator import covariance, likelihood
-from anagnorisisd.ml.evaluator.candidate import (
-    Opinion,
-    Settings,
-    no_pulls,
-    opinion,
-    spread,
-)
+from anagnorisisd.ml.evaluator.candidate import Settings, no_pulls, spread
 from anagnorisisd.ml.evaluator.comparison import Comparison, posterior
 from anagnorisisd.ml.evaluator.evidence import Evidence, evidence
 from anagnorisisd.ml.evaluator.inputs import Examples, Inputs
 from anagnorisisd.ml.evaluator.kernels import Matrix
 from anagnorisisd.ml.evaluator.likelihood import Knobs
+from anagnorisisd.ml.evaluator.opinion import Opinion, opinion
 
 SEARCH_LIMIT = 500
 """The search looks at this many examples at most: more hardly move what it finds."""

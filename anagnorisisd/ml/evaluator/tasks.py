@@ -23,10 +23,11 @@ from anagnorisisd.ml.evaluator import (
     validation,
 )
 from anagnorisisd.ml.evaluator.blob import Saved
-from anagnorisisd.ml.evaluator.candidate import SUPPOSED_STDDEV, Fitted, Opinion, Settings, spread
+from anagnorisisd.ml.evaluator.candidate import SUPPOSED_STDDEV, Fitted, Settings, spread
 from anagnorisisd.ml.evaluator.evidence import liking
 from anagnorisisd.ml.evaluator.inputs import Examples, Listened, prepare
 from anagnorisisd.ml.evaluator.kernels import PARTS
+from anagnorisisd.ml.evaluator.opinion import Opinion
 from anagnorisisd.ml.evaluator.process import FittedProcess, Process
 
 

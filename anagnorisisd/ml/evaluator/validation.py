@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluation import Floats64
-from anagnorisisd.ml.evaluator.candidate import Candidate, Opinion, Settings
+from anagnorisisd.ml.evaluator.candidate import Candidate, Settings
 from anagnorisisd.ml.evaluator.inputs import Examples
+from anagnorisisd.ml.evaluator.opinion import Opinion
 
 FOLDS = 5
 REPEATS = 3

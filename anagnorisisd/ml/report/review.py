@@ -7,8 +7,8 @@ import numpy as np
 
 from anagnorisisd.domain.evaluation import Floats64, TrainingSet
 from anagnorisisd.ml.evaluator import blob, competition, measure, tasks, validation
-from anagnorisisd.ml.evaluator.candidate import Opinion
 from anagnorisisd.ml.evaluator.inputs import Examples
+from anagnorisisd.ml.evaluator.opinion import Opinion
 
 SIZES = (10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 800, 1200)
 FEWEST_HELD_OUT = 10

@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 
-import numpy as np
-
 from anagnorisisd.config import schema
 from anagnorisisd.domain import pick, score
+from anagnorisisd.domain.chance import Chance
 from anagnorisisd.domain.event import (
     EvaluatorPromoted,
     LibraryChanged,
@@ -74,7 +73,7 @@ class Pool:
         self,
         view: QueueView | None,
         count: int,
-        rng: np.random.Generator,
+        rng: Chance,
         left_out: Collection[TrackId] = (),
     ) -> list[Pick]:
         """Choose tracks that are neither in the queue nor among `left_out`."""

@@ -5,8 +5,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Sequence
-
-import numpy as np
+from random import Random
 
 from anagnorisisd.config import schema
 from anagnorisisd.domain import queue
@@ -68,7 +67,7 @@ class Queueing:
         self._events = events
         self._clock = clock
         self._config = config
-        self._rng = np.random.default_rng(seed)
+        self._rng = Random(seed)  # noqa: S311 - no secret
         self._pool = Pool(library, plays, events, clock, config)
         self._tracks = UriTracks(library, events)
         self._ours = OwnEntries(store)
@@ -149,7 +148,7 @@ class Queueing:
 
     async def preview(self, count: int, seed: int | None = None) -> list[Pick]:
         """Choose the next picks without queueing them; the same seed gives the same picks."""
-        return await self._pool.choose(self._view, count, np.random.default_rng(seed))
+        return await self._pool.choose(self._view, count, Random(seed))  # noqa: S311 - no secret
 
     async def explain(self, track_id: TrackId) -> Explanation:
         """Return every factor of a track's weight as it is now.

@@ -1,8 +1,7 @@
 """Curiosity: why a rating is predicted as it is, and which ratings would teach the most."""
 
 from collections.abc import Mapping, Sequence
-
-import numpy as np
+from random import Random
 
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import Described
@@ -68,7 +67,7 @@ class Curiosity:
             self._embeddings,
             self._stamp,
             CHOICE,
-            np.random.default_rng(seed),
+            Random(seed),  # noqa: S311 - no secret
             wanted=lambda track_id: track_id not in rated,
         )
         if not len(choice):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from anagnorisisd.domain.chance import Chance
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import Described
 from anagnorisisd.domain.track import TrackId
@@ -18,7 +19,7 @@ async def drawn(
     embeddings: EmbeddingStore,
     stamp: EmbedderStamp,
     count: int,
-    rng: np.random.Generator,
+    rng: Chance,
     wanted: Callable[[TrackId], bool] = _any,
 ) -> Described:
     """Return up to `count` of the wanted tracks, each as likely as any other.
@@ -31,7 +32,7 @@ async def drawn(
     async for batch in embeddings.described(stamp):
         rows = [row for row, track in enumerate(batch.track_ids) if wanted(track)]
         chosen = chosen.joined(batch.take(rows))
-        lots = np.concatenate([lots, rng.random(len(rows))])
+        lots = np.concatenate([lots, [rng.random() for _ in rows]])
         if len(chosen) > count:
             keep = np.argpartition(lots, count)[:count]
             chosen, lots = chosen.take(keep.tolist()), lots[keep]
