@@ -70,5 +70,5 @@ def spread_guards(
     ):
         if spread and recent:
             near = codes[candidates.rows(recent[-spread:])]
-            guards[guard] = ~np.isin(codes, near[near > 0])
+            guards[guard] = ~np.isin(codes, near[near != 0])
     return guards

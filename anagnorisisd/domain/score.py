@@ -35,7 +35,7 @@ class Candidates:
 
     `track_ids` are 32-byte strings (`S32`). `rating` and `predicted_mean` are NaN where there is
     none. `last_played_at` is unix seconds, `-inf` for tracks never played. `artist` and
-    `album` are codes: equal numbers mean the same one, 0 means unknown.
+    `album` are signed codes: equal numbers mean the same one, 0 means unknown.
     """
 
     track_ids: NDArray[np.bytes_]

@@ -1,6 +1,7 @@
 """Choosing and queueing, with a player that does what the test says."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,12 @@ from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.errors import PlayerUnavailable, PreconditionFailed
 from anagnorisisd.services.events import Events
+from anagnorisisd.services.picking.own_entries import OwnEntries
 from anagnorisisd.services.picking.queueing import Queueing
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.support.library import add_tracks, scanned, track_id
+from tests.support.until import until_async
 
 SONGS = {f"{letter}.ogg": 200.0 for letter in "abcdefghij"}
 
@@ -188,6 +191,28 @@ async def test_neighbours_are_by_different_artists(
     assert sorted(artists[uri] for uri in await uris(player)) == ["W", "X", "Y", "Z"]
 
 
+@pytest.mark.parametrize("artists", [("Queen", "Pink Floyd"), ("The Beatles", "ABBA")])
+@pytest.mark.parametrize("of", ["artist", "album"])
+async def test_no_name_follows_itself_whatever_it_is(
+    stores: Stores,
+    player: FakePlayer,
+    events: Events,
+    clock: FakeClock,
+    artists: tuple[str, str],
+    of: str,
+) -> None:
+    named = dict(zip(SONGS, artists * 5, strict=True))
+    tags = {name: Tags(artist=name) if of == "artist" else Tags(album=name) for name in artists}
+    await stores.library.absorb([scanned(uri, tags=tags[name]) for uri, name in named.items()], 0.0)
+    picking = queueing(stores, player, events, clock, **{f"{of}_spread": 1, "ahead": 8})
+    player.add("a.ogg")
+    await player.play()
+
+    await picking.refill(await player.state())
+
+    assert [named[uri] for uri in await uris(player)] == [*artists * 4, artists[0]]
+
+
 async def test_our_entries_are_replanned_at_most_every_few_seconds(
     stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
 ) -> None:
@@ -237,6 +262,47 @@ async def test_a_player_that_goes_away_in_the_middle_leaves_no_harm(
     await picking.refill(await player.state())
 
     assert len(await uris(player)) == 4
+
+
+async def test_picks_are_shown_although_one_of_them_is_removed_meanwhile(
+    stores: Stores,
+    player: FakePlayer,
+    events: Events,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tracks = await add_tracks(stores, *SONGS)
+    picking = queueing(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+    await picking.refill(await player.state())
+    waiting = await uris(player)
+    # Every reason is to be worked out anew, for which the library is read.
+    change = await stores.ratings.rate(tracks[0], 9, at=0.0, source="test")
+    events.publish(TrackRated(change))
+    await picking.refill(await player.state())
+    change = await stores.ratings.rate(tracks[0], 8, at=0.0, source="test")
+    events.publish(TrackRated(change))
+    read = stores.library.refreshed
+    under_way: list[asyncio.Task[None]] = []
+
+    async def read_while_an_entry_goes(*arguments: Any) -> Any:
+        if not under_way:
+            await player.remove((await player.queue())[2].song_id)
+            under_way.append(asyncio.create_task(picking.refill(await player.state())))
+            await until_async(lambda: _has_gone(stores, waiting[2]))
+        return await read(*arguments)
+
+    monkeypatch.setattr(stores.library, "refreshed", read_while_an_entry_goes)
+    shown = await picking.ahead()
+    await asyncio.gather(*under_way)
+
+    assert under_way
+    assert [pick.track_id for pick in shown] == [track_id(uri) for uri in waiting[1:]]
+
+
+async def _has_gone(stores: Stores, uri: str) -> bool:
+    return track_id(uri) not in (await stores.queue.entries()).values()
 
 
 async def test_a_missing_track_cannot_be_explained(
@@ -315,3 +381,23 @@ async def test_picking_is_off_in_the_configuration_until_the_listener_says_else(
     await picking.switch(True)
     picking.reconfigure(schema.Picks(enabled=False))
     assert picking.enabled
+
+
+async def test_our_entries_are_known_although_the_link_broke_while_one_was_being_added(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *SONGS)
+    first, second = player.add("a.ogg", "b.ogg")
+    state, entries = await player.state(), await player.queue()
+    tracks = {first: track_id("a.ogg"), second: track_id("b.ogg")}
+    ours = OwnEntries(stores.queue)
+    await ours.compare(state, entries, tracks, 0.0)
+    await ours.add(first, track_id("a.ogg"), 0.0)
+
+    adding = asyncio.create_task(ours.add(second, track_id("b.ogg"), 0.0))
+    await asyncio.sleep(0)
+    ours.doubt()
+    await adding
+    await ours.compare(state, entries, tracks, 0.0)
+
+    assert ours.tracks == tracks

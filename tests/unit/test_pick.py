@@ -32,6 +32,10 @@ def explained(found: Candidates, rules: Rules, beside: Surroundings, row: int) -
     return explanation
 
 
+codes = st.sampled_from([0, 1, 2, -1, -(2**63), 2**63 - 1])
+"""Codes of artists and albums: any signed number of 64 bits; 0 means unknown."""
+
+
 @st.composite
 def libraries(draw: st.DrawFn) -> Candidates:
     """Make small libraries with every kind of track."""
@@ -49,8 +53,8 @@ def libraries(draw: st.DrawFn) -> Candidates:
         skips=column(st.sampled_from([0, 5, 100_000])),
         last_played_at=column(st.sampled_from([NEVER, NOW - 5e6, NOW - 60, NOW + 1e9])),
         duration_seconds=column(st.sampled_from([NONE, 10, 200, 5000])),
-        artist=draw(st.lists(st.integers(0, 3), min_size=count, max_size=count)),
-        album=draw(st.lists(st.integers(0, 3), min_size=count, max_size=count)),
+        artist=draw(st.lists(codes, min_size=count, max_size=count)),
+        album=draw(st.lists(codes, min_size=count, max_size=count)),
         excluded=draw(st.lists(st.booleans(), min_size=count, max_size=count)),
     )
 
@@ -213,6 +217,21 @@ def test_artist_spread_counts_the_nearest(spread: int, expected: list[int]) -> N
     beside = Surroundings(NOW, recent=[name(4), name(0), name(2)])
     chances = pick.probabilities(found, Rules(artist_spread=spread), beside)
     assert (chances[:5] > 0).tolist() == [bool(each) for each in expected]
+
+
+@given(st.lists(codes, min_size=2, max_size=12), st.integers(1, 3), st.integers(0, 11))
+def test_what_differs_from_its_neighbour_is_preferred_whatever_the_codes(
+    values: list[int], spread: int, last: int
+) -> None:
+    last %= len(values)
+    beside = Surroundings(NOW, recent=[name(last)])
+    for found, rules in (
+        (candidates(len(values), artist=values), Rules(artist_spread=spread)),
+        (candidates(len(values), album=values), Rules(album_spread=spread)),
+    ):
+        allowed = [code == 0 or code != values[last] for code in values]
+        chances = pick.probabilities(found, rules, beside)
+        assert ((chances > 0).tolist() == allowed) or not any(allowed)
 
 
 def test_unknown_artists_are_never_the_same() -> None:

@@ -13,16 +13,22 @@ class OwnEntries:
 
     def __init__(self, store: QueueStore) -> None:
         self._store = store
-        self._tracks: dict[SongId, TrackId] | None = None
+        self._tracks: dict[SongId, TrackId] = {}
+        self._doubts = 1
+        self._settled_doubts = 0
 
     @property
     def tracks(self) -> Mapping[SongId, TrackId]:
-        """Our entries and their tracks; empty until they were first compared with the queue."""
-        return self._tracks or {}
+        """Our entries and their tracks; empty until they were first compared with the queue.
+
+        What is returned never changes: a change puts another mapping in its place.
+        """
+        return self._tracks if self._settled_doubts == self._doubts else {}
 
     def doubt(self) -> None:
         """Note that the queue was out of sight, so that ids may mean something else now."""
-        self._tracks = None
+        # Counted, because a doubt may come while an earlier one is being settled.
+        self._doubts += 1
 
     async def compare(
         self,
@@ -32,7 +38,7 @@ class OwnEntries:
         now: float,
     ) -> None:
         """Forget what is gone from the queue or has begun; recognise the rest after a doubt."""
-        if self._tracks is None:
+        if self._settled_doubts != self._doubts:
             await self._recognise(entries, tracks, now)
         present = {entry.song_id for entry in entries} - {queue.begun(state)}
         await self._forget(song_id for song_id in self.tracks if song_id not in present)
@@ -40,18 +46,19 @@ class OwnEntries:
     async def add(self, song_id: SongId, track_id: TrackId, now: float) -> None:
         """Remember an entry as ours."""
         await self._store.add_entry(song_id, track_id, now)
-        self._tracks = {**self.tracks, song_id: track_id}
+        self._tracks = {**self._tracks, song_id: track_id}
 
     async def _recognise(
         self, entries: Sequence[QueueEntry], tracks: Mapping[SongId, TrackId], now: float
     ) -> None:
+        doubts = self._doubts
         remembered = await self._store.entries()
         found = queue.recognised(remembered, entries, tracks)
         await self._store.forget_entries(set(remembered) - set(found))
         for song_id, track_id in found.items():
             if remembered.get(song_id) != track_id:
                 await self._store.add_entry(song_id, track_id, now)
-        self._tracks = found
+        self._tracks, self._settled_doubts = found, doubts
 
     async def _forget(self, gone: Iterable[SongId]) -> None:
         song_ids = set(gone)

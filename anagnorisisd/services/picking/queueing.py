@@ -170,8 +170,10 @@ class Queueing:
         if view is None:
             return []
         picks = []
-        for entry in queue.upcoming(view.state, view.entries, self._ours.tracks):
-            track_id = self._ours.tracks[entry.song_id]
+        # Entries may come and go while a reason is worked out: these are those of one moment.
+        ours = self._ours.tracks
+        for entry in queue.upcoming(view.state, view.entries, ours):
+            track_id = ours[entry.song_id]
             explanation = await self._reason(entry.song_id, track_id, view)
             picks += [Pick(track_id, explanation)] if explanation else []
         return picks
@@ -274,13 +276,13 @@ class Queueing:
         """Take back our entries that would hardly be chosen any more."""
         self._replan_wanted = False
         self._replanned_at = self._clock.monotonic()
-        entries = queue.replaceable(view.state, view.entries, self._ours.tracks)
+        ours = self._ours.tracks
+        entries = queue.replaceable(view.state, view.entries, ours)
         if not entries:
             return
-        ours = {self._ours.tracks[entry.song_id] for entry in entries}
-        unfit = await self._pool.unfit(view, ours)
+        unfit = await self._pool.unfit(view, {ours[entry.song_id] for entry in entries})
         for entry in entries:
-            if self._ours.tracks[entry.song_id] in unfit:
+            if ours[entry.song_id] in unfit:
                 await self._player.remove(entry.song_id)
 
 
