@@ -12,10 +12,19 @@ a song and in an hour-long mix. The plan, for `count` windows of `seconds`:
 
 Silent windows are left out. Of a file with many channels at a high rate `LONGEST_READ_SECONDS` can
 be gigabytes; the limit of the worker's memory ends that.
+
+A file may hold anything. Only audio is decoded, pictures and films are not even opened. Each frame
+may have another sample format, number of channels and rate than the one before, as in files that
+were joined.
 """
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import av
@@ -37,7 +46,16 @@ SILENCE = 1e-4
 """Root mean square below which a window is silent; -80 dB of full scale."""
 
 BAD_PACKETS = 200
-"""So many undecodable packets in a row end a read."""
+"""So many packets in a row that hold no sound end a read."""
+
+PACKETS_PER_SECOND = 500
+"""No codec makes more: the shortest frames in use are Opus' of 2.5 ms."""
+
+MOST_PACKETS = 1_000_000
+"""However late in a file a window is, so many packets end the search for it."""
+
+LOWEST_RATE, HIGHEST_RATE = 1_000, 6_000_000
+"""Frames of other rates, in hertz, are damaged; DSD512 is decoded at 2.8 MHz."""
 
 CONTAINERS = (
     "aac,ac3,aiff,ape,asf,au,caf,dff,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,"
@@ -45,6 +63,9 @@ CONTAINERS = (
 )
 OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
 """A playlist that poses as music must not make FFmpeg read other files or the network."""
+
+FIRST_WITHOUT_METADATA_ERRORS = 19
+"""From this version of PyAV on undecodable tags are never an error, and there is no argument."""
 
 Piece = tuple[int, Samples]
 """A sample rate in hertz and mono samples at that rate."""
@@ -65,6 +86,8 @@ def read_windows(path: str, *, rate: int, seconds: float, count: int) -> Samples
             windows = _spread(container, rate, seconds, count)
     except FileNotFoundError:
         raise
+    except av.error.MemoryError:
+        raise MemoryError from None  # it says more of this process than of the file
     except av.error.FFmpegError as error:
         raise EmbeddingFailed(
             f"cannot be read as audio: {error.strerror}", permanent=not isinstance(error, OSError)
@@ -73,12 +96,67 @@ def read_windows(path: str, *, rate: int, seconds: float, count: int) -> Samples
 
 
 def _open(path: str) -> Any:
-    container = av.open(path, options=OPEN_OPTIONS, metadata_errors="replace")
-    if not container.streams.audio:
+    _require_file(path)
+    options = {**OPEN_OPTIONS, "codec_whitelist": _audio_decoders()}
+    container = av.open(path, options=options, **_lenient())
+    try:
+        _stream(container).codec_context.thread_count = 1
+    except BaseException:
         container.close()
-        raise EmbeddingFailed("has no audio stream", permanent=True)
-    container.streams.audio[0].codec_context.thread_count = 1
+        raise
     return container
+
+
+def _require_file(path: str) -> None:
+    """Refuse pipes and devices, on which FFmpeg would wait."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise EmbeddingFailed(reason, permanent=False) from None
+    try:
+        mode = os.fstat(descriptor).st_mode
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(mode):
+        raise EmbeddingFailed("is not a regular file", permanent=True)
+
+
+@cache
+def _audio_decoders() -> str:
+    """Return the names of all decoders of audio.
+
+    FFmpeg may use no others when it looks what a file holds: a cover of a few hundred kilobytes
+    can take half a gigabyte to decode.
+    """
+    names = (name for name in av.codecs_available if _decodes_audio(name))
+    return ",".join(sorted(names))
+
+
+def _decodes_audio(name: str) -> bool:
+    try:
+        return bool(av.Codec(name, "r").type == "audio")
+    except ValueError:  # it only encodes
+        return False
+
+
+def _lenient() -> dict[str, Any]:
+    """Return what lets `av.open` take tags of any bytes."""
+    major = int(av.__version__.partition(".")[0])
+    return {} if major >= FIRST_WITHOUT_METADATA_ERRORS else {"metadata_errors": "replace"}
+
+
+def _stream(container: Any) -> Any:
+    """Return the first audio stream that can be decoded."""
+    streams = container.streams.audio
+    if not streams:
+        raise EmbeddingFailed("has no audio stream", permanent=True)
+    for stream in streams:
+        if stream.codec_context is not None:
+            return stream
+    raise EmbeddingFailed("has audio that FFmpeg has no decoder for", permanent=True)
 
 
 def _spread(container: Any, rate: int, seconds: float, count: int) -> Samples:
@@ -96,8 +174,8 @@ def _spread(container: Any, rate: int, seconds: float, count: int) -> Samples:
 
 
 def _duration_seconds(container: Any) -> float | None:
-    stream = container.streams.audio[0]
-    if stream.duration is not None:
+    stream = _stream(container)
+    if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
 
@@ -122,68 +200,123 @@ def _cut(whole: Samples, rate: int, seconds: float, count: int) -> Samples:
 
 def _read(container: Any, start: float, seconds: float) -> list[Piece]:
     """Return the sound from `start` on, a little more than `seconds` of it if there is more."""
-    stream = container.streams.audio[0]
+    stream = _stream(container)
     offset = (stream.start_time or 0) * float(stream.time_base)
     _seek(container, stream, max(0.0, start - PREROLL_SECONDS) + offset)
-    # FFmpeg puts the frames together: thousands of small arrays would cost as much as decoding.
-    queues: list[Any] = []
-    early, missing = 0, seconds + 0.01  # a little more, which the resampler wants
-    for frame in _frames(container, stream):
-        if not queues:
+    sound = _Sound()
+    missing = seconds + 0.01  # a little more, which the resampler wants
+    for frame in _frames(container, stream, start + seconds):
+        if not sound.begun:
             early = _early(frame, start + offset)
             if early >= frame.samples:
                 continue
+            sound.begin(early)
             missing += early / frame.sample_rate
         missing -= frame.samples / frame.sample_rate
-        _put(queues, frame)
+        sound.put(frame)
         if missing <= 0:
             break
-    pieces = [_piece(queue.read()) for queue in queues]
-    return [(rate, mono[early:] if not at else mono) for at, (rate, mono) in enumerate(pieces)]
+    return sound.pieces(seconds + 1.0)
+
+
+class _Sound:
+    """Puts frames together, of whatever kind each of them is.
+
+    FFmpeg's own queue does it: thousands of small arrays would cost as much as decoding. But it
+    takes a frame of other channels without looking, and reads or writes where nothing is.
+    """
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._early = 0
+        self._queue: Any = None
+        self._kind: Kind | None = None
+        self._pieces: list[Piece] = []
+
+    def begin(self, early: int) -> None:
+        """Leave out the first `early` samples of the first frame, which is put next."""
+        self.begun, self._early = True, early
+
+    def put(self, frame: Any) -> None:
+        """Append a frame."""
+        kind = _kind(frame)
+        if kind != self._kind:
+            self._finish()
+            self._queue, self._kind = av.AudioFifo(), kind
+        frame.pts = None  # after a seek or a damaged packet they need not follow each other
+        self._queue.write(frame)
+
+    def pieces(self, seconds: float) -> list[Piece]:
+        """Return the sound in pieces of one rate each, none longer than `seconds`."""
+        self._finish()
+        joined = (
+            (rate, np.concatenate([mono for _, mono in pieces]))
+            for rate, pieces in groupby(self._pieces, key=itemgetter(0))
+        )
+        return [(rate, mono[: round(seconds * rate)]) for rate, mono in joined]
+
+    def _finish(self) -> None:
+        if self._queue is None:
+            return
+        rate, mono = _piece(self._queue.read())
+        self._pieces.append((rate, mono if self._pieces else mono[self._early :]))
+        self._queue = None
+
+
+Kind = tuple[str, int, int, object]
+
+
+def _kind(frame: Any) -> Kind:
+    """Return all that frames in one queue must have in common."""
+    return frame.format.name, frame.layout.nb_channels, frame.sample_rate, frame.time_base
 
 
 def _early(frame: Any, start: float) -> int:
     """Return how many samples of the frame lie before `start`, in the stream's own time."""
-    if frame.pts is None:
+    if frame.pts is None or frame.time_base is None:
         return 0
     ahead = start - float(frame.pts * frame.time_base)
     return max(0, round(ahead * int(frame.sample_rate)))
 
 
-def _put(queues: list[Any], frame: Any) -> None:
-    """Append a frame to the last queue, or to a new one: a chained file may change what it is."""
-    frame.pts = None  # after a seek or a damaged packet they need not follow each other
-    if queues:
-        with suppress(ValueError):  # of another rate, layout or type
-            queues[-1].write(frame)
-            return
-    queues.append(av.AudioFifo())
-    queues[-1].write(frame)
-
-
 def _seek(container: Any, stream: Any, seconds: float) -> None:
     # What cannot be sought in is read on from where it is, which is never beyond the window.
-    with suppress(av.error.FFmpegError):
+    with suppress(av.error.FFmpegError, OverflowError):
         container.seek(int(seconds / stream.time_base), stream=stream)
 
 
-def _frames(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield what can be decoded; damaged packets are passed over."""
+def _frames(container: Any, stream: Any, seconds: float) -> Iterator[Any]:
+    """Yield what can be decoded of about `seconds`; damaged packets are passed over."""
     bad = 0
+    left = min(MOST_PACKETS, BAD_PACKETS + PACKETS_PER_SECOND * seconds)
     try:
         for packet in container.demux(stream):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:
-                bad += 1
-                if bad > BAD_PACKETS:
-                    return
-                continue
-            if frames:
-                bad = 0
+            frames = _decoded(packet)
+            bad = 0 if frames else bad + 1
+            left -= 1
             yield from frames
-    except (av.error.EOFError, av.error.InvalidDataError):
-        return  # cut off, or damaged beyond here: what came before is used
+            if bad > BAD_PACKETS or left <= 0:
+                return
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError | MemoryError):  # the disk's fault, or this process'
+            raise
+        return  # cut off, damaged or unknown beyond here: what came before is used
+
+
+def _decoded(packet: Any) -> list[Any]:
+    """Return the frames of a packet that are fit for use."""
+    try:
+        return [frame for frame in packet.decode() if _is_usable(frame)]
+    except av.error.FFmpegError as error:
+        if isinstance(error, MemoryError):
+            raise
+        return []
+
+
+def _is_usable(frame: Any) -> bool:
+    """Say whether a frame has sound in it, at a rate that there is."""
+    rate, channels = frame.sample_rate, frame.layout.nb_channels
+    return bool(frame.samples > 0 and channels > 0 and LOWEST_RATE <= rate <= HIGHEST_RATE)
 
 
 def _piece(frame: Any) -> Piece:

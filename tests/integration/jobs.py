@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import resource
 import signal
 import sys
 import time
@@ -128,3 +129,12 @@ def leak(count: int) -> int:
 def oom_score() -> int:
     """Return how much rather than others the kernel would end this process."""
     return int(Path("/proc/self/oom_score_adj").read_text())
+
+
+def peak_growth_while_reading(path: str) -> int:
+    """Read windows, and return by how many bytes the peak of this process has grown."""
+    from anagnorisisd.ml.decode import read_windows
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    read_windows(path, rate=22_050, seconds=1.0, count=2)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10

@@ -68,12 +68,20 @@ def song(seed: int = 0, seconds: float = 0.5) -> np.ndarray[tuple[int], np.dtype
     return np.asarray((tone + chance.normal(0, 0.01, moments.size)) * 32_000).astype(np.int16)
 
 
-def encoded(extension: str, seed: int = 0, seconds: float = 0.5) -> bytes:
+def encoded(
+    extension: str,
+    seed: int = 0,
+    seconds: float = 0.5,
+    *,
+    layout: str | None = None,
+    rate: int = RATE,
+) -> bytes:
     """Return the song of `seed` as an untagged file of the given format."""
     how = ENCODINGS[extension]
+    layout = layout or how.layout
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=how.container) as container:
-        stream = container.add_stream(how.codec, rate=RATE, layout=how.layout)
+        stream = container.add_stream(how.codec, rate=rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
         stream.codec_context.options = {"strict": "experimental"}
         stream.codec_context.format = how.sample_format
@@ -83,7 +91,7 @@ def encoded(extension: str, seed: int = 0, seconds: float = 0.5) -> bytes:
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis, :], format="s16", layout="mono")
         frame.sample_rate = RATE
         frame.pts = 0
-        resampler = av.AudioResampler(how.sample_format, how.layout, RATE, frame_size(stream))
+        resampler = av.AudioResampler(how.sample_format, layout, rate, frame_size(stream))
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(piece))
         container.mux(stream.encode(None))
