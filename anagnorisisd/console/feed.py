@@ -93,6 +93,8 @@ def learning(status: TrainingStatus) -> str:
     """Return what the evaluator knows, in one line."""
     if status.training:
         return "Learning from your ratings"
+    if status.failures.count:
+        return f"The training failed and will be tried again: {status.failures.reason}"
     if status.evaluator is not None:
         metrics = status.evaluator.metrics
         return (

@@ -1,9 +1,11 @@
 """The checks: from facts to findings, without looking at anything themselves."""
 
+from datetime import datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from anagnorisisd.adapters.sqlite.inspection import Condition
-from anagnorisisd.config.schema import Watch
+from anagnorisisd.config.schema import Training, Watch
 from anagnorisisd.doctor.facts import (
     DiskFacts,
     ExecutorFacts,
@@ -13,6 +15,7 @@ from anagnorisisd.doctor.facts import (
     UnitFacts,
 )
 from anagnorisisd.doctor.finding import Finding, advice, fine, problem, unknown
+from anagnorisisd.domain.schedule import next_try
 
 LEAST_FREE_BYTES = 50_000_000
 DAY_SECONDS = 86_400
@@ -194,14 +197,23 @@ def evaluator(condition: Condition | None, minimum_ratings: int) -> Finding:
     return advice("evaluator", f"none yet, {rated} tracks are rated", "`anagnorisis train`")
 
 
-def last_training(condition: Condition | None, now: float) -> Finding:
-    """Judge when and how the last training ended."""
+def last_training(condition: Condition | None, training: Training, now: float) -> Finding:
+    """Judge when and how the last training ended, and say when a failed one is tried again."""
     if condition is None or condition.trained_at is None:
         return fine("last training", "none yet")
     days = (now - condition.trained_at) / DAY_SECONDS
     said = f"{_ago(days)}: {condition.training}"
-    if (condition.training or "").startswith("failed"):
-        return problem("last training", said, "`anagnorisis train` tries again and says more")
+    if condition.failed_trainings:
+        zone = ZoneInfo(training.timezone) if training.timezone else None
+        at = time.fromisoformat(training.time)
+        due = next_try(condition.failed_trainings, condition.trained_at, at, zone)
+        again = datetime.fromtimestamp(due, zone).strftime("%d %B, %H:%M")
+        times = "" if condition.failed_trainings == 1 else f" ({condition.failed_trainings} times)"
+        return problem(
+            "last training",
+            f"{said}{times}; a running daemon tries again at {again}",
+            "`anagnorisis train` tries again at once; the daemon's log says more",
+        )
     if days > TRAINING_OVERDUE_DAYS:
         return advice(
             "last training", said, "let the daemon run at training.time, or `anagnorisis train`"

@@ -40,7 +40,7 @@ async def examine(
         checks.embedder(str(recipe.stamp) if recipe else None, unusable, condition),
         checks.executor(executor),
         checks.evaluator(condition, config.training.minimum_ratings),
-        checks.last_training(condition, now),
+        checks.last_training(condition, config.training, now),
         checks.unit(look.at_units()),
     ]
 

@@ -183,11 +183,35 @@ class TrainingProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """How much there was to learn from when a training began.
+
+    `newest_rating` is the sequence of the newest entry in the history of ratings, 0 without any;
+    `examples` counts the tracks that have both a rating and an embedding.
+    """
+
+    newest_rating: int
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Trainings that failed since the last one that did not; `count` of them.
+
+    `failed_at`, in unix seconds, and `reason` are those of the newest.
+    """
+
+    count: int = 0
+    failed_at: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingStatus:
     """What is learnt, and when more will be. Times are unix seconds.
 
     `examples` counts the tracks that have both a rating and an embedding, `needed` how many more
-    of them a first training takes.
+    of them a first training takes. After `failures`, `next_training_at` is the next try.
     """
 
     evaluator: EvaluatorVersion | None
@@ -196,6 +220,7 @@ class TrainingStatus:
     training: bool
     last_training_at: float | None
     next_training_at: float
+    failures: Failures = Failures()
 
 
 def promotion(new: Metrics, old: Metrics | None) -> tuple[bool, str]:

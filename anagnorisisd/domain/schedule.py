@@ -3,12 +3,18 @@
 A time that daylight saving skips falls on the moment it would have been without the change; of
 a time that comes twice the first counts. So each date has exactly one, and the moments of
 successive dates ascend.
+
+A training that failed is tried again `FIRST_RETRY_SECONDS` after its failure, then after twice as
+long each time, and at the next nightly moment at the latest. This holds for every training that
+the daemon starts by itself.
 """
 
 from datetime import date, datetime, time, timedelta, tzinfo
 
 Zone = tzinfo | None
 """`None` is the time zone of the computer."""
+
+FIRST_RETRY_SECONDS = 600.0
 
 
 def last_due(now: float, at: time, zone: Zone) -> float:
@@ -27,6 +33,15 @@ def is_due(now: float, last: float | None, at: time, zone: Zone) -> bool:
     A `last` in the future is a clock that was set back, and counts as never.
     """
     return last is None or last > now or last < last_due(now, at, zone)
+
+
+def next_try(failures: int, failed_at: float, at: time, zone: Zone) -> float:
+    """Return when to try again after `failures` in a row, 1 or more, the last one at `failed_at`.
+
+    It is after `failed_at` and not after the first nightly moment that follows `failed_at`.
+    """
+    pause = FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16)
+    return min(failed_at + pause, next_due(failed_at, at, zone))
 
 
 def _around(now: float, at: time, zone: Zone) -> list[float]:

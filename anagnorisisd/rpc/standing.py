@@ -154,4 +154,6 @@ def _training_message(status: TrainingStatus) -> messages.TrainingStatus:
         last=translate.moment(status.last_training_at),
         examples=status.examples,
         examples_needed=status.needed,
+        failures=status.failures.count,
+        failure=translate.printable(status.failures.reason),
     )

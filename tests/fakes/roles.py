@@ -10,6 +10,7 @@ from anagnorisisd.domain.embedding import HERE, EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluation import (
     EvaluatorStatus,
     EvaluatorVersion,
+    Failures,
     Metrics,
     Outcome,
     Phase,
@@ -110,6 +111,7 @@ class FakeTrainer:
     clock: Clock
     stamp: EmbedderStamp
     needed: int = 0
+    failures: Failures = field(default_factory=Failures)
 
     async def train(self) -> AsyncIterator[TrainingProgress]:
         """Store a version and say so, or ask for more ratings."""
@@ -140,6 +142,7 @@ class FakeTrainer:
             training=False,
             last_training_at=await self.stores.evaluators.last_training(),
             next_training_at=self.clock.now() + 3600,
+            failures=self.failures,
         )
 
     async def rollback(self, version: int) -> EvaluatorVersion:

@@ -11,6 +11,7 @@ import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain.embedding import ExecutorState
+from anagnorisisd.domain.evaluation import Failures
 from anagnorisisd.domain.event import PickQueued, PlayJudged
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.track import Tags, Uri
@@ -217,6 +218,15 @@ class TestStatus:
         assert lines["library"] == "3 tracks, 0 rated"
         assert lines["embedder"] == "test 1, 3 pending"
         assert lines["evaluator"] == ("1 (ridge, 12 ratings): off by 1.20 points, the mean by 2.40")
+
+    async def test_status_says_that_trainings_failed_and_when_the_next_try_is(
+        self, house: House, socket: Path
+    ) -> None:
+        house.trainer.failures = Failures(2, EPOCH, "the worker died\n")
+
+        lines = dict(line.split(maxsplit=1) for line in (await said(socket, "status")).splitlines())
+
+        assert lines["training"].startswith("failed 2 times: the worker died?; next try 20")
 
     @pytest.mark.parametrize(
         ("executor", "line"),

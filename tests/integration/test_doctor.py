@@ -96,6 +96,22 @@ async def test_a_database_in_use_is_inspected(stores: Stores, tmp_path: Path) ->
     assert (found.damage, found.to_migrate, found.backup) == (None, 0, None)
     assert (found.rated, found.failed, found.evaluator) == (2, 0, version)
     assert (found.trained_at, found.training) == (EPOCH, "not worse")
+    assert found.failed_trainings == 0
+
+
+async def test_failed_trainings_are_counted_until_one_succeeds(
+    stores: Stores, tmp_path: Path
+) -> None:
+    await stores.evaluators.record_failure(EPOCH, "no memory")
+    await stores.evaluators.record_training(EPOCH, "not worse")
+    for moment in (1, 2):
+        await stores.evaluators.record_failure(EPOCH + moment, "no memory")
+
+    found = inspect(tmp_path / "state" / FILE_NAME)
+
+    assert found is not None
+    assert (found.trained_at, found.training) == (EPOCH + 2, "failed: no memory")
+    assert found.failed_trainings == 2
 
 
 async def test_a_damaged_database_says_what_is_damaged(stores: Stores, tmp_path: Path) -> None:

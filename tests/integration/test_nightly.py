@@ -9,9 +9,13 @@ import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
+from anagnorisisd.domain.evaluation import TrainedModel, TrainingSet
+from anagnorisisd.errors import WorkerLost
+from anagnorisisd.ports.workers import Trying
 from tests.fakes.clock import FakeClock
+from tests.fakes.evaluator import InlineEvaluator
 from tests.fakes.scheduler import HandScheduler
-from tests.support.training import DAY, Bench, make_bench, running, trained
+from tests.support.training import DAY, OTHER, STAMP, Bench, make_bench, running, trained
 from tests.support.until import until_async
 
 
@@ -206,3 +210,88 @@ async def test_a_clock_that_is_set_back_costs_no_training(bench: Bench) -> None:
 
     async with running(training):
         await bench.until(one_more)
+
+
+class Failing(InlineEvaluator):
+    """Fails to train until a test ends that."""
+
+    failing = True
+
+    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
+        if self.failing:
+            self.trainings += 1
+            raise WorkerLost("the evaluator worker died during this task")
+        return await super().train(examples, seed, trying)
+
+
+async def test_the_nights_after_a_failed_one_train_though_nothing_was_rated_since(
+    bench: Bench,
+) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(bench.training())
+    await bench.rate(range(10, 12))
+    bench.evaluator = failing = Failing()
+    training = bench.training(scheduler=(scheduler := HandScheduler()))
+    async with running(training):
+        for nights in (1, 2, 3):
+            bench.clock.jump(DAY)
+            await scheduler.look()
+            assert failing.trainings == nights
+            assert (await training.status()).failures.count == nights
+        failing.failing = False
+        bench.clock.jump(DAY)
+        await scheduler.look()
+
+    assert len(await bench.stores.evaluators.versions(10)) == 2
+    assert (await training.status()).failures.count == 0
+
+
+async def test_ratings_given_before_the_last_training_and_imported_after_it_are_learnt(
+    bench: Bench,
+) -> None:
+    training = bench.training(scheduler=(scheduler := HandScheduler()))
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(training)
+    long_ago = bench.clock.now() - 365 * DAY
+    for row in range(10, 20):
+        await bench.stores.ratings.rate(bench.tracks[row], 5.0, at=long_ago, source="import")
+    async with running(training):
+        bench.clock.jump(DAY)
+        await scheduler.look()
+
+    assert bench.evaluator.trainings == 2
+
+
+async def test_rated_tracks_that_were_embedded_after_the_last_training_are_learnt(
+    bench: Bench,
+) -> None:
+    training = bench.training(scheduler=(scheduler := HandScheduler()))
+    await bench.embed(range(10))
+    await bench.rate(range(30))
+    await trained(training)
+    await bench.embed(range(10, 30))
+    async with running(training):
+        bench.clock.jump(DAY)
+        await scheduler.look()
+
+    newest = (await bench.stores.evaluators.versions(1))[0]
+    assert newest.rating_count == 30
+
+
+async def test_a_night_in_the_middle_of_a_change_of_embedder_trains_nothing(bench: Bench) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(20))
+    await trained(bench.training())
+    await bench.rate(range(20, 22))
+    await bench.embed(range(10), OTHER)
+    scheduler = HandScheduler()
+    async with running(bench.training(OTHER, scheduler=scheduler)):
+        bench.clock.jump(DAY)
+        await scheduler.look()
+
+        assert bench.evaluator.trainings == 1
+        current = await bench.stores.evaluators.current()
+        assert current is not None
+        assert current.stamp == STAMP

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
-from anagnorisisd.domain.evaluation import EvaluatorStatus
+from anagnorisisd.domain.evaluation import EvaluatorStatus, Evidence, Failures
 from anagnorisisd.domain.track import Prediction, Uri
 from anagnorisisd.errors import InvalidValue, StoreError
 from tests.support.library import (
@@ -99,6 +99,19 @@ async def test_prediction_that_is_no_number_is_refused_with_its_batch(stores: St
             version, [a, b], np.array([5.0, np.nan]), np.array([1.0, 1.0])
         )
     assert (await stores.library.track(a, STAMP)).prediction is None
+
+
+async def test_failures_count_from_the_last_training_that_did_not_fail(stores: Stores) -> None:
+    evidence = Evidence(newest_rating=7, examples=5)
+    assert await stores.evaluators.failures() == Failures()
+    assert await stores.evaluators.learnt() is None
+    await stores.evaluators.record_failure(EPOCH, "no memory")
+    await stores.evaluators.record_training(EPOCH + 1, "promoted", evidence)
+    assert await stores.evaluators.failures() == Failures()
+    for moment in (2, 3):
+        await stores.evaluators.record_failure(EPOCH + moment, f"failed: {moment}")
+    assert await stores.evaluators.failures() == Failures(2, EPOCH + 3, "failed: 3")
+    assert await stores.evaluators.learnt() == evidence
 
 
 async def test_trainings_are_remembered(stores: Stores) -> None:

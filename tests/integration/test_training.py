@@ -26,8 +26,10 @@ from anagnorisisd.errors import InvalidValue, PreconditionFailed, WorkerLost
 from anagnorisisd.ports.workers import Trying
 from tests.fakes.clock import FakeClock
 from tests.fakes.evaluator import InlineEvaluator
+from tests.fakes.scheduler import HandScheduler
 from tests.support.library import play
 from tests.support.training import (
+    DAY,
     OTHER,
     STAMP,
     Bench,
@@ -97,6 +99,53 @@ async def test_a_second_caller_joins_and_a_caller_who_leaves_does_not_stop_it(
     assert results[0] == results[1]
     assert bench.evaluator.trainings == 1
     assert len(await bench.stores.evaluators.versions(10)) == 1
+
+
+async def test_a_request_during_a_training_covers_every_rating_given_before_it(
+    bench: Bench,
+) -> None:
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10), turned=True)
+    bench.evaluator.hold = asyncio.Event()
+    first = asyncio.create_task(trained(training))
+    await bench.until(bench.evaluator.training)
+    await bench.rate(range(20))
+
+    later = [asyncio.create_task(trained(training)) for _ in range(3)]
+    await bench.clock.advance(0)
+    bench.evaluator.hold.set()
+    (_, early), *shared = await asyncio.gather(first, *later)
+
+    assert early.version is not None
+    assert early.version.rating_count == 10
+    for _, result in shared:
+        assert result == shared[0][1]
+        assert result.version is not None
+        assert result.version.rating_count == 20
+    assert bench.evaluator.trainings == 2
+    assert liked_above_disliked(await bench.predicted())
+
+
+async def test_a_rated_track_that_is_embedded_during_a_training_is_covered_too(
+    bench: Bench,
+) -> None:
+    training = bench.training()
+    await bench.embed(range(10))
+    await bench.rate(range(20))
+    bench.evaluator.hold = asyncio.Event()
+    first = asyncio.create_task(trained(training))
+    await bench.until(bench.evaluator.training)
+    await bench.embed(range(10, 20))
+
+    later = asyncio.create_task(trained(training))
+    await bench.clock.advance(0)
+    bench.evaluator.hold.set()
+    await first
+    _, result = await later
+
+    assert result.version is not None
+    assert result.version.rating_count == 20
 
 
 async def test_the_first_training_comes_by_itself(bench: Bench) -> None:
@@ -268,9 +317,13 @@ async def test_stopping_in_the_middle_leaves_the_old_evaluator_in_charge(bench: 
 
 
 class Dying(InlineEvaluator):
-    """Its worker dies while it trains."""
+    """Its worker dies while it trains, unless a test has it live."""
+
+    alive = False
 
     async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
+        if self.alive:
+            return await super().train(examples, seed, trying)
         self.trainings += 1
         raise WorkerLost("the evaluator worker died during this task")
 
@@ -288,6 +341,127 @@ async def test_a_lost_worker_fails_the_training_and_waits_for_the_next_night(
 
     assert await bench.stores.evaluators.last_training() == bench.clock.now()
     assert not (await training.status()).training
+
+
+async def failed_times(bench: Bench, count: int) -> None:
+    """Wait until so many trainings have failed, and that is on record."""
+
+    async def so() -> bool:
+        return (await bench.stores.evaluators.failures()).count >= count
+
+    await bench.until(so)
+
+
+async def test_a_first_training_that_fails_is_not_tried_again_at_every_batch(
+    bench: Bench,
+) -> None:
+    bench.evaluator = Dying()
+    await bench.rate(range(10))
+    scheduler = HandScheduler()
+    async with running(bench.training(scheduler=scheduler)):
+        await bench.embed(range(10))
+        await failed_times(bench, 1)
+        for row in range(10, 30):
+            await bench.embed(range(row, row + 1))
+            await bench.clock.advance(5)
+
+        assert bench.evaluator.trainings == 1
+
+
+async def test_a_model_that_cannot_be_replaced_is_not_tried_again_at_every_rating(
+    bench: Bench,
+) -> None:
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(bench.training())
+    await bench.stores.evaluators.update_blob(1, b"damaged")
+    bench.evaluator = Dying()
+    async with running(bench.training(scheduler=HandScheduler())):
+        await failed_times(bench, 1)
+        for row in range(10, 20):
+            await bench.rate(range(row, row + 1))
+            await bench.clock.advance(5)
+
+        assert bench.evaluator.trainings == 1
+
+
+async def test_failed_trainings_are_tried_again_less_and_less_often_until_one_succeeds(
+    bench: Bench,
+) -> None:
+    bench.evaluator = dying = Dying()
+    training = bench.training(scheduler=(scheduler := HandScheduler()), time="03:30")
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    tried_at = []
+    async with running(training):
+        await failed_times(bench, 1)
+        began = bench.clock.now()
+        for _ in range(2 * 24 * 60):
+            bench.clock.jump(60)
+            before = dying.trainings
+            await scheduler.look()
+            if dying.trainings > before:
+                tried_at.append(round((bench.clock.now() - began) / 60))
+        status = await training.status()
+        dying.alive = True
+        bench.clock.jump(DAY)
+        await scheduler.look()
+
+    # It is 17:06 in Berlin: the nightly moment comes after 624 minutes, and again a day later.
+    assert tried_at == [10, 30, 70, 150, 310, 624, 1264, 624 + 1440]
+    assert status.failures.count == dying.trainings - 1
+    assert "worker died" in status.failures.reason
+    assert status.next_training_at > bench.clock.now() - DAY
+    after = await training.status()
+    assert after.failures.count == 0
+    assert after.evaluator is not None
+
+
+async def test_a_training_on_request_is_tried_at_once_whatever_failed_before(bench: Bench) -> None:
+    bench.evaluator = dying = Dying()
+    training = bench.training()
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    with pytest.raises(WorkerLost):
+        await trained(training)
+    dying.alive = True
+
+    _, result = await trained(training)
+
+    assert result.outcome is Outcome.PROMOTED
+    assert (await training.status()).failures.count == 0
+
+
+async def test_ratings_that_could_not_be_learnt_are_learnt_later(bench: Bench) -> None:
+    class Once(InlineEvaluator):
+        async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+            if not self.learnings:
+                self.learnings += 1
+                raise WorkerLost("the evaluator worker died during this task")
+            return await super().learn(model, examples)
+
+    await bench.embed(range(30))
+    await bench.rate(range(10))
+    await trained(bench.training())
+    await bench.rate(range(12), turned=True)
+    bench.evaluator = Once()
+    training = bench.training()
+
+    life = asyncio.create_task(training.run())
+    await bench.until(lambda: has_learnt(bench, 1))
+    await asyncio.wait({life})
+    assert isinstance(life.exception(), ExceptionGroup)
+    async with running(training):
+
+        async def turned() -> bool:
+            predicted = await bench.predicted()
+            return liked_above_disliked({row + 1: mean for row, mean in predicted.items()})
+
+        await bench.until(turned)
+
+
+async def has_learnt(bench: Bench, times: int) -> bool:
+    return bench.evaluator.learnings >= times
 
 
 async def test_another_embedder_means_another_evaluator_once_enough_is_there(

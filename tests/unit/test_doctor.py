@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.adapters.sqlite.inspection import Condition
-from anagnorisisd.config.schema import Watch
+from anagnorisisd.config.schema import Training, Watch
 from anagnorisisd.doctor import checks, report
 from anagnorisisd.doctor.facts import (
     DiskFacts,
@@ -34,6 +34,8 @@ KNOWN = Condition(
     trained_at=NOW - 3600,
     training="not worse",
 )
+FAILED = replace(KNOWN, training="failed: no memory", failed_trainings=1)
+NIGHTLY = Training(time="03:30", timezone="UTC")
 USER, SYSTEM = UnitFacts(of_user=True), UnitFacts(of_user=False)
 USER_ACTIVE, SYSTEM_ACTIVE = replace(USER, active="active"), replace(SYSTEM, active="active")
 SOCKET = Path("/run/a.sock")
@@ -95,14 +97,23 @@ ROWS: list[tuple[Finding, Verdict, str]] = [
     (checks.evaluator(None, 10), Verdict.ADVICE, "rate 10 more"),
     (checks.evaluator(replace(KNOWN, evaluator=None, rated=4), 10), Verdict.ADVICE, "rate 6 more"),
     (checks.evaluator(replace(KNOWN, evaluator=None), 10), Verdict.ADVICE, "`anagnorisis train`"),
-    (checks.last_training(KNOWN, NOW), Verdict.FINE, "today: not worse"),
-    (checks.last_training(None, NOW), Verdict.FINE, "none yet"),
-    (checks.last_training(KNOWN, NOW + 9 * 86_400), Verdict.ADVICE, "9 days ago"),
-    (checks.last_training(KNOWN, NOW - 86_400), Verdict.FINE, "has the clock been set back?"),
+    (checks.last_training(KNOWN, NIGHTLY, NOW), Verdict.FINE, "today: not worse"),
+    (checks.last_training(None, NIGHTLY, NOW), Verdict.FINE, "none yet"),
+    (checks.last_training(KNOWN, NIGHTLY, NOW + 9 * 86_400), Verdict.ADVICE, "9 days ago"),
     (
-        checks.last_training(replace(KNOWN, training="failed: no memory"), NOW),
+        checks.last_training(KNOWN, NIGHTLY, NOW - 86_400),
+        Verdict.FINE,
+        "has the clock been set back?",
+    ),
+    (
+        checks.last_training(FAILED, NIGHTLY, NOW),
         Verdict.PROBLEM,
-        "tries again",
+        "today: failed: no memory; a running daemon tries again at 15 June, 14:16",
+    ),
+    (
+        checks.last_training(replace(FAILED, failed_trainings=99), NIGHTLY, NOW),
+        Verdict.PROBLEM,
+        "no memory (99 times); a running daemon tries again at 16 June, 03:30",
     ),
     (checks.unit((SYSTEM, USER)), Verdict.ADVICE, "`anagnorisisd install`"),
     (

@@ -49,6 +49,23 @@ def test_every_date_of_a_year_has_its_moment_once(year: int, at: time, zone: Zon
     assert abs(len(moments) - 1 - days) <= 1
 
 
+@given(NOWS, TIMES, ZONES, st.integers(min_value=1, max_value=10_000))
+def test_the_next_try_comes_later_each_time_and_never_after_the_next_night(
+    failed_at: float, at: time, zone: ZoneInfo, failures: int
+) -> None:
+    due = schedule.next_try(failures, failed_at, at, zone)
+
+    assert failed_at < due <= schedule.next_due(failed_at, at, zone)
+    assert due <= schedule.next_try(failures + 1, failed_at, at, zone)
+
+
+@pytest.mark.parametrize(("failures", "minutes"), [(1, 10), (2, 20), (3, 40), (7, 640), (8, 720)])
+def test_the_pauses_after_failures_double(failures: int, minutes: int) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
+
+    assert schedule.next_try(failures, noon, time(0), UTC) == noon + minutes * 60
+
+
 @given(NOWS, TIMES, ZONES, st.lists(st.floats(min_value=1, max_value=5e5), min_size=1, max_size=60))
 def test_looking_at_any_moments_trains_exactly_once_for_each_night_slept_through_or_not(
     now: float, at: time, zone: ZoneInfo, pauses: list[float]

@@ -13,6 +13,8 @@ from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import (
     EvaluatorStatus,
     EvaluatorVersion,
+    Evidence,
+    Failures,
     Floats64,
     Metrics,
     TrainedModel,
@@ -43,6 +45,11 @@ SELECT t.track_id FROM embeddings e JOIN tracks t ON t.id = e.track
     LEFT JOIN predictions p ON p.track = t.id AND p.version = :version
 WHERE e.embedder = :embedder AND t.present AND p.track IS NULL LIMIT :limit
 """
+
+FAILED = "failed: "
+"""How the recorded outcome of a failed training begins; the doctor looks for it as well."""
+
+TRAINED = f"SELECT * FROM trainings WHERE outcome NOT LIKE '{FAILED}%'"
 
 PREDICT = """INSERT INTO predictions (track, version, mean, stddev)
     SELECT id, ?2, ?3, ?4 FROM tracks WHERE track_id = ?1
@@ -160,10 +167,37 @@ class SqliteEvaluators:
         row = await self._database.read(lambda db: db.execute(query).fetchone())
         return None if row is None else float(row["ended_at"])
 
-    async def record_training(self, at: float, outcome: str) -> None:
-        """Remember that a training ended."""
-        insert = "INSERT INTO trainings (ended_at, outcome) VALUES (?, ?)"
-        await self._database.write(lambda db: db.execute(insert, [at, rows.text(outcome)]))
+    async def learnt(self) -> Evidence | None:
+        """Return what the last training that did not fail could learn from."""
+        query = f"{TRAINED} ORDER BY id DESC LIMIT 1"
+        row = await self._database.read(lambda db: db.execute(query).fetchone())
+        if row is None or row["newest_rating"] is None:
+            return None
+        return Evidence(row["newest_rating"], row["examples"])
+
+    async def record_training(
+        self, at: float, outcome: str, evidence: Evidence | None = None
+    ) -> None:
+        """Remember that a training ended which had begun at `at`."""
+        insert = """INSERT INTO trainings (ended_at, outcome, newest_rating, examples)
+            VALUES (?, ?, ?, ?)"""
+        of_it = (evidence.newest_rating, evidence.examples) if evidence else (None, None)
+        values = [at, rows.text(outcome), *of_it]
+        await self._database.write(lambda db: db.execute(insert, values))
+
+    async def record_failure(self, at: float, reason: str) -> None:
+        """Remember that a training failed at `at`."""
+        await self.record_training(at, f"{FAILED}{reason}")
+
+    async def failures(self) -> Failures:
+        """Return the trainings that failed since the last one that did not."""
+        query = f"""SELECT ended_at, outcome FROM trainings
+            WHERE id > coalesce((SELECT max(id) FROM ({TRAINED})), 0) ORDER BY id DESC"""
+        found = await self._database.read(lambda db: db.execute(query).fetchall())
+        if not found:
+            return Failures()
+        newest = found[0]
+        return Failures(len(found), newest["ended_at"], newest["outcome"].removeprefix(FAILED))
 
 
 def _predict(db: sqlite_utils.Database, values: Sequence[tuple[object, ...]]) -> None:

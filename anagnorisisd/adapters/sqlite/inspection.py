@@ -7,6 +7,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from anagnorisisd.adapters.sqlite.evaluators import TRAINED
 from anagnorisisd.adapters.sqlite.faults import newest_backup, told
 from anagnorisisd.adapters.sqlite.migrations import waiting
 
@@ -26,6 +27,8 @@ class Condition:
     evaluated_at: float | None = None
     trained_at: float | None = None
     training: str | None = None
+    failed_trainings: int = 0
+    """Those since the last training that did not fail."""
 
 
 def inspect(path: Path) -> Condition | None:
@@ -64,6 +67,9 @@ def _read(connection: sqlite3.Connection, path: Path, size: int, steps: int) -> 
     trained_at, training = newest(
         "SELECT ended_at, outcome FROM trainings ORDER BY id DESC LIMIT 1"
     )
+    (failed_trainings,) = newest(
+        f"SELECT count(*) FROM trainings WHERE id > coalesce((SELECT max(id) FROM ({TRAINED})), 0)"
+    )
     return Condition(
         path=path,
         size_bytes=size,
@@ -76,4 +82,5 @@ def _read(connection: sqlite3.Connection, path: Path, size: int, steps: int) -> 
         evaluated_at=None if evaluated_at is None else float(str(evaluated_at)),
         trained_at=None if trained_at is None else float(str(trained_at)),
         training=None if training is None else str(training),
+        failed_trainings=int(str(failed_trainings)),
     )

@@ -23,7 +23,12 @@ def stickers_seen(db: sqlite_utils.Database) -> None:
     db.executescript(schema.STICKERS)
 
 
-STEPS = (first_schema, stickers_seen)
+def evidence_of_trainings(db: sqlite_utils.Database) -> None:
+    """Remember what each training could learn from, so that it is known whether there is more."""
+    db.executescript(schema.EVIDENCE)
+
+
+STEPS = (first_schema, stickers_seen, evidence_of_trainings)
 
 
 def waiting(db: sqlite_utils.Database, path: Path) -> list[str]:

@@ -187,3 +187,9 @@ CREATE TABLE stickers (
     PRIMARY KEY (name, path)
 ) STRICT, WITHOUT ROWID;
 """
+
+EVIDENCE = """
+-- What a training could learn from; NULL for a failed one, and where an older version trained.
+ALTER TABLE trainings ADD COLUMN newest_rating INTEGER;
+ALTER TABLE trainings ADD COLUMN examples INTEGER;
+"""

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import EvaluatorStatus, EvaluatorVersion, Floats64, TrainedModel
+from anagnorisisd.domain.evaluation import (
+    EvaluatorStatus,
+    EvaluatorVersion,
+    Evidence,
+    Failures,
+    Floats64,
+    TrainedModel,
+)
 from anagnorisisd.domain.track import TrackId
 
 
@@ -67,6 +74,20 @@ class EvaluatorStore(Protocol):
         """Return when the last training that ended, whatever came of it, had begun."""
         ...
 
-    async def record_training(self, at: float, outcome: str) -> None:
-        """Remember that a training ended which had begun at `at`."""
+    async def learnt(self) -> Evidence | None:
+        """Return what the last training that did not fail could learn from; `None`: not known."""
+        ...
+
+    async def record_training(
+        self, at: float, outcome: str, evidence: Evidence | None = None
+    ) -> None:
+        """Remember that a training ended which had begun at `at` with this evidence."""
+        ...
+
+    async def record_failure(self, at: float, reason: str) -> None:
+        """Remember that a training failed at `at`."""
+        ...
+
+    async def failures(self) -> Failures:
+        """Return the trainings that failed since the last one that did not."""
         ...

@@ -5,9 +5,10 @@
 | a track is rated                 | the evaluator learns it, and predicts everything anew   |
 | a track is embedded              | it is predicted                                         |
 | the first ratings are there      | a first training                                        |
-| the nightly moment has passed    | a training, if anything was rated since the last        |
+| the nightly moment has passed    | a training, if there is more to learn from than then    |
 | the model cannot be read         | a training                                              |
 | the embedder is another one      | a training, once most rated tracks have its embeddings  |
+| a training failed                | it is tried again, less and less often (`attempts`)     |
 
 Events only wake; what there is to do is read from the stores, so that a crash between any two
 steps is made up for at the next start.
@@ -24,8 +25,9 @@ from anagnorisisd.domain import schedule
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import (
     EvaluatorVersion,
-    Phase,
+    Evidence,
     TrainingProgress,
+    TrainingResult,
     TrainingStatus,
 )
 from anagnorisisd.domain.event import EvaluatorPromoted, TrackRated, TracksEmbedded
@@ -41,9 +43,10 @@ from anagnorisisd.ports.scheduler import Scheduler
 from anagnorisisd.ports.stores import EmbeddingStore, EvaluatorStore, RatingStore
 from anagnorisisd.ports.workers import Evaluator
 from anagnorisisd.services.events import Events
+from anagnorisisd.services.taste.attempts import Attempts
 from anagnorisisd.services.taste.curiosity import Curiosity
-from anagnorisisd.services.taste.following import Followed
-from anagnorisisd.services.taste.learning import Learning
+from anagnorisisd.services.taste.learning import Learning, Say
+from anagnorisisd.services.taste.training_queue import TrainingQueue
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +94,16 @@ class Training:
             evaluator=evaluator,
             stamp=stamp,
         )
+        self._attempts = Attempts(evaluators, clock)
         self._one_at_a_time = asyncio.Lock()
+        self._queue = TrainingQueue(
+            evidence=self._evidence,
+            train=self._train,
+            failed=self._attempts.failed,
+            one_at_a_time=self._one_at_a_time,
+        )
         self._wake = asyncio.Event()
         self._rated = True  # what was rated before the start may not have been learnt
-        self._followed: Followed[TrainingProgress] | None = None
-        self._task: asyncio.Task[None] | None = None
 
     def reconfigure(self, config: schema.Training) -> None:
         """Train at another time or from another number of ratings from now on.
@@ -122,33 +130,32 @@ class Training:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
                 group.create_task(self._react())
-                group.create_task(self._scheduler.run(self._at, self._zone, self._nightly))
+                group.create_task(self._scheduler.run(self._at, self._zone, self._look))
         finally:
-            if self._task is not None:
-                self._task.cancel()
-                await asyncio.wait({self._task})
+            await self._queue.close()
 
     async def train(self) -> AsyncIterator[TrainingProgress]:
-        """Train a new evaluator, or follow the training under way, to its result.
+        """Follow a training that learns from every rating stored before, to its result.
 
-        The training goes on when the caller leaves.
+        It may be shared with other callers, and goes on when this one leaves.
         """
-        if self._followed is None:
-            self._followed = Followed()
-            self._task = asyncio.create_task(self._train(self._followed))
-        async for progress in self._followed.follow():
+        followed = await self._queue.request()
+        async for progress in followed.follow():
             yield progress
 
     async def status(self) -> TrainingStatus:
         """Return what is learnt, and when more will be."""
         examples = await self._embeddings.example_count(self._stamp)
+        nightly = schedule.next_due(self._clock.now(), self._at, self._zone)
+        next_try = await self._attempts.next_try(self._at, self._zone)
         return TrainingStatus(
             evaluator=await self._evaluators.current(),
             examples=examples,
             needed=max(0, self._config.minimum_ratings - examples),
-            training=self._followed is not None,
+            training=self._queue.busy,
             last_training_at=await self._evaluators.last_training(),
-            next_training_at=schedule.next_due(self._clock.now(), self._at, self._zone),
+            next_training_at=nightly if next_try is None else next_try,
+            failures=await self._attempts.failures(),
         )
 
     async def rollback(self, version: int) -> EvaluatorVersion:
@@ -195,18 +202,20 @@ class Training:
 
     async def _catch_up(self) -> None:
         if await self._first_training_is_due():
-            await self._finish_training()
+            await self._train_unasked()
             return
+        rated, self._rated = self._rated, False
         try:
             async with self._one_at_a_time:
-                if self._rated:
-                    self._rated = False
+                if rated:
                     await self._learning.learn()
                 else:
                     await self._learning.predict_missing()
         except EvaluatorUnreadable as error:
-            log.warning("a new evaluator is trained: %s", error)
-            await self._finish_training()
+            await self._train_unasked(f"a new evaluator is trained: {error}")
+        except BaseException:
+            self._rated = self._rated or rated  # it is still to be learnt
+            raise
 
     async def _first_training_is_due(self) -> bool:
         if await self._learning.in_charge() is not None:
@@ -222,46 +231,55 @@ class Training:
             return True
         return not (await self._embeddings.progress(self._stamp)).pending
 
-    async def _nightly(self) -> None:
-        last = await self._evaluators.last_training()
-        now = self._clock.now()
-        if not schedule.is_due(now, last, self._at, self._zone):
-            return
-        # A training in the future is a clock that was set back: what was rated since is not known.
-        if last is not None and last <= now and not await self._rated_since(last):
-            await self._evaluators.record_training(now, "nothing was rated since the last training")
-            return
-        await self._finish_training()
+    async def _look(self) -> None:
+        """Train if it is time to: called each minute."""
+        if (await self._attempts.failures()).count or await self._nightly_training_is_due():
+            await self._train_unasked()
 
-    async def _finish_training(self) -> None:
+    async def _nightly_training_is_due(self) -> bool:
+        last, now = await self._evaluators.last_training(), self._clock.now()
+        if not schedule.is_due(now, last, self._at, self._zone):
+            return False
+        current, evidence = await self._evaluators.current(), await self._evidence()
+        if current is not None and current.stamp != self._stamp:
+            if await self._first_training_is_due():
+                return True
+            lack = "most rated tracks have no embedding by the present embedder yet"
+        elif last is None or evidence != await self._evaluators.learnt():
+            return True
+        else:
+            lack = "nothing was rated since the last training"
+        # So it is not looked at again before the next night.
+        await self._evaluators.record_training(now, lack, await self._evaluators.learnt())
+        return False
+
+    async def _train_unasked(self, reason: str = "") -> None:
+        """Train, unless a training failed so lately that it is not time to try again."""
+        next_try = await self._attempts.next_try(self._at, self._zone)
+        if next_try is not None and next_try > self._clock.now():
+            return
+        if reason:
+            log.warning("%s", reason)
         try:
             async for progress in self.train():
                 log.debug("training: %s", progress.message)
-        except AnagnorisisError as error:
-            log.error("the training failed, and is tried again next night: %s", error)
+        except Exception as error:
+            # It is on record, where the doctor finds it.
+            expected = isinstance(error, AnagnorisisError)
+            log.error("the training failed, and is tried again: %s", error, exc_info=not expected)
 
-    async def _rated_since(self, moment: float) -> bool:
+    async def _evidence(self) -> Evidence:
         newest = await self._ratings.history(limit=1)
-        return bool(newest) and newest[0].rated_at > moment
+        return Evidence(
+            newest_rating=newest[0].sequence if newest else 0,
+            examples=await self._embeddings.example_count(self._stamp),
+        )
 
-    async def _train(self, followed: Followed[TrainingProgress]) -> None:
-        # What is rated from here on may be missed, and is for the next night.
+    async def _train(self, say: Say, evidence: Evidence) -> TrainingResult:
         began = self._clock.now()
-        try:
-            async with self._one_at_a_time:
-                result = await self._learning.train(followed.say)
-                await self._evaluators.record_training(began, result.reason)
-        except BaseException as error:
-            self._followed = None
-            try:
-                if isinstance(error, Exception):
-                    await self._evaluators.record_training(began, f"failed: {error}")
-            finally:
-                followed.end(error)
-        else:
-            self._followed = None
-            followed.say(TrainingProgress(Phase.DONE, 1.0, result.reason, result))
-            followed.end()
+        result = await self._learning.train(say)
+        await self._attempts.succeeded(began, result.reason, evidence)
+        return result
 
     async def _version(self, version: int) -> EvaluatorVersion:
         for known in await self._evaluators.versions(limit=max(1, version) + 1_000_000):

@@ -124,6 +124,10 @@ def _evaluator(answer: messages.GetStatusResponse) -> str:
 def _training(training: messages.TrainingStatus) -> str:
     if training.running:
         return "running"
+    if training.failures:
+        times = text.counted(training.failures, "time")
+        reason = text.printable(training.failure)
+        return f"failed {times}: {reason}; next try {text.when(training.next)}"
     if training.examples_needed:
         needed = text.counted(training.examples_needed, "more rated track")
         return f"needs {needed}, has {training.examples}"

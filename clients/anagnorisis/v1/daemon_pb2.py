@@ -30,17 +30,17 @@ from anagnorisis.v1 import track_pb2 as anagnorisis_dot_v1_dot_track__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61nagnorisis/v1/daemon.proto\x12\x0e\x61nagnorisis.v1\x1a\x1e\x61nagnorisis/v1/evaluator.proto\x1a\x1c\x61nagnorisis/v1/library.proto\x1a\x19\x61nagnorisis/v1/pick.proto\x1a\x1b\x61nagnorisis/v1/rating.proto\x1a\x1a\x61nagnorisis/v1/track.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x0f\n\rBackUpRequest\"\x1f\n\x0e\x42\x61\x63kUpResponse\x12\r\n\x05piece\x18\x01 \x01(\x0c\"\x13\n\x11\x44rawReportRequest\"#\n\x12\x44rawReportResponse\x12\r\n\x05piece\x18\x01 \x01(\x0c\"f\n\x07MpdLink\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x16\n\x0eserver_version\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07lacking\x18\x05 \x03(\t\"\xf3\x01\n\x08Playback\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.PlaybackPhase\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12$\n\x05track\x18\x04 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x1c\n\x0f\x65lapsed_seconds\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x1d\n\x10\x64uration_seconds\x18\x06 \x01(\x01H\x02\x88\x01\x01\x42\n\n\x08_song_idB\x12\n\x10_elapsed_secondsB\x13\n\x11_duration_seconds\"\x84\x01\n\rLibraryCounts\x12\x0e\n\x06tracks\x18\x01 \x01(\x03\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12\x10\n\x08\x65mbedded\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07missing\x18\x05 \x01(\x03\x12\r\n\x05rated\x18\x06 \x01(\x03\x12\x10\n\x08problems\x18\x07 \x01(\x03\"\x88\x02\n\x0f\x45mbeddingStatus\x12/\n\x08\x65mbedder\x18\x01 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12\x1e\n\x11tracks_per_second\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0cseconds_left\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04\x64one\x18\x05 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x06 \x01(\x03\x12\x33\n\x08\x65xecutor\x18\x07 \x01(\x0b\x32!.anagnorisis.v1.EmbeddingExecutorB\x14\n\x12_tracks_per_secondB\x0f\n\r_seconds_left\"F\n\x11\x45mbeddingExecutor\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\x0f\n\x07lacking\x18\x03 \x01(\t\"\xa0\x01\n\x0eTrainingStatus\x12\x0f\n\x07running\x18\x01 \x01(\x08\x12(\n\x04next\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04last\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65xamples\x18\x04 \x01(\x05\x12\x17\n\x0f\x65xamples_needed\x18\x05 \x01(\x05\"6\n\x06Places\x12\r\n\x05music\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06models\x18\x03 \x01(\t\"\x99\x03\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12$\n\x03mpd\x18\x02 \x01(\x0b\x32\x17.anagnorisis.v1.MpdLink\x12*\n\x08playback\x18\x03 \x01(\x0b\x32\x18.anagnorisis.v1.Playback\x12$\n\x05\x61head\x18\x04 \x03(\x0b\x32\x15.anagnorisis.v1.Track\x12\x0f\n\x07picking\x18\x05 \x01(\x08\x12.\n\x07library\x18\x06 \x01(\x0b\x32\x1d.anagnorisis.v1.LibraryCounts\x12\x32\n\tembedding\x18\x07 \x01(\x0b\x32\x1f.anagnorisis.v1.EmbeddingStatus\x12,\n\tevaluator\x18\x08 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\x12\x30\n\x08training\x18\t \x01(\x0b\x32\x1e.anagnorisis.v1.TrainingStatus\x12&\n\x06places\x18\n \x01(\x0b\x32\x16.anagnorisis.v1.Places\"n\n\x12WatchEventsRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x05\x42\x11\n\x0f_after_sequence\"f\n\nTrackRated\x12&\n\x06rating\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Rating\x12\x1c\n\x0fprevious_rating\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_previous_rating\"\xa7\x01\n\nPlayJudged\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12,\n\x07verdict\x18\x02 \x01(\x0e\x32\x1b.anagnorisis.v1.PlayVerdict\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rheard_seconds\x18\x04 \x01(\x01\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x13\n\x11_duration_seconds\"]\n\nPickQueued\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x30\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\"?\n\x0eLibraryChanged\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x03(\t\x12\r\n\x05moved\x18\x02 \x01(\x05\x12\x0f\n\x07missing\x18\x03 \x01(\x05\"#\n\x0eTracksEmbedded\x12\x11\n\ttrack_ids\x18\x01 \x03(\t\"#\n\x12PredictionsUpdated\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"$\n\x11\x45valuatorPromoted\x12\x0f\n\x07version\x18\x01 \x01(\x05\"\"\n\x0fPickingSwitched\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"\x1f\n\x0cMpdConnected\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"\x19\n\x07MpdLost\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x0b\n\tHeartbeat\"\xe1\x05\n\x13WatchEventsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12,\n\x08happened\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06missed\x18\x04 \x01(\x03\x12.\n\theartbeat\x18\x05 \x01(\x0b\x32\x19.anagnorisis.v1.HeartbeatH\x00\x12\x31\n\x0btrack_rated\x18\x06 \x01(\x0b\x32\x1a.anagnorisis.v1.TrackRatedH\x00\x12\x31\n\x0bplay_judged\x18\x07 \x01(\x0b\x32\x1a.anagnorisis.v1.PlayJudgedH\x00\x12\x31\n\x0bpick_queued\x18\x08 \x01(\x0b\x32\x1a.anagnorisis.v1.PickQueuedH\x00\x12\x39\n\x0flibrary_changed\x18\t \x01(\x0b\x32\x1e.anagnorisis.v1.LibraryChangedH\x00\x12\x39\n\x0ftracks_embedded\x18\n \x01(\x0b\x32\x1e.anagnorisis.v1.TracksEmbeddedH\x00\x12\x41\n\x13predictions_updated\x18\x0b \x01(\x0b\x32\".anagnorisis.v1.PredictionsUpdatedH\x00\x12?\n\x12\x65valuator_promoted\x18\x0c \x01(\x0b\x32!.anagnorisis.v1.EvaluatorPromotedH\x00\x12;\n\x10picking_switched\x18\r \x01(\x0b\x32\x1f.anagnorisis.v1.PickingSwitchedH\x00\x12\x35\n\rmpd_connected\x18\x0e \x01(\x0b\x32\x1c.anagnorisis.v1.MpdConnectedH\x00\x12+\n\x08mpd_lost\x18\x0f \x01(\x0b\x32\x17.anagnorisis.v1.MpdLostH\x00\x42\x07\n\x05\x65vent*{\n\rPlaybackPhase\x12\x1e\n\x1aPLAYBACK_PHASE_UNSPECIFIED\x10\x00\x12\x17\n\x13PLAYBACK_PHASE_PLAY\x10\x01\x12\x18\n\x14PLAYBACK_PHASE_PAUSE\x10\x02\x12\x17\n\x13PLAYBACK_PHASE_STOP\x10\x03*s\n\x0bPlayVerdict\x12\x1c\n\x18PLAY_VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11PLAY_VERDICT_FULL\x10\x01\x12\x15\n\x11PLAY_VERDICT_SKIP\x10\x02\x12\x18\n\x14PLAY_VERDICT_NEITHER\x10\x03\x32\xdd\x02\n\rDaemonService\x12P\n\tGetStatus\x12 .anagnorisis.v1.GetStatusRequest\x1a!.anagnorisis.v1.GetStatusResponse\x12X\n\x0bWatchEvents\x12\".anagnorisis.v1.WatchEventsRequest\x1a#.anagnorisis.v1.WatchEventsResponse0\x01\x12I\n\x06\x42\x61\x63kUp\x12\x1d.anagnorisis.v1.BackUpRequest\x1a\x1e.anagnorisis.v1.BackUpResponse0\x01\x12U\n\nDrawReport\x12!.anagnorisis.v1.DrawReportRequest\x1a\".anagnorisis.v1.DrawReportResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61nagnorisis/v1/daemon.proto\x12\x0e\x61nagnorisis.v1\x1a\x1e\x61nagnorisis/v1/evaluator.proto\x1a\x1c\x61nagnorisis/v1/library.proto\x1a\x19\x61nagnorisis/v1/pick.proto\x1a\x1b\x61nagnorisis/v1/rating.proto\x1a\x1a\x61nagnorisis/v1/track.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x0f\n\rBackUpRequest\"\x1f\n\x0e\x42\x61\x63kUpResponse\x12\r\n\x05piece\x18\x01 \x01(\x0c\"\x13\n\x11\x44rawReportRequest\"#\n\x12\x44rawReportResponse\x12\r\n\x05piece\x18\x01 \x01(\x0c\"f\n\x07MpdLink\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x16\n\x0eserver_version\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07lacking\x18\x05 \x03(\t\"\xf3\x01\n\x08Playback\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.PlaybackPhase\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12$\n\x05track\x18\x04 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x1c\n\x0f\x65lapsed_seconds\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x1d\n\x10\x64uration_seconds\x18\x06 \x01(\x01H\x02\x88\x01\x01\x42\n\n\x08_song_idB\x12\n\x10_elapsed_secondsB\x13\n\x11_duration_seconds\"\x84\x01\n\rLibraryCounts\x12\x0e\n\x06tracks\x18\x01 \x01(\x03\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12\x10\n\x08\x65mbedded\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07missing\x18\x05 \x01(\x03\x12\r\n\x05rated\x18\x06 \x01(\x03\x12\x10\n\x08problems\x18\x07 \x01(\x03\"\x88\x02\n\x0f\x45mbeddingStatus\x12/\n\x08\x65mbedder\x18\x01 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12\x1e\n\x11tracks_per_second\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0cseconds_left\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04\x64one\x18\x05 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x06 \x01(\x03\x12\x33\n\x08\x65xecutor\x18\x07 \x01(\x0b\x32!.anagnorisis.v1.EmbeddingExecutorB\x14\n\x12_tracks_per_secondB\x0f\n\r_seconds_left\"F\n\x11\x45mbeddingExecutor\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\x0f\n\x07lacking\x18\x03 \x01(\t\"\xc3\x01\n\x0eTrainingStatus\x12\x0f\n\x07running\x18\x01 \x01(\x08\x12(\n\x04next\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04last\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65xamples\x18\x04 \x01(\x05\x12\x17\n\x0f\x65xamples_needed\x18\x05 \x01(\x05\x12\x10\n\x08\x66\x61ilures\x18\x06 \x01(\x05\x12\x0f\n\x07\x66\x61ilure\x18\x07 \x01(\t\"6\n\x06Places\x12\r\n\x05music\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06models\x18\x03 \x01(\t\"\x99\x03\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12$\n\x03mpd\x18\x02 \x01(\x0b\x32\x17.anagnorisis.v1.MpdLink\x12*\n\x08playback\x18\x03 \x01(\x0b\x32\x18.anagnorisis.v1.Playback\x12$\n\x05\x61head\x18\x04 \x03(\x0b\x32\x15.anagnorisis.v1.Track\x12\x0f\n\x07picking\x18\x05 \x01(\x08\x12.\n\x07library\x18\x06 \x01(\x0b\x32\x1d.anagnorisis.v1.LibraryCounts\x12\x32\n\tembedding\x18\x07 \x01(\x0b\x32\x1f.anagnorisis.v1.EmbeddingStatus\x12,\n\tevaluator\x18\x08 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\x12\x30\n\x08training\x18\t \x01(\x0b\x32\x1e.anagnorisis.v1.TrainingStatus\x12&\n\x06places\x18\n \x01(\x0b\x32\x16.anagnorisis.v1.Places\"n\n\x12WatchEventsRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x05\x42\x11\n\x0f_after_sequence\"f\n\nTrackRated\x12&\n\x06rating\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Rating\x12\x1c\n\x0fprevious_rating\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_previous_rating\"\xa7\x01\n\nPlayJudged\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12,\n\x07verdict\x18\x02 \x01(\x0e\x32\x1b.anagnorisis.v1.PlayVerdict\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rheard_seconds\x18\x04 \x01(\x01\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x13\n\x11_duration_seconds\"]\n\nPickQueued\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x30\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\"?\n\x0eLibraryChanged\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x03(\t\x12\r\n\x05moved\x18\x02 \x01(\x05\x12\x0f\n\x07missing\x18\x03 \x01(\x05\"#\n\x0eTracksEmbedded\x12\x11\n\ttrack_ids\x18\x01 \x03(\t\"#\n\x12PredictionsUpdated\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"$\n\x11\x45valuatorPromoted\x12\x0f\n\x07version\x18\x01 \x01(\x05\"\"\n\x0fPickingSwitched\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"\x1f\n\x0cMpdConnected\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"\x19\n\x07MpdLost\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x0b\n\tHeartbeat\"\xe1\x05\n\x13WatchEventsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12,\n\x08happened\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06missed\x18\x04 \x01(\x03\x12.\n\theartbeat\x18\x05 \x01(\x0b\x32\x19.anagnorisis.v1.HeartbeatH\x00\x12\x31\n\x0btrack_rated\x18\x06 \x01(\x0b\x32\x1a.anagnorisis.v1.TrackRatedH\x00\x12\x31\n\x0bplay_judged\x18\x07 \x01(\x0b\x32\x1a.anagnorisis.v1.PlayJudgedH\x00\x12\x31\n\x0bpick_queued\x18\x08 \x01(\x0b\x32\x1a.anagnorisis.v1.PickQueuedH\x00\x12\x39\n\x0flibrary_changed\x18\t \x01(\x0b\x32\x1e.anagnorisis.v1.LibraryChangedH\x00\x12\x39\n\x0ftracks_embedded\x18\n \x01(\x0b\x32\x1e.anagnorisis.v1.TracksEmbeddedH\x00\x12\x41\n\x13predictions_updated\x18\x0b \x01(\x0b\x32\".anagnorisis.v1.PredictionsUpdatedH\x00\x12?\n\x12\x65valuator_promoted\x18\x0c \x01(\x0b\x32!.anagnorisis.v1.EvaluatorPromotedH\x00\x12;\n\x10picking_switched\x18\r \x01(\x0b\x32\x1f.anagnorisis.v1.PickingSwitchedH\x00\x12\x35\n\rmpd_connected\x18\x0e \x01(\x0b\x32\x1c.anagnorisis.v1.MpdConnectedH\x00\x12+\n\x08mpd_lost\x18\x0f \x01(\x0b\x32\x17.anagnorisis.v1.MpdLostH\x00\x42\x07\n\x05\x65vent*{\n\rPlaybackPhase\x12\x1e\n\x1aPLAYBACK_PHASE_UNSPECIFIED\x10\x00\x12\x17\n\x13PLAYBACK_PHASE_PLAY\x10\x01\x12\x18\n\x14PLAYBACK_PHASE_PAUSE\x10\x02\x12\x17\n\x13PLAYBACK_PHASE_STOP\x10\x03*s\n\x0bPlayVerdict\x12\x1c\n\x18PLAY_VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11PLAY_VERDICT_FULL\x10\x01\x12\x15\n\x11PLAY_VERDICT_SKIP\x10\x02\x12\x18\n\x14PLAY_VERDICT_NEITHER\x10\x03\x32\xdd\x02\n\rDaemonService\x12P\n\tGetStatus\x12 .anagnorisis.v1.GetStatusRequest\x1a!.anagnorisis.v1.GetStatusResponse\x12X\n\x0bWatchEvents\x12\".anagnorisis.v1.WatchEventsRequest\x1a#.anagnorisis.v1.WatchEventsResponse0\x01\x12I\n\x06\x42\x61\x63kUp\x12\x1d.anagnorisis.v1.BackUpRequest\x1a\x1e.anagnorisis.v1.BackUpResponse0\x01\x12U\n\nDrawReport\x12!.anagnorisis.v1.DrawReportRequest\x1a\".anagnorisis.v1.DrawReportResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'anagnorisis.v1.daemon_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLAYBACKPHASE']._serialized_start=3316
-  _globals['_PLAYBACKPHASE']._serialized_end=3439
-  _globals['_PLAYVERDICT']._serialized_start=3441
-  _globals['_PLAYVERDICT']._serialized_end=3556
+  _globals['_PLAYBACKPHASE']._serialized_start=3351
+  _globals['_PLAYBACKPHASE']._serialized_end=3474
+  _globals['_PLAYVERDICT']._serialized_start=3476
+  _globals['_PLAYVERDICT']._serialized_end=3591
   _globals['_GETSTATUSREQUEST']._serialized_start=226
   _globals['_GETSTATUSREQUEST']._serialized_end=244
   _globals['_BACKUPREQUEST']._serialized_start=246
@@ -62,37 +62,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDDINGEXECUTOR']._serialized_start=1106
   _globals['_EMBEDDINGEXECUTOR']._serialized_end=1176
   _globals['_TRAININGSTATUS']._serialized_start=1179
-  _globals['_TRAININGSTATUS']._serialized_end=1339
-  _globals['_PLACES']._serialized_start=1341
-  _globals['_PLACES']._serialized_end=1395
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1398
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1807
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=1809
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=1919
-  _globals['_TRACKRATED']._serialized_start=1921
-  _globals['_TRACKRATED']._serialized_end=2023
-  _globals['_PLAYJUDGED']._serialized_start=2026
-  _globals['_PLAYJUDGED']._serialized_end=2193
-  _globals['_PICKQUEUED']._serialized_start=2195
-  _globals['_PICKQUEUED']._serialized_end=2288
-  _globals['_LIBRARYCHANGED']._serialized_start=2290
-  _globals['_LIBRARYCHANGED']._serialized_end=2353
-  _globals['_TRACKSEMBEDDED']._serialized_start=2355
-  _globals['_TRACKSEMBEDDED']._serialized_end=2390
-  _globals['_PREDICTIONSUPDATED']._serialized_start=2392
-  _globals['_PREDICTIONSUPDATED']._serialized_end=2427
-  _globals['_EVALUATORPROMOTED']._serialized_start=2429
-  _globals['_EVALUATORPROMOTED']._serialized_end=2465
-  _globals['_PICKINGSWITCHED']._serialized_start=2467
-  _globals['_PICKINGSWITCHED']._serialized_end=2501
-  _globals['_MPDCONNECTED']._serialized_start=2503
-  _globals['_MPDCONNECTED']._serialized_end=2534
-  _globals['_MPDLOST']._serialized_start=2536
-  _globals['_MPDLOST']._serialized_end=2561
-  _globals['_HEARTBEAT']._serialized_start=2563
-  _globals['_HEARTBEAT']._serialized_end=2574
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2577
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=3314
-  _globals['_DAEMONSERVICE']._serialized_start=3559
-  _globals['_DAEMONSERVICE']._serialized_end=3908
+  _globals['_TRAININGSTATUS']._serialized_end=1374
+  _globals['_PLACES']._serialized_start=1376
+  _globals['_PLACES']._serialized_end=1430
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1433
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1842
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=1844
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=1954
+  _globals['_TRACKRATED']._serialized_start=1956
+  _globals['_TRACKRATED']._serialized_end=2058
+  _globals['_PLAYJUDGED']._serialized_start=2061
+  _globals['_PLAYJUDGED']._serialized_end=2228
+  _globals['_PICKQUEUED']._serialized_start=2230
+  _globals['_PICKQUEUED']._serialized_end=2323
+  _globals['_LIBRARYCHANGED']._serialized_start=2325
+  _globals['_LIBRARYCHANGED']._serialized_end=2388
+  _globals['_TRACKSEMBEDDED']._serialized_start=2390
+  _globals['_TRACKSEMBEDDED']._serialized_end=2425
+  _globals['_PREDICTIONSUPDATED']._serialized_start=2427
+  _globals['_PREDICTIONSUPDATED']._serialized_end=2462
+  _globals['_EVALUATORPROMOTED']._serialized_start=2464
+  _globals['_EVALUATORPROMOTED']._serialized_end=2500
+  _globals['_PICKINGSWITCHED']._serialized_start=2502
+  _globals['_PICKINGSWITCHED']._serialized_end=2536
+  _globals['_MPDCONNECTED']._serialized_start=2538
+  _globals['_MPDCONNECTED']._serialized_end=2569
+  _globals['_MPDLOST']._serialized_start=2571
+  _globals['_MPDLOST']._serialized_end=2596
+  _globals['_HEARTBEAT']._serialized_start=2598
+  _globals['_HEARTBEAT']._serialized_end=2609
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2612
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=3349
+  _globals['_DAEMONSERVICE']._serialized_start=3594
+  _globals['_DAEMONSERVICE']._serialized_end=3943
 # @@protoc_insertion_point(module_scope)

@@ -415,15 +415,21 @@ class TrainingStatus(_message.Message):
     LAST_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
     EXAMPLES_NEEDED_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether an evaluator is being trained at this moment."""
     examples: _builtins.int
     """Tracks that can be learnt from, being both rated and embedded; 0 or above."""
     examples_needed: _builtins.int
     """How many more of them a first training takes; 0 when there are enough."""
+    failures: _builtins.int
+    """How many trainings failed since the last one that did not, 0 or above."""
+    failure: _builtins.str
+    """Why the newest of them failed; empty if none did."""
     @_builtins.property
     def next(self) -> _timestamp_pb2.Timestamp:
-        """When the next training is due."""
+        """When the next training is due; after a failure, when it is tried again."""
 
     @_builtins.property
     def last(self) -> _timestamp_pb2.Timestamp:
@@ -437,10 +443,12 @@ class TrainingStatus(_message.Message):
         last: _timestamp_pb2.Timestamp | None = ...,
         examples: _builtins.int = ...,
         examples_needed: _builtins.int = ...,
+        failures: _builtins.int = ...,
+        failure: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "next", b"next"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["examples", b"examples", "examples_needed", b"examples_needed", "last", b"last", "next", b"next", "running", b"running"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["examples", b"examples", "examples_needed", b"examples_needed", "failure", b"failure", "failures", b"failures", "last", b"last", "next", b"next", "running", b"running"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
