@@ -20,6 +20,7 @@ import numpy as np
 from anagnorisisd.adapters.sqlite.stores import open_stores
 from anagnorisisd.domain import pick
 from anagnorisisd.domain.guards import Rules
+from anagnorisisd.domain.names import Credits
 from anagnorisisd.domain.pick import Pick, Surroundings
 from anagnorisisd.domain.score import Candidates
 from bench import stocked
@@ -32,7 +33,8 @@ FEWEST_TIMES = 250
 FEW = 10
 UPKEEP = ("tracks", "all read, s", "microseconds a track", "one rating followed, ms")
 COLUMNS = ("tracks", "records, ms", "ours, ms", "times faster",
-           "ours after a change, ms", "nanoseconds a track")  # fmt: skip
+           "ours after a change, ms", "nanoseconds a track", "ours with spread, ms")  # fmt: skip
+SPREAD = Rules(artist_spread=3, album_spread=1)
 
 
 @dataclass
@@ -71,16 +73,20 @@ def _choose(tracks: int) -> None:
     wanted = pick.probabilities(columns, Rules(), Surroundings(EPOCH))
     np.testing.assert_allclose(_chances(records), wanted, rtol=1e-9)
     rng, many = Random(0), np.random.default_rng(0)
-    slow, fast, anew = [], [], []
+    slow, fast, anew, spread = [], [], [], []
+    recent = [columns.track_id(row) for row in range(0, tracks, tracks // 5)]
+    beside = Surroundings(EPOCH, recent=recent)
     for _ in range(TURNS):
         slow.append(_seconds(lambda: _chosen_records(records, many)))
         fast.append(_seconds(lambda: _chosen(columns, rng)))
+        spread.append(_seconds(lambda: pick.choose(columns, SPREAD, beside, COUNT, rng)))
         changed = replace(columns)
         anew.append(_seconds(lambda: _chosen(changed, rng)))  # noqa: B023 - called at once
-    records_s, ours_s, anew_s = (statistics.median(way) for way in (slow, fast, anew))
+    records_s, ours_s, anew_s, spread_s = map(statistics.median, (slow, fast, anew, spread))
     print(
         f"| {tracks:,} | {1000 * records_s:.1f} | {1000 * ours_s:.2f} "
-        f"| {records_s / ours_s:.0f} | {1000 * anew_s:.1f} | {1e9 * anew_s / tracks:.0f} |"
+        f"| {records_s / ours_s:.0f} | {1000 * anew_s:.1f} | {1e9 * anew_s / tracks:.0f} "
+        f"| {1000 * spread_s:.1f} |"
     )
 
 
@@ -102,11 +108,20 @@ def _columns(tracks: int) -> Candidates:
         skips=np.where(played, rng.poisson(1.0, tracks), 0.0),
         last_played_at=np.where(played, EPOCH - rng.permutation(tracks), -np.inf),
         duration_seconds=np.full(tracks, 200.0),
-        artist=np.arange(tracks) // 40 + 1,
+        artists=_credits(tracks),
         album=np.arange(tracks) // 10 + 1,
         excluded=np.zeros(tracks, dtype=bool),
         mean_rating=5.0,
     )
+
+
+def _credits(tracks: int) -> Credits:
+    """Return the credits of artists with 40 tracks each, of which every tenth has a guest."""
+    count = tracks // 40 + 1
+    tags = [f"Artist {number}" for number in range(count)]
+    tags += [f"{tag} feat. Artist {number // 2}" for number, tag in enumerate(tags)]
+    of_track = np.arange(tracks) // 40 + np.where(np.arange(tracks) % 10, 0, count)
+    return Credits.read(of_track.astype(np.int32), tags)
 
 
 def _records(columns: Candidates) -> list[Record]:

@@ -64,11 +64,10 @@ def spread_guards(
 ) -> dict[Guard, Bools]:
     """Return which candidates, `[n]`, differ enough from the tracks played or queued last."""
     guards: dict[Guard, Bools] = {}
-    for guard, spread, codes in (
-        (Guard.ARTIST_SPREAD, rules.artist_spread, candidates.artist),
-        (Guard.ALBUM_SPREAD, rules.album_spread, candidates.album),
-    ):
-        if spread and recent:
-            near = codes[candidates.rows(recent[-spread:])]
-            guards[guard] = ~np.isin(codes, near[near != 0])
+    if rules.artist_spread and recent:
+        near = candidates.rows(recent[-rules.artist_spread :])
+        guards[Guard.ARTIST_SPREAD] = ~candidates.artists.sharing(near)
+    if rules.album_spread and recent:
+        codes = candidates.album[candidates.rows(recent[-rules.album_spread :])]
+        guards[Guard.ALBUM_SPREAD] = ~np.isin(candidates.album, codes[codes != 0])
     return guards

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.chance import Chance
+from anagnorisisd.domain.names import Credits
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
 from anagnorisisd.domain.track import TrackId
 
@@ -34,8 +35,8 @@ class Candidates:
     """The present tracks as columns of equal length `n`, ordered by track id.
 
     `track_ids` are 32-byte strings (`S32`). `rating` and `predicted_mean` are NaN where there is
-    none. `last_played_at` is unix seconds, `-inf` for tracks never played. `artist` and
-    `album` are signed codes: equal numbers mean the same one, 0 means unknown.
+    none. `last_played_at` is unix seconds, `-inf` for tracks never played. `album` are signed
+    codes: equal numbers mean the same one, 0 means unknown.
     """
 
     track_ids: NDArray[np.bytes_]
@@ -46,7 +47,7 @@ class Candidates:
     skips: Floats
     last_played_at: Floats
     duration_seconds: Floats
-    artist: NDArray[np.int64]
+    artists: Credits
     album: NDArray[np.int64]
     excluded: Bools
     mean_rating: float

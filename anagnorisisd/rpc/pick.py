@@ -77,7 +77,8 @@ class PickServicer(PickServiceServicer):
         """Return the tracks whose ratings would teach the most, and queue them on request."""
         count = reading.count("count", request.count, DEFAULT_SUGGESTIONS, MOST_SUGGESTIONS)
         seed = request.seed if request.HasField("seed") else secrets.randbits(32)
-        suggested = await self._curiosity.suggest(count, seed)
+        left_out = await self._picker.excluded()
+        suggested = await self._curiosity.suggest(count, seed, left_out)
         queued = await settled(self._requests.queue(suggested)) if request.queue else {}
         return messages.SuggestTracksResponse(
             suggestions=[

@@ -1,6 +1,6 @@
 """What the servicers need of the services that do far more than they show here."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
@@ -52,6 +52,10 @@ class Picker(Protocol):
         """Return the factors of a track's weight."""
         ...
 
+    async def excluded(self) -> Collection[TrackId]:
+        """Return the tracks that the listener excluded from picks."""
+        ...
+
     async def switch(self, enabled: bool) -> None:
         """Switch picking on or off."""
         ...
@@ -96,8 +100,10 @@ class Curious(Protocol):
         """Return the share that sound, artist and so on have in a predicted rating."""
         ...
 
-    async def suggest(self, count: int, seed: int) -> Sequence[TrackId]:
-        """Return unrated tracks whose ratings would teach the most."""
+    async def suggest(
+        self, count: int, seed: int, left_out: Collection[TrackId]
+    ) -> Sequence[TrackId]:
+        """Return unrated tracks whose ratings would teach the most, none of `left_out`."""
         ...
 
 

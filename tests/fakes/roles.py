@@ -1,6 +1,6 @@
 """Small working stand-ins for the services behind the gRPC service."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -76,6 +76,7 @@ class FakePicker:
     clock: Clock
     enabled: bool = True
     queued: list[Pick] = field(default_factory=list)
+    excluded_genres: tuple[str, ...] = ()
 
     async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
         """Choose without queueing."""
@@ -97,6 +98,11 @@ class FakePicker:
         """Switch picking on or off."""
         self.enabled = enabled
         self.events.publish(PickingSwitched(enabled))
+
+    async def excluded(self) -> Collection[TrackId]:
+        """Return the tracks of the excluded genres."""
+        found = await self.stores.library.candidates((), self.excluded_genres)
+        return {found.track_id(row) for row in found.excluded.nonzero()[0].tolist()}
 
     async def ahead(self) -> Sequence[Pick]:
         """Return what a test put there."""
@@ -171,12 +177,18 @@ class FakeCuriosity:
             else {}
         )
 
-    async def suggest(self, count: int, seed: int) -> Sequence[TrackId]:
+    async def suggest(
+        self, count: int, seed: int, left_out: Collection[TrackId]
+    ) -> Sequence[TrackId]:
         """Return the unrated tracks that have a vector, in the order of their ids."""
         rated = await self.stores.ratings.current()
         found: list[TrackId] = []
         async for batch in self.stores.embeddings.described(self.stamp):
-            found += [TrackId(each) for each in batch.track_ids if each not in rated]
+            found += [
+                TrackId(each)
+                for each in batch.track_ids
+                if each not in rated and each not in left_out
+            ]
         if not found:
             raise PreconditionFailed("there is no unrated track that is embedded yet")
         return sorted(found)[:count]

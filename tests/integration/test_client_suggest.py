@@ -7,9 +7,17 @@ import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain.player import Phase
-from anagnorisisd.domain.track import Uri
+from anagnorisisd.domain.track import Tags, Uri
 from tests.fakes.clock import FakeClock
-from tests.support.library import add_rated, add_tracks, add_vectors, track_id, vector
+from tests.support.library import (
+    EPOCH,
+    add_rated,
+    add_tracks,
+    add_vectors,
+    scanned,
+    track_id,
+    vector,
+)
 from tests.support.rpc import House, answered, run, said, serving
 
 UNRATED = sorted(("b.ogg", "c.ogg", "d.ogg"), key=track_id)
@@ -77,6 +85,25 @@ async def test_json_has_the_entry_of_what_was_queued(house: House, socket: Path)
 
     (entry,) = await house.player.queue()
     assert int(first["song_id"]) == entry.song_id
+
+
+@pytest.mark.parametrize(
+    "genre", ["Christmas", "christmas/Pop", "Pop, Christmas", "Pop; Christmas"]
+)
+async def test_what_is_excluded_from_picks_is_neither_suggested_nor_queued(
+    house: House, socket: Path, genre: str
+) -> None:
+    files = [
+        scanned(UNRATED[0], tags=Tags(genre=genre)),
+        scanned(UNRATED[1], tags=Tags(genre="Pop")),
+    ]
+    await house.stores.library.absorb(files, EPOCH)
+    house.picker.excluded_genres = ("Christmas",)
+
+    lines = (await said(socket, "suggest", "--play")).splitlines()
+
+    assert lines[-1] == "2 tracks put at the end of the queue"
+    assert await queue(house) == UNRATED[1:]
 
 
 async def test_without_mpd_it_suggests_but_cannot_queue(house: House, socket: Path) -> None:

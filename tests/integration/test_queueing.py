@@ -369,6 +369,41 @@ async def test_what_is_excluded_now_is_exchanged(
     assert {uri.split("/")[0] for uri in (await uris(player))[1:]} == {"new"}
 
 
+async def test_excluded_are_the_tracks_that_the_configuration_in_force_says(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await stores.library.absorb(
+        [scanned("a.ogg", tags=Tags(genre="Pop/Christmas")), scanned("Speech/b.ogg")], 0.0
+    )
+    picking = queueing(stores, player, events, clock, exclude_genres=["christmas"])
+
+    by_genre = await picking.excluded()
+    picking.reconfigure(schema.Picks(exclude_folders=("Speech",)))
+    by_folder = await picking.excluded()
+    picking.reconfigure(schema.Picks())
+
+    assert set(by_genre) == {track_id("a.ogg")}
+    assert set(by_folder) == {track_id("Speech/b.ogg")}
+    assert not await picking.excluded()
+
+
+@pytest.mark.parametrize("second", ["Alpha; Beta", "Alpha feat. Beta", "Beta & Alpha"])
+async def test_a_spread_holds_between_all_artists_of_a_track(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock, second: str
+) -> None:
+    artists = {"a.ogg": "Alpha", "b.ogg": second, "c.ogg": "Beta", "d.ogg": "Gamma"}
+    await stores.library.absorb(
+        [scanned(uri, tags=Tags(artist=artist)) for uri, artist in artists.items()], 0.0
+    )
+    picking = queueing(stores, player, events, clock, artist_spread=1, ahead=1)
+    player.add("b.ogg")
+    await player.play()
+
+    await picking.refill(await player.state())
+
+    assert await uris(player) == ["b.ogg", "d.ogg"]
+
+
 async def test_picking_is_off_in_the_configuration_until_the_listener_says_else(
     stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
 ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from anagnorisisd.domain.names import Credits
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import TrackId
 
@@ -28,12 +29,15 @@ def candidates(
     skips: float | Sequence[float] = 0.0,
     last_played_at: float | Sequence[float] = NEVER,
     duration_seconds: float | Sequence[float] = 200.0,
-    artist: int | Sequence[int] = 0,
+    artist: int | str | Sequence[int] | Sequence[str] = 0,
     album: int | Sequence[int] = 0,
     excluded: bool | Sequence[bool] = False,
     mean_rating: float = 5.0,
 ) -> Candidates:
-    """Return `count` tracks; a single value stands for all of them."""
+    """Return `count` tracks; a single value stands for all of them.
+
+    `artist` are tags or numbers that stand for such; 0 and an empty tag mean none.
+    """
 
     def floats(values: float | Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         return np.full(count, values, dtype=np.float64)
@@ -47,11 +51,17 @@ def candidates(
         skips=floats(skips),
         last_played_at=floats(last_played_at),
         duration_seconds=floats(duration_seconds),
-        artist=np.full(count, artist, dtype=np.int64),
+        artists=credits_of([artist] * count if isinstance(artist, int | str) else artist),
         album=np.full(count, album, dtype=np.int64),
         excluded=np.full(count, excluded, dtype=bool),
         mean_rating=mean_rating,
     )
+
+
+def credits_of(artist: Sequence[int | str]) -> Credits:
+    """Return the credits of tracks with these artist tags, or numbers that stand for such."""
+    tags = [str(each) if each else None for each in artist]
+    return Credits.read(np.arange(len(tags), dtype=np.int32), tags)
 
 
 def worked_example() -> Candidates:

@@ -14,7 +14,15 @@ from anagnorisisd.domain.pick import Surroundings
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.domain.weighed import Explanation, draw
-from tests.support.candidates import NEVER, NONE, NOW, candidates, name, worked_example
+from tests.support.candidates import (
+    NEVER,
+    NONE,
+    NOW,
+    candidates,
+    credits_of,
+    name,
+    worked_example,
+)
 
 ALONE = Surroundings(NOW)
 PLAIN = Rules()
@@ -151,14 +159,14 @@ def passes(guard: str, found: Candidates, rules: Rules, beside: Surroundings, ro
     """Return whether a track passes one guard, told plainly."""
     seconds = found.duration_seconds[row]
     hours = (beside.now - found.last_played_at[row]) / 3600
-    spreads = {
-        "artist_spread": (found.artist, rules.artist_spread),
-        "album_spread": (found.album, rules.album_spread),
-    }
-    if guard in spreads:
-        codes, spread = spreads[guard]
-        near = {codes[each] for each in found.rows(list(beside.recent)[-spread:])} - {0}
-        return codes[row] not in near
+    if guard in {"artist_spread", "album_spread"}:
+        spread, values = (
+            (rules.artist_spread, artists_of)
+            if guard == "artist_spread"
+            else (rules.album_spread, albums_of)
+        )
+        rows = found.rows(list(beside.recent)[-spread:])
+        return all(not values(found, row) & values(found, near) for near in rows.tolist())
     too_long = rules.max_seconds > 0 and seconds > rules.max_seconds
     passed = {
         "excluded": not found.excluded[row],
@@ -166,6 +174,17 @@ def passes(guard: str, found: Candidates, rules: Rules, beside: Surroundings, ro
         "hours_between_plays": hours < 0 or hours >= rules.min_hours_between_plays,
     }
     return bool(passed[guard])
+
+
+def artists_of(found: Candidates, row: int) -> set[int]:
+    """Return the numbers of the artists of a track."""
+    of = found.artists
+    return set(of.artist[of.credit == of.of_track[row]].tolist())
+
+
+def albums_of(found: Candidates, row: int) -> set[int]:
+    """Return the code of the album of a track, if it has one."""
+    return {int(found.album[row])} - {0}
 
 
 def test_equal_weights_are_equal_chances() -> None:
@@ -244,8 +263,9 @@ def test_unknown_artists_are_never_the_same() -> None:
 def test_spread_holds_among_the_picks_while_it_can(seed: int) -> None:
     found = candidates(12, artist=[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3], rating=[9] * 4 + [1] * 8)
     picks = pick.choose(found, Rules(artist_spread=2), ALONE, 9, rng(seed))
-    artists = [found.artist[found.rows([each.track_id])].item() for each in picks]
-    assert all(len(set(artists[at : at + 3])) == 3 for at in range(len(artists) - 2))
+    rows = found.rows([each.track_id for each in picks]).tolist()
+    artists = [artists_of(found, row) for row in rows]
+    assert all(len(set.union(*artists[at : at + 3])) == 3 for at in range(len(artists) - 2))
 
 
 def test_later_guards_yield_first_and_others_stay() -> None:
@@ -256,7 +276,7 @@ def test_later_guards_yield_first_and_others_stay() -> None:
     assert explained(found, both, beside, 2).relaxed == ["album_spread"]
     assert pick.probabilities(found, both, beside).tolist() == [0, 0, 1]
     # When the artist cannot be spread either, the album still is.
-    alike = replace(found, artist=np.array([1, 1, 1]))
+    alike = replace(found, artists=credits_of([1, 1, 1]))
     assert explained(alike, both, beside, 1).relaxed == ["artist_spread"]
     assert pick.probabilities(alike, both, beside).tolist() == [0, 1, 0]
 

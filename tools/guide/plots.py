@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from random import Random
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anagnorisisd.domain import score
+from anagnorisisd.domain.names import Credits
 from anagnorisisd.domain.score import Candidates
 
 GREEN, ORANGE, BLUE, GREY = "#2e8b57", "#d2691e", "#4169a0", "#888888"
@@ -84,7 +86,7 @@ def exploration() -> str:
 def candidates(**columns: np.ndarray) -> Candidates:
     """Return tracks that differ in the given columns only: unrated, never played, no prediction."""
     count = len(next(iter(columns.values())))
-    plain = {
+    plain: dict[str, Any] = {
         "track_ids": np.array([f"{row:032x}" for row in range(count)], "S32"),
         "rating": np.full(count, np.nan),
         "predicted_mean": np.full(count, np.nan),
@@ -93,7 +95,7 @@ def candidates(**columns: np.ndarray) -> Candidates:
         "skips": np.zeros(count),
         "last_played_at": np.full(count, -np.inf),
         "duration_seconds": np.full(count, 200.0),
-        "artist": np.zeros(count, np.int64),
+        "artists": Credits.read(np.zeros(count, np.int32), [None]),
         "album": np.zeros(count, np.int64),
         "excluded": np.zeros(count, bool),
     }

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from anagnorisisd.adapters.sqlite.database import Row
 from anagnorisisd.adapters.sqlite.rows import listed
+from anagnorisisd.domain import names
+from anagnorisisd.domain.names import Credits
 from anagnorisisd.domain.rating import WITHOUT_OPINION
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import TrackId
 
 PAGE = """
 SELECT t.id AS key, t.track_id, t.rating, p.mean, p.stddev, t.full_plays, t.skips,
-    t.last_played_at, f.duration_seconds, f.artist_code, f.album_code
+    t.last_played_at, f.duration_seconds, f.album_code, f.artist
 FROM tracks t JOIN files f ON f.id = t.file LEFT JOIN predictions p ON p.track = t.id
 WHERE t.present AND t.id > :after ORDER BY t.id LIMIT :size
 """
@@ -27,8 +29,8 @@ FROM tracks t LEFT JOIN predictions p ON p.track = t.id
 WHERE t.track_id IN (SELECT value FROM json_each(?))
 """
 
-TYPES = tuple(map(np.dtype, ("i8", "S32", *["f8"] * 7, "i8", "i8")))
-"""The type of each column of `PAGE`; NULL becomes NaN."""
+TYPES = tuple(map(np.dtype, ("i8", "S32", *["f8"] * 7, "i8", "i4")))
+"""The type of each column of `PAGE`; NULL becomes NaN, and an artist tag its number."""
 
 PAGE_SIZE = 2_000
 """Rows read at once: a rating that comes in between waits some ten milliseconds."""
@@ -38,17 +40,35 @@ Page = list[NDArray[Any]]
 """The columns of some rows."""
 
 
-def columns(rows: Sequence[Row]) -> Page:
-    """Return rows as columns."""
-    values = zip(*rows, strict=True)
-    return [np.array(column, dtype=kind) for column, kind in zip(values, TYPES, strict=True)]
+class Pages:
+    """Pages of rows as columns, and the artist tags that occur in them."""
+
+    def __init__(self) -> None:
+        self._pages: list[Page] = []
+        self._tags: dict[str | None, int] = {None: 0}
+
+    def add(self, rows: Sequence[Row]) -> int:
+        """Take in a page, and return how many rows it has."""
+        *values, tags = zip(*rows, strict=True)
+        numbers = [self._tags.setdefault(tag, len(self._tags)) for tag in tags]
+        columns = zip([*values, numbers], TYPES, strict=True)
+        self._pages.append([np.array(column, dtype=kind) for column, kind in columns])
+        return len(rows)
+
+    def joined(self, excluded: NDArray[np.int64], mean_rating: float) -> Candidates:
+        """Return all pages, ordered by track id; `excluded` are row ids."""
+        return _joined(self._pages, list(self._tags), excluded, mean_rating)
 
 
-def joined(pages: Sequence[Page], excluded: NDArray[np.int64], mean_rating: float) -> Candidates:
-    """Return all pages, ordered by track id; `excluded` are row ids."""
+def _joined(
+    pages: Sequence[Page],
+    tags: Sequence[str | None],
+    excluded: NDArray[np.int64],
+    mean_rating: float,
+) -> Candidates:
     keys, ids = _column(pages, 0), _column(pages, 1)
     order = np.argsort(ids)
-    rating, mean, stddev, full_plays, skips, last_played, seconds, artist, album = (
+    rating, mean, stddev, full_plays, skips, last_played, seconds, album, artist = (
         _column(pages, number)[order] for number in range(2, len(TYPES))
     )
     return Candidates(
@@ -60,7 +80,7 @@ def joined(pages: Sequence[Page], excluded: NDArray[np.int64], mean_rating: floa
         skips=skips,
         last_played_at=_played(last_played),
         duration_seconds=seconds,
-        artist=artist,
+        artists=Credits.read(artist, tags),
         album=album,
         excluded=np.isin(keys, excluded)[order],
         mean_rating=mean_rating,
@@ -135,10 +155,7 @@ def excluded(
 
 
 def _tags_naming(db: sqlite_utils.Database, genres: Sequence[str]) -> list[str]:
-    """Return the genre tags in the library that name one of `genres`, whatever the case."""
-    unwanted = {genre.strip().casefold() for genre in genres}
+    """Return the genre tags in the library that name one of `genres`."""
+    unwanted = set(map(names.key, genres))
     tags = db.execute("SELECT DISTINCT genre FROM files WHERE genre NOT NULL")
-    # A file of several genres has them joined by semicolons.
-    return [
-        tag for (tag,) in tags if unwanted & {name.strip() for name in tag.casefold().split(";")}
-    ]
+    return [tag for (tag,) in tags if unwanted & names.genres(tag)]

@@ -117,11 +117,12 @@ class SqliteLibrary:
         excluded = await self._database.read(
             lambda db: candidates.excluded(db, folders, excluded_genres)
         )
-        pages = self._database.pages(candidates.PAGE, {}, candidates.PAGE_SIZE, candidates.columns)
-        columns = [page async for page in pages]
+        read = candidates.Pages()
+        async for _ in self._database.pages(candidates.PAGE, {}, candidates.PAGE_SIZE, read.add):
+            pass
         mean = await self._database.read(candidates.mean_rating)
         # A million rows are sorted in a second: not in the loop, and not on the database's thread.
-        return await asyncio.to_thread(candidates.joined, columns, excluded, mean)
+        return await asyncio.to_thread(read.joined, excluded, mean)
 
     async def refreshed(self, known: Candidates, track_ids: Collection[TrackId]) -> Candidates:
         """Return the candidates with what is known now of some of them."""

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 
+import numpy as np
+
 from anagnorisisd.config import schema
 from anagnorisisd.domain import pick, score
 from anagnorisisd.domain.chance import Chance
@@ -104,6 +106,14 @@ class Pool:
             for track_id, row in rows.items()
             if row is None or float(chances[chances <= chances[row]].sum()) < HARDLY
         }
+
+    async def excluded(self) -> Collection[TrackId]:
+        """Return the tracks that the listener excluded from picks."""
+        if not (self._folders or self._genres):
+            return ()
+        candidates = await self._candidates()
+        rows = np.flatnonzero(candidates.excluded).tolist()
+        return {candidates.track_id(row) for row in rows}
 
     def _without(self, view: QueueView, tracks: Collection[TrackId]) -> Surroundings:
         """Return the queue as if `tracks` were not in it."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 
 from anagnorisisd.config import schema
@@ -160,6 +160,10 @@ class Queueing:
         if found is None:
             raise PreconditionFailed("the track's file is missing, so it cannot be picked")
         return found
+
+    async def excluded(self) -> Collection[TrackId]:
+        """Return the tracks that the listener excluded from picks."""
+        return await self._pool.excluded()
 
     async def ahead(self) -> list[Pick]:
         """Return our entries that are to come, in order, each with its factors.

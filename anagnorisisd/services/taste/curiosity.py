@@ -1,6 +1,6 @@
 """Curiosity: why a rating is predicted as it is, and which ratings would teach the most."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 
 from anagnorisisd.domain.embedding import EmbedderStamp
@@ -56,11 +56,15 @@ class Curiosity:
         model, track = await self._model(), await self._track(track_id)
         return {} if model is None or track is None else await self._evaluator.parts(model, track)
 
-    async def suggest(self, count: int, seed: int) -> Sequence[TrackId]:
+    async def suggest(
+        self, count: int, seed: int, left_out: Collection[TrackId] = ()
+    ) -> Sequence[TrackId]:
         """Return up to `count` unrated tracks whose ratings would teach the most, best first.
 
+        None of `left_out` is among them.
+
         Raises:
-            PreconditionFailed: no unrated track is embedded yet.
+            PreconditionFailed: no unrated track that may be suggested is embedded yet.
         """
         rated = await self._ratings.current()
         choice = await sampling.drawn(
@@ -68,10 +72,13 @@ class Curiosity:
             self._stamp,
             CHOICE,
             Random(seed),  # noqa: S311 - no secret
-            wanted=lambda track_id: track_id not in rated,
+            wanted=lambda track_id: track_id not in rated and track_id not in left_out,
         )
         if not len(choice):
-            raise PreconditionFailed("there is no unrated track that is embedded yet")
+            raise PreconditionFailed(
+                "there is no unrated track that is embedded yet"
+                + (", apart from those that are excluded from picks" if left_out else "")
+            )
         found = await self._evaluator.suggest(await self._model(), choice, count)
         return [TrackId(track_id) for track_id in found]
 
