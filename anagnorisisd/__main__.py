@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from anagnorisis import whole_file
 from anagnorisisd import console, leaving
 from anagnorisisd.adapters import logs, state_lock
 from anagnorisisd.config import load, places
@@ -197,7 +198,8 @@ def _back_up(arguments: argparse.Namespace) -> None:
     from anagnorisisd.adapters.sqlite.stores import FILE_NAME
 
     backups.back_up(where.state / FILE_NAME, arguments.file)
-    print(f"All that is known is now in {arguments.file} too.")
+    if not whole_file.is_standard_output(str(arguments.file)):
+        print(f"All that is known is now in {arguments.file} too.")
 
 
 def _restore(arguments: argparse.Namespace) -> None:

@@ -19,6 +19,9 @@ from anagnorisisd.services.ratings.transfer import Transfer
 Context = ServicerContext[Any, Any]
 
 MOST_ENTRIES = 1000
+LONGEST_REASON = 300
+"""Characters: a thousand of them fit into an answer, whatever paths they name."""
+
 OUTCOMES = {
     Outcome.TAKEN: messages.IMPORT_OUTCOME_TAKEN,
     Outcome.KNOWN: messages.IMPORT_OUTCOME_KNOWN,
@@ -47,8 +50,10 @@ class HistoryServicer(HistoryServiceServicer):
         """Take entries over, or say what would become of them."""
         if len(request.entries) > MOST_ENTRIES:
             raise InvalidValue("entries", f"{len(request.entries)} are more than {MOST_ENTRIES}")
-        entries = [_entry(message) for message in request.entries]
-        results = await settled(self._transfer.take(entries, dry_run=request.dry_run))
+        read = [_read(message) for message in request.entries]
+        entries = [each for each in read if isinstance(each, Entry)]
+        taken = iter(await settled(self._transfer.take(entries, dry_run=request.dry_run)))
+        results = [next(taken) if isinstance(each, Entry) else each for each in read]
         return messages.ImportHistoryResponse(results=map(_result_message, results))
 
     async def FindForeignRatings(
@@ -66,7 +71,17 @@ class HistoryServicer(HistoryServiceServicer):
             yield messages.FindForeignRatingsResponse(entry=_entry_message(entry))
 
 
+def _read(message: messages.HistoryEntry) -> Entry | Result:
+    """Return an entry, or that it was left out: it costs none of the others."""
+    try:
+        return _entry(message)
+    except InvalidValue as error:
+        return Result(Outcome.LEFT_OUT, str(error))
+
+
 def _entry(message: messages.HistoryEntry) -> Entry:
+    if message.uri:
+        reading.path("uri", message.uri)
     return Entry(
         TrackId(message.track_id) if message.track_id else None,
         Uri(message.uri),
@@ -113,6 +128,7 @@ def _entry_message(entry: Entry) -> messages.HistoryEntry:
 
 
 def _result_message(result: Result) -> messages.ImportResult:
-    return messages.ImportResult(
-        outcome=OUTCOMES[result.outcome], reason=translate.printable(result.reason)
-    )
+    reason = translate.printable(result.reason)
+    if len(reason) > LONGEST_REASON:
+        reason = f"{reason[: LONGEST_REASON - 3]}..."
+    return messages.ImportResult(outcome=OUTCOMES[result.outcome], reason=reason)

@@ -5,52 +5,101 @@ only counts are known, plays are made up that end a second apart, the last of th
 was last played; so a repeated import finds them again.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from typing import Any
+from urllib.parse import quote
 
+from anagnorisis import records
+from anagnorisis.history_file import Found
 from anagnorisis.v1 import daemon_pb2
 from anagnorisis.v1.history_pb2 import HistoryEntry
 
 SOURCE = "anagnorisis"
-ROWS = """SELECT file_path, user_rating, user_rating_date, full_play_count, skip_count, last_played
-    FROM music_library WHERE file_path IS NOT NULL"""
+MOST_PLAYS = 10_000
+"""Of one file, in full or skipped: one a day for 27 years. A larger count is taken for damage."""
+
+LONGEST_VALUE_BYTES = 1 << 20
+ROWS = """SELECT rowid, file_path, user_rating, user_rating_date, full_play_count, skip_count,
+    last_played FROM music_library WHERE file_path IS NOT NULL"""
+RATED = f"{ROWS} AND user_rating IS NOT NULL ORDER BY user_rating_date IS NULL, user_rating_date"
+PLAYED = f"{ROWS} AND (full_play_count OR skip_count) ORDER BY last_played IS NULL, last_played"
+COUNTS = {
+    "full_play_count": daemon_pb2.PLAY_VERDICT_FULL,
+    "skip_count": daemon_pb2.PLAY_VERDICT_SKIP,
+}
 
 
-def read(path: str) -> list[HistoryEntry]:
-    """Return the entries, oldest first; those without a time come last.
+def read(path: str) -> Iterator[Found]:
+    """Yield ratings, then plays, each oldest first; those without a time come last.
 
     Raises:
+        OSError: there is no such file.
         ValueError: the file is no such database.
     """
+    if not os.path.isfile(path):
+        os.stat(path)
+        raise ValueError("not a file")
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        place = quote(os.fsencode(os.path.abspath(path)))
+        with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True)) as database:
             database.row_factory = sqlite3.Row
-            entries = [entry for row in database.execute(ROWS) for entry in _entries(row)]
-    except (sqlite3.Error, TypeError) as error:
+            database.text_factory = lambda text: text.decode(errors="surrogateescape")
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
+            # A view could compute without end.
+            if not database.execute(
+                "SELECT 1 FROM sqlite_schema WHERE name = 'music_library' AND type = 'table'"
+            ).fetchone():
+                raise ValueError("not a project.db of Anagnorisis: it has no table music_library")
+            for row in database.execute(RATED):
+                yield _rating(row)
+            for row in database.execute(PLAYED):
+                yield from _plays(row)
+    except sqlite3.Error as error:
         raise ValueError(f"not a project.db of Anagnorisis: {error}") from error
-    return sorted(entries, key=lambda entry: (not entry.HasField("at"), entry.at.ToNanoseconds()))
 
 
-def _entries(row: sqlite3.Row) -> Iterator[HistoryEntry]:
-    if row["user_rating"] is not None:
-        given = HistoryEntry(uri=row["file_path"], source=SOURCE)
-        given.rating.value = row["user_rating"]
-        _date(given, row["user_rating_date"])
-        yield given
-    verdicts = [daemon_pb2.PLAY_VERDICT_FULL] * (row["full_play_count"] or 0)
-    verdicts += [daemon_pb2.PLAY_VERDICT_SKIP] * (row["skip_count"] or 0)
-    for seconds_before, verdict in enumerate(verdicts):
-        play = HistoryEntry(uri=row["file_path"])
-        play.play.verdict = verdict
-        _date(play, row["last_played"])
-        if play.HasField("at"):
-            play.at.seconds -= seconds_before
-        yield play
+def _rating(row: sqlite3.Row) -> Found:
+    record = {"kind": "rating", "source": SOURCE, "value": row["user_rating"]}
+    return _found(row, {**record, "at": row["user_rating_date"]})
 
 
-def _date(entry: HistoryEntry, text: str | None) -> None:
-    """Date an entry; that project writes local time without saying so."""
-    if text:
-        entry.at.FromNanoseconds(round(datetime.fromisoformat(text).timestamp() * 1e9))
+def _plays(row: sqlite3.Row) -> Iterator[Found]:
+    number = 0
+    for name, verdict in COUNTS.items():
+        count = row[name] or 0
+        if not isinstance(count, int) or not 0 <= count <= MOST_PLAYS:
+            reason = f"{name} is not a whole number from 0 to {MOST_PLAYS}"
+            yield Found(f"row {row['rowid']}", None, reason)
+            continue
+        for _ in range(count):
+            found = _found(row, {"kind": "play", "verdict": "neither", "at": row["last_played"]})
+            if found.entry:
+                found.entry.play.verdict = verdict
+                if found.entry.HasField("at"):
+                    found.entry.at.seconds -= number
+            yield found
+            number += 1
+
+
+def _found(row: sqlite3.Row, record: dict[str, Any]) -> Found:
+    place = f"row {row['rowid']}"
+    try:
+        at = record.pop("at")
+        entry: HistoryEntry = records.entry({**record, "uri": row["file_path"]})
+        if at:
+            entry.at.FromNanoseconds(_nanoseconds(at))
+        return Found(place, entry)
+    except ValueError as error:
+        return Found(place, None, str(error))
+
+
+def _nanoseconds(text: object) -> int:
+    """Return a date; that project writes local time without saying so."""
+    try:
+        return round(datetime.fromisoformat(str(text)).timestamp() * 1e9)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError("its date is none of that project") from None

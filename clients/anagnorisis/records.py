@@ -11,13 +11,18 @@
 | `verdict`          | play  | `full`, `skip` or `neither`                                 |
 | `heard_seconds`    | play  | time heard                                                  |
 | `duration_seconds` | play  | length of the track; may be empty                           |
+
+A cell of a CSV file that a spreadsheet would take for a formula has a `'` before it.
 """
 
 import csv
+import io
 import json
+import math
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
 from anagnorisis.v1 import daemon_pb2
 from anagnorisis.v1.history_pb2 import GivenRating, HistoryEntry, JudgedPlay
@@ -26,38 +31,69 @@ FIELDS = (
     "kind", "track_id", "uri", "at", "value", "source",
     "verdict", "heard_seconds", "duration_seconds",
 )  # fmt: skip
+TEXTS = ("track_id", "uri", "source")
+NUMBERS = ("value", "heard_seconds", "duration_seconds")
 VERDICT = "PLAY_VERDICT_"
+FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
+"""How a cell begins that spreadsheets execute, or one of these with `'` before it."""
+
+LONGEST_TIME = 64
+"""Characters; ISO 8601 needs 32."""
 
 Record = dict[str, Any]
 
 
-def write(entries: Iterable[HistoryEntry], file: TextIO, *, as_csv: bool) -> int:
-    """Write entries to a file and return how many there were."""
-    records = map(_record, entries)
+def written(entries: Iterable[HistoryEntry], *, as_csv: bool) -> Iterator[bytes]:
+    """Yield entries as the lines of a file."""
     if as_csv:
-        table = csv.DictWriter(file, FIELDS)
-        table.writeheader()
-        return sum(table.writerow(record) is not None for record in records)
-    return sum(file.write(json.dumps(record, ensure_ascii=False) + "\n") > 0 for record in records)
+        yield _row(FIELDS)
+    for entry in entries:
+        record = _record(entry)
+        if as_csv:
+            cells = {name: _shielded(record.get(name) or "") for name in TEXTS}
+            yield _row([{**record, **cells}.get(name) for name in FIELDS])
+        else:
+            yield json.dumps(record, ensure_ascii=False).encode() + b"\n"
 
 
-def read(file: TextIO, *, as_csv: bool) -> Iterator[HistoryEntry]:
-    """Yield the entries of a file.
+def entry(record: object) -> HistoryEntry:
+    """Return the entry in a record.
 
     Raises:
-        ValueError: a line is no entry; the text names it.
+        ValueError: it is none; the text says why.
     """
-    records = csv.DictReader(file) if as_csv else map(json.loads, file)
-    number = 1 if as_csv else 0
-    while True:
-        number += 1
-        try:
-            record = next(records, None)
-            if record is None:
-                return
-            yield _entry(record)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"line {number}: {error}") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"is not an object with fields: {_short(record)}")
+    kind = record.get("kind")
+    if not isinstance(kind, str) or kind not in {"rating", "play"}:
+        raise ValueError(f"kind is {_short(kind)}, not rating or play")
+    track_id, uri, source = (_text(record, name) for name in TEXTS)
+    made = HistoryEntry(track_id=track_id, uri=uri, source=source)
+    at = _text(record, "at")
+    if at:
+        made.at.FromDatetime(_time(at))
+    if kind == "rating":
+        made.rating.CopyFrom(GivenRating(value=_number(record, "value")))
+    else:
+        made.play.CopyFrom(_play(record))
+    return made
+
+
+def unshielded(record: dict[str, str | None]) -> Record:
+    """Return a record of a CSV file without the `'` that keeps spreadsheets from executing it."""
+    texts = {name: record.get(name) or "" for name in TEXTS}
+    shielded = {name for name, text in texts.items() if text[:1] == "'" and FORMULA.match(text)}
+    return {**record, **{name: texts[name][1:] for name in shielded}}
+
+
+def _shielded(text: str) -> str:
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def _row(cells: Iterable[object]) -> bytes:
+    row = io.StringIO()
+    csv.writer(row).writerow(cells)
+    return row.getvalue().encode()
 
 
 def _record(entry: HistoryEntry) -> Record:
@@ -84,28 +120,35 @@ def _written(entry: HistoryEntry) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _entry(record: Record) -> HistoryEntry:
-    entry = HistoryEntry(
-        track_id=record.get("track_id") or "",
-        uri=record.get("uri") or "",
-        source=record.get("source") or "",
-    )
-    if record.get("at"):
-        entry.at.FromDatetime(datetime.fromisoformat(record["at"]).astimezone(UTC))
-    kind = record.get("kind")
-    if kind == "rating":
-        entry.rating.CopyFrom(GivenRating(value=_number(record, "value")))
-    elif kind == "play":
-        entry.play.CopyFrom(_play(record))
-    else:
-        raise ValueError(f"kind is {kind!r}, not rating or play")
-    return entry
+def _text(record: Record, field: str) -> str:
+    value = record.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{field} is {_short(value)}, not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{field} has half a character: {_short(value)}") from None
+    return value
+
+
+def _time(text: str) -> datetime:
+    try:
+        if len(text) > LONGEST_TIME:
+            raise ValueError
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"at is {_short(text)}, not a time as in ISO 8601") from None
 
 
 def _play(record: Record) -> JudgedPlay:
-    verdict = f"{VERDICT}{str(record.get('verdict')).upper()}"
+    verdict = record.get("verdict")
+    known = daemon_pb2.PlayVerdict.keys()[1:]
+    if not isinstance(verdict, str) or f"{VERDICT}{verdict.upper()}" not in known:
+        raise ValueError(f"verdict is {_short(verdict)}, not full, skip or neither")
     return JudgedPlay(
-        verdict=daemon_pb2.PlayVerdict.Value(verdict),
+        verdict=daemon_pb2.PlayVerdict.Value(f"{VERDICT}{verdict.upper()}"),
         heard_seconds=_number(record, "heard_seconds") or 0.0,
         duration_seconds=_number(record, "duration_seconds"),
     )
@@ -113,4 +156,26 @@ def _play(record: Record) -> JudgedPlay:
 
 def _number(record: Record, field: str) -> float | None:
     value = record.get(field)
-    return None if value in (None, "") else float(value)
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{field} is {_short(value)}, not a number")
+    return number
+
+
+def _short(value: object) -> str:
+    """Return a value as a message can show it; what it holds may be long, or deep."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, int) and abs(value) >= 1 << 64:
+        return "a number beyond 64 bits"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

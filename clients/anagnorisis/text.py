@@ -53,9 +53,9 @@ def when(moment: Timestamp) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment.seconds))
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun: `1 track`, `2 tracks`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 track`, `2 tracks`, `2 entries`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -11,6 +11,7 @@ import mutagen
 import pytest
 from mutagen import id3
 
+from anagnorisis import history_file
 from anagnorisisd.adapters import file_ratings
 from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
 from anagnorisisd.domain.play import Verdict
@@ -145,33 +146,116 @@ async def test_what_is_left_out_is_named_with_its_reason(house: House, tmp_path:
     done = await run(tmp_path, "import", tmp_path / "r.jsonl")
 
     assert done.out.splitlines() == [
-        "left out: gone.ogg: no track of the library lies at 'gone.ogg'",
-        "left out: a.ogg: it is older than the rating here",
-        "left out: a.ogg: the track has a rating already",
-        "left out: b.ogg: rating: 11 is not between 0 and 10",
-        "left out: b.ogg: its time is not in the past",
-        "left out: b.ogg: a play needs the time at which it ended",
+        "left out: line 1: gone.ogg: no track of the library lies at 'gone.ogg'",
+        "left out: line 2: a.ogg: it is older than the rating here",
+        "left out: line 3: a.ogg: the track has a rating already",
+        "left out: line 4: b.ogg: rating: 11 is not between 0 and 10",
+        "left out: line 5: b.ogg: its time is not in the past",
+        "left out: line 6: b.ogg: a play needs the time at which it ended",
         "0 taken over, 0 known already, 6 left out",
     ]
     assert len(await house.stores.ratings.history(limit=10)) == 1
 
 
+GOOD = '{"kind": "rating", "uri": "a.ogg", "value": 7, "at": "2025-01-01T00:00:00Z"}'
+GOOD_ROW = "rating,a.ogg,2025-01-01T00:00:00Z,7"
+HEADER = "kind,uri,at,value,source,heard_seconds,verdict"
+
+
 @pytest.mark.parametrize(
-    ("name", "text", "complaint"),
+    ("line", "complaint"),
     [
-        ("x.jsonl", '{"kind": "rating", "uri": "a.ogg", "value": 1}\nnonsense', "line 2: "),
-        ("x.jsonl", "[1]", "line 1: "),
-        ("x.jsonl", '{"kind": "dance"}', "line 1: kind is 'dance', not rating or play"),
-        ("x.jsonl", '{"kind": "rating", "value": "high"}', "line 1: "),
-        ("x.jsonl", '{"kind": "rating", "at": "yesterday"}', "line 1: "),
-        ("x.csv", "kind,uri\nplay,a.ogg\n", "line 2: "),
-        ("x.db", "no database", "not a project.db of Anagnorisis: "),
+        ("null", "is not an object with fields: None"),
+        ("nonsense", "is not JSON: Expecting value at column 1"),
+        ("[1]", "is not an object with fields: a list"),
+        ('{"kind": "dance"}', "kind is 'dance', not rating or play"),
+        ('{"kind": ["rating"]}', "kind is a list, not rating or play"),
+        ('{"kind": "rating", "value": "high"}', "value is 'high', not a number"),
+        ('{"kind": "rating", "value": true}', "value is True, not a number"),
+        ('{"kind": "rating", "uri": "a.ogg", "value": %s}' % (2**70), "is not between 0 and 10"),
+        ('{"kind": "rating", "value": 1%s}' % ("0" * 400), "value is a number beyond 64 bits"),
+        ('{"kind": "rating", "value": 1%s}' % ("0" * 5000), "Exceeds the limit"),
+        ('{"kind": "rating", "uri": 5}', "uri is 5, not text"),
+        ('{"kind": "rating", "uri": "\\udce9"}', "uri has half a character"),
+        ('{"kind": "rating", "at": "yesterday"}', "at is 'yesterday', not a time"),
+        ('{"kind": "rating", "at": "0001-01-01T00:00:00+14:00"}', "not a time"),
+        ('{"kind": "rating", "at": "9999-12-31T23:59:59-14:00"}', "not a time"),
+        ('{"kind": "rating", "uri": "x\\u0000", "value": 1}', "a path has 1 to 4096 bytes"),
+        ('{"kind": "rating", "uri": "a.ogg", "value": 1, "source": "%s"}' % ("s" * 99), "source"),
+        ('{"kind": "play", "verdict": "unspecified"}', "verdict is 'unspecified', not full"),
+        ("[" * 30_000, "is nested too deeply"),
+        ("x" * 70_000, "is longer than 65536 bytes"),
+        (b"\xff\xfe\xfd", "is not UTF-8 text: byte 1"),
     ],
 )
-async def test_a_file_that_is_broken_changes_nothing(
-    house: House, tmp_path: Path, name: str, text: str, complaint: str
+async def test_a_line_that_is_no_entry_costs_itself_alone(
+    house: House, tmp_path: Path, line: str | bytes, complaint: str
 ) -> None:
-    (tmp_path / name).write_text(text)
+    broken = line.encode() if isinstance(line, str) else line
+    (tmp_path / "x.jsonl").write_bytes(b"\n" + broken + b"\n" + GOOD.encode())
+
+    done = await run(tmp_path, "import", tmp_path / "x.jsonl")
+
+    refused, summary = done.out.splitlines()
+    assert refused.startswith("left out: line 2: ")
+    assert complaint in refused
+    assert summary == "1 taken over, 0 known already, 1 left out"
+    assert [entry.value for entry in await house.stores.ratings.history(limit=10)] == [7]
+    assert done.err in {"", f"anagnorisis: {tmp_path}/x.jsonl: 1 entry could not be read\n"}
+    assert done.code == (1 if done.err else 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ("play,a.ogg,2025-01-01T00:00:00Z\n", "verdict is"),
+        ('rating,"a.ogg,,\n', "is no row of a table"),
+        ('rating,"a"b,,\n', "is no row of a table"),
+        (f"rating,{'a' * 140_000},,\n", "is longer than 65536 bytes"),
+        (f'rating,"{"a" * 60_000}\n{"a" * 60_000}\n",,\n', "is no row of a table"),
+        ("rating,a\rb,,\n", "is no row of a table"),
+    ],
+)
+async def test_a_row_that_is_no_entry_costs_itself_alone(
+    house: House, tmp_path: Path, rows: str, complaint: str
+) -> None:
+    (tmp_path / "x.csv").write_text(f"{HEADER}\n{rows}{GOOD_ROW}\n", newline="")
+
+    done = await run(tmp_path, "import", tmp_path / "x.csv")
+
+    refused, *_, summary = done.out.splitlines()
+    assert refused.startswith("left out: line 2: ")
+    assert complaint in refused
+    assert summary.startswith("1 taken over, 0 known already, ")
+    assert done.code == 1
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff", "sep=;\n", "\ufeffsep=;\r\n"])
+async def test_a_table_as_spreadsheets_save_it_is_read(
+    house: House, tmp_path: Path, start: str
+) -> None:
+    text = f"{start}Kind;uri;at;value\r\nrating;a.ogg;2025-01-01T00:00:00Z;7,5\r\n;;;\r\n"
+    (tmp_path / "x.CSV").write_text(text, encoding="utf-8", newline="")
+
+    done = await run(tmp_path, "import", tmp_path / "x.CSV")
+
+    assert done.out == "1 taken over, 0 known already, 0 left out\n"
+    assert [entry.value for entry in await house.stores.ratings.history(limit=10)] == [7.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("x.csv", b"title,artist\na,b\n", "line 1: names no column `kind`"),
+        ("x.csv", b"", "line 1: names no column `kind`"),
+        ("x.jsonl", "{}".encode("utf-16"), "it is UTF-16 text; save it as UTF-8"),
+        ("x.db", b"no database", "not a project.db of Anagnorisis: "),
+    ],
+)
+async def test_a_file_of_another_kind_changes_nothing(
+    house: House, tmp_path: Path, name: str, content: bytes, complaint: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
 
     done = await run(tmp_path, "import", tmp_path / name)
 
@@ -179,6 +263,50 @@ async def test_a_file_that_is_broken_changes_nothing(
     assert done.err.startswith(f"anagnorisis: {tmp_path / name}: {complaint}")
     assert done.err.count("\n") == 1
     assert not await house.stores.ratings.history(limit=10)
+
+
+async def test_a_file_without_end_is_given_up(house: House, tmp_path: Path) -> None:
+    done = await run(tmp_path, "import", "/dev/zero")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "anagnorisis: /dev/zero: line 1: does not end within 67108864 bytes\n"
+
+
+async def test_long_paths_are_sent_in_as_many_requests_as_they_need(
+    house: House, tmp_path: Path
+) -> None:
+    entry = {"kind": "rating", "value": 5}
+    lines = [json.dumps({**entry, "uri": f"{n}{'x' * 4000}"}) for n in range(600)]
+    (tmp_path / "x.jsonl").write_text("\n".join([*lines, GOOD]))
+
+    done = await run(tmp_path, "import", tmp_path / "x.jsonl")
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1] == "1 taken over, 0 known already, 600 left out"
+
+
+async def test_cells_that_a_spreadsheet_would_execute_are_text_and_come_back(
+    stores: Stores, clock: FakeClock, tmp_path: Path
+) -> None:
+    uris = ["=1+1.ogg", "+x.ogg", "-x.ogg", "@x.ogg", "'=x.ogg", "'x.ogg", "\tx.ogg", "a\n=b.ogg"]
+    await add_tracks(stores, *uris)
+    house = House.build(stores, clock)
+    for uri in uris:
+        await stores.ratings.rate(track_id(uri), 5, at=EPOCH - HOUR, source="=source")
+    async with serving(house, tmp_path / "sock"):
+        await run(tmp_path, "export", tmp_path / "x.csv")
+        again = await run(tmp_path, "import", tmp_path / "x.csv")
+
+    text = (tmp_path / "x.csv").read_text()
+    assert ",'=1+1.ogg," in text
+    assert ",''=x.ogg," in text
+    assert ",'x.ogg," in text
+    assert not any(f",{start}" in text for start in "=+-@\t")
+    assert again.out == "0 taken over, 8 known already, 0 left out\n"
+    with (tmp_path / "x.csv").open("rb") as file:
+        entries = [found.entry for found in history_file.read(file, as_csv=True)]
+    assert sorted(entry.uri for entry in entries if entry) == sorted(uris)
+    assert {entry.source for entry in entries if entry} == {"=source"}
 
 
 async def test_a_file_that_is_not_there_is_named(house: House, tmp_path: Path) -> None:
@@ -214,14 +342,47 @@ async def test_the_original_projects_database_is_taken_over(house: House, tmp_pa
 
     assert dry.out.splitlines()[-1] == "4 would be taken over, 0 known already, 2 left out"
     assert done.out.splitlines() == [
-        "left out: b.ogg: a play needs the time at which it ended",
-        "left out: gone.ogg: no track of the library lies at 'gone.ogg'",
+        "left out: row 3: gone.ogg: no track of the library lies at 'gone.ogg'",
+        "left out: row 2: b.ogg: a play needs the time at which it ended",
         "4 taken over, 0 known already, 2 left out",
     ]
     assert again.out.splitlines()[-1] == "0 taken over, 4 known already, 2 left out"
     track = await house.stores.library.track(A, house.trainer.stamp)
     assert (track.rating, track.play_count, track.skip_count) == (9, 2, 1)
     assert track.last_played_at == time.mktime((2025, 2, 3, 4, 5, 6, 0, 0, -1))
+
+
+async def test_a_row_of_that_database_that_makes_no_sense_costs_itself_alone(
+    house: House, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a %41?#"
+    folder.mkdir()
+    with sqlite3.connect(folder / "project.db") as database:
+        database.execute(
+            "CREATE TABLE music_library (file_path, user_rating, user_rating_date, "
+            "full_play_count, skip_count, last_played)"
+        )
+        database.executemany(
+            "INSERT INTO music_library VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                ("a.ogg", 9.0, "2025-01-02 03:04:05", 10**9, 2**62, "2025-02-03 04:05:06"),
+                (b"b.ogg", 9.0, None, 0, 0, None),
+                ("b.ogg", "high", None, "many", -1, None),
+                ("b.ogg", 8.0, "9999-99-99", 1, 0, "x" * 100),
+                ("b.ogg", 6.0, "2025-01-02", 0, 0, None),
+            ],
+        )
+        database.execute("UPDATE music_library SET file_path = CAST(x'ff' AS TEXT) WHERE rowid = 2")
+    database.close()
+
+    done = await run(tmp_path, "import", folder / "project.db")
+
+    assert done.code == 1
+    assert done.out.splitlines()[-1] == "2 taken over, 0 known already, 8 left out"
+    assert "left out: row 1: full_play_count is not a whole number from 0 to 10000" in done.out
+    assert "left out: row 2: uri has half a character" in done.out
+    assert "left out: row 3: value is 'high', not a number" in done.out
+    assert "left out: row 4: its date is none of that project" in done.out
 
 
 async def test_stickers_are_taken_where_there_is_no_rating(house: House, tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import sqlite_utils
 
+from anagnorisis import whole_file
+from anagnorisis.failure import Failed
 from anagnorisisd.adapters.sqlite.faults import BACKUPS, told
 from anagnorisisd.adapters.sqlite.migrations import waiting
 from anagnorisisd.errors import StoreError
@@ -43,8 +46,7 @@ class Copies:
         Raises:
             StoreError: the database is damaged, or the copy cannot be written.
         """
-        target = self._database.with_name(f"{self._database.name}.{uuid4().hex}")
-        copying = asyncio.create_task(asyncio.to_thread(copied, self._database, target))
+        copying = asyncio.create_task(asyncio.to_thread(copied, self._database, self._database))
         try:
             copy = await asyncio.shield(copying)
             with await asyncio.to_thread(copy.open, "rb") as file:
@@ -61,7 +63,7 @@ def _remove(copying: "asyncio.Task[Path]") -> None:
 
 
 def back_up(database: Path, target: Path) -> None:
-    """Copy the database to the file `target`, replacing what is there.
+    """Copy the database to `target`: a regular file is replaced, anything else written to.
 
     A daemon may be running; nobody waits for the copy.
 
@@ -74,10 +76,19 @@ def back_up(database: Path, target: Path) -> None:
         raise StoreError(f"{target} is a folder; name a file in it")
     if target.exists() and target.samefile(database):
         raise StoreError(f"{target} is the database itself; name another file")
-    part = copied(database, target)
     with told(target):
-        part.replace(target)
-        _settle(target.parent)
+        if whole_file.is_regular(str(target)):
+            with whole_file.replacing(str(target)) as part:
+                _fill(Path(part), database, target)
+            return
+    copy = copied(database, database)
+    try:
+        with copy.open("rb") as file:
+            whole_file.write(str(target), iter(partial(file.read, PIECE_BYTES), b""))
+    except Failed as error:
+        raise StoreError(str(error)) from error
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def back_up_before(step: str, database: Path) -> None:
@@ -126,23 +137,28 @@ def copied(source: Path, target: Path) -> Path:
     Raises:
         StoreError: `source` cannot be read or is damaged, or the copy cannot be written.
     """
-    part = target.with_name(f"{target.name}.part")
+    part = target.with_name(f"{target.name}.{uuid4().hex}.part")
+    with told(target):
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        with told(source), closing(_read_only(source)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            # From here on the errors are the copy's: pages are taken as they are.
-            with told(target):
-                _write(connection, part)
-        _check_whole(part, source)
+        _fill(part, source, target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     return part
 
 
+def _fill(part: Path, source: Path, target: Path) -> None:
+    """Copy `source` into the empty file `part`; errors name the `target` that it is to become."""
+    with told(source), closing(_read_only(source)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        # From here on the errors are the copy's: pages are taken as they are.
+        with told(target):
+            _write(connection, part)
+    _check_whole(part, source)
+
+
 def _write(source: sqlite3.Connection, part: Path) -> None:
-    part.unlink(missing_ok=True)
-    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(sqlite3.connect(part)) as copy:
         source.backup(copy)
         # A single file: without this it would want a log of changes beside it.

@@ -29,6 +29,8 @@ from anagnorisisd.services.ratings.ratings import Ratings
 PAGE = 1000
 SAME_MOMENT_SECONDS = 0.001
 """Files keep milliseconds; two entries of one track this near are the same."""
+LONGEST_PLAY_SECONDS = 30 * 86_400.0
+"""More was not heard in one go; sums of such numbers would mean nothing."""
 REASON = "imported"
 
 KNOWN = Result(Outcome.KNOWN)
@@ -106,7 +108,7 @@ class Transfer:
     ) -> Result:
         if entry.at is None:
             return _left_out("a play needs the time at which it ended")
-        if not (math.isfinite(judged.heard_seconds) and judged.heard_seconds >= 0):
+        if not 0 <= judged.heard_seconds <= LONGEST_PLAY_SECONDS:
             return _left_out(f"{judged.heard_seconds:g} seconds cannot have been heard")
         play = Play(
             track_id,

@@ -14,6 +14,8 @@ def backup(arguments: Namespace) -> None:
     with connected(arguments) as channel:
         answers = DaemonServiceStub(channel).BackUp(messages.BackUpRequest())
         whole_file.write(arguments.file, (answer.piece for answer in answers))
+    if whole_file.is_standard_output(arguments.file):
+        return
     if arguments.json:
         print(json.dumps({"file": arguments.file}))
     else:

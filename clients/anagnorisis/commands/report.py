@@ -1,9 +1,7 @@
 """`report`: a page on ratings, evaluator and library."""
 
 import json
-import sys
 from argparse import Namespace
-from collections.abc import Iterable
 
 from anagnorisis import whole_file
 from anagnorisis.connection import connected
@@ -15,18 +13,10 @@ def report(arguments: Namespace) -> None:
     """Have a report drawn and write it to a file, or to standard output for `-`."""
     with connected(arguments) as channel:
         answers = DaemonServiceStub(channel).DrawReport(messages.DrawReportRequest())
-        pieces = (answer.piece for answer in answers)
-        if arguments.file == "-":
-            _print(pieces)
-            return
-        whole_file.write(arguments.file, pieces)
+        whole_file.write(arguments.file, (answer.piece for answer in answers))
+    if whole_file.is_standard_output(arguments.file):
+        return
     if arguments.json:
         print(json.dumps({"file": arguments.file}))
     else:
         print(f"The report is in {arguments.file}; open it in a browser.")
-
-
-def _print(pieces: Iterable[bytes]) -> None:
-    for piece in pieces:
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()

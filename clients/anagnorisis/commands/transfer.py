@@ -1,72 +1,86 @@
 """`export` and `import`."""
 
 import json
-import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from anagnorisis import text
+from anagnorisis import text, whole_file
 from anagnorisis.connection import connected
 from anagnorisis.failure import USAGE, Failed
-from anagnorisis.output import show_json
 from anagnorisis.v1 import history_pb2 as messages
 from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anagnorisis.history_file import Found
+
 BATCH = 500
+BATCH_BYTES = 1 << 18
+"""The daemon takes a request of four times that."""
+
 SECONDS_TO_IMPORT = 120.0
 FOREIGN = {
     "tags": messages.FOREIGN_SOURCE_FILE_TAGS,
     "stickers": messages.FOREIGN_SOURCE_STICKERS,
 }
+LEFT_OUT = messages.IMPORT_OUTCOME_LEFT_OUT
 
 
 def export(arguments: Namespace) -> None:
     """Write ratings and plays to a file."""
     from anagnorisis import records
 
-    as_csv = arguments.file.endswith(".csv")
+    count = 0
+
+    def entries(
+        answers: Iterable[messages.ExportHistoryResponse],
+    ) -> Iterator[messages.HistoryEntry]:
+        nonlocal count
+        for answer in answers:
+            count += 1
+            yield answer.entry
+
     with connected(arguments) as channel:
         answers = HistoryServiceStub(channel).ExportHistory(messages.ExportHistoryRequest())
-        entries = (answer.entry for answer in answers)
-        if arguments.file == "-":
-            records.write(entries, sys.stdout, as_csv=as_csv)
-            return
-        try:
-            with open(arguments.file, "w", encoding="utf-8", newline="") as file:
-                count = records.write(entries, file, as_csv=as_csv)
-        except OSError as error:
-            raise Failed(f"{arguments.file}: {error.strerror}") from error
+        as_csv = arguments.file.lower().endswith(".csv")
+        whole_file.write(arguments.file, records.written(entries(answers), as_csv=as_csv))
+    if whole_file.is_standard_output(arguments.file):
+        return
     if arguments.json:
         print(json.dumps({"file": arguments.file, "entries": count}))
     else:
-        print(f"{count} entries written to {arguments.file}")
+        print(f"{text.counted(count, 'entry', 'entries')} written to {arguments.file}")
 
 
 def take(arguments: Namespace) -> None:
     """Take over ratings and plays, or say what would be."""
     counts: Counter[int] = Counter()
+    unreadable = 0
     with connected(arguments) as channel:
         stub = HistoryServiceStub(channel)
-        entries = _entries(stub, arguments.origin)
-        while batch := list(islice(entries, BATCH)):
-            request = messages.ImportHistoryRequest(entries=batch, dry_run=arguments.dry_run)
-            answer = stub.ImportHistory(request, timeout=SECONDS_TO_IMPORT)
-            counts.update(result.outcome for result in answer.results)
-            _show(batch, answer, arguments.json)
+        for batch in _batches(_found(stub, arguments.origin)):
+            results = _taken(stub, batch, dry_run=arguments.dry_run)
+            for found, result in zip(batch, results, strict=True):
+                counts[result.outcome] += 1
+                unreadable += found.entry is None
+                _show(found, result, arguments.json)
     if not arguments.json:
         print(_summary(counts, arguments.dry_run))
+    if unreadable:
+        counted = text.counted(unreadable, "entry", "entries")
+        raise Failed(f"{arguments.origin}: {counted} could not be read")
 
 
-def _entries(stub: HistoryServiceStub, origin: str) -> Iterator[messages.HistoryEntry]:
+def _found(stub: HistoryServiceStub, origin: str) -> "Iterator[Found]":
+    from anagnorisis.history_file import Found
+
     if origin in FOREIGN:
         request = messages.FindForeignRatingsRequest(source=FOREIGN[origin])
-        yield from (answer.entry for answer in stub.FindForeignRatings(request))
+        for answer in stub.FindForeignRatings(request):
+            yield Found("", answer.entry)
         return
     try:
         yield from _from_file(origin)
@@ -76,32 +90,63 @@ def _entries(stub: HistoryServiceStub, origin: str) -> Iterator[messages.History
         raise Failed(f"{origin}: {text.printable(str(error))}", USAGE) from error
 
 
-def _from_file(path: str) -> Iterable[messages.HistoryEntry]:
+def _from_file(path: str) -> "Iterator[Found]":
     if path.endswith(".db"):
         from anagnorisis import project_db
 
-        return project_db.read(path)
-    from anagnorisis import records
+        yield from project_db.read(path)
+        return
+    from anagnorisis import history_file
 
-    # Read to the end before anything is imported: a file that is broken changes nothing.
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(records.read(file, as_csv=path.endswith(".csv")))
+    with open(path, "rb") as file:
+        yield from history_file.read(file, as_csv=path.lower().endswith(".csv"))
 
 
-def _show(
-    batch: "Sequence[messages.HistoryEntry]", answer: messages.ImportHistoryResponse, as_json: bool
-) -> None:
-    for entry, result in zip(batch, answer.results, strict=True):
-        if as_json:
-            show_json(result, line=True)
-        elif result.reason:
-            which = entry.uri or entry.track_id
-            print(f"left out: {text.printable(which)}: {text.printable(result.reason)}")
+def _batches(found: "Iterable[Found]") -> "Iterator[list[Found]]":
+    """Yield what was found in parts, each of which fits into a request."""
+    batch: list[Found] = []
+    size = 0
+    for each in found:
+        more = each.entry.ByteSize() if each.entry else 0
+        if batch and (len(batch) == BATCH or size + more > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += more
+    if batch:
+        yield batch
+
+
+def _taken(
+    stub: HistoryServiceStub, batch: "Sequence[Found]", *, dry_run: bool
+) -> list[messages.ImportResult]:
+    """Return what became of each; what is no entry is left out here."""
+    entries = [found.entry for found in batch if found.entry]
+    results: Iterator[messages.ImportResult] = iter(())
+    if entries:
+        request = messages.ImportHistoryRequest(entries=entries, dry_run=dry_run)
+        results = iter(stub.ImportHistory(request, timeout=SECONDS_TO_IMPORT).results)
+    return [
+        next(results)
+        if found.entry
+        else messages.ImportResult(outcome=LEFT_OUT, reason=found.reason)
+        for found in batch
+    ]
+
+
+def _show(found: "Found", result: messages.ImportResult, as_json: bool) -> None:
+    if as_json:
+        outcome = messages.ImportOutcome.Name(result.outcome)
+        print(json.dumps({"outcome": outcome, "reason": result.reason, "place": found.place}))
+    elif result.reason:
+        named = (found.entry.uri or found.entry.track_id) if found.entry else ""
+        which = ": ".join(filter(None, (found.place, named, result.reason)))
+        print(f"left out: {text.printable(which)}")
 
 
 def _summary(counts: "Counter[int]", dry_run: bool) -> str:
     taken = counts[messages.IMPORT_OUTCOME_TAKEN]
     known = counts[messages.IMPORT_OUTCOME_KNOWN]
-    left_out = counts[messages.IMPORT_OUTCOME_LEFT_OUT]
+    left_out = counts[LEFT_OUT]
     would = "would be " if dry_run else ""
     return f"{taken} {would}taken over, {known} known already, {left_out} left out"

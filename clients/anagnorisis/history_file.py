@@ -1,0 +1,174 @@
+"""History entries from a file of any bytes, one at a time and in bounded memory.
+
+Each line, or row of a table, is an entry or says why it is none; whatever stands in the others.
+"""
+
+import csv
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import BinaryIO, NamedTuple
+
+from anagnorisis import records
+from anagnorisis.v1.history_pb2 import HistoryEntry
+
+LONGEST_LINE = 1 << 16
+"""Bytes; also of a row that has line breaks in its cells. A path has 4096 at most."""
+
+ENDLESS = 1 << 26
+"""Bytes after which a line is not looked through to its end: `/dev/zero` has none."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+DELIMITERS = ",;\t"
+
+
+class Found(NamedTuple):
+    """An entry and where it stands, or `reason` says why there is none."""
+
+    place: str
+    entry: HistoryEntry | None
+    reason: str = ""
+
+
+class Line(NamedTuple):
+    """A line, or `reason` says why it cannot be read."""
+
+    number: int
+    text: str
+    reason: str = ""
+
+
+def read(file: BinaryIO, *, as_csv: bool) -> Iterator[Found]:
+    """Yield what stands in each line that is not empty.
+
+    Raises:
+        ValueError: the file as a whole is none that can be read.
+    """
+    return _table(_lines(file)) if as_csv else map(_object, _lines(file))
+
+
+def _lines(file: BinaryIO) -> Iterator[Line]:
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if number == 1:
+            if line.startswith(UTF_16):
+                raise ValueError("it is UTF-16 text; save it as UTF-8")
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        if len(line) > LONGEST_LINE:
+            _skip(file, line, number)
+            yield Line(number, "", f"is longer than {LONGEST_LINE} bytes")
+        elif line.strip():
+            yield _decoded(number, line)
+
+
+def _skip(file: BinaryIO, line: bytes, number: int) -> None:
+    """Go on to the end of a long line."""
+    passed = len(line)
+    while line and not line.endswith(b"\n"):
+        if passed > ENDLESS:
+            raise ValueError(f"line {number}: does not end within {ENDLESS} bytes")
+        line = file.readline(LONGEST_LINE)
+        passed += len(line)
+
+
+def _decoded(number: int, line: bytes) -> Line:
+    try:
+        return Line(number, line.decode())
+    except UnicodeDecodeError as error:
+        return Line(number, "", f"is not UTF-8 text: byte {error.start + 1} cannot be decoded")
+
+
+def _object(line: Line) -> Found:
+    return _found(line, lambda: json.loads(line.text))
+
+
+def _found(line: Line, record: Callable[[], object]) -> Found:
+    place = f"line {line.number}"
+    if line.reason:
+        return Found(place, None, line.reason)
+    try:
+        return Found(place, records.entry(record()))
+    except json.JSONDecodeError as error:
+        return Found(place, None, f"is not JSON: {error.msg} at column {error.colno}")
+    except RecursionError:
+        return Found(place, None, "is nested too deeply")
+    except ValueError as error:
+        return Found(place, None, str(error))
+
+
+def _table(lines: Iterator[Line]) -> Iterator[Found]:
+    names, delimiter = _header(lines)
+    rows = _Rows(lines, delimiter)
+    while line := rows.next_line():
+        row, reason = rows.row(line)
+        if reason:
+            yield Found(f"line {line.number}", None, reason)
+        elif any(row):
+            cells: dict[str, str | None] = dict(zip(names, row, strict=False))
+            if delimiter != ",":  # where that is what separates decimals
+                _point_decimals(cells)
+            yield _found(line, partial(records.unshielded, cells))
+
+
+def _header(lines: Iterator[Line]) -> tuple[list[str], str]:
+    line = next(lines, Line(1, ""))
+    if line.text.startswith("sep="):  # for Excel
+        line = next(lines, Line(2, ""))
+    for delimiter in DELIMITERS:
+        try:
+            row = next(csv.reader([line.text], delimiter=delimiter), [])
+        except csv.Error:
+            continue
+        names = [name.strip().lower() for name in row]
+        if "kind" in names:
+            return names, delimiter
+    raise ValueError(f"line {line.number}: names no column `kind`, as `anagnorisis export` does")
+
+
+def _point_decimals(cells: dict[str, str | None]) -> None:
+    for name in records.NUMBERS:
+        text = cells.get(name)
+        if text:
+            cells[name] = text.replace(",", ".", 1)
+
+
+class _Rows:
+    """Rows of a table, whose quoted cells may have line breaks.
+
+    Where a quotation mark is never closed, only the line with it is lost: those after it are read
+    again, as rows of their own.
+    """
+
+    def __init__(self, lines: Iterator[Line], delimiter: str) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._waiting: deque[Line] = deque()
+
+    def next_line(self) -> Line | None:
+        """Return the line with which a row begins; `None` at the end."""
+        return self._waiting.popleft() if self._waiting else next(self._lines, None)
+
+    def row(self, line: Line) -> tuple[list[str], str]:
+        """Return the cells of the row that begins with a line, or why it is none."""
+        if line.reason:
+            return [], line.reason
+        more: list[Line] = []
+        try:
+            row = next(csv.reader(self._from(line, more), delimiter=self._delimiter, strict=True))
+        except csv.Error as error:
+            self._waiting.extendleft(reversed(more))
+            return [], f"is no row of a table: {error}"
+        return row, ""
+
+    def _from(self, line: Line, more: list[Line]) -> Iterator[str]:
+        yield line.text
+        length = len(line.text)
+        while following := self.next_line():
+            more.append(following)
+            length += len(following.text)
+            if following.reason or length > LONGEST_LINE:
+                return
+            yield following.text

@@ -1,0 +1,88 @@
+"""Reading history entries: any bytes give entries or reasons, and what was written comes back."""
+
+import io
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anagnorisis import history_file, records
+from anagnorisis.history_file import Found
+from anagnorisis.v1 import daemon_pb2
+from anagnorisis.v1.history_pb2 import GivenRating, HistoryEntry, JudgedPlay
+
+HEADER = b"kind,track_id,uri,at,value,source,verdict,heard_seconds,duration_seconds\n"
+GOOD = b"rating,,a.ogg,2025-01-01T00:00:00Z,7,,,,\n"
+
+texts = st.text(st.characters(codec="utf-8"), max_size=40)
+numbers = st.none() | st.floats(0, 1e9)
+times = st.integers(0, 4_000_000_000_000).map(
+    lambda at: Timestamp(seconds=at // 1000, nanos=at % 1000 * 1_000_000)
+)
+contents = st.builds(lambda value: {"rating": GivenRating(value=value)}, numbers) | st.builds(
+    lambda verdict, heard, duration: {
+        "play": JudgedPlay(verdict=verdict, heard_seconds=heard, duration_seconds=duration)
+    },
+    st.sampled_from(daemon_pb2.PlayVerdict.values()[1:]),
+    st.floats(0, 1e9),
+    numbers,
+)
+entries = st.builds(
+    lambda track, uri, source, at, content: HistoryEntry(
+        track_id=track, uri=uri, source="" if "play" in content else source, at=at, **content
+    ),
+    texts,
+    texts,
+    texts,
+    st.none() | times,
+    contents,
+)
+
+
+def read(content: bytes, *, as_csv: bool) -> list[Found]:
+    return list(history_file.read(io.BytesIO(content), as_csv=as_csv))
+
+
+@pytest.mark.parametrize("as_csv", [True, False])
+@given(wanted=st.lists(entries, max_size=5))
+def test_what_is_written_is_read_again(as_csv: bool, wanted: list[HistoryEntry]) -> None:
+    content = b"".join(records.written(wanted, as_csv=as_csv))
+
+    assert [found.entry for found in read(content, as_csv=as_csv)] == wanted
+
+
+@given(entries)
+def test_no_cell_is_a_formula(entry: HistoryEntry) -> None:
+    (_, row) = records.written([entry], as_csv=True)
+
+    assert not any(cell.startswith((b"=", b"+", b"-", b"@")) for cell in row.split(b","))
+
+
+@settings(max_examples=500)
+@given(st.binary(max_size=300))
+def test_any_bytes_are_entries_or_say_why_not(content: bytes) -> None:
+    for found in (*read(b"\n" + content, as_csv=False), *read(HEADER + content, as_csv=True)):
+        assert (found.entry is None) == bool(found.reason)
+        assert found.reason.count("\n") == 0
+
+
+@settings(max_examples=500)
+@given(st.lists(st.sampled_from(['"', ",", "x", "\n", "\r", "'", "=", "\0", "é"]), max_size=40))
+def test_what_stands_in_a_line_costs_no_line_without_a_quotation_mark(parts: list[str]) -> None:
+    text = "".join(parts)
+    if text.count('"') % 2 == 0:  # Else a mark could be closed by the next one, as in any table.
+        text = text.replace('"', "")
+
+    found = read(HEADER + text.encode() + b"\n" + GOOD + GOOD, as_csv=True)
+
+    assert [each.entry.uri for each in found if each.entry] == ["a.ogg", "a.ogg"]
+
+
+def test_a_mark_that_is_never_closed_costs_its_line_in_a_long_table() -> None:
+    lines = HEADER + b'rating,,"a.ogg,,,\n' + GOOD * 5000
+
+    found = read(lines, as_csv=True)
+
+    assert [each.place for each in found if not each.entry] == ["line 2"]
+    assert len(found) == 5001
