@@ -295,7 +295,9 @@ class _Assembly:
             player=self._player,
             listening=self._listening,
             queueing=self._queueing,
-            channel=Channel(self._player, self._targets, self._ratings, self._queueing),
+            channel=Channel(
+                self._player, self._targets, self._ratings, self._queueing, self._clock
+            ),
             mirror=self._mirroring,
             events=self._events,
             clock=self._clock,

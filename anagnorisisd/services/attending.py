@@ -3,10 +3,12 @@
 Changes are hints. They may come doubled or late, so each of them, and the clock now and then,
 leads to the same reading of the same state. While nothing changes nothing is done: a computer
 that plays music should be able to sleep between two songs.
+
+Those who are told work beside each other: storing plays, commands on the channel, and refilling the
+queue. None of them waits for another one, or for a failure of another one.
 """
 
 import asyncio
-import logging
 import math
 from typing import Protocol
 
@@ -19,21 +21,14 @@ from anagnorisisd.domain.event import (
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.errors import AnagnorisisError
+from anagnorisisd.domain.player import PlayerState
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Player
+from anagnorisisd.services.consumer import TICK_SECONDS, Consumer
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.listening import Listening
 from anagnorisisd.services.picking.queueing import Queueing
 from anagnorisisd.services.ratings.channel import Channel
-
-log = logging.getLogger(__name__)
-
-TICK_SECONDS = 60.0
-"""How often the player is looked at although nothing seems to have changed."""
-
-RETRY_SECONDS = 5.0
-"""How soon after a failure it is tried again."""
 
 SETTLE_SECONDS = 0.25
 """After a change of song MPD's numbers are not final: a song faded in is at 0 for a moment."""
@@ -71,88 +66,93 @@ class Attending:
         self._mirror = mirror
         self._events = events
         self._clock = clock
-        self._changed: set[str] = set()
-        self._wake = asyncio.Event()
+        self._reading = Consumer("reading the player's state", self._read, clock)
+        self._plays = Consumer("storing plays", self._store_plays, clock)
+        self._commands = Consumer("doing what the MPD channel says", self._obey, clock)
+        self._refilling = Consumer("refilling the queue", self._refill, clock)
+        self._state: PlayerState | None = None
         self._settled_at = -math.inf
-        self._said: str | None = None
+        self._restored = False
 
     async def run(self) -> None:
-        """Look after the player until cancelled; then store the plays that were held back."""
-        await self._queueing.restore()
+        """Look after the player until cancelled; then finish what was begun."""
+        consumers = (self._reading, self._plays, self._commands, self._refilling)
         try:
             async with asyncio.TaskGroup() as tasks:
+                for consumer in consumers:
+                    tasks.create_task(consumer.run())
                 tasks.create_task(self._watch_player())
                 tasks.create_task(self._watch_events())
-                waiting = tasks.create_task(self._wake_after(TICK_SECONDS))
-                while True:
-                    await self._wake.wait()
-                    self._wake.clear()
-                    waiting.cancel()
-                    changed, self._changed = frozenset(self._changed), set()
-                    seconds = await self._attend(changed)
-                    waiting = tasks.create_task(self._wake_after(seconds))
+                self._commands.wake()  # what was left when this part of the daemon failed
         finally:
-            await self._listening.close()
-
-    async def _attend(self, changed: frozenset[str]) -> float:
-        """Read the state and act on it; return in how many seconds to do so again, unasked.
-
-        What goes wrong is said once and tried again.
-        """
-        self._note(changed)
-        if not self._player.link().connected:
-            return TICK_SECONDS
-        try:
-            await self._look(changed)
-            self._said = None
-        except AnagnorisisError as error:
-            if str(error) != self._said:
-                log.warning("the player could not be attended to: %s", error)
-            self._said = str(error)
-            return RETRY_SECONDS
-        return self._until_due()
-
-    def _until_due(self) -> float:
-        """Return in how many seconds something is to be done although nothing changes."""
-        now = self._clock.monotonic()
-        settled = self._settled_at if self._settled_at > now else math.inf
-        due = min(settled, self._listening.due(), self._queueing.due())
-        return min(TICK_SECONDS, max(0.0, due - now))
-
-    async def _look(self, changed: frozenset[str]) -> None:
-        state = await self._player.state()
-        await self._listening.observe(
-            state, await self._player.queue(), announced="player" in changed
-        )
-        if changed & {"message", "connected"}:
-            await self._channel.obey()
-        await self._queueing.refill(state)
-
-    def _note(self, changed: frozenset[str]) -> None:
-        link = self._player.link()
-        if "lost" in changed:
-            self._listening.lost()
-            self._events.publish(PlayerLost(link.reason or "the link broke"))
-        if "connected" in changed:
-            self._queueing.reconnected()
-            self._events.publish(PlayerConnected(link.address))
-        if "player" in changed:
-            self._settled_at = self._clock.monotonic() + SETTLE_SECONDS
-        if "database" in changed:
-            self._queueing.reconsider()
-        self._mirror.notice(changed)
+            try:
+                await self._channel.close()
+            finally:
+                await self._listening.close()
 
     async def _watch_player(self) -> None:
         async for changed in self._player.changes():
-            self._changed |= changed
-            self._wake.set()
+            self._publish(changed)
+            self._mirror.notice(changed)
+            if changed & {"message", "connected"}:
+                self._commands.wake()
+            self._reading.wake(changed)
+
+    def _publish(self, changed: frozenset[str]) -> None:
+        link = self._player.link()
+        if "lost" in changed:
+            self._events.publish(PlayerLost(link.reason or "the link broke"))
+        if "connected" in changed:
+            self._events.publish(PlayerConnected(link.address))
 
     async def _watch_events(self) -> None:
         with self._events.subscribe() as announcements:
             async for told in announcements:
                 if told.missed or isinstance(told.event, REASONS):
-                    self._wake.set()
+                    self._reading.wake()
 
-    async def _wake_after(self, seconds: float) -> None:
-        await (self._clock.sleep if seconds < TICK_SECONDS else self._clock.rest)(seconds)
-        self._wake.set()
+    async def _read(self, changed: frozenset[str]) -> float:
+        """Read the state, and hand it to those who act on it."""
+        if "lost" in changed:
+            self._listening.lost()
+        if "player" in changed:
+            self._settled_at = self._clock.monotonic() + SETTLE_SECONDS
+        if not self._player.link().connected:
+            return TICK_SECONDS
+        state = await self._player.state()
+        queue = await self._player.queue()
+        self._listening.observe(state, queue, announced="player" in changed)
+        self._plays.wake()
+        self._state = state
+        self._refilling.wake(changed)
+        return self._until_due()
+
+    def _until_due(self) -> float:
+        """Return in how many seconds the state is to be read although nothing changes."""
+        now = self._clock.monotonic()
+        settled = self._settled_at if self._settled_at > now else math.inf
+        return min(TICK_SECONDS, max(0.0, min(settled, self._listening.due()) - now))
+
+    async def _store_plays(self, changed: frozenset[str]) -> float:
+        await self._listening.save()
+        return math.inf
+
+    async def _obey(self, changed: frozenset[str]) -> float:
+        await self._channel.obey()
+        return math.inf
+
+    async def _refill(self, changed: frozenset[str]) -> float:
+        if not self._restored:
+            await self._queueing.restore()
+            self._restored = True
+        if "connected" in changed:
+            self._queueing.reconnected()
+        if "database" in changed:
+            self._queueing.reconsider()
+        state, self._state = self._state, None
+        if state is None:  # The state is read again first, and then handed over.
+            self._reading.wake()
+            return math.inf
+        if self._player.link().connected:
+            await self._queueing.refill(state)
+        return max(0.0, self._queueing.due() - self._clock.monotonic())

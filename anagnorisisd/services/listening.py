@@ -51,21 +51,17 @@ class Listening:
         self._limits = _thresholds(config)
         self._browsing = Browsing(self._limits)
 
-    async def observe(
+    def observe(
         self, state: PlayerState, queue: Sequence[QueueEntry], *, announced: bool = False
     ) -> None:
-        """Compare the player with what was seen before, and store the plays that ended.
+        """Compare the player with what was seen before; `save` stores the plays that ended.
 
         `announced` says that the player told of a change, as it does of every seek.
-
-        Raises:
-            StoreError: a play could not be stored; it is tried again the next time.
         """
         ids = {entry.song_id for entry in queue}
         ended = self._stays.observe(state, ids, announced=announced)
         self._unsaved += self._browsing.take(ended) if ended else []
         self._unsaved += self._browsing.until(state.taken_at)
-        await self._save()
 
     def due(self) -> float:
         """Return when, by the monotonic clock, something held back can be stored; else `inf`."""
@@ -81,9 +77,14 @@ class Listening:
         A daemon that is started again takes up the song under way where it finds it.
         """
         self._unsaved += self._browsing.settle()
-        await self._save()
+        await self.save()
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
+        """Store the plays that were judged.
+
+        Raises:
+            StoreError: a play could not be stored; it is tried again the next time.
+        """
         # Shielded, so that a play whose writing was interrupted is neither lost nor doubled.
         await asyncio.shield(self._drain())
 

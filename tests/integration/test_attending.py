@@ -19,7 +19,7 @@ from anagnorisisd.services.ratings.targets import Targets
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.support.library import add_tracks
-from tests.support.until import until
+from tests.support.until import until, until_async
 
 SONGS = {"a.ogg": 300.0, "b.ogg": 300.0}
 
@@ -71,7 +71,7 @@ async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
         player=player,
         listening=Listening(stores.library, stores.plays, events, clock, schema.Listening()),
         queueing=queueing,
-        channel=Channel(player, Targets(stores.library, player), ratings, queueing),
+        channel=Channel(player, Targets(stores.library, player), ratings, queueing, clock),
         mirror=NoMirror(),
         events=events,
         clock=clock,
@@ -103,9 +103,13 @@ async def test_a_skip_is_stored_although_nothing_changes_any_more(
 
     for _ in range(25):
         await clock.advance(1)
-        plays = await stores.plays.recent(2)
 
-    assert [play.verdict for play in plays] == [Verdict.SKIP]
+    # The clock stands still; what is being written is waited for.
+    async def stored() -> bool:
+        return bool(await stores.plays.recent(1))
+
+    await until_async(stored)
+    assert [play.verdict for play in await stores.plays.recent(2)] == [Verdict.SKIP]
 
 
 async def test_a_change_of_song_is_looked_at_again_whatever_else_happens_meanwhile(

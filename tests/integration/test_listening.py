@@ -31,7 +31,8 @@ class Seat:
     async def look(self, after_seconds: float = 0.0) -> None:
         """Let time pass and look at the player."""
         self.clock.jump(after_seconds)
-        await self.listening.observe(await self.player.state(), await self.player.queue())
+        self.listening.observe(await self.player.state(), await self.player.queue())
+        await self.listening.save()
 
     async def plays(self) -> list[tuple[str, Verdict]]:
         """Return the stored plays, oldest first."""

@@ -157,7 +157,7 @@ async def room(
             stores.library, stores.plays, events, clock, listening or schema.Listening(), rate=rate
         ),
         queueing=queueing,
-        channel=Channel(player, Targets(stores.library, player), ratings, queueing),
+        channel=Channel(player, Targets(stores.library, player), ratings, queueing, clock),
         mirror=mirroring,
         events=events,
         clock=clock,

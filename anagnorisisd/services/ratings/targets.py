@@ -54,7 +54,10 @@ class Targets:
             NothingPlaying: the player has no current song.
             UnknownTrack: the song is not of the library.
         """
-        state = await self._player.state()
-        if state.uri is None:
+        return await self.playing((await self._player.state()).uri)
+
+    async def playing(self, uri: Uri | None) -> TrackId:
+        """Return the track of the current song, whose file is `uri`; raises as `current` does."""
+        if uri is None:
             raise NothingPlaying("nothing is playing; name a track, or start playback first")
-        return await self.at_uri(state.uri)
+        return await self.at_uri(uri)
