@@ -2,11 +2,10 @@
 
 At a few dozen ratings the luck of the splits is larger than the differences between candidates.
 So the process, which did best for every simulated listener (`bench/taste.py`), stays unless a
-rival is better by more than the standard error of the difference; but whatever does not beat the
-mean rating gives way to it.
+rival is better by more than the standard error of the difference (`significance`); but whatever
+does not beat the mean rating gives way to it.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from anagnorisisd.ml.evaluator.neighbours import Neighbours
 from anagnorisisd.ml.evaluator.opinion import Opinion
 from anagnorisisd.ml.evaluator.perceptron import Perceptron
 from anagnorisisd.ml.evaluator.process import ListeningProcess, Process
+from anagnorisisd.ml.evaluator.significance import standard_error
 
 MEAN, FAVOURITE, LISTENING = Mean(), Process(), ListeningProcess()
 RIVALS: tuple[Candidate, ...] = (Neighbours(), Perceptron(), LISTENING)
@@ -80,7 +80,8 @@ def conclude(examples: Examples, seed: int, opinions: Mapping[str, Opinion]) -> 
     """Return the winner, given what each kind said of the examples held out with `seed`."""
     ratings = validation.held_out_ratings(examples, seed)
     errors = {kind: measure.error(opinion, ratings) for kind, opinion in opinions.items()}
-    best = named(best_of({kind: np.abs(o.mean - ratings) for kind, o in opinions.items()}))
+    apart = {kind: np.abs(opinion.mean - ratings) for kind, opinion in opinions.items()}
+    best = named(best_of(apart, len(examples)))
     settings = best.search(examples, np.random.default_rng([seed, 2]))
     return Winner(
         candidate=best,
@@ -91,12 +92,15 @@ def conclude(examples: Examples, seed: int, opinions: Mapping[str, Opinion]) -> 
     )
 
 
-def best_of(apart: Mapping[str, Floats64]) -> str:
-    """Return the kind that wins, given each one's absolute errors on the same ratings."""
-    best = FAVOURITE.kind
+def best_of(apart: Mapping[str, Floats64], count: int) -> str:
+    """Return the kind that wins, given each one's absolute errors on `count` ratings held out.
+
+    They are `[repeats x count]`, in the order of `validation.splits`.
+    """
+    best, held = FAVOURITE.kind, validation.held_counts(count)
     for kind in (rival.kind for rival in RIVALS if rival.kind in apart):
         gain = apart[best] - apart[kind]
-        if gain.mean() > gain.std() / math.sqrt(len(gain)):
+        if gain.mean() > standard_error(gain, held, count):
             best = kind
     return best if apart[best].mean() <= apart[MEAN.kind].mean() else MEAN.kind
 

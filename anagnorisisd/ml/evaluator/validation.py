@@ -32,6 +32,11 @@ def splits(count: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
             yield np.setdiff1d(order, held), np.sort(held)
 
 
+def held_counts(count: int) -> list[int]:
+    """Return how many examples each fold of each repeat holds out, in the order of `splits`."""
+    return [len(held) for _, held in splits(count, 0)]  # sizes do not depend on the seed
+
+
 def repeats(count: int) -> int:
     """Return how many times `count` examples are split: more often the fewer they are."""
     return max(1, min(REPEATS, FITS // max(1, count)))
