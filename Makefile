@@ -49,9 +49,10 @@ bench: setup ## Measure beside how others do it; PARTS="picks start" chooses, SI
 	@$(INSTALL) --group bench
 	.venv/bin/python -m bench $(PARTS) $(if $(filter full,$(SIZE)),--full)
 
-soak: setup ## Kill the daemon 200 times, feed it 600 hostile files, play 20,000 songs; half an hour
+soak: setup ## Kill the daemon 200 times, feed it 600 hostile files and 3,000 messages a method, play 20,000 songs; an hour
 	ANAGNORISIS_CRASH_ROUNDS=200 .venv/bin/pytest --timeout 7200 -s tests/e2e/test_crash.py
 	ANAGNORISIS_HOSTILE_FILES=600 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_hostile_files.py tests/integration/test_decode_hostile.py
+	ANAGNORISIS_FUZZ_MESSAGES=3000 .venv/bin/pytest --timeout 3600 tests/integration/test_rpc_fuzz.py
 	ANAGNORISIS_SOAK_PLAYS=20000 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_soak.py
 
 lock: setup ## Pin what is installed in .venv as requirements.lock

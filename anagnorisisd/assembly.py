@@ -20,7 +20,8 @@ from anagnorisisd.adapters.power import on_battery
 from anagnorisisd.adapters.reporter import WorkerReporter
 from anagnorisisd.adapters.scheduler import ApScheduler
 from anagnorisisd.adapters.sqlite.backups import Copies
-from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
+from anagnorisisd.adapters.sqlite.stores import FILE_NAME, Stores, open_stores
+from anagnorisisd.adapters.state_marker import StateMarker
 from anagnorisisd.adapters.system_clock import SystemClock
 from anagnorisisd.adapters.tag_ratings import TagRatings
 from anagnorisisd.adapters.watcher import make_watcher
@@ -93,14 +94,17 @@ async def assembled(
 
     Raises:
         AlreadyRunning: another daemon uses the same state directory.
-        StoreError: the database cannot be used.
+        StoreError: the database cannot be used, or is not there any more.
         EmbedderUnusable: the embedder that is configured has no usable weights.
         ConfigError: it is to run on other computers, but Dask is not installed.
     """
     async with AsyncExitStack() as stack:
+        marker = StateMarker(places.state, places.cache)
+        marker.check(places.state / FILE_NAME)
         stack.enter_context(state_lock.held(places.state))
         stores = await open_stores(places.state)
         stack.push_async_callback(stores.close)
+        marker.write()
         yield _Assembly(config, places, chooser, stores, stack).parts(screen)
 
 

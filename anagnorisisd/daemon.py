@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from anagnorisisd import watchdog
@@ -20,6 +21,8 @@ from anagnorisisd.reloading import Reloading
 from anagnorisisd.supervision import keep_running
 
 log = logging.getLogger(__name__)
+
+LOSS_LOOK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ async def _live(parts: Parts, configured: Reloading, manager: Systemd, asked: _A
     """Let all parts run until one is told to stop or another embedder is wanted.
 
     Raises:
-        StoreError: what is stored was found to be damaged.
+        StoreError: what is stored was found to be damaged, or is not there any more.
     """
     async with asyncio.TaskGroup() as tasks:
         lives = [
@@ -72,14 +75,22 @@ async def _live(parts: Parts, configured: Reloading, manager: Systemd, asked: _A
         lives += [
             tasks.create_task(watchdog.feed(manager, answers, parts.pools, parts.clock)),
             tasks.create_task(_reload(parts, configured, manager, asked.reload)),
+            tasks.create_task(_look_for_loss(parts)),
         ]
-        damage = tasks.create_task(_damage(parts))
-        ends = [tasks.create_task(asked.stop.wait()), tasks.create_task(_superseded(parts)), damage]
+        # What was lost can be found by another start only, which refuses to begin anew.
+        lost = tasks.create_task(parts.stores.database.lost())
+        faults = [tasks.create_task(_damage(parts)), lost]
+        ends = [
+            tasks.create_task(asked.stop.wait()),
+            tasks.create_task(_superseded(parts)),
+            *faults,
+        ]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for task in (*lives, *ends):
             task.cancel()
-    if not damage.cancelled():
-        raise damage.result()
+    for fault in faults:
+        if not fault.cancelled():
+            raise fault.result()
 
 
 async def _damage(parts: Parts) -> StoreError:
@@ -89,6 +100,14 @@ async def _damage(parts: Parts) -> StoreError:
     except StoreError as error:
         return error
     return await asyncio.Future()
+
+
+async def _look_for_loss(parts: Parts) -> None:
+    """Hold the open database against its path now and then; every write does so for itself."""
+    while True:
+        with suppress(StoreError):  # `lost` tells it, and those who need the database the rest
+            await parts.stores.database.check_files()
+        await parts.clock.rest(LOSS_LOOK_SECONDS)
 
 
 async def _superseded(parts: Parts) -> None:

@@ -90,6 +90,26 @@ class StoreError(AnagnorisisError):
     """The database cannot be used as it is."""
 
 
+class StoreFull(StoreError):
+    """There is no room on the disk."""
+
+
+class StoreUnavailable(StoreError):
+    """Another program has the database locked, or it is closed already: later it may work."""
+
+
+class StoreUnwritable(StoreError):
+    """The database, or its folder, may not be written."""
+
+
+class StoreDamaged(StoreError):
+    """The database cannot be read as one any more."""
+
+
+class StoreLost(StoreError):
+    """The database is not where it was: unmounted, moved, replaced, removed or emptied."""
+
+
 class EvaluatorUnreadable(StoreError):
     """The stored model of an evaluator is damaged, or of another version of the program."""
 

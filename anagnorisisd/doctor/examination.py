@@ -1,10 +1,10 @@
 """The whole examination: every fact is looked up once, and every check made."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from anagnorisisd.adapters.sqlite.inspection import Condition, inspect
 from anagnorisisd.adapters.sqlite.stores import FILE_NAME
+from anagnorisisd.adapters.state_marker import StateMarker
 from anagnorisisd.config.places import Places
 from anagnorisisd.config.schema import Config
 from anagnorisisd.doctor import checks, look
@@ -24,7 +24,7 @@ async def examine(
     """
     folder = look.at_folder(places.music, config.music)
     mpd = await look.at_mpd(config.mpd, places.music, variables)
-    condition, unreadable = _database(places.state / FILE_NAME)
+    condition, unreadable = _database(places)
     recipe, unusable = _recipe(config, places)
     executor = await look.at_executor(config.embedding, recipe, places.music)
     size = condition.size_bytes if condition else 0
@@ -45,8 +45,10 @@ async def examine(
     ]
 
 
-def _database(path: Path) -> tuple[Condition | None, str | None]:
+def _database(places: Places) -> tuple[Condition | None, str | None]:
+    path = places.state / FILE_NAME
     try:
+        StateMarker(places.state, places.cache).check(path)
         return inspect(path), None
     except StoreError as error:
         return None, str(error)

@@ -4,10 +4,12 @@ Servicers raise what the services raise; this interceptor answers the caller wit
 error's own text, and a `google.rpc.ErrorInfo` that programs can read.
 """
 
+import inspect
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -29,6 +31,11 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.PreconditionFailed, code_pb2.FAILED_PRECONDITION),
     (errors.PlayerRefused, code_pb2.FAILED_PRECONDITION),
     (errors.PlayerUnavailable, code_pb2.UNAVAILABLE),
+    (errors.StoreFull, code_pb2.RESOURCE_EXHAUSTED),
+    (errors.StoreUnavailable, code_pb2.UNAVAILABLE),
+    (errors.StoreUnwritable, code_pb2.FAILED_PRECONDITION),
+    (errors.StoreLost, code_pb2.FAILED_PRECONDITION),
+    (errors.StoreDamaged, code_pb2.DATA_LOSS),
     (errors.WorkerLost, code_pb2.ABORTED),
     (errors.AnagnorisisError, code_pb2.INTERNAL),
 )
@@ -45,7 +52,7 @@ def status_of(error: Exception) -> status_pb2.Status:
 
 
 class ErrorTranslation(aio.ServerInterceptor):
-    """Answers errors of our methods with their status; leaves other services alone."""
+    """Answers errors of our methods, and bytes that are no message, with their status."""
 
     async def intercept_service(
         self,
@@ -55,25 +62,56 @@ class ErrorTranslation(aio.ServerInterceptor):
         """Wrap the method that a call is for."""
         handler = await continuation(handler_call_details)
         method = str(handler_call_details.method)
-        if handler is None or not method.startswith(OURS):
+        if handler is None:
             return handler
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                _streaming(handler.unary_stream, method),
-                request_deserializer=handler.request_deserializer,
-                response_serializer=handler.response_serializer,
+        codecs = {
+            "request_deserializer": _total(handler.request_deserializer),
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.request_streaming:  # Reflection alone.
+            return grpc.stream_stream_rpc_method_handler(
+                _conversing(handler.stream_stream, method), **codecs
             )
-        return grpc.unary_unary_rpc_method_handler(
-            _single(handler.unary_unary, method),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+        if handler.response_streaming:
+            behaviour = handler.unary_stream
+            # The health service is none of ours: a coroutine that writes into the context.
+            wrap = _streaming if inspect.isasyncgenfunction(behaviour) else _single
+            return grpc.unary_stream_rpc_method_handler(wrap(behaviour, method), **codecs)
+        return grpc.unary_unary_rpc_method_handler(_single(handler.unary_unary, method), **codecs)
+
+
+@dataclass(frozen=True, slots=True)
+class _NoMessage:
+    """What stands for bytes that are no message of the kind that a method takes."""
+
+    reason: str
+
+
+def _total(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Return the deserializer with a value in place of its errors.
+
+    grpc.aio answers those with UNKNOWN, and logs a traceback for each.
+    """
+
+    def read(content: bytes) -> Any:
+        try:
+            return deserializer(content)
+        except Exception as error:
+            return _NoMessage(str(error))
+
+    return read
+
+
+def _checked(request: Any) -> Any:
+    if isinstance(request, _NoMessage):
+        raise errors.InvalidValue("request", f"not a message of this method ({request.reason})")
+    return request
 
 
 def _single(behaviour: Any, method: str) -> Callable[[Any, Any], Awaitable[Any]]:
     async def answer(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
         try:
-            return await behaviour(request, context)
+            return await behaviour(_checked(request), context)
         except Exception as error:
             await _abort(context, error, method)
 
@@ -83,13 +121,31 @@ def _single(behaviour: Any, method: str) -> Callable[[Any, Any], Awaitable[Any]]
 def _streaming(behaviour: Any, method: str) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def answer(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
-            async with aclosing(behaviour(request, context)) as messages:
+            async with aclosing(behaviour(_checked(request), context)) as messages:
                 async for message in messages:
                     yield message
         except Exception as error:
             await _abort(context, error, method)
 
     return answer
+
+
+def _conversing(behaviour: Any, method: str) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    async def answer(requests: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        try:
+            async with aclosing(behaviour(_all_checked(requests), context)) as messages:
+                async for message in messages:
+                    yield message
+        except Exception as error:
+            await _abort(context, error, method)
+
+    return answer
+
+
+async def _all_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Yield requests as long as they are messages."""
+    async for request in requests:
+        yield _checked(request)
 
 
 async def _abort(context: aio.ServicerContext[Any, Any], error: Exception, method: str) -> None:

@@ -7,6 +7,9 @@ import struct
 
 from anagnorisisd.errors import InvalidValue
 
+LARGEST_POSITION = 2**53
+"""Beyond any list, and far enough below 2^63 that a page may be added to it."""
+
 _LAYOUT = struct.Struct(">q8s")
 
 
@@ -28,7 +31,7 @@ def position(text: str, *scope: object) -> int | None:
         found, seal = _LAYOUT.unpack(base64.urlsafe_b64decode(text))
     except (ValueError, binascii.Error, struct.error):
         found, seal = -1, b""
-    if found < 0 or seal != _seal(found, scope):
+    if not 0 <= found <= LARGEST_POSITION or seal != _seal(found, scope):
         raise InvalidValue("page_token", "not a token of this list; start with an empty one")
     return int(found)
 

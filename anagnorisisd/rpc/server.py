@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from anagnorisis.v1 import (
     daemon_pb2,
@@ -69,6 +69,8 @@ NAMES = tuple(
     for package in (daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, rating_pb2)
     for service in package.DESCRIPTOR.services_by_name.values()
 )
+
+REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,22 @@ class RpcServer:
         daemon_pb2_grpc.add_DaemonServiceServicer_to_server(parts.daemon, server)
         history_pb2_grpc.add_HistoryServiceServicer_to_server(parts.history, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection(
-            (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-        )
+        _reflect(server)
+
+
+def _reflect(server: aio.Server) -> None:
+    """Serve reflection as v1alpha, and as v1, which newer clients ask for first.
+
+    grpcio-reflection has v1alpha only. The messages of v1 are the same, on the wire and by name.
+    """
+    servicer = reflection.aio.ReflectionServicer(
+        (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    )
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    methods = {"ServerReflectionInfo": handler}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(REFLECTION_V1, methods),))

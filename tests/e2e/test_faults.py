@@ -2,8 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -13,8 +11,16 @@ import grpc
 import pytest
 
 from anagnorisis.v1 import library_pb2, rating_pb2, track_pb2
-from tests.support.daemon import ROOT, RunningDaemon, running_daemon
-from tests.support.faults import damage_table, fill, make_read_only, shared, small_disk
+from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.faults import (
+    command,
+    damage_table,
+    fill,
+    make_read_only,
+    refused_start,
+    shared,
+    small_disk,
+)
 from tests.support.manager import Manager
 from tests.support.mpd import write_songs
 
@@ -51,6 +57,12 @@ def refusal(daemon: RunningDaemon, value: float) -> str:
     return str(refused.value.details())
 
 
+def code(daemon: RunningDaemon, value: float) -> grpc.StatusCode:
+    with pytest.raises(grpc.RpcError) as refused:
+        rate(daemon, value)
+    return refused.value.code()
+
+
 def rating(daemon: RunningDaemon) -> float:
     request = library_pb2.GetTrackRequest(target=track_pb2.Target(uri=SONG))
     return daemon.library.GetTrack(request, timeout=10).track.rating
@@ -65,9 +77,10 @@ def test_a_full_disk_is_said_and_recovered_from(music: Path, tmp_path: Path) -> 
             try:
                 rate(daemon, value % 10)
             except grpc.RpcError as refused:
-                last, said = value - 1, str(refused.details())
+                last, said, full = value - 1, str(refused.details()), refused.code()
                 break
 
+        assert full is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "state/anagnorisis.db cannot grow, the disk is full; free some space" in said
         assert rating(daemon) == (last % 10 if last >= 0 else 3), "what is known is told"
         filler.unlink()
@@ -84,6 +97,8 @@ def test_a_lock_is_said_and_recovered_from(music: Path, tmp_path: Path) -> None:
             other.execute("BEGIN EXCLUSIVE")
             assert "is locked by another program; close that program" in refusal(daemon, 4)
 
+            assert code(daemon, 4) is grpc.StatusCode.UNAVAILABLE
+
             began = time.monotonic()
             refusal(daemon, 5)
             assert rating(daemon) == 3
@@ -91,17 +106,6 @@ def test_a_lock_is_said_and_recovered_from(music: Path, tmp_path: Path) -> None:
 
         rate(daemon, 8)
         assert rating(daemon) == 8
-
-
-def refused_start(home: Path, music: Path) -> str:
-    """Start a daemon that cannot, and return what it says."""
-    daemon = RunningDaemon(home, music, home / "no-mpd")
-    try:
-        assert daemon.process.wait(30) == 1
-    finally:
-        daemon.process.kill()
-        daemon.channel.close()
-    return daemon.log.read_text()
 
 
 def test_a_read_only_disk_is_said_and_a_later_start_works(music: Path, tmp_path: Path) -> None:
@@ -226,15 +230,3 @@ def test_damage_found_after_the_start_ends_the_daemon(music: Path, tmp_path: Pat
 
     assert "is damaged; stop the daemon" in said
     assert "Traceback" not in said
-
-
-def command(home: Path, *words: str) -> None:
-    config = str(home / "config.yaml")
-    done = subprocess.run(
-        [sys.executable, "-m", "anagnorisisd", "--config", config, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr

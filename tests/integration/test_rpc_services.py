@@ -385,6 +385,51 @@ class TestStandards:
             for name in ("Rating", "Library", "Pick", "Evaluator", "Daemon")
         }
 
+    async def test_reflection_answers_newer_clients_that_ask_for_v1(self, line: Line) -> None:
+        ask = line.channel.stream_stream(
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        request = reflection_pb2.ServerReflectionRequest(
+            file_containing_symbol="anagnorisis.v1.RatingService"
+        )
+
+        answers = [answer async for answer in ask(iter([request]))]
+
+        assert answers[0].file_descriptor_response.file_descriptor_proto
+
+    @pytest.mark.parametrize(
+        ("error", "code", "reason"),
+        [
+            ("PRAGMA query_only = ON", grpc.StatusCode.FAILED_PRECONDITION, "STORE_UNWRITABLE"),
+            ("PRAGMA max_page_count = 1", grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL"),
+        ],
+    )
+    async def test_a_database_that_takes_nothing_is_told_by_its_code(
+        self, house: House, line: Line, error: str, code: grpc.StatusCode, reason: str
+    ) -> None:
+        (track,) = await add_tracks(house.stores, "a.ogg")
+        await house.stores.database.write(lambda db: db.execute(error).fetchall())
+
+        for _ in range(200):  # until no page has room any more
+            call = line.ratings.RateTrack(
+                rating_pb2.RateTrackRequest(target=Target(track_id=track), rating=5)
+            )
+            try:
+                await call
+            except aio.AioRpcError:
+                break
+
+        assert (await refused(call))[:2] == (code, reason)
+
+    async def test_a_database_that_is_closed_is_unavailable(self, house: House, line: Line) -> None:
+        await house.stores.close()
+
+        call = line.library.ListTracks(library_pb2.ListTracksRequest())
+
+        assert (await refused(call))[:2] == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+
     async def test_a_deadline_is_kept(self, house: House, line: Line) -> None:
         with pytest.raises(aio.AioRpcError) as caught:
             async for _ in line.daemon.WatchEvents(daemon_pb2.WatchEventsRequest(), timeout=0.2):

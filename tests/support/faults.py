@@ -5,12 +5,15 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.support.daemon import ROOT, RunningDaemon
 
 
 @contextmanager
@@ -122,6 +125,33 @@ def damage_table(database: Path, table: str) -> None:
     with database.open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(b"\xff" * size)
+
+
+def refused_start(home: Path, music: Path) -> str:
+    """Start a daemon that cannot, and return what it says at this start."""
+    log = home / "daemon.log"
+    before = len(log.read_bytes()) if log.exists() else 0
+    daemon = RunningDaemon(home, music, home / "no-mpd")
+    try:
+        assert daemon.process.wait(30) == 1
+    finally:
+        daemon.process.kill()
+        daemon.channel.close()
+    return log.read_bytes()[before:].decode()
+
+
+def command(home: Path, *words: str, code: int = 0) -> str:
+    """Run a command of the daemon's program over its configuration; return what it prints."""
+    config = str(home / "config.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", "anagnorisisd", "--config", config, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout
 
 
 def _written(descriptor: int, size: int) -> bool:

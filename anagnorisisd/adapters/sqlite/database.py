@@ -21,9 +21,10 @@ from anagnorisisd.adapters.sqlite.backups import back_up_before
 from anagnorisisd.adapters.sqlite.faults import told, way_out
 from anagnorisisd.adapters.sqlite.line import Job, Line, Waiting
 from anagnorisisd.adapters.sqlite.migrations import migrate, waiting
+from anagnorisisd.adapters.sqlite.open_files import OpenFiles
 from anagnorisisd.adapters.sqlite.readers import Readers
 from anagnorisisd.adapters.sqlite.transaction import BUSY_TIMEOUT_SECONDS
-from anagnorisisd.errors import StoreError
+from anagnorisisd.errors import StoreDamaged, StoreError, StoreUnavailable
 
 T = TypeVar("T")
 Row = sqlite3.Row
@@ -53,10 +54,12 @@ class Database:
         self._path = path
         self._log = path.with_name(f"{path.name}-wal")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writing")
-        self._line = Line()
+        self._files = OpenFiles(path)
+        self._line = Line(self._check_files)
         self._readers = Readers(path)
         self._copying: Future[Any] | None = None
         self._db: sqlite_utils.Database | None = None
+        self._loss: asyncio.Future[StoreError] | None = None
 
     @property
     def path(self) -> Path:
@@ -72,6 +75,7 @@ class Database:
         try:
             with told(self._path):
                 loop = asyncio.get_running_loop()
+                self._loss = loop.create_future()
                 self._db = await loop.run_in_executor(self._thread, self._open)
         except BaseException:
             self._thread.shutdown(wait=False)
@@ -85,6 +89,20 @@ class Database:
         """
         with told(self._path):
             await asyncio.to_thread(_check_the_rest, self._path)
+
+    async def check_files(self) -> None:
+        """Check that what is open is what lies at its path.
+
+        Raises:
+            StoreLost: it was unmounted, moved, replaced or removed.
+            StoreDamaged: it was cut short.
+        """
+        await self.read(self._check_files)
+
+    async def lost(self) -> StoreError:
+        """Return why nothing can be stored any more, as soon as a write or a check finds out."""
+        assert self._loss is not None, "it was opened"
+        return await asyncio.shield(self._loss)
 
     async def close(self) -> None:
         """Let the jobs that were submitted finish, then close the file; twice is once."""
@@ -147,6 +165,7 @@ class Database:
         db = _connected(self._path)
         try:
             self._readers.open()
+            self._files.remember()
         except BaseException:
             db.close()
             raise
@@ -154,15 +173,33 @@ class Database:
 
     def _opened(self) -> sqlite_utils.Database:
         if self._db is None:
-            raise StoreError(f"{self._path} is closed")
+            raise StoreUnavailable(f"{self._path} is closed")
         return self._db
 
     def _serve(self, db: sqlite_utils.Database) -> None:
         self._line.serve(db)
         if self._copying is not None and not self._copying.done():
             return
-        if self._log.stat().st_size > CHECKPOINT_BYTES:
+        if self._log_bytes() > CHECKPOINT_BYTES:
             self._copying = self._readers.submit(_copy_log)
+
+    def _check_files(self, db: sqlite_utils.Database) -> None:
+        try:
+            self._files.check(db)
+        except StoreError as error:
+            assert self._loss is not None, "it was opened"
+            self._loss.get_loop().call_soon_threadsafe(self._notice, error)
+            raise
+
+    def _notice(self, error: StoreError) -> None:
+        if self._loss is not None and not self._loss.done():
+            self._loss.set_result(error)
+
+    def _log_bytes(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except OSError:
+            return 0  # It is gone, as the next write will say.
 
     def _close(self, db: sqlite_utils.Database) -> None:
         self._readers.close()
@@ -228,4 +265,4 @@ def _check(connection: sqlite3.Connection, path: Path, tables: Iterable[str]) ->
             continue
         (finding,) = connection.execute(f"PRAGMA quick_check('{table}')").fetchone()
         if finding != "ok":
-            raise StoreError(f"{path} {way_out(path, 'is damaged')} ({table}: {finding})")
+            raise StoreDamaged(f"{path} {way_out(path, 'is damaged')} ({table}: {finding})")

@@ -1,12 +1,19 @@
 """SQLite's errors in the listener's words, each with what to do about it."""
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from anagnorisisd.errors import StoreError
+from anagnorisisd.errors import (
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    StoreUnwritable,
+)
 
 BACKUPS = "backups"
 """The folder beside the database in which automatic backups are."""
@@ -14,33 +21,61 @@ BACKUPS = "backups"
 LOCKED = "is locked by another program; close that program"
 FULL = "cannot grow, the disk is full; free some space"
 UNWRITABLE = "cannot be written; check owner and rights of the file and its folder"
+CLOSED = "cannot be opened; check owner and rights of the file and its folder"
+BROKEN = "cannot be read or written, the disk reports errors; check the disk"
+REFUSED = "refused a request"
 
-WHAT_TO_DO = {
-    sqlite3.SQLITE_FULL: FULL,
-    sqlite3.SQLITE_BUSY: LOCKED,
-    sqlite3.SQLITE_LOCKED: LOCKED,
-    sqlite3.SQLITE_READONLY: UNWRITABLE,
-    sqlite3.SQLITE_PERM: UNWRITABLE,
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened; check owner and rights of the file and its folder",
-    sqlite3.SQLITE_IOERR: "cannot be read or written, the disk reports errors; check the disk",
+KINDS: dict[int, tuple[type[StoreError], str]] = {
+    sqlite3.SQLITE_FULL: (StoreFull, FULL),
+    sqlite3.SQLITE_BUSY: (StoreUnavailable, LOCKED),
+    sqlite3.SQLITE_LOCKED: (StoreUnavailable, LOCKED),
+    sqlite3.SQLITE_READONLY: (StoreUnwritable, UNWRITABLE),
+    sqlite3.SQLITE_PERM: (StoreUnwritable, UNWRITABLE),
+    sqlite3.SQLITE_AUTH: (StoreUnwritable, UNWRITABLE),
+    sqlite3.SQLITE_CANTOPEN: (StoreUnwritable, CLOSED),
+    sqlite3.SQLITE_IOERR: (StoreError, BROKEN),
 }
+"""By the plain result code, which is the low byte of an extended one."""
 DAMAGES = {sqlite3.SQLITE_CORRUPT: "is damaged", sqlite3.SQLITE_NOTADB: "is not a database"}
+ERRNOS: dict[int, tuple[type[StoreError], str]] = {
+    errno.ENOSPC: (StoreFull, FULL),
+    errno.EDQUOT: (StoreFull, FULL),
+    errno.EFBIG: (StoreFull, FULL),
+    errno.EIO: (StoreError, BROKEN),
+    errno.ENOTCONN: (StoreError, BROKEN),
+    errno.ESTALE: (StoreError, BROKEN),
+    errno.EMFILE: (StoreUnavailable, "cannot be opened, too many files are open; try again later"),
+    errno.ENFILE: (StoreUnavailable, "cannot be opened, too many files are open; try again later"),
+}
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Raise `StoreError`, naming `path` and a remedy, for every error of SQLite or the system."""
+def told(path: Path, name: str = "") -> Iterator[None]:
+    """Raise `StoreError`, naming `path` and a remedy, for every error of SQLite or the system.
+
+    `name` is what is said instead of the path, for a file that its reader does not know.
+    """
+    shown = name or str(path)
     try:
         yield
     except sqlite3.Error as error:
-        # The low byte of an extended result code is the plain one.
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        damage = DAMAGES.get(code)
-        said = way_out(path, damage) if damage else WHAT_TO_DO.get(code, "refused a request")
-        raise StoreError(f"{path} {said} ({error})") from error
+        if code in DAMAGES:
+            raise StoreDamaged(f"{shown} {way_out(path, DAMAGES[code])} ({error})") from error
+        kind, said = KINDS.get(code, (StoreError, REFUSED))
+        if code == sqlite3.SQLITE_IOERR and _is_full(path):
+            kind, said = StoreFull, FULL  # SQLite says so of its shared memory, and of quotas
+        raise kind(f"{shown} {said} ({error})") from error
     except OSError as error:
-        said = FULL if error.errno in {errno.ENOSPC, errno.EDQUOT} else UNWRITABLE
-        raise StoreError(f"{path} {said} ({error.strerror})") from error
+        kind, said = ERRNOS.get(error.errno or 0, (StoreUnwritable, UNWRITABLE))
+        raise kind(f"{shown} {said} ({error.strerror})") from error
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return os.statvfs(path.parent).f_bavail == 0
+    except OSError:
+        return False
 
 
 def way_out(path: Path, damage: str) -> str:

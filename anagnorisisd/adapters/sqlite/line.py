@@ -46,7 +46,9 @@ Lane = deque[Waiting[Any]]
 class Line:
     """First come, first served within a lane, by the one thread that calls `serve`."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[sqlite_utils.Database], None]) -> None:
+        """`check` raises where what is written now would be lost."""
+        self._check = check
         self._prompt: Lane = deque()
         self._bulk: Lane = deque()
         self._bulk_served = 0.0
@@ -80,6 +82,8 @@ class Line:
         try:
             with committed(db):
                 self._fill(shared, db, lane)
+                self._check(db)
+            self._check(db)  # Again: nobody is answered for what went to a file that is gone.
         except BaseException as error:
             _refuse((waiting for waiting, _ in shared), error)
         else:

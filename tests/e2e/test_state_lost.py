@@ -1,0 +1,268 @@
+"""The state directory goes away: no lost rating is acknowledged, and nothing begins anew."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from anagnorisis.v1 import library_pb2, rating_pb2, track_pb2
+from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.faults import command, refused_start, small_disk
+from tests.support.mpd import write_songs
+
+SONG = "song.wav"
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    write_songs(tmp_path / "music", [SONG], seconds=1.0)
+    return tmp_path / "music"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@contextmanager
+def daemon_in(home: Path, music: Path) -> Iterator[RunningDaemon]:
+    with running_daemon(home, music, home / "no-mpd") as daemon:
+        daemon.until(lambda: daemon.status().library.tracks == 1)
+        yield daemon
+
+
+def rate(daemon: RunningDaemon, value: float) -> None:
+    request = rating_pb2.RateTrackRequest(target=track_pb2.Target(uri=SONG), rating=value)
+    daemon.rating.RateTrack(request, timeout=10)
+
+
+def rating(daemon: RunningDaemon) -> float:
+    request = library_pb2.GetTrackRequest(target=track_pb2.Target(uri=SONG))
+    return daemon.library.GetTrack(request, timeout=10).track.rating
+
+
+def refusal(daemon: RunningDaemon, value: float) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as refused:
+        rate(daemon, value)
+    return refused.value.code(), str(refused.value.details())
+
+
+def stored(database: Path) -> list[float]:
+    with closing(sqlite3.connect(database)) as connection:
+        found = connection.execute("SELECT value FROM ratings ORDER BY sequence").fetchall()
+    return [value for (value,) in found]
+
+
+def rated_and_stopped(home: Path, music: Path) -> Path:
+    """Leave a database behind in which the song has a rating, and return its path."""
+    with daemon_in(home, music) as daemon:
+        rate(daemon, 8)
+        assert daemon.stop() == 0
+    return home / "state" / "anagnorisis.db"
+
+
+def unmount(at: Path) -> None:
+    # Lazily, as for a disk that was pulled out: the daemon keeps what it has open.
+    subprocess.run(["umount", "--lazy", str(at)], check=True)
+
+
+def test_a_rating_is_refused_once_the_state_directory_is_unmounted(home: Path, music: Path) -> None:
+    with small_disk(home / "state", "8m") as disk, daemon_in(home, music) as daemon:
+        rate(daemon, 8)
+        unmount(disk)
+
+        code, said = refusal(daemon, 3)
+
+        assert code is grpc.StatusCode.FAILED_PRECONDITION
+        assert "anagnorisis.db is no longer the file that the daemon opened" in said
+        assert "`anagnorisisd restore FILE`" in said
+        assert daemon.process.wait(30) == 1, "only a new start can find the right file"
+        assert said in daemon.log.read_text()
+        assert "Traceback" not in daemon.log.read_text()
+
+
+def test_an_unmounted_state_directory_is_noticed_without_a_rating(home: Path, music: Path) -> None:
+    with small_disk(home / "state", "8m") as disk, daemon_in(home, music) as daemon:
+        unmount(disk)
+
+        assert daemon.process.wait(60) == 1
+        assert "is no longer the file that the daemon opened" in daemon.log.read_text()
+
+
+def test_nothing_begins_anew_on_the_empty_mount_point(home: Path, music: Path) -> None:
+    with small_disk(home / "state", "8m") as disk:
+        rated_and_stopped(home, music)
+        unmount(disk)
+
+        said = refused_start(home, music)
+
+        assert f"{disk / 'anagnorisis.db'} is missing" in said
+        assert "mount" in said
+        assert "`anagnorisisd restore FILE`" in said
+        assert list(disk.iterdir()) == []
+
+
+def test_after_remounting_it_goes_on_where_it_was(home: Path, music: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with small_disk(disk, "8m"):
+        (home / "state").mkdir(parents=True)
+        bind = ["mount", "--bind", str(disk), str(home / "state")]
+        subprocess.run(bind, check=True)
+        try:
+            with daemon_in(home, music) as daemon:
+                rate(daemon, 8)
+                unmount(home / "state")
+                refusal(daemon, 3)
+                daemon.process.wait(30)
+                assert "is missing" in refused_start(home, music)
+
+                subprocess.run(bind, check=True)
+                daemon.restart()
+                daemon.until(lambda: rating(daemon) == 8)
+                assert stored(home / "state" / "anagnorisis.db") == [8]
+        finally:
+            unmount(home / "state")
+
+
+@pytest.mark.parametrize("lost", ["anagnorisis.db", "anagnorisis.db-wal"])
+def test_a_rating_is_refused_once_a_file_of_the_database_is_removed(
+    home: Path, music: Path, lost: str
+) -> None:
+    with daemon_in(home, music) as daemon:
+        rate(daemon, 8)
+        (home / "state" / lost).unlink()
+
+        code, said = refusal(daemon, 3)
+
+        assert code is grpc.StatusCode.FAILED_PRECONDITION
+        assert f"{lost} is no longer the file that the daemon opened" in said
+
+
+def test_a_rating_is_refused_once_the_state_directory_was_moved(home: Path, music: Path) -> None:
+    with daemon_in(home, music) as daemon:
+        rate(daemon, 8)
+        (home / "state").rename(home / "elsewhere")
+
+        assert refusal(daemon, 3)[0] is grpc.StatusCode.FAILED_PRECONDITION
+
+        assert stored(home / "elsewhere" / "anagnorisis.db") == [8]
+
+
+@pytest.mark.parametrize("size", [0, 4096])
+def test_a_rating_is_refused_once_the_database_is_cut_short(
+    home: Path, music: Path, size: int
+) -> None:
+    with daemon_in(home, music) as daemon:
+        rate(daemon, 8)
+        with closing(sqlite3.connect(home / "state" / "anagnorisis.db")) as other:
+            other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        os.truncate(home / "state" / "anagnorisis.db", size)
+
+        code, said = refusal(daemon, 3)
+
+        assert code is grpc.StatusCode.DATA_LOSS
+        assert "restore" in said
+
+
+def test_a_database_that_was_vacuumed_meanwhile_is_no_fault(home: Path, music: Path) -> None:
+    with daemon_in(home, music) as daemon:
+        database = home / "state" / "anagnorisis.db"
+        with closing(sqlite3.connect(database)) as other:
+            other.execute("CREATE TABLE large (content BLOB)")
+            other.execute("INSERT INTO large VALUES (zeroblob(2000000))")
+            other.commit()
+            other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            rate(daemon, 8)
+            size = database.stat().st_size
+            other.execute("DROP TABLE large")
+            other.commit()
+            other.execute("VACUUM")
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            assert database.stat().st_size < size
+
+        rate(daemon, 3)
+
+        assert rating(daemon) == 3
+
+
+@pytest.mark.parametrize(
+    ("cut", "said_of_it"), [("emptied", "is empty"), ("removed", "is missing")]
+)
+def test_a_lost_database_is_not_taken_for_a_first_start(
+    home: Path, music: Path, cut: str, said_of_it: str
+) -> None:
+    database = rated_and_stopped(home, music)
+    command(home, "backup", str(home / "kept.db"))
+    if cut == "emptied":
+        os.truncate(database, 0)
+    else:
+        database.unlink()
+
+    said = refused_start(home, music)
+
+    assert f"{database} {said_of_it}" in said
+    assert not database.exists() or database.stat().st_size == 0, "nothing was written"
+    command(home, "restore", str(home / "kept.db"))
+    with daemon_in(home, music) as daemon:
+        assert rating(daemon) == 8
+
+
+def test_the_backup_beside_it_is_named(home: Path, music: Path) -> None:
+    database = rated_and_stopped(home, music)
+    backup = home / "state" / "backups" / "anagnorisis-20260101T000000-before-x.db"
+    backup.parent.mkdir()
+    database.rename(backup)
+    marker = home / ".state.anagnorisis"
+    marker.unlink()
+
+    said = refused_start(home, music)
+
+    assert f"`anagnorisisd restore {backup}`" in said
+    command(home, "restore", str(backup))
+    with daemon_in(home, music) as daemon:
+        assert rating(daemon) == 8
+    assert marker.exists()
+
+
+def test_an_empty_database_keeps_its_log_of_changes(home: Path, music: Path) -> None:
+    with daemon_in(home, music) as daemon:
+        rate(daemon, 8)
+        daemon.kill()
+    (home / ".state.anagnorisis").unlink()
+    state = home / "state"
+    assert (state / "anagnorisis.db-wal").stat().st_size
+    before = (state / "anagnorisis.db-wal").read_bytes()
+    os.truncate(state / "anagnorisis.db", 0)
+
+    assert "is empty" in refused_start(home, music)
+
+    assert (state / "anagnorisis.db-wal").read_bytes() == before, "SQLite would have removed it"
+
+
+def test_who_means_to_begin_anew_is_told_how(home: Path, music: Path) -> None:
+    rated_and_stopped(home, music)
+    shutil.rmtree(home / "state")
+
+    said = refused_start(home, music)
+
+    marker = home / ".state.anagnorisis"
+    assert f"remove {marker} to start anew" in said
+    assert str(home / "state") in marker.read_text(), "it says what it is"
+    marker.unlink()
+    with daemon_in(home, music) as daemon:
+        assert rating(daemon) == 0
+
+
+def test_the_doctor_says_that_the_database_is_lost(home: Path, music: Path) -> None:
+    rated_and_stopped(home, music).unlink()
+
+    said = command(home, "doctor", code=1)
+
+    (line,) = (line for line in said.splitlines() if "database" in line and "is missing" in line)
+    assert line.startswith("!!")
