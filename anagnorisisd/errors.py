@@ -78,6 +78,10 @@ class EmbedderUnusable(AnagnorisisError):
     """The embedder itself cannot work, whatever the track: weights missing, damaged, or wrong."""
 
 
+class WeightsUnreadable(EmbedderUnusable):
+    """There are weights, but the disk or its permissions keep them from being read at present."""
+
+
 class FetchFailed(AnagnorisisError):
     """A published model could not be fetched, or is not what was published."""
 

@@ -1,6 +1,13 @@
-"""Embedders whose work is done by worker processes."""
+"""Embedders whose work is done by worker processes.
 
+An error that nobody foresaw may be the file's fault or the program's: a library that has changed
+fails at every track. Until a first track has succeeded, such an error has `SAMPLE` embedded. If
+that fails too, it is the embedder's failure, and no track is to blame.
+"""
+
+import asyncio
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +16,12 @@ from anagnorisisd.adapters.reasons import reason_of
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain.embedding import HERE, EmbedderStamp, ExecutorState, Recipe, Stage
 from anagnorisisd.domain.evaluation import Vectors
-from anagnorisisd.errors import AnagnorisisError, EmbeddingFailed, WorkerLost
+from anagnorisisd.errors import AnagnorisisError, EmbedderUnusable, EmbeddingFailed, WorkerLost
 
 log = logging.getLogger(__name__)
+
+SAMPLE = Path(__file__).with_name("sample.flac")
+"""A minute of sound that every embedder can embed."""
 
 
 class WorkerEmbedder:
@@ -24,6 +34,9 @@ class WorkerEmbedder:
             (stage, _pool(f"{recipe.stamp.name} {number}", stage, idle_seconds))
             for number, stage in enumerate(recipe.stages, start=1)
         ]
+        self._works: bool | None = None
+        """Whether a file was ever embedded; unknown before the first."""
+        self._trying = asyncio.Lock()
 
     @property
     def stamp(self) -> EmbedderStamp:
@@ -54,7 +67,9 @@ class WorkerEmbedder:
             EmbedderUnusable: no file can be embedded as things are.
         """
         try:
-            return self._checked(await self._run(path))
+            vector = self._checked(await self._run(path))
+            self._works = True
+            return vector
         except WorkerLost as error:
             raise EmbeddingFailed(str(error), permanent=False) from error
         except (AnagnorisisError, FileNotFoundError):
@@ -67,12 +82,28 @@ class WorkerEmbedder:
         except Exception as error:
             log.debug("embedding %s met an error that was not foreseen", ascii(path), exc_info=True)
             reason = f"{type(error).__name__}: {error}".replace(path, "the file")
+            if not await self._embeds_the_sample():
+                raise EmbedderUnusable(f"{self.stamp} fails at every track: {reason}") from error
             raise EmbeddingFailed(reason, permanent=True) from error
 
     async def close(self) -> None:
         """End the worker processes."""
         for pool in self.pools:
             await pool.close()
+
+    async def _embeds_the_sample(self) -> bool:
+        """Say whether anything can be embedded; what is not the embedder's fault is no proof."""
+        async with self._trying:
+            if self._works is None:
+                try:
+                    self._checked(await self._run(str(SAMPLE)))
+                except (AnagnorisisError, OSError, MemoryError):
+                    return True
+                except Exception:
+                    self._works = False
+                else:
+                    self._works = True
+            return self._works
 
     async def _run(self, path: str) -> Any:
         value: Any = path

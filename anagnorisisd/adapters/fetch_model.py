@@ -7,10 +7,11 @@ so a model folder is either usable or says that it is not complete yet.
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from anagnorisisd.domain.publication import MERT, Publication, PublishedFile
 from anagnorisisd.errors import FetchFailed
@@ -41,6 +42,7 @@ def fetch(
     folder = directory / publication.name
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_links(folder / PARTIAL)
         for file in publication.files:
             if not _is_published(folder / file.name, file):
                 fetched = (
@@ -66,14 +68,44 @@ def _copied(source: Path, folder: Path, file: PublishedFile, progress: Progress)
     partial = folder / PARTIAL / file.name
     partial.parent.mkdir(exist_ok=True)
     try:
-        original = (source / file.name).open("rb")
+        original = _opened(source / file.name, file)
     except OSError as error:
         raise FetchFailed(f"{source / file.name} cannot be read: {error.strerror}") from None
-    with original, partial.open("wb") as copy:
-        while chunk := original.read(CHUNK_BYTES):
+    partial.unlink(missing_ok=True)
+    with original, partial.open("xb") as copy:
+        # One more than there should be: it may grow meanwhile.
+        while chunk := original.read(min(CHUNK_BYTES, file.size_bytes + 1 - copy.tell())):
             copy.write(chunk)
-            progress(file.name, copy.tell(), file.size_bytes)
+            progress(file.name, min(copy.tell(), file.size_bytes), file.size_bytes)
     return partial
+
+
+def _opened(path: Path, file: PublishedFile) -> BinaryIO:
+    """Open a file to copy; nothing is waited for, and nothing of another size is copied."""
+    # O_NONBLOCK: a pipe would wait for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    opened = os.fdopen(descriptor, "rb")
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_size == file.size_bytes:
+        return opened
+    opened.close()
+    if not stat.S_ISREG(status.st_mode):
+        raise FetchFailed(f"{path} is not a regular file")
+    raise FetchFailed(
+        f"{path} is not the published one: it has {status.st_size} bytes, "
+        f"and should have {file.size_bytes}"
+    )
+
+
+def _remove_links(partial: Path) -> None:
+    """Remove symbolic links from where files are put together: they lead out of the folder."""
+    if partial.is_symlink():
+        partial.unlink()
+    for where, folders, files in os.walk(partial):
+        for name in (*folders, *files):
+            path = Path(where, name)
+            if path.is_symlink():
+                path.unlink()
 
 
 def _downloaded(

@@ -153,10 +153,15 @@ def database(condition: Condition | None, reason: str | None) -> Finding:
 
 
 def embedder(stamp: str | None, reason: str | None, condition: Condition | None) -> Finding:
-    """Judge whether tracks can be embedded; without a `stamp`, `reason` says why not."""
+    """Judge whether tracks can be embedded.
+
+    `reason` says why not, or with a `stamp` why nothing better is used.
+    """
     if stamp is None:
         said, _, remedy = (reason or "").partition("; ")
         return problem("embedder", said, remedy or "set embedding.embedder to auto")
+    if reason:
+        return advice("embedder", f"{stamp}; {reason}", "let this user read the weights")
     if condition is not None and condition.failed:
         return advice(
             "embedder",

@@ -57,6 +57,7 @@ def _database(places: Places) -> tuple[Condition | None, str | None]:
 def _recipe(config: Config, places: Places) -> tuple[Recipe | None, str | None]:
     settings = Settings(config.embedding, places.models, places.cache)
     try:
-        return Chooser(settings).recipe(), None
+        chooser = Chooser(settings)
+        return chooser.recipe(), chooser.unreadable or None
     except EmbedderUnusable as error:
         return None, str(error)

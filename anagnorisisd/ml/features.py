@@ -13,7 +13,7 @@ import numpy as np
 from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
 from anagnorisisd.ml import spectral
 from anagnorisisd.ml.arrays import Samples, Vector
-from anagnorisisd.ml.filters import MFCCS, RATE, Filters, filters
+from anagnorisisd.ml.filters import FFT_SIZE, MFCCS, RATE, Filters, filters
 from anagnorisisd.ml.settings import READING_MEMORY_BYTES, Settings
 from anagnorisisd.ml.spectral import HOP, Frames
 
@@ -24,7 +24,15 @@ USUAL_BPM = 120.0
 QUIET = 1e-5
 """Added before taking logarithms of magnitudes."""
 
-STAMP = EmbedderStamp(name="features", version="1", dimension=206)
+WINDOW_PLAN = f"{WINDOWS}x{WINDOW_SECONDS:g}s-{RATE}Hz-fft{FFT_SIZE}"
+FIRST_PLAN = "12x5s-22050Hz-fft2048"
+"""The plan of version 1, which its stamps do not name."""
+
+STAMP = EmbedderStamp(
+    name="features",
+    version="1" if WINDOW_PLAN == FIRST_PLAN else f"1-{WINDOW_PLAN}",
+    dimension=206,
+)
 
 
 def offer(settings: Settings) -> Recipe:

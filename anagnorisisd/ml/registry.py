@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from anagnorisisd.config.schema import EmbedderChoice
 from anagnorisisd.domain.embedding import EmbedderStamp, Recipe
-from anagnorisisd.errors import EmbedderUnusable
+from anagnorisisd.errors import EmbedderUnusable, WeightsUnreadable
 from anagnorisisd.ml import features
 from anagnorisisd.ml.mert import recipe as mert
 from anagnorisisd.ml.settings import Settings
@@ -52,6 +52,8 @@ class Chooser:
         self._settings = settings
         self._refused: set[EmbedderStamp] = set()
         self._said: set[str] = set()
+        self.unreadable = ""
+        """Why the last choice passed over weights that are there."""
 
     def recipe(self) -> Recipe:
         """Return how vectors are to be made; looks at files, and reads new weights once.
@@ -62,16 +64,28 @@ class Chooser:
         wanted = self._settings.config.embedder
         if wanted is not EmbedderChoice.AUTO:
             return self._offered(wanted.value)
+        self.unreadable = ""
         for name in OFFERS:
             try:
                 return self._offered(name)
+            except WeightsUnreadable as error:
+                self.unreadable = str(error)
+                self._say(f"embedder {name}: {error}", logging.WARNING)
             except EmbedderUnusable as error:
-                self._say(str(error))
+                self._say(str(error), logging.DEBUG)
         raise EmbedderUnusable("no embedder can be used")
 
     def wanted(self) -> EmbedderStamp:
-        """Return the stamp of what `recipe` makes; raises the same."""
-        return self.recipe().stamp
+        """Return the stamp of what `recipe` makes; raises the same.
+
+        Raises:
+            WeightsUnreadable: there are weights that cannot be read at present. A disk that
+                fails is no reason to embed the whole library by something else.
+        """
+        recipe = self.recipe()
+        if self.unreadable:
+            raise WeightsUnreadable(self.unreadable)
+        return recipe.stamp
 
     def refuse(self, stamp: EmbedderStamp) -> None:
         """Never choose this one again: it was tried."""
@@ -88,8 +102,8 @@ class Chooser:
             raise EmbedderUnusable(f"embedder {recipe.stamp} was tried and cannot be used")
         return recipe
 
-    def _say(self, reason: str) -> None:
+    def _say(self, reason: str, level: int) -> None:
         """Say why something better is not used, once."""
         if reason not in self._said:
             self._said.add(reason)
-            log.debug("%s", reason)
+            log.log(level, "%s", reason)

@@ -23,7 +23,7 @@ from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluation import Vectors
 from anagnorisisd.domain.event import LibraryChanged
 from anagnorisisd.domain.track import TrackId, Uri
-from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
+from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed, WeightsUnreadable
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.stores import EmbeddingStore
 from anagnorisisd.ports.workers import Embedder, Preference
@@ -127,6 +127,8 @@ class Embedding:
                 self._vanished.clear()
                 await self._drain()
                 await self._rest(LOOK_AGAIN_SECONDS)
+        except WeightsUnreadable:
+            raise  # the disk may be well later
         except EmbedderUnusable:
             self._preference.refuse(self.stamp)
             raise

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from anagnorisisd.adapters.embedders import SAMPLE
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 
 
@@ -82,6 +83,13 @@ def fail_with(path: str) -> None:
 
 def stumble(path: str) -> None:
     raise ZeroDivisionError("by nothing")
+
+
+def stumble_over_some(path: str) -> list[float]:
+    """Fail at every file but the daemon's own sample."""
+    if Path(path) != SAMPLE:
+        stumble(path)
+    return [1.0, 2.0]
 
 
 def lose_the_disk(path: str) -> None:

@@ -1,6 +1,7 @@
 """The feature embedder, from files through worker processes to vectors."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,13 +13,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from anagnorisisd.adapters.embedders import WorkerEmbedder
-from anagnorisisd.config.schema import Embedding
+from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.config import schema
 from anagnorisisd.domain.embedding import EmbedderStamp, Recipe, Stage
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.ml import features, registry
 from anagnorisisd.ml.arrays import Vector
 from anagnorisisd.ml.filters import RATE
 from anagnorisisd.ml.settings import Settings
+from anagnorisisd.services.embedding import Embedding
+from anagnorisisd.services.events import Events
+from anagnorisisd.supervision import keep_running
+from tests.fakes.clock import FakeClock
+from tests.fakes.embedder import FakePreference
+from tests.support.library import add_tracks
 from tests.support.media import encoded
 from tests.support.songs import calm, encode, make_songs, wild
 from tests.support.until import until
@@ -28,7 +36,7 @@ JOBS = "tests.integration.jobs"
 
 @pytest.fixture
 async def embedder(tmp_path: Path) -> AsyncIterator[WorkerEmbedder]:
-    wishes = Settings(Embedding(workers=2), tmp_path / "models", tmp_path / "cache")
+    wishes = Settings(schema.Embedding(workers=2), tmp_path / "models", tmp_path / "cache")
     made = WorkerEmbedder(registry.Chooser(wishes).recipe(), idle_seconds=60, timeout_seconds=60)
     yield made
     await made.close()
@@ -144,7 +152,7 @@ def test_whatever_is_heard_the_vector_is_finite(
 
 async def test_workers_leave_when_idle_and_come_back(tmp_path: Path) -> None:
     make_songs(tmp_path, 1)
-    wishes = Settings(Embedding(workers=1), tmp_path, tmp_path)
+    wishes = Settings(schema.Embedding(workers=1), tmp_path, tmp_path)
     embedder = WorkerEmbedder(
         registry.Chooser(wishes).recipe(), idle_seconds=0.05, timeout_seconds=60
     )
@@ -173,10 +181,11 @@ def _recipe(*targets: str) -> Recipe:
     [
         ("die_with", EmbeddingFailed, "died during this task"),
         ("fail_with", EmbeddingFailed, "no sound in it"),
-        ("stumble", EmbeddingFailed, "ZeroDivisionError: by nothing"),
+        ("stumble_over_some", EmbeddingFailed, "ZeroDivisionError: by nothing"),
+        ("stumble", EmbedderUnusable, "fails at every track: ZeroDivisionError: by nothing"),
         ("lose_the_disk", EmbeddingFailed, "Input/output error"),
         ("not_finite", EmbeddingFailed, "not finite"),
-        ("wrong_shape", EmbeddingFailed, "shape"),
+        ("wrong_shape", EmbedderUnusable, "fails at every track: .*shape"),
         ("miss", FileNotFoundError, "gone"),
         ("be_unusable", EmbedderUnusable, "weights"),
     ],
@@ -206,3 +215,35 @@ async def test_stages_hand_on_what_they_made() -> None:
         assert (await embedder.embed("12345")).tolist() == [10.0, 2.0]
     finally:
         await embedder.close()
+
+
+async def test_a_library_that_has_changed_fails_no_track(
+    stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    await add_tracks(stores, *(f"{number}.mp3" for number in range(20)))
+    embedder = WorkerEmbedder(_recipe("stumble"), idle_seconds=60, timeout_seconds=60)
+    preference = FakePreference(embedder.stamp)
+    service = Embedding(
+        stores.embeddings, embedder, Path, preference=preference, events=Events(clock), clock=clock
+    )
+    running = asyncio.create_task(keep_running("embedding", service.run, clock))
+    try:
+        for _ in range(3):
+            await until(lambda: clock.sleepers > 0)
+            await clock.advance(60)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await embedder.close()
+
+    progress = await service.progress()
+    assert (progress.pending, progress.failed) == (20, 0)
+    assert preference.refused[0] == embedder.stamp
+    assert [record.levelname for record in caplog.records if record.levelno > logging.INFO] == [
+        "ERROR"
+    ]
+
+
+def test_the_stamp_of_the_first_plan_stays_as_it_was() -> None:
+    assert str(features.STAMP) == "features-1"

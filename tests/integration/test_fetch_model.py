@@ -1,6 +1,7 @@
 """Fetching a model: from a hub, from a folder, interrupted, damaged."""
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -174,6 +175,51 @@ def test_a_model_comes_from_a_folder_too(tmp_path: Path) -> None:
 
     assert whole(folder)
     assert ("pytorch_model.bin", 1 << 20, 24_000_000) in told.steps
+
+
+def clone_of(folder: Path) -> Path:
+    folder.mkdir()
+    for name, content in CONTENTS.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    clone = clone_of(tmp_path / "clone")
+    (clone / "pytorch_model.bin").unlink()
+    os.mkfifo(clone / "pytorch_model.bin")
+
+    with pytest.raises(FetchFailed, match="not a regular file"):
+        fetch(tmp_path / "models", clone, Told(), publication=PUBLICATION)
+
+
+def test_no_more_is_copied_than_the_model_has(tmp_path: Path) -> None:
+    clone = clone_of(tmp_path / "clone")
+    with (clone / "pytorch_model.bin").open("ab") as weights:
+        weights.truncate(1 << 40)
+    told = Told()
+
+    with pytest.raises(FetchFailed, match="should have 24000000"):
+        fetch(tmp_path / "models", clone, told, publication=PUBLICATION)
+
+    assert all(done <= total for _, done, total in told.steps)
+
+
+@pytest.mark.parametrize("place", [".partial", ".partial/pytorch_model.bin"])
+def test_links_where_files_are_put_together_are_not_followed(tmp_path: Path, place: str) -> None:
+    clone = clone_of(tmp_path / "clone")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pytorch_model.bin").write_text("somebody's")
+    link = tmp_path / "models" / "tiny" / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere if place == ".partial" else elsewhere / "pytorch_model.bin")
+
+    folder = fetch(tmp_path / "models", clone, Told(), publication=PUBLICATION)
+
+    assert whole(folder)
+    assert [path.name for path in elsewhere.iterdir()] == ["pytorch_model.bin"]
+    assert (elsewhere / "pytorch_model.bin").read_text() == "somebody's"
 
 
 def test_an_incomplete_folder_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import logging
 import os
 import pickle
 import socket
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import torch
 from anagnorisisd.adapters.embedders import WorkerEmbedder
 from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding, Executor
 from anagnorisisd.domain.publication import MERT
-from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
+from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed, WeightsUnreadable
 from anagnorisisd.ml.arrays import Samples, Vector
 from anagnorisisd.ml.mert import engines, folder, model, stages
 from anagnorisisd.ml.mert import recipe as mert_recipe
@@ -267,7 +269,65 @@ def test_another_architecture_is_refused(tmp_path: Path, key: str, value: object
         mert_recipe.offer(settings(tmp_path, tmp_path))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "null"])
+HOSTILE: tuple[object, ...] = (
+    0,
+    -1,
+    1e9,
+    10**9,
+    10**4000,
+    True,
+    None,
+    "12",
+    [],
+    {},
+    float("nan"),
+    [1],
+    [10**9] * 7,
+)
+
+
+@pytest.mark.parametrize("key", [*folder.SIZES, *folder.PER_LAYER])
+def test_a_number_that_no_model_has_is_the_embedders_failure(tmp_path: Path, key: str) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+
+    def tried() -> None:
+        assert mert_recipe.offer(settings(tmp_path, tmp_path))
+        model.load(path, 3)
+
+    for value in HOSTILE:
+        (path / "config.json").write_text(json.dumps(SMALL | {key: value}))
+        with pytest.raises(EmbedderUnusable, match=r"config\.json|fit MERT"):
+            tried()
+
+
+@pytest.mark.parametrize(
+    "change", [{"num_attention_heads": 5}, {"num_conv_pos_embedding_groups": 7}], ids=str
+)
+async def test_numbers_that_contradict_each_other_fail_no_track(
+    tmp_path: Path, change: dict[str, int]
+) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    (path / "config.json").write_text(json.dumps(SMALL | change))
+    recipe = mert_recipe.offer(settings(tmp_path, tmp_path))
+    assert recipe
+    soundfile.write(tmp_path / "song.flac", calm(0), RATE)
+    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=100)
+    try:
+        with pytest.raises(EmbedderUnusable, match=r"config\.json"):
+            await embedder.embed(str(tmp_path / "song.flac"))
+    finally:
+        await embedder.close()
+
+
+def test_what_the_model_does_not_ask_for_never_reaches_transformers(tmp_path: Path) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    odd = {"vocab_size": "many", "attn_implementation": "nobody's", "id2label": 7, "layerdrop": 2}
+    (path / "config.json").write_text(json.dumps(SMALL | odd))
+
+    assert model.load(path, 3)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "null", "[" * 100_000, " " * (2 << 20)])
 def test_a_configuration_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
     path = mert.make_folder(tmp_path / MERT.name)
     (path / "config.json").write_text(content)
@@ -301,6 +361,95 @@ def test_the_stamp_tells_weights_and_layer_apart(tmp_path: Path) -> None:
     ]
 
     assert len({recipe.stamp for recipe in recipes if recipe}) == 3
+
+
+def test_the_stamp_names_the_windows_as_it_always_did(small: Path, tmp_path: Path) -> None:
+    recipe = mert_recipe.offer(settings(small, tmp_path))
+
+    assert recipe
+    assert recipe.stamp.version.split("-")[1:3] == ["layer3", "5x5s"]
+
+
+def test_other_windows_are_another_stamp() -> None:
+    change = (
+        "from anagnorisisd.ml.mert import stages\n"
+        "stages.WINDOWS, stages.WINDOW_SECONDS = 7, 2.5\n"
+        "from anagnorisisd.ml.mert import recipe\n"
+        "print(recipe.WINDOW_PLAN)"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", change], capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout == "7x2.5s\n"
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Root may read everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+def unreadable_disk(path: Path) -> None:
+    """Let the weights be a file of which no byte can be read: EIO."""
+    (path / "pytorch_model.bin").unlink()
+    (path / "pytorch_model.bin").symlink_to("/proc/self/mem")
+
+
+def test_a_disk_that_fails_is_told_and_something_else_is_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unreadable_disk(mert.make_folder(tmp_path / MERT.name))
+    chooser = Chooser(settings(tmp_path, tmp_path))
+
+    assert [chooser.recipe().stamp.name for _ in range(3)] == ["features"] * 3
+
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "Input/output error" in record.getMessage()
+
+
+def test_a_folder_that_may_not_be_looked_into_is_no_reason_for_another_embedder(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    chooser = Chooser(settings(tmp_path, tmp_path))
+    assert chooser.wanted().name == "mert"
+
+    path.chmod(0)
+    request.getfixturevalue("nobody")
+
+    with pytest.raises(WeightsUnreadable, match="Permission denied"):
+        chooser.wanted()
+
+
+async def test_weights_that_a_worker_cannot_read_are_tried_again(tmp_path: Path) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    recipe = mert_recipe.offer(settings(tmp_path, tmp_path))
+    assert recipe
+    unreadable_disk(path)
+    soundfile.write(tmp_path / "song.flac", calm(0), RATE)
+    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=100)
+    try:
+        with pytest.raises(WeightsUnreadable):
+            await embedder.embed(str(tmp_path / "song.flac"))
+    finally:
+        await embedder.close()
+
+
+def test_a_pipe_in_place_of_the_configuration_is_not_waited_for(tmp_path: Path) -> None:
+    path = mert.make_folder(tmp_path / MERT.name)
+    (path / "config.json").unlink()
+    os.mkfifo(path / "config.json")
+
+    with pytest.raises(EmbedderUnusable, match="not a regular file"):
+        mert_recipe.offer(settings(tmp_path, tmp_path))
 
 
 def test_auto_takes_mert_once_its_weights_are_there(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ ROWS: list[tuple[Finding, Verdict, str]] = [
     (checks.embedder("features-1", None, KNOWN), Verdict.FINE, "features-1"),
     (checks.embedder("features-1", None, None), Verdict.FINE, "features-1"),
     (checks.embedder("f-1", None, replace(KNOWN, failed=2)), Verdict.ADVICE, "--state failed"),
+    (checks.embedder("f-1", "weights: denied", KNOWN), Verdict.ADVICE, "weights: denied"),
     (checks.embedder(None, "no weights; fetch them", None), Verdict.PROBLEM, "fetch them"),
     (checks.executor(ExecutorFacts()), Verdict.FINE, "this computer"),
     (checks.executor(ExecutorFacts(HOST, 2)), Verdict.FINE, "workers that embed: 2"),

@@ -3,13 +3,17 @@
 import hashlib
 import json
 import logging
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from anagnorisisd.domain.publication import MERT
-from anagnorisisd.errors import EmbedderUnusable
+from anagnorisisd.errors import EmbedderUnusable, WeightsUnreadable
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +36,26 @@ REQUIRED: dict[str, Any] = {
 }
 """Where one of these differs, `HubertModel` would compute something else than MERT does."""
 
+LARGEST_CONFIG_BYTES = 1 << 20
+
+SIZES: dict[str, tuple[int, int]] = {
+    "hidden_size": (1, 8_192),
+    "num_hidden_layers": (1, 100),
+    "num_attention_heads": (1, 512),
+    "intermediate_size": (1, 32_768),
+    "num_conv_pos_embeddings": (1, 4_096),
+    "num_conv_pos_embedding_groups": (1, 4_096),
+    "num_feat_extract_layers": (1, 32),
+}
+"""Whole numbers that shape the model, and between what they have to be."""
+
+PER_LAYER: dict[str, tuple[int, int]] = {
+    "conv_dim": (1, 8_192),
+    "conv_kernel": (1, 1_024),
+    "conv_stride": (1, 1_024),
+}
+"""Lists of such numbers, one for each layer of convolution."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -47,35 +71,98 @@ def inspect(path: Path) -> Folder | None:
     """Return what lies at `path`, or `None` while there are no weights.
 
     Raises:
+        WeightsUnreadable: there is something that cannot be read at present.
         EmbedderUnusable: there is something, but it is not a MERT that can be used.
     """
     weights = path / WEIGHTS_NAME
-    if not weights.is_file():
-        return None
-    config = read_config(path)
-    status = weights.stat()
-    digest = _sha256(weights, status.st_size, status.st_mtime_ns)
+    with readable(weights):
+        if not weights.is_file():
+            return None
+        config = read_config(path)
+        status = weights.stat()
+        digest = _sha256(weights, status.st_size, status.st_mtime_ns)
     return Folder(path, digest, config["hidden_size"], config["num_hidden_layers"])
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Let an error of the disk be `WeightsUnreadable`."""
+    try:
+        yield
+    except OSError as error:
+        raise WeightsUnreadable(f"{path} cannot be read: {error.strerror or error}") from None
+
+
 def read_config(path: Path) -> dict[str, Any]:
-    """Return the model's configuration; raise `EmbedderUnusable` if it is not MERT's."""
+    """Return the model's configuration.
+
+    Raises:
+        WeightsUnreadable: it cannot be read at present.
+        EmbedderUnusable: it is missing, or not MERT's.
+    """
     file = path / CONFIG_NAME
     try:
-        config = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+        config = json.loads(_text(file))
+    except (ValueError, RecursionError) as error:
         raise EmbedderUnusable(f"{file} cannot be read: {error}") from None
     if not isinstance(config, dict):
         raise EmbedderUnusable(f"{file} is not the configuration of a model")
     for key, value in REQUIRED.items():
         if config.get(key) != value:
             raise EmbedderUnusable(
-                f"{file} says {key}: {config.get(key)!r} where MERT-v1-95M has {value!r}"
+                f"{file} says {key}: {_shown(config.get(key))} where MERT-v1-95M has {value!r}"
             )
     for key in ("hidden_size", "num_hidden_layers"):
-        if not isinstance(config.get(key), int):
-            raise EmbedderUnusable(f"{file} has no whole number as {key}")
+        if key not in config:
+            raise EmbedderUnusable(f"{file} does not say {key}")
+    _check_sizes(file, config)
     return config
+
+
+def _text(file: Path) -> str:
+    """Return what a file says; one that is no file, or endless, is not read."""
+    with readable(file):
+        try:
+            # O_NONBLOCK: a pipe would wait for its writer.
+            descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise EmbedderUnusable(f"{file} is missing") from None
+        with os.fdopen(descriptor, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise EmbedderUnusable(f"{file} is not a regular file")
+            content = opened.read(LARGEST_CONFIG_BYTES + 1)
+    if len(content) > LARGEST_CONFIG_BYTES:
+        raise EmbedderUnusable(f"{file} is too large for the configuration of a model")
+    return content.decode()
+
+
+def _check_sizes(file: Path, config: dict[str, Any]) -> None:
+    """Refuse numbers that no model can have, or that would take for ever."""
+    for key, (least, most) in SIZES.items():
+        if key in config and not _is_between(config[key], least, most):
+            raise EmbedderUnusable(
+                f"{file} says {key}: {_shown(config[key])}; it has to be from {least} to {most}"
+            )
+    layers = config.get("num_feat_extract_layers", 7)
+    for key, (least, most) in PER_LAYER.items():
+        if key not in config:
+            continue
+        values = config[key]
+        fits = isinstance(values, list) and len(values) == layers
+        if not fits or not all(_is_between(value, least, most) for value in values):
+            raise EmbedderUnusable(
+                f"{file} says {key}: {_shown(values)}; "
+                f"it has to be {layers} numbers from {least} to {most}"
+            )
+
+
+def _is_between(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 @lru_cache(maxsize=4)

@@ -12,10 +12,12 @@ from anagnorisisd.domain.publication import MERT
 from anagnorisisd.errors import EmbedderUnusable
 from anagnorisisd.ml.mert.engine import Engine, Plan
 from anagnorisisd.ml.mert.folder import inspect
+from anagnorisisd.ml.mert.stages import WINDOW_SECONDS, WINDOWS
 from anagnorisisd.ml.settings import READING_MEMORY_BYTES, Settings
 
 STAGES = "anagnorisisd.ml.mert.stages"
-WINDOWS = "5x5s"
+WINDOW_PLAN = f"{WINDOWS}x{WINDOW_SECONDS:g}s"
+"""A part of the stamp: other windows give other numbers."""
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
@@ -44,7 +46,7 @@ def offer(settings: Settings) -> Recipe | None:
     )
     stamp = EmbedderStamp(
         name="mert",
-        version=f"{folder.sha256[:12]}-layer{layer}-{WINDOWS}-{_precision(plan)}",
+        version=f"{folder.sha256[:12]}-layer{layer}-{WINDOW_PLAN}-{_precision(plan)}",
         dimension=folder.dimension,
     )
     # Reading the next tracks overlaps with the model; it costs a twentieth of the model's time.
