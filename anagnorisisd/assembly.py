@@ -129,6 +129,12 @@ class _Assembly:
         self._pools: list[WorkerPool] = []
         self._clock = SystemClock()
         self._events = Events(self._clock)
+        self._readers = self._pool(
+            "reading",
+            size=len(os.sched_getaffinity(0)),
+            idle_seconds=READER_IDLE_SECONDS,
+            memory_bytes=READER_MEMORY_BYTES,
+        )
         self._library = self._make_library()
         self._embedding = self._make_embedding(chooser)
         self._training = self._make_training()
@@ -196,15 +202,9 @@ class _Assembly:
         return pool
 
     def _make_library(self) -> Library:
-        readers = self._pool(
-            "reading",
-            size=len(os.sched_getaffinity(0)),
-            idle_seconds=READER_IDLE_SECONDS,
-            memory_bytes=READER_MEMORY_BYTES,
-        )
         return Library(
             self._stores.library,
-            MusicFolder(self._places.music, self._config.music, readers),
+            MusicFolder(self._places.music, self._config.music, self._readers),
             make_watcher(self._places.music, self._config.music),
             events=self._events,
             clock=self._clock,
@@ -405,7 +405,5 @@ class _Assembly:
             clock=self._clock,
             stamp=self._embedding.stamp,
         )
-        return HistoryServicer(
-            transfer,
-            Foreign(self._stores.library, TagRatings(self._library.path), self._player),
-        )
+        tags = TagRatings(self._library.path, self._readers)
+        return HistoryServicer(transfer, Foreign(self._stores.library, tags, self._player))

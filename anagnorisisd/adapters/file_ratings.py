@@ -26,6 +26,10 @@ import mutagen
 from mutagen.apev2 import APEv2
 from mutagen.mp3 import MP3
 
+from anagnorisisd.adapters.bounded_file import BoundedFile
+from anagnorisisd.adapters.processor_time import OutOfProcessorTime, limited
+from anagnorisisd.adapters.regular_file import open_regular
+from anagnorisisd.adapters.tags import READ_SECONDS
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
 
 STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
@@ -33,25 +37,33 @@ STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242:
 LINEAR = "quodlibet"
 
 
-def read(path: Path) -> float | None:
+def read(path: str | Path) -> float | None:
     """Return the rating, 0 to 10, in the tags of a file; `None` where there is none."""
     try:
-        file = mutagen.File(path)
+        with open_regular(path) as file, limited(READ_SECONDS):
+            return _read(BoundedFile(file))
+    except OutOfProcessorTime:
+        return None
     except Exception:  # Tags may be damaged in ways mutagen has no error for.
         return None
+
+
+def _read(source: BoundedFile) -> float | None:
+    file: Any = mutagen.File(source)
     tags = file.tags if file is not None else None
     if not tags and isinstance(file, MP3):
-        tags = _at_the_end(path)
+        tags = _at_the_end(source)
     if not tags:
         return None
     found = (value for value in _ratings(tags) if value is not None)
     return next((value for value in found if LOWEST <= value <= HIGHEST), None)
 
 
-def _at_the_end(path: Path) -> Any:
+def _at_the_end(source: BoundedFile) -> Any:
     """Return the APEv2 tag of an MP3 file that has no other."""
     try:
-        return APEv2(path)
+        source.seek(0)
+        return APEv2(source)
     except Exception:  # as above
         return None
 

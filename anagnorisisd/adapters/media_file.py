@@ -1,17 +1,28 @@
 """One file of the music folder, read once: what it is, what it says, or why it is of no use."""
 
+import logging
 import os
-import stat
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from anagnorisisd.adapters.audio_hash import identify
+from anagnorisisd.adapters.audio_hash import Kind, identify
+from anagnorisisd.adapters.processor_time import OutOfProcessorTime, limited
 from anagnorisisd.adapters.reasons import reason_of
+from anagnorisisd.adapters.regular_file import open_regular
 from anagnorisisd.adapters.tags import read_tags
-from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, Uri
+from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, TrackId, Uri
 from anagnorisisd.errors import MediaError
 
-BUFFER_BYTES = 1 << 16
+log = logging.getLogger(__name__)
+
+HASH_SECONDS = 10.0
+"""Processor time for any file; usual ones take some thousandths of a second."""
+HASH_BYTES_PER_SECOND = 50 << 20
+"""A tenth of what slow machines hash: large files get more time."""
+LONGEST_REASON = 200
+
+MEMORY = "takes too much memory to be read"
+TIME = "takes too much processor time to be read"
 
 
 def read(path: str, uri: Uri) -> ScannedFile | None:
@@ -21,12 +32,14 @@ def read(path: str, uri: Uri) -> ScannedFile | None:
     use yet: it gets the stamp `NOT_READ`, and so another try.
     """
     try:
-        with _open(path) as file:
+        with open_regular(path) as file:
             return _read_open(file, uri)
     except FileNotFoundError:
         return None
     except OSError as error:
         return ScannedFile(uri, NOT_READ, None, problem=reason_of(error))
+    except MediaError as error:
+        return ScannedFile(uri, _stamp_of(path), None, problem=str(error))
 
 
 def read_many(root: str, uris: Sequence[Uri]) -> list[ScannedFile]:
@@ -35,28 +48,48 @@ def read_many(root: str, uris: Sequence[Uri]) -> list[ScannedFile]:
     return [file for file in files if file is not None]
 
 
-def _open(path: str) -> BinaryIO:
-    # O_NONBLOCK: opening a named pipe that pretends to be music must not wait for its writer
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    return os.fdopen(descriptor, "rb", buffering=BUFFER_BYTES)
-
-
 def _read_open(file: BinaryIO, uri: Uri) -> ScannedFile:
     stamp = _stamp(file)
-    try:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise MediaError("not a regular file")
-        kind, track_id = identify(file)
-        tags, duration_seconds = read_tags(file, kind)
-    except MediaError as error:
-        return ScannedFile(uri, stamp, None, problem=str(error))
-    except MemoryError:
-        return ScannedFile(uri, stamp, None, problem="takes too much memory to be read")
+    found = _identity(file, HASH_SECONDS + stamp.size_bytes / HASH_BYTES_PER_SECOND)
+    if isinstance(found, str):
+        return ScannedFile(uri, stamp, None, problem=found)
+    kind, track_id = found
+    tags, duration_seconds = read_tags(file, kind)
     if _stamp(file) != stamp:
         return ScannedFile(uri, NOT_READ, None, problem="it changed while it was read")
     return ScannedFile(uri, stamp, track_id, tags, duration_seconds)
 
 
+def _identity(file: BinaryIO, seconds: float) -> tuple[Kind, TrackId] | str:
+    """Return what a file holds, or the reason why that is of no use.
+
+    Raises:
+        OSError: the disk does not give it.
+    """
+    try:
+        with limited(seconds):
+            return identify(file)
+    except MediaError as error:
+        return str(error)[:LONGEST_REASON]
+    except OSError:
+        raise
+    except MemoryError:
+        return MEMORY
+    except OutOfProcessorTime:
+        return TIME
+    except Exception as error:  # A format's reader that met what nobody thought of.
+        log.debug("a reader failed", exc_info=True)
+        return f"its reader failed: {type(error).__name__}: {error}"[:LONGEST_REASON]
+
+
 def _stamp(file: BinaryIO) -> FileStamp:
     status = os.fstat(file.fileno())
+    return FileStamp(status.st_size, status.st_mtime_ns)
+
+
+def _stamp_of(path: str) -> FileStamp:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return NOT_READ
     return FileStamp(status.st_size, status.st_mtime_ns)

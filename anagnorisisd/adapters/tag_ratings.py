@@ -1,24 +1,29 @@
-"""Ratings in file tags as the port sees them; mutagen is imported when the first one is read."""
+"""Ratings in file tags as the port sees them, read by worker processes as all foreign bytes are."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain.track import Uri
+from anagnorisisd.errors import WorkerLost
+
+TARGET = "anagnorisisd.adapters.file_ratings:read"
+TIMEOUT_SECONDS = 600.0
+"""For a share that does not answer; the reader limits its own processor time."""
 
 
 class TagRatings:
     """`FileRatings` by mutagen."""
 
-    def __init__(self, path: Callable[[Uri], Path]) -> None:
+    def __init__(self, path: Callable[[Uri], Path], workers: WorkerPool) -> None:
         self._path = path
+        self._workers = workers
 
     async def of(self, uri: Uri) -> float | None:
         """Return the rating in a file's tags."""
-        return await asyncio.to_thread(_read, self._path(uri))
-
-
-def _read(path: Path) -> float | None:
-    from anagnorisisd.adapters import file_ratings
-
-    return file_ratings.read(path)
+        path = str(self._path(uri))
+        try:
+            rating = await self._workers.run(TARGET, path, timeout_seconds=TIMEOUT_SECONDS)
+        except (WorkerLost, MemoryError):  # What killed its reader has no rating that can be read.
+            return None
+        return None if rating is None else float(rating)

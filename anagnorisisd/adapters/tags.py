@@ -28,9 +28,14 @@ from mutagen.wave import WAVE
 from mutagen.wavpack import WavPack
 
 from anagnorisisd.adapters.audio_hash import Kind
+from anagnorisisd.adapters.bounded_file import BoundedFile
+from anagnorisisd.adapters.processor_time import OutOfProcessorTime, limited
 from anagnorisisd.domain.track import Tags
 
 log = logging.getLogger(__name__)
+
+READ_SECONDS = 5.0
+"""Processor time; usual tags take some thousandths of a second."""
 
 LONGEST_TAG = 1024
 """Characters kept of one tag; more is damage or a joke."""
@@ -91,18 +96,28 @@ _COMMENTS: _Names = {
 def read_tags(file: BinaryIO, kind: Kind) -> tuple[Tags, float | None]:
     """Return the tags and the duration in seconds, `None` where unknown."""
     try:
-        file.seek(0)
-        opened = _OPENERS[kind](file)
-        tags = opened.tags
-        if tags is None and kind in {Kind.AAC, Kind.MP3}:
-            tags = _foreign_tags(file)
-        return _tags(tags), _duration(getattr(opened.info, "length", None))
+        with limited(READ_SECONDS):
+            return _read(BoundedFile(file), kind)
+    except OutOfProcessorTime:
+        failure = "they take too much processor time"
+    except MemoryError:
+        # Nothing is done about it here: what took the memory is held until this clause ends.
+        failure = "they take too much memory"
     except Exception as error:  # mutagen lets more than MutagenError through on damaged files
-        log.debug("no tags: %s: %s", type(error).__name__, error)
-        return Tags(), None
+        failure = f"{type(error).__name__}: {error}"
+    log.debug("no tags: %s", failure)
+    return Tags(), None
 
 
-def _foreign_tags(file: BinaryIO) -> Any:
+def _read(file: BoundedFile, kind: Kind) -> tuple[Tags, float | None]:
+    opened = _OPENERS[kind](file)
+    tags = opened.tags
+    if tags is None and kind in {Kind.AAC, Kind.MP3}:
+        tags = _foreign_tags(file)
+    return _tags(tags), _duration(getattr(opened.info, "length", None))
+
+
+def _foreign_tags(file: BoundedFile) -> Any:
     """Return the ID3v2, ID3v1 or APEv2 tag of a format that has none of its own."""
     for opener in (ID3, APEv2):
         try:

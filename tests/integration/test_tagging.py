@@ -22,6 +22,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.support.library import STAMP
 from tests.support.media import write_song
+from tests.support.rpc import thread_pool
 from tests.support.until import until
 
 A = Uri("a.flac")
@@ -107,7 +108,8 @@ async def test_what_was_written_is_not_imported_as_news(
     async with tagging(stores, events, clock, tmp_path):
         await until(lambda: file_ratings.read(song) == 9)
 
-    foreign = Foreign(stores.library, TagRatings(tmp_path.joinpath), FakePlayer(clock))
+    files = TagRatings(tmp_path.joinpath, thread_pool())
+    foreign = Foreign(stores.library, files, FakePlayer(clock))
     transfer = Transfer(
         library=stores.library,
         history=stores.ratings,

@@ -5,11 +5,13 @@ import random
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from tests.support.damage import of_tiny_parts
 from tests.support.media import FORMATS, age, encoded
 
 Made = tuple[str, bytes]
@@ -145,9 +147,37 @@ def _silence(healthy: Healthy, chance: random.Random) -> Made:
     return extension, content[:kept] + b"\0" * (len(content) - kept)
 
 
+def _cut_in_the_header(healthy: Healthy, chance: random.Random) -> Made:
+    extension = chance.choice(("ogg", "opus", *FORMATS))
+    return extension, healthy[extension][: chance.randrange(1, 64)]
+
+
+def _number_of_the_header(healthy: Healthy, chance: random.Random) -> Made:
+    """Set a number of the header to what no reader expects."""
+    extension, content = _any(healthy, chance)
+    length = chance.choice((4, 8))
+    number = chance.choice((0, 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)) % 256**length
+    field = number.to_bytes(length, chance.choice(("little", "big")))
+    at = chance.randrange(4, 128)
+    return extension, content[:at] + field + content[at + length :]
+
+
+def _packet_of_no_size(healthy: Healthy, chance: random.Random) -> Made:
+    """Let a reader that goes from packet to packet stay where it is."""
+    return "mpc", b"MPCK" + chance.choice((b"SH", b"RG", b"XX")) + b"\0" + bytes(41)
+
+
+def _sizes_beyond_everything(healthy: Healthy, chance: random.Random) -> Made:
+    """Give the size of the samples in 64 bits, as no disk has them."""
+    sizes = b"ds64" + struct.pack("<I", 28) + b"\xff" * 28
+    skipped = chance.choice((b"", b"xxxx\xff\xff\xff\xff"))
+    return "wav", b"RF64\xff\xff\xff\xffWAVE" + sizes + skipped + healthy["wav"][12:]
+
+
 KINDS: Sequence[Callable[[Healthy, random.Random], Made]] = (
     _truncated, _bit_flipped, _header_of_noise, _absurd_numbers, _absurd_wav, _absurd_duration,
-    _wrong_extension, _not_audio, _glued, _greedy_tag, _silence,
+    _wrong_extension, _not_audio, _glued, _greedy_tag, _silence, _cut_in_the_header,
+    _number_of_the_header, _packet_of_no_size, _sizes_beyond_everything,
 )  # fmt: skip
 
 
@@ -192,4 +222,21 @@ def _pipe(folder: Path) -> str:
     return "pipe.mp3"
 
 
-LARGE: Sequence[Callable[[Path], str]] = (_hour_of_silence, _sparse_wav, _bomb_of_a_tag, _pipe)
+def _preallocated(folder: Path) -> str:
+    """Write a song into a file of gigabytes that a program has reserved and not filled."""
+    name = "preallocated.wav"
+    with (folder / name).open("wb") as file:
+        file.write(encoded("wav", 1, 3.0))
+        file.truncate(4 << 30)
+    return name
+
+
+def _tiny_parts(name: str, folder: Path) -> str:
+    (folder / name).write_bytes(of_tiny_parts(name))
+    return name
+
+
+LARGE: Sequence[Callable[[Path], str]] = (
+    _hour_of_silence, _sparse_wav, _bomb_of_a_tag, _pipe, _preallocated,
+    partial(_tiny_parts, "chunks before the sound.wav"), partial(_tiny_parts, "blocks.wv"),
+)  # fmt: skip

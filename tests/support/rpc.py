@@ -6,8 +6,10 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.adapters.sqlite.backups import Copies
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.adapters.tag_ratings import TagRatings
+from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.rpc.daemon import DaemonServicer
@@ -132,10 +135,17 @@ class House:
                     clock=clock,
                     stamp=STAMP,
                 ),
-                Foreign(stores.library, TagRatings(lambda uri: music / uri), player),
+                Foreign(stores.library, TagRatings(lambda uri: music / uri, thread_pool()), player),
             ),
         )
         return cls(stores, clock, player, events, picker, trainer, embedding, drawer, servicers)
+
+
+def thread_pool() -> WorkerPool:
+    """Return readers that are threads, and are there only while they read."""
+    return WorkerPool(
+        name="reading", size=1, idle_seconds=0, executors=partial(ThreadPoolExecutor, 1)
+    )
 
 
 class Line:

@@ -1,16 +1,22 @@
 """MP4: nested boxes, of which `mdat` holds the audio and `moov` says where."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from anagnorisisd.adapters.audio_hash.source import Source, truncated
 from anagnorisisd.errors import MediaError
+
+MOST_BOXES = 100_000
+"""Fragments of two seconds have three each: enough for eighteen hours."""
 
 FIRST_TYPES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 
 
 def payload(source: Source) -> Iterator[bytes]:
     """Yield the contents of every `mdat`."""
-    boxes = list(_top_level(source))
+    boxes = list(islice(_top_level(source), MOST_BOXES + 1))
+    if len(boxes) > MOST_BOXES:
+        raise MediaError("damaged: it consists of too many boxes")
     kinds = {kind for kind, _, _ in boxes}
     if b"moov" not in kinds:
         raise MediaError("truncated: the box that says where the audio lies (moov) is missing")

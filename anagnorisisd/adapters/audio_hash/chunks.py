@@ -9,6 +9,10 @@ from anagnorisisd.adapters.audio_hash.source import Source, truncated
 UNKNOWN_SIZES = frozenset({0xFFFFFFFF, 0x7FFFFFFF})
 """What a program writes that cannot go back to fill in the size: up to the end."""
 
+MOST_CHUNKS = 10_000
+"""What follows so many is not looked at: zeros at the end, in a file of a size that was reserved
+and never filled, read as empty chunks."""
+
 
 def wav_payload(source: Source) -> Iterator[bytes]:
     """Yield the `fmt ` and `data` chunks."""
@@ -25,7 +29,10 @@ def _chosen(
 ) -> Iterator[bytes]:
     offset = skip_id3(source) + 12
     size_of_data = 0
-    while len(head := source.peek(offset, 8)) == 8:
+    for _ in range(MOST_CHUNKS):
+        head = source.peek(offset, 8)
+        if len(head) < 8:
+            break
         name, size = head[:4], int.from_bytes(head[4:], order)
         start = offset + 8
         if name == b"ds64":

@@ -3,9 +3,15 @@
 from collections.abc import Callable, Iterator
 
 from anagnorisisd.adapters.audio_hash.source import Kind, Source, truncated
+from anagnorisisd.errors import MediaError
 
 SEARCH_BYTES = 128 * 1024
 """How far after the tags the first frame is looked for; some files have padding there."""
+
+MOST_TAGS = 1000
+"""At one end of a file; a program that does not see its own tag adds one each time."""
+
+TOO_MANY_TAGS = "damaged: too many tags one after another"
 
 FRAMES_IN_A_ROW = 3
 """So many frames that follow one another are no accident."""
@@ -45,17 +51,23 @@ def kind_at(source: Source, start: int) -> Kind | None:
 def skip_id3(source: Source) -> int:
     """Return where the ID3v2 tags at the beginning end."""
     offset = 0
-    while (head := source.peek(offset, 10))[:3] == b"ID3" and len(head) == 10:
+    for _ in range(MOST_TAGS):
+        head = source.peek(offset, 10)
+        if head[:3] != b"ID3" or len(head) < 10:
+            return offset
         offset += 10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
-    return offset
+    raise MediaError(TOO_MANY_TAGS)
 
 
 def end_of_audio(source: Source) -> int:
     """Return where the ID3v1, APEv2 and Lyrics3 tags at the end begin, in whichever order."""
     end = source.size
-    while (shorter := _without_last_tag(source, end)) < end:
+    for _ in range(MOST_TAGS):
+        shorter = _without_last_tag(source, end)
+        if shorter == end:
+            return end
         end = shorter
-    return end
+    raise MediaError(TOO_MANY_TAGS)
 
 
 def _without_last_tag(source: Source, end: int) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from anagnorisisd.adapters.audio_hash.mpeg import end_of_audio, skip_id3
 from anagnorisisd.adapters.audio_hash.source import Source, truncated
+from anagnorisisd.errors import MediaError
 
 GAIN_7 = slice(12, 20)
 """Where the header of version 7 has the gain and peak of title and album: a measuring program
@@ -27,7 +28,9 @@ def payload_8(source: Source) -> Iterator[bytes]:
     end = end_of_audio(source)
     offset = skip_id3(source) + 4
     while offset < end:
-        key, size = _head(source.peek(offset, 2 + LONGEST_SIZE_BYTES))
+        key, size, length = _head(source.peek(offset, 2 + LONGEST_SIZE_BYTES))
+        if size < length:
+            raise MediaError("damaged: a packet of an impossible size")
         if offset + size > end:
             raise truncated(offset + size, source.size)
         if key in AUDIO_8:
@@ -38,11 +41,14 @@ def payload_8(source: Source) -> Iterator[bytes]:
     raise truncated(end + 1, source.size)
 
 
-def _head(head: bytes) -> tuple[bytes, int]:
-    """Return the key of a packet, and its size in bytes, the key and the size itself included."""
+def _head(head: bytes) -> tuple[bytes, int, int]:
+    """Return the key of a packet, its size in bytes, and how many of them its head takes.
+
+    The size includes the head: the key and the size itself.
+    """
     size = 0
     for length, byte in enumerate(head[2:], start=3):
         size = size << 7 | byte & 0x7F
         if not byte & 0x80:
-            return head[:2], max(size, length)
-    return head[:2], len(head)
+            return head[:2], size, length
+    raise MediaError("damaged: a packet whose size has no end")

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anagnorisisd.adapters.audio_hash.mpeg import skip_id3
-from anagnorisisd.adapters.audio_hash.source import Kind, Source
+from anagnorisisd.adapters.audio_hash.source import Kind, Source, truncated
 from anagnorisisd.errors import MediaError
 
+MARK = b"OggS"
 HEAD_BYTES = 27
 FIRST_PAGE = 0x02
 
@@ -35,7 +36,7 @@ def codec(source: Source, start: int) -> Codec:
         MediaError: no stream is audio of a known kind.
     """
     offset = start
-    while (head := source.peek(offset, HEAD_BYTES + 255 + 64))[5:6] and head[5] & FIRST_PAGE:
+    while _is_page(head := source.peek(offset, HEAD_BYTES + 255 + 64)) and head[5] & FIRST_PAGE:
         known = _codec_of(head[HEAD_BYTES + head[26] :])
         if known:
             return known
@@ -50,8 +51,12 @@ def payload(source: Source) -> Iterator[bytes]:
     """
     offset = skip_id3(source)
     streams: dict[bytes, _Stream] = {}
-    while (head := source.peek(offset, HEAD_BYTES))[:4] == b"OggS":
-        table = source.take(offset + HEAD_BYTES, head[26])
+    while (head := source.peek(offset, HEAD_BYTES + 255))[:4] == MARK:
+        if not _is_page(head):
+            raise truncated(offset + HEAD_BYTES, source.size)
+        table = head[HEAD_BYTES : HEAD_BYTES + head[26]]
+        if len(table) < head[26]:
+            raise truncated(offset + HEAD_BYTES + head[26], source.size)
         start = offset + HEAD_BYTES + len(table)
         body = source.take(start, sum(table))
         serial = head[14:18]
@@ -61,6 +66,11 @@ def payload(source: Source) -> Iterator[bytes]:
             yield from _counted(streams[serial], table, body)
         offset = start + len(body)
     yield from source.span(offset, source.size)
+
+
+def _is_page(head: bytes) -> bool:
+    """Return whether the fixed part of a page's header is there in whole."""
+    return head[:4] == MARK and len(head) >= HEAD_BYTES
 
 
 def _counted(stream: _Stream, table: bytes, body: bytes) -> Iterator[bytes]:

@@ -9,6 +9,14 @@ from anagnorisisd.errors import MediaError
 
 PIECE_BYTES = 1 << 20
 
+MOST_BYTES = 16 << 30
+"""Hours of uncompressed sound in the best quality; what is larger is no music, or mostly a hole."""
+
+MOST_STEPS = 1_000_000
+"""How often parts of a file are looked at: each takes microseconds, so all of them take seconds.
+
+Only an ogg stream with a page for every packet comes near: this is enough for three hours of it."""
+
 
 class Kind(StrEnum):
     """What the bytes of a file are, whatever its name says."""
@@ -30,16 +38,33 @@ class Kind(StrEnum):
 
 
 class Source:
-    """An open file of `size` bytes."""
+    """An open file of `size` bytes, of which only so many parts are looked at.
+
+    Raises:
+        MediaError: it is larger than any music.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._steps = 0
         self.size = file.seek(0, os.SEEK_END)
+        if self.size > MOST_BYTES:
+            raise MediaError(f"larger than {MOST_BYTES >> 30} GiB")
 
     def peek(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes; fewer where the file ends."""
-        self._file.seek(max(0, offset))
-        return self._file.read(max(0, length))
+        """Return up to `length` bytes; fewer where the file ends, none beyond it.
+
+        Raises:
+            MediaError: the file has more parts than any music.
+        """
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise MediaError("damaged: it consists of too many parts")
+        offset = max(0, offset)
+        if offset >= self.size:  # An offset that a header gives may be too large for `seek`.
+            return b""
+        self._file.seek(offset)
+        return self._file.read(max(0, min(length, self.size - offset)))
 
     def take(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes.
