@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import sqlite_utils
 
-from anagnorisisd.adapters.sqlite import rows
+from anagnorisisd.adapters.sqlite import replacements, rows
 from anagnorisisd.domain.track import ScannedFile, TrackId, Uri
 from anagnorisisd.ports.stores import Absorbed
 
@@ -41,11 +41,15 @@ def absorb(db: sqlite_utils.Database, files: Sequence[ScannedFile], at: float) -
             _place(db, file, None, at)
             problems += 1
             continue
-        track = _known(db, file.track_id)
-        if track is None:
-            _place(db, file, _new(db, file.track_id, at), at)
+        before = replacements.track_at(db, rows.path(file.uri))
+        known = _known(db, file.track_id)
+        track = _new(db, file.track_id, at) if known is None else known
+        news = _place(db, file, track, at)
+        if before is not None and before != track:
+            replacements.note(db, rows.path(file.uri), before, track, known=known is not None)
+        if known is None:
             added.append(file.track_id)
-        elif _place(db, file, track, at):
+        elif news:
             moved += 1
         else:
             changed += 1

@@ -1,18 +1,21 @@
 """The library: tracks and the files that they lie in."""
 
 import asyncio
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
-from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, rows, seen
+from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, replacements, rows, seen
 from anagnorisisd.adapters.sqlite.database import Database, batched
 from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.replacement import Replacement
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
 from anagnorisisd.ports.stores import Absorbed, LibraryCounts, TrackFilter, TrackOrder
 
 ABSORBED_AT_ONCE = 50
 MARKED_AT_ONCE = 200
+SETTLED_AT_ONCE = 50
 """Files in one part of a large change, which takes some milliseconds: a rating may come between."""
 
 
@@ -46,6 +49,15 @@ class SqliteLibrary:
             for part in batched(files, ABSORBED_AT_ONCE)
         )
         return sum(parts, start=Absorbed())
+
+    async def settle_replacements(self, at: float) -> Sequence[Replacement]:
+        """Judge the files whose place was taken by another track since the last time."""
+        waiting = await self._database.read(replacements.waiting)
+        if not waiting:
+            return []
+        settle = partial(replacements.settle, limit=SETTLED_AT_ONCE, at=at)
+        parts = [settle] * math.ceil(waiting / SETTLED_AT_ONCE)
+        return [found for part in await self._database.write_parts(parts) for found in part]
 
     async def mark_missing(self, uris: Iterable[Uri], at: float) -> int:
         """Mark files as gone."""

@@ -28,7 +28,12 @@ def evidence_of_trainings(db: sqlite_utils.Database) -> None:
     db.executescript(schema.EVIDENCE)
 
 
-STEPS = (first_schema, stickers_seen, evidence_of_trainings)
+def replaced_files(db: sqlite_utils.Database) -> None:
+    """Let ratings and plays pass on to the track that took another one's place."""
+    db.executescript(schema.REPLACEMENTS)
+
+
+STEPS = (first_schema, stickers_seen, evidence_of_trainings, replaced_files)
 
 
 def waiting(db: sqlite_utils.Database, path: Path) -> list[str]:

@@ -46,7 +46,7 @@ class SqliteRatings:
                 return known
             track = rows.key_of_track(db, track_id)
             new = value if delta is None else shifted(_start(db, track, default), delta)
-            return _append(db, track, new, at=at, source=source, request_id=request_id)
+            return append(db, track, new, at=at, source=source, request_id=request_id)
 
         return await self._database.write(job)
 
@@ -60,7 +60,7 @@ class SqliteRatings:
             if standing is None:
                 raise NothingToUndo("there is no rating left to take back")
             undone, track, previous = standing
-            return _append(
+            return append(
                 db, track, previous, at=at, source=source, request_id=request_id, undoes=undone
             )
 
@@ -111,7 +111,7 @@ def _start(db: sqlite_utils.Database, track: int, default: float | None) -> floa
     return WITHOUT_OPINION if default is None else default
 
 
-def _append(
+def append(
     db: sqlite_utils.Database,
     track: int,
     value: float | None,
@@ -121,6 +121,7 @@ def _append(
     request_id: str | None,
     undoes: int | None = None,
 ) -> RatingChange:
+    """Append an entry to the history of a track, named by its row id."""
     values = {
         "track": track,
         "value": value,

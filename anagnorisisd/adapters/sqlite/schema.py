@@ -193,3 +193,51 @@ EVIDENCE = """
 ALTER TABLE trainings ADD COLUMN newest_rating INTEGER;
 ALTER TABLE trainings ADD COLUMN examples INTEGER;
 """
+
+REPLACEMENTS = """
+-- A track took the place of another one at a path.
+CREATE TABLE replacements (
+    id      INTEGER PRIMARY KEY,
+    path    BLOB NOT NULL,
+    before  INTEGER NOT NULL REFERENCES tracks (id),
+    now     INTEGER NOT NULL REFERENCES tracks (id),
+    known   INTEGER NOT NULL,  -- whether the library had the track `now` already
+    -- NULL until the scan that saw it has ended
+    outcome TEXT CHECK (outcome IN ('passed', 'undone', 'doubtful', 'elsewhere')),
+    rating  INTEGER UNIQUE REFERENCES ratings (sequence),  -- what passed the rating on
+    plays   TEXT NOT NULL DEFAULT '[]'  -- JSON: the ids of the plays that were passed on
+) STRICT;
+CREATE INDEX replacements_waiting ON replacements (id) WHERE outcome IS NULL;
+CREATE INDEX replacements_passed ON replacements (before) WHERE outcome = 'passed';
+
+-- A play may pass on to another track; what was heard stays as it was.
+CREATE INDEX plays_of_track ON plays (track);
+DROP TRIGGER plays_stay;
+CREATE TRIGGER plays_stay BEFORE UPDATE OF
+    id, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason ON plays
+BEGIN
+    SELECT RAISE(ABORT, 'plays are append-only');
+END;
+CREATE TRIGGER play_passed AFTER UPDATE OF track ON plays BEGIN
+    UPDATE tracks SET
+        full_plays = full_plays - (NEW.verdict = 'full'),
+        skips = skips - (NEW.verdict = 'skip'),
+        last_played_at = (SELECT max(ended_at) FROM plays
+            WHERE track = OLD.track AND NOT (verdict = 'neither' AND heard_seconds <= 0))
+    WHERE id = OLD.track;
+    UPDATE tracks SET
+        full_plays = full_plays + (NEW.verdict = 'full'),
+        skips = skips + (NEW.verdict = 'skip'),
+        last_played_at = CASE WHEN NEW.verdict = 'neither' AND NEW.heard_seconds <= 0
+            THEN last_played_at ELSE max(coalesce(last_played_at, NEW.ended_at), NEW.ended_at) END
+    WHERE id = NEW.track;
+END;
+
+-- Taking the rating back takes the plays back, too.
+CREATE TRIGGER replacement_undone AFTER INSERT ON ratings WHEN NEW.undoes NOT NULL BEGIN
+    UPDATE plays SET track = (SELECT before FROM replacements WHERE rating = NEW.undoes)
+        WHERE id IN (SELECT value FROM json_each(
+            (SELECT plays FROM replacements WHERE rating = NEW.undoes)));
+    UPDATE replacements SET outcome = 'undone' WHERE rating = NEW.undoes;
+END;
+"""

@@ -28,7 +28,12 @@ WHERE e.embedder = :embedder"""
 PAGED = "AND e.track > :after ORDER BY e.track LIMIT :size"
 
 PRESENT = f"{SELECT} AND t.present {PAGED}"
-RATED = f"{SELECT} AND t.rating IS NOT NULL {PAGED}"
+LATEST = """(t.present OR NOT EXISTS (
+    SELECT 1 FROM replacements p JOIN embeddings n ON n.track = p.now AND n.embedder = e.embedder
+    WHERE p.before = t.id AND p.outcome = 'passed'))"""
+"""Not of a former encoding: its rating passed on to the present one, which is not counted twice."""
+
+RATED = f"{SELECT} AND t.rating IS NOT NULL AND {LATEST} {PAGED}"
 HEARD = f"""{SELECT} AND t.rating IS NULL AND t.full_plays + t.skips > 0
     ORDER BY t.last_played_at DESC LIMIT :limit"""
 ALL = f"SELECT track AS key, vector FROM embeddings e WHERE embedder = :embedder {PAGED}"
@@ -100,8 +105,8 @@ class SqliteVectors:
 
     async def example_count(self, stamp: EmbedderStamp) -> int:
         """Return how many tracks have both a rating and a vector."""
-        query = """SELECT count(*) FROM tracks t JOIN embeddings e
-            ON e.embedder = ? AND e.track = t.id WHERE t.rating IS NOT NULL"""
+        query = f"""SELECT count(*) FROM tracks t JOIN embeddings e
+            ON e.embedder = ? AND e.track = t.id WHERE t.rating IS NOT NULL AND {LATEST}"""
         return await self._counted(query, stamp)
 
     async def _key(self, stamp: EmbedderStamp) -> int | None:

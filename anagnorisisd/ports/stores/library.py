@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.replacement import Replacement
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
 
@@ -76,6 +77,14 @@ class LibraryStore(Protocol):
         """Store a batch of files: new tracks, new places of known ones, problems.
 
         A file whose track is known already is a move or a copy: only its place and tags change.
+        """
+        ...
+
+    async def settle_replacements(self, at: float) -> Sequence[Replacement]:
+        """Judge the files whose place was taken by another track since the last time.
+
+        Where it is evidently the same piece, newest rating and plays pass on to the new track.
+        Call it when the whole of a change was absorbed: a track that lies elsewhere was moved.
         """
         ...
 

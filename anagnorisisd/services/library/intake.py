@@ -1,16 +1,19 @@
 """Taking in what differs between the stored library and the music folder."""
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from anagnorisisd.domain.event import LibraryChanged
+from anagnorisisd.domain.event import LibraryChanged, TrackRated
 from anagnorisisd.domain.track import FileStamp, ScannedFile, Uri
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.library import WHOLE_FOLDER, Differences, Folder
 from anagnorisisd.ports.stores import Absorbed, LibraryStore
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.library.scan_progress import ScanProgress
+
+log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 2.0
 """A file that was written to more recently may still be in the making."""
@@ -26,6 +29,7 @@ class Intake:
         self._folder = folder
         self._events = events
         self._clock = clock
+        self._under_way = 0
 
     async def compare(self, uris: Collection[Uri]) -> Differences:
         """Compare some files and folders, or the whole folder, with what is known of them."""
@@ -55,6 +59,17 @@ class Intake:
         file which turns up elsewhere counts as moved. Every batch is announced by itself, so
         that new tracks are embedded while others are still being read.
         """
+        self._under_way += 1
+        try:
+            return await self._take_in(found, progress, advance)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:  # Else a track may have moved to where is still looked.
+                await self._settle_replacements()
+
+    async def _take_in(
+        self, found: Differences, progress: ScanProgress, advance: Callable[[ScanProgress], None]
+    ) -> set[Uri]:
         lost = await self._lose(found.gone)
         await self._bring_back(found.returned)
         progress = replace(progress, missing=progress.missing + lost)
@@ -77,6 +92,25 @@ class Intake:
         if returned:
             await self._store.mark_present(returned, self._clock.now())
             self._events.publish(LibraryChanged())
+
+    async def _settle_replacements(self) -> None:
+        """Let what is known of replaced files pass on, and say so."""
+        settled = await self._store.settle_replacements(self._clock.now())
+        for each in settled:
+            log.debug("track %s took the place of %s; same: %s", each.now, each.before, each.same)
+            if each.change is not None:
+                self._events.publish(TrackRated(each.change))
+        passed = sum(each.change is not None or each.plays > 0 for each in settled)
+        doubtful = sum(each.rated and not each.same for each in settled)
+        if passed:
+            log.info("%d files were replaced; ratings and plays passed on to the new ones", passed)
+            self._events.publish(LibraryChanged())
+        if doubtful:
+            log.warning(
+                "%d rated files were replaced by what may be another piece: the new ones start "
+                "unrated; the former are in 'anagnorisis tracks --state missing'",
+                doubtful,
+            )
 
     def _announce(self, absorbed: Absorbed) -> None:
         if absorbed.added or absorbed.moved or absorbed.changed:

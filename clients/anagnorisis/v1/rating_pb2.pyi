@@ -39,7 +39,9 @@ class Rating(_message.Message):
     value: _builtins.float
     """The rating, 0 to 10; absent where the rating was cleared."""
     source: _builtins.str
-    """The door through which it came, for example `grpc`, `cli`, `sticker`."""
+    """The door through which it came, for example `grpc`, `cli`, `sticker`; `replacement` where it
+    passed on from the track whose place at a path this one took.
+    """
     uri: _builtins.str
     """Path of the track's file as in Track; empty while it is missing, and in events."""
     @_builtins.property
