@@ -31,6 +31,8 @@ FAILED, MISCONFIGURED, TRY_LATER = 1, 2, 75
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` and return its exit code; errors are said in one line each."""
+    # Under a wide umask folders above ours would be made so that anybody could replace ours.
+    os.umask(os.umask(0o077) | 0o022)
     code = _carried_out(build().parse_args(argv))
     leaving.leave_if_held(code)
     return code

@@ -54,6 +54,10 @@ class NoEvaluator(PreconditionFailed):
     """No evaluator has been trained yet."""
 
 
+class LimitReached(AnagnorisisError):
+    """As many as may do this at once are doing it, or somebody took too long for it."""
+
+
 class PlayerUnavailable(AnagnorisisError):
     """MPD is away, or did not answer in time."""
 

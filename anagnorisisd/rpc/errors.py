@@ -31,6 +31,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.PreconditionFailed, code_pb2.FAILED_PRECONDITION),
     (errors.PlayerRefused, code_pb2.FAILED_PRECONDITION),
     (errors.PlayerUnavailable, code_pb2.UNAVAILABLE),
+    (errors.LimitReached, code_pb2.RESOURCE_EXHAUSTED),
     (errors.StoreFull, code_pb2.RESOURCE_EXHAUSTED),
     (errors.StoreUnavailable, code_pb2.UNAVAILABLE),
     (errors.StoreUnwritable, code_pb2.FAILED_PRECONDITION),

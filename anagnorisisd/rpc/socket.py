@@ -1,6 +1,7 @@
 """The Unix socket: ours alone, guarded by a lock, and gone when the daemon is."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import filelock
 
 from anagnorisisd.errors import AlreadyRunning, ConfigError
+
+CONNECT_SECONDS = 1.0
 
 
 @contextmanager
@@ -25,6 +28,9 @@ def reserved(path: Path, folder_mode: int) -> Iterator[None]:
     try:
         path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
         lock.acquire()
+        if _answers(path):  # Its lock file was removed by hand.
+            lock.release()
+            raise filelock.Timeout(str(path))
     except filelock.Timeout:
         raise AlreadyRunning(
             f"another daemon listens on {path}; stop it, or set rpc.socket to another path"
@@ -36,6 +42,19 @@ def reserved(path: Path, folder_mode: int) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         lock.release()
+
+
+def _answers(path: Path) -> bool:
+    """Return whether somebody listens on the socket; one that was left behind refuses."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.settimeout(CONNECT_SECONDS)
+        try:
+            caller.connect(str(path))
+        except (TimeoutError, BlockingIOError):
+            return True  # It is there, and busy.
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager

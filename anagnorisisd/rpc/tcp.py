@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import re
 import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def door(config: Tcp) -> Door | None:
         raise ConfigError(["rpc.tcp.token_file: TCP needs a token; name a file that holds one"])
     token = _token(config.token_file)
     if config.certificate and config.key:
-        pair = (_read("key", config.key), _read("certificate", config.certificate))
+        pair = (_key(config.key), _read("certificate", config.certificate))
         return Door(config.address, token, grpc.ssl_server_credentials([pair]))
     if config.certificate or config.key:
         raise ConfigError(["rpc.tcp: certificate and key belong together; name both or neither"])
@@ -92,17 +93,28 @@ def _is_loopback(host: str) -> bool:
 
 
 def _token(path: Path) -> bytes:
-    token = _read("token_file", path).strip()
+    token = _read("token_file", path).strip().decode(errors="replace")
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ConfigError([f"rpc.tcp.token_file: {path} can be read by others; chmod 600 {path}"])
-    if len(token) < SHORTEST_TOKEN or not token.isascii():
+    # Of what a header can carry as it is; white space within could never match.
+    if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token):
         raise ConfigError(
             [
-                f"rpc.tcp.token_file: {path} must hold {SHORTEST_TOKEN} plain characters or more; "
-                f"openssl rand -hex 32 > {path}"
+                f"rpc.tcp.token_file: {path} must hold one line of {SHORTEST_TOKEN} plain"
+                f" characters or more, without spaces; openssl rand -hex 32 > {path}"
             ]
         )
-    return token
+    return token.encode()
+
+
+def _key(path: Path) -> bytes:
+    key = _read("key", path)
+    # A group may be meant to read it, as Debian's ssl-cert is.
+    if stat.S_IMODE(path.stat().st_mode) & 0o027:
+        raise ConfigError(
+            [f"rpc.tcp.key: {path} can be read or changed by others; chmod 600 {path}"]
+        )
+    return key
 
 
 def _read(field: str, path: Path) -> bytes:

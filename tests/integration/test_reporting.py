@@ -169,3 +169,16 @@ async def test_a_browser_shows_it(lively: Stores, clock: FakeClock, tmp_path: Pa
     pixels = {colour: count for count, colour in counted}
     assert pixels[ImageColor.getrgb(figures.OURS)] > 100  # dots and lines
     assert pixels[ImageColor.getrgb("#ffffff")] > pixels[ImageColor.getrgb("#f4f6f9")]  # cards
+
+
+async def test_a_title_cannot_turn_the_text_around_it(stores: Stores, clock: FakeClock) -> None:
+    turning = [chr(code) for code in (0x061C, 0x200E, 0x200F, 0x202A, 0x202E, 0x2066, 0x2069)]
+    title = f"photo{''.join(turning)}gpj.exe \N{ZERO WIDTH JOINER}kept"
+    files = [scanned("a.ogg", tags=Tags(artist="A", title=title))]
+    await stores.library.absorb(files, clock.now())
+    await stores.plays.append(play(track_id("a.ogg"), Verdict.SKIP))
+
+    html = await reporting(stores, clock).html()
+
+    assert "photogpj.exe \N{ZERO WIDTH JOINER}kept" in html
+    assert not set(turning) & set(html)

@@ -23,7 +23,7 @@ from tests.support.library import add_tracks
 from tests.support.rpc import House, Outcome, command, serving
 
 TLS = Path(__file__).parents[1] / "fixtures" / "tls"
-CERTIFICATE, KEY = TLS / "certificate.pem", TLS / "key.pem"
+CERTIFICATE = TLS / "certificate.pem"
 TOKEN = "0123456789abcdef0123"
 
 
@@ -36,6 +36,15 @@ def house(stores: Stores, clock: FakeClock) -> House:
 def token_file(tmp_path: Path) -> Path:
     path = tmp_path / "token"
     path.write_text(f"{TOKEN}\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """The key of the certificate, as only its owner may read it."""
+    path = tmp_path / "key.pem"
+    path.write_bytes((TLS / "key.pem").read_bytes())
     path.chmod(0o600)
     return path
 
@@ -105,9 +114,9 @@ async def test_the_socket_needs_no_token(
 
 
 async def test_with_a_certificate_the_line_is_encrypted(
-    house: House, tmp_path: Path, token_file: Path, port: int
+    house: House, tmp_path: Path, token_file: Path, key: Path, port: int
 ) -> None:
-    config = Tcp(address=f"0.0.0.0:{port}", token_file=token_file, certificate=CERTIFICATE, key=KEY)
+    config = Tcp(address=f"0.0.0.0:{port}", token_file=token_file, certificate=CERTIFICATE, key=key)
     trust = grpc.ssl_channel_credentials(CERTIFICATE.read_bytes())
     async with listening(house, tmp_path, config):
         async with aio.secure_channel(f"localhost:{port}", trust) as channel:
@@ -127,8 +136,9 @@ async def test_with_a_certificate_the_line_is_encrypted(
         ({"address": "127.0.0.1"}, "is not host:port"),
         ({"address": "127.0.0.1:99999"}, "is not host:port"),
         ({"certificate": CERTIFICATE}, "belong together"),
-        ({"key": KEY}, "belong together"),
-        ({"certificate": Path("/nowhere"), "key": KEY}, "certificate: /nowhere: No such file"),
+        ({"key": "{key}"}, "belong together"),
+        ({"certificate": Path("/nowhere"), "key": "{key}"}, "certificate: /nowhere: No such file"),
+        ({"certificate": CERTIFICATE, "key": Path("/nowhere")}, "key: /nowhere: No such file"),
         ({"token_file": Path("/nowhere")}, "token_file: /nowhere: No such file"),
     ],
 )
@@ -136,12 +146,17 @@ async def test_an_unsafe_door_stays_shut_and_nothing_is_left_open(
     house: House,
     tmp_path: Path,
     token_file: Path,
+    key: Path,
     port: int,
     settings: dict[str, str | Path | None],
     complaint: str,
 ) -> None:
     given = {"address": "127.0.0.1:{port}", "token_file": token_file, **settings}
-    config = Tcp(**{**given, "address": str(given["address"]).format(port=port)})  # type: ignore[arg-type]
+    filled = {
+        name: value.format(port=port, key=key) if isinstance(value, str) else value
+        for name, value in given.items()
+    }
+    config = Tcp.model_validate(filled)
 
     with pytest.raises(ConfigError, match=complaint):
         await RpcServer(Rpc(tcp=config), tmp_path / "sock", house.servicers).start()
@@ -154,8 +169,11 @@ async def test_an_unsafe_door_stays_shut_and_nothing_is_left_open(
     [
         (TOKEN, 0o644, "can be read by others"),
         (TOKEN, 0o640, "can be read by others"),
-        ("short", 0o600, "must hold 16 plain characters or more"),
-        ("é" * 20, 0o600, "must hold 16 plain characters or more"),
+        ("short", 0o600, "must hold one line of 16 plain characters or more"),
+        ("é" * 20, 0o600, "must hold one line of 16 plain characters or more"),
+        (f"{TOKEN}\n{TOKEN}", 0o600, "must hold one line of 16 plain characters or more"),
+        (f"{TOKEN} {TOKEN}", 0o600, "must hold one line of 16 plain characters or more"),
+        (f"{TOKEN}\x00", 0o600, "must hold one line of 16 plain characters or more"),
     ],
 )
 def test_a_token_that_is_none_is_refused(
@@ -166,6 +184,29 @@ def test_a_token_that_is_none_is_refused(
 
     with pytest.raises(ConfigError, match=complaint):
         tcp.door(Tcp(address="127.0.0.1:1", token_file=token_file))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o602])
+def test_a_key_that_others_can_read_or_change_is_refused(
+    token_file: Path, key: Path, mode: int
+) -> None:
+    key.chmod(mode)
+
+    with pytest.raises(ConfigError, match=r"rpc\.tcp\.key: .* can be read or changed by others"):
+        tcp.door(
+            Tcp(address="127.0.0.1:1", token_file=token_file, certificate=CERTIFICATE, key=key)
+        )
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o640])
+def test_a_key_that_its_owner_or_a_group_reads_is_taken(
+    token_file: Path, key: Path, mode: int
+) -> None:
+    key.chmod(mode)
+
+    assert tcp.door(
+        Tcp(address="127.0.0.1:1", token_file=token_file, certificate=CERTIFICATE, key=key)
+    )
 
 
 async def test_a_port_that_is_taken_is_named(
@@ -188,11 +229,11 @@ class TestCommandLine:
         return await command(*words, socket=None, **environment)
 
     async def test_it_rates_from_another_machine(
-        self, house: House, tmp_path: Path, token_file: Path, port: int
+        self, house: House, tmp_path: Path, token_file: Path, key: Path, port: int
     ) -> None:
         await add_tracks(house.stores, "a.ogg")
         config = Tcp(
-            address=f"127.0.0.1:{port}", token_file=token_file, certificate=CERTIFICATE, key=KEY
+            address=f"127.0.0.1:{port}", token_file=token_file, certificate=CERTIFICATE, key=key
         )
         place = ("--address", f"localhost:{port}", "--token-file", token_file)
         async with listening(house, tmp_path, config):

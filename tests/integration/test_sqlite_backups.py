@@ -1,21 +1,23 @@
 """Copies of the database: made while it is in use, put back, and kept before it is changed."""
 
+import asyncio
 import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 
 import pytest
 import sqlite_utils
 
 from anagnorisisd.adapters.sqlite import migrations
-from anagnorisisd.adapters.sqlite.backups import KEPT, back_up, restore
+from anagnorisisd.adapters.sqlite.backups import KEPT, Copies, back_up, restore
 from anagnorisisd.adapters.sqlite.stores import FILE_NAME, Stores, open_stores
-from anagnorisisd.errors import StoreError
-from tests.support.faults import damage_table, small_disk
+from anagnorisisd.errors import LimitReached, StoreError, StoreFull
+from tests.support.faults import damage_table, fill, small_disk
 from tests.support.library import EPOCH, STAMP, add_rated, add_tracks, track_id
+from tests.support.until import until_async
 
 
 async def rating(directory: Path, name: str = "a.mp3") -> float | None:
@@ -147,6 +149,11 @@ class TestRestoring:
         (tmp_path / "text.db").write_text("My diary. " * 1000)
         with closing(sqlite3.connect(tmp_path / "other.db")) as other:
             other.execute("CREATE TABLE recipes (name TEXT)")
+        with closing(sqlite3.connect(tmp_path / "tracks.db")) as other:
+            other.execute("CREATE TABLE tracks (id INTEGER PRIMARY KEY, name TEXT)")
+        back_up(database, tmp_path / "partial.db")
+        with closing(sqlite3.connect(tmp_path / "partial.db")) as partial:
+            partial.execute("DROP TABLE plays")
         back_up(database, tmp_path / "newer.db")
         with closing(sqlite3.connect(tmp_path / "newer.db")) as newer:
             newer.execute(
@@ -160,6 +167,8 @@ class TestRestoring:
             ("absent.db", "does not exist"),
             ("text.db", "is not a database"),
             ("other.db", "is not a backup of anagnorisisd"),
+            ("tracks.db", "is not a backup of anagnorisisd"),
+            ("partial.db", "is not a backup of anagnorisisd, it has no .*plays"),
             ("newer.db", "was written by a newer version"),
         ):
             with pytest.raises(StoreError, match=reason):
@@ -239,3 +248,86 @@ async def test_damage_names_the_newest_backup_and_the_command(tmp_path: Path) ->
     assert f"`anagnorisisd restore {newest}`" in str(refused.value)
     restore(newest, database)
     assert await rating(tmp_path) == 6
+
+
+async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:
+        other.execute("CREATE TABLE tracks (name TEXT)")
+    before = (tmp_path / FILE_NAME).read_bytes()
+
+    with pytest.raises(StoreError, match="is not a database of anagnorisisd"):
+        await open_stores(tmp_path)
+
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("tracks",)]
+    assert len((tmp_path / FILE_NAME).read_bytes()) == len(before)
+
+
+class TestCopies:
+    @pytest.fixture
+    async def copies(self, stores: Stores) -> Copies:
+        await stores.database.write(lambda db: db.execute("CREATE TABLE large (content BLOB)"))
+        await stores.database.write(
+            lambda db: db.execute("INSERT INTO large VALUES (zeroblob(3000000))")
+        )
+        return Copies(stores.database.path)
+
+    async def test_there_is_one_at_a_time(self, copies: Copies, tmp_path: Path) -> None:
+        before = names(tmp_path / "state")
+        async with aclosing(copies.pieces()) as first:
+            await anext(first)
+            with pytest.raises(LimitReached, match="another copy of the database is being sent"):
+                await anext(copies.pieces())
+            assert names(tmp_path / "state") == before
+
+        async with aclosing(copies.pieces()) as second:
+            assert sum([len(piece) async for piece in second]) > 3_000_000
+
+    async def test_one_that_is_not_taken_makes_room(
+        self, copies: Copies, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("anagnorisisd.adapters.sqlite.backups.STALLED_SECONDS", 0.05)
+        async with aclosing(copies.pieces()) as stalled:
+            await anext(stalled)
+
+            async def another() -> bool:
+                try:
+                    async with aclosing(copies.pieces()) as pieces:
+                        return bool(await anext(pieces))
+                except LimitReached:
+                    return False
+
+            await until_async(another)
+            with pytest.raises(LimitReached, match="nothing was read"):
+                await anext(stalled)
+
+    async def test_one_that_is_given_up_while_it_is_made_leaves_nothing(
+        self, copies: Copies, tmp_path: Path
+    ) -> None:
+        before = names(tmp_path / "state")
+        asked = asyncio.create_task(anext(copies.pieces()))
+        await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+
+        async def ended() -> bool:
+            try:
+                return len([piece async for piece in copies.pieces()]) > 0
+            except LimitReached:
+                return False
+
+        await until_async(ended)
+        assert names(tmp_path / "state") == before
+
+    async def test_a_full_disk_names_the_database_and_not_the_copy(self, tmp_path: Path) -> None:
+        with small_disk(tmp_path / "disk", "6m") as disk:
+            stores = await open_stores(disk)
+            await add_rated(stores, {"a.mp3": 3})
+            filler = fill(disk)
+            with pytest.raises(StoreFull) as refused:
+                await anext(Copies(stores.database.path).pieces())
+            assert str(refused.value).startswith(
+                f"a copy of {disk / FILE_NAME} beside it cannot grow, the disk is full"
+            )
+            filler.unlink()
+            await stores.close()

@@ -8,11 +8,12 @@ stands at that name is a whole backup or what was there before.
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 import sqlite_utils
@@ -20,23 +21,27 @@ import sqlite_utils
 from anagnorisis import whole_file
 from anagnorisis.failure import Failed
 from anagnorisisd.adapters.sqlite.faults import BACKUPS, told
-from anagnorisisd.adapters.sqlite.migrations import waiting
-from anagnorisisd.errors import StoreError
+from anagnorisisd.adapters.sqlite.migrations import lacking, waiting
+from anagnorisisd.errors import LimitReached, StoreDamaged, StoreError
 
 KEPT = 5
 """How many automatic backups stay; the oldest goes first."""
 
 PIECE_BYTES = 1 << 18
 
+STALLED_SECONDS = 60.0
+"""So long a caller may take for one piece."""
+
 
 class Copies:
-    """Copies of the database for whoever asks the daemon.
+    """Copies of the database for whoever asks the daemon: one at a time, for each takes its space.
 
     Those that a killed daemon left behind are removed at the start.
     """
 
     def __init__(self, database: Path) -> None:
         self._database = database
+        self._under_way: object | None = None
         for left in database.parent.glob(f"{database.name}.*.part"):
             left.unlink(missing_ok=True)
 
@@ -44,22 +49,64 @@ class Copies:
         """Yield a copy of one moment piece by piece; it takes space beside the database meanwhile.
 
         Raises:
+            LimitReached: another copy is on its way, or a piece of this one was not taken in time.
             StoreError: the database is damaged, or the copy cannot be written.
         """
-        copying = asyncio.create_task(asyncio.to_thread(copied, self._database, self._database))
+        if self._under_way is not None:
+            raise LimitReached(
+                "another copy of the database is being sent; try again when it has arrived,"
+                " or use `anagnorisisd backup FILE`"
+            )
+        mine = self._under_way = object()
+
+        def end() -> None:
+            if self._under_way is mine:
+                self._under_way = None
+
+        def give_up() -> None:
+            file.close()
+            end()
+
+        file = await self._made(end)
+        loop = asyncio.get_running_loop()
+        stalled = loop.call_later(0, lambda: None)
         try:
-            copy = await asyncio.shield(copying)
-            with await asyncio.to_thread(copy.open, "rb") as file:
-                while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-                    yield piece
+            while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+                # Whoever stops reading must not hold the space, and those behind, for ever.
+                stalled = loop.call_later(STALLED_SECONDS, give_up)
+                yield piece
+                stalled.cancel()
+                if file.closed:
+                    raise LimitReached(f"nothing was read for {STALLED_SECONDS:.0f} seconds")
         finally:
-            # A thread cannot be stopped: what it has not finished is removed once it has.
-            copying.add_done_callback(_remove)
+            stalled.cancel()
+            file.close()
+            end()
 
+    async def _made(self, end: Callable[[], None]) -> BinaryIO:
+        """Return an open copy that has no name any more: closing it frees its space."""
+        target = self._database.with_name(f"{self._database.name}.{uuid4().hex}")
+        name = f"a copy of {self._database} beside it"
 
-def _remove(copying: "asyncio.Task[Path]") -> None:
-    if not copying.cancelled() and copying.exception() is None:
-        copying.result().unlink(missing_ok=True)
+        def make() -> BinaryIO:
+            part = copied(self._database, target, name)
+            try:
+                return part.open("rb")
+            finally:
+                part.unlink()
+
+        making = asyncio.create_task(asyncio.to_thread(make))
+        try:
+            return await asyncio.shield(making)
+        except BaseException:
+            # A thread cannot be stopped: the next copy begins when this one has ended.
+            def finish(made: "asyncio.Task[BinaryIO]") -> None:
+                if not made.cancelled() and made.exception() is None:
+                    made.result().close()
+                end()
+
+            making.add_done_callback(finish)
+            raise
 
 
 def back_up(database: Path, target: Path) -> None:
@@ -131,31 +178,34 @@ def restore(backup: Path, database: Path) -> Path | None:
     return kept
 
 
-def copied(source: Path, target: Path) -> Path:
+def copied(source: Path, target: Path, name: str = "") -> Path:
     """Return a checked copy of `source` beside `target`, readable by nobody else, on disk.
+
+    Errors of the copy call it `name`, or by its path.
 
     Raises:
         StoreError: `source` cannot be read or is damaged, or the copy cannot be written.
     """
     part = target.with_name(f"{target.name}.{uuid4().hex}.part")
-    with told(target):
+    with told(target, name):
         os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        _fill(part, source, target)
+        _fill(part, source, target, name)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     return part
 
 
-def _fill(part: Path, source: Path, target: Path) -> None:
+def _fill(part: Path, source: Path, target: Path, name: str = "") -> None:
     """Copy `source` into the empty file `part`; errors name the `target` that it is to become."""
     with told(source), closing(_read_only(source)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         # From here on the errors are the copy's: pages are taken as they are.
-        with told(target):
+        with told(target, name):
             _write(connection, part)
-    _check_whole(part, source)
+    with told(target, name):
+        _check_whole(part, source)
 
 
 def _write(source: sqlite3.Connection, part: Path) -> None:
@@ -174,15 +224,18 @@ def _check_whole(part: Path, source: Path) -> None:
     with closing(_read_only(part)) as copy:
         (finding,) = copy.execute("PRAGMA quick_check(1)").fetchone()
     if finding != "ok":
-        raise StoreError(f"{source} is damaged and was not copied ({finding})")
+        raise StoreDamaged(f"{source} is damaged and was not copied ({finding})")
 
 
 def _check_ours(part: Path, backup: Path) -> None:
     with told(backup), closing(_read_only(part)) as connection:
         db = sqlite_utils.Database(connection, execute_plugins=False)
-        if "tracks" not in db.table_names():
-            raise StoreError(f"{backup} is not a backup of anagnorisisd; name one that is")
         waiting(db, backup)
+        missing = lacking(db)
+        if missing is not None:
+            raise StoreError(
+                f"{backup} is not a backup of anagnorisisd, it has no {missing}; name one that is"
+            )
 
 
 def _set_aside(database: Path) -> Path | None:

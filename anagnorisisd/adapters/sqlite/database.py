@@ -20,7 +20,7 @@ import sqlite_utils
 from anagnorisisd.adapters.sqlite.backups import back_up_before
 from anagnorisisd.adapters.sqlite.faults import told, way_out
 from anagnorisisd.adapters.sqlite.line import Job, Line, Waiting
-from anagnorisisd.adapters.sqlite.migrations import migrate, waiting
+from anagnorisisd.adapters.sqlite.migrations import lacking, migrate, waiting
 from anagnorisisd.adapters.sqlite.open_files import OpenFiles
 from anagnorisisd.adapters.sqlite.readers import Readers
 from anagnorisisd.adapters.sqlite.transaction import BUSY_TIMEOUT_SECONDS
@@ -232,6 +232,10 @@ def _connected(path: Path) -> sqlite_utils.Database:
         db.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_BYTES}")
         _check(connection, path, CHECKED_FIRST)
         steps = waiting(db, path)
+        foreign = set(db.table_names()) - {"_sqlite_migrations"} and lacking(db)
+        if foreign:
+            said = way_out(path, f"is not a database of anagnorisisd, it has no {foreign}")
+            raise StoreDamaged(f"{path} {said}")
         if steps and db.table_names():
             back_up_before(steps[0], path)
         migrate(db)

@@ -53,6 +53,36 @@ def waiting(db: sqlite_utils.Database, path: Path) -> list[str]:
     return [migration.name for migration in migrations.pending(db)]
 
 
+def lacking(db: sqlite_utils.Database) -> str | None:
+    """Return something that the steps taken by `db` make and that it has not; `None` if nothing.
+
+    A database without any step is another program's, or none.
+    """
+    taken = {migration.name for migration in _steps().applied(db)}
+    if not taken:
+        return "record of its migrations"
+    reference = sqlite_utils.Database(memory=True)
+    try:
+        for step in STEPS:
+            if step.__name__ in taken:
+                step(reference)
+        missing = sorted(_parts(reference) - _parts(db))
+    finally:
+        reference.close()
+    return missing[0] if missing else None
+
+
+def _parts(db: sqlite_utils.Database) -> set[str]:
+    """Return tables, triggers and indexes by kind and name, and the columns of the tables."""
+    found = db.execute("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    parts = {f"{kind} {name}" for kind, name in found}
+    for kind, name in found:
+        if kind == "table":
+            columns = db.execute("SELECT name FROM pragma_table_info(?)", [name]).fetchall()
+            parts |= {f"column {name}.{column}" for (column,) in columns}
+    return parts
+
+
 def migrate(db: sqlite_utils.Database) -> None:
     """Bring the schema of `db` up to date."""
     _steps().apply(db)

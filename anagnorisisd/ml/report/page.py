@@ -25,6 +25,9 @@ CALIBRATION = (
     "Whether it knows how sure it can be: of the ratings that should lie within its intervals, so "
     "many did. Below the dashed line it is too sure of itself.",
 )
+
+DIRECTIONS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm."""
 MAP = (
     "The library by sound",
     "Each dot is a track; what sounds alike lies close together. Grey ones have no predicted "
@@ -161,5 +164,8 @@ def _line_row(line: Line) -> str:
 
 
 def _text(text: str) -> str:
-    """Return text that is safe in HTML; what is not Unicode is shown as a question mark."""
-    return escape(text.encode("utf-8", "replace").decode("utf-8"))
+    """Return text that is safe in HTML; what is not Unicode is shown as a question mark.
+
+    What would turn the direction of the text around it is left out.
+    """
+    return escape(text.encode("utf-8", "replace").decode("utf-8").translate(DIRECTIONS))

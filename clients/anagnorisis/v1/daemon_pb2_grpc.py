@@ -84,7 +84,8 @@ class DaemonServiceServicer:
         have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
         with OK.
 
-        INTERNAL: the database is damaged, or there is no room for the copy.
+        DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: there is no room for the copy, another
+        one is being sent, or nothing was read for a minute.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,8 @@ class DaemonServiceStub:
     have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
     with OK.
 
-    INTERNAL: the database is damaged, or there is no room for the copy.
+    DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: there is no room for the copy, another
+    one is being sent, or nothing was read for a minute.
     """
     DrawReport: _grpc.UnaryStreamMultiCallable[_daemon_pb2.DrawReportRequest, _daemon_pb2.DrawReportResponse]
     """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
@@ -75,7 +76,8 @@ class DaemonServiceAsyncStub(DaemonServiceStub):
     have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
     with OK.
 
-    INTERNAL: the database is damaged, or there is no room for the copy.
+    DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: there is no room for the copy, another
+    one is being sent, or nothing was read for a minute.
     """
     DrawReport: _aio.UnaryStreamMultiCallable[_daemon_pb2.DrawReportRequest, _daemon_pb2.DrawReportResponse]  # type: ignore[assignment]
     """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
@@ -118,7 +120,8 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
         have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
         with OK.
 
-        INTERNAL: the database is damaged, or there is no room for the copy.
+        DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: there is no room for the copy, another
+        one is being sent, or nothing was read for a minute.
         """
 
     @_abc_1.abstractmethod
