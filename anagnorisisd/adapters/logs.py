@@ -76,6 +76,8 @@ def start(config: Log, variables: Mapping[str, str]) -> None:
     set_level(config)
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+    # It warns of each overflow of the kernel's queue, twice; `watcher` sees to that.
+    logging.getLogger("watchdog").setLevel(logging.ERROR)
 
 
 def set_level(config: Log) -> None:

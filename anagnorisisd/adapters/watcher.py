@@ -2,7 +2,7 @@
 
 Events are hints at best: the kernel drops them when too many come, network mounts give none,
 and watches can run out. So an event is reduced to the uri that it concerns, and whoever takes
-the hint looks for himself.
+the hint looks for himself. When the kernel says that it dropped some, everything is hinted at.
 """
 
 import asyncio
@@ -11,7 +11,9 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -24,7 +26,9 @@ from watchdog.events import (
     FileSystemEvent,
     FileSystemEventHandler,
 )
-from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.api import BaseObserver, EventEmitter
+from watchdog.observers.inotify import InotifyEmitter, InotifyObserver
+from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
 
 from anagnorisisd.adapters.real_path import real_path
 from anagnorisisd.config.schema import Music, Watch
@@ -76,13 +80,51 @@ class Hints:
         return taken
 
 
+class _Kernel(InotifyFD):
+    """watchdog's reader of inotify events; `overflowed` is called when the kernel dropped some.
+
+    watchdog makes its watches anew then, and tells nobody.
+    """
+
+    def __init__(self, overflowed: Callable[[], None]) -> None:
+        super().__init__()
+        self._overflowed = overflowed
+
+    def handle_event(self, event: InotifyEvent) -> None:
+        """Let watchdog handle an event; runs in a thread of its own."""
+        super().handle_event(event)
+        # Afterwards: what changes from here on is watched, and what changed before will be found.
+        if event.is_queue_overflow:
+            log.debug("the kernel dropped inotify events; the whole folder is compared")
+            self._overflowed()
+
+
+class _Observer(BaseObserver):
+    """watchdog's observer with an inotify instance of its own."""
+
+    def __init__(self, overflowed: Callable[[], None]) -> None:
+        self._kernel = _Kernel(overflowed)
+        emitter = partial(InotifyEmitter, inotify_fd=self._kernel)
+        super().__init__(cast("type[EventEmitter]", emitter))
+
+    def on_thread_start(self) -> None:
+        """Begin to read events."""
+        self._kernel.start()
+
+    def on_thread_stop(self) -> None:
+        """Stop watching and close the inotify instance."""
+        super().on_thread_stop()
+        self._kernel.stop()
+        self._kernel.join()
+
+
 class InotifyWatcher:
     """Watches through the kernel; needs a watch for each folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = real_path(root)
         self._hints = Hints()
-        self._observer: InotifyObserver | None = None
+        self._observer: _Observer | None = None
         self._watched: dict[Uri, tuple[str, int, int]] = {}
         self._said: str | None = None
 
@@ -110,10 +152,10 @@ class InotifyWatcher:
         if observer is not None:
             await asyncio.to_thread(_stop, observer)
 
-    def _observe(self, wanted: Mapping[Uri, tuple[str, int, int]]) -> InotifyObserver:
+    def _observe(self, wanted: Mapping[Uri, tuple[str, int, int]]) -> _Observer:
         # watchdog warns when a folder within a new one is met twice, which changes nothing.
         warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
-        observer = InotifyObserver()
+        observer = _Observer(partial(self._hints.add, WHOLE_FOLDER))
         observer.start()
         try:
             for uri, (path, _, _) in wanted.items():
@@ -221,6 +263,6 @@ def _probe(path: str) -> None:
         _stop(probe)
 
 
-def _stop(observer: InotifyObserver) -> None:
+def _stop(observer: BaseObserver) -> None:
     observer.stop()
     observer.join()

@@ -6,7 +6,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -149,11 +149,26 @@ def test_a_slow_share_is_waited_for(disk: Path, tmp_path: Path) -> None:
         assert daemon.stop() == 0
 
 
-def test_more_changes_than_the_kernel_remembers(disk: Path, tmp_path: Path) -> None:
+def change_many(disk: Path, times: int) -> None:
+    for number in range(times):  # created, and closed
+        (disk / f"note {number}.txt").touch()
+
+
+def change_one(disk: Path, times: int) -> None:
+    here, there = disk / "here.txt", disk / "there.txt"
+    here.touch()
+    for _ in range(times):  # each is two events, as is each touch of a new file
+        here.rename(there)
+        here, there = there, here
+
+
+@pytest.mark.parametrize("change", [change_many, change_one])
+def test_more_changes_than_the_kernel_remembers(
+    change: Callable[[Path, int], None], disk: Path, tmp_path: Path
+) -> None:
     with daemon_on(disk, tmp_path / "home") as daemon:
         daemon.process.send_signal(signal.SIGSTOP)
-        for number in range(int(EVENTS_KEPT.read_text()) // 2 + 1):  # created, and closed
-            (disk / f"note {number}.txt").touch()
+        change(disk, int(EVENTS_KEPT.read_text()) // 2 + 1)
         write_songs(disk, ["last/song.wav"], seconds=1.2)
         (disk / SONGS[1]).rename(disk / "last" / "moved.wav")
         (disk / SONGS[2]).unlink()

@@ -5,12 +5,14 @@
 import asyncio
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from watchdog.observers.inotify_c import InotifyConstants, InotifyFD
 
 from anagnorisisd.adapters.watcher import (
     InotifyWatcher,
@@ -19,6 +21,7 @@ from anagnorisisd.adapters.watcher import (
     make_watcher,
 )
 from anagnorisisd.config.schema import Music, Watch
+from anagnorisisd.ports.library import WHOLE_FOLDER
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -148,6 +151,28 @@ async def test_the_configured_watcher_is_made(root: Path) -> None:
     assert isinstance(make_watcher(root, Music()), InotifyWatcher)
     assert isinstance(make_watcher(root, Music(watch=Watch.POLL)), PollingWatcher)
     assert isinstance(make_watcher(root, Music(watch=Watch.OFF)), NoWatcher)
+
+
+async def test_an_event_that_says_overflow_hints_at_the_whole_folder(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overflow = struct.pack("iIII", -1, InotifyConstants.IN_Q_OVERFLOW, 0, 0)
+    read = InotifyFD._read_event_buffer
+    monkeypatch.setattr(
+        InotifyFD, "_read_event_buffer", lambda self, size: read(self, size) + overflow
+    )
+    watcher = InotifyWatcher(root)
+    await watcher.watch({})
+
+    (root / "a/new.mp3").touch()
+
+    assert WHOLE_FOLDER in await hints(watcher)
+    monkeypatch.undo()
+    seen: set[str] = set()
+    while "a/b/later.mp3" not in seen:  # every folder is still watched
+        (root / "a/b/later.mp3").touch()
+        seen |= await hints(watcher)
+    await watcher.close()
 
 
 OUT_OF_WATCHES = """
