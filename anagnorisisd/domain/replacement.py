@@ -14,9 +14,9 @@ former one lay.
 Albums are not compared: the same recording is on several.
 """
 
-import unicodedata
 from dataclasses import dataclass
 
+from anagnorisisd.domain import names
 from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import Tags, TrackId
 
@@ -64,8 +64,4 @@ def _agree(before: str | None, now: str | None) -> bool | None:
     """Tell whether two tags are equal; `None` where one is missing."""
     if not before or not now:
         return None
-    return _plain(before) == _plain(now)
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return names.key(before) == names.key(now)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import fields
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -286,6 +287,22 @@ async def test_tracks_by_text(stores: Stores, text: str, expected: str) -> None:
     )
     found = await stores.library.tracks(STAMP, text=text, limit=10)
     assert {track.track_id for track in found} == set(map(track_id, expected))
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD", "NFKD"])
+@pytest.mark.parametrize("word", ["Jóga", "BJÖRK", "Über", "straße", "한국"])
+async def test_tracks_are_found_in_either_form_of_unicode(
+    stores: Stores, stored: str, typed: str, word: str
+) -> None:
+    tags = Tags(title="Jóga", artist="Björk", album="Straße")
+    names = [normalize(stored, name or "") for name in (tags.title, tags.artist, tags.album)]
+    path = normalize(stored, "Über/한국.mp3")
+    await stores.library.absorb([scanned(path, tags=Tags(*names))], EPOCH)
+
+    found = await stores.library.tracks(STAMP, text=normalize(typed, word), limit=10)
+
+    assert [track.uri for track in found] == [path]
 
 
 async def test_candidates_are_the_present_tracks_as_columns(stores: Stores) -> None:

@@ -8,6 +8,7 @@ new step and a new dump; a released step is never edited.
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 import sqlite_utils
@@ -71,6 +72,20 @@ async def test_schema_is_the_same_whatever_the_way(dump: Path, tmp_path: Path) -
     for directory in (tmp_path / "old", tmp_path / "new"):
         await (await open_stores(directory)).close()
     assert schema(tmp_path / "old" / FILE_NAME) == schema(tmp_path / "new" / FILE_NAME)
+
+
+async def test_what_was_stored_before_is_found_in_either_form_of_unicode(tmp_path: Path) -> None:
+    load(DUMPS[0], tmp_path)
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("UPDATE files SET searched = ?", [normalize("NFD", "jóga")])
+    connection.commit()
+    connection.close()
+
+    stores = await open_stores(tmp_path)
+    found = await stores.library.tracks(STAMP, text=normalize("NFC", "Jóga"), limit=9)
+    await stores.close()
+
+    assert len(found) == 2
 
 
 async def test_released_steps_make_what_they_made(tmp_path: Path) -> None:

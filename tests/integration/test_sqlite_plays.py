@@ -53,6 +53,16 @@ async def test_recent_plays_come_newest_first(stores: Stores) -> None:
     assert await stores.plays.recent(2) == plays[:0:-1]
 
 
+async def test_old_plays_that_are_imported_later_are_not_recent(stores: Stores) -> None:
+    a, b = await add_tracks(stores, "a.mp3", "b.mp3")
+    plays = [play(a, ended_at=EPOCH), play(b, ended_at=EPOCH + 5), play(a, ended_at=EPOCH - 1e6)]
+    for each in plays:
+        await stores.plays.append(each)
+
+    assert await stores.plays.recent(2) == [plays[1], plays[0]]
+    assert await stores.plays.recent(9) == [plays[1], plays[0], plays[2]]
+
+
 async def test_play_of_an_unknown_track_is_refused(stores: Stores) -> None:
     with pytest.raises(UnknownTrack):
         await stores.plays.append(play(track_id("nothing")))

@@ -6,6 +6,7 @@ from hashlib import blake2b
 import sqlite_utils
 
 from anagnorisisd.adapters.sqlite import replacements, rows
+from anagnorisisd.adapters.sqlite.search_text import searchable
 from anagnorisisd.domain.track import ScannedFile, TrackId, Uri
 from anagnorisisd.ports.stores import Absorbed
 
@@ -117,7 +118,7 @@ def _columns(
         "genre": rows.text(tags.genre),
         "year": tags.year,
         "duration_seconds": file.duration_seconds,
-        "searched": rows.text(searched.casefold()),
+        "searched": rows.text(searchable(searched)),
         "artist_code": _code(tags.artist) if tags.artist else 0,
         # Without the album's artist the title must do: a compilation has many artists.
         "album_code": _code(tags.album, tags.album_artist) if tags.album else 0,

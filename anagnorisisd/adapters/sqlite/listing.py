@@ -6,6 +6,7 @@ import sqlite_utils
 
 from anagnorisisd.adapters.sqlite import rows
 from anagnorisisd.adapters.sqlite.database import Row
+from anagnorisisd.adapters.sqlite.search_text import searchable
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.track import Prediction, Track, TrackId, TrackState
 from anagnorisisd.errors import UnknownTrack
@@ -61,8 +62,8 @@ def page(
     limit: int,
     offset: int,
 ) -> Sequence[Track]:
-    """Return a page of the tracks in which every word of `text` occurs, whatever its case."""
-    words = {f"word{n}": rows.text(word) for n, word in enumerate(text.casefold().split())}
+    """Return a page of the tracks in which every word of `text` occurs, in any case and form."""
+    words = {f"word{n}": rows.text(word) for n, word in enumerate(searchable(text).split())}
     where = [WHERE[only], *(f"instr(f.searched, :{name})" for name in words)]
     found = db.execute(
         # Which tracks first, then what is known of these: sorting all columns of all is slow.

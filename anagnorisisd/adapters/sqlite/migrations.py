@@ -10,6 +10,7 @@ import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
 from anagnorisisd.adapters.sqlite import schema
+from anagnorisisd.adapters.sqlite.search_text import searchable
 from anagnorisisd.errors import StoreError
 
 
@@ -33,7 +34,27 @@ def replaced_files(db: sqlite_utils.Database) -> None:
     db.executescript(schema.REPLACEMENTS)
 
 
-STEPS = (first_schema, stickers_seen, evidence_of_trainings, replaced_files)
+def plays_by_time(db: sqlite_utils.Database) -> None:
+    """Find the plays that ended last, although old ones were imported later."""
+    db.executescript(schema.PLAYS_BY_TIME)
+
+
+def searched_in_one_form(db: sqlite_utils.Database) -> None:
+    """Keep what is searched in one Unicode normal form."""
+    db.conn.create_function("searchable", 1, searchable, deterministic=True)
+    db.execute(
+        "UPDATE files SET searched = searchable(searched) WHERE searched <> searchable(searched)"
+    )
+
+
+STEPS = (
+    first_schema,
+    stickers_seen,
+    evidence_of_trainings,
+    replaced_files,
+    plays_by_time,
+    searched_in_one_form,
+)
 
 
 def waiting(db: sqlite_utils.Database, path: Path) -> list[str]:

@@ -15,7 +15,7 @@ APPEND = """INSERT INTO plays
 
 PLAYS = """SELECT track_id, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason
     FROM plays JOIN tracks t ON t.id = plays.track"""
-RECENT = f"{PLAYS} ORDER BY plays.id DESC LIMIT ?"
+RECENT = f"{PLAYS} ORDER BY ended_at DESC, plays.id DESC LIMIT ?"
 BETWEEN = f"{PLAYS} WHERE ended_at BETWEEN ? AND ? ORDER BY ended_at, plays.id"
 
 
@@ -43,7 +43,7 @@ class SqlitePlays:
         await self._database.write(job)
 
     async def recent(self, limit: int) -> Sequence[Play]:
-        """Return the plays stored last, newest first."""
+        """Return the plays that ended last, newest first, whenever they were stored."""
         return await self._plays(RECENT, limit)
 
     async def between(self, start: float, end: float) -> Sequence[Play]:

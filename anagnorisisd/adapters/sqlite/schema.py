@@ -241,3 +241,7 @@ CREATE TRIGGER replacement_undone AFTER INSERT ON ratings WHEN NEW.undoes NOT NU
     UPDATE replacements SET outcome = 'undone' WHERE rating = NEW.undoes;
 END;
 """
+
+PLAYS_BY_TIME = """
+CREATE INDEX plays_by_time ON plays (ended_at);
+"""

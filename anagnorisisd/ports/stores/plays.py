@@ -14,7 +14,7 @@ class PlayStore(Protocol):
         ...
 
     async def recent(self, limit: int) -> Sequence[Play]:
-        """Return the newest plays, newest first."""
+        """Return the plays that ended last, newest first; old ones may be imported later."""
         ...
 
     async def between(self, start: float, end: float) -> Sequence[Play]:
