@@ -5,10 +5,7 @@ somebody asks for them, so that nothing is done for a monitoring that is not the
 """
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,9 +14,11 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client import start_http_server as start
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
+from anagnorisisd.adapters.metrics_http import listening
 from anagnorisisd.domain.evaluation import TrainingStatus
 from anagnorisisd.domain.event import (
     EvaluatorPromoted,
@@ -31,7 +30,6 @@ from anagnorisisd.domain.event import (
     TracksEmbedded,
 )
 from anagnorisisd.domain.play import Verdict
-from anagnorisisd.errors import ConfigError
 from anagnorisisd.ports.meter import Readings, Stored
 from anagnorisisd.ports.stores import LibraryCounts
 
@@ -103,17 +101,20 @@ class PrometheusMeter:
 
     async def serve(self, read: Read) -> None:
         """Answer until cancelled; see the port."""
-        readings = _AtScrape(read, self._version)
-        self._registry.register(readings)
-        try:
-            with _listening(self._address, self._registry) as stop:
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    # In a thread: it waits for answers that are themselves waiting for this loop.
-                    await asyncio.to_thread(stop)
-        finally:
-            self._registry.unregister(readings)
+
+        async def page(accept: str) -> tuple[str, bytes]:
+            async with asyncio.timeout(READING_SECONDS):
+                readings = await read()
+            encode, kind = choose_encoder(accept)
+            current = _Current(readings, self._version)
+            self._registry.register(current)
+            try:
+                return kind, encode(self._registry)
+            finally:
+                self._registry.unregister(current)
+
+        async with listening(self._address, page):
+            await asyncio.Event().wait()
 
     def _source(self, name: str) -> str:
         if name not in self._sources and len(self._sources) >= MOST_SOURCES:
@@ -122,28 +123,22 @@ class PrometheusMeter:
         return name
 
 
-class _AtScrape:
-    """Reads how everything stands; called in threads of the HTTP server."""
+class _Current(Collector):
+    """How everything stands, read for one page."""
 
-    def __init__(self, read: Read, version: str) -> None:
-        self._read = read
+    def __init__(self, readings: Readings, version: str) -> None:
+        self._readings = readings
         self._version = version
-        self._loop = asyncio.get_running_loop()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what is read now."""
-        asked = asyncio.run_coroutine_threadsafe(self._now(), self._loop)
-        readings = asked.result()
+        """Yield what was read."""
+        readings = self._readings
         yield InfoMetricFamily("anagnorisis", "The daemon", {"version": self._version})
         yield _gauge("mpd_up", "Whether MPD answers", readings.player_connected)
         yield _gauge("picking", "Whether picks are put into the queue", readings.picking)
         yield _gauge("store_up", "Whether the database answers", readings.stored is not None)
         if readings.stored is not None:
             yield from _stored(readings.stored)
-
-    async def _now(self) -> Readings:
-        async with asyncio.timeout(READING_SECONDS):
-            return await self._read()
 
 
 def _stored(stored: Stored) -> Iterator[Metric]:
@@ -180,22 +175,3 @@ def _training(training: TrainingStatus) -> Iterator[Metric]:
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:
     return GaugeMetricFamily(f"anagnorisis_{name}", documentation, value=float(value))
-
-
-@contextmanager
-def _listening(address: str, registry: CollectorRegistry) -> Iterator[Callable[[], None]]:
-    host, _, port = address.rpartition(":")
-    try:
-        server, thread = start(int(port), host.strip("[]"), registry)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(
-            [f"metrics.address: cannot listen on {address}: {reason}; choose another port"]
-        ) from error
-    yield lambda: _stop(server, thread)
-
-
-def _stop(server: WSGIServer, thread: threading.Thread) -> None:
-    server.shutdown()
-    thread.join()
-    server.server_close()

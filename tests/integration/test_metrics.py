@@ -1,18 +1,21 @@
 """Metrics as Prometheus fetches them: over HTTP, from a real store."""
 
 import asyncio
+import logging
 import re
 import socket
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from anagnorisisd.adapters.metrics_http import MOST_CONNECTIONS
 from anagnorisisd.adapters.prometheus import MOST_SOURCES, PrometheusMeter
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain.event import PlayerLost, PlayJudged, TracksEmbedded
@@ -25,7 +28,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.fakes.roles import FakeEmbeddings, FakePicker, FakeTrainer
 from tests.support.library import STAMP, add_rated, add_tracks, add_vectors, play, vector
-from tests.support.until import until, until_async
+from tests.support.until import until_async
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -163,20 +166,130 @@ async def test_a_database_that_is_away_is_told_and_the_rest_goes_on(
     assert "anagnorisis_tracks_rated" not in found
 
 
-def servers() -> set[threading.Thread]:
-    """Return all threads but those in which asyncio runs what blocks, and the database's."""
-    others = ("asyncio", "reading", "writing")
-    return {each for each in threading.enumerate() if not each.name.startswith(others)}
-
-
 async def test_nothing_is_left_behind(stores: Stores, clock: FakeClock) -> None:
-    before = servers()
-    async with served(stores, clock) as bench:
-        assert servers() - before
+    async with served(stores, clock) as bench, raw(bench.address) as (reader, _):
+        pass
 
-    await until(lambda: not servers() - before)
+    assert await reader.read() == b""
     with pytest.raises(urllib.error.URLError, match="refused"):
         await bench.fetched()
+
+
+@asynccontextmanager
+async def raw(
+    address: str,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Connect without saying anything."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def answered(address: str, request: str) -> str:
+    """Return the first line of what a request is answered."""
+    async with raw(address) as (reader, writer):
+        writer.write(request.encode())
+        return (await reader.readline()).decode().strip()
+
+
+async def test_half_a_request_takes_nothing_from_the_others(
+    stores: Stores, clock: FakeClock
+) -> None:
+    async with served(stores, clock) as bench, AsyncExitStack() as crowd:
+        await bench.fetched()
+        threads, files = threading.active_count(), psutil.Process().num_fds()
+        for number in range(300):
+            _, writer = await crowd.enter_async_context(raw(bench.address))
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"[: number % 40])
+            if number % 50 == 0:
+                assert (await bench.fetched())["anagnorisis_mpd_up"] == 1
+
+        assert threading.active_count() <= threads + 1, "one more fetches"
+        # Those of this test's own ends are open as well.
+        held = psutil.Process().num_fds() - files - 300
+        assert held < 2 * MOST_CONNECTIONS, "some are just being closed"
+        assert (await bench.fetched())["anagnorisis_mpd_up"] == 1
+
+
+async def test_half_a_request_is_given_up(
+    stores: Stores, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anagnorisisd.adapters.metrics_http.REQUEST_SECONDS", 0.05)
+    async with served(stores, clock) as bench, raw(bench.address) as (reader, writer):
+        writer.write(b"GET /metrics")
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:9100", 200),
+        ("127.0.0.1:9100", 200),
+        ("[::1]:9100", 200),
+        ("[::1]", 200),
+        ("192.168.1.5:9100", 200),
+        ("evil.example", 403),
+        ("evil.example:9100", 403),
+        ("localhost.evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("evil.example:80:127.0.0.1", 403),
+    ],
+)
+async def test_a_web_page_with_a_name_of_its_own_reads_nothing(
+    stores: Stores, clock: FakeClock, host: str, status: int
+) -> None:
+    async with served(stores, clock) as bench:
+        said = await answered(bench.address, f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n")
+
+    assert said.startswith(f"HTTP/1.1 {status} ")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        ("GET / HTTP/1.0", 200),
+        ("GET /metrics?name=x HTTP/1.1", 200),
+        ("GET /else HTTP/1.1", 404),
+        ("POST /metrics HTTP/1.1", 405),
+        ("GET /metrics", 400),
+        ("\x00\x01", 400),
+    ],
+)
+async def test_what_is_no_request_for_the_page(
+    stores: Stores, clock: FakeClock, request_line: str, status: int
+) -> None:
+    async with served(stores, clock) as bench:
+        said = await answered(bench.address, f"{request_line}\r\n\r\n")
+
+    assert said.startswith(f"HTTP/1.1 {status} ")
+
+
+async def test_callers_who_leave_early_leave_nothing_in_the_log(
+    stores: Stores,
+    clock: FakeClock,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with served(stores, clock) as bench:
+        for content in (
+            b"",
+            b"GET",
+            b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"x" * 99999,
+        ):
+            async with raw(bench.address) as (_, writer):
+                writer.write(content)
+                with suppress(ConnectionError):
+                    await writer.drain()
+        await bench.fetched()
+
+    assert capfd.readouterr().err == ""
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_a_port_that_is_taken_is_said(stores: Stores, clock: FakeClock) -> None:

@@ -79,12 +79,33 @@ def test_a_broken_configuration_makes_the_reload_fail(unit: Path) -> None:
     ]
 
 
-def test_the_daemon_is_watched_and_comes_back(unit: Path) -> None:
-    settings = dict(
+def settings_of(unit: Path) -> dict[str, str]:
+    return dict(
         line.split("=", 1)
         for line in unit.read_text().splitlines()
         if "=" in line and not line.startswith("#")
     )
+
+
+def test_what_the_daemon_may_take_is_limited(unit: Path) -> None:
+    settings = settings_of(unit)
+
+    assert settings["LimitCORE"] == "0"
+    assert settings["MemoryMax"] == "75%"
+    assert int(settings["TasksMax"]) <= 4096
+    assert 1024 < int(settings["LimitNOFILE"]) <= 8192
+
+
+def test_the_system_service_listens_on_no_port_and_shares_no_memory(unit: Path) -> None:
+    if unit.parent.name == "user":
+        pytest.skip("a user manager may have no rights to do so")
+    settings = settings_of(unit)
+
+    assert (settings["SocketBindDeny"], settings["PrivateIPC"]) == ("any", "yes")
+
+
+def test_the_daemon_is_watched_and_comes_back(unit: Path) -> None:
+    settings = settings_of(unit)
 
     assert settings["Type"] == "notify"
     assert settings["Restart"] == "on-failure"
