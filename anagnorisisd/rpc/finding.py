@@ -28,7 +28,11 @@ class Tracks:
             NothingPlaying: the current song is meant, and there is none.
             PlayerUnavailable: the player has to be asked, and is away.
         """
-        match target.WhichOneof("kind"):
+        kind = target.WhichOneof("kind")
+        if kind in {"mpd_uri", "song_id"} and not self._is_ours(target.mpd_address):
+            # Another MPD's song: what the listener hears here is what ours plays.
+            return await self._targets.current()
+        match kind:
             case "track_id":
                 return reading.track_id(target.track_id)
             case "uri":
@@ -41,6 +45,12 @@ class Tracks:
                 return await self._targets.current()
             case _:
                 raise InvalidValue("target", "set track_id, uri, mpd_uri, song_id or current")
+
+    def _is_ours(self, address: str) -> bool:
+        """Tell whether a client met the MPD that the daemon is connected to."""
+        if not address:
+            return True
+        return self._targets.are_of(reading.path("mpd_address", address))
 
     async def find(self, target: Target) -> Track:
         """Return the track that a request means; raises as `meant`."""

@@ -65,13 +65,19 @@ def _opened(arguments: Namespace) -> "tuple[str, grpc.Channel]":
 
     socket = getattr(arguments, "socket", None)
     address = _option(arguments, "address")
-    if address and not socket:
+    if is_remote(arguments):
+        assert address
         from anagnorisis import remote
 
         token_file, trusted = _option(arguments, "token_file"), _option(arguments, "certificate")
         return address, remote.channel(remote.Place(address, token_file, trusted))
     place = socket or default_socket()
     return place, grpc.insecure_channel(f"unix:{os.path.abspath(place)}")
+
+
+def is_remote(arguments: Namespace) -> bool:
+    """Tell whether the daemon is reached over the network."""
+    return bool(_option(arguments, "address") and not getattr(arguments, "socket", None))
 
 
 def _option(arguments: Namespace, name: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from anagnorisis import mpd
-from anagnorisis.connection import add_options, connected
+from anagnorisis.connection import add_options, connected, is_remote
 from anagnorisis.failure import USAGE, Failed
 from anagnorisis.formatter import Formatter
 from anagnorisis.leaving import leave
@@ -36,9 +36,10 @@ def main(words: Sequence[str] | None = None) -> int:
         action = _chosen(arguments)
         if action is not None:
             with connected(arguments) as channel:
-                _show(_act(channel, action, heard))
-        if action == SKIP_AND_LOWER:
-            _skip(heard)
+                answer = _act(channel, action, _seen_by_daemon(heard, arguments))
+                _show(answer)
+            if action == SKIP_AND_LOWER:
+                _skip(heard, answer.change.track.uri)
     except Failed as failure:
         print(f"anagnorisis-rate: {failure}", file=sys.stderr)
         notify("Anagnorisis", str(failure))
@@ -103,7 +104,9 @@ def _act(channel: "grpc.Channel", action: str, heard: mpd.Song | None) -> "Answe
 def _target(heard: mpd.Song | None) -> "Target":
     from anagnorisis.v1.track_pb2 import CurrentSong, Target
 
-    return Target(mpd_uri=heard.uri) if heard else Target(current=CurrentSong())
+    if heard is None:
+        return Target(current=CurrentSong())
+    return Target(mpd_uri=heard.uri, mpd_address=str(heard.mpd))
 
 
 def _show(answer: "Answer") -> None:
@@ -114,7 +117,14 @@ def _show(answer: "Answer") -> None:
     notify(said, track)
 
 
-def _skip(heard: mpd.Song | None) -> None:
+def _seen_by_daemon(heard: mpd.Song | None, arguments: argparse.Namespace) -> mpd.Song | None:
+    """Return the song if the daemon can tell whether it is that of its own MPD."""
+    return None if heard and heard.mpd.is_here and is_remote(arguments) else heard
+
+
+def _skip(heard: mpd.Song | None, rated: str) -> None:
+    if heard and not (heard.uri.endswith(rated) or rated.endswith(heard.uri)):
+        raise Failed(f"rated, but not skipped, since MPD at {heard.mpd} is not that of the daemon")
     try:
         with mpd.opened() as player:
             if player.current() == heard:  # Else the listener or the song's end was quicker.

@@ -6,21 +6,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from anagnorisis.mpd_address import Address, candidates
+
 PATIENCE_SECONDS = 1.0
 LONGEST_ANSWER_BYTES = 1 << 20
 
 
 class Song(NamedTuple):
-    """The current song: MPD's id of its queue entry, and MPD's name of its file."""
+    """The current song: MPD's id of its queue entry, its name of the file, and where MPD is."""
 
     song_id: int
     uri: str
+    mpd: Address
 
 
 class Mpd:
     """One connection to MPD. Everything raises `OSError` when MPD is away or says no."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, address: Address) -> None:
+        self._address = address
         self._socket = connection
         self._lines = connection.makefile("rb")
 
@@ -29,7 +33,7 @@ class Mpd:
         answer = self.ask("currentsong")
         if "Id" not in answer:
             return None
-        return Song(int(answer["Id"]), answer["file"])
+        return Song(int(answer["Id"]), answer["file"], self._address)
 
     def skip(self) -> None:
         """Go on to the next song."""
@@ -47,7 +51,7 @@ class Mpd:
             answer[key] = value
         return answer
 
-    def greet(self, password: str) -> None:
+    def greet(self, password: str | None) -> None:
         """Hear that it is an MPD, and say the password if there is one."""
         if not self._line().startswith(b"OK MPD"):
             raise ConnectionError("what answers there is no MPD")
@@ -60,40 +64,30 @@ class Mpd:
 
 @contextmanager
 def opened() -> Iterator[Mpd]:
-    """Connect to the listener's MPD, found as `mpc` finds it."""
-    host, port = os.environ.get("MPD_HOST", ""), os.environ.get("MPD_PORT", "6600")
-    password, _, named = host.rpartition("@") if "@" in host[1:] else ("", "", host)
-    with _connected([_at(named, port)] if named else _usual_places(port)) as connection:
-        mpd = Mpd(connection)
-        mpd.greet(password)
+    """Connect to the listener's MPD, found as the daemon finds it, and as `mpc` does."""
+    places = candidates(None, os.environ)
+    address, connection = _connected(places)
+    with connection:
+        mpd = Mpd(connection, address)
+        mpd.greet(address.password)
         yield mpd
 
 
-def _usual_places(port: str) -> list[str]:
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    return [f"{runtime}/mpd/socket", "/run/mpd/socket", f"localhost:{port}"]
-
-
-def _at(host: str, port: str) -> str:
-    return host if host[0] in "/@~" else f"{host}:{port}"
-
-
-def _connected(places: Sequence[str]) -> socket.socket:
+def _connected(places: Sequence[Address]) -> tuple[Address, socket.socket]:
     """Return a connection to the first place where somebody listens."""
     *others, last = places
     for place in others:
         try:
-            return _connected_to(place)
+            return place, _connected_to(place)
         except OSError:
             continue
-    return _connected_to(last)
+    return last, _connected_to(last)
 
 
-def _connected_to(place: str) -> socket.socket:
-    if place[0] not in "/@~":
-        host, _, port = place.rpartition(":")
-        return socket.create_connection((host, int(port)), PATIENCE_SECONDS)
-    path = "\0" + place[1:] if place[0] == "@" else os.path.expanduser(place)
+def _connected_to(place: Address) -> socket.socket:
+    if not place.is_socket:
+        return socket.create_connection((place.host, place.port), PATIENCE_SECONDS)
+    path = "\0" + place.host[1:] if place.host[0] == "@" else place.host
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(PATIENCE_SECONDS)
     try:

@@ -27,6 +27,7 @@ class FakePlayer:
 
     def __init__(self, clock: Clock, database: dict[str, float] | None = None) -> None:
         self.database = {Uri(uri): seconds for uri, seconds in (database or {}).items()}
+        self.address = "fake"
         self.updates: list[Uri] = []
         self.replies: list[str] = []
         self.modes = PlayerState(taken_at=0.0, phase=Phase.STOP)
@@ -48,8 +49,8 @@ class FakePlayer:
     def link(self) -> Link:
         """Return how the connection stands."""
         if self._connected:
-            return Link(True, "fake", server_version="0.0", music_directory="/music")
-        return Link(False, "fake", reason="it went away")
+            return Link(True, self.address, server_version="0.0", music_directory="/music")
+        return Link(False, self.address, reason="it went away")
 
     async def changes(self) -> AsyncIterator[frozenset[str]]:
         """Yield what changed, `connected` first."""

@@ -1,6 +1,7 @@
 """`anagnorisis-rate`, the script behind a key, with a real MPD and a stand-in for the desktop."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.config.schema import Rpc, Tcp
 from anagnorisisd.domain.track import Uri
 from tests.fakes.clock import FakeClock
 from tests.support.library import add_tracks, track_id
@@ -35,12 +37,22 @@ def mpd(server: Mpd) -> Mpd:
 
 
 @pytest.fixture
-async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterator[House]:
+async def house(
+    stores: Stores, clock: FakeClock, tmp_path: Path, server: Mpd
+) -> AsyncIterator[House]:
     house = House.build(stores, clock)
+    house.player.address = str(server.socket)
     await add_tracks(stores, *SONGS)
     house.player.database = {Uri(uri): 100.0 for uri in SONGS}
     async with serving(house, tmp_path / "sock"):
         yield house
+
+
+def free_port() -> int:
+    """Return a port of this computer that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Desktop:
@@ -248,3 +260,67 @@ async def test_without_a_daemon_it_says_so(tmp_path: Path, mpd: Mpd) -> None:
 
     assert done.code == 69
     assert done.err.startswith("anagnorisis-rate: no daemon answers on ")
+
+
+async def test_the_song_of_another_mpd_is_not_rated(house: House, mpd: Mpd, tmp_path: Path) -> None:
+    house.player.address = "localhost:6601"
+    house.player.add("b.wav")
+    await house.player.play()
+
+    assert (await press(tmp_path, "8", mpd=mpd)).code == 0
+    assert await current(house) == {"b.wav": 8}
+
+    lowered = await press(tmp_path, "skip-and-lower", mpd=mpd)
+    assert lowered.code == 1
+    assert "rated, but not skipped" in lowered.err
+    assert await current(house) == {"b.wav": 7}
+    assert (await mpd.ask("current", "--format", "%file%")) == "a.wav"
+
+
+async def test_a_port_alone_means_localhost_and_not_the_usual_sockets(
+    house: House, mpd: Mpd, tmp_path: Path
+) -> None:
+    port = free_port()
+    extra = f'bind_to_address "127.0.0.1"\nport "{port}"'
+    with running(tmp_path / "other", SONGS, extra=extra) as other:
+        other.mpc("add", "b.wav")
+        other.mpc("play")
+        (tmp_path / "runtime" / "mpd").mkdir(parents=True)
+        (tmp_path / "runtime" / "mpd" / "socket").symlink_to(mpd.socket)
+        house.player.address = f"localhost:{port}"
+
+        done = await command(
+            "anagnorisis-rate",
+            "8",
+            socket=tmp_path / "sock",
+            XDG_RUNTIME_DIR=str(tmp_path / "runtime"),
+            MPD_HOST="",
+            MPD_PORT=str(port),
+        )
+
+    assert (done.code, done.out) == (0, "b: 8 (was none)\n")
+    assert await current(house) == {"b.wav": 8}
+
+
+async def test_a_daemon_elsewhere_says_what_plays_when_the_mpd_is_only_here(
+    stores: Stores, clock: FakeClock, mpd: Mpd, tmp_path: Path
+) -> None:
+    await add_tracks(stores, *SONGS)
+    house, port, token = House.build(stores, clock), free_port(), tmp_path / "token"
+    house.player.address = str(mpd.socket)  # of another computer
+    house.player.database = {Uri(uri): 100.0 for uri in SONGS}
+    house.player.add("b.wav")
+    await house.player.play()
+    token.write_text("0123456789abcdef0123\n")
+    token.chmod(0o600)
+    tcp = Tcp(address=f"127.0.0.1:{port}", token_file=token)
+    async with serving(house, tmp_path / "sock", Rpc(tcp=tcp)):
+        done = await command(
+            "anagnorisis-rate",
+            "8",
+            MPD_HOST=str(mpd.socket),
+            ANAGNORISIS_ADDRESS=f"127.0.0.1:{port}",
+            ANAGNORISIS_TOKEN_FILE=str(token),
+        )
+
+    assert (done.code, done.out) == (0, "b: 8 (was none)\n"), done.err

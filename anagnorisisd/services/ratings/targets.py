@@ -14,6 +14,10 @@ class Targets:
         self._library = library
         self._player = player
 
+    def are_of(self, address: str) -> bool:
+        """Tell whether songs named by a client are those of the player at this address."""
+        return self._player.link().address == address
+
     async def at_uri(self, uri: Uri) -> TrackId:
         """Return the track whose file lies at `uri`, relative to the music directory.
 

@@ -174,6 +174,7 @@ class Target(_message.Message):
     SONG_ID_FIELD_NUMBER: _builtins.int
     CURRENT_FIELD_NUMBER: _builtins.int
     MPD_URI_FIELD_NUMBER: _builtins.int
+    MPD_ADDRESS_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
     """The track's id: 32 hexadecimal digits."""
     uri: _builtins.str
@@ -187,6 +188,11 @@ class Target(_message.Message):
     """Path of a file as MPD names it, where MPD's music directory is another than the daemon's;
     at most 4096 bytes.
     """
+    mpd_address: _builtins.str
+    """Where the client met the MPD that it has `song_id` or `mpd_uri` from: `host:port`, `[::1]:port`,
+    `/path/of/socket` or `@abstract`; at most 4096 bytes. If the daemon is connected to another
+    address, the song that its own MPD plays is meant. Empty: it is the daemon's MPD.
+    """
     @_builtins.property
     def current(self) -> Global___CurrentSong:
         """The song that plays or is paused when the request arrives."""
@@ -199,10 +205,11 @@ class Target(_message.Message):
         song_id: _builtins.int = ...,
         current: Global___CurrentSong | None = ...,
         mpd_uri: _builtins.str = ...,
+        mpd_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "kind", b"kind", "mpd_uri", b"mpd_uri", "song_id", b"song_id", "track_id", b"track_id", "uri", b"uri"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "kind", b"kind", "mpd_uri", b"mpd_uri", "song_id", b"song_id", "track_id", b"track_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "kind", b"kind", "mpd_address", b"mpd_address", "mpd_uri", b"mpd_uri", "song_id", b"song_id", "track_id", b"track_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["track_id", "uri", "song_id", "current", "mpd_uri"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
