@@ -71,6 +71,12 @@ def watch_limit(folder: FolderFacts, watch: Watch, limit: int | None) -> Finding
 
 def mpd_link(mpd: MpdFacts) -> Finding:
     """Judge whether MPD answers."""
+    if mpd.too_old:
+        return problem(
+            "MPD",
+            f"version {mpd.version} of the protocol at {mpd.address} is not supported",
+            "use MPD 0.21 or later; the MPD front end of Mopidy speaks 0.19",
+        )
     if mpd.reason is None:
         return fine("MPD", f"version {mpd.version} at {mpd.address}")
     remedy = (

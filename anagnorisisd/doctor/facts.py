@@ -25,6 +25,8 @@ class MpdFacts:
     refused: bool = False
     lacking: tuple[str, ...] = ()
     stickers: bool = True
+    too_old: bool = False
+    """Whether it speaks a version of the protocol that is not supported."""
 
 
 @dataclass(frozen=True, slots=True)

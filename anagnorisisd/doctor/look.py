@@ -13,7 +13,12 @@ from pathlib import Path
 from anagnorisisd.adapters.dask import link
 from anagnorisisd.adapters.dask.embedder import DaskEmbedder
 from anagnorisisd.adapters.mpd.address import candidates
-from anagnorisisd.adapters.mpd.session import NO_STICKER_PERMISSION, NO_STICKERS, open_first
+from anagnorisisd.adapters.mpd.session import (
+    NO_STICKER_PERMISSION,
+    NO_STICKERS,
+    is_too_old,
+    open_first,
+)
 from anagnorisisd.adapters.walk import Rules
 from anagnorisisd.config.schema import Embedding, Executor, Mpd, Music
 from anagnorisisd.doctor.facts import (
@@ -82,12 +87,14 @@ async def at_mpd(config: Mpd, library: Path, variables: Mapping[str, str]) -> Mp
     except PlayerRefused as error:
         return MpdFacts(address, reason=str(error), refused=True)
     without = {NO_STICKERS, NO_STICKER_PERMISSION}
+    version = session.commands.version
     with closing(session):
         return MpdFacts(
             str(session.address),
-            version=session.commands.version,
+            version=version,
             lacking=tuple(lack for lack in session.lacking if lack not in without),
             stickers=not without & set(session.lacking),
+            too_old=is_too_old(version),
         )
 
 

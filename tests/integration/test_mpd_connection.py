@@ -1,21 +1,24 @@
 """The link to MPD: whatever happens to it, the daemon stays up, says so and recovers."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from anagnorisisd.adapters.mpd import connection, stickers
+from anagnorisisd.adapters.mpd.client import Client
 from anagnorisisd.adapters.mpd.player import MpdPlayer
 from anagnorisisd.adapters.system_clock import SystemClock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.player import Phase
+from anagnorisisd.domain.player import Phase, SongId
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
 from tests.support import mpd
@@ -283,6 +286,102 @@ async def test_nonsense_in_the_middle_of_a_conversation_ends_it(tmp_path: Path) 
 
         with pytest.raises(PlayerUnavailable, match="'state' is 'dancing'"):
             await watched.player.state()
+
+
+async def test_a_link_closed_while_a_command_is_given_ends_quietly(server: mpd.Mpd) -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: complaints.append(str(context))
+    )
+    client = Client()
+    await client.connect(str(server.socket))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it waits for a command now
+
+    client.ping()
+    client.disconnect()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    gc.collect()
+
+    assert complaints == []
+
+
+ENDLESS = {
+    "playlistinfo": b"file: a\nPos: 0\nId: 1\n",
+    "status": b"state: play\n",
+    "commands": b"command: status\n",
+    "sticker": b"file: one.wav\nsticker: rating=7\n",
+    "readmessages": b"channel: anagnorisis\nmessage: rate 8\n",
+    "idle": b"changed: player\n",
+    "playlistid": b"file: a\nPos: 0\nId: 1\n",
+    "find": b"file: a\n",
+}
+
+
+@pytest.mark.parametrize("command", ENDLESS)
+async def test_an_endless_answer_is_given_up_soon(
+    command: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The link goes, and is named; in the meantime others have their turns."""
+    replies = {
+        b"commands": b"command: status\ncommand: subscribe\nOK\n",
+        b"status": b"state: stop\nplaylist: 2\nplaylistlength: 5\nOK\n",
+        b"stats": b"songs: 5\nOK\n",
+    }
+    sent = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(GREETING)
+        while words := (await reader.readline()).split():
+            if words[0] == command.encode():
+                while True:
+                    writer.write(ENDLESS[command] * 1000)
+                    sent += 1000 * len(ENDLESS[command])
+                    await writer.drain()
+            if words[0] != b"idle":
+                writer.write(replies.get(words[0], b"OK\n"))
+
+    config = at(tmp_path / "socket", timeout_seconds=60)
+    async with serving(tmp_path / "socket", talk), watching(config, tmp_path) as watched:
+        if command not in {"commands", "idle"}:
+            await watched.connected()
+            player = watched.player
+            asks: dict[str, Callable[[], Awaitable[object]]] = {
+                "playlistinfo": player.queue,
+                "status": player.state,
+                "sticker": partial(player.stickers, "rating"),
+                "readmessages": player.messages,
+                "playlistid": partial(player.uri_of, SongId(1)),
+                "find": partial(player.has, Uri("a")),
+            }
+            with pytest.raises(PlayerUnavailable, match="in answer to"):
+                await asks[command]()
+        await watched.lost()
+
+    assert sent < 20 << 20
+    assert command != "commands" or "in answer to 'commands'" in caplog.text
+
+
+async def test_a_queue_without_end_is_not_read(tmp_path: Path) -> None:
+    replies = {b"status": b"state: stop\nplaylist: 2\nplaylistlength: 4000000000\nOK\n"}
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING)
+        while words := (await reader.readline()).split():
+            if words[0] == b"playlistinfo":
+                writer.write(b"file: a\nPos: 0\nId: 1\n" * 1000)
+            if words[0] != b"idle":
+                writer.write(replies.get(words[0], b"OK\n"))
+
+    async with (
+        serving(tmp_path / "socket", talk),
+        watching(at(tmp_path / "socket"), tmp_path) as watched,
+    ):
+        await watched.connected()
+        with pytest.raises(PlayerUnavailable, match="4000000000 entries"):
+            await watched.player.queue()
 
 
 @contextmanager

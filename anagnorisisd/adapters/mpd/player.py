@@ -4,11 +4,10 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 
 from anagnorisisd.adapters.mpd import address, stickers, translate
-from anagnorisisd.adapters.mpd.connection import BUSY, GONE, Connection, Refused, Row
+from anagnorisisd.adapters.mpd.connection import BUSY, GONE, Connection, Refused
 from anagnorisisd.adapters.mpd.session import Session, open_first
 from anagnorisisd.config.schema import Mpd
 from anagnorisisd.domain.player import PlayerState, QueueEntry, SongId
@@ -21,17 +20,8 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
-PAGE = 1000
-"""Queue entries asked for at once: a whole queue could overflow MPD's output buffer."""
-
 TRIES = 5
 """How often a reading that fell apart because something changed meanwhile is repeated."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Queue:
-    version: int
-    entries: tuple[QueueEntry, ...]
 
 
 class MpdPlayer:
@@ -49,7 +39,7 @@ class MpdPlayer:
         self._addresses = address.candidates(config.address, os.environ)
         self._session: Session | None = None
         self._reason: str | None = "not connected yet"
-        self._queue: _Queue | None = None
+        self._warned: tuple[str, ...] = ()
 
     def link(self) -> Link:
         """Return how the connection stands; never blocks."""
@@ -91,10 +81,12 @@ class MpdPlayer:
 
     async def _connect(self) -> Session:
         session = await open_first(self._addresses, self._config, self._library, self._channel)
-        self._session, self._queue = session, None
+        self._session = session
         log.info("connected to MPD %s at %s", session.commands.version, session.address)
         for remedy in session.lacking:
-            log.warning("%s", remedy)
+            if remedy not in self._warned:
+                log.warning("%s", remedy)
+        self._warned = session.lacking
         return session
 
     def _lose(self, reason: str) -> None:
@@ -129,26 +121,8 @@ class MpdPlayer:
         raise PlayerUnavailable("MPD changes songs faster than they can be read")
 
     async def queue(self) -> Sequence[QueueEntry]:
-        """Return the whole queue in order; read anew only when it has changed."""
-        for _ in range(TRIES):
-            status = await self._commands.call("status")
-            version = translate.queue_version(status)
-            if self._queue is not None and self._queue.version == version:
-                return self._queue.entries
-            entries = await self._read_queue(translate.queue_length(status))
-            self._queue = None if entries is None else _Queue(version, entries)
-        raise PlayerUnavailable("MPD's queue changes faster than it can be read")
-
-    async def _read_queue(self, length: int) -> tuple[QueueEntry, ...] | None:
-        """Return the entries, or `None` when they moved between two pages."""
-        rows: list[Row] = []
-        for start in range(0, length, PAGE):
-            try:
-                rows += await self._commands.rows("playlistinfo", f"{start}:{start + PAGE}")
-            except Refused:  # the queue shrank meanwhile
-                return None
-        to_library = self._live().uris.to_library
-        return tuple(translate.queue_entry(row, to_library) for row in rows)
+        """Return the whole queue in order; only what has changed is read anew."""
+        return await self._live().queue.read()
 
     async def uri_of(self, song_id: SongId) -> Uri | None:
         """Return the file of a queue entry, or `None` when there is no such entry."""
@@ -208,7 +182,7 @@ class MpdPlayer:
 
     async def messages(self) -> Sequence[str]:
         """Return and forget the messages waiting on our channel."""
-        if not self._channel:
+        if not self._live().subscribed:
             return []
         rows = await self._live().waiting.rows("readmessages")
         return [translate.required(row, "message", str) for row in rows]

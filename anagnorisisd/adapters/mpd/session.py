@@ -1,5 +1,6 @@
 """Both connections to one MPD, opened together and lost together."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -7,6 +8,7 @@ from typing import Self
 
 from anagnorisisd.adapters.mpd.address import Address
 from anagnorisisd.adapters.mpd.connection import GONE, Connection, Refused
+from anagnorisisd.adapters.mpd.queue import QueueReader
 from anagnorisisd.adapters.mpd.uris import UriMap
 from anagnorisisd.adapters.real_path import real_path
 from anagnorisisd.config.schema import Mpd
@@ -18,6 +20,12 @@ REMEDIES = {
     "sendmessage": "MPD does not let us answer on the channel: the permission 'control' is missing",
     "subscribe": "MPD does not let us listen on the channel: the permission 'read' is missing",
 }
+NO_MESSAGES = "MPD has no client-to-client messages, so commands cannot come through a channel"
+OLDEST_VERSION = (0, 21)
+UNSUPPORTED = (
+    "MPD speaks version {version} of the protocol, which is older than 0.21 and not supported: "
+    "use MPD 0.21 or later (the MPD front end of Mopidy speaks 0.19)"
+)
 NO_STICKERS = "MPD has no stickers: set sticker_file in mpd.conf to rate from other clients"
 NO_STICKER_PERMISSION = "MPD does not let us use stickers: the permission 'admin' is missing"
 
@@ -32,6 +40,8 @@ class Session:
     uris: UriMap
     music_directory: str | None
     lacking: tuple[str, ...]
+    subscribed: bool
+    queue: QueueReader
 
     @classmethod
     async def open(cls, address: Address, config: Mpd, library: Path, channel: str) -> Self:
@@ -52,13 +62,18 @@ class Session:
             commands.takes_along(waiting)
             allowed = set(await commands.call("commands"))
             lacking = _lacking(allowed, set(await commands.call("notcommands")))
+            if is_too_old(commands.version):
+                lacking.insert(0, UNSUPPORTED.format(version=commands.version))
             root = await _music_directory(commands, allowed)
             uris = _uris(root, library, config.music_directory)
             if not uris.related:
                 lacking.append(_unrelated(root, library))
-            if channel and "subscribe" in allowed:
-                await waiting.call("subscribe", channel)
-            return cls(address, commands, waiting, uris, root, tuple(lacking))
+            subscribed = bool(channel) and "subscribe" in allowed
+            if subscribed and not await _takes_subscription(waiting, channel):
+                subscribed = False
+                lacking.append(NO_MESSAGES)
+            queue = QueueReader(commands, uris.to_library)
+            return cls(address, commands, waiting, uris, root, tuple(lacking), subscribed, queue)
         except BaseException:
             for connection in opened:
                 connection.close()
@@ -102,6 +117,20 @@ async def _enter(connection: Connection, password: str | None, partition: str | 
             f"MPD has no partition {partition!r}; create it with 'mpc mkpartition {partition}' "
             "or change mpd.partition"
         ) from error
+
+
+def is_too_old(version: str) -> bool:
+    """Whether a version of MPD's protocol is too old to rely on; one that says nothing is not."""
+    numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
+    return numbers is not None and tuple(map(int, numbers.groups())) < OLDEST_VERSION
+
+
+async def _takes_subscription(connection: Connection, channel: str) -> bool:
+    try:
+        await connection.call("subscribe", channel)
+    except Refused:
+        return False
+    return True
 
 
 async def _music_directory(connection: Connection, allowed: set[str]) -> str | None:
