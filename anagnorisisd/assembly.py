@@ -131,7 +131,8 @@ class _Assembly:
         self._events = Events(self._clock)
         self._readers = self._pool(
             "reading",
-            size=len(os.sched_getaffinity(0)),
+            # One more than a single core: a file that hangs does not hold up the others.
+            size=max(2, len(os.sched_getaffinity(0))),
             idle_seconds=READER_IDLE_SECONDS,
             memory_bytes=READER_MEMORY_BYTES,
         )

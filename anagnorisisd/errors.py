@@ -128,3 +128,11 @@ class AlreadyRunning(AnagnorisisError):
 
 class WorkerLost(AnagnorisisError):
     """A worker process died or hung while it had this task; the pool itself goes on."""
+
+
+class WorkerDied(WorkerLost):
+    """It crashed or was killed, by the kernel if it took too much memory or processor time."""
+
+
+class WorkerHung(WorkerLost):
+    """It did not answer in time."""

@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 SAMPLE = Path(__file__).with_name("sample.flac")
 """A minute of sound that every embedder can embed."""
 
+CLOCK = 10
+"""So much longer than its limit a track may take on the clock: workers have the lowest priority,
+and on a busy machine time passes while nothing is done."""
+
 
 class WorkerEmbedder:
     """Follows a recipe; each stage has processes of its own, so that stages overlap."""
@@ -109,7 +113,11 @@ class WorkerEmbedder:
         value: Any = path
         for stage, pool in self._stages:
             value = await pool.run(
-                stage.target, value, *stage.arguments, timeout_seconds=self._timeout_seconds
+                stage.target,
+                value,
+                *stage.arguments,
+                timeout_seconds=CLOCK * self._timeout_seconds,
+                processor_seconds=stage.threads * self._timeout_seconds,
             )
         return value
 

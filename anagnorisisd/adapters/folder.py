@@ -3,27 +3,27 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 from anagnorisisd.adapters.real_path import real_path
 from anagnorisisd.adapters.walk import Rules, Walk
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.schema import Music
+from anagnorisisd.domain.reader_loss import ReaderLoss
 from anagnorisisd.domain.track import NOT_READ, ScannedFile, SeenFile, Uri
-from anagnorisisd.errors import WorkerLost
+from anagnorisisd.errors import WorkerDied, WorkerHung, WorkerLost
 from anagnorisisd.ports.library import WHOLE_FOLDER, Differences
 
 BATCH_FILES = 200
 READ_TARGET = "anagnorisisd.adapters.media_file:read_many"
 BATCH_TIMEOUT_SECONDS = 600.0
-"""For a batch; slow disks and network shares are forgiven a lot."""
-TRIES = 2
-"""How often a file is tried alone before it is given up until the next scan."""
-FILE_TIMEOUT_SECONDS = 300.0
-"""For a file that is tried alone, after its batch was lost."""
+"""For a batch, on the clock; then its files are read alone. What takes more processor time than a
+file is worth is ended much earlier, by its reader."""
+FILE_TIMEOUT_SECONDS = 600.0
+"""For a file that is read alone; a busy machine and a slow share are forgiven a lot."""
 
 
 class MusicFolder:
@@ -65,42 +65,74 @@ class MusicFolder:
             walk.part(below)
         return walk.differences()
 
-    async def read(self, uris: Sequence[Uri]) -> AsyncIterator[Sequence[ScannedFile]]:
-        """Read files, a few batches ahead of whoever takes them."""
-        ahead: deque[asyncio.Task[Sequence[ScannedFile]]] = deque()
-        batches = (uris[start : start + BATCH_FILES] for start in range(0, len(uris), BATCH_FILES))
+    async def read(
+        self, uris: Sequence[Uri], suspected: AbstractSet[Uri] = frozenset()
+    ) -> AsyncIterator[Sequence[ScannedFile]]:
+        """Read files, a few batches ahead of whoever takes them.
+
+        Files of a batch that was lost are read one by one after all batches, and those that cost
+        their reader again, or did so in an earlier scan, at the very end.
+        """
+        usual = [uri for uri in uris if uri not in suspected]
+        alone: list[Uri] = []
+        last = [uri for uri in uris if uri in suspected]
+        batches = [usual[at : at + BATCH_FILES] for at in range(0, len(usual), BATCH_FILES)]
+        async with aclosing(self._read_each(batches, BATCH_TIMEOUT_SECONDS)) as read:
+            async for batch, files in read:
+                if isinstance(files, WorkerLost):
+                    alone += batch
+                else:
+                    yield files
+        async with aclosing(self._read_each(_singly(alone), FILE_TIMEOUT_SECONDS)) as read:
+            async for (uri,), files in read:
+                if isinstance(files, WorkerLost):
+                    last.append(uri)
+                else:
+                    yield files
+        async with aclosing(self._read_each(_singly(last), FILE_TIMEOUT_SECONDS)) as read:
+            async for (uri,), files in read:
+                yield [_lost(uri, files)] if isinstance(files, WorkerLost) else files
+
+    async def _read_each(
+        self, batches: Sequence[list[Uri]], timeout_seconds: float
+    ) -> AsyncGenerator[tuple[list[Uri], Sequence[ScannedFile] | WorkerLost], None]:
+        """Yield what comes of each batch as soon as it is there: one that hangs delays no other."""
+        waiting = deque(batches)
+        ahead: dict[asyncio.Task[Sequence[ScannedFile] | WorkerLost], list[Uri]] = {}
         try:
-            for batch in batches:
-                ahead.append(asyncio.create_task(self._read_batch(batch)))
-                if len(ahead) > self._workers.size:
-                    yield await ahead.popleft()
-            while ahead:
-                yield await ahead.popleft()
+            while waiting or ahead:
+                while waiting and len(ahead) <= self._workers.size:
+                    batch = waiting.popleft()
+                    ahead[asyncio.create_task(self._read_batch(batch, timeout_seconds))] = batch
+                done, _ = await asyncio.wait(ahead, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield ahead.pop(task), task.result()
         finally:
             for task in ahead:
                 task.cancel()
             await asyncio.gather(*ahead, return_exceptions=True)
 
-    async def _read_batch(self, uris: Sequence[Uri]) -> Sequence[ScannedFile]:
-        if len(uris) > 1:
-            with suppress(WorkerLost):
-                return await self._read_together(uris, BATCH_TIMEOUT_SECONDS)
-        return [file for uri in uris for file in await self._read_alone(uri)]
-
-    async def _read_alone(self, uri: Uri) -> Sequence[ScannedFile]:
-        """Read one file; its reader may have died for want of memory, so it is tried twice."""
-        reason = ""
-        for _ in range(TRIES):
-            try:
-                return await self._read_together([uri], FILE_TIMEOUT_SECONDS)
-            except WorkerLost as lost:
-                reason = f"cannot be read: {lost}"
-        return [ScannedFile(uri, NOT_READ, None, problem=reason)]
-
-    async def _read_together(
-        self, uris: Sequence[Uri], timeout_seconds: float
-    ) -> Sequence[ScannedFile]:
-        files: Sequence[ScannedFile] = await self._workers.run(
-            READ_TARGET, self._root, list(uris), timeout_seconds=timeout_seconds
-        )
+    async def _read_batch(
+        self, uris: list[Uri], timeout_seconds: float
+    ) -> Sequence[ScannedFile] | WorkerLost:
+        if len(uris) == 1:
+            # A share that is dead now hangs at any file, which is not to be blamed for that.
+            await self.whereabouts()
+        try:
+            files: Sequence[ScannedFile] = await self._workers.run(
+                READ_TARGET, self._root, uris, timeout_seconds=timeout_seconds
+            )
+        except WorkerLost as lost:
+            return lost
+        except MemoryError:
+            return WorkerDied("its reader ran out of memory")
         return files
+
+
+def _singly(uris: Sequence[Uri]) -> list[list[Uri]]:
+    return [[uri] for uri in uris]
+
+
+def _lost(uri: Uri, lost: WorkerLost) -> ScannedFile:
+    loss = {WorkerDied: ReaderLoss.KILLED, WorkerHung: ReaderLoss.HUNG}.get(type(lost))
+    return ScannedFile(uri, NOT_READ, None, problem=f"cannot be read: {lost}", loss=loss)

@@ -7,7 +7,9 @@ when it was idle for a while. The parent starts, outlives and ends the workers:
 | what happens                      | what follows                                       |
 |-----------------------------------|----------------------------------------------------|
 | the target raises                 | `run` raises the same; the worker stays            |
-| the worker dies, or takes too long | `run` raises `WorkerLost`; the next task gets a new worker |
+| the worker dies, or takes too long | `run` raises `WorkerDied` or `WorkerHung`; the next task |
+|                                   | gets a new worker                                  |
+| a task uses too much processor time | the kernel ends the worker, if it has such a limit |
 | a task wants too much memory      | `run` raises `MemoryError`, or the worker dies; as it may be |
 |                                   | one that leaks, the next task gets a new worker    |
 | the computer runs out of memory   | the kernel ends a worker first, not the daemon     |
@@ -35,8 +37,8 @@ from typing import Any
 import psutil
 from threadpoolctl import threadpool_limits
 
-from anagnorisisd.adapters import memory
-from anagnorisisd.errors import WorkerLost
+from anagnorisisd.adapters import memory, processor_time
+from anagnorisisd.errors import WorkerDied, WorkerHung, WorkerLost
 
 NICENESS = 15
 PR_SET_PDEATHSIG = 1
@@ -118,22 +120,33 @@ class WorkerPool:
         """Until when each may work, in the loop's time."""
         self._closed = False
 
-    async def run(self, target: str, *args: Any, timeout_seconds: float | None = None) -> Any:
+    async def run(
+        self,
+        target: str,
+        *args: Any,
+        timeout_seconds: float | None = None,
+        processor_seconds: float | None = None,
+    ) -> Any:
         """Return what the function `target` ("package.module:function") makes of `args`.
 
         Waits for a free place first; `timeout_seconds` counts from then on, the start of a
-        worker included. Arguments and result must be picklable.
+        worker included. `processor_seconds` is the processor time that the task may use, all
+        threads together; the kernel ends a worker process that uses more. Arguments and result
+        must be picklable.
 
         Raises:
-            WorkerLost: the worker died or took too long, or the pool was closed.
+            WorkerDied: the worker died.
+            WorkerHung: it took too long.
+            WorkerLost: the pool was closed.
             Exception: whatever the target raised.
         """
         async with self._places:
-            executor, answer = self._begin(target, args, timeout_seconds)
+            executor, answer = self._begin(target, args, timeout_seconds, processor_seconds)
+            processes = executor.processes() if isinstance(executor, LocalProcess) else []
             try:
                 await asyncio.wait({answer}, timeout=timeout_seconds)
                 if not answer.done():
-                    raise WorkerLost(f"gave up after {timeout_seconds:g} seconds")
+                    raise WorkerHung(f"gave up after {timeout_seconds:g} seconds")
                 error = answer.exception()
             except BaseException:
                 answer.cancel()
@@ -144,7 +157,11 @@ class WorkerPool:
             else:
                 self._rest(executor)
             if isinstance(error, BrokenExecutor):
-                raise WorkerLost(f"the {self.name} worker died during this task")
+                for process in processes:
+                    await asyncio.to_thread(process.join, GONE_SECONDS)
+                    if process.exitcode == -signal.SIGXCPU:
+                        raise WorkerDied("took too much processor time")
+                raise WorkerDied(f"the {self.name} worker died during this task")
             return answer.result()
 
     def overdue(self) -> bool:
@@ -164,7 +181,11 @@ class WorkerPool:
             await asyncio.to_thread(process.join, GONE_SECONDS)
 
     def _begin(
-        self, target: str, args: tuple[Any, ...], seconds: float | None
+        self,
+        target: str,
+        args: tuple[Any, ...],
+        seconds: float | None,
+        processor_seconds: float | None,
     ) -> tuple[Executor, asyncio.Future[Any]]:
         # The loop's own thread starts the processes: the kernel's parent-death signal is sent
         # when the starting *thread* ends, and a helper thread may end at any time.
@@ -174,14 +195,23 @@ class WorkerPool:
             executor, timer = self._resting.popitem()
             timer.cancel()
             with suppress(BrokenExecutor):  # it died while idle: that is no task's fault
-                return self._submit(executor, target, args, seconds)
+                return self._submit(executor, target, args, seconds, processor_seconds)
             self._abandon(executor)
-        return self._submit(self._executors(), target, args, seconds)
+        return self._submit(self._executors(), target, args, seconds, processor_seconds)
 
     def _submit(
-        self, executor: Executor, target: str, args: tuple[Any, ...], seconds: float | None
+        self,
+        executor: Executor,
+        target: str,
+        args: tuple[Any, ...],
+        seconds: float | None,
+        processor_seconds: float | None,
     ) -> tuple[Executor, asyncio.Future[Any]]:
-        answer = asyncio.wrap_future(executor.submit(call, target, args))
+        if processor_seconds is not None and isinstance(executor, LocalProcess):
+            future = executor.submit(call_within, processor_seconds, target, args)
+        else:
+            future = executor.submit(call, target, args)
+        answer = asyncio.wrap_future(future)
         now = asyncio.get_running_loop().time()
         self._working[executor] = math.inf if seconds is None else now + seconds
         return executor, answer
@@ -218,6 +248,15 @@ def call(target: str, args: tuple[Any, ...]) -> Any:
         if _survives_pickling(error):
             raise
         raise RuntimeError(f"{type(error).__name__}: {error}") from None
+
+
+def call_within(processor_seconds: float, target: str, args: tuple[Any, ...]) -> Any:
+    """Import and call `target`; after so much processor time the kernel ends this process."""
+    processor_time.kill_after(processor_seconds)
+    try:
+        return call(target, args)
+    finally:
+        processor_time.kill_after(math.inf)
 
 
 def _survives_pickling(error: Exception) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, NewType
 
+from anagnorisisd.domain.reader_loss import ReaderLoss
+
 TrackId = NewType("TrackId", str)
 """Hash of the audio payload: 32 lower-case hexadecimal digits (BLAKE2b, 128 bits)."""
 
@@ -58,7 +60,10 @@ NOT_READ = FileStamp(size_bytes=-1, mtime_ns=0)
 
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
-    """A file that was read: `track_id` and tags, or the `problem` that prevented it."""
+    """A file that was read: `track_id` and tags, or the `problem` that prevented it.
+
+    `loss` says that the problem cost the process that read it.
+    """
 
     uri: Uri
     stamp: FileStamp
@@ -66,6 +71,7 @@ class ScannedFile:
     tags: Tags = Tags()
     duration_seconds: float | None = None
     problem: str | None = None
+    loss: ReaderLoss | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Differences:
     returned: Sequence[Uri] = ()
     gone: Sequence[Uri] = ()
     unusable: Sequence[ScannedFile] = ()
+    suspected: AbstractSet[Uri] = frozenset()
+    """Those of `changed` that have cost the process that read them before."""
     linked: Mapping[Uri, str] = field(default_factory=dict)
     problem: str | None = None
     """Why the music folder as a whole cannot be read, if it cannot."""
@@ -56,10 +58,13 @@ class Folder(Protocol):
         """
         ...
 
-    def read(self, uris: Sequence[Uri]) -> AsyncIterator[Sequence[ScannedFile]]:
+    def read(
+        self, uris: Sequence[Uri], suspected: AbstractSet[Uri] = frozenset()
+    ) -> AsyncIterator[Sequence[ScannedFile]]:
         """Read files, in batches; those that cannot be used come with their problem.
 
-        Files that are gone by now are left out.
+        Files that are gone by now are left out. Those that cost the process that reads them, and
+        the `suspected` ones, come after all others; the former come with the stamp `NOT_READ`.
         """
         ...
 

@@ -7,12 +7,15 @@ import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from anagnorisisd.adapters import media_file, processor_time
 from anagnorisisd.adapters.embedders import SAMPLE
+from anagnorisisd.domain.track import ScannedFile, Uri
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 
 
@@ -60,6 +63,30 @@ def die_once(marker: str) -> str:
         path.touch()
         die()
     return "alive"
+
+
+def loop_in_a_library() -> None:
+    """Never come back to Python, where a signal could interrupt it."""
+    sum(range(1 << 60))
+
+
+def loop_in_python(seconds: float) -> str:
+    """Loop until the time is over, swallowing every error as careless readers do."""
+    try:
+        with processor_time.limited(seconds):
+            while True:
+                with suppress(Exception):
+                    sum(range(1000))
+    except processor_time.OutOfProcessorTime:
+        return "interrupted"
+
+
+def read_until_death(root: str, uris: list[Uri]) -> list[ScannedFile]:
+    """Read as the library does, but die at files called fatal."""
+    for uri in uris:
+        if "fatal" in uri:
+            die()
+    return media_file.read_many(root, uris)
 
 
 def manners() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from anagnorisisd.adapters import folder as folder_module
 from anagnorisisd.adapters.folder import MusicFolder
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.adapters.watcher import InotifyWatcher, NoWatcher
@@ -363,6 +364,112 @@ async def test_a_file_that_kills_its_reader_costs_only_itself(
     assert await present(stores) == {"1.mp3", "2.mp3"}
     assert set(await problems(stores)) == {"fatal.mp3"}
     await workers.close()
+
+
+@pytest.fixture
+async def fragile(root: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerPool]:
+    """Real processes, of which each dies that is to read a file called fatal."""
+    monkeypatch.setattr(folder_module, "READ_TARGET", "tests.integration.jobs:read_until_death")
+    pool = WorkerPool(name="reading", size=2, idle_seconds=5)
+    yield pool
+    await pool.close()
+
+
+async def test_a_file_that_killed_its_reader_is_remembered_and_retried_rarely(
+    root: Path, stores: Stores, events: Events, clock: FakeClock, fragile: WorkerPool
+) -> None:
+    async def scanned() -> int:
+        """Return how many files a new daemon's scan reads."""
+        folder = MusicFolder(root, CONFIG, fragile)
+        library = Library(
+            stores.library, folder, NoWatcher(), events=events, clock=clock, config=CONFIG
+        )
+        return (await scan(library)).read
+
+    write_song(root / "1.mp3", seed=1)
+    fatal = write_song(root / "fatal.mp3", seed=2)
+    assert await scanned() == 2
+    assert set(await problems(stores)) == {"fatal.mp3"}
+    assert "died" in (await problems(stores))["fatal.mp3"]
+
+    assert await scanned() == 0
+    clock.jump(23 * 3600)
+    assert await scanned() == 0
+    clock.jump(3600)
+    assert await scanned() == 1
+    clock.jump(6 * 24 * 3600)
+    assert await scanned() == 0
+    clock.jump(24 * 3600)
+    assert await scanned() == 1
+
+    write_song(fatal, seed=3, seconds=1)
+    assert await scanned() == 1
+    fatal.rename(root / "harmless.mp3")
+    assert await scanned() == 1
+    assert await present(stores) == {"1.mp3", "harmless.mp3"}
+    assert await problems(stores) == {}
+
+
+async def test_a_file_that_killed_its_reader_is_left_alone_when_its_disk_comes_back(
+    root: Path, stores: Stores, events: Events, clock: FakeClock, fragile: WorkerPool
+) -> None:
+    folder = MusicFolder(root, CONFIG, fragile)
+    library = Library(
+        stores.library, folder, NoWatcher(), events=events, clock=clock, config=CONFIG
+    )
+    write_song(root / "disk" / "1.mp3", seed=1)
+    write_song(root / "disk" / "fatal.mp3", seed=2)
+    await scan(library)
+
+    (root / "disk").rename(root.with_name("away"))
+    await scan(library)
+    assert await problems(stores) == {}
+    root.with_name("away").rename(root / "disk")
+    reader = await reading_process(fragile)
+    await scan(library)
+
+    assert set(await problems(stores)) == {"disk/fatal.mp3"}
+    assert await reading_process(fragile) == reader
+
+
+async def reading_process(pool: WorkerPool) -> int:
+    """Return the process that reads now; another one does when it died."""
+    return int(await pool.run("tests.integration.jobs:pid"))
+
+
+async def test_a_file_that_hangs_holds_up_no_other(
+    root: Path, stores: Stores, events: Events, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging: list[Future[object]] = []
+
+    class Hanging(ThreadPoolExecutor):
+        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+            """Hand `fn` to the thread, or never answer."""
+            if "fatal.mp3" in str(args):
+                hanging.append(Future())
+                return hanging[-1]
+            return super().submit(fn, *args, **kwargs)
+
+    monkeypatch.setattr(folder_module, "BATCH_TIMEOUT_SECONDS", 0.1)
+    pool = WorkerPool(name="reading", size=2, idle_seconds=5, executors=partial(Hanging, 1))
+    folder = MusicFolder(root, CONFIG, pool)
+    library = Library(
+        stores.library, folder, NoWatcher(), events=events, clock=clock, config=CONFIG
+    )
+    for name in ("1", "fatal", "2"):
+        write_song(root / f"{name}.mp3", seed=len(name) + ord(name[0]))
+
+    scanning = asyncio.create_task(scan(library))
+    await until_present(stores, "1.mp3", "2.mp3")
+    assert not scanning.done()
+    monkeypatch.setattr(folder_module, "FILE_TIMEOUT_SECONDS", 0.1)
+    for answer in hanging:
+        if not answer.done():
+            answer.set_exception(BrokenExecutor())
+    await scanning
+
+    assert set(await problems(stores)) == {"fatal.mp3"}
+    await pool.close()
 
 
 async def running(

@@ -15,7 +15,7 @@ import pytest
 
 from anagnorisisd.adapters import workers
 from anagnorisisd.adapters.workers import WorkerPool
-from anagnorisisd.errors import EmbeddingFailed, WorkerLost
+from anagnorisisd.errors import EmbeddingFailed, WorkerDied, WorkerHung, WorkerLost
 from tests.integration.jobs import oom_score
 from tests.support.until import until
 
@@ -99,6 +99,29 @@ async def test_a_hung_worker_is_given_up(pool: WorkerPool, tmp_path: Path) -> No
 
     await until(lambda: not psutil.pid_exists(int(started.read_text())))
     assert await pool.run(f"{JOBS}:add", 1, 1) == 2
+
+
+async def test_a_task_that_never_comes_back_to_python_is_ended_by_its_processor_time(
+    pool: WorkerPool,
+) -> None:
+    with pytest.raises(WorkerDied, match="too much processor time"):
+        await pool.run(f"{JOBS}:loop_in_a_library", processor_seconds=0.5)
+
+    assert await pool.run(f"{JOBS}:add", 1, 1, processor_seconds=5) == 2
+
+
+async def test_a_task_in_python_is_interrupted_and_the_worker_stays(pool: WorkerPool) -> None:
+    worker = await pool.run(f"{JOBS}:pid")
+
+    assert await pool.run(f"{JOBS}:loop_in_python", 0.1) == "interrupted"
+    assert await pool.run(f"{JOBS}:pid") == worker
+
+
+async def test_waiting_uses_no_processor_time(pool: WorkerPool, tmp_path: Path) -> None:
+    started = str(tmp_path / "started")
+
+    with pytest.raises(WorkerHung, match="gave up after"):
+        await pool.run(f"{JOBS}:hang", started, timeout_seconds=4, processor_seconds=3)
 
 
 async def test_cancelling_a_task_ends_its_worker(pool: WorkerPool, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import sqlite_utils
 
-from anagnorisisd.adapters.sqlite import replacements, rows
+from anagnorisisd.adapters.sqlite import losses, replacements, rows
 from anagnorisisd.adapters.sqlite.search_text import searchable
 from anagnorisisd.domain.track import ScannedFile, TrackId, Uri
 from anagnorisisd.ports.stores import Absorbed
@@ -38,6 +38,7 @@ def absorb(db: sqlite_utils.Database, files: Sequence[ScannedFile], at: float) -
     added: list[TrackId] = []
     moved = changed = problems = 0
     for file in files:
+        losses.note(db, file, at)
         if file.track_id is None:
             _place(db, file, None, at)
             problems += 1

@@ -5,9 +5,18 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
-from anagnorisisd.adapters.sqlite import absorbing, candidates, listing, replacements, rows, seen
+from anagnorisisd.adapters.sqlite import (
+    absorbing,
+    candidates,
+    listing,
+    losses,
+    replacements,
+    rows,
+    seen,
+)
 from anagnorisisd.adapters.sqlite.database import Database, batched
 from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.reader_loss import HeldBack
 from anagnorisisd.domain.replacement import Replacement
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
@@ -41,6 +50,10 @@ class SqliteLibrary:
         async for page in pages:
             found.update(page)
         return found
+
+    async def held_back(self, below: Uri | None = None) -> Mapping[SeenFile, HeldBack]:
+        """Return the files that cost the process that read them."""
+        return await self._database.read(lambda db: losses.held_back(db, below))
 
     async def absorb(self, files: Sequence[ScannedFile], at: float) -> Absorbed:
         """Store a batch of files; `moved` counts new places of known tracks, copies included."""

@@ -47,6 +47,11 @@ def searched_in_one_form(db: sqlite_utils.Database) -> None:
     )
 
 
+def reader_losses(db: sqlite_utils.Database) -> None:
+    """Remember files that hung or killed the process that read them."""
+    db.executescript(schema.READER_LOSSES)
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -54,6 +59,7 @@ STEPS = (
     replaced_files,
     plays_by_time,
     searched_in_one_form,
+    reader_losses,
 )
 
 

@@ -179,6 +179,17 @@ CREATE TABLE settings (
 ) STRICT, WITHOUT ROWID;
 """
 
+READER_LOSSES = """
+CREATE TABLE reader_losses (
+    path       BLOB PRIMARY KEY,
+    size_bytes INTEGER NOT NULL,
+    mtime_ns   INTEGER NOT NULL,
+    losses     INTEGER NOT NULL,
+    problem    TEXT NOT NULL,
+    retry_at   REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 STICKERS = """
 CREATE TABLE stickers (
     name  TEXT NOT NULL,

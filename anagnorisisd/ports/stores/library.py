@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.reader_loss import HeldBack
 from anagnorisisd.domain.replacement import Replacement
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
@@ -70,6 +71,13 @@ class LibraryStore(Protocol):
         """Return every file that is not missing, unreadable ones included, as last seen.
 
         With `below`, only of that file, or of the files below that folder.
+        """
+        ...
+
+    async def held_back(self, below: Uri | None = None) -> Mapping[SeenFile, HeldBack]:
+        """Return the files that cost the process that read them, as they were then.
+
+        One that was read since, or has changed, is none of them; `below` as for `seen`.
         """
         ...
 

@@ -3,10 +3,12 @@
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from anagnorisisd.domain.event import LibraryChanged, TrackRated
-from anagnorisisd.domain.track import FileStamp, ScannedFile, Uri
+from anagnorisisd.domain.reader_loss import HeldBack
+from anagnorisisd.domain.track import FileStamp, ScannedFile, SeenFile, Uri
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.library import WHOLE_FOLDER, Differences, Folder
 from anagnorisisd.ports.stores import Absorbed, LibraryStore
@@ -37,7 +39,10 @@ class Intake:
 
     async def _compare(self, uri: Uri) -> Differences:
         below = None if uri == WHOLE_FOLDER else uri
-        found = await self._folder.compare(await self._store.seen(below), uri)
+        seen = await self._store.seen(below)
+        found = await self._folder.compare(seen, uri)
+        if held_back := await self._store.held_back(below):
+            found = self._weighed(found, seen, held_back)
         if not found.changed:
             return found
         missing = await self._store.missing(below)
@@ -49,6 +54,37 @@ class Intake:
             else:
                 changed[file] = stamp
         return replace(found, changed=changed, returned=returned)
+
+    def _weighed(
+        self,
+        found: Differences,
+        seen: AbstractSet[SeenFile],
+        held_back: Mapping[SeenFile, HeldBack],
+    ) -> Differences:
+        """Leave files alone that cost their reader, and add those whose time has come again."""
+        now = self._clock.now()
+        changed = dict(found.changed)
+        unusable = list(found.unusable)
+        suspected: set[Uri] = set()
+        gone = set(found.gone)
+        for file, held in held_back.items():
+            uri, stamp = Uri(os.fsdecode(file[0])), FileStamp(*file[1:])
+            is_as_it_was = changed.get(uri) == stamp
+            if is_as_it_was and now < held.retry_at:  # It was away meanwhile.
+                del changed[uri]
+                unusable.append(ScannedFile(uri, stamp, None, problem=held.problem))
+            elif is_as_it_was or (
+                now >= held.retry_at and file in seen and uri not in changed and uri not in gone
+            ):
+                changed[uri] = stamp
+                suspected.add(uri)
+        return replace(
+            found,
+            unchanged=found.unchanged - len(suspected - found.changed.keys()),
+            changed=changed,
+            unusable=unusable,
+            suspected=suspected,
+        )
 
     async def take_in(
         self, found: Differences, progress: ScanProgress, advance: Callable[[ScanProgress], None]
@@ -75,7 +111,7 @@ class Intake:
         progress = replace(progress, missing=progress.missing + lost)
         advance(progress)
         ready, young = self._by_age(found.changed)
-        async for files in self._read(ready, found.unusable):
+        async for files in self._read(ready, found):
             absorbed = await self._store.absorb(files, self._clock.now())
             self._announce(absorbed)
             progress = progress.and_absorbed(absorbed, len(files))
@@ -117,12 +153,16 @@ class Intake:
             self._events.publish(LibraryChanged(absorbed.added, absorbed.moved))
 
     async def _read(
-        self, uris: Sequence[Uri], unusable: Sequence[ScannedFile]
+        self, uris: Sequence[Uri], found: Differences
     ) -> AsyncIterator[Sequence[ScannedFile]]:
-        for start in range(0, len(unusable), UNUSABLE_AT_ONCE):
-            yield unusable[start : start + UNUSABLE_AT_ONCE]
-        async for files in self._folder.read(uris):
-            yield files
+        for start in range(0, len(found.unusable), UNUSABLE_AT_ONCE):
+            yield found.unusable[start : start + UNUSABLE_AT_ONCE]
+        async for files in self._folder.read(uris, found.suspected):
+            # What cost its reader is remembered as it was when it was found.
+            yield [
+                replace(file, stamp=found.changed[file.uri]) if file.loss else file
+                for file in files
+            ]
 
     def _by_age(self, changed: Mapping[Uri, FileStamp]) -> tuple[list[Uri], set[Uri]]:
         """Return which files can be read now, and which were written to only just now."""
@@ -144,6 +184,7 @@ def _joined(parts: Sequence[Differences]) -> Differences:
         changed={uri: stamp for part in parts for uri, stamp in part.changed.items()},
         gone=[uri for part in parts for uri in part.gone],
         unusable=[file for part in parts for file in part.unusable],
+        suspected={uri for part in parts for uri in part.suspected},
         linked={uri: path for part in parts for uri, path in part.linked.items()},
         problem=next((part.problem for part in parts if part.problem), None),
     )
