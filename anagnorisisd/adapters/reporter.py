@@ -1,9 +1,16 @@
 """The report, drawn in a worker process, since plotting takes imports and memory."""
 
+import importlib.util
 from typing import cast
 
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain.report import Material
+from anagnorisisd.errors import PreconditionFailed
+
+LACKING = (
+    "the report is drawn by matplotlib, which is not installed; "
+    "install it beside the daemon: pip install 'anagnorisisd[report]'"
+)
 
 DRAWING_SECONDS = 600.0
 
@@ -13,6 +20,11 @@ class WorkerReporter:
 
     def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
+
+    async def check(self) -> None:
+        """Look whether the plotting library is there, without importing it."""
+        if importlib.util.find_spec("matplotlib") is None:
+            raise PreconditionFailed(LACKING)
 
     async def draw(self, material: Material) -> str:
         """Return a self-contained HTML page."""

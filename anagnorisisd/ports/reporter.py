@@ -8,6 +8,10 @@ from anagnorisisd.domain.report import Material
 class Reporter(Protocol):
     """Makes a page of it."""
 
+    async def check(self) -> None:
+        """Raise `PreconditionFailed` if the plotting library is not installed; takes no time."""
+        ...
+
     async def draw(self, material: Material) -> str:
         """Return a self-contained HTML page.
 

@@ -45,11 +45,11 @@ class EvaluatorServicer(EvaluatorServiceServicer):
     ) -> messages.ListEvaluatorsResponse:
         """List evaluators, newest first."""
         size = reading.count("page_size", request.page_size, reading.DEFAULT_PAGE)
-        offset = paging.position(request.page_token) or 0
-        found = (await self._evaluators.versions(offset + size + 1))[offset:]
+        before = paging.position(request.page_token)
+        found = await self._evaluators.versions(size + 1, before)
         return messages.ListEvaluatorsResponse(
             evaluators=[translate.evaluator_message(version) for version in found[:size]],
-            next_page_token=paging.token(offset + size) if len(found) > size else "",
+            next_page_token=paging.token(found[size - 1].version) if len(found) > size else "",
         )
 
     async def RollbackEvaluator(

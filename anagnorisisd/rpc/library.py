@@ -1,5 +1,7 @@
 """`LibraryService`: the tracks that the daemon knows."""
 
+import os
+import struct
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,8 +10,15 @@ from grpc.aio import ServicerContext
 from anagnorisis.v1 import library_pb2 as messages
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceServicer
 from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import InvalidValue, PreconditionFailed
-from anagnorisisd.ports.stores import EmbeddingStore, LibraryStore, TrackFilter, TrackOrder
+from anagnorisisd.ports.stores import (
+    EmbeddingStore,
+    LibraryStore,
+    TrackFilter,
+    TrackKey,
+    TrackOrder,
+)
 from anagnorisisd.rpc import paging, reading, translate
 from anagnorisisd.rpc.finding import Tracks
 from anagnorisisd.rpc.roles import Embeddings, Scanner
@@ -19,6 +28,9 @@ from anagnorisisd.services.taste.similar import Similar
 Context = ServicerContext[Any, Any]
 
 DEFAULT_SIMILAR = 10
+
+KEY = struct.Struct(">?d")
+"""A track's key in a page token, in front of its id: whether it lacks the value, and the value."""
 
 FILTERS = {
     messages.TRACK_FILTER_UNSPECIFIED: TrackFilter.ALL,
@@ -76,18 +88,20 @@ class LibraryServicer(LibraryServiceServicer):
         if request.order not in ORDERS:
             raise InvalidValue("order", f"there is no order {request.order}")
         scope = (request.filter, request.order, reading.search_text(request.text))
-        offset = paging.position(request.page_token, *scope) or 0
+        order = ORDERS[request.order]
         found = await self._store.tracks(
             self._stamp,
             only=FILTERS[request.filter],
-            order=ORDERS[request.order],
+            order=order,
             text=request.text,
             limit=size + 1,
-            offset=offset,
+            after=_key(paging.key(request.page_token, *scope)),
         )
         return messages.ListTracksResponse(
             tracks=[translate.track_message(track) for track in found[:size]],
-            next_page_token=paging.token(offset + size, *scope) if len(found) > size else "",
+            next_page_token=paging.key_token(_packed(TrackKey.of(found[size - 1], order)), *scope)
+            if len(found) > size
+            else "",
         )
 
     async def ListUnusableFiles(
@@ -95,8 +109,10 @@ class LibraryServicer(LibraryServiceServicer):
     ) -> messages.ListUnusableFilesResponse:
         """List the files that cannot be used, in pages."""
         size = reading.count("page_size", request.page_size, reading.DEFAULT_PAGE)
-        offset = paging.position(request.page_token, "unusable") or 0
-        found = await self._store.problems(limit=size + 1, offset=offset)
+        after = paging.key(request.page_token, "unusable")
+        found = await self._store.problems(
+            limit=size + 1, after=None if after is None else Uri(os.fsdecode(after))
+        )
         return messages.ListUnusableFilesResponse(
             files=[
                 messages.UnusableFile(
@@ -104,7 +120,9 @@ class LibraryServicer(LibraryServiceServicer):
                 )
                 for uri, reason in found[:size]
             ],
-            next_page_token=paging.token(offset + size, "unusable") if len(found) > size else "",
+            next_page_token=paging.key_token(os.fsencode(found[size - 1][0]), "unusable")
+            if len(found) > size
+            else "",
         )
 
     async def ScanLibrary(
@@ -167,3 +185,18 @@ class LibraryServicer(LibraryServiceServicer):
             vector=vector.tolist(),
             embedder=translate.stamp_message(self._stamp),
         )
+
+
+def _packed(key: TrackKey) -> bytes:
+    """Return a key as bytes for a page token."""
+    absent = key.value is None
+    return KEY.pack(absent, 0.0 if key.value is None else key.value) + key.track_id.encode()
+
+
+def _key(packed: bytes | None) -> TrackKey | None:
+    """Return the key in a page token; any bytes are one, if only the place of nothing."""
+    if packed is None:
+        return None
+    absent, value = KEY.unpack(packed[: KEY.size].ljust(KEY.size, b"\0"))
+    track_id = TrackId(packed[KEY.size :].decode(errors="replace"))
+    return TrackKey(None if absent else value, track_id)

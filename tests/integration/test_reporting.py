@@ -1,6 +1,7 @@
 """The report, from a real database to the page."""
 
 import asyncio
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -11,15 +12,19 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageColor
 
+from anagnorisisd.adapters.reporter import WorkerReporter
 from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import EvaluatorStatus
 from anagnorisisd.domain.play import Verdict
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.report import Material
 from anagnorisisd.domain.track import Tags
+from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.ml.evaluator import tasks
 from anagnorisisd.ml.report import figures, page
+from anagnorisisd.ports.reporter import Reporter
 from anagnorisisd.services.taste.reporting import Reporting
 from tests.fakes.clock import FakeClock
 from tests.support.examples import two_kinds
@@ -31,6 +36,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 
 class InlineReporter:
     """Draws in this process."""
+
+    async def check(self) -> None:
+        pass
 
     async def draw(self, material: Material) -> str:
         return page.draw(material)
@@ -54,7 +62,7 @@ class Outside(HTMLParser):
                 self.found.append(f"{tag} {name}")
 
 
-def reporting(stores: Stores, clock: FakeClock) -> Reporting:
+def reporting(stores: Stores, clock: FakeClock, reporter: Reporter | None = None) -> Reporting:
     return Reporting(
         library=stores.library,
         ratings=stores.ratings,
@@ -62,7 +70,7 @@ def reporting(stores: Stores, clock: FakeClock) -> Reporting:
         embeddings=stores.embeddings,
         evaluators=stores.evaluators,
         queue=stores.queue,
-        reporter=InlineReporter(),
+        reporter=reporter or InlineReporter(),
         clock=clock,
         stamp=STAMP,
     )
@@ -130,6 +138,19 @@ async def test_the_page_shows_everything_and_needs_nothing_from_outside(
 
 async def test_the_same_library_gives_the_same_page(lively: Stores, clock: FakeClock) -> None:
     assert await reporting(lively, clock).html() == await reporting(lively, clock).html()
+
+
+async def test_nothing_is_read_or_computed_when_the_plotting_library_is_missing(
+    lively: Stores, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Neither installed nor found: as in an environment without the extra `report`.
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    workers = WorkerPool(name="report", size=1, idle_seconds=1.0)
+    service = reporting(lively, clock, WorkerReporter(workers))
+    await lively.close()  # whatever is read from here on fails
+
+    with pytest.raises(PreconditionFailed, match=r"pip install 'anagnorisisd\[report\]'"):
+        await service.html()
 
 
 async def test_an_empty_library_has_a_page_too(stores: Stores, clock: FakeClock) -> None:

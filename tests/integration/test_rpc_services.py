@@ -92,6 +92,40 @@ class TestLibrary:
 
         assert pages == [[6, 5, 4], [3, 2, 1], [0]]
 
+    async def test_a_track_that_leaves_a_list_between_two_pages_hides_no_other(
+        self, house: House, line: Line
+    ) -> None:
+        await add_tracks(house.stores, *(f"{number}.ogg" for number in range(6)))
+        request = library_pb2.ListTracksRequest(
+            filter=library_pb2.TRACK_FILTER_UNRATED, page_size=2
+        )
+        found: list[str] = []
+
+        while True:
+            page = await line.library.ListTracks(request)
+            found += [track.track_id for track in page.tracks]
+            target = Target(track_id=page.tracks[0].track_id)
+            await line.ratings.RateTrack(rating_pb2.RateTrackRequest(target=target, rating=5))
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                break
+
+        assert len(found) == len(set(found)) == 6
+
+    async def test_a_file_that_is_mended_between_two_pages_hides_no_other(
+        self, house: House, line: Line
+    ) -> None:
+        files = [unreadable(f"{name}.mp3") for name in "abcdef"]
+        await house.stores.library.absorb(files, EPOCH)
+        request = library_pb2.ListUnusableFilesRequest(page_size=3)
+        first = await line.library.ListUnusableFiles(request)
+        await house.stores.library.mark_missing([Uri("a.mp3")], EPOCH)
+
+        request.page_token = first.next_page_token
+        rest = await line.library.ListUnusableFiles(request)
+
+        assert [file.uri for file in rest.files] == ["d.mp3", "e.mp3", "f.mp3"]
+
     async def test_files_that_cannot_be_used_come_in_pages_with_their_reasons(
         self, house: House, line: Line
     ) -> None:

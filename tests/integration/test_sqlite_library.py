@@ -1,18 +1,25 @@
 """Tracks and files: what a scan brings, what goes missing, and what is shown of it."""
 
 import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import fields
+from pathlib import Path
+from random import Random
 from typing import Literal
 from unicodedata import normalize
 
 import numpy as np
 import pytest
+import sqlite_utils
 
-from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.adapters.sqlite import listing
+from anagnorisisd.adapters.sqlite.stores import FILE_NAME, Stores
 from anagnorisisd.domain.score import Candidates
-from anagnorisisd.domain.track import FileStamp, Tags, TrackId, TrackState, Uri
+from anagnorisisd.domain.track import FileStamp, Tags, Track, TrackId, TrackState, Uri
 from anagnorisisd.errors import UnknownTrack
-from anagnorisisd.ports.stores import LibraryCounts, TrackFilter, TrackOrder
+from anagnorisisd.ports.stores import LibraryCounts, TrackFilter, TrackKey, TrackOrder
 from tests.support.library import (
     EPOCH,
     STAMP,
@@ -258,11 +265,72 @@ async def test_tracks_by_order_and_page(stores: Stores, order: TrackOrder, expec
     await predict(stores, {a: 9.0, c: 3.0})
     await stores.plays.append(play(a, ended_at=EPOCH))
     await stores.plays.append(play(c, ended_at=EPOCH + 60))
-    pages = [
-        await stores.library.tracks(STAMP, order=order, limit=2, offset=offset)
-        for offset in (0, 2, 4)
-    ]
+    pages = await in_pages(stores, order, 2)
     assert "".join(track.uri for page in pages for track in page) == expected
+
+
+async def in_pages(stores: Stores, order: TrackOrder, size: int) -> list[Sequence[Track]]:
+    """Return all pages of that size; each but the last is full."""
+    pages: list[Sequence[Track]] = []
+    after: TrackKey | None = None
+    while page := await stores.library.tracks(STAMP, order=order, limit=size, after=after):
+        pages.append(page)
+        after = TrackKey.of(page[-1], order)
+    assert all(len(page) == size for page in pages[:-1])
+    return pages
+
+
+@pytest.mark.parametrize("order", TrackOrder)
+@pytest.mark.parametrize("size", [1, 3, 7, 30])
+async def test_pages_of_any_size_are_the_whole_in_order(
+    stores: Stores, order: TrackOrder, size: int
+) -> None:
+    rng = Random(size)
+    for number in range(30):
+        (track,) = await add_tracks(stores, f"{number}", at=EPOCH + rng.randrange(4))
+        if rng.random() < 0.6:
+            rating = rng.randrange(5) / 3
+            await stores.ratings.rate(track, rating, at=EPOCH, source="test")
+        if rng.random() < 0.6:
+            await stores.plays.append(play(track, ended_at=EPOCH + rng.randrange(4)))
+        if rng.random() < 0.6:
+            await predict(stores, {track: rng.choice([1 / 3, 5.0, 7.0])})
+    whole = await stores.library.tracks(STAMP, order=order, limit=100)
+
+    pages = await in_pages(stores, order, size)
+
+    assert [track for page in pages for track in page] == list(whole)
+    assert len(whole) == 30
+
+
+async def test_the_last_page_costs_no_more_than_the_first(stores: Stores, tmp_path: Path) -> None:
+    tracks = await add_tracks(stores, *(f"{number}.ogg" for number in range(2_000)))
+    whole = await stores.library.tracks(STAMP, limit=len(tracks))
+    with closing(sqlite3.connect(tmp_path / "state" / FILE_NAME)) as connection:
+        connection.row_factory = sqlite3.Row
+        db = sqlite_utils.Database(connection)
+        steps = 0
+
+        def step() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        def page(after: TrackKey | None) -> int:
+            nonlocal steps
+            steps = 0
+            found = listing.page(
+                db, STAMP, only=TrackFilter.ALL, order=TrackOrder.ADDED, text="", limit=20,
+                after=after,
+            )  # fmt: skip
+            assert len(found) == 20
+            return steps
+
+        connection.set_progress_handler(step, 10)
+        first = page(None)
+        last = page(TrackKey.of(whole[-21], TrackOrder.ADDED))
+        connection.set_progress_handler(None, 0)
+    assert last < 1.5 * first
 
 
 @pytest.mark.parametrize(

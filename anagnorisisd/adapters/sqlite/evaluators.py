@@ -119,10 +119,16 @@ class SqliteEvaluators:
 
         await self._database.write(job)
 
-    async def versions(self, limit: int) -> Sequence[EvaluatorVersion]:
+    async def version(self, version: int) -> EvaluatorVersion:
+        """Return one version; raise `InvalidValue` if there is none."""
+        return await self._database.read(lambda db: _version(db, version))
+
+    async def versions(self, limit: int, before: int | None = None) -> Sequence[EvaluatorVersion]:
         """Return versions, newest first."""
-        query = f"{SELECT} ORDER BY v.version DESC LIMIT ?"
-        found = await self._database.read(lambda db: db.execute(query, [limit]).fetchall())
+        query = f"{SELECT} WHERE v.version < ? ORDER BY v.version DESC LIMIT ?"
+        # The largest version that SQLite can give is 2^63 - 1.
+        values = [2**63 - 1 if before is None else before, limit]
+        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
         return [_evaluator(row) for row in found]
 
     async def make_current(self, version: int) -> EvaluatorVersion:

@@ -20,7 +20,7 @@ from anagnorisisd.domain.reader_loss import HeldBack
 from anagnorisisd.domain.replacement import Replacement
 from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
-from anagnorisisd.ports.stores import Absorbed, LibraryCounts, TrackFilter, TrackOrder
+from anagnorisisd.ports.stores import Absorbed, LibraryCounts, TrackFilter, TrackKey, TrackOrder
 
 ABSORBED_AT_ONCE = 50
 MARKED_AT_ONCE = 200
@@ -106,12 +106,12 @@ class SqliteLibrary:
         order: TrackOrder = TrackOrder.ADDED,
         text: str = "",
         limit: int,
-        offset: int = 0,
+        after: TrackKey | None = None,
     ) -> Sequence[Track]:
-        """Return a page of tracks; each word of `text` must occur."""
+        """Return the page of tracks that follows `after`; each word of `text` must occur."""
         return await self._database.read(
             lambda db: listing.page(
-                db, stamp, only=only, order=order, text=text, limit=limit, offset=offset
+                db, stamp, only=only, order=order, text=text, limit=limit, after=after
             )
         )
 
@@ -128,10 +128,14 @@ class SqliteLibrary:
         """Return how many tracks there are in each state."""
         return await self._database.read(lambda db: listing.counts(db, stamp))
 
-    async def problems(self, *, limit: int = 100, offset: int = 0) -> Sequence[tuple[Uri, str]]:
-        """Return the present files that cannot be used, by path."""
-        query = "SELECT path, problem FROM files WHERE track IS NULL ORDER BY path LIMIT ? OFFSET ?"
-        found = await self._database.read(lambda db: db.execute(query, (limit, offset)).fetchall())
+    async def problems(
+        self, *, limit: int = 100, after: Uri | None = None
+    ) -> Sequence[tuple[Uri, str]]:
+        """Return present files that cannot be used, by path."""
+        query = """SELECT path, problem FROM files WHERE track IS NULL AND path > ?
+            ORDER BY path LIMIT ?"""
+        values = (b"" if after is None else rows.path(after), limit)
+        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
         return [(rows.uri(path), problem) for path, problem in found]
 
     async def candidates(

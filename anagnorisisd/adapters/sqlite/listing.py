@@ -10,7 +10,7 @@ from anagnorisisd.adapters.sqlite.search_text import searchable
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.track import Prediction, Track, TrackId, TrackState
 from anagnorisisd.errors import UnknownTrack
-from anagnorisisd.ports.stores import LibraryCounts, TrackFilter, TrackOrder
+from anagnorisisd.ports.stores import LibraryCounts, TrackFilter, TrackKey, TrackOrder
 
 STATE = """CASE WHEN NOT t.present THEN 'missing' WHEN e.id IS NOT NULL THEN 'embedded'
     WHEN x.track IS NOT NULL THEN 'failed' ELSE 'pending' END"""
@@ -33,11 +33,11 @@ WHERE = {
     TrackFilter.MISSING: "t.present = 0",
 }
 
-ORDER_BY = {
-    TrackOrder.ADDED: "t.added_at DESC, t.track_id",
-    TrackOrder.RATING: "t.rating DESC NULLS LAST, t.track_id",
-    TrackOrder.PREDICTED_RATING: "p.mean DESC NULLS LAST, t.track_id",
-    TrackOrder.LAST_PLAYED: "t.last_played_at DESC NULLS LAST, t.track_id",
+ORDERED_BY = {
+    TrackOrder.ADDED: "t.added_at",  # never NULL, and indexed
+    TrackOrder.RATING: "t.rating",
+    TrackOrder.PREDICTED_RATING: "p.mean",
+    TrackOrder.LAST_PLAYED: "t.last_played_at",
 }
 
 
@@ -60,24 +60,46 @@ def page(
     order: TrackOrder,
     text: str,
     limit: int,
-    offset: int,
+    after: TrackKey | None,
 ) -> Sequence[Track]:
-    """Return a page of the tracks in which every word of `text` occurs, in any case and form."""
+    """Return tracks after a key in which every word of `text` occurs, in any case and form."""
     words = {f"word{n}": rows.text(word) for n, word in enumerate(searchable(text).split())}
     where = [WHERE[only], *(f"instr(f.searched, :{name})" for name in words)]
+    nulls = "" if order is TrackOrder.ADDED else " NULLS LAST"
+    order_by = f"{ORDERED_BY[order]} DESC{nulls}, t.track_id"
+    found_among = " UNION ALL ".join(
+        f"SELECT id FROM (SELECT t.id FROM {TABLES}"
+        f" WHERE {' AND '.join([*where, part])} ORDER BY {order_by} LIMIT :limit)"
+        for part in _following(order, after)
+    )
     found = db.execute(
         # Which tracks first, then what is known of these: sorting all columns of all is slow.
-        f"SELECT {COLUMNS} FROM {TABLES} WHERE t.id IN (SELECT t.id FROM {TABLES}"
-        f" WHERE {' AND '.join(where)} ORDER BY {ORDER_BY[order]} LIMIT :limit OFFSET :offset)"
-        f" ORDER BY {ORDER_BY[order]}",
+        f"SELECT {COLUMNS} FROM {TABLES} WHERE t.id IN ({found_among})"
+        f" ORDER BY {order_by} LIMIT :limit",
         {
             "embedder": rows.key_of_embedder(db, stamp),
             "limit": limit,
-            "offset": offset,
+            "value": after and after.value,
+            "track_id": after and rows.text(after.track_id),
             **words,
         },
     )
     return [_track(row) for row in found]
+
+
+def _following(order: TrackOrder, after: TrackKey | None) -> list[str]:
+    """Return conditions that together hold for what comes after a key, one for each track.
+
+    They are searched one by one, since each is a range of an index where there is one; as one
+    condition joined by OR they would be no range.
+    """
+    column = ORDERED_BY[order]
+    if after is None:
+        return ["1"]
+    if after.value is None:
+        return [f"{column} IS NULL AND t.track_id > :track_id"]
+    parts = [f"{column} = :value AND t.track_id > :track_id", f"{column} < :value"]
+    return parts if order is TrackOrder.ADDED else [*parts, f"{column} IS NULL"]
 
 
 def counts(db: sqlite_utils.Database, stamp: EmbedderStamp) -> LibraryCounts:

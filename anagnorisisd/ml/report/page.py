@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from html import escape
 
 from anagnorisisd.domain.report import ArtistLiking, Line, Material
-from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.ml.report.review import Review, review
 
 ARTISTS = 10
@@ -65,11 +64,7 @@ class Drawing:
 
 
 def draw(material: Material) -> str:
-    """Return the page.
-
-    Raises:
-        PreconditionFailed: matplotlib is not installed.
-    """
+    """Return the page. Needs matplotlib."""
     seen = review(material.model, material.examples) if material.model else None
     figures = "".join(map(_figure, _drawings(material, seen)))
     tables = "".join(_tables(material))
@@ -84,13 +79,8 @@ def draw(material: Material) -> str:
 
 
 def _drawings(material: Material, seen: Review | None) -> list[Drawing]:
-    try:
-        from anagnorisisd.ml.report import figures
-    except ModuleNotFoundError as error:
-        raise PreconditionFailed(
-            "the report is drawn by matplotlib, which is not installed; "
-            "install it beside the daemon: pip install 'anagnorisisd[report]'"
-        ) from error
+    from anagnorisisd.ml.report import figures
+
     drawn = []
     with figures.style():
         if len(material.ratings):

@@ -11,6 +11,7 @@ from anagnorisisd.ports.stores.library import (
     LibraryCounts,
     LibraryStore,
     TrackFilter,
+    TrackKey,
     TrackOrder,
 )
 from anagnorisisd.ports.stores.plays import PlayStore
@@ -28,5 +29,6 @@ __all__ = [
     "RatingStore",
     "StickerStore",
     "TrackFilter",
+    "TrackKey",
     "TrackOrder",
 ]

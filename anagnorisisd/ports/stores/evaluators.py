@@ -46,8 +46,16 @@ class EvaluatorStore(Protocol):
         """Replace the model of a version that learnt from further ratings."""
         ...
 
-    async def versions(self, limit: int) -> Sequence[EvaluatorVersion]:
-        """Return versions, newest first."""
+    async def version(self, version: int) -> EvaluatorVersion:
+        """Return one version.
+
+        Raises:
+            InvalidValue: there is no such version.
+        """
+        ...
+
+    async def versions(self, limit: int, before: int | None = None) -> Sequence[EvaluatorVersion]:
+        """Return versions, newest first; with `before`, only those below it."""
         ...
 
     async def make_current(self, version: int) -> EvaluatorVersion:

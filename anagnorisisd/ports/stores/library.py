@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.reader_loss import HeldBack
@@ -30,6 +30,28 @@ class TrackOrder(StrEnum):
     RATING = "rating"
     PREDICTED_RATING = "predicted_rating"
     LAST_PLAYED = "last_played"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackKey:
+    """Where a track stands in an order: what it is ordered by, if it has that, and its id."""
+
+    value: float | None
+    track_id: TrackId
+
+    @classmethod
+    def of(cls, track: Track, order: TrackOrder) -> Self:
+        """Return the key of `track`, for the page after it."""
+        match order:
+            case TrackOrder.ADDED:
+                value: float | None = track.added_at
+            case TrackOrder.RATING:
+                value = track.rating
+            case TrackOrder.PREDICTED_RATING:
+                value = track.prediction.mean if track.prediction else None
+            case TrackOrder.LAST_PLAYED:
+                value = track.last_played_at
+        return cls(value, track.track_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +150,12 @@ class LibraryStore(Protocol):
         order: TrackOrder = TrackOrder.ADDED,
         text: str = "",
         limit: int,
-        offset: int = 0,
+        after: TrackKey | None = None,
     ) -> Sequence[Track]:
-        """Return a page of tracks; `text` is searched in title, artist, album and path."""
+        """Return the page of tracks that follows `after`.
+
+        `text` is searched in title, artist, album and path.
+        """
         ...
 
     async def uris(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, Uri]:
@@ -141,8 +166,13 @@ class LibraryStore(Protocol):
         """Return how many tracks there are in each state."""
         ...
 
-    async def problems(self, *, limit: int = 100, offset: int = 0) -> Sequence[tuple[Uri, str]]:
-        """Return the present files that cannot be used, by path, each with its reason."""
+    async def problems(
+        self, *, limit: int = 100, after: Uri | None = None
+    ) -> Sequence[tuple[Uri, str]]:
+        """Return present files that cannot be used, by path, each with its reason.
+
+        `after` is the last path of the page before.
+        """
         ...
 
     async def candidates(

@@ -20,6 +20,8 @@ from anagnorisisd.ports.stores import (
     PlayStore,
     QueueStore,
     RatingStore,
+    TrackKey,
+    TrackOrder,
 )
 from anagnorisisd.services.taste import sampling
 
@@ -68,6 +70,7 @@ class Reporting:
         Raises:
             PreconditionFailed: the plotting library is not installed.
         """
+        await self._reporter.check()
         rng = Random(0)  # noqa: S311 - the same library gives the same map
         rated_at, ratings = await self._history()
         sample = await sampling.drawn(self._embeddings, self._stamp, DOTS, rng)
@@ -122,11 +125,11 @@ class Reporting:
         return sorted(found, key=lambda artist: (-artist.liking, artist.name))
 
     async def _tracks(self) -> AsyncIterator[Track]:
-        offset = 0
-        while page := await self._library.tracks(self._stamp, limit=PAGE, offset=offset):
+        after: TrackKey | None = None
+        while page := await self._library.tracks(self._stamp, limit=PAGE, after=after):
             for track in page:
                 yield track
-            offset += len(page)
+            after = TrackKey.of(page[-1], TrackOrder.ADDED)
 
     async def _picks(self) -> Sequence[Line]:
         entries = await self._queue.entries()

@@ -35,7 +35,6 @@ from anagnorisisd.domain.schedule import Zone
 from anagnorisisd.errors import (
     AnagnorisisError,
     EvaluatorUnreadable,
-    InvalidValue,
     PreconditionFailed,
 )
 from anagnorisisd.ports.clock import Clock
@@ -166,7 +165,7 @@ class Training:
             PreconditionFailed: it was made for another embedder, or is no longer kept.
         """
         async with self._one_at_a_time:
-            earlier = await self._version(version)
+            earlier = await self._evaluators.version(version)
             if earlier.stamp != self._stamp:
                 raise PreconditionFailed(
                     f"evaluator {version} was made for the embedder {earlier.stamp}, "
@@ -280,9 +279,3 @@ class Training:
         result = await self._learning.train(say)
         await self._attempts.succeeded(began, result.reason, evidence)
         return result
-
-    async def _version(self, version: int) -> EvaluatorVersion:
-        for known in await self._evaluators.versions(limit=max(1, version) + 1_000_000):
-            if known.version == version:
-                return known
-        raise InvalidValue("version", f"there is no evaluator {version}")
