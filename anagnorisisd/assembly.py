@@ -312,7 +312,7 @@ class _Assembly:
         from anagnorisisd.adapters.rating_tags import FileTags  # mutagen takes a while
 
         return Tagging(
-            tags=FileTags(self._library.path),
+            tags=FileTags(self._library.path, self._readers),
             library=self._stores.library,
             store=self._stores.ratings,
             events=self._events,

@@ -13,22 +13,66 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import mutagen
+
 from anagnorisisd.adapters import file_ratings, fmps
 from anagnorisisd.adapters.audio_hash import Kind, identify
+from anagnorisisd.adapters.bounded_file import BoundedFile
+from anagnorisisd.adapters.processor_time import OutOfProcessorTime, limited
 from anagnorisisd.adapters.reasons import reason_of
+from anagnorisisd.adapters.regular_file import open_regular
+from anagnorisisd.adapters.tags import READ_SECONDS
+from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain.track import TrackId, Uri
-from anagnorisisd.errors import MediaError
+from anagnorisisd.errors import MediaError, WorkerLost
+
+CHECK = "anagnorisisd.adapters.rating_tags:problem_of_tags"
+CHECK_TIMEOUT_SECONDS = 600.0
+"""For a share that does not answer; processor time has its own limit."""
 
 
 class FileTags:
     """`RatingTags` by mutagen."""
 
-    def __init__(self, path: Callable[[Uri], Path]) -> None:
+    def __init__(self, path: Callable[[Uri], Path], workers: WorkerPool) -> None:
         self._path = path
+        self._workers = workers
 
     async def write(self, uri: Uri, track_id: TrackId, rating: float | None) -> bool:
-        """Make the file at `uri` say `rating`; return whether that took a change."""
-        return await asyncio.to_thread(write, self._path(uri), track_id, rating)
+        """Make the file at `uri` say `rating`; return whether that took a change.
+
+        Raises:
+            MediaError: as for `write`, or its tags are more than a thread of the daemon may read.
+        """
+        path = self._path(uri)
+        try:
+            problem = await self._workers.run(
+                CHECK, str(path), timeout_seconds=CHECK_TIMEOUT_SECONDS
+            )
+        except (WorkerLost, MemoryError) as error:
+            raise MediaError(f"its tags cannot be read: {error}") from error
+        if problem:
+            raise MediaError(str(problem))
+        return await asyncio.to_thread(write, path, track_id, rating)
+
+
+def problem_of_tags(path: str) -> str | None:
+    """Say why a file's tags are better left alone; runs in a worker process.
+
+    To write them they are read, without any bounds.
+    """
+    try:
+        with open_regular(path) as file, limited(READ_SECONDS):
+            mutagen.File(BoundedFile(file))
+    except OutOfProcessorTime:
+        return "its tags take too much processor time"
+    except MemoryError:
+        return "its tags take too much memory"
+    except MediaError as error:
+        return str(error)
+    except Exception:  # What is merely damaged gets its reason when it is to be written.
+        return None
+    return None
 
 
 def write(path: Path, track_id: TrackId, rating: float | None) -> bool:
@@ -68,7 +112,7 @@ def _write(path: Path, track_id: TrackId, rating: float | None) -> bool:
 
 
 def _identity(path: Path) -> tuple[Kind, TrackId]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return identify(file)
 
 
@@ -79,7 +123,7 @@ def _copy(path: Path, status: os.stat_result) -> Iterator[Path]:
     descriptor, name = tempfile.mkstemp(prefix=".anagnorisis-", dir=path.parent)
     copy = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as target, path.open("rb") as source:
+        with os.fdopen(descriptor, "wb") as target, open_regular(path) as source:
             shutil.copyfileobj(source, target, 1 << 20)
         if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
             os.chown(copy, status.st_uid, status.st_gid)

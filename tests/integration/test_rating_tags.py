@@ -15,10 +15,14 @@ from mutagen.id3 import ID3, POPM, TIT2
 
 from anagnorisisd.adapters import file_ratings, fmps, rating_tags
 from anagnorisisd.adapters.audio_hash import identify
+from anagnorisisd.adapters.tag_ratings import TagRatings
 from anagnorisisd.adapters.tags import read_tags
-from anagnorisisd.domain.track import Tags, TrackId
+from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.errors import MediaError
+from tests.support.damage import of_tiny_parts
 from tests.support.media import FORMATS, READ_ONLY, copy_sample, retag, untag, write_song
+from tests.support.rpc import thread_pool
 
 TAGGED = sorted({*FORMATS, *READ_ONLY} - {"aac"})
 
@@ -154,3 +158,30 @@ def test_tagger_that_harms_the_audio_is_caught(
 def test_gone_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="not there"):
         rating_tags.write(tmp_path / "gone.flac", TrackId("0" * 32), 8)
+
+
+async def test_tags_of_a_million_frames_are_not_read_in_the_daemon(tmp_path: Path) -> None:
+    song = tmp_path / "song.mp3"
+    song.write_bytes(of_tiny_parts("frames of a tag.mp3"))
+    before = song.stat()
+    with song.open("rb") as file:
+        _, track_id = identify(file)
+    pool = WorkerPool(name="reading", size=1, idle_seconds=60)
+    try:
+        with pytest.raises(MediaError, match=r"take too much|laborious"):
+            await rating_tags.FileTags(tmp_path.joinpath, pool).write(Uri(song.name), track_id, 8)
+    finally:
+        await pool.close()
+
+    assert song.stat() == before
+
+
+async def test_a_pipe_in_a_songs_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "song.mp3")
+    readers = thread_pool()
+
+    assert await TagRatings(tmp_path.joinpath, readers).of(Uri("song.mp3")) is None
+    with pytest.raises(MediaError, match="not a regular file"):
+        await rating_tags.FileTags(tmp_path.joinpath, readers).write(
+            Uri("song.mp3"), TrackId("0" * 32), 8
+        )

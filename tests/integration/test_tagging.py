@@ -50,7 +50,7 @@ async def tagging(
     stores: Stores, events: Events, clock: FakeClock, folder: Path
 ) -> AsyncIterator[None]:
     service = Tagging(
-        tags=FileTags(folder.joinpath),
+        tags=FileTags(folder.joinpath, thread_pool()),
         library=stores.library,
         store=stores.ratings,
         events=events,
