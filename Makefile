@@ -54,6 +54,7 @@ soak: setup ## Kill the daemon 200 times, feed it 600 hostile files and 3,000 me
 	ANAGNORISIS_HOSTILE_FILES=600 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_hostile_files.py tests/integration/test_decode_hostile.py
 	ANAGNORISIS_FUZZ_MESSAGES=3000 .venv/bin/pytest --timeout 3600 tests/integration/test_rpc_fuzz.py
 	ANAGNORISIS_DAMAGED_FILES=5000 .venv/bin/pytest --timeout 3600 tests/integration/test_damaged_files.py
+	ANAGNORISIS_STICKER_STATES=2000 .venv/bin/pytest --timeout 7200 -s tests/integration/test_sticker_states.py
 	ANAGNORISIS_SOAK_PLAYS=20000 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_soak.py
 
 lock: setup ## Pin what is installed in .venv as requirements.lock

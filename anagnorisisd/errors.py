@@ -50,6 +50,10 @@ class NothingToUndo(PreconditionFailed):
     """There is no rating change left to take back."""
 
 
+class RatedMeanwhile(PreconditionFailed):
+    """The track was rated after the state that a change was to follow."""
+
+
 class NoEvaluator(PreconditionFailed):
     """No evaluator has been trained yet."""
 

@@ -1,18 +1,34 @@
 """Ratings and the player's stickers: which of the two follows the other.
 
-| sticker | our rating | then |
-|---|---|---|
-| says what we have | as it was, or changed | nothing |
-| changed, readable | unchanged since they agreed | it is a rating |
-| changed, readable | changed too | ours is written: its time is known, that of the sticker not |
-| changed, readable | cleared | it is a rating |
-| not a rating | any | it is left alone, until a rating is given here |
-| vanished | unchanged | the rating is cleared, if the file is still there; else written again |
-| vanished | changed | ours is written |
-| unchanged | changed, or cleared | ours is written, or the sticker deleted |
+A sticker carries no time. Its change is known to be the listener's newest word (*live*) only if it
+was seen before and after in one session with the player, and no rating was given here since. What
+changed at another time is compared with what both sides agreed on last, and with the entry of the
+rating history that counted then.
 
-"Changed" compares with what was last seen or written, so that our own writing never comes back
-as a rating. The same rating given once more is a change, too.
+| sticker | live | our rating since they agreed | then |
+|---|---|---|---|
+| says what we have | | | nothing |
+| is no rating | | given | ours is written |
+| is no rating | | not given | it is left alone |
+| changed, a rating | yes | any | it is a rating |
+| changed, a rating | no | as it was, or never given | it is a rating |
+| changed, a rating | no | given, or cleared | ours is written, or the sticker deleted |
+| as it was | | given | ours is written |
+| as it was | | cleared | the sticker is deleted |
+| as it was | | never given: another track took the path | it is left alone |
+| vanished | yes | any | the rating is cleared |
+| vanished | no | any | ours is written again |
+
+`like` stickers (0 is hated, 1 neutral, 2 loved) are only read:
+
+| like | live | our rating | then |
+|---|---|---|---|
+| changed to 0 or 2 | yes | any | it is a rating |
+| changed to 1, or vanished | yes | came from the like | the rating is cleared |
+| changed to 1, or vanished | yes | came from elsewhere, or none | nothing |
+| found 0 or 2 | no | none | it is a rating |
+| changed to 0 or 2 | no | as it was when the like was last seen | it is a rating |
+| anything else | no | any | nothing |
 """
 
 import math
@@ -20,6 +36,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
+
+FEW = 5
+"""At most so many stickers that vanish between two readings are taken for the listener's word."""
+
+LIKES = {"0": 2.0, "2": 8.0}
+"""The likes that are ratings."""
+
+NEUTRAL = "1"
 
 
 class Move(StrEnum):
@@ -31,19 +55,34 @@ class Move(StrEnum):
     DELETE = "delete"  # our rating was cleared, the sticker follows
     AGREE = "agree"  # nothing, but remember that they agree
     IGNORE = "ignore"  # the sticker is not a rating
+    KEEP = "keep"  # nothing: the sticker belongs to another track, or says nothing new
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file's sticker when both sides agreed last, and which rating of its track counted then.
+
+    `value` is `None` where there was no sticker. `entry` is the sequence of the rating in the
+    history, 0 where there was none, and `None` where it is not known.
+    """
+
+    value: str | None
+    entry: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
     """One file's sticker as it is and as it was last seen, and our rating of its track.
 
-    `fresh` says that the rating was given since the last comparison, and not by the sticker.
+    `entry` is the sequence of the track's newest entry in the history, 0 for none; a cleared
+    rating has an entry and no value.
     """
 
     sticker: str | None
-    seen: str | None
+    seen: Seen | None
     rating: float | None
-    fresh: bool = False
+    entry: int = 0
+    live: bool = False
 
 
 def text_of(rating: float) -> str:
@@ -63,32 +102,65 @@ def rating_of(text: str) -> float | None:
     return value if LOWEST <= value <= HIGHEST else None
 
 
-def move(sides: Sides) -> Move:
-    """Return what one file asks for; see the table."""
-    sticker, rating = sides.sticker, sides.rating
-    if rating is None if sticker is None else _says(sticker, rating):
-        return Move.AGREE
-    if sticker is not None and rating_of(sticker) is None:
-        return Move.WRITE if sides.fresh and rating is not None else Move.IGNORE
-    changed_there, changed_here = sticker != sides.seen, _changed_here(sides)
-    if changed_there and sticker is not None and (rating is None or not changed_here):
-        return Move.RATE
-    if changed_there and not changed_here:
-        return Move.CLEAR
-    return Move.DELETE if rating is None else Move.WRITE
-
-
-def _changed_here(sides: Sides) -> bool:
-    """Whether our rating is no longer the one that was last agreed on."""
-    if sides.fresh and sides.rating is not None:
-        return True
-    if sides.seen is None or rating_of(sides.seen) is None:
-        return sides.rating is not None
-    return not _says(sides.seen, sides.rating)
-
-
-def _says(text: str, rating: float | None) -> bool:
-    """Whether a sticker says this rating, exactly or rounded."""
-    if rating is None:
-        return False
+def says(text: str | None, rating: float | None) -> bool:
+    """Return whether a sticker says this rating, exactly or rounded; none says no rating."""
+    if text is None or rating is None:
+        return text is None and rating is None
     return text == text_of(rating) or rating_of(text) == rating
+
+
+def are_cleared(vanished: int, known: int) -> bool:
+    """Return whether stickers that vanished between two readings may be the listener's word.
+
+    A person takes away one after the other. Many at once, or all that there were, are a loss.
+    """
+    return 0 < vanished <= FEW and (vanished == 1 or vanished < known)
+
+
+def move(sides: Sides) -> Move:
+    """Return what one file's `rating` sticker asks for; see the table."""
+    sticker, rating = sides.sticker, sides.rating
+    if says(sticker, rating):
+        return Move.AGREE
+    if sticker is None:
+        return Move.CLEAR if sides.live else Move.WRITE
+    given = _given_here(sides)
+    if rating_of(sticker) is None:
+        overwritten = rating is not None and given and sides.seen is not None
+        return Move.WRITE if overwritten else Move.IGNORE
+    changed = sides.seen is None or sticker != sides.seen.value
+    if sides.live or (changed and not given):
+        return Move.RATE
+    if rating is not None:
+        return Move.WRITE
+    return Move.DELETE if given else Move.KEEP
+
+
+def like_move(sides: Sides, *, from_like: bool) -> Move:
+    """Return what one file's `like` sticker asks for; `from_like`: our rating came from one."""
+    text = None if sides.sticker is None else sides.sticker.strip()
+    value = None if text is None else LIKES.get(text)
+    changed = sides.seen is None or sides.sticker != sides.seen.value
+    if sides.live:
+        if value is not None:
+            return Move.RATE
+        taken_away = text is None or text == NEUTRAL
+        return Move.CLEAR if taken_away and from_like and sides.rating is not None else Move.AGREE
+    if text is None or not changed:
+        return Move.KEEP
+    unchanged_here = sides.seen is not None and sides.seen.entry == sides.entry
+    if value is not None and (sides.rating is None or unchanged_here):
+        return Move.RATE
+    return Move.AGREE
+
+
+def _given_here(sides: Sides) -> bool:
+    """Whether a rating was given or cleared here since both sides agreed."""
+    if not sides.entry:
+        return False
+    if sides.seen is None:
+        # Nothing tells when a rating was cleared: the sticker, which is there, is rather newer.
+        return sides.rating is not None
+    if sides.seen.entry is None:
+        return not says(sides.seen.value, sides.rating)
+    return sides.entry != sides.seen.entry

@@ -12,7 +12,8 @@ from anagnorisisd.domain.track import Uri
 class Link:
     """How the connection to the player stands.
 
-    `lacking` names what this server cannot do for us, each with its remedy.
+    `lacking` names what this server cannot do for us, each with its remedy. `session` counts the
+    connections made so far: what was read in one session says nothing about changes before it.
     """
 
     connected: bool
@@ -21,6 +22,7 @@ class Link:
     music_directory: str | None = None
     reason: str | None = None
     lacking: tuple[str, ...] = ()
+    session: int = 0
 
 
 class Player(Protocol):
@@ -87,6 +89,10 @@ class Player(Protocol):
 
     async def stickers(self, name: str) -> dict[Uri, str]:
         """Return the stickers of that name of all songs; empty where there are none."""
+        ...
+
+    async def sticker(self, uri: Uri, name: str) -> str | None:
+        """Return one song's sticker, or `None` when it has none or is not in the database."""
         ...
 
     async def set_sticker(self, uri: Uri, name: str, value: str | None) -> None:

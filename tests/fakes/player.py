@@ -33,6 +33,7 @@ class FakePlayer:
         self.modes = PlayerState(taken_at=0.0, phase=Phase.STOP)
         self._clock = clock
         self._connected = True
+        self._session = 1
         self._entries: list[_Entry] = []
         self._ids = 0
         self._version = 1
@@ -49,7 +50,13 @@ class FakePlayer:
     def link(self) -> Link:
         """Return how the connection stands."""
         if self._connected:
-            return Link(True, self.address, server_version="0.0", music_directory="/music")
+            return Link(
+                True,
+                self.address,
+                server_version="0.0",
+                music_directory="/music",
+                session=self._session,
+            )
         return Link(False, self.address, reason="it went away")
 
     async def changes(self) -> AsyncIterator[frozenset[str]]:
@@ -148,6 +155,11 @@ class FakePlayer:
         """Return the stickers of one name."""
         self._meet()
         return {uri: value for (uri, kind), value in self._stickers.items() if kind == name}
+
+    async def sticker(self, uri: Uri, name: str) -> str | None:
+        """Return one sticker."""
+        self._meet()
+        return self._stickers.get((uri, name))
 
     async def set_sticker(self, uri: Uri, name: str, value: str | None) -> None:
         """Write or delete a sticker of a file of the database."""
@@ -254,6 +266,7 @@ class FakePlayer:
     def come_back(self) -> None:
         """Restore the link."""
         self._connected = True
+        self._session += 1
         self._changed("connected")
 
     def drop(self, uri: str) -> None:

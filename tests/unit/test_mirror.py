@@ -1,65 +1,143 @@
-"""Which of a rating and its sticker follows the other: the table, row by row."""
+"""Which of a rating and its sticker follows the other: the tables, row by row."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anagnorisisd.domain.mirror import Move, Sides, move, rating_of, text_of
+from anagnorisisd.domain.mirror import (
+    Move,
+    Seen,
+    Sides,
+    are_cleared,
+    like_move,
+    move,
+    rating_of,
+    text_of,
+)
 
 
 @pytest.mark.parametrize(
-    ("sticker", "seen", "rating", "expected"),
+    ("sticker", "seen", "rating", "entry", "live", "expected"),
     [
-        # nothing anywhere; both the same; written by us or by another in its own way
-        (None, None, None, Move.AGREE),
-        ("8", "8", 8.0, Move.AGREE),
-        ("8", None, 8.0, Move.AGREE),
-        ("08", "5", 8.0, Move.AGREE),
-        ("8", "8", 7.5, Move.AGREE),
-        ("7.5", "7.5", 7.5, Move.AGREE),
-        ("0", None, 0.0, Move.AGREE),
-        (None, "8", None, Move.AGREE),
-        # the sticker changed
-        ("8", None, None, Move.RATE),
-        ("8", "5", 5.0, Move.RATE),
-        ("0", "5", 5.0, Move.RATE),
-        ("8", "5", None, Move.RATE),
-        (None, "5", 5.0, Move.CLEAR),
-        # our rating changed
-        (None, None, 5.0, Move.WRITE),
-        ("8", "8", 5.0, Move.WRITE),
-        ("8", "8", None, Move.DELETE),
-        ("0", "0", None, Move.DELETE),
-        # both changed
-        ("8", "3", 5.0, Move.WRITE),
-        ("8", None, 5.0, Move.WRITE),
-        (None, "3", 5.0, Move.WRITE),
-        # not a rating
-        ("good", None, None, Move.IGNORE),
-        ("good", "good", 5.0, Move.IGNORE),
-        ("85", "5", 5.0, Move.IGNORE),
-        (None, "good", 5.0, Move.WRITE),
-        (None, "good", None, Move.AGREE),
+        # Both say the same, whoever wrote it and in whatever way.
+        (None, None, None, 0, False, Move.AGREE),
+        ("8", Seen("8", 1), 8.0, 1, False, Move.AGREE),
+        ("8", None, 8.0, 1, False, Move.AGREE),
+        ("08", Seen("5", 1), 8.0, 2, True, Move.AGREE),
+        ("8", Seen("8", 1), 7.5, 1, False, Move.AGREE),
+        ("7.5", Seen("7.5", 1), 7.5, 1, False, Move.AGREE),
+        ("0", None, 0.0, 1, False, Move.AGREE),
+        (None, Seen("8", 1), None, 2, True, Move.AGREE),
+        # No rating.
+        ("good", Seen("good", 0), 5.0, 1, False, Move.WRITE),
+        ("good", Seen("5", 1), 6.0, 2, False, Move.WRITE),
+        ("good", None, None, 0, False, Move.IGNORE),
+        ("good", None, 5.0, 1, False, Move.IGNORE),
+        ("good", Seen("good", 1), 5.0, 1, False, Move.IGNORE),
+        ("85", Seen("5", 1), 5.0, 1, True, Move.IGNORE),
+        ("good", Seen("good", 1), None, 2, False, Move.IGNORE),
+        # Changed while the link was up.
+        ("3", Seen("8", 1), 8.0, 1, True, Move.RATE),
+        ("3", Seen("5", 1), 8.0, 2, True, Move.RATE),
+        ("3", None, 8.0, 2, True, Move.RATE),
+        ("3", Seen("8", 1), None, 2, True, Move.RATE),
+        ("3", Seen(None, 0), None, 0, True, Move.RATE),
+        # Changed at another time, and our rating as it was, or never given.
+        ("8", None, None, 0, False, Move.RATE),
+        ("8", Seen("5", 1), 5.0, 1, False, Move.RATE),
+        ("0", Seen("5", 1), 5.0, 1, False, Move.RATE),
+        ("8", Seen(None, 1), 5.0, 1, False, Move.RATE),
+        ("8", Seen(None, 2), None, 2, False, Move.RATE),
+        ("8", None, None, 2, False, Move.RATE),
+        ("8", Seen("5"), 5.0, 1, False, Move.RATE),
+        # Changed at another time, and our rating given or cleared.
+        ("8", Seen("3", 1), 5.0, 2, False, Move.WRITE),
+        ("8", Seen("5", 1), 5.0, 2, False, Move.WRITE),
+        ("8", None, 5.0, 1, False, Move.WRITE),
+        ("8", Seen(None, 0), 5.0, 1, False, Move.WRITE),
+        ("8", Seen("3"), 5.0, 2, False, Move.WRITE),
+        ("8", Seen("5", 1), None, 2, False, Move.DELETE),
+        ("8", Seen(None, 0), None, 2, False, Move.DELETE),
+        # As it was.
+        ("8", Seen("8", 1), 5.0, 2, False, Move.WRITE),
+        ("8", Seen("8"), 5.0, 2, False, Move.WRITE),
+        ("8", Seen("8", 1), None, 2, False, Move.DELETE),
+        ("0", Seen("0"), None, 2, False, Move.DELETE),
+        # As it was, and another track took the path.
+        ("8", Seen("8", 1), None, 0, False, Move.KEEP),
+        ("8", Seen("8"), None, 0, False, Move.KEEP),
+        # Vanished.
+        (None, Seen("5", 1), 5.0, 1, True, Move.CLEAR),
+        (None, Seen("3", 1), 5.0, 2, True, Move.CLEAR),
+        (None, Seen("5", 1), 5.0, 1, False, Move.WRITE),
+        (None, Seen("3", 1), 5.0, 2, False, Move.WRITE),
+        (None, Seen("good", 0), 5.0, 1, False, Move.WRITE),
+        (None, None, 5.0, 1, False, Move.WRITE),
     ],
 )
-def test_the_side_that_changed_is_followed(
-    sticker: str | None, seen: str | None, rating: float | None, expected: Move
+def test_the_newer_side_is_followed(
+    sticker: str | None,
+    seen: Seen | None,
+    rating: float | None,
+    entry: int,
+    live: bool,
+    expected: Move,
 ) -> None:
-    assert move(Sides(sticker, seen, rating)) is expected
+    assert move(Sides(sticker, seen, rating, entry, live)) is expected
 
 
-def test_a_rating_given_here_overwrites_what_is_no_rating() -> None:
-    assert move(Sides("good", "good", 5.0, fresh=True)) is Move.WRITE
-    assert move(Sides("good", "good", None, fresh=True)) is Move.IGNORE
+@pytest.mark.parametrize(
+    ("like", "seen", "rating", "entry", "live", "from_like", "expected"),
+    [
+        # While the link is up a like is the newest word.
+        ("0", None, 9.0, 1, True, False, Move.RATE),
+        ("0", Seen("2", 1), 8.0, 1, True, True, Move.RATE),
+        ("2", Seen("2", 1), None, 2, True, False, Move.RATE),
+        (None, Seen("2", 1), 8.0, 1, True, True, Move.CLEAR),
+        ("1", Seen("2", 1), 8.0, 1, True, True, Move.CLEAR),
+        (None, Seen("2", 1), 9.0, 2, True, False, Move.AGREE),
+        ("1", Seen("2", 1), 9.0, 2, True, False, Move.AGREE),
+        (None, Seen("2", 1), None, 2, True, True, Move.AGREE),
+        ("7", Seen("2", 1), 8.0, 1, True, True, Move.AGREE),
+        # Found after a start.
+        ("2", None, None, 0, False, False, Move.RATE),
+        ("2", None, None, 2, False, False, Move.RATE),
+        ("2", None, 5.0, 1, False, False, Move.AGREE),
+        ("0", Seen("2", 1), 8.0, 1, False, True, Move.RATE),
+        ("0", Seen("2", 1), 5.0, 2, False, False, Move.AGREE),
+        ("1", None, None, 0, False, False, Move.AGREE),
+        # Nothing new, or lost.
+        ("2", Seen("2", 1), None, 2, False, False, Move.KEEP),
+        (None, Seen("2", 1), 8.0, 1, False, True, Move.KEEP),
+    ],
+)
+def test_a_like_counts_as_its_time_is_known(
+    like: str | None,
+    seen: Seen | None,
+    rating: float | None,
+    entry: int,
+    live: bool,
+    from_like: bool,
+    expected: Move,
+) -> None:
+    assert like_move(Sides(like, seen, rating, entry, live), from_like=from_like) is expected
 
 
-def test_the_same_rating_given_again_outlives_the_sticker_that_was_taken_away() -> None:
-    assert move(Sides(None, "5", 5.0)) is Move.CLEAR
-    assert move(Sides(None, "5", 5.0, fresh=True)) is Move.WRITE
-
-
-def test_the_same_rating_given_again_counts_as_much_as_another_one() -> None:
-    assert move(Sides("8", "5", 5.0, fresh=True)) is Move.WRITE
+@pytest.mark.parametrize(
+    ("vanished", "known", "cleared"),
+    [
+        (0, 0, False),
+        (1, 1, True),
+        (1, 900, True),
+        (2, 2, False),
+        (5, 5, False),
+        (5, 900, True),
+        (6, 900, False),
+        (900, 900, False),
+    ],
+)
+def test_many_that_vanish_at_once_are_lost(vanished: int, known: int, cleared: bool) -> None:
+    assert are_cleared(vanished, known) is cleared
 
 
 @pytest.mark.parametrize(
@@ -89,26 +167,60 @@ def test_stickers_hold_whole_numbers() -> None:
 
 
 texts = st.one_of(st.none(), st.text(max_size=4), st.integers(-2, 12).map(str))
+ratings = st.one_of(st.none(), st.floats(0, 10))
+entries = st.integers(0, 3)
+notes = st.one_of(st.none(), st.builds(Seen, texts, st.one_of(st.none(), entries)))
 
 
-@given(texts, texts, st.one_of(st.none(), st.floats(0, 10)))
-def test_following_once_is_enough(
-    sticker: str | None, seen: str | None, rating: float | None
-) -> None:
+@st.composite
+def sides(draw: st.DrawFn) -> Sides:
+    rating, entry = draw(ratings), draw(entries)
+    return Sides(
+        draw(texts),
+        draw(notes),
+        rating,
+        entry if rating is None else max(1, entry),
+        draw(st.booleans()),
+    )
+
+
+@given(sides())
+def test_following_once_is_enough(before: Sides) -> None:
     """What is done leaves both sides agreeing, so that nothing echoes."""
-    match move(Sides(sticker, seen, rating)):
+    new = before.entry + 1
+    match move(before):
         case Move.RATE:
-            assert sticker is not None
-            after = Sides(sticker, sticker, rating_of(sticker))
+            assert before.sticker is not None
+            seen = Seen(before.sticker, new)
+            after = Sides(before.sticker, seen, rating_of(before.sticker), new)
         case Move.CLEAR:
-            after = Sides(None, None, None)
+            after = Sides(None, Seen(None, new), None, new)
         case Move.WRITE:
-            assert rating is not None
-            after = Sides(text_of(rating), text_of(rating), rating)
+            assert before.rating is not None
+            text = text_of(before.rating)
+            after = Sides(text, Seen(text, before.entry), before.rating, before.entry)
         case Move.DELETE:
-            after = Sides(None, None, rating)
+            after = Sides(None, Seen(None, before.entry), None, before.entry)
         case Move.AGREE:
-            after = Sides(sticker, sticker, rating)
-        case Move.IGNORE:
+            seen = Seen(before.sticker, before.entry)
+            after = Sides(before.sticker, seen, before.rating, before.entry)
+        case Move.IGNORE | Move.KEEP:
             return
     assert move(after) is Move.AGREE
+
+
+@given(sides())
+def test_a_rating_changes_only_by_a_sticker_that_changed(before: Sides) -> None:
+    if move(before) is Move.RATE:
+        assert before.live or before.seen is None or before.sticker != before.seen.value
+    if move(before) is Move.CLEAR:
+        assert before.live
+        assert before.sticker is None
+
+
+@given(sides())
+def test_a_sticker_is_deleted_only_after_the_rating_was_cleared_here(before: Sides) -> None:
+    if move(before) is Move.DELETE:
+        assert before.rating is None
+        assert before.entry > 0
+        assert before.seen is None or before.seen.entry != before.entry

@@ -38,6 +38,7 @@ class MpdPlayer:
         self._clock = clock
         self._addresses = address.candidates(config.address, os.environ)
         self._session: Session | None = None
+        self._sessions = 0
         self._reason: str | None = "not connected yet"
         self._warned: tuple[str, ...] = ()
 
@@ -52,6 +53,7 @@ class MpdPlayer:
             server_version=session.commands.version,
             music_directory=session.music_directory,
             lacking=session.lacking,
+            session=self._sessions,
         )
 
     async def changes(self) -> AsyncIterator[frozenset[str]]:
@@ -82,6 +84,7 @@ class MpdPlayer:
     async def _connect(self) -> Session:
         session = await open_first(self._addresses, self._config, self._library, self._channel)
         self._session = session
+        self._sessions += 1
         log.info("connected to MPD %s at %s", session.commands.version, session.address)
         for remedy in session.lacking:
             if remedy not in self._warned:
@@ -172,6 +175,10 @@ class MpdPlayer:
         """Return the stickers of that name of all songs; empty where there are none."""
         found = await stickers.find(self._commands, name)
         return {self.uri(file): value for file, value in found.items()}
+
+    async def sticker(self, uri: Uri, name: str) -> str | None:
+        """Return one song's sticker."""
+        return await stickers.get(self._commands, self._name(uri), name)
 
     async def set_sticker(self, uri: Uri, name: str, value: str | None) -> None:
         """Write a sticker; `None` deletes it, and one that is gone already is not an error."""

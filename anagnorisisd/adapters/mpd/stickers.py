@@ -5,8 +5,6 @@ MPD drops a client whose answer does not fit into its output buffer (8 MiB by de
 are asked folder by folder.
 """
 
-from collections.abc import AsyncIterator
-
 from anagnorisisd.adapters.mpd import translate
 from anagnorisisd.adapters.mpd.connection import GONE, Connection, Refused
 
@@ -29,7 +27,9 @@ async def find(connection: Connection, name: str) -> dict[str, str]:
         if "directory" in row:
             found |= await _below(connection, str(row["directory"]), name)
         elif "file" in row:
-            found |= {file: value async for file, value in _of(connection, str(row["file"]), name)}
+            file = str(row["file"])
+            if (value := await get(connection, file, name)) is not None:
+                found[file] = value
     return found
 
 
@@ -38,9 +38,16 @@ async def _below(connection: Connection, folder: str, name: str) -> dict[str, st
     return dict(map(translate.sticker, rows))
 
 
-async def _of(connection: Connection, file: str, name: str) -> AsyncIterator[tuple[str, str]]:
+async def get(connection: Connection, file: str, name: str) -> str | None:
+    """Return one song's sticker; `None` where MPD has no such sticker or no such song.
+
+    Raises:
+        PlayerUnavailable: the link is gone.
+        PlayerRefused: MPD has no stickers, or does not let us read them.
+    """
     try:
-        yield file, str(await connection.call("sticker get", "song", file, name))
+        return str(await connection.call("sticker get", "song", file, name))
     except Refused as error:
         if error.code is not GONE:
             raise
+    return None

@@ -124,6 +124,15 @@ class SqliteLibrary:
         )
         return {TrackId(track_id): rows.uri(path) for track_id, path in found}
 
+    async def copies(self, track_ids: Sequence[TrackId]) -> Mapping[Uri, TrackId]:
+        """Return every present file of these tracks."""
+        query = """SELECT path, track_id FROM tracks t JOIN files f ON f.track = t.id
+            WHERE f.present AND track_id IN (SELECT value FROM json_each(?))"""
+        found = await self._database.read(
+            lambda db: db.execute(query, [rows.listed(track_ids)]).fetchall()
+        )
+        return {rows.uri(path): TrackId(track_id) for path, track_id in found}
+
     async def counts(self, stamp: EmbedderStamp) -> LibraryCounts:
         """Return how many tracks there are in each state."""
         return await self._database.read(lambda db: listing.counts(db, stamp))

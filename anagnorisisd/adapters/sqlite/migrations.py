@@ -52,6 +52,11 @@ def reader_losses(db: sqlite_utils.Database) -> None:
     db.executescript(schema.READER_LOSSES)
 
 
+def sticker_entries(db: sqlite_utils.Database) -> None:
+    """Remember which rating counted when a sticker was seen, and that there was no sticker."""
+    db.executescript(schema.STICKER_ENTRIES)
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -60,6 +65,7 @@ STEPS = (
     plays_by_time,
     searched_in_one_form,
     reader_losses,
+    sticker_entries,
 )
 
 

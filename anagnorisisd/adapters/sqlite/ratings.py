@@ -8,7 +8,7 @@ from anagnorisisd.adapters.sqlite import rows
 from anagnorisisd.adapters.sqlite.database import Database, Row
 from anagnorisisd.domain.rating import WITHOUT_OPINION, Rating, RatingChange, shifted
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.errors import NothingToUndo
+from anagnorisisd.errors import NothingToUndo, RatedMeanwhile
 
 ENTRY = """SELECT r.sequence, t.track_id, r.value, r.previous, r.rated_at, r.source
     FROM ratings r JOIN tracks t ON t.id = r.track"""
@@ -38,6 +38,7 @@ class SqliteRatings:
         delta: float | None = None,
         default: float | None = None,
         request_id: str | None = None,
+        after: int | None = None,
     ) -> RatingChange:
         """Append a rating; `None` clears it."""
 
@@ -45,6 +46,7 @@ class SqliteRatings:
             if known := _of_request(db, request_id):
                 return known
             track = rows.key_of_track(db, track_id)
+            _check_newest(db, track, after)
             new = value if delta is None else shifted(_start(db, track, default), delta)
             return append(db, track, new, at=at, source=source, request_id=request_id)
 
@@ -85,6 +87,16 @@ class SqliteRatings:
         found = await self._database.read(lambda db: db.execute(query).fetchall())
         return {TrackId(row["track_id"]): _rating(row) for row in found}
 
+    async def newest(self, track_ids: Sequence[TrackId] | None = None) -> Mapping[TrackId, Rating]:
+        """Return the newest entry of every track that has one."""
+        query = f"{ENTRY} WHERE r.sequence = t.rated_by"
+        values: list[str] = []
+        if track_ids is not None:
+            query += " AND t.track_id IN (SELECT value FROM json_each(?))"
+            values.append(rows.listed(track_ids))
+        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
+        return {TrackId(row["track_id"]): _rating(row) for row in found}
+
     async def summary(self) -> tuple[int, float | None]:
         """Return how many tracks have a rating, and the mean of these ratings."""
         query = "SELECT count(*), avg(rating) FROM tracks WHERE rating IS NOT NULL"
@@ -95,6 +107,12 @@ class SqliteRatings:
 def _of_request(db: sqlite_utils.Database, request_id: str | None) -> RatingChange | None:
     row = db.execute(f"{ENTRY} WHERE r.request_id = ?", [request_id]).fetchone()
     return None if row is None else RatingChange(_rating(row), row["previous"])
+
+
+def _check_newest(db: sqlite_utils.Database, track: int, after: int | None) -> None:
+    (newest,) = db.execute("SELECT rated_by FROM tracks WHERE id = ?", [track]).fetchone()
+    if after is not None and (newest or 0) != after:
+        raise RatedMeanwhile("the track was rated meanwhile")
 
 
 def _start(db: sqlite_utils.Database, track: int, default: float | None) -> float:

@@ -256,3 +256,15 @@ END;
 PLAYS_BY_TIME = """
 CREATE INDEX plays_by_time ON plays (ended_at);
 """
+
+STICKER_ENTRIES = """
+CREATE TABLE stickers_seen (
+    name  TEXT NOT NULL,
+    path  BLOB NOT NULL,
+    value TEXT,     -- NULL: there was no sticker
+    entry INTEGER,  -- the rating that counted then, 0 for none; NULL: not known (earlier versions)
+    PRIMARY KEY (name, path)
+) STRICT, WITHOUT ROWID;
+INSERT INTO stickers_seen (name, path, value) SELECT name, path, value FROM stickers;
+DROP TABLE stickers;
+"""

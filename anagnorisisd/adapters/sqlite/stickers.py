@@ -1,12 +1,16 @@
 """The player's stickers as they were last seen or written."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlite_utils
 
 from anagnorisisd.adapters.sqlite import rows
 from anagnorisisd.adapters.sqlite.database import Database
+from anagnorisisd.domain.mirror import Seen
 from anagnorisisd.domain.track import Uri
+
+PUT = "INSERT OR REPLACE INTO stickers_seen (name, path, value, entry) VALUES (?, ?, ?, ?)"
+EXPECT = "INSERT OR IGNORE INTO stickers_seen (name, path, value, entry) VALUES (?, ?, NULL, 0)"
 
 
 class SqliteStickers:
@@ -15,24 +19,28 @@ class SqliteStickers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def seen(self, name: str) -> Mapping[Uri, str]:
-        """Return the values of one name."""
-        query = "SELECT path, value FROM stickers WHERE name = ?"
+    async def seen(self, name: str) -> Mapping[Uri, Seen]:
+        """Return what was noted of one name."""
+        query = "SELECT path, value, entry FROM stickers_seen WHERE name = ?"
         found = await self._database.read(lambda db: db.execute(query, [name]).fetchall())
-        return {rows.uri(path): str(value) for path, value in found}
+        return {rows.uri(path): Seen(value, entry) for path, value, entry in found}
 
-    async def remember(self, name: str, values: Mapping[Uri, str | None]) -> None:
-        """Note values that were seen or written; `None` forgets one."""
+    async def remember(self, name: str, values: Mapping[Uri, Seen]) -> None:
+        """Note stickers that were seen or written."""
         put = [
-            (name, rows.path(uri), rows.text(value))
-            for uri, value in values.items()
-            if value is not None
+            (name, rows.path(uri), rows.text(seen.value), seen.entry)
+            for uri, seen in values.items()
         ]
-        gone = [(name, rows.path(uri)) for uri, value in values.items() if value is None]
-        put_query = "INSERT OR REPLACE INTO stickers (name, path, value) VALUES (?, ?, ?)"
+        await self._write(PUT, put)
 
+    async def expect(self, name: str, uris: Iterable[Uri]) -> None:
+        """Note, where nothing is noted yet, that our first sticker is about to be written."""
+        await self._write(EXPECT, [(name, rows.path(uri)) for uri in uris])
+
+    async def _write(
+        self, query: str, values: Sequence[tuple[str | bytes | int | None, ...]]
+    ) -> None:
         def job(db: sqlite_utils.Database) -> None:
-            db.conn.executemany(put_query, put)
-            db.conn.executemany("DELETE FROM stickers WHERE name = ? AND path = ?", gone)
+            db.conn.executemany(query, values)
 
         await self._database.write_parts([job])

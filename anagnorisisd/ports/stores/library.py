@@ -162,6 +162,10 @@ class LibraryStore(Protocol):
         """Return a present file of each track that has one."""
         ...
 
+    async def copies(self, track_ids: Sequence[TrackId]) -> Mapping[Uri, TrackId]:
+        """Return every present file of these tracks."""
+        ...
+
     async def counts(self, stamp: EmbedderStamp) -> LibraryCounts:
         """Return how many tracks there are in each state."""
         ...

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from anagnorisisd.domain.mirror import Seen
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import TrackId, Uri
 
@@ -34,10 +35,18 @@ class QueueStore(Protocol):
 class StickerStore(Protocol):
     """The player's stickers as they were last seen or written, by name and file."""
 
-    async def seen(self, name: str) -> Mapping[Uri, str]:
-        """Return the values of one name."""
+    async def seen(self, name: str) -> Mapping[Uri, Seen]:
+        """Return what was noted of one name."""
         ...
 
-    async def remember(self, name: str, values: Mapping[Uri, str | None]) -> None:
-        """Note values that were seen or written; `None` says that there is none any more."""
+    async def remember(self, name: str, values: Mapping[Uri, Seen]) -> None:
+        """Note stickers that were seen or written."""
+        ...
+
+    async def expect(self, name: str, uris: Iterable[Uri]) -> None:
+        """Note, where nothing is noted yet, that our first sticker is about to be written.
+
+        If the daemon ends before it can note what it wrote, it does not take its own sticker for
+        the listener's at the next start.
+        """
         ...

@@ -1,17 +1,20 @@
 """Likes: `like` stickers of other clients as ratings, for listeners who wish that.
 
-0 is hated, 1 is neutral and says nothing, 2 is loved. A like found for the first time counts only
-where there is no rating; one that changes is the listener's newest word.
+What a like asks for is in the second table of `domain/mirror.py`.
 """
 
-from anagnorisisd.domain.track import Uri
+from anagnorisisd.domain import mirror
+from anagnorisisd.domain.mirror import Move, Seen, Sides
+from anagnorisisd.domain.rating import Rating
+from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.errors import RatedMeanwhile
 from anagnorisisd.ports.player import Player
 from anagnorisisd.ports.stores import RatingStore, StickerStore
 from anagnorisisd.services.ratings.ratings import Ratings
+from anagnorisisd.services.ratings.sticker_reader import Reading, StickerReader
 from anagnorisisd.services.ratings.uri_tracks import UriTracks
 
 NAME = "like"
-RATINGS = {"0": 2.0, "2": 8.0}
 
 
 class Likes:
@@ -30,24 +33,88 @@ class Likes:
         self._store = store
         self._ratings = ratings
         self._tracks = tracks
+        self._told_at = 0.0
+        self.reader = StickerReader(player, NAME, lambda text: text.strip() in mirror.LIKES)
 
-    async def read(self) -> None:
-        """Make ratings of the likes that changed since the last time.
+    def changed(self, told_at: float) -> None:
+        """Note when the player told that a sticker changed."""
+        self._told_at = told_at
+
+    async def compare(self) -> bool:
+        """Follow the likes that changed; return whether to compare again soon.
 
         Raises:
             PlayerUnavailable: the player went away.
             PlayerRefused: the player has no stickers.
         """
-        likes, seen = await self._player.stickers(NAME), await self._stickers.seen(NAME)
-        rated = await self._store.current()
-        noted: dict[Uri, str | None] = {uri: None for uri in seen if uri not in likes}
-        for uri, text in likes.items():
-            track_id = await self._tracks.at(uri)
-            if seen.get(uri) == text or track_id is None:
-                continue
-            value = RATINGS.get(text.strip())
-            if value is not None and (uri in seen or track_id not in rated):
-                await self._ratings.rate(track_id, value, source=NAME)
-            noted[uri] = text
-        if noted:
-            await self._stickers.remember(NAME, noted)
+        newest = dict(await self._store.newest())
+        last = max((entry.sequence for entry in newest.values()), default=0)
+        reading = await self.reader.read(last)
+        seen = await self._stickers.seen(NAME)
+        noted: dict[Uri, Seen] = {}
+        again = bool(reading.suspects)
+        try:
+            for uri in sorted({*reading.texts, *seen}):
+                again |= not await self._follow(uri, reading, seen.get(uri), newest, noted)
+        finally:
+            if noted:
+                await self._stickers.remember(NAME, noted)
+        await self.reader.complete(reading)
+        return again
+
+    async def _follow(
+        self,
+        uri: Uri,
+        reading: Reading,
+        seen: Seen | None,
+        newest: dict[TrackId, Rating],
+        noted: dict[Uri, Seen],
+    ) -> bool:
+        """Do what one like asks for; return whether that could be done."""
+        text, changed = reading.texts.get(uri), reading.changed(uri)
+        if not changed and seen is not None and seen.value == text:
+            return True
+        track_id = await self._tracks.at(uri)
+        if track_id is None:
+            return True
+        entry = newest.get(track_id)
+        move = mirror.like_move(
+            _sides(text, seen, entry, changed and self._is_newer(reading, track_id, entry)),
+            from_like=entry is not None and entry.source == NAME,
+        )
+        if move is Move.CLEAR and not await self._player.has(uri):
+            return True
+        try:
+            entry = await self._carry_out(move, track_id, entry, text)
+        except RatedMeanwhile:
+            return False
+        if entry is not None and move in {Move.RATE, Move.CLEAR}:
+            newest[track_id] = entry
+            self.reader.note({uri: text}, track_id, entry.sequence)
+        if move is not Move.KEEP:
+            noted[uri] = Seen(text, 0 if entry is None else entry.sequence)
+        return True
+
+    async def _carry_out(
+        self, move: Move, track_id: TrackId, entry: Rating | None, text: str | None
+    ) -> Rating | None:
+        """Return the entry of the track that counts then."""
+        after = 0 if entry is None else entry.sequence
+        if move is Move.RATE and text is not None:
+            value = mirror.LIKES[text.strip()]
+            change = await self._ratings.rate(track_id, value, source=NAME, after=after)
+            return change.rating
+        if move is Move.CLEAR:
+            return (await self._ratings.clear(track_id, source=NAME, after=after)).rating
+        return entry
+
+    def _is_newer(self, reading: Reading, track_id: TrackId, entry: Rating | None) -> bool:
+        """Whether a like that changed just now is newer than our rating."""
+        if entry is None or reading.is_after(track_id, entry.sequence):
+            return True
+        return self._told_at >= entry.rated_at
+
+
+def _sides(text: str | None, seen: Seen | None, entry: Rating | None, live: bool) -> Sides:
+    rating, sequence = (None, 0) if entry is None else (entry.value, entry.sequence)
+    return Sides(text, seen, rating, sequence, live)

@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from anagnorisisd.domain.mirror import Seen
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerRefused
 from anagnorisisd.ports.player import Player
@@ -63,9 +64,9 @@ class Notes:
         seen = await self._stickers.seen(name)
         uris = await self._library.uris(list(texts))
         changed = ((uri, texts[track]) for track, uri in uris.items())
-        wanted = iter([(uri, text) for uri, text in changed if seen.get(uri) != text])
+        wanted = iter([(uri, text) for uri, text in changed if seen.get(uri) != Seen(text)])
         while batch := list(islice(wanted, BATCH)):
-            written = {uri: text for uri, text in batch if await self._set(uri, name, text)}
+            written = {uri: Seen(text) for uri, text in batch if await self._set(uri, name, text)}
             await self._stickers.remember(name, written)
 
     async def _set(self, uri: Uri, name: str, text: str) -> bool:

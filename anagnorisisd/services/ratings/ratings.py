@@ -21,16 +21,23 @@ class Ratings:
         self._clock = clock
 
     async def rate(
-        self, track_id: TrackId, value: float, *, source: str, request_id: str | None = None
+        self,
+        track_id: TrackId,
+        value: float,
+        *,
+        source: str,
+        request_id: str | None = None,
+        after: int | None = None,
     ) -> RatingChange:
-        """Rate a track from 0 to 10.
+        """Rate a track from 0 to 10; with `after`, only if that is still its newest entry.
 
         Raises:
             InvalidValue: `value` is not a rating.
             UnknownTrack: the library has no such track.
+            RatedMeanwhile: the track has a newer entry than `after`.
         """
         return await self._append(
-            track_id, rating.checked(value), source=source, request_id=request_id
+            track_id, rating.checked(value), source=source, request_id=request_id, after=after
         )
 
     async def adjust(
@@ -51,10 +58,15 @@ class Ratings:
         )
 
     async def clear(
-        self, track_id: TrackId, *, source: str, request_id: str | None = None
+        self,
+        track_id: TrackId,
+        *,
+        source: str,
+        request_id: str | None = None,
+        after: int | None = None,
     ) -> RatingChange:
-        """Take a track's rating away; that is not the same as rating it 0."""
-        return await self._append(track_id, None, source=source, request_id=request_id)
+        """Take a track's rating away; that is not the same as rating it 0. `after` as in `rate`."""
+        return await self._append(track_id, None, source=source, request_id=request_id, after=after)
 
     async def restore(
         self, track_id: TrackId, value: float | None, *, at: float, source: str
@@ -83,6 +95,7 @@ class Ratings:
         source: str,
         request_id: str | None,
         delta: float | None = None,
+        after: int | None = None,
     ) -> RatingChange:
         change = await self._store.rate(
             track_id,
@@ -92,6 +105,7 @@ class Ratings:
             at=self._clock.now(),
             source=source,
             request_id=request_id,
+            after=after,
         )
         self._events.publish(TrackRated(change))
         return change
