@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from anagnorisisd.adapters import mpeg_duration
 from anagnorisisd.adapters.audio_hash import Kind, identify
 from anagnorisisd.adapters.processor_time import OutOfProcessorTime, limited
 from anagnorisisd.adapters.reasons import reason_of
@@ -55,6 +56,7 @@ def _read_open(file: BinaryIO, uri: Uri) -> ScannedFile:
         return ScannedFile(uri, stamp, None, problem=found)
     kind, track_id = found
     tags, duration_seconds = read_tags(file, kind)
+    duration_seconds = mpeg_duration.measured(file, kind) or duration_seconds
     if _stamp(file) != stamp:
         return ScannedFile(uri, NOT_READ, None, problem="it changed while it was read")
     return ScannedFile(uri, stamp, track_id, tags, duration_seconds)

@@ -121,7 +121,7 @@ class Attending:
             return TICK_SECONDS
         state = await self._player.state()
         queue = await self._player.queue()
-        self._listening.observe(state, queue, announced="player" in changed)
+        await self._listening.observe(state, queue, announced="player" in changed)
         self._plays.wake()
         self._state = state
         self._refilling.wake(changed)

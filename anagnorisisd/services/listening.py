@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from anagnorisisd.config import schema
 from anagnorisisd.domain.browsing import Browsing
@@ -12,6 +14,7 @@ from anagnorisisd.domain.play import Play, Stay, Thresholds, verdict
 from anagnorisisd.domain.player import PlayerState, QueueEntry
 from anagnorisisd.domain.stays import Stays
 from anagnorisisd.domain.track import Uri
+from anagnorisisd.errors import StoreError
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.stores import LibraryStore, PlayStore
 from anagnorisisd.services.events import Events
@@ -51,17 +54,31 @@ class Listening:
         self._limits = _thresholds(config)
         self._browsing = Browsing(self._limits)
 
-    def observe(
+    async def observe(
         self, state: PlayerState, queue: Sequence[QueueEntry], *, announced: bool = False
     ) -> None:
         """Compare the player with what was seen before; `save` stores the plays that ended.
 
         `announced` says that the player told of a change, as it does of every seek.
         """
+        state = await self._measured(state)
         ids = {entry.song_id for entry in queue}
         ended = self._stays.observe(state, ids, announced=announced)
         self._unsaved += self._browsing.take(ended) if ended else []
         self._unsaved += self._browsing.until(state.taken_at)
+
+    async def _measured(self, state: PlayerState) -> PlayerState:
+        """Return the state with the shorter of the lengths that player and library know.
+
+        Of an mp3 without a Xing header MPD takes the cover for music, and finds it much too long.
+        """
+        if state.uri is None or state.duration_seconds is None:
+            return state
+        with suppress(StoreError):  # Then the player's own word has to do.
+            known = await self._library.duration_at(state.uri)
+            if known:
+                return replace(state, duration_seconds=min(known, state.duration_seconds))
+        return state
 
     def due(self) -> float:
         """Return when, by the monotonic clock, something held back can be stored; else `inf`."""

@@ -7,18 +7,23 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
 from mutagen.flac import FLAC
 
+from anagnorisisd.adapters import media_file
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
 from anagnorisisd.domain.event import PredictionsUpdated
 from anagnorisisd.domain.play import Play, Verdict
+from anagnorisisd.domain.track import Uri
 from tests.support import mpd
 from tests.support.library import track_id
 from tests.support.listener import Room, room
+from tests.support.media import RATE, frame_size, retag
+from tests.support.media import song as melody
 from tests.support.until import until, until_async
 
 SECONDS = 30.0
@@ -45,7 +50,9 @@ def write_ramped(path: Path) -> None:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mpd.Mpd]:
     output = mpd.PACED.format(rate=mpd.RATE)
     folder = tmp_path_factory.mktemp("judging")
-    with mpd.running(folder, SONGS, seconds=SECONDS, output=output) as running:
+    # Decoders differ in what they take the length of an mp3 for.
+    extra = 'decoder {\n  plugin "mad"\n  enabled "no"\n}'
+    with mpd.running(folder, SONGS, seconds=SECONDS, output=output, extra=extra) as running:
         mpd.write_songs(running.music, ["short.wav"], seconds=2.0)
         for name in RAMPED:
             write_ramped(running.music / name)
@@ -366,3 +373,42 @@ async def test_a_restarted_mpd_goes_on_with_the_same_play(listener: Room) -> Non
     await asyncio.to_thread(listener.server.start)
 
     assert await verdicts(listener, 2) == [("a", Verdict.FULL), ("b", Verdict.FULL)]
+
+
+async def test_a_song_that_mpd_takes_for_longer_than_it_is_ends_by_itself(
+    server: mpd.Mpd, stores: Stores
+) -> None:
+    song = server.music / "no-header.mp3"
+    write_without_header(song, seconds=15.0)
+    retag(song, "No header", cover=True)
+    await server.ask("update", "--wait")
+    file = media_file.read(str(song), Uri(song.name))
+    assert file is not None
+    assert file.duration_seconds == pytest.approx(15.0, abs=0.2)
+    await stores.library.absorb([file], 0.0)
+    async with attended(server, stores) as listener:
+        await begun(listener, "no-header.mp3", "a.wav")
+        state = await listener.player.state()
+        assert state.duration_seconds is not None
+        assert state.duration_seconds > 30, "MPD takes the cover for music"
+
+        (play,) = await plays(listener, 1)
+
+    assert play.verdict is Verdict.FULL
+    assert play.duration_seconds == file.duration_seconds
+
+
+def write_without_header(path: Path, seconds: float) -> None:
+    """Write an mp3 of constant bit rate that does not say how long it is."""
+    with av.open(str(path), "w", format="mp3", options={"write_xing": "0"}) as container:
+        stream = container.add_stream("libmp3lame", rate=RATE, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        stream.codec_context.format = "s16p"
+        size = frame_size(stream)
+        samples = melody(seconds=seconds)
+        for start in range(0, len(samples) - size + 1, size):
+            part = samples[np.newaxis, start : start + size]
+            frame = av.AudioFrame.from_ndarray(part, format="s16p", layout="mono")
+            frame.sample_rate, frame.pts = RATE, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

@@ -14,7 +14,7 @@ from anagnorisisd.services.events import Events
 from anagnorisisd.services.listening import Listening
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
-from tests.support.library import add_tracks, track_id
+from tests.support.library import EPOCH, scanned, track_id
 
 SONGS = {"a.ogg": 200.0, "b.ogg": 200.0, "c.ogg": 200.0, "stranger.ogg": 200.0}
 
@@ -31,7 +31,7 @@ class Seat:
     async def look(self, after_seconds: float = 0.0) -> None:
         """Let time pass and look at the player."""
         self.clock.jump(after_seconds)
-        self.listening.observe(await self.player.state(), await self.player.queue())
+        await self.listening.observe(await self.player.state(), await self.player.queue())
         await self.listening.save()
 
     async def plays(self) -> list[tuple[str, Verdict]]:
@@ -41,9 +41,14 @@ class Seat:
         return [(names[play.track_id], play.verdict) for play in found]
 
 
+async def add_songs(stores: Stores, *uris: str, seconds: float | None = 200.0) -> None:
+    """Add tracks that are as long for the library as for the player, or as long as is said."""
+    await stores.library.absorb([scanned(uri, duration_seconds=seconds) for uri in uris], EPOCH)
+
+
 @pytest.fixture
 async def seat(stores: Stores, clock: FakeClock) -> Seat:
-    await add_tracks(stores, "a.ogg", "b.ogg", "c.ogg")
+    await add_songs(stores, "a.ogg", "b.ogg", "c.ogg")
     player = FakePlayer(clock, SONGS)
     listening = Listening(stores.library, stores.plays, Events(clock), clock, schema.Listening())
     return Seat(clock, player, listening, stores)
@@ -130,7 +135,7 @@ class FullDisk(SqlitePlays):
 async def test_a_play_that_could_not_be_stored_is_stored_later(
     stores: Stores, clock: FakeClock
 ) -> None:
-    await add_tracks(stores, "a.ogg", "b.ogg")
+    await add_songs(stores, "a.ogg", "b.ogg")
     player, events = FakePlayer(clock, SONGS), Events(clock)
     plays = FullDisk(stores.database)
     listening = Listening(stores.library, plays, events, clock, schema.Listening())
@@ -164,6 +169,25 @@ async def test_other_limits_hold_for_what_ends_from_now_on(seat: Seat) -> None:
     await seat.look(30)
 
     assert await seat.plays() == [("a.ogg", Verdict.FULL)]
+
+
+@pytest.mark.parametrize(
+    ("known", "judged_by"), [(15.0, 15.0), (300.0, 200.0), (None, 200.0), (0.0, 200.0)]
+)
+async def test_the_shorter_of_both_lengths_counts(
+    seat: Seat, known: float | None, judged_by: float
+) -> None:
+    await add_songs(seat.stores, "a.ogg", seconds=known)
+    seat.player.add("a.ogg", "b.ogg")
+    await seat.player.play()
+    await seat.look()
+    await seat.look(judged_by + 0.01)
+    await seat.player.skip()  # the player itself may take it for longer
+    await seat.look()
+    await seat.listening.close()
+
+    play = (await seat.stores.plays.recent(9))[-1]
+    assert (play.verdict, play.duration_seconds) == (Verdict.FULL, judged_by)
 
 
 @pytest.mark.parametrize("leap", [-1e8, 1e8])

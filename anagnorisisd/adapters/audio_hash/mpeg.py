@@ -34,7 +34,7 @@ _BITRATES = {
 def payload(source: Source) -> Iterator[bytes]:
     """Yield everything from the first frame up to the tags at the end."""
     end = end_of_audio(source)
-    found = _first_frame(source, skip_id3(source))
+    found = first_frame(source, skip_id3(source))
     if found is None:
         return
     _, start = found
@@ -44,7 +44,7 @@ def payload(source: Source) -> Iterator[bytes]:
 
 def kind_at(source: Source, start: int) -> Kind | None:
     """Return whether the frames from `start` on are mp3 or aac, or `None` if there are none."""
-    found = _first_frame(source, start)
+    found = first_frame(source, start)
     return found[0] if found else None
 
 
@@ -87,12 +87,13 @@ def _syncsafe(data: bytes) -> int:
     return data[0] << 21 | data[1] << 14 | data[2] << 7 | data[3]
 
 
-def _first_frame(source: Source, start: int) -> tuple[Kind, int] | None:
+def first_frame(source: Source, start: int) -> tuple[Kind, int] | None:
+    """Return the kind and the place of the first frame from `start` on."""
     window = source.peek(start, SEARCH_BYTES)
     at_end = start + len(window) >= source.size
     offset = window.find(b"\xff")
     while offset >= 0:
-        for kind, length in ((Kind.AAC, _adts_length), (Kind.MP3, _mp3_length)):
+        for kind, length in ((Kind.AAC, adts_length), (Kind.MP3, mp3_length)):
             if _frames_follow(window, offset, length, at_end=at_end):
                 return kind, start + offset
         offset = window.find(b"\xff", offset + 1)
@@ -113,7 +114,7 @@ def _frames_follow(
     return True
 
 
-def _adts_length(head: bytes) -> int:
+def adts_length(head: bytes) -> int:
     """Return the length in bytes of an ADTS frame, 0 when this is none."""
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or (head[2] >> 2 & 15) > 12:
         return 0
@@ -121,7 +122,7 @@ def _adts_length(head: bytes) -> int:
     return length if length >= 7 else 0
 
 
-def _mp3_length(head: bytes) -> int:
+def mp3_length(head: bytes) -> int:
     """Return the length in bytes of an MPEG audio frame, 0 when this is none."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return 0
@@ -136,6 +137,14 @@ def _mp3_length(head: bytes) -> int:
     if layer == 1:
         return (12 * bits // rate + padding) * 4
     return (144 if mpeg1 or layer == 2 else 72) * bits // rate + padding
+
+
+def mp3_seconds(head: bytes) -> float:
+    """Return how long a frame lasts whose length is not 0."""
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    rate = _RATES[head[2] >> 2 & 3] >> {3: 0, 2: 1, 0: 2}[version]
+    samples = {1: 384, 2: 1152, 3: 1152 if version == 3 else 576}[layer]
+    return samples / rate
 
 
 def _check_xing(source: Source, start: int, end: int) -> None:

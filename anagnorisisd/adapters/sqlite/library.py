@@ -98,6 +98,13 @@ class SqliteLibrary:
         row = await self._database.read(lambda db: db.execute(query, [rows.path(uri)]).fetchone())
         return None if row is None else TrackId(row["track_id"])
 
+    async def duration_at(self, uri: Uri) -> float | None:
+        """Return how long the file that lies, or last lay, at `uri` is."""
+        query = """SELECT duration_seconds FROM files WHERE path = ? AND track NOT NULL
+            ORDER BY present DESC, seen_at DESC, id DESC LIMIT 1"""
+        row = await self._database.read(lambda db: db.execute(query, [rows.path(uri)]).fetchone())
+        return None if row is None else row["duration_seconds"]
+
     async def tracks(
         self,
         stamp: EmbedderStamp,

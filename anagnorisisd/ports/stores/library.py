@@ -142,6 +142,10 @@ class LibraryStore(Protocol):
         """Return the track whose file lies (or, if missing, last lay) at `uri`."""
         ...
 
+    async def duration_at(self, uri: Uri) -> float | None:
+        """Return how long the file at `uri` is by its own headers; `None` where not known."""
+        ...
+
     async def tracks(
         self,
         stamp: EmbedderStamp,
