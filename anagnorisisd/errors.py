@@ -70,6 +70,14 @@ class PlayerRefused(AnagnorisisError):
     """MPD answered and said no; the link itself is fine."""
 
 
+class PlayerFull(PlayerRefused):
+    """MPD's queue has as many entries as it may have."""
+
+
+class UnknownToPlayer(PlayerRefused):
+    """MPD's database does not have the file."""
+
+
 class MediaError(AnagnorisisError):
     """A file cannot be used as music; the text is the reason recorded for it."""
 

@@ -59,6 +59,7 @@ class Feed:
             player=player,
             current=await self._current(player),
             ahead=await self._ahead() if player else (),
+            no_picks=self._queueing.reason if link.connected else None,
             notices=[
                 *([scan.problem] if scan.problem else []),
                 *link.lacking,

@@ -40,6 +40,8 @@ class PlainScreen:
             yield notice, True, notice
         playing = wording.playing(snapshot)
         yield "playing", playing, playing
+        if snapshot.no_picks or "picks" in self._said:
+            yield "picks", snapshot.no_picks, wording.held_back(snapshot.no_picks)
         if snapshot.current:
             yield "hint", True, "\n".join(wording.how_to_rate(self._client))
         ahead = [track.track_id for track, _ in snapshot.ahead]

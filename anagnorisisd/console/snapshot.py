@@ -24,8 +24,9 @@ class Scanning:
 class Snapshot:
     """The daemon at one moment; `None` where something is not known yet.
 
-    `current` is the track that plays, `ahead` the picks that follow with their reasons, and
-    `notices` are sentences the listener should read: what is learnt, what is missing.
+    `current` is the track that plays, `ahead` the picks that follow with their reasons,
+    `no_picks` says why none are added, and `notices` are sentences the listener should read: what
+    is learnt, what is missing.
     """
 
     scan: Scanning | None = None
@@ -34,6 +35,7 @@ class Snapshot:
     player: PlayerState | None = None
     current: Track | None = None
     ahead: Sequence[tuple[Track, Explanation]] = ()
+    no_picks: str | None = None
     notices: Sequence[str] = ()
 
 

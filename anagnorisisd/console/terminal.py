@@ -45,6 +45,8 @@ def _parts(snapshot: Snapshot, client: str) -> Iterator[RenderableType]:
     yield Text(wording.playing(snapshot), style="bold")
     if snapshot.ahead:
         yield _ahead(snapshot)
+    if snapshot.no_picks:
+        yield Text(wording.held_back(snapshot.no_picks), style="yellow")
     for notice in snapshot.notices:
         yield Text(notice, style="yellow")
     for line in (*wording.how_to_rate(client), "Stop: Ctrl-C"):

@@ -70,6 +70,11 @@ def playing(snapshot: Snapshot) -> str:
     return f"{verb}: {name(snapshot.current)} ({opinion(snapshot.current)})"
 
 
+def held_back(reason: str | None) -> str:
+    """Return why no picks are added, or that they are."""
+    return f"No picks are added: {reason}" if reason else "Picks are added again"
+
+
 def how_to_rate(client: str) -> tuple[str, str]:
     """Return the hints at the commands."""
     return (

@@ -68,6 +68,13 @@ class PickingSwitched:
 
 
 @dataclass(frozen=True, slots=True)
+class PicksHeldBack:
+    """No picks are added from now on; with an empty `reason` they are again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlayerConnected:
     """The link to the player is up."""
 
@@ -90,6 +97,7 @@ Event = (
     | PredictionsUpdated
     | EvaluatorPromoted
     | PickingSwitched
+    | PicksHeldBack
     | PlayerConnected
     | PlayerLost
 )

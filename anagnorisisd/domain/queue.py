@@ -94,6 +94,25 @@ def upcoming(
     ]
 
 
+def spent(
+    state: PlayerState,
+    queue: Sequence[QueueEntry],
+    ours: Collection[SongId],
+    begun: Collection[SongId],
+) -> list[QueueEntry]:
+    """Return our entries that have had their turn, the oldest first: played, or jumped over.
+
+    `ours` have not begun yet, `begun` have.
+    """
+    behind = -1 if state.random or state.position is None else state.position
+    return [
+        entry
+        for entry in queue
+        if entry.song_id != state.song_id
+        and (entry.song_id in begun or (entry.song_id in ours and entry.position < behind))
+    ]
+
+
 def begun(state: PlayerState) -> SongId | None:
     """Return the entry that has begun, or `None` where playback is stopped."""
     return None if state.phase is Phase.STOP else state.song_id

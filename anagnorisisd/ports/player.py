@@ -56,7 +56,12 @@ class Player(Protocol):
         ...
 
     async def enqueue(self, uri: Uri) -> SongId:
-        """Append a file to the end of the queue and return its entry's id."""
+        """Append a file to the end of the queue and return its entry's id.
+
+        Raises:
+            PlayerFull: the queue has as many entries as it may have.
+            UnknownToPlayer: the player's database does not have the file.
+        """
         ...
 
     async def remove(self, song_id: SongId) -> None:

@@ -72,6 +72,10 @@ def _fill(message: messages.WatchEventsResponse, event: events.Event) -> None:
             message.evaluator_promoted.CopyFrom(messages.EvaluatorPromoted(version=version))
         case events.PickingSwitched(enabled):
             message.picking_switched.CopyFrom(messages.PickingSwitched(enabled=enabled))
+        case events.PicksHeldBack(reason):
+            message.picks_held_back.CopyFrom(
+                messages.PicksHeldBack(reason=translate.printable(reason))
+            )
         case events.PlayerConnected(address):
             message.mpd_connected.CopyFrom(
                 messages.MpdConnected(address=translate.printable(address))

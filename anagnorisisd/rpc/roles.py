@@ -44,6 +44,11 @@ class Picker(Protocol):
         """Whether picks are put into the queue."""
         ...
 
+    @property
+    def reason(self) -> str | None:
+        """Why no picks are added although picking is on; `None` when they are."""
+        ...
+
     async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
         """Choose without queueing."""
         ...

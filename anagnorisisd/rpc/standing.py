@@ -65,6 +65,7 @@ class Standing:
             version=anagnorisisd.__version__,
             mpd=_link_message(self._player.link()),
             picking=self._picker.enabled,
+            no_picks_reason=translate.printable(self._picker.reason),
             library=_counts_message(await self._library.counts(stamp)),
             embedding=_embedding_message(stamp, await self._embedding.progress()),
             training=_training_message(training),

@@ -6,7 +6,12 @@ from dataclasses import dataclass, replace
 
 from anagnorisisd.domain.player import Mode, Phase, PlayerState, QueueEntry, SongId
 from anagnorisisd.domain.track import Uri
-from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.errors import (
+    PlayerFull,
+    PlayerRefused,
+    PlayerUnavailable,
+    UnknownToPlayer,
+)
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Link
 
@@ -29,6 +34,7 @@ class FakePlayer:
         self.database = {Uri(uri): seconds for uri, seconds in (database or {}).items()}
         self.address = "fake"
         self.updates: list[Uri] = []
+        self.capacity = 16_384
         self.replies: list[str] = []
         self.modes = PlayerState(taken_at=0.0, phase=Phase.STOP)
         self._clock = clock
@@ -100,8 +106,10 @@ class FakePlayer:
     async def enqueue(self, uri: Uri) -> SongId:
         """Append a file of the database."""
         self._meet()
+        if len(self._entries) >= self.capacity:
+            raise PlayerFull("the queue is full")
         if uri not in self.database:
-            raise PlayerRefused(f"no such song: {uri}")
+            raise UnknownToPlayer(f"no such song: {uri}")
         return self.insert(uri, len(self._entries))
 
     async def remove(self, song_id: SongId) -> None:

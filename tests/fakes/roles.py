@@ -77,6 +77,7 @@ class FakePicker:
     enabled: bool = True
     queued: list[Pick] = field(default_factory=list)
     excluded_genres: tuple[str, ...] = ()
+    reason: str | None = None
 
     async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
         """Choose without queueing."""

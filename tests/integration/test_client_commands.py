@@ -206,6 +206,18 @@ class TestStatus:
         house.player.vanish()
         assert (await said(socket)).startswith("MPD is away: it went away\n")
 
+    async def test_why_no_picks_are_added_is_shown(self, house: House, socket: Path) -> None:
+        house.picker.reason = "the queue\tis full"
+
+        bare = (await said(socket)).splitlines()
+        lines = dict(line.split(maxsplit=1) for line in (await said(socket, "status")).splitlines())
+
+        assert bare[1:] == ["  no picks are added: the queue?is full"]
+        assert lines["picking"] == "on, 0 ahead; none are added: the queue?is full"
+
+        house.picker.enabled = False  # the reason is another one then
+        assert "none are added" not in await said(socket, "status")
+
     async def test_status_has_a_line_for_every_part(self, house: House, socket: Path) -> None:
         await house.trainer.version()
 

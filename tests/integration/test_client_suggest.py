@@ -80,6 +80,16 @@ async def test_what_mpd_does_not_know_is_said_and_the_rest_is_queued(
     assert await queue(house) == UNRATED[1:]
 
 
+async def test_a_full_queue_is_not_taken_for_an_unknown_file(house: House, socket: Path) -> None:
+    house.player.capacity = 1
+
+    done = await run(socket, "suggest", "-n", "2", "--play")
+
+    assert done.code == 1
+    assert done.err == "anagnorisis: the queue is full; 1 of 2 were queued\n"
+    assert await queue(house) == UNRATED[:1]
+
+
 async def test_json_has_the_entry_of_what_was_queued(house: House, socket: Path) -> None:
     (first,) = await answered(socket, "suggest", "-n", "1", "--play")
 

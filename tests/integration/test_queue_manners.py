@@ -4,17 +4,24 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from mutagen.flac import FLAC
 
 from anagnorisisd.adapters.sqlite.stores import Stores
+from anagnorisisd.adapters.system_clock import SystemClock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import LibraryChanged
+from anagnorisisd.console.feed import Feed
+from anagnorisisd.domain.embedding import EmbeddingProgress
+from anagnorisisd.domain.evaluation import TrainingStatus
+from anagnorisisd.domain.event import LibraryChanged, PicksHeldBack
+from anagnorisisd.services.library.scan_progress import ScanProgress
 from tests.support import mpd
-from tests.support.library import scanned, track_id
+from tests.support.library import STAMP, scanned, track_id
 from tests.support.listener import Room, room
 from tests.support.media import write_song
 from tests.support.until import until, until_async
@@ -328,6 +335,128 @@ async def test_a_new_file_is_asked_for_and_picked(server: mpd.Mpd, stores: Store
         finally:
             (server.music / "late.wav").unlink()
             server.mpc("update", "--wait")
+
+
+@asynccontextmanager
+async def small_queue(folder: Path, stores: Stores) -> AsyncIterator[Room]:
+    """A listener whose MPD holds six entries and logs every update of its database."""
+    extra = 'max_playlist_length "6"\nlog_level "verbose"'
+    with mpd.running(folder, SONGS, extra=extra) as server:
+        async with room(server, stores) as listener:
+            yield listener
+
+
+def updates(server: mpd.Mpd) -> int:
+    """Return how many updates of its database MPD has begun."""
+    return (server.folder / "log").read_text(errors="replace").count("update: spawned thread")
+
+
+async def test_a_full_queue_is_said_once_and_no_update_asked_for(
+    stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with small_queue(tmp_path, stores) as listener:
+        before = updates(listener.server)
+        listener.server.mpc("add", *SONGS[:6])
+        listener.server.mpc("play")
+        await until(lambda: listener.queueing.reason is not None)
+        for _ in range(3):
+            await listener.looked()
+
+        assert "max_playlist_length" in (listener.queueing.reason or "")
+        assert caplog.text.count("max_playlist_length") == 1
+        assert listener.queue() == SONGS[:6]
+        assert updates(listener.server) == before > 0
+
+        listener.server.mpc("del", "6")
+        listener.server.mpc("del", "5")
+        await until(lambda: len(listener.queue()) == 6)
+        assert listener.queue()[:4] == SONGS[:4]
+
+
+async def test_picks_that_were_played_make_room_in_a_full_queue(
+    stores: Stores, tmp_path: Path
+) -> None:
+    async with small_queue(tmp_path, stores) as listener:
+        listener.server.mpc("add", "a.wav")
+        listener.server.mpc("play")
+        await listener.queue_of(4)
+        for _ in range(6):
+            current = listener.server.mpc("current", "-f", "%file%")
+            listener.server.mpc("next")
+            await until_async(partial(_three_are_ahead, listener))
+            assert listener.server.mpc("current", "-f", "%file%") != current
+
+        assert len(listener.queue()) == 6
+        assert listener.queue()[0] == "a.wav"  # the listener's own is never taken away
+        assert listener.queueing.reason is None
+
+
+async def _three_are_ahead(listener: Room) -> bool:
+    await listener.looked()
+    return len(await listener.queueing.ahead()) == 3
+
+
+@pytest.mark.parametrize(
+    ("doing", "undoing", "words"),
+    [
+        (["repeat", "on"], ["repeat", "off"], "repeat is on"),
+        (["single", "on"], ["single", "off"], "single is on"),
+        (["clear"], ["add", "b.wav"], "was cleared"),
+    ],
+    ids=["repeat", "single", "cleared"],
+)
+async def test_why_nothing_is_picked_is_known_and_announced(
+    listener: Room, doing: list[str], undoing: list[str], words: str
+) -> None:
+    listener.server.mpc("add", "a.wav")
+    listener.server.mpc("play")
+    await listener.queue_of(4)
+    with listener.events.subscribe() as announcements:
+        listener.server.mpc(*doing)
+        await until(lambda: words in (listener.queueing.reason or ""))
+        listener.server.mpc(*undoing)
+        listener.server.mpc("play")
+        await until(lambda: listener.queueing.reason is None)
+        told = [each.event for each in announcements.arrived()]
+
+    reasons = [event.reason for event in told if isinstance(event, PicksHeldBack)]
+    assert words in reasons[0]
+    assert reasons[-1] == ""
+
+
+async def test_the_console_is_fed_with_the_reason(listener: Room) -> None:
+    stamp, progress = STAMP, EmbeddingProgress(0, 0, 0)
+    parts = SimpleNamespace(progress=ScanProgress())
+    embedding = SimpleNamespace(stamp=stamp, progress=partial(_returned, progress))
+    status = TrainingStatus(None, 0, 20, training=False, last_training_at=None, next_training_at=0)
+    feed = Feed(
+        cast("Any", None),
+        library=cast("Any", parts),
+        embedding=cast("Any", embedding),
+        training=cast("Any", SimpleNamespace(status=partial(_returned, status))),
+        player=listener.player,
+        queueing=listener.queueing,
+        tracks=listener.stores.library,
+        clock=SystemClock(),
+    )
+    listener.server.mpc("add", "a.wav")
+    listener.server.mpc("repeat", "on")
+    await until(lambda: listener.queueing.reason is not None)
+
+    assert (await feed.snapshot()).no_picks == listener.queueing.reason
+
+
+async def _returned(value: object) -> object:
+    return value
+
+
+async def test_a_library_without_tracks_is_a_reason(
+    server: mpd.Mpd, stores: Stores, tmp_path: Path
+) -> None:
+    async with room(server, stores, music=tmp_path) as listener:
+        server.mpc("add", "a.wav")
+        server.mpc("play")
+        await until(lambda: "no track" in (listener.queueing.reason or ""))
 
 
 async def test_previews_queue_nothing_and_are_repeatable(listener: Room) -> None:

@@ -84,6 +84,7 @@ async def test_every_kind_of_event_has_its_message(house: House, line: Line) -> 
         "predictions_updated": events.PredictionsUpdated(3),
         "evaluator_promoted": events.EvaluatorPromoted(4),
         "picking_switched": events.PickingSwitched(True),
+        "picks_held_back": events.PicksHeldBack("the queue is full"),
         "mpd_connected": events.PlayerConnected("localhost:6600"),
         "mpd_lost": events.PlayerLost("it went away"),
     }

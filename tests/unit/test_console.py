@@ -141,6 +141,20 @@ def test_plain_lines_are_said_once_and_again_when_they_change() -> None:
     assert any(line.startswith("  ahead: Kilowatt – Fifty Hertz (7.2 predicted;") for line in lines)
 
 
+def test_why_no_picks_are_added_is_said_on_every_screen_each_time_it_begins() -> None:
+    stream = io.StringIO()
+    screen = PlainScreen(stream, "anagnorisis")
+    full = replace(LISTENING, no_picks="the queue is full")
+
+    for snapshot in (LISTENING, full, full, LISTENING, full):
+        screen.show(snapshot)
+
+    assert stream.getvalue().count("No picks are added: the queue is full") == 2
+    assert stream.getvalue().count("Picks are added again") == 1
+    assert "No picks are added: the queue is full" in rendered(full)
+    assert "picks are added" not in rendered(LISTENING)
+
+
 def test_a_long_embedding_takes_few_plain_lines() -> None:
     stream = io.StringIO()
     screen = PlainScreen(stream, "anagnorisis")

@@ -69,6 +69,24 @@ def test_an_empty_queue_is_filled_only_where_that_is_wished() -> None:
     assert queue.shortfall(empty, [], ours(), 3).reason is not None
 
 
+@pytest.mark.parametrize(
+    ("where", "own", "begun", "expected"),
+    [
+        (state(2), ours(2, 4), ours(1), [1, 2]),  # played, and jumped over
+        (state(2), ours(4), ours(3), []),  # it plays still
+        (state(1), ours(3), ours(4), [4]),  # the listener went back
+        (state(3), ours(), ours(), []),
+        (state(2, random=True), ours(1, 4), ours(2), [2]),  # 1 may still come
+        (state(None, Phase.STOP), ours(1), ours(2), [2]),
+    ],
+)
+def test_entries_of_ours_that_had_their_turn_are_spent(
+    where: PlayerState, own: set[SongId], begun: set[SongId], expected: list[int]
+) -> None:
+    spent = queue.spent(where, entries(1, 2, 3, 4), own, begun)
+    assert [entry.song_id for entry in spent] == expected
+
+
 def test_an_entry_whose_turn_has_come_has_begun() -> None:
     assert queue.begun(state(2)) == SongId(3)
     assert queue.begun(state(2, Phase.PAUSE)) == SongId(3)

@@ -7,12 +7,17 @@ from contextlib import aclosing
 from pathlib import Path
 
 from anagnorisisd.adapters.mpd import address, stickers, translate
-from anagnorisisd.adapters.mpd.connection import BUSY, GONE, Connection, Refused
+from anagnorisisd.adapters.mpd.connection import BUSY, FULL, GONE, Connection, Refused
 from anagnorisisd.adapters.mpd.session import Session, open_first
 from anagnorisisd.config.schema import Mpd
 from anagnorisisd.domain.player import PlayerState, QueueEntry, SongId
 from anagnorisisd.domain.track import Uri
-from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.errors import (
+    PlayerFull,
+    PlayerRefused,
+    PlayerUnavailable,
+    UnknownToPlayer,
+)
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Link
 
@@ -20,6 +25,8 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
+QUEUE_FULL = "MPD's queue is full: max_playlist_length in mpd.conf says how much it holds"
+
 TRIES = 5
 """How often a reading that fell apart because something changed meanwhile is repeated."""
 
@@ -144,7 +151,14 @@ class MpdPlayer:
 
     async def enqueue(self, uri: Uri) -> SongId:
         """Append a file to the end of the queue and return its entry's id."""
-        answer = await self._commands.call("addid", self._name(uri))
+        try:
+            answer = await self._commands.call("addid", self._name(uri))
+        except Refused as error:
+            if error.code is FULL:
+                raise PlayerFull(QUEUE_FULL) from error
+            if error.code is GONE:
+                raise UnknownToPlayer(str(error)) from error
+            raise
         return SongId(translate.required({"id": answer}, "id", int))
 
     async def remove(self, song_id: SongId) -> None:

@@ -1,6 +1,6 @@
 """Our entries: what we put into the queue and what has not begun yet, across restarts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from anagnorisisd.domain import queue
 from anagnorisisd.domain.player import PlayerState, QueueEntry, SongId
@@ -14,6 +14,7 @@ class OwnEntries:
     def __init__(self, store: QueueStore) -> None:
         self._store = store
         self._tracks: dict[SongId, TrackId] = {}
+        self._begun: set[SongId] = set()
         self._doubts = 1
         self._settled_doubts = 0
 
@@ -25,10 +26,16 @@ class OwnEntries:
         """
         return self._tracks if self._settled_doubts == self._doubts else {}
 
+    @property
+    def begun(self) -> Set[SongId]:
+        """Our entries that have begun since the last doubt and are still in the queue."""
+        return self._begun
+
     def doubt(self) -> None:
         """Note that the queue was out of sight, so that ids may mean something else now."""
         # Counted, because a doubt may come while an earlier one is being settled.
         self._doubts += 1
+        self._begun = set()
 
     async def compare(
         self,
@@ -40,8 +47,13 @@ class OwnEntries:
         """Forget what is gone from the queue or has begun; recognise the rest after a doubt."""
         if self._settled_doubts != self._doubts:
             await self._recognise(entries, tracks, now)
-        present = {entry.song_id for entry in entries} - {queue.begun(state)}
-        await self._forget(song_id for song_id in self.tracks if song_id not in present)
+        present = {entry.song_id for entry in entries}
+        begun = queue.begun(state)
+        if begun in self.tracks and begun is not None:
+            self._begun.add(begun)
+        self._begun &= present
+        waiting = present - {begun}
+        await self._forget(song_id for song_id in self.tracks if song_id not in waiting)
 
     async def add(self, song_id: SongId, track_id: TrackId, now: float) -> None:
         """Remember an entry as ours."""

@@ -20,10 +20,15 @@ from anagnorisisd.domain.event import (
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.play import Verdict
 from anagnorisisd.domain.player import Mode, PlayerState, QueueEntry, SongId
-from anagnorisisd.domain.queue import QueueView
+from anagnorisisd.domain.queue import QueueView, Shortfall
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.domain.weighed import Explanation
-from anagnorisisd.errors import PlayerRefused, PreconditionFailed
+from anagnorisisd.errors import (
+    PlayerFull,
+    PlayerRefused,
+    PreconditionFailed,
+    UnknownToPlayer,
+)
 from anagnorisisd.ports.clock import Clock
 from anagnorisisd.ports.player import Player
 from anagnorisisd.ports.stores import LibraryStore, PlayStore, QueueStore
@@ -31,6 +36,7 @@ from anagnorisisd.services.events import Announcement, Events
 from anagnorisisd.services.picking.own_entries import OwnEntries
 from anagnorisisd.services.picking.pool import Pool
 from anagnorisisd.services.picking.queue_tracks import tracks_of
+from anagnorisisd.services.picking.reason import CLEARED, NOTHING, Reason
 from anagnorisisd.services.ratings.uri_tracks import UriTracks
 from anagnorisisd.services.whole import whole
 
@@ -81,12 +87,18 @@ class Queueing:
         self._cleared = False
         self._replan_wanted = False
         self._replanned_at = -REPLAN_PAUSE_SECONDS
-        self._said: str | None = None
+        self._full_at: int | None = None
+        self._held_back = Reason(events)
 
     @property
     def enabled(self) -> bool:
         """Whether picks are put into the queue; what the listener switched counts first."""
         return self._config.enabled if self._switched is None else self._switched
+
+    @property
+    def reason(self) -> str | None:
+        """Why no picks are added although picking is on; `None` when they are."""
+        return self._held_back.text
 
     def reconfigure(self, config: schema.Picks) -> None:
         """Pick by other rules from now on; entries of ours that do not fit them are exchanged."""
@@ -119,6 +131,7 @@ class Queueing:
         """Note that the player may now know files that it refused before."""
         self._refused.clear()
         self._not_before = 0.0
+        self._full_at = None
 
     def due(self) -> float:
         """Return when, by the monotonic clock, to refill although nothing changed; else `inf`."""
@@ -137,13 +150,16 @@ class Queueing:
         async with self._turn:
             view = await self._look(state)
             if not self.enabled or self._cleared:
+                self._held_back.tell(CLEARED if self.enabled else None)
                 return
             if self._may_replan():
                 await self._replan(view)
                 view = await self._look(state)
             short = self._shortfall(view)
-            if short and self._clock.monotonic() >= self._not_before:
-                await self._add(view, short)
+            if not short.count:
+                self._held_back.tell(short.reason)
+            elif self._may_add(view):
+                await self._add(view, short.count)
                 await self._look(state)
 
     async def preview(self, count: int, seed: int | None = None) -> list[Pick]:
@@ -216,52 +232,73 @@ class Queueing:
             before = {entry.song_id for entry in self._view.entries} | set(self._ours.tracks)
             self._cleared |= queue.was_cleared(before, entries, consuming=consuming)
 
-    def _shortfall(self, view: QueueView) -> int:
-        short = queue.shortfall(
+    def _shortfall(self, view: QueueView) -> Shortfall:
+        return queue.shortfall(
             view.state,
             view.entries,
             self._ours.tracks,
             self._config.ahead,
             fill_empty_queue=self._config.fill_empty_queue,
         )
-        reason = short.reason
-        if reason is None and view.state.random:
-            reason = "random is on, so picks are played in any order"
-        if reason is not None and reason != self._said:
-            log.debug("%s", reason)
-        self._said = reason
-        return short.count
+
+    def _may_add(self, view: QueueView) -> bool:
+        """Whether it is worth while to try: not right after a refusal, nor while it is full."""
+        if self._full_at is not None and len(view.entries) < self._full_at:
+            self._full_at = None
+        full = self._full_at is not None and not self._spent(view)
+        return not full and self._clock.monotonic() >= self._not_before
+
+    def _spent(self, view: QueueView) -> list[QueueEntry]:
+        return queue.spent(view.state, view.entries, self._ours.tracks, self._ours.begun)
 
     async def _add(self, view: QueueView, count: int) -> None:
-        added = 0
+        """Add picks, and tell the reason where none could be added."""
+        added, held = 0, len(view.entries)
+        spent = self._spent(view)
+        reason: str | None = NOTHING
         for _ in range(ROUNDS):
-            added += await self._add_round(count - added)
+            for chosen, uri in await self._chosen(count - added):
+                try:
+                    added += await self._enqueue(chosen, uri)
+                except PlayerFull as error:
+                    if not spent:
+                        self._full_at = held + added
+                        self._held_back.tell(str(error), level=logging.WARNING)
+                        return
+                    # What has had its turn makes room, for which the next round picks.
+                    for _ in range(min(len(spent), count - added)):
+                        await self._player.remove(spent.pop(0).song_id)
+                        held -= 1
+                    break
+                except PlayerRefused as error:
+                    reason = f"MPD did not take them: {error}"
+                    self._refused.add(chosen.track_id)
+                    log.debug("%s was left out: %s", uri, error)
             if added >= count:
                 break
+        self._held_back.tell(None if added else reason)
         if not added:
             self._not_before = self._clock.monotonic() + REFUSED_PAUSE_SECONDS
         elif self._config.start_playback and not view.entries:
             await self._player.play()
 
-    async def _add_round(self, count: int) -> int:
-        """Choose picks and add those that the player takes; return how many."""
+    async def _chosen(self, count: int) -> list[tuple[Pick, Uri]]:
+        """Choose picks that were not refused, with their files."""
         left_out = {*self._refused, *self._ours.tracks.values()}
         picks = await self._pool.choose(self._view, count, self._rng, left_out)
         uris = await self._library.uris([chosen.track_id for chosen in picks])
-        return sum([await self._enqueue(chosen, uris.get(chosen.track_id)) for chosen in picks])
+        # Without those that went missing a moment ago.
+        self._refused.update(chosen.track_id for chosen in picks if chosen.track_id not in uris)
+        return [(chosen, uris[chosen.track_id]) for chosen in picks if chosen.track_id in uris]
 
-    async def _enqueue(self, chosen: Pick, uri: Uri | None) -> bool:
-        if uri is None:  # it went missing a moment ago
-            self._refused.add(chosen.track_id)
-            return False
+    async def _enqueue(self, chosen: Pick, uri: Uri) -> bool:
+        """Add a pick; the player is asked to look for a file that it does not know."""
         try:
             song_id = await whole(self._put(chosen.track_id, uri))
-        except PlayerRefused as error:
-            log.debug("%s was left out: %s", uri, error)
-            self._refused.add(chosen.track_id)
+        except UnknownToPlayer:
             with contextlib.suppress(PlayerRefused):
                 await self._player.update(uri)
-            return False
+            raise
         self._explanations[song_id] = chosen.explanation
         self._events.publish(PickQueued(chosen, uri))
         return True

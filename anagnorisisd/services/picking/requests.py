@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.errors import PlayerRefused
+from anagnorisisd.errors import PlayerFull, PlayerRefused
 from anagnorisisd.ports.player import Player
 from anagnorisisd.ports.stores import LibraryStore
 
@@ -24,6 +24,7 @@ class Requests:
 
         Raises:
             PlayerUnavailable: the player is away; what was queued before that stays.
+            PlayerFull: the queue has no room for all of them; those before stay.
         """
         uris = await self._library.uris(track_ids)
         queued = {}
@@ -32,6 +33,9 @@ class Requests:
                 continue
             try:
                 queued[track_id] = await self._player.enqueue(uris[track_id])
+            except PlayerFull as error:
+                done = f"{len(queued)} of {len(track_ids)} were queued"
+                raise PlayerFull(f"{error}; {done}") from error
             except PlayerRefused as error:
                 log.debug("%s was not queued: %s", uris[track_id], error)
         return queued

@@ -37,6 +37,8 @@ def playing(arguments: Namespace) -> None:
         print(f"  next {place}: {text.name(track)}, {text.rating(track)}")
     if not answer.picking:
         print("  picking is off; switch it on with `anagnorisis picks on`")
+    elif answer.mpd.connected and answer.no_picks_reason:
+        print(f"  no picks are added: {text.printable(answer.no_picks_reason)}")
 
 
 def _ask(arguments: Namespace) -> messages.GetStatusResponse:
@@ -70,12 +72,19 @@ def _standing(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]]:
     for lacking in answer.mpd.lacking:
         yield "", lacking
     yield "playback", _now(answer)
-    yield "picking", f"{'on' if answer.picking else 'off'}, {len(answer.ahead)} ahead"
+    yield "picking", _picking(answer)
     yield "library", _library(answer.library)
     yield "embedder", _embedding(answer.embedding)
     yield "executor", _executor(answer.embedding.executor)
     yield "evaluator", _evaluator(answer)
     yield "training", _training(answer.training)
+
+
+def _picking(answer: messages.GetStatusResponse) -> str:
+    standing = f"{'on' if answer.picking else 'off'}, {len(answer.ahead)} ahead"
+    if answer.picking and answer.mpd.connected and answer.no_picks_reason:
+        standing += f"; none are added: {answer.no_picks_reason}"
+    return standing
 
 
 def _mpd(link: messages.MpdLink) -> str:

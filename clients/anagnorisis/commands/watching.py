@@ -99,6 +99,9 @@ SAID: dict[str, Callable[[Any], str]] = {
     "predictions_updated": lambda done: f"predicted: {text.counted(done.count, 'rating')}",
     "evaluator_promoted": lambda event: f"evaluator {event.version} is in charge",
     "picking_switched": lambda event: f"picking is {'on' if event.enabled else 'off'}",
+    "picks_held_back": lambda event: (
+        f"no picks are added: {event.reason}" if event.reason else "picks are added again"
+    ),
     "mpd_connected": lambda event: f"MPD is there: {event.address}",
     "mpd_lost": lambda event: f"MPD is away: {event.reason}",
 }

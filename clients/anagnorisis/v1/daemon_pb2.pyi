@@ -500,10 +500,15 @@ class GetStatusResponse(_message.Message):
     EVALUATOR_FIELD_NUMBER: _builtins.int
     TRAINING_FIELD_NUMBER: _builtins.int
     PLACES_FIELD_NUMBER: _builtins.int
+    NO_PICKS_REASON_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The daemon's version."""
     picking: _builtins.bool
     """Whether picks are put into the queue."""
+    no_picks_reason: _builtins.str
+    """Why no picks are added although picking is on, for example because MPD's queue is full; empty
+    when they are.
+    """
     @_builtins.property
     def mpd(self) -> Global___MpdLink:
         """How the connection to MPD stands."""
@@ -549,10 +554,11 @@ class GetStatusResponse(_message.Message):
         evaluator: _evaluator_pb2.Evaluator | None = ...,
         training: Global___TrainingStatus | None = ...,
         places: Global___Places | None = ...,
+        no_picks_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "places", b"places", "playback", b"playback", "training", b"training"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "picking", b"picking", "places", b"places", "playback", b"playback", "training", b"training", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "no_picks_reason", b"no_picks_reason", "picking", b"picking", "places", b"places", "playback", b"playback", "training", b"training", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -820,6 +826,28 @@ class PickingSwitched(_message.Message):
 Global___PickingSwitched: _TypeAlias = PickingSwitched  # noqa: Y015
 
 @_typing.final
+class PicksHeldBack(_message.Message):
+    """No picks are added from now on although picking is on; or they are again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why none are added; empty when they are again."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PicksHeldBack: _TypeAlias = PicksHeldBack  # noqa: Y015
+
+@_typing.final
 class MpdConnected(_message.Message):
     """The link to MPD is up."""
 
@@ -901,6 +929,7 @@ class WatchEventsResponse(_message.Message):
     PICKING_SWITCHED_FIELD_NUMBER: _builtins.int
     MPD_CONNECTED_FIELD_NUMBER: _builtins.int
     MPD_LOST_FIELD_NUMBER: _builtins.int
+    PICKS_HELD_BACK_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place of the event in this run of the daemon, counting from 1; a heartbeat has that of the
     last event before it, 0 when there was none.
@@ -957,6 +986,10 @@ class WatchEventsResponse(_message.Message):
     def mpd_lost(self) -> Global___MpdLost:
         """The link to MPD went down."""
 
+    @_builtins.property
+    def picks_held_back(self) -> Global___PicksHeldBack:
+        """No picks are added from now on, or they are again."""
+
     def __init__(
         self,
         *,
@@ -975,12 +1008,13 @@ class WatchEventsResponse(_message.Message):
         picking_switched: Global___PickingSwitched | None = ...,
         mpd_connected: Global___MpdConnected | None = ...,
         mpd_lost: Global___MpdLost | None = ...,
+        picks_held_back: Global___PicksHeldBack | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "happened", b"happened", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_lost", b"mpd_lost", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_judged", b"play_judged", "predictions_updated", b"predictions_updated", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "happened", b"happened", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_lost", b"mpd_lost", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "picks_held_back", b"picks_held_back", "play_judged", b"play_judged", "predictions_updated", b"predictions_updated", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "happened", b"happened", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_lost", b"mpd_lost", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_judged", b"play_judged", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "happened", b"happened", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_lost", b"mpd_lost", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "picks_held_back", b"picks_held_back", "play_judged", b"play_judged", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_judged", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_lost"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_judged", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_lost", "picks_held_back"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
