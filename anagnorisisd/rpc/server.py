@@ -1,6 +1,7 @@
 """The gRPC server: what it listens on, and the limits that keep one caller from hurting others."""
 
 import logging
+import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +35,14 @@ from anagnorisisd.rpc.history import HistoryServicer
 from anagnorisisd.rpc.library import LibraryServicer
 from anagnorisisd.rpc.pick import PickServicer
 from anagnorisisd.rpc.rating import RatingServicer
+from anagnorisisd.rpc.relay import Relay
 from anagnorisisd.rpc.settled import all_settled
 from anagnorisisd.rpc.socket import narrow, reserved
 from anagnorisisd.rpc.timing import Timing, Told
 
 log = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 256
+MOST_CONNECTIONS = 128
 """Open at once; further ones are closed at once. Ordinary users may have 1024 files open in all."""
 
 HANDSHAKE_MILLISECONDS = 10_000
@@ -49,6 +51,14 @@ HANDSHAKE_MILLISECONDS = 10_000
 IDLE_MILLISECONDS = 600_000
 """So long a connection may stay open without a call; clients connect again by themselves."""
 
+MOST_CALLS_OF_ONE = 32
+"""Calls under way at once on one connection, watchers included; further ones wait in the client.
+
+There is room for that many on every connection, so nobody takes the place of anybody else.
+"""
+
+MOST_CALLS = MOST_CONNECTIONS * MOST_CALLS_OF_ONE
+
 LIMITS = (
     ("grpc.max_allowed_incoming_connections", MOST_CONNECTIONS),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_MILLISECONDS),
@@ -56,11 +66,12 @@ LIMITS = (
     ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.max_send_message_length", 16 << 20),
     ("grpc.max_metadata_size", 16 << 10),
-    ("grpc.max_concurrent_streams", 100),
+    ("grpc.max_concurrent_streams", MOST_CALLS_OF_ONE),
+    # From 1000 calls on that begin at once gRPC would refuse some by chance, whosever they are.
+    ("grpc.server.max_pending_requests", MOST_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", MOST_CALLS),
     ("grpc.so_reuseport", 0),
 )
-MOST_CALLS = 1000
-"""Calls under way at once, watchers included; further ones are told RESOURCE_EXHAUSTED."""
 
 GRACE_SECONDS = 1.0
 
@@ -69,6 +80,9 @@ NAMES = tuple(
     for package in (daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, rating_pb2)
     for service in package.DESCRIPTOR.services_by_name.values()
 )
+
+LONGEST_SOCKET_PATH_BYTES = 107
+"""As in `config.places`, which this package does not import."""
 
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 
@@ -113,9 +127,9 @@ class RpcServer:
             # afterwards would leave a gap.
             with narrow(0o660 if shared else 0o600):
                 await self._serve(held, f"unix:{self._socket}")
+            log.info("listening on unix:%s", self._socket)
             if door is not None:
-                keeper = tcp.Doorkeeper(door.token)
-                await self._serve(held, door.address, (keeper,), door.credentials)
+                await self._serve_tcp(held, door)
             self._held = held.pop_all()
         for name in ("", *NAMES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -124,6 +138,25 @@ class RpcServer:
         """Refuse new calls, let those under way end within a second, and remove the socket."""
         await self._health.enter_graceful_shutdown()
         await self._held.aclose()
+
+    async def _serve_tcp(self, held: AsyncExitStack, door: tcp.Door) -> None:
+        """Serve on TCP, by a relay in front of a Unix socket that only we can use."""
+        inner = self._socket.with_name(f"{self._socket.name}.tcp")
+        if len(os.fsencode(inner)) > LONGEST_SOCKET_PATH_BYTES:
+            raise ConfigError([f"rpc.socket: {inner} is too long for a socket; set a shorter one"])
+        relay = Relay(inner)
+        keeper = tcp.Doorkeeper(door.token, relay.recognise)
+        held.callback(inner.unlink, missing_ok=True)
+        held.push_async_callback(relay.close)
+        with narrow(0o600):
+            await self._serve(held, f"unix:{inner}", (keeper,), door.credentials)
+        try:
+            await relay.listen(door.host, door.port)
+        except OSError as error:
+            place = f"{door.host}:{door.port}"
+            raise ConfigError([f"rpc: cannot listen on {place}: {error.strerror}"]) from error
+        held.callback(relay.stop_listening)
+        log.info("listening on %s:%s", door.host, door.port)
 
     async def _serve(
         self,
@@ -149,7 +182,6 @@ class RpcServer:
         await server.start()
         held.push_async_callback(all_settled)
         held.push_async_callback(server.stop, GRACE_SECONDS)
-        log.info("listening on %s", address)
 
     def _register(self, server: aio.Server) -> None:
         parts = self._servicers

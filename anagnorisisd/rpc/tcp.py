@@ -1,10 +1,12 @@
 """TCP, for clients on other machines: only with a token, and off loopback only with TLS."""
 
 import hmac
+import inspect
 import ipaddress
 import re
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ BEARER = "Bearer "
 class Door:
     """Where to listen, what opens it, and how it is encrypted, `None` meaning not at all."""
 
-    address: str
+    host: str
+    port: int
     token: bytes
     credentials: grpc.ServerCredentials | None
 
@@ -36,27 +39,29 @@ def door(config: Tcp) -> Door | None:
     """
     if config.address is None:
         return None
-    host = _host(config.address)
+    host, port = _place(config.address)
     if config.token_file is None:
         raise ConfigError(["rpc.tcp.token_file: TCP needs a token; name a file that holds one"])
     token = _token(config.token_file)
     if config.certificate and config.key:
         pair = (_key(config.key), _read("certificate", config.certificate))
-        return Door(config.address, token, grpc.ssl_server_credentials([pair]))
+        return Door(host, port, token, grpc.ssl_server_credentials([pair]))
     if config.certificate or config.key:
         raise ConfigError(["rpc.tcp: certificate and key belong together; name both or neither"])
     if not _is_loopback(host):
         raise ConfigError(
             [f"rpc.tcp.certificate: {config.address} can be reached from outside, so it needs TLS"]
         )
-    return Door(config.address, token, None)
+    return Door(host, port, token, None)
 
 
 class Doorkeeper(aio.ServerInterceptor):
     """Lets calls pass that carry the token, in the header `authorization: Bearer TOKEN`."""
 
-    def __init__(self, token: bytes) -> None:
+    def __init__(self, token: bytes, recognise: Callable[[str], None]) -> None:
+        """`recognise` is told the peer of each call that passes."""
         self._token = token
+        self._recognise = recognise
 
     async def intercept_service(
         self,
@@ -67,22 +72,50 @@ class Doorkeeper(aio.ServerInterceptor):
         given = dict(handler_call_details.invocation_metadata or ()).get("authorization", "")
         # Compared in constant time: how long it takes says nothing about the token.
         if hmac.compare_digest(str(given).encode(), BEARER.encode() + self._token):
-            return await continuation(handler_call_details)
-        return grpc.unary_unary_rpc_method_handler(_refuse)
+            handler = await continuation(handler_call_details)
+            return handler and _noting(handler, self._recognise)
+        # The only kind that waits for no message: who sends none must not keep a place.
+        return grpc.stream_stream_rpc_method_handler(_refuse)
 
 
-async def _refuse(request: bytes, context: aio.ServicerContext[Any, Any]) -> None:
+def _noting(handler: Any, note: Callable[[str], None]) -> Any:
+    """Return the handler, telling the peer of each call first."""
+    if handler.request_streaming:
+        make, behaviour = grpc.stream_stream_rpc_method_handler, handler.stream_stream
+    elif handler.response_streaming:
+        make, behaviour = grpc.unary_stream_rpc_method_handler, handler.unary_stream
+    else:
+        make, behaviour = grpc.unary_unary_rpc_method_handler, handler.unary_unary
+
+    async def stream(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        note(context.peer())
+        async with aclosing(behaviour(request, context)) as messages:
+            async for message in messages:
+                yield message
+
+    async def single(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
+        note(context.peer())
+        return await behaviour(request, context)
+
+    return make(
+        stream if inspect.isasyncgenfunction(behaviour) else single,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )
+
+
+async def _refuse(requests: AsyncIterator[bytes], context: aio.ServicerContext[Any, Any]) -> None:
     await context.abort(
         grpc.StatusCode.UNAUTHENTICATED,
         "this needs the daemon's token: send the header `authorization: Bearer TOKEN`",
     )
 
 
-def _host(address: str) -> str:
+def _place(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) < 1 << 16):
         raise ConfigError([f"rpc.tcp.address: {address!r} is not host:port"])
-    return host.strip("[]")
+    return host.strip("[]"), int(port)
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ stands at that name is a whole backup or what was there before.
 import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -88,10 +89,12 @@ class Copies:
         target = self._database.with_name(f"{self._database.name}.{uuid4().hex}")
         name = f"a copy of {self._database} beside it"
 
+        wanted = _Wanted()
+
         def make() -> BinaryIO:
             part = copied(self._database, target, name)
             try:
-                return part.open("rb")
+                return wanted.handed(part.open("rb"))
             finally:
                 part.unlink()
 
@@ -100,13 +103,42 @@ class Copies:
             return await asyncio.shield(making)
         except BaseException:
             # A thread cannot be stopped: the next copy begins when this one has ended.
-            def finish(made: "asyncio.Task[BinaryIO]") -> None:
-                if not made.cancelled() and made.exception() is None:
-                    made.result().close()
-                end()
-
-            making.add_done_callback(finish)
+            wanted.give_up()
+            making.add_done_callback(_ended(end))
             raise
+
+
+def _ended(end: Callable[[], None]) -> "Callable[[asyncio.Task[BinaryIO]], None]":
+    def ended(made: "asyncio.Task[BinaryIO]") -> None:
+        if not made.cancelled():
+            made.exception()  # Its caller is gone: an error nobody awaits is not a warning.
+        end()
+
+    return ended
+
+
+class _Wanted:
+    """Whether anybody still waits for a file that a thread opens; it is closed if nobody does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+        self._given_up = False
+
+    def handed(self, file: BinaryIO) -> BinaryIO:
+        """Take the open file."""
+        with self._lock:
+            self._file = file
+            if self._given_up:
+                file.close()
+        return file
+
+    def give_up(self) -> None:
+        """Say that nobody waits any more."""
+        with self._lock:
+            self._given_up = True
+            if self._file is not None:
+                self._file.close()
 
 
 def back_up(database: Path, target: Path) -> None:
