@@ -28,7 +28,9 @@ class BoundedFile:
         self._bytes = 0
         self._size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        self.name = file.name if isinstance(getattr(file, "name", None), str) else ""
+        # Where the bytes leave it open which format a file is, mutagen goes by its ending.
+        name = getattr(file, "name", "")
+        self.name = os.fspath(name) if isinstance(name, str | os.PathLike) else ""
 
     def read(self, size: int | None = -1) -> bytes:
         """Return up to `size` bytes, all that are left by default.

@@ -11,7 +11,7 @@ from anagnorisisd.adapters.processor_time import OutOfProcessorTime, limited
 from anagnorisisd.adapters.reasons import reason_of
 from anagnorisisd.adapters.regular_file import open_regular
 from anagnorisisd.adapters.tags import read_tags
-from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, TrackId, Uri
+from anagnorisisd.domain.track import LATEST_NS, NOT_READ, FileStamp, ScannedFile, TrackId, Uri
 from anagnorisisd.errors import MediaError
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def _identity(file: BinaryIO, seconds: float) -> tuple[Kind, TrackId] | str:
 
 def _stamp(file: BinaryIO) -> FileStamp:
     status = os.fstat(file.fileno())
-    return FileStamp(status.st_size, status.st_mtime_ns)
+    return FileStamp(status.st_size, min(status.st_mtime_ns, LATEST_NS))
 
 
 def _stamp_of(path: str) -> FileStamp:
@@ -94,4 +94,4 @@ def _stamp_of(path: str) -> FileStamp:
         status = os.stat(path)  # noqa: PTH116
     except OSError:
         return NOT_READ
-    return FileStamp(status.st_size, status.st_mtime_ns)
+    return FileStamp(status.st_size, min(status.st_mtime_ns, LATEST_NS))

@@ -20,14 +20,17 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     # To open a device may do something already, so the name is looked at first. What was opened
     # is looked at once more, since another file may have taken the name's place in between.
     _check(os.stat(path))  # noqa: PTH116
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    file = os.fdopen(os.open(path, flags), "rb", buffering=BUFFER_BYTES)
+    file = open(path, "rb", buffering=BUFFER_BYTES, opener=_open_at_once)  # noqa: SIM115
     try:
         _check(os.fstat(file.fileno()))
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _check(status: os.stat_result) -> None:

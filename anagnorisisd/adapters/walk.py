@@ -22,7 +22,7 @@ from collections.abc import Set as AbstractSet
 from itertools import accumulate
 
 from anagnorisisd.adapters.reasons import reason_of
-from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, SeenFile, Uri
+from anagnorisisd.domain.track import LATEST_NS, NOT_READ, FileStamp, ScannedFile, SeenFile, Uri
 from anagnorisisd.ports.library import Differences
 
 DOT = ord(".")
@@ -110,7 +110,7 @@ class Walk:
             return
         if not stat.S_ISDIR(status.st_mode):
             if self._rules.has_music_ending(path):
-                self._compare({(path, status.st_size, status.st_mtime_ns)})
+                self._compare({(path, status.st_size, min(status.st_mtime_ns, LATEST_NS))})
         elif os.path.islink(self._at(path)):  # noqa: PTH114
             self._leave_link(path)
         else:
@@ -200,7 +200,7 @@ class Walk:
         except OSError as error:
             self._unusable[path] = reason_of(error)
         else:
-            files.add((path, status.st_size, status.st_mtime_ns))
+            files.add((path, status.st_size, min(status.st_mtime_ns, LATEST_NS)))
 
     def _is_another_way_in(self, path: bytes) -> bool:
         """Return whether `path` leads through a link back into the folder."""

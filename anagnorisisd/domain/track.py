@@ -40,6 +40,10 @@ class Tags:
     year: int | None = None
 
 
+LATEST_NS = 2**63 - 1
+"""In the year 2262; file systems know later times, and databases no larger numbers."""
+
+
 class FileStamp(NamedTuple):
     """What tells that a file has not changed since it was last read."""
 

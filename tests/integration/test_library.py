@@ -336,6 +336,19 @@ async def test_worker_processes_read_and_survive(
     await workers.close()
 
 
+@pytest.mark.parametrize("year", [-200, 400, 100_000])
+async def test_a_file_of_an_absurd_time_is_taken_in(
+    library: Library, stores: Stores, root: Path, year: int
+) -> None:
+    absurd = write_song(root / "absurd.opus", 1)
+    write_song(root / "usual.opus", 2)
+    seconds = year * 365 * 86_400
+    os.utime(absurd, (seconds, seconds))
+
+    assert (await scan(library)).added == 2
+    assert (await scan(library)).read == 0
+
+
 class Fragile(ThreadPoolExecutor):
     """An executor that breaks whenever it is to read the file called `fatal.mp3`."""
 

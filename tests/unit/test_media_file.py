@@ -2,11 +2,15 @@
 
 import os
 import socket
+import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from anagnorisisd.adapters import audio_hash, media_file
 from anagnorisisd.adapters.media_file import read, read_many
+from anagnorisisd.adapters.processor_time import OutOfProcessorTime
 from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, Uri
 from tests.support.folder import as_nobody
 from tests.support.media import retag, write_song
@@ -97,3 +101,36 @@ def test_a_forbidden_file_is_tried_again_later(tmp_path: Path) -> None:
         file = read(str(song), URI)
 
     assert file == ScannedFile(URI, NOT_READ, None, problem="permission denied")
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (struct.error("unpack requires 4 bytes"), "its reader failed: error: unpack requires"),
+        (RecursionError("too deep"), "its reader failed: RecursionError: too deep"),
+        (ValueError("x" * 10_000), "its reader failed: ValueError: xxx"),
+        (OverflowError(), "its reader failed: OverflowError"),
+        (MemoryError(), "takes too much memory"),
+        (OutOfProcessorTime(), "takes too much processor time"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_a_reader_raises_is_the_reason_of_that_file_alone(
+    error: BaseException, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def identify(file: BinaryIO) -> object:
+        if "odd" in str(file.name):
+            raise error
+        return media_file_identify(file)
+
+    media_file_identify = audio_hash.identify
+    monkeypatch.setattr(media_file, "identify", identify)
+    for name in ("1.opus", "odd.opus", "2.opus"):
+        write_song(tmp_path / name, seed=ord(name[0]))
+
+    files = read_many(str(tmp_path), [Uri(name) for name in ("1.opus", "odd.opus", "2.opus")])
+
+    assert [file.track_id is None for file in files] == [False, True, False]
+    assert (files[1].problem or "").startswith(problem)
+    assert len(files[1].problem or "") <= media_file.LONGEST_REASON
+    assert files[1].stamp != NOT_READ
