@@ -74,3 +74,32 @@ def test_a_better_encoding_keeps_rating_and_sticker(server: mpd.Mpd, daemon: Run
 
     daemon.rating.UndoRating(rating_pb2.UndoRatingRequest())
     assert not track(daemon).HasField("rating")
+
+
+def test_what_may_be_another_piece_takes_nothing_over_and_loses_no_sticker(
+    server: mpd.Mpd, daemon: RunningDaemon
+) -> None:
+    before = track(daemon).track_id
+
+    write(server.music / SONG, 2, 24_000, title="Another")
+    server.mpc("update", "--wait")
+    daemon.until(lambda: track(daemon).track_id != before)
+    daemon.until(lambda: "may be another piece" in daemon.log.read_text())
+    other = server.music / "other.ogg"
+    write(other, 3, 24_000)
+    server.mpc("update", "--wait")
+    # A sticker that is written after the comparison of all shows that this one was left alone.
+    daemon.until(lambda: rate(daemon, "other.ogg", 5))
+    daemon.until(lambda: server.knows("other.ogg", "rating"))
+
+    assert not track(daemon).HasField("rating")
+    assert sticker(server) == "rating=8"
+    gone = library_pb2.GetTrackRequest(target=track_pb2.Target(track_id=before))
+    assert daemon.library.GetTrack(gone, timeout=10).track.rating == 8
+
+
+def rate(daemon: RunningDaemon, uri: str, value: float) -> bool:
+    """Rate a track; it raises as long as the library does not have it."""
+    target = track_pb2.Target(uri=uri)
+    daemon.rating.RateTrack(rating_pb2.RateTrackRequest(target=target, rating=value))
+    return True
