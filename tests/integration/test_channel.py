@@ -13,6 +13,7 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PlayerUnavailable, StoreError
 from anagnorisisd.services.events import Events
 from anagnorisisd.services.picking.queueing import Queueing
+from anagnorisisd.services.ratings import channel as channel_module
 from anagnorisisd.services.ratings.channel import MOST_ANSWERS, PATIENCE_SECONDS, Channel
 from anagnorisisd.services.ratings.ratings import Ratings
 from anagnorisisd.services.ratings.targets import Targets
@@ -133,6 +134,25 @@ async def test_what_is_lost_when_the_daemon_stops_is_said(
     await channel.close()
 
     assert "1 commands of the MPD channel are lost: the disk is full" in caplog.text
+
+
+async def test_what_is_not_read_while_many_wait_is_read_when_they_are_done(
+    channel: Channel,
+    player: FakePlayer,
+    stores: Stores,
+    disk: FullDisk,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(channel_module, "MOST_COMMANDS", 1)
+    for value in (8, 3):
+        player.send(f"rate {value} a.ogg")
+        with pytest.raises(StoreError):
+            await channel.obey()
+
+    disk.full = False
+    await channel.obey()
+
+    assert await values(stores) == [8.0, 3.0]
 
 
 class Mute(FakePlayer):

@@ -81,6 +81,8 @@ class Channel:
             StoreError: a command could not be stored yet; it waits for the next call.
             PlayerUnavailable: the player went away; what was read is done all the same.
         """
+        if len(self._waiting) >= MOST_COMMANDS:
+            await self._work()
         try:
             await self._read()
         except PlayerUnavailable:
@@ -96,7 +98,7 @@ class Channel:
             log.warning("%d commands of the MPD channel are lost: %s", len(self._waiting), error)
 
     async def _read(self) -> None:
-        if len(self._waiting) >= MOST_COMMANDS or not self._player.link().connected:
+        if not self._player.link().connected:
             return
         # What plays is read first: once a message was read, nothing may fail.
         playing = (await self._player.state()).uri
