@@ -9,6 +9,8 @@ A kind is a folder: an artist of the demo library, or what lies at the top of th
 
 import os
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,8 +44,7 @@ def run(full: bool) -> None:
         ways = {OURS: _features_of} | (
             {"bliss-audio": _bliss_of} if find_spec("bliss_audio") else {}
         )
-        with processes(PROCESSES) as pool:
-            made = {name: np.stack(list(pool.map(way, found))) for name, way in ways.items()}
+        made, crashed = _made(ways, found)
     seeds = range(FULL_SEEDS if full else SEEDS)
     ratios = {
         name: np.array([_error_ratio(vectors, kinds, seed) for seed in seeds])
@@ -60,7 +61,25 @@ def run(full: bool) -> None:
             f"| {name} | {_alike(made[name], kinds):.0%} | {ratio.mean():.3f} "
             f"| {more.mean():.3f} ± {more.std(ddof=1) / len(more) ** 0.5:.3f} |"
         )
+    for name in crashed:
+        print(f"| {name} | crashes on this processor |  |  |")
     print()
+
+
+def _made(
+    ways: Mapping[str, Callable[[Path], Vectors]], found: Sequence[Path]
+) -> tuple[dict[str, Vectors], list[str]]:
+    """Return the vectors of each way, and the ways whose processes crashed."""
+    made, crashed = {}, []
+    for name, way in ways.items():
+        with processes(PROCESSES) as pool:
+            try:
+                made[name] = np.stack(list(pool.map(way, found)))
+            except BrokenProcessPool:
+                if name == OURS:
+                    raise
+                crashed.append(name)
+    return made, crashed
 
 
 def _features_of(path: Path) -> Vectors:

@@ -12,13 +12,16 @@ from anagnorisisd.console.snapshot import Scanning, Screen, Snapshot
 
 __all__ = ["Scanning", "Screen", "Snapshot", "screen_for"]
 
+DUMB_TERMINALS = ("dumb", "unknown")
+"""Values of TERM where no cursor can be moved, as rich sees it; a live view would be garbage."""
+
 
 def screen_for(stream: TextIO, variables: Mapping[str, str]) -> Screen | None:
     """Return the screen that suits `stream`; a service of systemd has its log and needs none."""
     if "NOTIFY_SOCKET" in variables or ("JOURNAL_STREAM" in variables and not stream.isatty()):
         return None
     client = client_command()
-    if stream.isatty() and variables.get("TERM") != "dumb":
+    if stream.isatty() and variables.get("TERM") not in DUMB_TERMINALS:
         from rich.console import Console
 
         from anagnorisisd.console.terminal import TerminalScreen

@@ -9,8 +9,21 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import evaluator, history, large, learning, picks, rate, scan, start, storage, taste
+from bench import (
+    evaluator,
+    history,
+    large,
+    learning,
+    likeness,
+    picks,
+    rate,
+    scan,
+    start,
+    storage,
+    taste,
+)
 from bench.bare import ALL_PACKAGES
+from tests.support.songs import make_songs
 
 ROW = re.compile(r"^\| (?!-)", re.MULTILINE)
 
@@ -166,3 +179,21 @@ def test_the_bare_interpreter_imports_what_the_daemon_does() -> None:
     daemons = imported("import anagnorisisd.__main__, anagnorisisd.daemon")
 
     assert daemons <= imported(ALL_PACKAGES)
+
+
+def test_a_way_that_crashes_on_this_processor_is_a_row_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind in ("a", "b"):
+        make_songs(tmp_path / "music" / kind, 2)
+    crashing = "import os\n\nclass Song:\n    def __init__(self, path):\n        os.abort()\n"
+    (tmp_path / "bliss_audio.py").write_text(crashing)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("ANAGNORISIS_BENCH_MUSIC", str(tmp_path / "music"))
+    monkeypatch.setattr(likeness, "SEEDS", 2)
+
+    likeness.run(full=False)
+
+    printed = capsys.readouterr().out
+    assert rows(printed) == 3
+    assert "| bliss-audio | crashes on this processor |" in printed

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlite_utils
 
@@ -17,7 +18,7 @@ from anagnorisisd.adapters.sqlite.stores import FILE_NAME, Stores, open_stores
 from anagnorisisd.errors import LimitReached, StoreError, StoreFull
 from tests.support.faults import damage_table, fill, small_disk
 from tests.support.library import EPOCH, STAMP, add_rated, add_tracks, track_id
-from tests.support.until import until_async
+from tests.support.until import until, until_async
 
 
 async def rating(directory: Path, name: str = "a.mp3") -> float | None:
@@ -318,6 +319,24 @@ class TestCopies:
 
         await until_async(ended)
         assert names(tmp_path / "state") == before
+
+    async def test_one_that_is_given_up_at_the_end_of_the_daemon_leaves_no_open_file(
+        self, copies: Copies, tmp_path: Path
+    ) -> None:
+        def lived() -> None:
+            async def life() -> None:
+                asked = asyncio.create_task(anext(copies.pieces()))
+                await until(lambda: bool(list((tmp_path / "state").glob("*.part"))))
+                asked.cancel()  # the loop cancels all that is left, and waits for its threads
+                await asyncio.wait({asked})
+
+            asyncio.run(life())
+
+        for _ in range(5):
+            await asyncio.to_thread(lived)
+
+        held = {file.path for file in psutil.Process().open_files()}
+        assert not [path for path in held if ".part" in path]
 
     async def test_a_full_disk_names_the_database_and_not_the_copy(self, tmp_path: Path) -> None:
         with small_disk(tmp_path / "disk", "6m") as disk:

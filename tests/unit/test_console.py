@@ -165,7 +165,8 @@ def test_a_long_embedding_takes_few_plain_lines() -> None:
     assert stream.getvalue().count("Embedding") == 11
 
 
-def test_the_live_view_gives_the_terminal_back() -> None:
+def test_the_live_view_gives_the_terminal_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # rich asks whether this can move a cursor
     stream = io.StringIO()
     screen = TerminalScreen(Console(file=stream, force_terminal=True, width=80), "anagnorisis")
 
@@ -185,6 +186,7 @@ class Tty(io.StringIO):
     [
         (Tty(), {"TERM": "xterm"}, TerminalScreen),
         (Tty(), {"TERM": "dumb"}, PlainScreen),
+        (Tty(), {"TERM": "unknown"}, PlainScreen),
         (io.StringIO(), {}, PlainScreen),
         (io.StringIO(), {"NOTIFY_SOCKET": "/run/x"}, type(None)),
         (io.StringIO(), {"JOURNAL_STREAM": "1:2"}, type(None)),
