@@ -174,11 +174,13 @@ async def test_stickers_are_written_read_and_deleted(player: Player) -> None:
     await player.set_sticker(THREE, "rating", "a = b")
     await player.set_sticker(ONE, "like", "2")
     written = await player.stickers("rating")
+    one_by_one = [await player.sticker(uri, "rating") for uri in (ONE, TWO, Uri("missing.wav"))]
     for uri in (ONE, THREE, TWO):
         await player.set_sticker(uri, "rating", None)
         await player.set_sticker(uri, "like", None)
 
     assert written == {ONE: "8", THREE: "a = b"}
+    assert one_by_one == ["8", None, None]
     assert await player.stickers("rating") == {}
 
 
@@ -216,6 +218,7 @@ async def test_changes_name_what_changed(subject: Subject) -> None:
 
 
 async def test_a_player_that_goes_away_says_so_and_comes_back(subject: Subject) -> None:
+    before = subject.player.link().session
     await asyncio.to_thread(subject.take_away)
     await subject.heard("lost")
     with pytest.raises(PlayerUnavailable):
@@ -227,4 +230,5 @@ async def test_a_player_that_goes_away_says_so_and_comes_back(subject: Subject) 
 
     assert not link.connected
     assert link.reason
+    assert subject.player.link().session > before
     assert (await subject.player.state()).phase is Phase.STOP

@@ -12,7 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from anagnorisisd.adapters.sqlite.stores import FILE_NAME, Stores, open_stores
 from anagnorisisd.domain.track import TrackId, Uri
-from anagnorisisd.errors import InvalidValue, NothingToUndo, StoreError, UnknownTrack
+from anagnorisisd.errors import (
+    InvalidValue,
+    NothingToUndo,
+    RatedMeanwhile,
+    StoreError,
+    UnknownTrack,
+)
 from tests.support.library import EPOCH, STAMP, add_rated, add_tracks, predict, track_id
 
 
@@ -182,6 +188,23 @@ async def test_history_cannot_be_rewritten(stores: Stores, statement: str, tmp_p
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         other.execute(statement)
     other.close()
+
+
+async def test_a_rating_that_is_to_follow_another_one_does_not_overwrite_a_newer_one(
+    stores: Stores,
+) -> None:
+    (track,) = await add_tracks(stores, "a.mp3")
+    first = await stores.ratings.rate(track, 7, at=EPOCH, source="test", after=0)
+    for after in (0, first.rating.sequence + 1):
+        with pytest.raises(RatedMeanwhile):
+            await stores.ratings.rate(track, 3, at=EPOCH, source="test", after=after)
+    await stores.ratings.rate(track, None, at=EPOCH, source="test", after=first.rating.sequence)
+
+    newest = await stores.ratings.newest()
+
+    assert newest[track].value is None
+    assert newest[track].sequence > first.rating.sequence
+    assert await stores.ratings.newest([track_id("b.mp3")]) == {}
 
 
 class UndoMachine(RuleBasedStateMachine):

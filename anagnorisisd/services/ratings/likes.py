@@ -11,7 +11,7 @@ from anagnorisisd.errors import RatedMeanwhile
 from anagnorisisd.ports.player import Player
 from anagnorisisd.ports.stores import RatingStore, StickerStore
 from anagnorisisd.services.ratings.ratings import Ratings
-from anagnorisisd.services.ratings.sticker_reader import Reading, StickerReader
+from anagnorisisd.services.ratings.sticker_reader import NOTICE_SECONDS, Reading, StickerReader
 from anagnorisisd.services.ratings.uri_tracks import UriTracks
 
 NAME = "like"
@@ -112,7 +112,7 @@ class Likes:
         """Whether a like that changed just now is newer than our rating."""
         if entry is None or reading.is_after(track_id, entry.sequence):
             return True
-        return self._told_at >= entry.rated_at
+        return self._told_at > entry.rated_at + NOTICE_SECONDS
 
 
 def _sides(text: str | None, seen: Seen | None, entry: Rating | None, live: bool) -> Sides:

@@ -68,7 +68,6 @@ class Mirroring:
         )
         self._likes = Likes(player, stickers, store, ratings, tracks)
         self._notes = Notes(player, library, stickers)
-        self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
         self._rated = asyncio.Event()
         self._said: str | None = None
@@ -117,8 +116,7 @@ class Mirroring:
         while True:
             await self._rated.wait()
             self._rated.clear()
-            async with self._turn:
-                await self._attempt(self._sync.follow_ratings)
+            await self._attempt(self._sync.follow_ratings)
 
     async def _watch_events(self) -> None:
         with self._events.subscribe() as announcements:
@@ -163,15 +161,14 @@ class Mirroring:
             PlayerUnavailable: the player went away; the rest is done when it is back.
             PlayerRefused: the player has no stickers.
         """
-        async with self._turn:
-            await self._sync.follow_ratings()
-            again = False
-            if self._config.read_stickers or self._config.write_stickers:
-                again |= await self._sync.compare()
-            if self._config.read_like:
-                again |= await self._likes.compare()
-            if again:
-                self._wake.set()
+        await self._sync.follow_ratings()
+        again = False
+        if self._config.read_stickers or self._config.write_stickers:
+            again |= await self._sync.compare()
+        if self._config.read_like:
+            again |= await self._likes.compare()
+        if again:
+            self._wake.set()
         if self._config.write_predicted:
             await self._notes.write_predicted()
         if self._config.write_plays:

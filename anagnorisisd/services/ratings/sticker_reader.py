@@ -14,6 +14,9 @@ from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerUnavailable
 from anagnorisisd.ports.player import Player
 
+NOTICE_SECONDS = 0.1
+"""How late the player may tell that a sticker changed."""
+
 
 @dataclass(slots=True)
 class Reading:

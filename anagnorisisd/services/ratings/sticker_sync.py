@@ -20,7 +20,7 @@ from anagnorisisd.errors import PlayerRefused, RatedMeanwhile
 from anagnorisisd.ports.player import Player
 from anagnorisisd.ports.stores import LibraryStore, RatingStore, StickerStore
 from anagnorisisd.services.ratings.ratings import Ratings
-from anagnorisisd.services.ratings.sticker_reader import Reading, StickerReader
+from anagnorisisd.services.ratings.sticker_reader import NOTICE_SECONDS, Reading, StickerReader
 from anagnorisisd.services.ratings.sticker_writer import NAME, StickerWriter, by_track
 from anagnorisisd.services.ratings.uri_tracks import UriTracks
 
@@ -66,6 +66,8 @@ class StickerSync:
         self._observers: dict[str, StickerReader] = {}
         self._due: dict[TrackId, None] = {}
         self._followed: set[TrackId] = set()
+        # Held while one track is compared, or some are written: not while all stickers are read.
+        self._turn = asyncio.Lock()
         self._spreading: dict[TrackId, tuple[Rating, Uri]] = {}
         self._mentioned: set[tuple[Uri, str]] = set()
         self._told_at = 0.0
@@ -101,21 +103,22 @@ class StickerSync:
             PlayerUnavailable: the player went away; the rest is done when it is back.
         """
         while self._due:
-            batch = list(islice(self._due, BATCH))
-            for track_id in batch:
-                del self._due[track_id]
-            try:
-                await self._follow_batch(batch)
-            except BaseException:
-                self._due |= dict.fromkeys(batch)
-                raise
+            async with self._turn:
+                batch = list(islice(self._due, BATCH))
+                for track_id in batch:
+                    del self._due[track_id]
+                try:
+                    await self._follow_batch(batch)
+                except BaseException:
+                    self._due |= dict.fromkeys(batch)
+                    raise
 
     async def _follow_batch(self, batch: Sequence[TrackId]) -> None:
         copies = by_track(await self._library.copies(batch))
         newest = dict(await self._store.newest(batch))
         for track_id, entry in list(newest.items()):
             uris = copies.get(track_id, ())
-            if self._told_at > entry.rated_at and await self._any_changed(uris):
+            if self._told_at > entry.rated_at + NOTICE_SECONDS and await self._any_changed(uris):
                 # Perhaps after our rating was given; comparing tells.
                 del newest[track_id]
         files = [uri for track_id in newest for uri in copies.get(track_id, ())]
@@ -176,9 +179,10 @@ class StickerSync:
         try:
             groups = await self._grouped(reading, seen, newest)
             for done, (track_id, uris) in enumerate(groups.items(), 1):
-                if track_id not in self._due and track_id not in self._followed:
-                    sides = _Track(track_id, newest.get(track_id), reading, seen)
-                    again |= not await self._follow(sides, uris)
+                async with self._turn:
+                    if not self._was_rated(track_id):
+                        sides = _Track(track_id, newest.get(track_id), reading, seen)
+                        again |= not await self._follow(sides, uris)
                 if done % BATCH == 0:
                     await self._between(reading)
             await self._between(reading)
@@ -199,12 +203,17 @@ class StickerSync:
                 for uri in copies.get(track_id, ())
                 if uri != origin and not mirror.says(reading.texts.get(uri), entry.value)
             ]
-            if uris and self._config.write_stickers:
-                await self._writer.expect(uris)
-                await self._writer.write(track_id, entry, uris)
+            async with self._turn:
+                if uris and self._config.write_stickers and not self._was_rated(track_id):
+                    await self._writer.expect(uris)
+                    await self._writer.write(track_id, entry, uris)
         await self._writer.flush()
         await asyncio.sleep(0)
         await self.follow_ratings()
+
+    def _was_rated(self, track_id: TrackId) -> bool:
+        """Whether a track was rated here since this comparison began."""
+        return track_id in self._due or track_id in self._followed
 
     async def _grouped(
         self, reading: Reading, seen: Mapping[Uri, Seen], newest: Mapping[TrackId, Rating]
@@ -331,4 +340,4 @@ class _Track:
         """Whether a sticker that changed just now is newer than our rating."""
         if self.newest is None or self.reading.is_after(self.track_id, self.entry):
             return True
-        return told_at >= self.newest.rated_at
+        return told_at > self.newest.rated_at + NOTICE_SECONDS
