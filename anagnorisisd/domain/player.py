@@ -1,7 +1,9 @@
 """What a player shows of itself at one moment: state and queue, read together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import NewType
 
 from anagnorisisd.domain.track import Uri
@@ -34,6 +36,20 @@ class QueueEntry:
     uri: Uri
     position: int
     priority: int = 0
+
+
+class QueueEntries(tuple[QueueEntry, ...]):
+    """The entries of a queue in order, and all their ids, which are put together once."""
+
+    @cached_property
+    def ids(self) -> frozenset[SongId]:
+        """The ids of all entries."""
+        return frozenset(entry.song_id for entry in self)
+
+
+def ids_of(entries: Sequence[QueueEntry]) -> frozenset[SongId]:
+    """Return the ids of entries."""
+    return (entries if isinstance(entries, QueueEntries) else QueueEntries(entries)).ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ the current one it is history, and what the listener does with it is theirs.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from anagnorisisd.domain.player import Mode, Phase, PlayerState, QueueEntry, SongId
+from anagnorisisd.domain.player import Mode, Phase, PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
 
 PREPARED_SECONDS = 10.0
@@ -86,6 +86,8 @@ def upcoming(
     state: PlayerState, queue: Sequence[QueueEntry], ours: Collection[SongId]
 ) -> list[QueueEntry]:
     """Return our entries that are still to come, in the order of the queue."""
+    if not ours:
+        return []
     behind = -1 if state.random or state.position is None else state.position
     return [
         entry
@@ -104,6 +106,8 @@ def spent(
 
     `ours` have not begun yet, `begun` have.
     """
+    if not (ours or begun):
+        return []
     behind = -1 if state.random or state.position is None else state.position
     return [
         entry
@@ -174,5 +178,5 @@ def was_cleared(before: Collection[SongId], now: Sequence[QueueEntry], *, consum
 
     `before` holds the ids of all entries that it had. In consume mode the last one goes by itself.
     """
-    kept = {entry.song_id for entry in now} & set(before)
+    kept = ids_of(now) & set(before)
     return not kept and len(before) > (1 if consuming else 0)

@@ -11,7 +11,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.browsing import Browsing
 from anagnorisisd.domain.event import PlayJudged
 from anagnorisisd.domain.play import Play, Stay, Thresholds, verdict
-from anagnorisisd.domain.player import PlayerState, QueueEntry
+from anagnorisisd.domain.player import PlayerState, QueueEntry, ids_of
 from anagnorisisd.domain.stays import Stays
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import StoreError
@@ -62,8 +62,7 @@ class Listening:
         `announced` says that the player told of a change, as it does of every seek.
         """
         state = await self._measured(state)
-        ids = {entry.song_id for entry in queue}
-        ended = self._stays.observe(state, ids, announced=announced)
+        ended = self._stays.observe(state, ids_of(queue), announced=announced)
         self._unsaved += self._browsing.take(ended) if ended else []
         self._unsaved += self._browsing.until(state.taken_at)
 

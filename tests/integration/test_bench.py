@@ -16,6 +16,7 @@ from bench import (
     learning,
     likeness,
     picks,
+    queue,
     rate,
     scan,
     start,
@@ -31,6 +32,16 @@ ROW = re.compile(r"^\| (?!-)", re.MULTILINE)
 def rows(printed: str) -> int:
     """Return how many rows the tables have, their heads included."""
     return len(ROW.findall(printed))
+
+
+def test_a_change_in_the_queue_is_followed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(queue, "LENGTHS", (20, 60))
+    monkeypatch.setattr(queue, "TURNS", 1)
+    queue.run(full=False)
+    rows = capsys.readouterr().out.splitlines()[-3:-1]
+    assert [row.count("|") for row in rows] == [len(queue.COLUMNS) + 1] * 2
 
 
 def test_picks_are_chosen_as_by_a_list_of_records(

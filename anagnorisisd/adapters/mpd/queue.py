@@ -11,10 +11,11 @@ was given to one of them in the same moment is seen when that entry changes agai
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
 
 from anagnorisisd.adapters.mpd import translate
 from anagnorisisd.adapters.mpd.connection import Connection, Refused
-from anagnorisisd.domain.player import QueueEntry, SongId
+from anagnorisisd.domain.player import QueueEntries, QueueEntry, SongId
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import PlayerUnavailable
 
@@ -46,7 +47,7 @@ class QueueReader:
         self._version: int | None = None
         self._entries: list[QueueEntry | None] = []
         self._by_id: dict[SongId, QueueEntry] = {}
-        self._shown: tuple[QueueEntry, ...] | None = None
+        self._shown: QueueEntries | None = None
         self._tells_changes = True
         self._reading = asyncio.Lock()
 
@@ -78,13 +79,14 @@ class QueueReader:
             raise PlayerUnavailable("MPD's queue changes faster than it can be read")
         return shown
 
-    def _show(self, length: int) -> tuple[QueueEntry, ...] | None:
+    def _show(self, length: int) -> QueueEntries | None:
         """Return the entries, if there are as many different ones as there should be."""
         if not len(self._by_id) == len(self._entries) == length:
             self._version = None
             return None
         if self._shown is None:
-            self._shown = tuple(entry for entry in self._entries if entry is not None)
+            # There are as many different ids as places, so that every place has its entry.
+            self._shown = QueueEntries(cast("list[QueueEntry]", self._entries))
         return self._shown
 
     async def _follow(self, version: int, length: int) -> None:

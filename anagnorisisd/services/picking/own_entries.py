@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from anagnorisisd.domain import queue
-from anagnorisisd.domain.player import PlayerState, QueueEntry, SongId
+from anagnorisisd.domain.player import PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.ports.stores import QueueStore
 
@@ -47,7 +47,7 @@ class OwnEntries:
         """Forget what is gone from the queue or has begun; recognise the rest after a doubt."""
         if self._settled_doubts != self._doubts:
             await self._recognise(entries, tracks, now)
-        present = {entry.song_id for entry in entries}
+        present = ids_of(entries)
         begun = queue.begun(state)
         if begun in self.tracks and begun is not None:
             self._begun.add(begun)

@@ -19,7 +19,7 @@ from anagnorisisd.domain.event import (
 )
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.play import Verdict
-from anagnorisisd.domain.player import Mode, PlayerState, QueueEntry, SongId
+from anagnorisisd.domain.player import Mode, PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.queue import QueueView, Shortfall
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.domain.weighed import Explanation
@@ -35,9 +35,8 @@ from anagnorisisd.ports.stores import LibraryStore, PlayStore, QueueStore
 from anagnorisisd.services.events import Announcement, Events
 from anagnorisisd.services.picking.own_entries import OwnEntries
 from anagnorisisd.services.picking.pool import Pool
-from anagnorisisd.services.picking.queue_tracks import tracks_of
+from anagnorisisd.services.picking.queue_tracks import QueueTracks
 from anagnorisisd.services.picking.reason import CLEARED, NOTHING, Reason
-from anagnorisisd.services.ratings.uri_tracks import UriTracks
 from anagnorisisd.services.whole import whole
 
 log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ class Queueing:
         self._config = config
         self._rng = Random(seed)  # noqa: S311 - no secret
         self._pool = Pool(library, plays, events, clock, config)
-        self._tracks = UriTracks(library, events)
+        self._tracks = QueueTracks(library, events)
         self._ours = OwnEntries(store)
         self._news = events.subscribe()
         self._turn = asyncio.Lock()
@@ -211,7 +210,7 @@ class Queueing:
 
     async def _look(self, state: PlayerState) -> QueueView:
         entries = await self._player.queue()
-        tracks = await tracks_of(entries, self._tracks)
+        tracks = await self._tracks.of(entries)
         self._note_clearing(state, entries)
         await self._ours.compare(state, entries, tracks, self._clock.now())
         if any(map(_changes_weights, self._news.arrived())):
@@ -224,12 +223,12 @@ class Queueing:
 
     def _note_clearing(self, state: PlayerState, entries: Sequence[QueueEntry]) -> None:
         """A cleared queue is the listener's word: nothing is added until they play again."""
-        if queue.begun(state) in {entry.song_id for entry in entries}:
+        if queue.begun(state) in ids_of(entries):
             self._cleared = False
         elif self._view is not None:
             consuming = self._view.state.consume is not Mode.OFF
             # What was added since the last look may have been cleared together with the rest.
-            before = {entry.song_id for entry in self._view.entries} | set(self._ours.tracks)
+            before = ids_of(self._view.entries) | self._ours.tracks.keys()
             self._cleared |= queue.was_cleared(before, entries, consuming=consuming)
 
     def _shortfall(self, view: QueueView) -> Shortfall:
