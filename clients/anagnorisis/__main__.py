@@ -4,35 +4,47 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
-from anagnorisis.failure import Failed
+from anagnorisis.failure import FAILURE, Failed, one_line
 from anagnorisis.leaving import leave
 from anagnorisis.parser import build
+from anagnorisis.standard_files import open_standard_files
 
 INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out what was typed and return the exit code."""
+    open_standard_files()
     words = sys.argv[1:] if arguments is None else arguments
     parsed = build(words[0] if words else "").parse_args(words)
     module, function = parsed.run.split(":")
-    # Whatever a tag holds, a terminal that cannot show it must not end the program.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         getattr(importlib.import_module(f"anagnorisis.commands.{module}"), function)(parsed)
         sys.stdout.flush()
     except Failed as failure:
-        print(f"anagnorisis: {failure}", file=sys.stderr)
-        return failure.exit_code
+        return _refused(str(failure), failure.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (`head`, a pager) has seen enough; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        return _refused(f"the answer cannot be written: {error.strerror}", FAILURE)
     return 0
+
+
+def _refused(message: str, exit_code: int) -> int:
+    with suppress(OSError):
+        print(f"anagnorisis: {one_line(message)}", file=sys.stderr, flush=True)
+    return exit_code
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run() -> NoReturn:

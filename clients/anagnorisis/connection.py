@@ -8,6 +8,7 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from anagnorisis.failure import UNAVAILABLE, USAGE, Failed
 
@@ -69,10 +70,14 @@ def _opened(arguments: Namespace) -> "tuple[str, grpc.Channel]":
         assert address
         from anagnorisis import remote
 
+        if not address.isprintable():  # nor are bytes that are no UTF-8
+            raise Failed("the daemon's address is not HOST:PORT", USAGE)
+
         token_file, trusted = _option(arguments, "token_file"), _option(arguments, "certificate")
         return address, remote.channel(remote.Place(address, token_file, trusted))
     place = socket or default_socket()
-    return place, grpc.insecure_channel(f"unix:{os.path.abspath(place)}")
+    # A URI: in it `%` begins an escape, and paths may hold bytes that are no text.
+    return place, grpc.insecure_channel(f"unix:{quote(os.fsencode(os.path.abspath(place)))}")
 
 
 def is_remote(arguments: Namespace) -> bool:

@@ -11,3 +11,8 @@ class Failed(Exception):
     def __init__(self, message: str, exit_code: int = FAILURE) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def one_line(text: str) -> str:
+    """Return text that stays on one line and does nothing to a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

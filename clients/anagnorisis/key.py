@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 from anagnorisis import mpd
 from anagnorisis.connection import add_options, connected, is_remote
-from anagnorisis.failure import USAGE, Failed
+from anagnorisis.failure import USAGE, Failed, one_line
 from anagnorisis.formatter import Formatter
 from anagnorisis.leaving import leave
 from anagnorisis.notify import notify
+from anagnorisis.parser import Parser
+from anagnorisis.standard_files import open_standard_files
 from anagnorisis.values import Value
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ STEPS = {"up": "+1", "down": "-1", SKIP_AND_LOWER: "-1"}
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the key means, show it, and return the exit code."""
     heard = _heard()
+    open_standard_files()
     arguments = parser().parse_args(words)
     try:
         action = _chosen(arguments)
@@ -41,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
             if action == SKIP_AND_LOWER:
                 _skip(heard, answer.change.track.uri)
     except Failed as failure:
-        print(f"anagnorisis-rate: {failure}", file=sys.stderr)
+        print(f"anagnorisis-rate: {one_line(str(failure))}", file=sys.stderr)
         notify("Anagnorisis", str(failure))
         return failure.exit_code
     return 0
@@ -49,7 +52,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         "anagnorisis-rate",
         description="Rate what plays, from a key binding.",
         formatter_class=Formatter,

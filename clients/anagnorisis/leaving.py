@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 
@@ -11,6 +12,7 @@ def leave(exit_code: int) -> NoReturn:
     Everything is written and closed by now; taking Python and grpc apart in good order would take
     as long as a rating does.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody is left who could be told
+            stream.flush()
     os._exit(exit_code)

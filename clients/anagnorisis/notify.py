@@ -2,11 +2,16 @@
 
 import subprocess
 
+from anagnorisis.failure import one_line
+
 SHOWN_MILLISECONDS = "2000"
 
 
 def notify(summary: str, body: str = "") -> None:
-    """Show a notification if this desktop can, and return at once."""
+    """Show a notification if this desktop can, and return at once.
+
+    The body is markup to notification servers; here it is text, whatever a tag holds.
+    """
     command = (
         "notify-send",
         "--app-name=Anagnorisis",
@@ -15,8 +20,8 @@ def notify(summary: str, body: str = "") -> None:
         "--hint=string:x-canonical-private-synchronous:anagnorisis",
         "--hint=string:x-dunst-stack-tag:anagnorisis",
         "--",
-        summary,
-        body,
+        one_line(summary),
+        _text(one_line(body)),
     )
     nothing = subprocess.DEVNULL
     try:
@@ -26,3 +31,8 @@ def notify(summary: str, body: str = "") -> None:
     except OSError:
         return  # No notify-send here: the rating stands all the same.
     process.returncode = 0  # It goes on alone; Python need not complain that it still runs.
+
+
+def _text(body: str) -> str:
+    # As `html.escape`, whose module would take longer to load than all of this.
+    return body.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -9,9 +9,16 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from anagnorisis.connection import add_options
-from anagnorisis.failure import USAGE
+from anagnorisis.failure import USAGE, one_line
 from anagnorisis.formatter import Formatter
-from anagnorisis.values import Value
+from anagnorisis.values import (
+    LARGEST_INT32,
+    LARGEST_INT64,
+    LARGEST_UINT64,
+    Value,
+    utf8,
+    whole,
+)
 
 DESCRIPTION = "Rate what plays, and see what Anagnorisis makes of it."
 EPILOG = (
@@ -28,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Leave with the exit code of wrong usage."""
-        said = _shortened(message)
+        said = one_line(_shortened(message))
         more = "" if said.endswith("?") else f"; see {self.prog} --help"
         self.exit(USAGE, f"{self.prog}: {said}{more}\n")
 
@@ -37,14 +44,16 @@ def _shortened(message: str) -> str:
     """Return what argparse says of a wrong choice without all the right ones."""
     import re
 
-    found = re.match(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)$", message)
+    found = re.match(r"argument (\S+): invalid choice: (.*) \(choose from (.*)\)$", message)
     if found is None:
         return message
     import difflib
 
     name, typed, choices = found[1].lower(), found[2], found[3].replace("'", "").split(", ")
-    nearest = difflib.get_close_matches(typed, choices, 1)
-    return f"there is no {name} {typed!r}" + "".join(f"; did you mean {it}?" for it in nearest)
+    nearest = difflib.get_close_matches(typed[1:-1], choices, 1)
+    return f"there is no {name} {typed if len(typed) <= 60 else typed[:57] + '...'}" + "".join(
+        f"; did you mean {it}?" for it in nearest
+    )
 
 
 class Verbs:
@@ -114,7 +123,7 @@ def _add_ratings(verbs: Verbs) -> None:
 def _add_tracks(verbs: Verbs) -> None:
     tracks = verbs.add("tracks", "library:tracks", "list tracks")
     tracks.add_argument(
-        "text", nargs="?", default="", metavar="TEXT", help="only where this occurs"
+        "text", nargs="?", type=utf8, default="", metavar="TEXT", help="only where this occurs"
     )
     tracks.add_argument("--state", choices=STATES, help="only these")
     tracks.add_argument("--order", choices=ORDERS, default="added", help="default: %(default)s")
@@ -136,8 +145,12 @@ def _add_tracks(verbs: Verbs) -> None:
 def _add_picks(verbs: Verbs) -> None:
     picks = verbs.add("picks", "picks:picks", "show the next picks, or switch picking on or off")
     picks.add_argument("switch", nargs="?", choices=("on", "off"), help="switch picking")
-    picks.add_argument("-n", type=_positive, default=0, metavar="N", dest="count", help="how many")
-    picks.add_argument("--seed", type=int, metavar="N", help="make the choice repeatable")
+    picks.add_argument(
+        "-n", type=whole(1, LARGEST_INT32), default=0, metavar="N", dest="count", help="how many"
+    )
+    picks.add_argument(
+        "--seed", type=whole(0, LARGEST_UINT64), metavar="N", help="make the choice repeatable"
+    )
     _add_uri(verbs.add("why", "picks:why", "show why a track has the chance that it has"))
     suggest = verbs.add(
         "suggest", "picks:suggest", "list the tracks whose ratings would teach the most"
@@ -154,15 +167,23 @@ def _add_evaluators(verbs: Verbs) -> None:
     _add_limit(evaluators)
     rollback = verbs.add("rollback", "evaluator:rollback", "put an earlier evaluator in charge")
     rollback.add_argument(
-        "version", nargs="?", type=int, default=0, metavar="VERSION", help="default: the one before"
+        "version",
+        nargs="?",
+        type=whole(1, LARGEST_INT32),
+        default=0,
+        metavar="VERSION",
+        help="default: the one before",
     )
 
 
 def _add_daemon(verbs: Verbs) -> None:
     verbs.add("status", "status:status", "show how everything stands")
     watch = verbs.add("watch", "watching:watch", "follow what happens")
-    watch.add_argument("--after", type=int, metavar="SEQUENCE", help="resume after this event")
-    watch.add_argument("--epoch", default="", metavar="EPOCH", help="run of the daemon it is of")
+    after = whole(0, LARGEST_INT64)
+    watch.add_argument("--after", type=after, metavar="SEQUENCE", help="resume after this event")
+    watch.add_argument(
+        "--epoch", type=utf8, default="", metavar="EPOCH", help="run of the daemon it is of"
+    )
     report = verbs.add("report", "report:report", "draw a page on ratings, evaluator and library")
     report.add_argument(
         "file",
@@ -196,7 +217,7 @@ def _add_shell(verbs: Verbs) -> None:
 
 
 def _add_uri(verb: argparse.ArgumentParser, summary: str = "default: the current song") -> None:
-    verb.add_argument("uri", nargs="?", metavar="URI", help=summary)
+    verb.add_argument("uri", nargs="?", type=utf8, metavar="URI", help=summary)
 
 
 def _add_limit(
@@ -204,19 +225,12 @@ def _add_limit(
 ) -> None:
     verb.add_argument(
         "-n",
-        type=_positive,
+        type=whole(1, LARGEST_INT32),
         default=default,
         metavar="N",
         dest="limit",
         help=f"{summary} (default: %(default)s)",
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
 
 
 GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {

@@ -8,6 +8,10 @@ import grpc
 
 from anagnorisis.failure import USAGE, Failed
 
+LONGEST_TOKEN = 4096
+LONGEST_FILE = 1 << 20
+"""Bytes read of a token or certificate: `/dev/zero` has no end."""
+
 
 class Place(NamedTuple):
     """Where the daemon is, the file that holds its token, and the certificate to trust."""
@@ -25,7 +29,10 @@ def channel(place: Place) -> grpc.Channel:
     """
     if place.token_file is None:
         raise Failed("name the file that holds the daemon's token with --token-file", USAGE)
-    token = _read(place.token_file).decode().strip()
+    token = _read(place.token_file).decode(errors="replace").strip()
+    if not 0 < len(token) <= LONGEST_TOKEN or not token.isascii() or not token.isprintable():
+        what = "holds no token, which is one line of printable ASCII"
+        raise Failed(f"{place.token_file}: {what}", USAGE)
     return grpc.intercept_channel(_plain_or_encrypted(place), _Bearer(token))
 
 
@@ -47,7 +54,7 @@ def _is_loopback(address: str) -> bool:
 def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read()
+            return file.read(LONGEST_FILE)
     except OSError as error:
         raise Failed(f"{path}: {error.strerror}", USAGE) from error
 

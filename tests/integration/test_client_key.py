@@ -10,9 +10,9 @@ import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config.schema import Rpc, Tcp
-from anagnorisisd.domain.track import Uri
+from anagnorisisd.domain.track import Tags, Uri
 from tests.fakes.clock import FakeClock
-from tests.support.library import add_tracks, track_id
+from tests.support.library import EPOCH, add_tracks, scanned, track_id
 from tests.support.mpd import Mpd, running
 from tests.support.rpc import House, Outcome, command, serving
 from tests.support.until import until
@@ -195,6 +195,22 @@ async def test_a_notification_replaces_the_one_before_and_nobody_waits_for_it(
     await until(lambda: desktop.calls("notify-send")[-2:] == ["8 (was none)", "a"])
     hints = [word for word in desktop.calls("notify-send") if word.startswith("--hint")]
     assert "--hint=string:x-canonical-private-synchronous:anagnorisis" in hints
+
+
+async def test_a_title_is_text_in_a_notification(
+    house: House, mpd: Mpd, desktop: Desktop, tmp_path: Path
+) -> None:
+    desktop.install("notify-send")
+    tags = Tags(title="<b>Tom</b> & Jerry")
+    await house.stores.library.absorb([scanned("c.wav", tags=tags)], EPOCH)
+    house.player.database[Uri("c.wav")] = 100.0
+    house.player.add("c.wav")
+    await house.player.play()
+
+    await press(tmp_path, "8")
+
+    shown = "&lt;b&gt;Tom&lt;/b&gt; &amp; Jerry"
+    await until(lambda: desktop.calls("notify-send")[-2:] == ["8 (was none)", shown])
 
 
 async def test_a_failure_is_shown_too(
