@@ -10,12 +10,13 @@ import pytest
 
 from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
+from anagnorisisd.domain.event import PlayJudged
 from anagnorisisd.domain.mirror import Seen
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import StoreError
 from anagnorisisd.ports.stores import StickerStore
 from tests.support import mpd
-from tests.support.library import track_id
+from tests.support.library import play, track_id
 from tests.support.listener import Room, room
 from tests.support.until import until, until_async
 
@@ -231,3 +232,16 @@ async def test_a_client_still_rates_after_a_start_without_stickers(
         await until_async(lambda: is_rated(opened, SONGS[0], 9.0))
         assert await all_rated(opened, []) is True
         assert [await opened.rating(song) for song in SONGS[1:]] == [2, 3, 4, 5, 6, 7, 8]
+
+
+async def test_counts_of_plays_are_written_again_after_a_start_without_stickers(
+    server: mpd.Mpd, stores: Stores
+) -> None:
+    async with room(server, stores, mirrored=schema.Ratings(write_plays=True)) as opened:
+        await stores.plays.append(play(track_id(SONGS[0])))
+        opened.events.publish(PlayJudged(play(track_id(SONGS[0]))))
+        await until(lambda: opened.sticker(SONGS[0], "playCount") == "1")
+
+        restart_without_stickers(server)
+
+        await until(lambda: opened.sticker(SONGS[0], "playCount") == "1")

@@ -1,6 +1,7 @@
 """Notes: what the daemon knows of a track, written to stickers for other clients to show.
 
-Only what has changed since it was last written is written; nothing is read back.
+Only what has changed since it was last written is written, to every copy of a track. Nothing is
+read back, but after a new connection what is missing there is written again.
 """
 
 from collections.abc import Mapping
@@ -29,12 +30,14 @@ class Notes:
         self._player = player
         self._library = library
         self._stickers = stickers
+        self._sessions: dict[str, int] = {}
 
     async def write_predicted(self) -> None:
         """Write the predicted rating, with one decimal, of every present track that has one.
 
         Raises:
             PlayerUnavailable: the player went away.
+            PlayerRefused: the player has no stickers.
         """
         candidates = await self._library.candidates()
         rows = np.flatnonzero(~np.isnan(candidates.predicted_mean)).tolist()
@@ -48,6 +51,7 @@ class Notes:
 
         Raises:
             PlayerUnavailable: the player went away.
+            PlayerRefused: the player has no stickers.
         """
         candidates = await self._library.candidates()
         for name, column in (
@@ -61,13 +65,18 @@ class Notes:
             )
 
     async def _write(self, name: str, texts: Mapping[TrackId, str]) -> None:
-        seen = await self._stickers.seen(name)
-        uris = await self._library.uris(list(texts))
-        changed = ((uri, texts[track]) for track, uri in uris.items())
+        seen = dict(await self._stickers.seen(name))
+        session = self._player.link().session
+        if self._sessions.get(name) != session:  # the player may have lost what was written
+            present = await self._player.stickers(name)
+            seen = {uri: known for uri, known in seen.items() if uri in present}
+        copies = await self._library.copies(list(texts))
+        changed = ((uri, texts[track]) for uri, track in copies.items())
         wanted = iter([(uri, text) for uri, text in changed if seen.get(uri) != Seen(text)])
         while batch := list(islice(wanted, BATCH)):
             written = {uri: Seen(text) for uri, text in batch if await self._set(uri, name, text)}
             await self._stickers.remember(name, written)
+        self._sessions[name] = session
 
     async def _set(self, uri: Uri, name: str, text: str) -> bool:
         try:
