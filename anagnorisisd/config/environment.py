@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from anagnorisisd.config.files import load
 from anagnorisisd.config.settings import Key, Problem, Setting, dotted, fields
 from anagnorisisd.config.wording import allowed, nearest_key
 
@@ -41,7 +41,7 @@ def value(text: str, field: FieldInfo) -> object:
     """
     if any(word in allowed(field) for word in ("number", "true", "list")):
         try:
-            return YAML(typ="safe").load(text)
-        except YAMLError:
+            return load(text)
+        except (YAMLError, ValueError):
             return text
     return text

@@ -1,5 +1,7 @@
 """Settings from YAML files, each with its line and column."""
 
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,10 +9,83 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    ScalarEvent,
+)
 
 from anagnorisisd.config.schema import Config
 from anagnorisisd.config.settings import Key, Problem, Setting, dotted, subsection
 from anagnorisisd.config.wording import nearest_key
+
+LARGEST_BYTES = 1 << 18
+"""The example, with every key explained, has a tenth of that."""
+
+MOST_NODES = 10_000
+MOST_ALIASES = 100
+DEEPEST = 20
+"""Collections within each other; the schema has three."""
+
+LONGEST_NUMBER = 64
+"""Characters of a plain scalar that may be a number; Python refuses to read 5,000 digits."""
+
+
+class TooLarge(ValueError):
+    """More text, nesting or digits than a configuration can need."""
+
+
+def load(text: str) -> object:
+    """Return what YAML text says, in bounded time, for any text.
+
+    Raises:
+        TooLarge: it is larger or deeper than any configuration, or refers to parts of itself.
+        ValueError: it is not YAML.
+    """
+    _check_size(text)
+    try:
+        return YAML(typ="rt").load(text)
+    except (YAMLError, TooLarge):
+        raise
+    except Exception as error:  # such as a date of month 99, which the library lets through
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _check_size(text: str) -> None:
+    """Look at the events of the parser, which build nothing, before anything is built."""
+    anchored: list[bool] = []
+    aliases = 0
+    for count, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
+        if isinstance(event, CollectionStartEvent):
+            anchored.append(event.anchor is not None)
+        elif isinstance(event, CollectionEndEvent):
+            anchored.pop()
+        elif isinstance(event, AliasEvent):
+            aliases += 1
+            # Within what others can refer to, each level would multiply the one before.
+            if any(anchored) or aliases > MOST_ALIASES:
+                raise TooLarge(f"refers to its own parts too deeply or too often (*{event.anchor})")
+        elif isinstance(event, ScalarEvent) and event.implicit[0] and _is_long(event.value):
+            raise TooLarge(f"has a number of more than {LONGEST_NUMBER} digits")
+        if len(anchored) > DEEPEST or count > MOST_NODES:
+            raise TooLarge("is nested more deeply, or has more in it, than any configuration")
+
+
+def _is_long(value: str) -> bool:
+    return len(value) > LONGEST_NUMBER and value[:1] in "+-0123456789."
+
+
+def _text(path: Path) -> str:
+    """Return the text of a regular file; a FIFO or a device would block, or have no end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise TooLarge("is not a regular file")
+        content = file.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        raise TooLarge(f"has more than {LARGEST_BYTES} bytes")
+    return content.decode()
 
 
 def read(path: Path, shown: str) -> Iterator[Setting | Problem]:
@@ -19,9 +94,12 @@ def read(path: Path, shown: str) -> Iterator[Setting | Problem]:
     `shown` is how messages name the file.
     """
     try:
-        tree = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        text = _text(path)
+        tree = load(text)
     except OSError as error:
         yield Problem(shown, f"cannot be read: {(error.strerror or str(error)).lower()}")
+    except TooLarge as error:
+        yield Problem(shown, str(error))
     except UnicodeDecodeError as error:
         yield Problem(shown, f"is not UTF-8 text: byte {error.start} cannot be decoded")
     except MarkedYAMLError as error:
@@ -30,7 +108,7 @@ def read(path: Path, shown: str) -> Iterator[Setting | Problem]:
             f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown,
             f"not valid YAML: {_first_line(error.problem or str(error))}",
         )
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:
         yield Problem(shown, f"not valid YAML: {_first_line(str(error))}")
     else:
         if isinstance(tree, CommentedMap):

@@ -81,6 +81,7 @@ def _validated(settings: Mapping[Key, Setting], problems: list[Problem]) -> Conf
     except ValidationError as error:
         problems.extend(_problems(error, settings, known))
         return None
+    problems.extend(_no_paths(settings, known))
     problems.extend(_unknown_timezone(config, settings))
     problems.extend(_nowhere(config, settings))
     return config
@@ -128,6 +129,14 @@ def _refusal(value: Any, field: FieldInfo) -> str:
         return f"is empty, but should be {allowed(field)}"
     hint = nearest(str(value), choices(field))
     return f"{shown(value)} is not {allowed(field)}{hint}"
+
+
+def _no_paths(settings: Mapping[Key, Setting], known: Mapping[Key, FieldInfo]) -> Iterator[Problem]:
+    for key, setting in settings.items():
+        if allowed(known[key]) == "a path" and "\0" in str(setting.value):
+            yield Problem(
+                setting.where, f"{dotted(key)}: {shown(setting.value)} has a NUL, no path does"
+            )
 
 
 def _unknown_timezone(config: Config, settings: Mapping[Key, Setting]) -> Iterator[Problem]:

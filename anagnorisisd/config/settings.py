@@ -39,7 +39,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}"
+        # Keys and values may hold anything: it stays on a line, and does nothing to a terminal.
+        return _escaped(f"{self.where}: {self.message}")
+
+
+def _escaped(text: str) -> str:
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def dotted(key: Key) -> str:
