@@ -16,7 +16,9 @@ from anagnorisisd.adapters.embedders import WorkerEmbedder
 from anagnorisisd.adapters.evaluator import WorkerEvaluator
 from anagnorisisd.adapters.folder import MusicFolder
 from anagnorisisd.adapters.mpd.player import MpdPlayer
+from anagnorisisd.adapters.music_reach import MusicReach
 from anagnorisisd.adapters.power import on_battery
+from anagnorisisd.adapters.real_path import real_path
 from anagnorisisd.adapters.reporter import WorkerReporter
 from anagnorisisd.adapters.scheduler import ApScheduler
 from anagnorisisd.adapters.sqlite.backups import Copies
@@ -135,6 +137,7 @@ class _Assembly:
             size=max(2, len(os.sched_getaffinity(0))),
             idle_seconds=READER_IDLE_SECONDS,
             memory_bytes=READER_MEMORY_BYTES,
+            reach=MusicReach(real_path(places.music)),
         )
         self._library = self._make_library()
         self._embedding = self._make_embedding(chooser)
@@ -193,10 +196,16 @@ class _Assembly:
         return lives
 
     def _pool(
-        self, name: str, *, size: int = 1, idle_seconds: float, memory_bytes: int | None = None
+        self,
+        name: str,
+        *,
+        size: int = 1,
+        idle_seconds: float,
+        memory_bytes: int | None = None,
+        reach: MusicReach | None = None,
     ) -> WorkerPool:
         pool = WorkerPool(
-            name=name, size=size, idle_seconds=idle_seconds, memory_bytes=memory_bytes
+            name=name, size=size, idle_seconds=idle_seconds, memory_bytes=memory_bytes, reach=reach
         )
         self._stack.push_async_callback(pool.close)
         self._pools.append(pool)
@@ -233,6 +242,11 @@ class _Assembly:
             recipe,
             idle_seconds=config.idle_minutes * 60,
             timeout_seconds=config.track_timeout_seconds,
+            reach=MusicReach(
+                real_path(self._places.music),
+                readable=[self._places.models],
+                writable=[self._places.cache],
+            ),
         )
         self._pools += embedder.pools
         return embedder

@@ -13,7 +13,7 @@ class AnagnorisisError(Exception):
     """Base of all errors of this program; its text is meant for the listener."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors cross from worker processes as pickles, and the default would call `__init__`
+        # Errors may be pickled, by Dask for one, and the default would call `__init__`
         # with the finished message in place of what a subclass takes.
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 

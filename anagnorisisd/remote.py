@@ -20,6 +20,7 @@ from typing import Any
 import anagnorisisd
 from anagnorisisd.adapters.dask.order import LARGEST_SENT_BYTES, Answer, Errand, Wish
 from anagnorisisd.adapters.embedders import WorkerEmbedder
+from anagnorisisd.adapters.music_reach import MusicReach
 from anagnorisisd.config import load, places
 from anagnorisisd.config.schema import Device
 from anagnorisisd.domain.evaluation import Vectors
@@ -100,10 +101,13 @@ class _Host:
         """
         with self._making:
             if wish not in self._embedders:
+                settings = _settings(wish, threads)
                 self._embedders[wish] = WorkerEmbedder(
-                    recipe_for(wish.stamp, _settings(wish, threads)),
+                    recipe_for(wish.stamp, settings),
                     idle_seconds=wish.idle_seconds,
                     timeout_seconds=wish.timeout_seconds,
+                    # Where the music lies here is known file by file only.
+                    reach=MusicReach("/", writable=[settings.cache_directory]),
                 )
             return self._embedders[wish]
 

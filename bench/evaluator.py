@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from anagnorisisd.adapters.workers import limit_threads
+from anagnorisisd.adapters.worker_process import limit_threads
 from anagnorisisd.ml.evaluator import competition, tasks
 from bench.listeners import LISTENERS, synthetic_library, training_set
 

@@ -11,10 +11,10 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from anagnorisisd.adapters.evaluator import WorkerEvaluator
 from anagnorisisd.adapters.scheduler import ApScheduler
@@ -96,7 +96,7 @@ async def _times(
             for track in ids[: TIMES + 1]:
                 found.append(await _until_learnt(stores, events, track))
                 if leaves:
-                    await until(lambda: not active_children(), seconds=PATIENCE_SECONDS)
+                    await until(lambda: not psutil.Process().children(), seconds=PATIENCE_SECONDS)
         finally:
             life.cancel()
             await asyncio.wait({life})

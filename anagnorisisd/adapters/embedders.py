@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from anagnorisisd.adapters.music_reach import MusicReach
 from anagnorisisd.adapters.reasons import reason_of
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.domain.embedding import HERE, EmbedderStamp, ExecutorState, Recipe, Stage
@@ -31,11 +32,18 @@ and on a busy machine time passes while nothing is done."""
 class WorkerEmbedder:
     """Follows a recipe; each stage has processes of its own, so that stages overlap."""
 
-    def __init__(self, recipe: Recipe, *, idle_seconds: float, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        idle_seconds: float,
+        timeout_seconds: float,
+        reach: MusicReach | None = None,
+    ) -> None:
         self._recipe = recipe
         self._timeout_seconds = timeout_seconds
         self._stages = [
-            (stage, _pool(f"{recipe.stamp.name} {number}", stage, idle_seconds))
+            (stage, _pool(f"{recipe.stamp.name} {number}", stage, idle_seconds, reach))
             for number, stage in enumerate(recipe.stages, start=1)
         ]
         self._works: bool | None = None
@@ -118,6 +126,7 @@ class WorkerEmbedder:
                 *stage.arguments,
                 timeout_seconds=CLOCK * self._timeout_seconds,
                 processor_seconds=stage.threads * self._timeout_seconds,
+                reads=[path],
             )
         return value
 
@@ -130,11 +139,12 @@ class WorkerEmbedder:
         return vector
 
 
-def _pool(name: str, stage: Stage, idle_seconds: float) -> WorkerPool:
+def _pool(name: str, stage: Stage, idle_seconds: float, reach: MusicReach | None) -> WorkerPool:
     return WorkerPool(
         name=name,
         size=stage.workers,
         threads=stage.threads,
         memory_bytes=stage.memory_bytes,
         idle_seconds=idle_seconds,
+        reach=reach if stage.confined else None,
     )

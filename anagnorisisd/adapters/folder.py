@@ -120,7 +120,12 @@ class MusicFolder:
             await self.whereabouts()
         try:
             files: Sequence[ScannedFile] = await self._workers.run(
-                READ_TARGET, self._root, uris, timeout_seconds=timeout_seconds
+                READ_TARGET,
+                self._root,
+                uris,
+                timeout_seconds=timeout_seconds,
+                answer=list[ScannedFile],
+                reads=[f"{self._root}/{uri}" for uri in uris],
             )
         except WorkerLost as lost:
             return lost

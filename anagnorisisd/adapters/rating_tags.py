@@ -47,7 +47,11 @@ class FileTags:
         path = self._path(uri)
         try:
             problem = await self._workers.run(
-                CHECK, str(path), timeout_seconds=CHECK_TIMEOUT_SECONDS
+                CHECK,
+                str(path),
+                timeout_seconds=CHECK_TIMEOUT_SECONDS,
+                answer=str | None,
+                reads=[str(path)],
             )
         except (WorkerLost, MemoryError) as error:
             raise MediaError(f"its tags cannot be read: {error}") from error

@@ -29,6 +29,9 @@ class WorkerReporter:
     async def draw(self, material: Material) -> str:
         """Return a self-contained HTML page."""
         answer = await self._workers.run(
-            "anagnorisisd.ml.report.page:draw", material, timeout_seconds=DRAWING_SECONDS
+            "anagnorisisd.ml.report.page:draw",
+            material,
+            timeout_seconds=DRAWING_SECONDS,
+            answer=str,
         )
         return cast("str", answer)

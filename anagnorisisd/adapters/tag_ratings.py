@@ -23,7 +23,9 @@ class TagRatings:
         """Return the rating in a file's tags."""
         path = str(self._path(uri))
         try:
-            rating = await self._workers.run(TARGET, path, timeout_seconds=TIMEOUT_SECONDS)
+            rating = await self._workers.run(
+                TARGET, path, timeout_seconds=TIMEOUT_SECONDS, answer=float | None, reads=[path]
+            )
         except (WorkerLost, MemoryError):  # What killed its reader has no rating that can be read.
             return None
         return None if rating is None else float(rating)

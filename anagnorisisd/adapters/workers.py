@@ -7,6 +7,7 @@ when it was idle for a while. The parent starts, outlives and ends the workers:
 | what happens                      | what follows                                       |
 |-----------------------------------|----------------------------------------------------|
 | the target raises                 | `run` raises the same; the worker stays            |
+| it answers what it was not asked for | as if it had died                                |
 | the worker dies, or takes too long | `run` raises `WorkerDied` or `WorkerHung`; the next task |
 |                                   | gets a new worker                                  |
 | a task uses too much processor time | the kernel ends the worker, if it has such a limit |
@@ -19,32 +20,21 @@ when it was idle for a while. The parent starts, outlives and ends the workers:
 """
 
 import asyncio
-import ctypes
-import importlib
 import math
-import multiprocessing
-import os
-import pickle
-import resource
 import signal
-from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+import subprocess
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import psutil
-from threadpoolctl import threadpool_limits
-
-from anagnorisisd.adapters import memory, processor_time
+from anagnorisisd.adapters import memory
+from anagnorisisd.adapters.answer_decoding import checker
+from anagnorisisd.adapters.local_process import LocalProcess
+from anagnorisisd.adapters.music_reach import MusicReach
+from anagnorisisd.adapters.worker_process import call, call_within
 from anagnorisisd.errors import WorkerDied, WorkerHung, WorkerLost
-
-NICENESS = 15
-PR_SET_PDEATHSIG = 1
-OOM_SCORE = Path("/proc/self/oom_score_adj")
-RATHER_THAN_THE_PARENT = 500
-"""Of -1000 to 1000: how much rather the kernel ends a worker when memory is short."""
 
 GRACE_SECONDS = 60.0
 """So long after its time a task may still be there: a machine that swaps is slow, not broken."""
@@ -52,52 +42,22 @@ GRACE_SECONDS = 60.0
 GONE_SECONDS = 5.0
 """How long a killed worker is waited for: one that reads from a dead share cannot even die."""
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 
-
-class LocalProcess(ProcessPoolExecutor):
-    """An executor of one spawned process, which leaves music playing and the machine usable."""
-
-    def __init__(self, threads: int = 1, memory_bytes: int | None = None) -> None:
-        super().__init__(
-            max_workers=1,
-            # Never fork: the daemon has threads (gRPC, watchdog) whose locks would be copied.
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_settle_in,
-            initargs=(os.getpid(), threads, memory_bytes),
-        )
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Hand `fn` to the process, which is started now if there is none."""
-        # A worker inherits the mask: Ctrl-C while it starts must not end it with a traceback.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
-            return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    def kill_workers(self) -> None:
-        """End the process at once, whatever it is doing; its task ends as broken."""
-        for process in self.processes():
-            process.kill()
-        self.shutdown(wait=False, cancel_futures=True)
-
-    def processes(self) -> list[multiprocessing.Process]:
-        """Return the process as a list, which is empty when there is none."""
-        # Python 3.14 can kill workers by a public method; until then the attribute is the only way.
-        return list((self._processes or {}).values())
+@dataclass(frozen=True, slots=True)
+class _Task:
+    target: str
+    args: tuple[Any, ...]
+    answer: Any
+    timeout_seconds: float | None
+    processor_seconds: float | None
 
 
 class WorkerPool:
     """Up to `size` worker processes that run functions named by strings.
 
-    `memory_bytes` is what one worker may hold of its own, libraries included. `executors` makes the
-    executor of one place; anything that is a `concurrent.futures.Executor` will do.
+    `memory_bytes` is what one worker may hold of its own, libraries included. `reach` says where
+    workers may read and write, where they are confined. `executors` makes the executor of one
+    place; anything that is a `concurrent.futures.Executor` will do.
     """
 
     def __init__(
@@ -108,12 +68,16 @@ class WorkerPool:
         idle_seconds: float,
         threads: int = 1,
         memory_bytes: int | None = None,
+        reach: MusicReach | None = None,
         executors: Callable[[], Executor] | None = None,
     ) -> None:
         self.name = name
         self.size = size
         self._idle_seconds = idle_seconds
-        self._executors = executors or partial(LocalProcess, threads, memory_bytes)
+        self._reach = reach
+        self._executors = executors or (
+            lambda: LocalProcess(threads, memory_bytes, reach.confinement if reach else None)
+        )
         self._places = asyncio.Semaphore(size)
         self._resting: dict[Executor, asyncio.TimerHandle] = {}
         self._working: dict[Executor, float] = {}
@@ -126,13 +90,16 @@ class WorkerPool:
         *args: Any,
         timeout_seconds: float | None = None,
         processor_seconds: float | None = None,
+        answer: Any = None,
+        reads: Sequence[str] = (),
     ) -> Any:
         """Return what the function `target` ("package.module:function") makes of `args`.
 
         Waits for a free place first; `timeout_seconds` counts from then on, the start of a
         worker included. `processor_seconds` is the processor time that the task may use, all
-        threads together; the kernel ends a worker process that uses more. Arguments and result
-        must be picklable.
+        threads together; the kernel ends a worker process that uses more. Arguments must be
+        picklable. The result is of the type `answer`, which `answer_decoding.checker` knows;
+        without one it is plain values. `reads` names the files of the music folder that it reads.
 
         Raises:
             WorkerDied: the worker died.
@@ -140,16 +107,19 @@ class WorkerPool:
             WorkerLost: the pool was closed.
             Exception: whatever the target raised.
         """
+        if self._reach is not None and reads:
+            await self._reach.include(reads)
+        task = _Task(target, args, answer, timeout_seconds, processor_seconds)
         async with self._places:
-            executor, answer = self._begin(target, args, timeout_seconds, processor_seconds)
+            executor, future = self._begin(task)
             processes = executor.processes() if isinstance(executor, LocalProcess) else []
             try:
-                await asyncio.wait({answer}, timeout=timeout_seconds)
-                if not answer.done():
+                await asyncio.wait({future}, timeout=timeout_seconds)
+                if not future.done():
                     raise WorkerHung(f"gave up after {timeout_seconds:g} seconds")
-                error = answer.exception()
+                error = future.exception()
             except BaseException:
-                answer.cancel()
+                future.cancel()
                 self._abandon(executor)
                 raise
             if isinstance(error, BrokenExecutor | MemoryError):
@@ -158,11 +128,11 @@ class WorkerPool:
                 self._rest(executor)
             if isinstance(error, BrokenExecutor):
                 for process in processes:
-                    await asyncio.to_thread(process.join, GONE_SECONDS)
-                    if process.exitcode == -signal.SIGXCPU:
+                    await asyncio.to_thread(_wait, process)
+                    if process.returncode == -signal.SIGXCPU:
                         raise WorkerDied("took too much processor time")
-                raise WorkerDied(f"the {self.name} worker died during this task")
-            return answer.result()
+                raise WorkerDied(f"the {self.name} worker {error}")
+            return future.result()
 
     def overdue(self) -> bool:
         """Say whether a task is still there long after `run` should have given it up."""
@@ -178,15 +148,9 @@ class WorkerPool:
         for executor in executors:
             self._abandon(executor)
         for process in processes:
-            await asyncio.to_thread(process.join, GONE_SECONDS)
+            await asyncio.to_thread(_wait, process)
 
-    def _begin(
-        self,
-        target: str,
-        args: tuple[Any, ...],
-        seconds: float | None,
-        processor_seconds: float | None,
-    ) -> tuple[Executor, asyncio.Future[Any]]:
+    def _begin(self, task: _Task) -> tuple[Executor, asyncio.Future[Any]]:
         # The loop's own thread starts the processes: the kernel's parent-death signal is sent
         # when the starting *thread* ends, and a helper thread may end at any time.
         if self._closed:
@@ -194,27 +158,33 @@ class WorkerPool:
         while self._resting:
             executor, timer = self._resting.popitem()
             timer.cancel()
+            if self._is_outdated(executor):
+                executor.shutdown(wait=False)
+                continue
             with suppress(BrokenExecutor):  # it died while idle: that is no task's fault
-                return self._submit(executor, target, args, seconds, processor_seconds)
+                return self._submit(executor, task)
             self._abandon(executor)
-        return self._submit(self._executors(), target, args, seconds, processor_seconds)
+        return self._submit(self._executors(), task)
 
-    def _submit(
-        self,
-        executor: Executor,
-        target: str,
-        args: tuple[Any, ...],
-        seconds: float | None,
-        processor_seconds: float | None,
-    ) -> tuple[Executor, asyncio.Future[Any]]:
-        if processor_seconds is not None and isinstance(executor, LocalProcess):
-            future = executor.submit(call_within, processor_seconds, target, args)
+    def _submit(self, executor: Executor, task: _Task) -> tuple[Executor, asyncio.Future[Any]]:
+        function: tuple[Any, ...] = (call, task.target, task.args)
+        if isinstance(executor, LocalProcess):
+            if task.processor_seconds is not None:
+                function = (call_within, task.processor_seconds, task.target, task.args)
+            check = None if task.answer is None else checker(task.answer)
+            future = asyncio.wrap_future(executor.submit_checked(check, *function))
         else:
-            future = executor.submit(call, target, args)
-        answer = asyncio.wrap_future(future)
+            future = asyncio.wrap_future(executor.submit(*function))
         now = asyncio.get_running_loop().time()
+        seconds = task.timeout_seconds
         self._working[executor] = math.inf if seconds is None else now + seconds
-        return executor, answer
+        return executor, future
+
+    def _is_outdated(self, executor: Executor) -> bool:
+        """Say whether a worker may not read what has become music since it was started."""
+        if self._reach is None or not isinstance(executor, LocalProcess):
+            return False
+        return executor.confinement != self._reach.confinement
 
     def _rest(self, executor: Executor) -> None:
         self._working.pop(executor, None)
@@ -239,58 +209,6 @@ class WorkerPool:
             executor.shutdown(wait=False, cancel_futures=True)
 
 
-def call(target: str, args: tuple[Any, ...]) -> Any:
-    """Import and call `target`; runs in the worker."""
-    module, _, function = target.partition(":")
-    try:
-        return getattr(importlib.import_module(module), function)(*args)
-    except Exception as error:
-        if _survives_pickling(error):
-            raise
-        raise RuntimeError(f"{type(error).__name__}: {error}") from None
-
-
-def call_within(processor_seconds: float, target: str, args: tuple[Any, ...]) -> Any:
-    """Import and call `target`; after so much processor time the kernel ends this process."""
-    processor_time.kill_after(processor_seconds)
-    try:
-        return call(target, args)
-    finally:
-        processor_time.kill_after(math.inf)
-
-
-def _survives_pickling(error: Exception) -> bool:
-    """Say whether the parent can be told: an error that it cannot read would break the pool."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - made one call earlier, here
-    except Exception:
-        return False
-    return True
-
-
-def _settle_in(parent: int, threads: int, memory_bytes: int | None) -> None:
-    """Make this process a well-behaved worker of `parent`; each step is best effort."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went before the kernel was told
-        os._exit(1)
-    limit_threads(threads)
-    with suppress(OSError):
-        os.nice(NICENESS)
-    with suppress(OSError):
-        inherited = int(OOM_SCORE.read_text())
-        OOM_SCORE.write_text(str(min(1000, inherited + RATHER_THAN_THE_PARENT)))
-    if memory_bytes is not None:
-        with suppress(AttributeError, OSError, ValueError):
-            # Not the address space: libraries reserve much more of that than they ever use.
-            resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    with suppress(AttributeError, OSError, psutil.Error):
-        psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
-
-
-def limit_threads(threads: int) -> None:
-    """Let numerical libraries use so many threads in this process, whether loaded yet or not."""
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    threadpool_limits(threads)
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GONE_SECONDS)

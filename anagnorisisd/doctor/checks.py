@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from anagnorisisd.adapters.sqlite.inspection import Condition
 from anagnorisisd.config.schema import Training, Watch
 from anagnorisisd.doctor.facts import (
+    ConfinementFacts,
     DiskFacts,
     ExecutorFacts,
     FolderFacts,
@@ -175,6 +176,20 @@ def embedder(stamp: str | None, reason: str | None, condition: Condition | None)
             "`anagnorisis tracks --state failed` says why, each",
         )
     return fine("embedder", stamp)
+
+
+def confinement(facts: ConfinementFacts) -> Finding:
+    """Judge whether processes that read foreign files are confined on this kernel."""
+    if facts.reason is not None:
+        return unknown("confinement", facts.reason)
+    if not facts.possible:
+        return fine("confinement", "readers of music reach neither other files nor a network")
+    if facts.landlock:
+        remedy = "install libseccomp; a newer kernel confines more"
+    else:
+        remedy = "use a kernel of 5.13 or later with Landlock, and install libseccomp"
+    said = f"readers of music could {', '.join(facts.possible)}"
+    return advice("confinement", said, remedy)
 
 
 def executor(facts: ExecutorFacts) -> Finding:

@@ -39,6 +39,7 @@ async def examine(
         checks.database(condition, unreadable),
         checks.embedder(str(recipe.stamp) if recipe else None, unusable, condition),
         checks.executor(executor),
+        checks.confinement(await look.at_confinement()),
         checks.evaluator(condition, config.training.minimum_ratings),
         checks.last_training(condition, config.training, now),
         checks.unit(look.at_units()),

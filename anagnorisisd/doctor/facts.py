@@ -52,6 +52,16 @@ class ExecutorFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfinementFacts:
+    """What a confined worker could do all the same; `reason` says why that is not known."""
+
+    possible: tuple[str, ...] = ()
+    landlock: int = 0
+    """The version that the kernel has; 0 for none."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnitFacts:
     """The unit as one systemd knows it; `active` is empty when there is no such unit."""
 

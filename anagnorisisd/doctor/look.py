@@ -5,11 +5,13 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from anagnorisisd.adapters.confinement import landlock_version
 from anagnorisisd.adapters.dask import link
 from anagnorisisd.adapters.dask.embedder import DaskEmbedder
 from anagnorisisd.adapters.mpd.address import candidates
@@ -19,9 +21,12 @@ from anagnorisisd.adapters.mpd.session import (
     is_too_old,
     open_first,
 )
+from anagnorisisd.adapters.music_reach import MusicReach
 from anagnorisisd.adapters.walk import Rules
+from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config.schema import Embedding, Executor, Mpd, Music
 from anagnorisisd.doctor.facts import (
+    ConfinementFacts,
     DiskFacts,
     ExecutorFacts,
     FolderFacts,
@@ -29,10 +34,11 @@ from anagnorisisd.doctor.facts import (
     UnitFacts,
 )
 from anagnorisisd.domain.embedding import Recipe
-from anagnorisisd.errors import ConfigError, PlayerRefused, PlayerUnavailable
+from anagnorisisd.errors import ConfigError, PlayerRefused, PlayerUnavailable, WorkerLost
 
 WATCH_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 SECONDS = 5.0
+TRIAL = "anagnorisisd.adapters.confinement_trial:attempt"
 UNIT = "anagnorisis.service"
 PROPERTIES = "LoadState,ActiveState,Result,NRestarts,UnitFileState,NeedDaemonReload"
 
@@ -134,6 +140,29 @@ async def at_executor(config: Embedding, recipe: Recipe | None, music: Path) -> 
         return ExecutorFacts(address, state.workers, state.lacking, unfit)
     finally:
         await embedder.close()
+
+
+async def at_confinement() -> ConfinementFacts:
+    """Let a confined worker try what it must not be able to do."""
+    pool = WorkerPool(name="trial", size=1, idle_seconds=SECONDS, reach=MusicReach("/nowhere"))
+    with tempfile.TemporaryDirectory() as name, socket.socket() as tcp:
+        folder = Path(name)
+        (folder / "secret").touch()
+        (folder / "victim").touch()
+        with socket.socket(socket.AF_UNIX) as local:
+            local.bind(str(folder / "socket"))
+            local.listen()
+            tcp.bind(("127.0.0.1", 0))
+            tcp.listen()
+            try:
+                possible = await pool.run(
+                    TRIAL, name, tcp.getsockname()[1], timeout_seconds=30.0, answer=list[str]
+                )
+            except WorkerLost as error:
+                return ConfinementFacts(reason=str(error))
+            finally:
+                await pool.close()
+    return ConfinementFacts(tuple(possible), landlock_version())
 
 
 def at_units() -> tuple[UnitFacts, ...]:

@@ -64,7 +64,8 @@ class Stage:
 
     `target` ("package.module:function") is called with what the stage before returned (the
     first one: the path) and then `arguments`. Up to `workers` run at once, each with `threads`, and
-    with no more than `memory_bytes` of its own where there is such a limit.
+    with no more than `memory_bytes` of its own where there is such a limit. One that reads files of
+    others is `confined`.
     """
 
     target: str
@@ -72,6 +73,7 @@ class Stage:
     workers: int
     threads: int
     memory_bytes: int | None = None
+    confined: bool = True
 
 
 Conditions = tuple[tuple[str, str | int | bool], ...]

@@ -4,7 +4,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
+from anagnorisisd.adapters.confinement import landlock_version
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.songs import make_songs
 
@@ -21,7 +23,7 @@ def workers(daemon: RunningDaemon) -> list[psutil.Process]:
 def has_settled_in(process: psutil.Process) -> bool:
     """Tell whether a process is a worker that has come as far as to lower its priority."""
     with suppress(psutil.Error):
-        spawned = "spawn_main" in " ".join(process.cmdline())
+        spawned = "worker_process" in " ".join(process.cmdline())
         return spawned and (process.nice(), process.ionice().ioclass) == LOWEST_PRIORITY
     return False
 
@@ -41,3 +43,15 @@ def test_the_library_is_embedded_although_workers_are_killed(tmp_path: Path) -> 
         assert (library.failed, library.problems) == (0, 0)
         assert daemon.stop() == 0
         assert "Traceback" not in daemon.log.read_text()
+
+
+@pytest.mark.skipif(not landlock_version(), reason="the kernel has no Landlock")
+def test_the_workers_that_embed_are_confined(tmp_path: Path) -> None:
+    make_songs(tmp_path / "music", SONGS_OF_EACH_KIND)
+    with running_daemon(tmp_path / "home", tmp_path / "music", tmp_path / "no-mpd") as daemon:
+        daemon.until(lambda: daemon.status().library.embedded > 0)
+        settled = workers(daemon)
+
+        assert settled
+        for worker in settled:
+            assert "NoNewPrivs:\t1" in Path(f"/proc/{worker.pid}/status").read_text()

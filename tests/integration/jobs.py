@@ -2,9 +2,11 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import resource
 import signal
+import stat
 import sys
 import time
 from contextlib import suppress
@@ -173,3 +175,53 @@ def peak_growth_while_reading(path: str) -> int:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     read_windows(path, rate=22_050, seconds=1.0, count=2)
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+
+
+class Bomb:
+    """Runs code where it is unpickled: makes a folder."""
+
+    def __init__(self, victim: str) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (self.victim,)
+
+
+def send_bytes(content: bytes) -> None:
+    """Write `content` where the answer belongs, as a worker that was taken over would."""
+    replies = max(
+        int(name)
+        for name in os.listdir("/proc/self/fd")  # noqa: PTH208
+        if _is_written_to(int(name))
+    )
+    os.write(replies, content)
+    time.sleep(60)
+
+
+def _is_written_to(descriptor: int) -> bool:
+    try:
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        return stat.S_ISFIFO(os.fstat(descriptor).st_mode) and bool(flags & os.O_WRONLY)
+    except OSError:
+        return False
+
+
+def answer_strangely() -> object:
+    """Return something that cannot be answered."""
+    return object()
+
+
+def can_read(path: str) -> bool:
+    try:
+        Path(path).read_bytes()
+    except OSError:
+        return False
+    return True
+
+
+def can_write(path: str) -> bool:
+    try:
+        Path(path).write_bytes(b"?")
+    except OSError:
+        return False
+    return True

@@ -16,7 +16,7 @@ import pytest
 
 from anagnorisisd.adapters.dask.embedder import DaskEmbedder
 from anagnorisisd.adapters.embedders import WorkerEmbedder
-from anagnorisisd.adapters.workers import NICENESS
+from anagnorisisd.adapters.worker_process import NICENESS
 from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding
 from anagnorisisd.doctor import look
 from anagnorisisd.doctor.facts import ExecutorFacts

@@ -149,7 +149,8 @@ def test_the_command_makes_every_check_and_changes_nothing(tmp_path: Path) -> No
     assert problems == ["socket"]
     assert list(found) == [
         "config", "music folder", "watch limit", "MPD", "MPD permissions", "stickers", "socket",
-        "disk space", "database", "embedder", "executor", "evaluator", "last training", "unit",
+        "disk space", "database", "embedder", "executor", "confinement", "evaluator",
+        "last training", "unit",
     ]  # fmt: skip
     assert not (tmp_path / "state").exists()
 

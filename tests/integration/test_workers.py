@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import pickle
 import signal
+import struct
 import sys
 import threading
 import time
@@ -16,7 +18,7 @@ import pytest
 from anagnorisisd.adapters import workers
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.errors import EmbeddingFailed, WorkerDied, WorkerHung, WorkerLost
-from tests.integration.jobs import oom_score
+from tests.integration.jobs import Bomb, oom_score
 from tests.support.until import until
 
 JOBS = "tests.integration.jobs"
@@ -24,7 +26,7 @@ JOBS = "tests.integration.jobs"
 
 def executor_threads() -> list[threading.Thread]:
     """The threads in which executors watch over their processes."""
-    return [one for one in threading.enumerate() if "ExecutorManager" in type(one).__name__]
+    return [one for one in threading.enumerate() if one.name == "worker"]
 
 
 @pytest.fixture
@@ -229,6 +231,39 @@ async def test_a_worker_that_has_leaked_is_replaced() -> None:
     first = outcomes.index(0)
     assert outcomes[:first] == list(range(1, first + 1))
     assert outcomes[first + 1] == 1, "the task after the failed one has a worker of its own"
+
+
+@pytest.mark.parametrize("framing", ["none", "of an answer"])
+async def test_nothing_that_a_worker_sends_is_unpickled(
+    pool: WorkerPool, tmp_path: Path, framing: str
+) -> None:
+    victim = tmp_path / "victim"
+    content = pickle.dumps(Bomb(str(victim)))
+    if framing == "of an answer":
+        content = struct.pack("<Q", len(content)) + content
+
+    with pytest.raises(WorkerLost):
+        await pool.run(f"{JOBS}:send_bytes", content, timeout_seconds=10)
+
+    assert not victim.exists()
+    assert await pool.run(f"{JOBS}:add", 1, 1) == 2
+
+
+async def test_an_answer_of_another_kind_is_nonsense(pool: WorkerPool) -> None:
+    with pytest.raises(WorkerLost, match="nonsense: a int where a str belongs"):
+        await pool.run(f"{JOBS}:add", 1, 1, answer=str)
+
+    assert await pool.run(f"{JOBS}:add", 1, 1, answer=int) == 2
+
+
+async def test_an_answer_without_an_end_is_not_held(pool: WorkerPool) -> None:
+    with pytest.raises(WorkerLost, match="died during this task"):
+        await pool.run(f"{JOBS}:send_bytes", struct.pack("<Q", 2**62))
+
+
+async def test_what_cannot_be_answered_is_an_error_of_the_task(pool: WorkerPool) -> None:
+    with pytest.raises(TypeError, match="cannot answer a object"):
+        await pool.run(f"{JOBS}:answer_strangely")
 
 
 async def test_workers_go_before_the_daemon_when_memory_is_short(pool: WorkerPool) -> None:

@@ -10,6 +10,7 @@ from anagnorisisd.adapters.sqlite.inspection import Condition
 from anagnorisisd.config.schema import Training, Watch
 from anagnorisisd.doctor import checks, report
 from anagnorisisd.doctor.facts import (
+    ConfinementFacts,
     DiskFacts,
     ExecutorFacts,
     FolderFacts,
@@ -87,6 +88,10 @@ ROWS: list[tuple[Finding, Verdict, str]] = [
     (checks.embedder("f-1", None, replace(KNOWN, failed=2)), Verdict.ADVICE, "--state failed"),
     (checks.embedder("f-1", "weights: denied", KNOWN), Verdict.ADVICE, "weights: denied"),
     (checks.embedder(None, "no weights; fetch them", None), Verdict.PROBLEM, "fetch them"),
+    (checks.confinement(ConfinementFacts(landlock=7)), Verdict.FINE, "neither other files"),
+    (checks.confinement(ConfinementFacts(("send by UDP",), 4)), Verdict.ADVICE, "libseccomp"),
+    (checks.confinement(ConfinementFacts(("read files",), 0)), Verdict.ADVICE, "5.13"),
+    (checks.confinement(ConfinementFacts(reason="died")), Verdict.UNKNOWN, "died"),
     (checks.executor(ExecutorFacts()), Verdict.FINE, "this computer"),
     (checks.executor(ExecutorFacts(HOST, 2)), Verdict.FINE, "workers that embed: 2"),
     (checks.executor(ExecutorFacts(HOST, reason="away")), Verdict.PROBLEM, "docs/distributed.md"),

@@ -14,7 +14,7 @@ from uuid import uuid4
 import anagnorisisd
 from anagnorisisd.adapters.dask.members import Members
 from anagnorisisd.adapters.dask.order import SURVEY, Nonsense, Unfit, Wish, read_survey
-from anagnorisisd.adapters.workers import call
+from anagnorisisd.adapters.worker_process import call
 from anagnorisisd.errors import ConfigError
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """What the daemon has done here, in a worker process: functions of plain values and bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -44,13 +44,17 @@ def entrants(training: TrainingSet) -> list[str]:
     return [each.kind for each in competition.entrants(examples(training))]
 
 
-def try_out(kind: str, training: TrainingSet, seed: int) -> Opinion:
-    """Return what one kind says of the ratings held out from it."""
-    return validation.held_out(competition.named(kind), examples(training), seed)
+def try_out(kind: str, training: TrainingSet, seed: int) -> tuple[Floats64, Floats64]:
+    """Return what one kind says of the ratings held out from it: means and deviations."""
+    said = validation.held_out(competition.named(kind), examples(training), seed)
+    return said.mean, said.stddev
 
 
-def conclude(training: TrainingSet, seed: int, opinions: Mapping[str, Opinion]) -> TrainedModel:
+def conclude(
+    training: TrainingSet, seed: int, tried: Mapping[str, Sequence[Floats64]]
+) -> TrainedModel:
     """Return the best of the kinds that were tried out, fitted on all of `training`."""
+    opinions = {kind: Opinion(mean, stddev) for kind, (mean, stddev) in tried.items()}
     winner = competition.conclude(examples(training), seed, opinions)
     kind = winner.candidate.kind
     return TrainedModel(
@@ -67,8 +71,8 @@ def train(training: TrainingSet, seed: int) -> TrainedModel:
     Raises:
         PreconditionFailed: there are too few ratings to hold any out.
     """
-    opinions = {kind: try_out(kind, training, seed) for kind in entrants(training)}
-    return conclude(training, seed, opinions)
+    tried = {kind: try_out(kind, training, seed) for kind in entrants(training)}
+    return conclude(training, seed, tried)
 
 
 def compare(old: bytes, training: TrainingSet, seed: int) -> Metrics:

@@ -53,7 +53,14 @@ def offer(settings: Settings) -> Recipe | None:
     reading = Stage(
         f"{STAGES}:read", arguments=(), workers=1, threads=1, memory_bytes=READING_MEMORY_BYTES
     )
-    modelling = Stage(f"{STAGES}:embed", arguments=(plan,), workers=1, threads=plan.threads)
+    modelling = Stage(
+        f"{STAGES}:embed",
+        arguments=(plan,),
+        workers=1,
+        threads=plan.threads,
+        # It meets no music, only windows and weights; what a driver needs is the driver's secret.
+        confined=engine is not Engine.CUDA,
+    )
     conditions = (("engine", engine.value), ("bfloat16", plan.bfloat16), ("threads", plan.threads))
     return Recipe(stamp, (reading, modelling), conditions)
 
