@@ -84,24 +84,33 @@ class WorkerEmbedder:
             return vector
         except WorkerLost as error:
             raise EmbeddingFailed(str(error), permanent=False) from error
-        except (AnagnorisisError, FileNotFoundError):
+        except AnagnorisisError:
             raise
+        except FileNotFoundError as error:
+            if not await asyncio.to_thread(Path(path).exists):
+                raise
+            # It is there: the program misses something else.
+            raise await self._unforeseen(error, path) from error
         except OSError as error:
             # Its own text would name the file, and reasons end up in the log.
             raise EmbeddingFailed(reason_of(error), permanent=False) from error
         except MemoryError as error:
             raise EmbeddingFailed("needs more memory than it may have", permanent=False) from error
         except Exception as error:
-            log.debug("embedding %s met an error that was not foreseen", ascii(path), exc_info=True)
-            reason = f"{type(error).__name__}: {error}".replace(path, "the file")
-            if not await self._embeds_the_sample():
-                raise EmbedderUnusable(f"{self.stamp} fails at every track: {reason}") from error
-            raise EmbeddingFailed(reason, permanent=True) from error
+            raise await self._unforeseen(error, path) from error
 
     async def close(self) -> None:
         """End the worker processes."""
         for pool in self.pools:
             await pool.close()
+
+    async def _unforeseen(self, error: Exception, path: str) -> AnagnorisisError:
+        """Return what an error means that nobody foresaw."""
+        log.debug("embedding %s met an error that was not foreseen", ascii(path), exc_info=True)
+        reason = f"{type(error).__name__}: {error}".replace(path, "the file")
+        if not await self._embeds_the_sample():
+            return EmbedderUnusable(f"{self.stamp} fails at every track: {reason}")
+        return EmbeddingFailed(reason, permanent=True)
 
     async def _embeds_the_sample(self) -> bool:
         """Say whether anything can be embedded; what is not the embedder's fault is no proof."""
@@ -109,6 +118,8 @@ class WorkerEmbedder:
             if self._works is None:
                 try:
                     self._checked(await self._run(str(SAMPLE)))
+                except FileNotFoundError:
+                    self._works = not SAMPLE.exists()
                 except (AnagnorisisError, OSError, MemoryError):
                     return True
                 except Exception:

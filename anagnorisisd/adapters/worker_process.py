@@ -12,9 +12,11 @@ import os
 import pickle
 import resource
 import signal
+import stat
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -130,7 +132,30 @@ def _settle_in(manners: Manners) -> None:
     with suppress(AttributeError, OSError, psutil.Error):
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
     if manners.confinement is not None:
-        confine(manners.confinement)
+        confine(_with_scratch(manners.confinement))
+
+
+def _with_scratch(confinement: Confinement) -> Confinement:
+    """Let those who may write at all have their temporary files there; torch cannot do without."""
+    if not confinement.writable:
+        return confinement
+    writable = [path for path in confinement.writable if os.access(path, os.W_OK | os.X_OK)]
+    scratch = writable[0] if writable else _own_folder()
+    if scratch is None:
+        return confinement
+    os.environ["TMPDIR"] = tempfile.tempdir = scratch
+    return replace(confinement, writable=(*confinement.writable, scratch))
+
+
+def _own_folder() -> str | None:
+    """Return a folder for temporary files of this user's; `None` if there can be none."""
+    folder = Path(tempfile.gettempdir(), f"anagnorisis-{os.getuid()}")
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()  # somebody else may have made it
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
+            return str(folder)
+    return None
 
 
 def limit_threads(threads: int) -> None:

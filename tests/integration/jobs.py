@@ -129,6 +129,11 @@ def miss(path: str) -> None:
     raise FileNotFoundError("gone")
 
 
+def miss_a_library(path: str) -> None:
+    """Look for a file that the program needs and does not find, whatever the track."""
+    raise FileNotFoundError(errno.ENOENT, "No such file", "libsomething.so")
+
+
 def be_unusable(path: str) -> None:
     raise EmbedderUnusable("weights are damaged")
 

@@ -18,6 +18,7 @@ from anagnorisisd.adapters.music_reach import MusicReach
 from anagnorisisd.adapters.workers import WorkerPool
 from anagnorisisd.config import schema
 from anagnorisisd.config.schema import Device, EmbedderChoice
+from anagnorisisd.domain.embedding import Conditions
 from anagnorisisd.domain.publication import MERT
 from anagnorisisd.domain.track import ScannedFile, Uri
 from anagnorisisd.ml.registry import Chooser
@@ -138,11 +139,28 @@ async def test_many_links_need_no_rule_each(tmp_path: Path, folder: MusicFolder)
     assert [file.problem for file in found] == [None] * 100
 
 
-@pytest.mark.parametrize("embedder", [EmbedderChoice.FEATURES, EmbedderChoice.MERT])
-async def test_a_confined_embedder_embeds(tmp_path: Path, embedder: EmbedderChoice) -> None:
+def conditions(engine: str) -> Conditions:
+    return (("engine", engine), ("bfloat16", True), ("threads", 2))
+
+
+@pytest.mark.parametrize("cache", ["cache", "a file/cache"], ids=["cache", "no cache"])
+@pytest.mark.parametrize(
+    ("embedder", "asked"),
+    [
+        (EmbedderChoice.FEATURES, ()),
+        (EmbedderChoice.MERT, ()),
+        (EmbedderChoice.MERT, conditions("torch")),
+        (EmbedderChoice.MERT, conditions("openvino")),
+    ],
+    ids=["features", "mert", "torch", "openvino"],
+)
+async def test_a_confined_embedder_embeds(
+    tmp_path: Path, embedder: EmbedderChoice, asked: Conditions, cache: str
+) -> None:
+    (tmp_path / "a file").touch()
     mert.make_folder(tmp_path / "models" / MERT.name)
     wishes = schema.Embedding(embedder=embedder, layer=3, device=Device.CPU, workers=1)
-    settings = Settings(wishes, tmp_path / "models", tmp_path / "cache")
+    settings = Settings(wishes, tmp_path / "models", tmp_path / cache, asked)
     (tmp_path / "music").mkdir()
     soundfile.write(tmp_path / "music" / "song.flac", calm(0), RATE)
     vectors = []
@@ -164,5 +182,3 @@ async def test_a_confined_embedder_embeds(tmp_path: Path, embedder: EmbedderChoi
 
     one, other = vectors
     assert np.array_equal(one, other)
-    if embedder is EmbedderChoice.MERT:
-        assert any((tmp_path / "cache").iterdir())

@@ -190,13 +190,14 @@ def _recipe(*targets: str) -> Recipe:
         ("wrong_shape", EmbedderUnusable, "fails at every track: .*shape"),
         ("miss", FileNotFoundError, "gone"),
         ("be_unusable", EmbedderUnusable, "weights"),
+        ("miss_a_library", EmbedderUnusable, "fails at every track: FileNotFoundError"),
     ],
 )
 async def test_every_trouble_has_its_error(target: str, error: type[Exception], text: str) -> None:
     embedder = WorkerEmbedder(_recipe(target), idle_seconds=60, timeout_seconds=60)
     try:
         with pytest.raises(error, match=text):
-            await embedder.embed("/music/song.mp3")
+            await embedder.embed(__file__ if target == "miss_a_library" else "/music/song.mp3")
     finally:
         await embedder.close()
 
