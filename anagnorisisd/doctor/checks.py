@@ -178,20 +178,6 @@ def embedder(stamp: str | None, reason: str | None, condition: Condition | None)
     return fine("embedder", stamp)
 
 
-def confinement(facts: ConfinementFacts) -> Finding:
-    """Judge whether processes that read foreign files are confined on this kernel."""
-    if facts.reason is not None:
-        return unknown("confinement", facts.reason)
-    if not facts.possible:
-        return fine("confinement", "readers of music reach neither other files nor a network")
-    if facts.landlock:
-        remedy = "install libseccomp; a newer kernel confines more"
-    else:
-        remedy = "use a kernel of 5.13 or later with Landlock, and install libseccomp"
-    said = f"readers of music could {', '.join(facts.possible)}"
-    return advice("confinement", said, remedy)
-
-
 def executor(facts: ExecutorFacts) -> Finding:
     """Judge whether somebody makes the vectors, and whether others could listen in."""
     if not facts.address:
@@ -207,6 +193,20 @@ def executor(facts: ExecutorFacts) -> Finding:
     if facts.address.startswith("tcp:") and not facts.address.startswith(LOOPBACK):
         return advice("executor", f"{said}; not encrypted", "use TLS unless the network is yours")
     return fine("executor", said)
+
+
+def confinement(facts: ConfinementFacts) -> Finding:
+    """Judge whether processes that read foreign files are confined on this kernel."""
+    if facts.reason is not None:
+        return unknown("confinement", facts.reason)
+    if not facts.possible:
+        return fine("confinement", "readers of music reach neither other files nor a network")
+    if facts.landlock:
+        remedy = "install libseccomp; a newer kernel confines more"
+    else:
+        remedy = "use a kernel of 5.13 or later with Landlock, and install libseccomp"
+    said = f"readers of music could {', '.join(facts.possible)}"
+    return advice("confinement", said, remedy)
 
 
 def evaluator(condition: Condition | None, minimum_ratings: int) -> Finding:
