@@ -43,7 +43,7 @@ check: setup ## Check format, lint and types only
 
 docs: setup ## Make the guide: what follows from the code in docs/, and the site in build/site
 	@$(INSTALL) --group docs
-	@.venv/bin/python -m tools.guide
+	@.venv/bin/python -m tools.docs
 
 bench: setup ## Measure beside how others do it; PARTS="picks start" chooses, SIZE=full takes hours
 	@$(INSTALL) --group bench
@@ -51,10 +51,10 @@ bench: setup ## Measure beside how others do it; PARTS="picks start" chooses, SI
 
 soak: setup ## Kill the daemon 200 times, feed it 600 hostile files and 3,000 messages a method, play 20,000 songs; an hour
 	ANAGNORISIS_CRASH_ROUNDS=200 .venv/bin/pytest --timeout 7200 -s tests/e2e/test_crash.py
-	ANAGNORISIS_HOSTILE_FILES=600 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_hostile_files.py tests/integration/test_decode_hostile.py
-	ANAGNORISIS_FUZZ_MESSAGES=3000 .venv/bin/pytest --timeout 3600 tests/integration/test_rpc_fuzz.py
-	ANAGNORISIS_DAMAGED_FILES=5000 .venv/bin/pytest --timeout 3600 tests/integration/test_damaged_files.py
-	ANAGNORISIS_STICKER_STATES=2000 .venv/bin/pytest --timeout 7200 -s tests/integration/test_sticker_states.py
+	ANAGNORISIS_HOSTILE_FILES=600 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_hostile_files.py tests/embedding/test_decode_hostile.py
+	ANAGNORISIS_FUZZ_MESSAGES=3000 .venv/bin/pytest --timeout 3600 tests/rpc/test_fuzz.py
+	ANAGNORISIS_DAMAGED_FILES=5000 .venv/bin/pytest --timeout 3600 tests/library/test_damaged_files.py
+	ANAGNORISIS_STICKER_STATES=2000 .venv/bin/pytest --timeout 7200 -s tests/ratings/test_sticker_states.py
 	ANAGNORISIS_SOAK_PLAYS=20000 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_soak.py
 
 lock: setup ## Pin what is installed in .venv as requirements.lock

@@ -10,14 +10,15 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from anagnorisis import whole_file
-from anagnorisisd import console, leaving
-from anagnorisisd.adapters import logs, state_lock
-from anagnorisisd.config import load, places
+from anagnorisis import atomic_write
+from anagnorisisd import console
+from anagnorisisd.config import load, paths
 from anagnorisisd.config.schema import Config
-from anagnorisisd.console.fetching import FetchingLines
+from anagnorisisd.console.download_progress import DownloadProgress
 from anagnorisisd.doctor.finding import Finding
 from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
+from anagnorisisd.runtime import executor_shutdown, log_setup
+from anagnorisisd.storage import state_lock
 
 FLAGS = {
     "music": ("music", "directory"),
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Under a wide umask folders above ours would be made so that anybody could replace ours.
     os.umask(os.umask(0o077) | 0o022)
     code = _carried_out(build().parse_args(argv))
-    leaving.leave_if_held(code)
+    executor_shutdown.leave_if_held(code)
     return code
 
 
@@ -112,9 +113,9 @@ def build() -> argparse.ArgumentParser:
     return parser
 
 
-def _configured(arguments: argparse.Namespace) -> tuple[Config, places.Places]:
+def _configured(arguments: argparse.Namespace) -> tuple[Config, paths.Paths]:
     config = _read(arguments)
-    return config, places.resolve(config, os.environ)
+    return config, paths.resolve(config, os.environ)
 
 
 def _read(arguments: argparse.Namespace) -> Config:
@@ -131,27 +132,27 @@ def _flags(arguments: argparse.Namespace) -> load.Flags:
 
 def _run(arguments: argparse.Namespace) -> None:
     config, where = _configured(arguments)
-    logs.start(config.log, os.environ)
+    log_setup.start(config.log, os.environ)
     # What these import takes a while; wrong usage is told at once.
     from anagnorisisd import daemon
-    from anagnorisisd.reloading import Reloading
+    from anagnorisisd.runtime.config_reload import ConfigReloader
 
-    configured = Reloading(config, partial(_read, arguments))
+    configured = ConfigReloader(config, partial(_read, arguments))
     screen = console.screen_for(sys.stdout, os.environ)
     try:
-        leaving.run(daemon.run(configured, where, screen))
+        executor_shutdown.run(daemon.run(configured, where, screen))
     finally:
         if screen:
             screen.close()
 
 
 def _fetch_model(arguments: argparse.Namespace) -> None:
-    from anagnorisisd.adapters.fetch_model import fetch  # the hub's client takes a while
-    from anagnorisisd.domain.publication import MERT
+    from anagnorisisd.embedding.fetch_model import fetch  # the hub's client takes a while
+    from anagnorisisd.embedding.published_models import MERT
 
     _, where = _configured(arguments)
     print(MERT.notice)
-    folder = fetch(where.models, arguments.source, FetchingLines(sys.stdout))
+    folder = fetch(where.models, arguments.source, DownloadProgress(sys.stdout))
     print(f"It lies in {folder}; a running daemon takes it over by itself.")
 
 
@@ -171,43 +172,43 @@ def _check_config(arguments: argparse.Namespace) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from anagnorisisd.doctor import report
+    from anagnorisisd.doctor import output
 
     findings = _findings(arguments)
-    print(report.as_json(findings) if arguments.json else report.page(findings))
-    return 0 if report.well(findings) else FAILED
+    print(output.as_json(findings) if arguments.json else output.page(findings))
+    return 0 if output.well(findings) else FAILED
 
 
 def _findings(arguments: argparse.Namespace) -> list[Finding]:
-    from anagnorisisd.doctor import checks, examination, presence
+    from anagnorisisd.doctor import checks, runner, running_daemon
 
     try:
         config, where = _configured(arguments)
     except ConfigError as error:
         return [checks.config(error.problems, ())]
-    running = presence.ask(presence.sockets(config, where))
+    running = running_daemon.ask(running_daemon.sockets(config, where))
     if running is not None:
         told = _flags(arguments).keys()
-        config, where = presence.adopted(running, config, where, os.environ, told)
+        config, where = running_daemon.adopted(running, config, where, os.environ, told)
     files = tuple(load.sources(getattr(arguments, "config", None)))
-    others = asyncio.run(examination.examine(config, where, os.environ, time.time()))
+    others = asyncio.run(runner.examine(config, where, os.environ, time.time()))
     return [checks.config((), files, running), *others]
 
 
 def _back_up(arguments: argparse.Namespace) -> None:
     _, where = _configured(arguments)
-    from anagnorisisd.adapters.sqlite import backups
-    from anagnorisisd.adapters.sqlite.stores import FILE_NAME
+    from anagnorisisd.storage import backups
+    from anagnorisisd.storage.stores import FILE_NAME
 
     backups.back_up(where.state / FILE_NAME, arguments.file)
-    if not whole_file.is_standard_output(str(arguments.file)):
+    if not atomic_write.is_standard_output(str(arguments.file)):
         print(f"All that is known is now in {arguments.file} too.")
 
 
 def _restore(arguments: argparse.Namespace) -> None:
     _, where = _configured(arguments)
-    from anagnorisisd.adapters.sqlite import backups
-    from anagnorisisd.adapters.sqlite.stores import FILE_NAME
+    from anagnorisisd.storage import backups
+    from anagnorisisd.storage.stores import FILE_NAME
 
     database = where.state / FILE_NAME
     with state_lock.held(where.state):
@@ -218,18 +219,18 @@ def _restore(arguments: argparse.Namespace) -> None:
 
 
 def _install(arguments: argparse.Namespace) -> None:
-    from anagnorisisd.installation import advice, placing, target
+    from anagnorisisd.install import installer, next_steps, prefix
 
-    place = target.computer() if arguments.system else target.listener()
-    for line in (*placing.install(place), *advice.after_installing(place, os.environ)):
+    place = prefix.computer() if arguments.system else prefix.listener()
+    for line in (*installer.install(place), *next_steps.after_installing(place, os.environ)):
         print(line)
 
 
 def _uninstall(arguments: argparse.Namespace) -> None:
-    from anagnorisisd.installation import advice, placing, target
+    from anagnorisisd.install import installer, next_steps, prefix
 
-    place = target.computer() if arguments.system else target.listener()
-    for line in (*placing.uninstall(place), *advice.after_removing(place)):
+    place = prefix.computer() if arguments.system else prefix.listener()
+    for line in (*installer.uninstall(place), *next_steps.after_removing(place)):
         print(line)
 
 

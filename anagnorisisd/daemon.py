@@ -8,17 +8,16 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from anagnorisisd import watchdog
-from anagnorisisd.adapters import memory
-from anagnorisisd.adapters.systemd import READY, STOPPING, Systemd
-from anagnorisisd.assembly import Parts, assembled
-from anagnorisisd.config.places import Places
+from anagnorisisd.app import App, wired
+from anagnorisisd.config.paths import Paths
 from anagnorisisd.console import Screen
+from anagnorisisd.embedding.registry import EmbedderSelector
+from anagnorisisd.embedding.settings import EmbedderSettings
 from anagnorisisd.errors import StoreError
-from anagnorisisd.ml.registry import Chooser
-from anagnorisisd.ml.settings import Settings
-from anagnorisisd.reloading import Reloading
-from anagnorisisd.supervision import keep_running
+from anagnorisisd.runtime import malloc_tuning, watchdog
+from anagnorisisd.runtime.config_reload import ConfigReloader
+from anagnorisisd.runtime.supervision import keep_running
+from anagnorisisd.runtime.systemd_notify import READY, STOPPING, SystemdNotifier
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class _Asked:
     reload: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def run(configured: Reloading, places: Places, screen: Screen | None = None) -> None:
+async def run(configured: ConfigReloader, places: Paths, screen: Screen | None = None) -> None:
     """Put the parts together, let them run until told to stop, take them apart in reverse.
 
     When another embedder becomes usable, its weights having arrived, everything is put together
@@ -45,22 +44,26 @@ async def run(configured: Reloading, places: Places, screen: Screen | None = Non
         ConfigError: what is configured cannot be listened on.
         EmbedderUnusable: the embedder that is configured has no usable weights.
     """
-    memory.keep_small()
+    malloc_tuning.keep_small()
     asked = _listen_to_signals()
-    manager = Systemd(os.environ)
+    manager = SystemdNotifier(os.environ)
     # It outlives the parts: an embedder that was tried and refused stays refused.
-    chooser = Chooser(Settings(configured.config.embedding, places.models, places.cache))
+    chooser = EmbedderSelector(
+        EmbedderSettings(configured.config.embedding, places.models, places.cache)
+    )
     while not asked.stop.is_set():
-        async with assembled(configured.config, places, screen, chooser) as parts:
+        async with wired(configured.config, places, screen, chooser) as parts:
             await parts.server.start()
             manager.notify(READY)
-            memory.set_aside()
+            malloc_tuning.set_aside()
             await _live(parts, configured, manager, asked)
             if asked.stop.is_set():
                 manager.notify(STOPPING)
 
 
-async def _live(parts: Parts, configured: Reloading, manager: Systemd, asked: _Asked) -> None:
+async def _live(
+    parts: App, configured: ConfigReloader, manager: SystemdNotifier, asked: _Asked
+) -> None:
     """Let all parts run until one is told to stop or another embedder is wanted.
 
     Raises:
@@ -93,7 +96,7 @@ async def _live(parts: Parts, configured: Reloading, manager: Systemd, asked: _A
             raise fault.result()
 
 
-async def _damage(parts: Parts) -> StoreError:
+async def _damage(parts: App) -> StoreError:
     """Return what is wrong with what is stored; never where nothing is."""
     try:
         await parts.stores.database.check()
@@ -102,7 +105,7 @@ async def _damage(parts: Parts) -> StoreError:
     return await asyncio.Future()
 
 
-async def _look_for_loss(parts: Parts) -> None:
+async def _look_for_loss(parts: App) -> None:
     """Hold the open database against its path now and then; every write does so for itself."""
     while True:
         with suppress(StoreError):  # `lost` tells it, and those who need the database the rest
@@ -110,13 +113,13 @@ async def _look_for_loss(parts: Parts) -> None:
         await parts.clock.rest(LOSS_LOOK_SECONDS)
 
 
-async def _superseded(parts: Parts) -> None:
+async def _superseded(parts: App) -> None:
     stamp = await parts.superseded()
     log.info("the embedder %s is there; the library is embedded anew in the background", stamp)
 
 
 async def _reload(
-    parts: Parts, configured: Reloading, manager: Systemd, asked: asyncio.Event
+    parts: App, configured: ConfigReloader, manager: SystemdNotifier, asked: asyncio.Event
 ) -> None:
     """Read the configuration again whenever that is asked for."""
     while True:

@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from anagnorisisd.domain.evaluation import Vectors
-from anagnorisisd.ml import features
-from anagnorisisd.ml.arrays import Samples, Vector
-from anagnorisisd.ml.mert import engines, recipe, stages
-from anagnorisisd.ml.mert.engine import Engine, Plan
-from bench import peers, precision
+from anagnorisisd.embedding import features
+from anagnorisisd.embedding.mert import engines, plan, worker_tasks
+from anagnorisisd.embedding.mert.engine_plan import Engine, EnginePlan
+from anagnorisisd.embedding.types import Samples, Vector
+from bench import competitors, precision
+from bench.interleaved_runs import Make, Measured, Work, peak_megabytes, processes, take_turns
 from bench.songs import songs
-from bench.turns import Make, Measured, Work, peak_megabytes, processes, take_turns
 
 LAYERS = 12
 GIGAFLOP_A_WINDOW = 109.0
@@ -51,11 +51,11 @@ def run(full: bool) -> None:
 def _readers(found: list[Path]) -> None:
     ways: dict[str, Make] = {
         "PyAV, seeking (ours)": partial(partial, _read),
-        "soundfile, seeking": partial(partial, peers.soundfile_seek),
-        "librosa.load with offset": partial(partial, peers.librosa_offset),
+        "soundfile, seeking": partial(partial, competitors.soundfile_seek),
+        "librosa.load with offset": partial(partial, competitors.librosa_offset),
     }
     if find_spec("pydub"):
-        ways["pydub, whole file (the original's way)"] = partial(partial, peers.pydub_whole)
+        ways["pydub, whole file (the original's way)"] = partial(partial, competitors.pydub_whole)
     measured = take_turns(ways, found)
     ours = next(iter(measured.values()))
     print("## Reading five windows of five seconds, at 24 kHz, mono\n")
@@ -66,7 +66,7 @@ def _readers(found: list[Path]) -> None:
 
 
 def _read(path: Path) -> Samples:
-    return stages.read(str(path))
+    return worker_tasks.read(str(path))
 
 
 def _features(found: list[Path]) -> None:
@@ -75,7 +75,7 @@ def _features(found: list[Path]) -> None:
     print("|---|---|---|---|---|---|")
     ways: dict[str, Work] = {"features (ours)": _features_of}
     if find_spec("bliss_audio"):
-        ways["bliss-audio"] = peers.bliss
+        ways["bliss-audio"] = competitors.bliss
     measured = {name: Together() for name in ways}
     for _ in range(ROUNDS):  # in turns, so that whatever else the machine does slows both
         for name, work in ways.items():
@@ -139,13 +139,15 @@ def _models(folder: Path, found: list[Path]) -> None:
 
     made = mert.make_folder(folder / "mert", mert.REAL)
     threads = len(os.sched_getaffinity(0))
-    reference = Plan(str(made), "bench" * 13, LAYERS, Engine.TORCH, False, threads, str(folder))
+    reference = EnginePlan(
+        str(made), "bench" * 13, LAYERS, Engine.TORCH, False, threads, str(folder)
+    )
     ways: dict[str, Make] = {
         ORIGINAL: partial(_original, made, threads, ours=False),
         ORIGINALS_MODEL: partial(_original, made, threads, ours=True),
         REFERENCE: partial(_engine, reference),
     }
-    bfloat16 = recipe.has_bfloat16()
+    bfloat16 = plan.has_bfloat16()
     if bfloat16:
         ways["torch bf16"] = partial(_engine, replace(reference, bfloat16=True))
     if find_spec("openvino"):
@@ -176,7 +178,7 @@ def _print_models(measured: dict[str, Measured], peaks: dict[str, float], thread
     wanted = _tracks(reference)
     for name, one in measured.items():
         peak = peaks["bf16" if name.endswith("bf16") else "fp32"]
-        share = stages.WINDOWS * GIGAFLOP_A_WINDOW / one.seconds / peak
+        share = worker_tasks.WINDOWS * GIGAFLOP_A_WINDOW / one.seconds / peak
         print(
             f"| {name} | {one.seconds:.2f} | {60 / one.seconds:.1f} "
             f"| {original.seconds / one.seconds:.1f} | {one.processor_seconds:.2f} "
@@ -210,14 +212,20 @@ def _original(folder: Path, threads: int, *, ours: bool) -> Work:
     import torch
 
     torch.set_num_threads(threads)
-    run = peers.OriginalMert(folder, LAYERS)
-    read = _read if ours else peers.pydub_whole if find_spec("pydub") else peers.librosa_offset
-    return lambda path: run(stages.normalised(read(path)))
+    run = competitors.OriginalMert(folder, LAYERS)
+    read = (
+        _read
+        if ours
+        else competitors.pydub_whole
+        if find_spec("pydub")
+        else competitors.librosa_offset
+    )
+    return lambda path: run(worker_tasks.normalised(read(path)))
 
 
-def _engine(plan: Plan) -> Work:
-    run = engines.start(plan, stages.WINDOW_SAMPLES)
-    return lambda path: run(stages.normalised(_read(path)))
+def _engine(plan: EnginePlan) -> Work:
+    run = engines.start(plan, worker_tasks.WINDOW_SAMPLES)
+    return lambda path: run(worker_tasks.normalised(_read(path)))
 
 
 def _matmul(threads: int, kind: str) -> Callable[[Path], None]:

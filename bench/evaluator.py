@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 
-from anagnorisisd.adapters.worker_process import limit_threads
-from anagnorisisd.ml.evaluator import competition, tasks
-from bench.listeners import LISTENERS, synthetic_library, training_set
+from anagnorisisd.taste.models import model_selection, worker_tasks
+from anagnorisisd.workers.worker_process import limit_threads
+from bench.simulated_listeners import LISTENERS, synthetic_library, training_set
 
 DIMENSION = 768
 RATINGS = (100, 1000, 5000)
@@ -41,18 +41,20 @@ def cost(ratings: int, tracks: int) -> None:
     library = synthetic_library(max(ratings, BATCH), DIMENSION, rng)
     given = LISTENERS["sound and artists"].rate(library, rng)
     training = training_set(library, np.arange(ratings), given)
-    examples = tasks.examples(training)
-    process = competition.FAVOURITE
+    examples = worker_tasks.examples(training)
+    process = model_selection.FAVOURITE
     moments = [_now()]
     settings = process.search(examples, rng)
     moments.append(_now())
     fitted = process.fit(settings, examples)
     moments.append(_now())
-    model = tasks.learn(tasks.dump(process.kind, settings, fitted, training), training)
+    model = worker_tasks.learn(
+        worker_tasks.dump(process.kind, settings, fitted, training), training
+    )
     moments.append(_now())
     batch = library.tracks.take(range(BATCH))
     for done in range(0, tracks, BATCH):
-        tasks.predict(model, batch.take(range(min(BATCH, tracks - done))))
+        worker_tasks.predict(model, batch.take(range(min(BATCH, tracks - done))))
     moments.append(_now())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     took = np.diff(np.array(moments), axis=0)

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import psutil
 
-from anagnorisisd.adapters.dask.embedder import DaskEmbedder
-from anagnorisisd.adapters.embedders import WorkerEmbedder
 from anagnorisisd.config.schema import EmbedderChoice, Embedding, Executor
-from anagnorisisd.ml.registry import Chooser
-from anagnorisisd.ml.settings import Settings
-from anagnorisisd.ports.workers import Embedder
+from anagnorisisd.embedding.dask.embedder import DaskEmbedder
+from anagnorisisd.embedding.interfaces import Embedder
+from anagnorisisd.embedding.registry import EmbedderSelector
+from anagnorisisd.embedding.settings import EmbedderSettings
+from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from bench.songs import songs
 from tests.support.dask import free_port, scheduler, workers
 
@@ -76,7 +76,7 @@ async def _measure(folder: Path, full: bool) -> None:
 @asynccontextmanager
 async def _local(folder: Path, count: int) -> AsyncIterator[Way]:
     config = _config(workers=count)
-    recipe = Chooser(Settings(config, folder, folder)).recipe()
+    recipe = EmbedderSelector(EmbedderSettings(config, folder, folder)).recipe()
     embedder = WorkerEmbedder(recipe, idle_seconds=600, timeout_seconds=600)
     yield Way(embedder)
     await embedder.close()
@@ -89,7 +89,7 @@ async def _dask(
     home = folder / f"dask {free_port()}"
     address = f"tcp://127.0.0.1:{free_port()}"
     config = _config(address=address, music_directory=music_there)
-    recipe = Chooser(Settings(config, folder, folder)).recipe()
+    recipe = EmbedderSelector(EmbedderSettings(config, folder, folder)).recipe()
     with scheduler(home, address) as relay, workers(home, address, count, 1):
         embedder = DaskEmbedder(recipe, config, music)
         while embedder.executor.workers < count:

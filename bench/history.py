@@ -14,16 +14,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 
-from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
-from anagnorisisd.domain import pick
-from anagnorisisd.domain.guards import Rules
-from anagnorisisd.domain.pick import Surroundings
-from anagnorisisd.domain.play import Play, Verdict
+from anagnorisisd.domain.play import Play, PlayOutcome
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.ml.features import STAMP
-from anagnorisisd.ports.stores import TrackOrder
-from bench import stocked
-from bench.stocked import EPOCH, Stock, track_id
+from anagnorisisd.embedding.features import STAMP
+from anagnorisisd.picks import chooser
+from anagnorisisd.picks.chooser import PickContext
+from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.storage.stores import Stores, open_stores
+from anagnorisisd.storage.track_queries import TrackOrder
+from bench import prefilled_state
+from bench.prefilled_state import EPOCH, Stock, track_id
 
 TRACKS, FULL_TRACKS = 10_000, 100_000
 PLAYS, RATINGS = 50_000, 5_000
@@ -41,9 +41,9 @@ def run(full: bool) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as scratch:
         folders = {"without": Path(scratch) / "without", "with": Path(scratch) / "with"}
         bare = Stock(tracks, predictions=True)
-        stocked.fill(folders["without"], bare)
+        prefilled_state.fill(folders["without"], bare)
         full_stock = Stock(tracks, predictions=True, plays=PLAYS, ratings=RATINGS)
-        stocked.fill(folders["with"], full_stock)
+        prefilled_state.fill(folders["with"], full_stock)
         took = asyncio.run(_take_turns(folders, turns))
     for what, of in took.items():
         without, having = (1000 * statistics.median(of[name]) for name in folders)
@@ -74,14 +74,14 @@ async def _rate(stores: Stores, turn: int) -> None:
 async def _play(stores: Stores, turn: int) -> None:
     track = TrackId(track_id(turn))
     ended = EPOCH + turn * 300
-    await stores.plays.append(Play(track, ended - 180, ended, 180, 200, Verdict.FULL, "bench"))
+    await stores.plays.append(Play(track, ended - 180, ended, 180, 200, PlayOutcome.FULL, "bench"))
 
 
 async def _choose(stores: Stores, turn: int) -> None:
     candidates = await stores.library.candidates()
     recent = [play.track_id for play in await stores.plays.recent(10)]
-    beside = Surroundings(EPOCH, recent=recent)
-    pick.choose(candidates, Rules(artist_spread=3), beside, 3, Random(turn))
+    beside = PickContext(EPOCH, recent=recent)
+    chooser.choose(candidates, GuardRules(artist_spread=3), beside, 3, Random(turn))
 
 
 async def _count(stores: Stores, _: int) -> None:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import psutil
 
-from bench import stocked, trees
-from bench.bare import ALL_PACKAGES, PACKAGES
+from bench import music_trees, prefilled_state
+from bench.baseline_interpreter import ALL_PACKAGES, PACKAGES
 from bench.manager import managed
-from bench.watching import Cost, watch
+from bench.process_cost import Cost, watch
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import Mpd
 
@@ -70,10 +70,10 @@ def run(full: bool) -> None:
 
 def _measure(folder: Path, tracks: int, seconds: float) -> dict[str, Cost]:
     music = folder / "music"
-    trees.plant(music, tracks)
+    music_trees.plant(music, tracks)
     _write_long_song(music / "long.wav")
-    stock = stocked.Stock(tracks + 1, music, vectors=True, ratings=RATINGS, plays=tracks)
-    stocked.fill(folder / "home" / "state", stock)
+    stock = prefilled_state.Stock(tracks + 1, music, vectors=True, ratings=RATINGS, plays=tracks)
+    prefilled_state.fill(folder / "home" / "state", stock)
     server = Mpd(folder / "mpd", music)
     with ExitStack() as stack:
         server.start()

@@ -19,20 +19,20 @@ from random import Random
 
 import psutil
 
-from anagnorisisd.adapters import memory
-from anagnorisisd.adapters.evaluator import WorkerEvaluator
-from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
-from anagnorisisd.adapters.system_clock import SystemClock
-from anagnorisisd.adapters.workers import WorkerPool
-from anagnorisisd.domain import pick
-from anagnorisisd.domain.guards import Rules
-from anagnorisisd.domain.pick import Surroundings
-from anagnorisisd.domain.score import Candidates
-from anagnorisisd.ml.features import STAMP
-from anagnorisisd.services.events import Events
-from anagnorisisd.services.taste.learning import Learning
-from bench import stocked
-from bench.stocked import EPOCH, Stock
+from anagnorisisd.clock import SystemClock
+from anagnorisisd.domain.candidates import Candidates
+from anagnorisisd.embedding.features import STAMP
+from anagnorisisd.events import Events
+from anagnorisisd.picks import chooser
+from anagnorisisd.picks.chooser import PickContext
+from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.runtime import malloc_tuning
+from anagnorisisd.storage.stores import Stores, open_stores
+from anagnorisisd.taste.trainer import Trainer
+from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
+from anagnorisisd.workers.pool import WorkerPool
+from bench import prefilled_state
+from bench.prefilled_state import EPOCH, Stock
 
 TRACKS, FULL_TRACKS = (10_000, 50_000), (100_000, 1_000_000)
 RATINGS = 100
@@ -58,7 +58,7 @@ def run(full: bool) -> None:
     for tracks in FULL_TRACKS if full else TRACKS:
         with tempfile.TemporaryDirectory() as scratch:
             stock = Stock(tracks, vectors=True, ratings=RATINGS, plays=PLAYS)
-            size = stocked.fill(Path(scratch), stock).stat().st_size
+            size = prefilled_state.fill(Path(scratch), stock).stat().st_size
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=context) as process:
                 steps = process.submit(_live, scratch).result()
@@ -77,7 +77,7 @@ def run(full: bool) -> None:
 
 
 def _live(state: str) -> list[Step]:
-    memory.keep_small()
+    malloc_tuning.keep_small()
     return asyncio.run(_steps(Path(state)))
 
 
@@ -115,13 +115,13 @@ async def _steps(state: Path) -> list[Step]:
 
 
 def _choose(candidates: Candidates) -> None:
-    pick.choose(candidates, Rules(), Surroundings(EPOCH), 3, Random(0))
+    chooser.choose(candidates, GuardRules(), PickContext(EPOCH), 3, Random(0))
 
 
 async def _learn(stores: Stores) -> None:
     clock = SystemClock()
     workers = WorkerPool(name="evaluator", size=1, idle_seconds=60)
-    learning = Learning(
+    learning = Trainer(
         embeddings=stores.embeddings,
         evaluators=stores.evaluators,
         evaluator=WorkerEvaluator(workers),
@@ -134,4 +134,4 @@ async def _learn(stores: Stores) -> None:
         await learning.train(lambda _: None)
     finally:
         await workers.close()
-        memory.give_back()
+        malloc_tuning.give_back()

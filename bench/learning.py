@@ -16,18 +16,18 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from anagnorisisd.adapters.evaluator import WorkerEvaluator
-from anagnorisisd.adapters.scheduler import ApScheduler
-from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
-from anagnorisisd.adapters.system_clock import SystemClock
-from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.clock import SystemClock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.event import PredictionsUpdated
 from anagnorisisd.domain.track import TrackId, Uri
-from anagnorisisd.services.events import Events
-from anagnorisisd.services.ratings.ratings import Ratings
-from anagnorisisd.services.taste.training import Training
-from bench.listeners import LISTENERS, Library, synthetic_library
+from anagnorisisd.events import Events
+from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.runtime.scheduler import ApScheduler
+from anagnorisisd.storage.stores import Stores, open_stores
+from anagnorisisd.taste.training_scheduler import TrainingScheduler
+from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
+from anagnorisisd.workers.pool import WorkerPool
+from bench.simulated_listeners import LISTENERS, Library, synthetic_library
 from tests.support.library import scanned, track_id
 from tests.support.until import until
 
@@ -106,7 +106,7 @@ async def _times(
 async def _until_learnt(stores: Stores, events: Events, track: TrackId) -> float:
     """Rate a track anew and return the seconds until everything is predicted anew."""
     before = (await stores.ratings.current())[track].value or 0.0
-    ratings = Ratings(stores.ratings, events, SystemClock())
+    ratings = RatingService(stores.ratings, events, SystemClock())
     with events.subscribe() as news:
         began = time.perf_counter()
         await ratings.rate(track, (before + 5) % 10, source="bench")
@@ -120,10 +120,10 @@ async def _until_learnt(stores: Stores, events: Events, track: TrackId) -> float
 @asynccontextmanager
 async def _learner(
     stores: Stores, library: Library, idle_seconds: float = PATIENCE_SECONDS
-) -> AsyncIterator[tuple[Training, Events]]:
+) -> AsyncIterator[tuple[TrainingScheduler, Events]]:
     events = Events(SystemClock())
     pool = WorkerPool(name="evaluator", size=1, idle_seconds=idle_seconds)
-    training = Training(
+    training = TrainingScheduler(
         ratings=stores.ratings,
         embeddings=stores.embeddings,
         evaluators=stores.evaluators,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from anagnorisisd.domain.publication import MERT
+from anagnorisisd.embedding.published_models import MERT
 from bench.songs import songs
 from tests.support import mert
 from tests.support.daemon import RunningDaemon, running_daemon

@@ -17,14 +17,15 @@ from random import Random
 
 import numpy as np
 
-from anagnorisisd.adapters.sqlite.stores import open_stores
-from anagnorisisd.domain import pick
-from anagnorisisd.domain.guards import Rules
+from anagnorisisd.domain.candidates import Candidates
 from anagnorisisd.domain.names import Credits
-from anagnorisisd.domain.pick import Pick, Surroundings
-from anagnorisisd.domain.score import Candidates
-from bench import stocked
-from bench.stocked import EPOCH, track_id
+from anagnorisisd.domain.pick import Pick
+from anagnorisisd.picks import chooser
+from anagnorisisd.picks.chooser import PickContext
+from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.storage.stores import open_stores
+from bench import prefilled_state
+from bench.prefilled_state import EPOCH, track_id
 
 TRACKS, FULL_TRACKS = (10_000, 100_000), (10_000, 100_000, 1_000_000)
 COUNT = 3
@@ -34,7 +35,7 @@ FEW = 10
 UPKEEP = ("tracks", "all read, s", "microseconds a track", "one rating followed, ms")
 COLUMNS = ("tracks", "records, ms", "ours, ms", "times faster",
            "ours after a change, ms", "nanoseconds a track", "ours with spread, ms")  # fmt: skip
-SPREAD = Rules(artist_spread=3, album_spread=1)
+SPREAD = GuardRules(artist_spread=3, album_spread=1)
 
 
 @dataclass
@@ -61,8 +62,10 @@ def run(full: bool) -> None:
     print(f"| {' | '.join(UPKEEP)} |\n{'|---' * len(UPKEEP)}|")
     for tracks in sizes:
         with tempfile.TemporaryDirectory() as scratch:
-            stock = stocked.Stock(tracks, predictions=True, ratings=tracks // 10, plays=tracks // 2)
-            stocked.fill(Path(scratch), stock)
+            stock = prefilled_state.Stock(
+                tracks, predictions=True, ratings=tracks // 10, plays=tracks // 2
+            )
+            prefilled_state.fill(Path(scratch), stock)
             asyncio.run(_keep(Path(scratch), tracks))
     print()
 
@@ -70,16 +73,16 @@ def run(full: bool) -> None:
 def _choose(tracks: int) -> None:
     columns = _columns(tracks)
     records = _records(columns)
-    wanted = pick.probabilities(columns, Rules(), Surroundings(EPOCH))
+    wanted = chooser.probabilities(columns, GuardRules(), PickContext(EPOCH))
     np.testing.assert_allclose(_chances(records), wanted, rtol=1e-9)
     rng, many = Random(0), np.random.default_rng(0)
     slow, fast, anew, spread = [], [], [], []
     recent = [columns.track_id(row) for row in range(0, tracks, tracks // 5)]
-    beside = Surroundings(EPOCH, recent=recent)
+    beside = PickContext(EPOCH, recent=recent)
     for _ in range(TURNS):
         slow.append(_seconds(lambda: _chosen_records(records, many)))
         fast.append(_seconds(lambda: _chosen(columns, rng)))
-        spread.append(_seconds(lambda: pick.choose(columns, SPREAD, beside, COUNT, rng)))
+        spread.append(_seconds(lambda: chooser.choose(columns, SPREAD, beside, COUNT, rng)))
         changed = replace(columns)
         anew.append(_seconds(lambda: _chosen(changed, rng)))  # noqa: B023 - called at once
     records_s, ours_s, anew_s, spread_s = map(statistics.median, (slow, fast, anew, spread))
@@ -91,7 +94,7 @@ def _choose(tracks: int) -> None:
 
 
 def _chosen(columns: Candidates, rng: Random) -> list[Pick]:
-    return pick.choose(columns, Rules(), Surroundings(EPOCH), COUNT, rng)
+    return chooser.choose(columns, GuardRules(), PickContext(EPOCH), COUNT, rng)
 
 
 def _columns(tracks: int) -> Candidates:

@@ -9,15 +9,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Described, Floats64, Vectors
+from anagnorisisd.domain.evaluation import Floats64, TrackFeatures, Vectors
 from anagnorisisd.domain.track import Tags, TrackId, Uri
-from anagnorisisd.ml.evaluator import competition, measure, tasks
-from anagnorisisd.ml.evaluator.inputs import prepare
-from anagnorisisd.ml.evaluator.opinion import Opinion
-from bench.listeners import PLACE_DIMENSIONS, Integers, Library, Listener, training_set
+from anagnorisisd.taste.models import metrics, model_selection, worker_tasks
+from anagnorisisd.taste.models.features import prepare
+from anagnorisisd.taste.models.prediction import Predictions
+from bench.simulated_listeners import (
+    PLACE_DIMENSIONS,
+    Integers,
+    Library,
+    SimulatedListener,
+    training_set,
+)
 
 LISTENERS = 16
-LISTENER = Listener(style=0.0, direction=1.8, artist=0.0)
+LISTENER = SimulatedListener(style=0.0, direction=1.8, artist=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ def compare(vectors: Vectors, precise: Vectors) -> Difference:
     judged = [_judge(vectors, precise, seed) for seed in range(LISTENERS)]
     apart = np.array([np.mean(np.square(each.mean - base.mean)) for each, base, _ in judged])
     errors = np.array(
-        [[measure.error(one, ratings) for one in (each, base)] for each, base, ratings in judged]
+        [[metrics.error(one, ratings) for one in (each, base)] for each, base, ratings in judged]
     )
     base = float(errors[:, 1].mean())
     lost = (errors[:, 0] - errors[:, 1]) / base
@@ -63,7 +69,9 @@ def cosines(vectors: Vectors, wanted: Vectors) -> Floats64:
     return found
 
 
-def _judge(vectors: Vectors, precise: Vectors, seed: int) -> tuple[Opinion, Opinion, Floats64]:
+def _judge(
+    vectors: Vectors, precise: Vectors, seed: int
+) -> tuple[Predictions, Predictions, Floats64]:
     """Return the opinions from both kinds of vectors on held-out ratings, and these ratings."""
     rng = np.random.default_rng(seed)
     ratings = LISTENER.rate(_library(precise, precise), rng)
@@ -74,9 +82,9 @@ def _judge(vectors: Vectors, precise: Vectors, seed: int) -> tuple[Opinion, Opin
     return one, other, ratings[held]
 
 
-def _opinion(library: Library, ratings: Floats64, rated: Integers, held: Integers) -> Opinion:
-    examples = tasks.examples(training_set(library, rated, ratings))
-    favourite = competition.FAVOURITE
+def _opinion(library: Library, ratings: Floats64, rated: Integers, held: Integers) -> Predictions:
+    examples = worker_tasks.examples(training_set(library, rated, ratings))
+    favourite = model_selection.FAVOURITE
     fitted = favourite.fit(favourite.search(examples, np.random.default_rng(0)), examples)
     return fitted.predict(prepare(library.tracks, library.moments).take(held))
 
@@ -86,7 +94,7 @@ def _library(vectors: Vectors, precise: Vectors) -> Library:
     count = len(vectors)
     left, sizes, _ = np.linalg.svd(precise - precise.mean(axis=0), full_matrices=False)
     names = [f"{row:032x}" for row in range(count)]
-    tracks = Described(
+    tracks = TrackFeatures(
         track_ids=[TrackId(name) for name in names],
         vectors=vectors,
         tags=[Tags()] * count,

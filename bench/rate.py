@@ -1,7 +1,7 @@
 """How long a rating takes: from key press to answer, and inside a daemon that has much to do.
 
 The command is compared with what Python takes to import grpc, run by turns so that both meet the
-same machine. `bench/busy.py` says what the daemon is busy with meanwhile. Raters who press a key
+same machine. `bench/load.py` says what the daemon is busy with meanwhile. Raters who press a key
 once a second show the latency; those who press ten times as often show that it holds.
 """
 
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anagnorisis.v1 import library_pb2
-from bench import busy
-from bench.busy import Busy
+from bench import load
+from bench.load import Busy
 from tests.support.daemon import RunningDaemon, running_daemon
 
 TURNS, FULL_TURNS = 15, 60
@@ -36,8 +36,8 @@ def run(full: bool) -> None:
     print("# Ratings\n")
     with tempfile.TemporaryDirectory() as folder:
         music = Path(folder) / "music"
-        busy.songs(music, FULL_SONGS if full else SONGS)
-        address = busy.free_address()
+        load.songs(music, FULL_SONGS if full else SONGS)
+        address = load.free_address()
         settings = f"metrics:\n  address: {address}\n"
         home = Path(folder) / "home"
         with running_daemon(home, music, Path(folder) / "no-mpd", settings) as daemon:
@@ -47,13 +47,13 @@ def run(full: bool) -> None:
 
 
 def _measure_busy(daemon: RunningDaemon, music: Path, address: str, seconds: float) -> None:
-    print(f"## {busy.RATERS} raters, {busy.WATCHERS} watchers, scanning and embedding\n")
+    print(f"## {load.RATERS} raters, {load.WATCHERS} watchers, scanning and embedding\n")
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     counted = stored = 0
     quick = 0
     for pause in PAUSES:
-        seen = busy.measured(daemon, music, seconds, pause)
-        quick_by_now, counted_by_now = busy.within(address, TARGET_SECONDS)
+        seen = load.measured(daemon, music, seconds, pause)
+        quick_by_now, counted_by_now = load.within(address, TARGET_SECONDS)
         share = (quick_by_now - quick) / (counted_by_now - counted)
         quick, counted = quick_by_now, counted_by_now
         _print_row(pause, seen, share, lost=len(seen.latencies) - (seen.stored - stored))

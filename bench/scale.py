@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from anagnorisisd.ml import features
+from anagnorisisd.embedding import features
+from bench.interleaved_runs import processes
 from bench.scaling import engines, plan
 from bench.scaling.costs import Costs, measure
-from bench.scaling.crowd import Machine, largest
+from bench.scaling.multi_user import Machine, largest
 from bench.songs import songs
-from bench.turns import processes
 
 SIZES, FULL_SIZES = (10_000, 20_000, 40_000), (50_000, 100_000, 200_000, 400_000)
 SCENARIOS = {"a household": 50_000, "a radio station": 10_000_000}

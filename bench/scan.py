@@ -15,16 +15,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from anagnorisisd.adapters.folder import MusicFolder
-from anagnorisisd.adapters.sqlite.stores import open_stores
-from anagnorisisd.adapters.system_clock import SystemClock
-from anagnorisisd.adapters.watcher import NoWatcher
-from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.clock import SystemClock
 from anagnorisisd.config.schema import Music
-from anagnorisisd.services.events import Events
-from anagnorisisd.services.library.library import Library
-from anagnorisisd.services.library.scan_progress import ScanProgress
-from bench import trees
+from anagnorisisd.events import Events
+from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.library.scan_progress import ScanProgress
+from anagnorisisd.library.service import LibraryService
+from anagnorisisd.library.watcher import NoWatcher
+from anagnorisisd.storage.stores import open_stores
+from anagnorisisd.workers.pool import WorkerPool
+from bench import music_trees
 from tests.support.mpd import Mpd
 
 FILES, FULL_FILES = (2_000, 20_000), (10_000, 100_000)
@@ -60,7 +60,7 @@ def _measure(files: int, turns: int) -> tuple[int, float, float, dict[str, list[
     """Return files, seconds of MPD's first update and of ours, and seconds of each turn again."""
     with tempfile.TemporaryDirectory() as scratch:
         folder, music = Path(scratch), Path(scratch) / "music"
-        trees.plant(music, files)
+        music_trees.plant(music, files)
         mpd = _mpd(folder / "mpd", music)
         first, again = asyncio.run(_ours(folder / "state", music, files, turns))
         return files, mpd, first, again
@@ -95,15 +95,15 @@ async def _ours(
 
 
 @asynccontextmanager
-async def _library(state: Path, music: Path) -> AsyncIterator[Library]:
+async def _library(state: Path, music: Path) -> AsyncIterator[LibraryService]:
     stores = await open_stores(state)
     clock = SystemClock()
     config = Music()
     readers = WorkerPool(name="reading", size=len(os.sched_getaffinity(0)), idle_seconds=60)
     try:
-        yield Library(
+        yield LibraryService(
             stores.library,
-            MusicFolder(music, config, readers),
+            MusicDirectory(music, config, readers),
             NoWatcher(),
             events=Events(clock),
             clock=clock,
@@ -114,7 +114,7 @@ async def _library(state: Path, music: Path) -> AsyncIterator[Library]:
         await stores.close()
 
 
-async def _scan(library: Library) -> ScanProgress:
+async def _scan(library: LibraryService) -> ScanProgress:
     progress = ScanProgress()
     async for progress in library.scan():  # noqa: B007 - the last one is the result
         pass

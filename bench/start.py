@@ -14,8 +14,8 @@ from pathlib import Path
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from bench import stocked, trees
-from bench.bare import PACKAGES
+from bench import music_trees, prefilled_state
+from bench.baseline_interpreter import PACKAGES
 from bench.manager import managed, wait_until_ready
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.manager import Manager
@@ -42,10 +42,10 @@ def run(full: bool) -> None:
 
 def _measure(folder: Path, tracks: int, turns: int, manager: Manager) -> None:
     music = folder / "music"
-    trees.plant(music, tracks)
+    music_trees.plant(music, tracks)
     plays = tracks * PLAYS_A_TRACK
-    stock = stocked.Stock(tracks, music, vectors=True, predictions=True, plays=plays)
-    stocked.fill(folder / "home" / "state", stock)
+    stock = prefilled_state.Stock(tracks, music, vectors=True, predictions=True, plays=plays)
+    prefilled_state.fill(folder / "home" / "state", stock)
     ready, answered, imported = [], [], []
     for _ in range(turns):
         imported.append(_import())

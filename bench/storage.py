@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from anagnorisisd.adapters.sqlite.backups import back_up
 from anagnorisisd.domain.embedding import EmbedderStamp
-from bench import stocked
-from bench.stocked import Stock
+from anagnorisisd.storage.backups import back_up
+from bench import prefilled_state
+from bench.prefilled_state import Stock
 
 TRACKS, FULL_TRACKS = (10_000, 100_000), (10_000, 100_000, 1_000_000)
 RATINGS, PLAYS = 5_000, 50_000
@@ -55,12 +55,12 @@ def _parts(folder: Path) -> None:
 
 
 def _bytes(state: Path, stock: Stock) -> int:
-    return stocked.fill(state, stock).stat().st_size
+    return prefilled_state.fill(state, stock).stat().st_size
 
 
 def _sizes(folder: Path, tracks: int) -> None:
     stock = Stock(tracks, vectors=True, predictions=True, ratings=RATINGS, plays=PLAYS)
-    database = stocked.fill(folder / "state", stock)
+    database = prefilled_state.fill(folder / "state", stock)
     size = database.stat().st_size
     copying = _seconds(lambda: shutil.copyfile(database, folder / "copy.db"))
     (folder / "copy.db").unlink()

@@ -5,7 +5,8 @@ others are held out. Every model sees the same rated tracks and is judged on the
 ones. "ours" is what the daemon uses: the winner of the competition among its candidates, chosen
 without a look at what is held out here.
 
-By default the libraries are synthetic (`bench/listeners.py`). Set `ANAGNORISIS_BENCH_STATE` to a
+By default the libraries are synthetic (`bench/simulated_listeners.py`). Set
+`ANAGNORISIS_BENCH_STATE` to a
 state directory of the daemon to use the songs embedded there: first as they are, then stretched
 to another embedder's 768 numbers.
 """
@@ -21,11 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from anagnorisisd.domain.evaluation import Floats64, Metrics
-from anagnorisisd.ml.evaluator import competition, measure, tasks
-from anagnorisisd.ml.evaluator.candidate import Candidate, Fitted
-from anagnorisisd.ml.evaluator.inputs import Examples, prepare
-from anagnorisisd.ml.evaluator.perceptron import Perceptron
-from bench.listeners import (
+from anagnorisisd.taste.models import metrics, model_selection, worker_tasks
+from anagnorisisd.taste.models.features import Examples, prepare
+from anagnorisisd.taste.models.mlp import MLP
+from anagnorisisd.taste.models.model_protocol import FittedModel, Model
+from bench.interleaved_runs import processes
+from bench.simulated_listeners import (
     LISTENERS,
     Integers,
     Library,
@@ -34,7 +36,6 @@ from bench.listeners import (
     synthetic_library,
     training_set,
 )
-from bench.turns import processes
 
 SIZES = (20, 50, 100, 200, 500)
 HELD_OUT, FEWEST_HELD_OUT = 500, 100
@@ -42,7 +43,7 @@ TRACKS = 1500
 FEATURES, OTHER = 150, 768
 SEEDS, FULL_SEEDS = 2, 4
 
-ORIGINAL = Perceptron(most_epochs=300, patience=300)
+ORIGINAL = MLP(most_epochs=300, patience=300)
 """The perceptron trained the original way: 300 epochs whatever happens, the best one kept."""
 
 
@@ -120,22 +121,22 @@ def _metrics(
     library: Library, ratings: Floats64, rated: Integers, held: Integers
 ) -> dict[str, Metrics]:
     inputs = prepare(library.tracks, library.moments)
-    examples = tasks.examples(training_set(library, rated, ratings))
-    models: dict[str, Fitted] = {
-        "ours": competition.compete(examples, seed=len(rated)).fitted,
-        "mean": _fitted(competition.MEAN, examples),
-        "neighbours": _fitted(competition.named("neighbours"), examples),
+    examples = worker_tasks.examples(training_set(library, rated, ratings))
+    models: dict[str, FittedModel] = {
+        "ours": model_selection.compete(examples, seed=len(rated)).fitted,
+        "mean": _fitted(model_selection.MEAN, examples),
+        "neighbours": _fitted(model_selection.named("neighbours"), examples),
         "perceptron": _fitted(ORIGINAL, examples),
     }
     opinions = {name: model.predict(inputs.take(held)) for name, model in models.items()}
-    base = measure.error(opinions["mean"], ratings[held])
+    base = metrics.error(opinions["mean"], ratings[held])
     return {
-        name: measure.metrics(opinion, ratings[held], base, {})
+        name: metrics.metrics(opinion, ratings[held], base, {})
         for name, opinion in opinions.items()
     }
 
 
-def _fitted(candidate: Candidate, examples: Examples) -> Fitted:
+def _fitted(candidate: Model, examples: Examples) -> FittedModel:
     return candidate.fit(candidate.search(examples, np.random.default_rng(0)), examples)
 
 

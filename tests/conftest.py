@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
-from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
+from anagnorisisd.storage.stores import Stores, open_stores
 from tests.fakes.clock import FakeClock
 
 # How long an example takes says more about the machine than about the code.

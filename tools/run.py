@@ -20,7 +20,7 @@ from anagnorisisd.config.schema import Config
 from anagnorisisd.errors import ConfigError
 from tools import system_packages
 from tools.console import GiveUp, guarded, say
-from tools.trial import listeners_mpd, music, private_mpd
+from tools.foreground_run import existing_mpd, music, private_mpd
 
 ROOT = Path(__file__).resolve().parents[1]
 DAEMON = str(Path(sys.executable).parent / "anagnorisisd")
@@ -34,7 +34,7 @@ def main() -> int:
     signal.signal(signal.SIGHUP, _leave)
     config = _config()
     formats = config.music.formats
-    found = listeners_mpd.find(config.mpd.address, os.environ)
+    found = existing_mpd.find(config.mpd.address, os.environ)
     chosen = music.choose(
         os.environ.get("MUSIC"), _usual(config, found), formats, RUN / "demo-music"
     )
@@ -69,7 +69,7 @@ def _config() -> Config:
         raise GiveUp(str(error)) from error
 
 
-def _usual(config: Config, found: listeners_mpd.ListenersMpd | None) -> list[Path]:
+def _usual(config: Config, found: existing_mpd.ListenersMpd | None) -> list[Path]:
     """Return where the listener's music is likely to lie, the likeliest first."""
     if config.music.directory:
         return [config.music.directory]

@@ -7,8 +7,8 @@ from pydantic.fields import FieldInfo
 from ruamel.yaml.error import YAMLError
 
 from anagnorisisd.config.files import load
-from anagnorisisd.config.settings import Key, Problem, Setting, dotted, fields
-from anagnorisisd.config.wording import allowed, nearest_key
+from anagnorisisd.config.format import allowed, nearest_key
+from anagnorisisd.config.sources import Key, Problem, Setting, dotted, fields
 
 PREFIX = "ANAGNORISIS_"
 SEPARATOR = "__"

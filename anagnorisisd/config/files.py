@@ -16,9 +16,9 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 
+from anagnorisisd.config.format import nearest_key
 from anagnorisisd.config.schema import Config
-from anagnorisisd.config.settings import Key, Problem, Setting, dotted, subsection
-from anagnorisisd.config.wording import nearest_key
+from anagnorisisd.config.sources import Key, Problem, Setting, dotted, subsection
 
 LARGEST_BYTES = 1 << 18
 """The example, with every key explained, has a tenth of that."""

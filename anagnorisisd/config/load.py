@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from anagnorisisd.config import environment, files
+from anagnorisisd.config.format import allowed, choices, nearest, shown
 from anagnorisisd.config.schema import Config, Executor
-from anagnorisisd.config.settings import Key, Problem, Setting, dotted, fields, nested
-from anagnorisisd.config.wording import allowed, choices, nearest, shown
+from anagnorisisd.config.sources import Key, Problem, Setting, dotted, fields, nested
 from anagnorisisd.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/anagnorisis/config.yaml")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TextIO
 
-from anagnorisisd.console import wording
+from anagnorisisd.console import text
 from anagnorisisd.console.snapshot import Snapshot
 
 EMBEDDING_STEPS = 10
@@ -31,19 +31,19 @@ class PlainScreen:
     def _lines(self, snapshot: Snapshot) -> Iterator[tuple[str, object, str]]:
         """Yield a subject, the version of it that was shown, and the line that shows it."""
         if snapshot.scan and snapshot.scan.done:
-            yield "scan", snapshot.scan, wording.scanning(snapshot.scan)
+            yield "scan", snapshot.scan, text.scanning(snapshot.scan)
         progress = snapshot.embedding
         if progress and progress.total:
             step = (progress.total - progress.pending) * EMBEDDING_STEPS // progress.total
-            yield "embedding", (step, progress.total), wording.embedding(progress)
+            yield "embedding", (step, progress.total), text.embedding(progress)
         for notice in snapshot.notices:
             yield notice, True, notice
-        playing = wording.playing(snapshot)
+        playing = text.playing(snapshot)
         yield "playing", playing, playing
         if snapshot.no_picks or "picks" in self._said:
-            yield "picks", snapshot.no_picks, wording.held_back(snapshot.no_picks)
+            yield "picks", snapshot.no_picks, text.held_back(snapshot.no_picks)
         if snapshot.current:
-            yield "hint", True, "\n".join(wording.how_to_rate(self._client))
+            yield "hint", True, "\n".join(text.how_to_rate(self._client))
         ahead = [track.track_id for track, _ in snapshot.ahead]
         if ahead:
             yield "ahead", ahead, "\n".join(self._ahead(snapshot))
@@ -51,6 +51,6 @@ class PlainScreen:
     def _ahead(self, snapshot: Snapshot) -> Iterator[str]:
         for track, why in snapshot.ahead:
             yield (
-                f"  ahead: {wording.name(track)} ({wording.counted_rating(why)}; "
-                f"{wording.WEIGHT} {wording.weight(why)}; chance {why.probability:.1%})"
+                f"  ahead: {text.name(track)} ({text.counted_rating(why)}; "
+                f"{text.WEIGHT} {text.weight(why)}; chance {why.probability:.1%})"
             )

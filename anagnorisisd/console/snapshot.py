@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbeddingProgress
-from anagnorisisd.domain.player import PlayerState
+from anagnorisisd.domain.pick import Explanation
+from anagnorisisd.domain.player import PlayerLink, PlayerState
 from anagnorisisd.domain.track import Track
-from anagnorisisd.domain.weighed import Explanation
-from anagnorisisd.ports.player import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Snapshot:
 
     scan: Scanning | None = None
     embedding: EmbeddingProgress | None = None
-    link: Link | None = None
+    link: PlayerLink | None = None
     player: PlayerState | None = None
     current: Track | None = None
     ahead: Sequence[tuple[Track, Explanation]] = ()

@@ -9,10 +9,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from anagnorisisd.console import wording
+from anagnorisisd.console import text
 from anagnorisisd.console.snapshot import Snapshot
+from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.track import Track
-from anagnorisisd.domain.weighed import Explanation
 
 BAR_CELLS = 30
 
@@ -42,24 +42,24 @@ def view(snapshot: Snapshot, client: str) -> RenderableType:
 
 def _parts(snapshot: Snapshot, client: str) -> Iterator[RenderableType]:
     yield from _progress(snapshot)
-    yield Text(wording.playing(snapshot), style="bold")
+    yield Text(text.playing(snapshot), style="bold")
     if snapshot.ahead:
         yield _ahead(snapshot)
     if snapshot.no_picks:
-        yield Text(wording.held_back(snapshot.no_picks), style="yellow")
+        yield Text(text.held_back(snapshot.no_picks), style="yellow")
     for notice in snapshot.notices:
         yield Text(notice, style="yellow")
-    for line in (*wording.how_to_rate(client), "Stop: Ctrl-C"):
+    for line in (*text.how_to_rate(client), "Stop: Ctrl-C"):
         yield Text(line, style="dim")
 
 
 def _progress(snapshot: Snapshot) -> Iterator[RenderableType]:
     scan, embedding = snapshot.scan, snapshot.embedding
     if scan:
-        yield _bar(wording.scanning(scan), total=None if not scan.done else 1, done=1)
+        yield _bar(text.scanning(scan), total=None if not scan.done else 1, done=1)
     if embedding and embedding.total:
         settled = embedding.total - embedding.pending
-        yield _bar(wording.embedding(embedding), embedding.total, settled)
+        yield _bar(text.embedding(embedding), embedding.total, settled)
 
 
 def _bar(label: str, total: int | None, done: int) -> RenderableType:
@@ -77,7 +77,7 @@ def _ahead(snapshot: Snapshot) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     table.add_column("picks ahead", overflow="ellipsis", ratio=1, min_width=24, no_wrap=True)
     table.add_column("rating", no_wrap=True)
-    table.add_column(wording.WEIGHT, max_width=len(wording.WEIGHT))
+    table.add_column(text.WEIGHT, max_width=len(text.WEIGHT))
     table.add_column("chance", justify="right", no_wrap=True)
     for track, why in snapshot.ahead:
         table.add_row(*_row(track, why))
@@ -86,8 +86,8 @@ def _ahead(snapshot: Snapshot) -> Table:
 
 def _row(track: Track, why: Explanation) -> tuple[Text | str, ...]:
     return (
-        Text(wording.name(track)),
-        wording.counted_rating(why),
-        wording.weight(why),
+        Text(text.name(track)),
+        text.counted_rating(why),
+        text.weight(why),
         f"{why.probability:.1%}",
     )

@@ -4,7 +4,6 @@ from datetime import datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from anagnorisisd.adapters.sqlite.inspection import Condition
 from anagnorisisd.config.schema import Training, Watch
 from anagnorisisd.doctor.facts import (
     ConfinementFacts,
@@ -16,7 +15,8 @@ from anagnorisisd.doctor.facts import (
     UnitFacts,
 )
 from anagnorisisd.doctor.finding import Finding, advice, fine, problem, unknown
-from anagnorisisd.domain.schedule import next_try
+from anagnorisisd.runtime.daily_schedule import next_try
+from anagnorisisd.storage.health import DatabaseHealth
 
 LEAST_FREE_BYTES = 50_000_000
 DAY_SECONDS = 86_400
@@ -141,7 +141,7 @@ def disk_space(disk: DiskFacts, database_bytes: int) -> Finding:
     return fine("disk space", said)
 
 
-def database(condition: Condition | None, reason: str | None) -> Finding:
+def database(condition: DatabaseHealth | None, reason: str | None) -> Finding:
     """Judge what is known; `reason` says why it cannot be read."""
     if reason is not None:
         said, _, remedy = reason.partition("; ")
@@ -159,7 +159,7 @@ def database(condition: Condition | None, reason: str | None) -> Finding:
     return fine("database", f"{_megabytes(condition.size_bytes)}, whole{migrating}")
 
 
-def embedder(stamp: str | None, reason: str | None, condition: Condition | None) -> Finding:
+def embedder(stamp: str | None, reason: str | None, condition: DatabaseHealth | None) -> Finding:
     """Judge whether tracks can be embedded.
 
     `reason` says why not, or with a `stamp` why nothing better is used.
@@ -209,7 +209,7 @@ def confinement(facts: ConfinementFacts) -> Finding:
     return advice("confinement", said, remedy)
 
 
-def evaluator(condition: Condition | None, minimum_ratings: int) -> Finding:
+def evaluator(condition: DatabaseHealth | None, minimum_ratings: int) -> Finding:
     """Judge whether there is something that predicts ratings."""
     rated = condition.rated if condition else 0
     if condition is not None and condition.evaluator is not None:
@@ -223,7 +223,7 @@ def evaluator(condition: Condition | None, minimum_ratings: int) -> Finding:
     return advice("evaluator", f"none yet, {rated} tracks are rated", "`anagnorisis train`")
 
 
-def last_training(condition: Condition | None, training: Training, now: float) -> Finding:
+def last_training(condition: DatabaseHealth | None, training: Training, now: float) -> Finding:
     """Judge when and how the last training ended, and say when a failed one is tried again."""
     if condition is None or condition.trained_at is None:
         return fine("last training", "none yet")

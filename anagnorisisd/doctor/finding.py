@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class Severity(StrEnum):
     """How bad it is."""
 
     FINE = "fine"
@@ -18,26 +18,26 @@ class Finding:
     """One line of the page; `remedy` is empty where all is well."""
 
     subject: str
-    verdict: Verdict
+    verdict: Severity
     said: str
     remedy: str = ""
 
 
 def fine(subject: str, said: str) -> Finding:
     """Return that there is nothing to do."""
-    return Finding(subject, Verdict.FINE, said)
+    return Finding(subject, Severity.FINE, said)
 
 
 def unknown(subject: str, said: str) -> Finding:
     """Return that it cannot be told."""
-    return Finding(subject, Verdict.UNKNOWN, said)
+    return Finding(subject, Severity.UNKNOWN, said)
 
 
 def advice(subject: str, said: str, remedy: str) -> Finding:
     """Return what could be better."""
-    return Finding(subject, Verdict.ADVICE, said, remedy)
+    return Finding(subject, Severity.ADVICE, said, remedy)
 
 
 def problem(subject: str, said: str, remedy: str) -> Finding:
     """Return what does not work."""
-    return Finding(subject, Verdict.PROBLEM, said, remedy)
+    return Finding(subject, Severity.PROBLEM, said, remedy)

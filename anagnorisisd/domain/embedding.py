@@ -32,7 +32,7 @@ class ExecutorState:
     lacking: str = ""
 
 
-HERE = ExecutorState()
+LOCAL_EXECUTOR = ExecutorState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class EmbeddingProgress:
     done: int
     failed: int
     tracks_per_second: float | None = None
-    executor: ExecutorState = HERE
+    executor: ExecutorState = LOCAL_EXECUTOR
 
     @property
     def total(self) -> int:
@@ -59,7 +59,7 @@ class EmbeddingProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class PlanStage:
     """A step on the way from a path to a vector, done by processes of its own.
 
     `target` ("package.module:function") is called with what the stage before returned (the
@@ -81,7 +81,7 @@ Conditions = tuple[tuple[str, str | int | bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class EmbeddingPlan:
     """How the vectors of one stamp are made; the last stage returns the vector.
 
     `conditions` is what the numbers depend on beside the stamp: given back to the embedder as
@@ -89,5 +89,5 @@ class Recipe:
     """
 
     stamp: EmbedderStamp
-    stages: tuple[Stage, ...]
+    stages: tuple[PlanStage, ...]
     conditions: Conditions = ()

@@ -19,7 +19,7 @@ Floats64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class TrackFeatures:
     """What an evaluator may look at, for `n` tracks: vectors `[n, d]` and what the tags say."""
 
     track_ids: Sequence[TrackId]
@@ -50,7 +50,7 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class FeatureStats:
     """Mean and standard deviation of each dimension over the whole library, `[d]` each."""
 
     mean: Vectors
@@ -59,10 +59,10 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ImplicitFeedback:
     """Unrated tracks that were played, and how their plays, `[n]`, were judged."""
 
-    tracks: Described
+    tracks: TrackFeatures
     full_plays: Floats64
     skips: Floats64
 
@@ -71,14 +71,14 @@ class Heard:
 class TrainingSet:
     """The newest rating, `[n]`, of each rated track, and the tracks themselves."""
 
-    tracks: Described
+    tracks: TrackFeatures
     ratings: Floats64
     rated_at: Floats64
     full_plays: Floats64
     skips: Floats64
-    moments: Moments
+    moments: FeatureStats
     stamp: EmbedderStamp
-    heard: Heard | None = None
+    heard: ImplicitFeedback | None = None
 
     def __len__(self) -> int:
         return len(self.ratings)
@@ -145,7 +145,7 @@ class EvaluatorVersion:
     notes: Mapping[str, str]
 
 
-class Phase(StrEnum):
+class TrainingPhase(StrEnum):
     """What a training is busy with."""
 
     READING = "reading"
@@ -155,7 +155,7 @@ class Phase(StrEnum):
     DONE = "done"
 
 
-class Outcome(StrEnum):
+class TrainingOutcome(StrEnum):
     """How a training ended."""
 
     PROMOTED = "promoted"
@@ -167,7 +167,7 @@ class Outcome(StrEnum):
 class TrainingResult:
     """What came of a training, with the reason in words; `version` is the trained one."""
 
-    outcome: Outcome
+    outcome: TrainingOutcome
     reason: str
     version: EvaluatorVersion | None = None
 
@@ -176,7 +176,7 @@ class TrainingResult:
 class TrainingProgress:
     """How far a training has come; `fraction` is between 0 and 1. The last one has a result."""
 
-    phase: Phase
+    phase: TrainingPhase
     fraction: float
     message: str
     result: TrainingResult | None = None

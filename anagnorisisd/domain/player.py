@@ -1,10 +1,10 @@
 """What a player shows of itself at one moment: state and queue, read together."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import NewType
+from typing import NewType, Protocol
 
 from anagnorisisd.domain.track import Uri
 
@@ -12,7 +12,7 @@ SongId = NewType("SongId", int)
 """MPD's id of one queue entry; two entries of the same file have different ids."""
 
 
-class Phase(StrEnum):
+class PlaybackState(StrEnum):
     """What the player is doing."""
 
     PLAY = "play"
@@ -63,7 +63,7 @@ class PlayerState:
     """
 
     taken_at: float
-    phase: Phase
+    phase: PlaybackState
     song_id: SongId | None = None
     uri: Uri | None = None
     position: int | None = None
@@ -78,3 +78,108 @@ class PlayerState:
     crossfade_seconds: float = 0.0
     error: str | None = None
     updating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerLink:
+    """How the connection to the player stands.
+
+    `lacking` names what this server cannot do for us, each with its remedy. `session` counts the
+    connections made so far: what was read in one session says nothing about changes before it.
+    """
+
+    connected: bool
+    address: str
+    server_version: str | None = None
+    music_directory: str | None = None
+    reason: str | None = None
+    lacking: tuple[str, ...] = ()
+    session: int = 0
+
+
+class Player(Protocol):
+    """A player with a queue.
+
+    Every method but `link` and `changes` raises `PlayerUnavailable` when the player is away or
+    does not answer in time, and `PlayerRefused` when it answers with an error of its own.
+    Uris here are already those of the library; the adapter maps them.
+    """
+
+    def link(self) -> PlayerLink:
+        """Return how the connection stands; never blocks."""
+        ...
+
+    def changes(self) -> AsyncIterator[frozenset[str]]:
+        """Yield the names of the subsystems that changed, until cancelled.
+
+        Yields `{"connected"}` each time the link is (re)established, when everything must be
+        read again, and `{"lost"}` each time it breaks. Reconnects by itself; never ends or
+        raises. Names are those of MPD's idle: player, playlist, options, sticker, message,
+        database, update.
+        """
+        ...
+
+    async def state(self) -> PlayerState:
+        """Return status and current song, read in one go."""
+        ...
+
+    async def queue(self) -> Sequence[QueueEntry]:
+        """Return the whole queue in order."""
+        ...
+
+    async def enqueue(self, uri: Uri) -> SongId:
+        """Append a file to the end of the queue and return its entry's id.
+
+        Raises:
+            PlayerFull: the queue has as many entries as it may have.
+            UnknownToPlayer: the player's database does not have the file.
+        """
+        ...
+
+    async def remove(self, song_id: SongId) -> None:
+        """Remove one entry; one that is gone already is not an error."""
+        ...
+
+    async def skip(self) -> None:
+        """Go on to the next song."""
+        ...
+
+    async def play(self) -> None:
+        """Start playback."""
+        ...
+
+    async def update(self, uri: Uri) -> None:
+        """Ask the player to look at one path of its music directory again."""
+        ...
+
+    async def uri_of(self, song_id: SongId) -> Uri | None:
+        """Return the file of a queue entry, or `None` when there is no such entry."""
+        ...
+
+    def uri(self, name: str) -> Uri:
+        """Return the library's uri of what the player and its clients call `name`."""
+        ...
+
+    async def has(self, uri: Uri) -> bool:
+        """Return whether the player's database has a file."""
+        ...
+
+    async def stickers(self, name: str) -> dict[Uri, str]:
+        """Return the stickers of that name of all songs; empty where there are none."""
+        ...
+
+    async def sticker(self, uri: Uri, name: str) -> str | None:
+        """Return one song's sticker, or `None` when it has none or is not in the database."""
+        ...
+
+    async def set_sticker(self, uri: Uri, name: str, value: str | None) -> None:
+        """Write a sticker; `None` deletes it, and one that is gone already is not an error."""
+        ...
+
+    async def messages(self) -> Sequence[str]:
+        """Return and forget the messages waiting on our channel."""
+        ...
+
+    async def reply(self, text: str) -> None:
+        """Send a line to whoever listens on our reply channel; nobody there is not an error."""
+        ...

@@ -5,10 +5,9 @@ from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluation import EvaluatorVersion, TrainingProgress, TrainingStatus
-from anagnorisisd.domain.pick import Pick
+from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.domain.weighed import Explanation
-from anagnorisisd.services.library.scan_progress import ScanProgress
+from anagnorisisd.library.scan_progress import ScanProgress
 
 
 class Scanner(Protocol):

@@ -27,18 +27,18 @@ from anagnorisis.v1 import (
 )
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.errors import ConfigError
-from anagnorisisd.rpc import tcp
-from anagnorisisd.rpc.daemon import DaemonServicer
+from anagnorisisd.rpc import tcp_auth
+from anagnorisisd.rpc.call_timing import CallTiming, Told
+from anagnorisisd.rpc.daemon_service import DaemonServicer
 from anagnorisisd.rpc.errors import ErrorTranslation
-from anagnorisisd.rpc.evaluator import EvaluatorServicer
-from anagnorisisd.rpc.history import HistoryServicer
-from anagnorisisd.rpc.library import LibraryServicer
-from anagnorisisd.rpc.pick import PickServicer
-from anagnorisisd.rpc.rating import RatingServicer
-from anagnorisisd.rpc.relay import Relay
-from anagnorisisd.rpc.settled import all_settled
+from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
+from anagnorisisd.rpc.history_service import HistoryServicer
+from anagnorisisd.rpc.library_service import LibraryServicer
+from anagnorisisd.rpc.pick_service import PickServicer
+from anagnorisisd.rpc.rating_service import RatingServicer
+from anagnorisisd.rpc.shielded_calls import all_shielded_calls
 from anagnorisisd.rpc.socket import narrow, reserved
-from anagnorisisd.rpc.timing import Timing, Told
+from anagnorisisd.rpc.tcp_relay import Relay
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class RpcServer:
         self._config = config
         self._socket = socket
         self._servicers = servicers
-        self._timing = () if timed is None else (Timing(timed),)
+        self._timing = () if timed is None else (CallTiming(timed),)
         self._health = health.aio.HealthServicer()
         self._held = AsyncExitStack()
 
@@ -119,7 +119,7 @@ class RpcServer:
             AlreadyRunning: another daemon listens on the socket.
             ConfigError: what is configured cannot be listened on, or should not be.
         """
-        door = tcp.door(self._config.tcp)
+        door = tcp_auth.tcp_config(self._config.tcp)
         async with AsyncExitStack() as held:
             shared = self._config.share_with_group
             held.enter_context(reserved(self._socket, 0o750 if shared else 0o700))
@@ -139,13 +139,13 @@ class RpcServer:
         await self._health.enter_graceful_shutdown()
         await self._held.aclose()
 
-    async def _serve_tcp(self, held: AsyncExitStack, door: tcp.Door) -> None:
+    async def _serve_tcp(self, held: AsyncExitStack, door: tcp_auth.TcpConfig) -> None:
         """Serve on TCP, by a relay in front of a Unix socket that only we can use."""
         inner = self._socket.with_name(f"{self._socket.name}.tcp")
         if len(os.fsencode(inner)) > LONGEST_SOCKET_PATH_BYTES:
             raise ConfigError([f"rpc.socket: {inner} is too long for a socket; set a shorter one"])
         relay = Relay(inner)
-        keeper = tcp.Doorkeeper(door.token, relay.recognise)
+        keeper = tcp_auth.TokenAuth(door.token, relay.recognise)
         held.callback(inner.unlink, missing_ok=True)
         held.push_async_callback(relay.close)
         with narrow(0o600):
@@ -180,7 +180,7 @@ class RpcServer:
         except RuntimeError as error:
             raise ConfigError([f"rpc: cannot listen on {address}; is it taken?"]) from error
         await server.start()
-        held.push_async_callback(all_settled)
+        held.push_async_callback(all_shielded_calls)
         held.push_async_callback(server.stop, GRACE_SECONDS)
 
     def _register(self, server: aio.Server) -> None:

@@ -10,22 +10,22 @@ from typing import TypeVar
 
 import psutil
 
-from anagnorisisd.adapters.evaluator import WorkerEvaluator
-from anagnorisisd.adapters.sqlite.stores import Stores, open_stores
-from anagnorisisd.adapters.system_clock import SystemClock
-from anagnorisisd.adapters.workers import WorkerPool
-from anagnorisisd.domain import pick
-from anagnorisisd.domain.guards import Rules
-from anagnorisisd.domain.pick import Surroundings
+from anagnorisisd.clock import SystemClock
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.ml.evaluator import likelihood, tasks
-from anagnorisisd.ml.evaluator.candidate import spread
-from anagnorisisd.ml.evaluator.process import Process
-from anagnorisisd.ml.features import STAMP
-from anagnorisisd.services.events import Events
-from anagnorisisd.services.taste.scoring import Scoring
-from anagnorisisd.services.taste.similar import Similar
-from bench.stocked import EPOCH, Stock, fill, track_id
+from anagnorisisd.embedding.features import STAMP
+from anagnorisisd.events import Events
+from anagnorisisd.picks import chooser
+from anagnorisisd.picks.chooser import PickContext
+from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.storage.stores import Stores, open_stores
+from anagnorisisd.taste.models import hyperparameters, worker_tasks
+from anagnorisisd.taste.models.gaussian_process import GaussianProcess
+from anagnorisisd.taste.models.model_protocol import spread
+from anagnorisisd.taste.nearest_tracks import NearestTracks
+from anagnorisisd.taste.prediction_writer import PredictionWriter
+from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
+from anagnorisisd.workers.pool import WorkerPool
+from bench.prefilled_state import EPOCH, Stock, fill, track_id
 
 T = TypeVar("T")
 
@@ -67,11 +67,11 @@ async def _measure(state: Path, tracks: int, disk_bytes: int) -> Costs:
         candidates, candidates_seconds = await _timed(stores.library.candidates())
         held = process.memory_info().rss - before
         began = time.perf_counter()
-        pick.choose(candidates, Rules(), Surroundings(EPOCH), PICKS, Random(0))
+        chooser.choose(candidates, GuardRules(), PickContext(EPOCH), PICKS, Random(0))
         pick_seconds = time.perf_counter() - began
         del candidates
         _, vectors_seconds = await _timed(_read_vectors(stores))
-        near = Similar(stores.embeddings, STAMP).nearest(TrackId(track_id(0)), 10)
+        near = NearestTracks(stores.embeddings, STAMP).nearest(TrackId(track_id(0)), 10)
         _, similar_seconds = await _timed(near)
         learn_seconds, score_seconds = await _learn(stores)
     finally:
@@ -100,16 +100,16 @@ async def _learn(stores: Stores) -> tuple[float, float]:
     By a Gaussian process, whatever else would win: it costs the most.
     """
     examples = await stores.embeddings.training_set(STAMP)
-    settings = likelihood.supposed(spread(examples.ratings)).as_settings()
-    process = Process()
-    fitted = process.fit(settings, tasks.examples(examples))
-    model = tasks.dump(process.kind, settings, fitted, examples)
+    settings = hyperparameters.prior_hyperparameters(spread(examples.ratings)).as_settings()
+    process = GaussianProcess()
+    fitted = process.fit(settings, worker_tasks.examples(examples))
+    model = worker_tasks.dump(process.kind, settings, fitted, examples)
     workers = WorkerPool(name="evaluator", size=1, idle_seconds=600)
     try:
         evaluator = WorkerEvaluator(workers)
         await evaluator.wake()
         model, learn_seconds = await _timed(evaluator.learn(model, examples))
-        scoring = Scoring(
+        scoring = PredictionWriter(
             stores.embeddings, stores.evaluators, evaluator, Events(SystemClock()), STAMP
         )
         _, score_seconds = await _timed(scoring.everything(1, model))

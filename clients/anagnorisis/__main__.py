@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from anagnorisis.failure import FAILURE, Failed, one_line
-from anagnorisis.leaving import leave
+from anagnorisis.errors import FAILURE, Failed, one_line
+from anagnorisis.fast_exit import leave
 from anagnorisis.parser import build
 from anagnorisis.standard_files import open_standard_files
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from anagnorisis.failure import UNAVAILABLE, USAGE, Failed
+from anagnorisis.errors import UNAVAILABLE, USAGE, Failed
 
 if TYPE_CHECKING:
     import grpc

@@ -5,7 +5,7 @@ import subprocess
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
-from anagnorisis.failure import USAGE, Failed
+from anagnorisis.errors import USAGE, Failed
 
 CHOICES = (*map(str, range(10, -1, -1)), "clear", "undo")
 MENUS = (

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from anagnorisis.failure import one_line
+from anagnorisis.errors import one_line
 
 SHOWN_MILLISECONDS = "2000"
 

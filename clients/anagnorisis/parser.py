@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from anagnorisis.connection import add_options
-from anagnorisis.failure import USAGE, one_line
+from anagnorisis.errors import USAGE, one_line
 from anagnorisis.formatter import Formatter
-from anagnorisis.values import (
+from anagnorisis.rating_value import (
     LARGEST_INT32,
     LARGEST_INT64,
     LARGEST_UINT64,

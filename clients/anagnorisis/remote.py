@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from anagnorisis.failure import USAGE, Failed
+from anagnorisis.errors import USAGE, Failed
 
 LONGEST_TOKEN = 4096
 LONGEST_FILE = 1 << 20

@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 from anagnorisis.v1 import library_pb2, track_pb2
-from anagnorisisd.adapters.sqlite.library import SqliteLibrary
-from anagnorisisd.adapters.sqlite.plays import SqlitePlays
-from anagnorisisd.adapters.sqlite.ratings import SqliteRatings
-from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
+from anagnorisisd.domain.candidates import Candidates
 from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.rating import RatingChange
-from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import StoreError
+from anagnorisisd.storage.library import LibraryStore
+from anagnorisisd.storage.plays import PlayStore
+from anagnorisisd.storage.ratings import RatingStore
+from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.listener import Room, room
@@ -90,7 +90,7 @@ class Subscriber:
         return replies
 
 
-class Interrupted(SqliteRatings):
+class Interrupted(RatingStore):
     """Has something happen when a rating comes in, before it is stored."""
 
     def __init__(self, stores: Stores, happens: Callable[[], None]) -> None:
@@ -170,7 +170,7 @@ async def test_a_command_means_the_song_that_played_when_it_came(
         assert server.mpc("current", "-f", "%file%") == "b.wav"
 
 
-class NoRoom(SqlitePlays):
+class NoRoom(PlayStore):
     """Refuses every play while the disk is full."""
 
     full = True
@@ -214,7 +214,7 @@ def at_once() -> schema.Listening:
     return schema.Listening(browsing_seconds=0)
 
 
-class Stuck(SqliteLibrary):
+class Stuck(LibraryStore):
     """Never comes back with candidates."""
 
     async def candidates(

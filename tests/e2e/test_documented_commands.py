@@ -19,7 +19,7 @@ import pytest
 from anagnorisis.completion import verbs
 from tests.support.documented import DOCUMENTS, Typed, named, programs, sessions, singles
 from tests.support.forms import form, matches
-from tests.support.household import Household, household
+from tests.support.resource_usage import Household, household
 
 FORMS = Path(__file__).with_name("forms.txt")
 WRITING = "ANAGNORISIS_WRITE_FORMS" in os.environ

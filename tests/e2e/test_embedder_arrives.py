@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anagnorisis.v1 import evaluator_pb2, library_pb2, rating_pb2, track_pb2
-from anagnorisisd.domain.publication import MERT
+from anagnorisisd.embedding.published_models import MERT
 from tests.support import mert
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import running

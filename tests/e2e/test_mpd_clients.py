@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
+from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.listener import Room, room
 from tests.support.until import until, until_async

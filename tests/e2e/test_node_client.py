@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain.track import Uri
+from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import add_tracks
 from tests.support.rpc import House, command, serving

@@ -13,7 +13,7 @@ from anagnorisis.v1 import (
     rating_pb2,
     track_pb2,
 )
-from tests.integration.test_metrics import fetched, free_address
+from tests.metrics.test_metrics import fetched, free_address
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import Mpd, running, write_songs
 from tests.support.songs import make_songs

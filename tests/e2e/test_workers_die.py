@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from anagnorisisd.adapters.confinement import landlock_version
+from anagnorisisd.workers.confinement import landlock_version
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.songs import make_songs
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anagnorisisd.domain.embedding import HERE, EmbedderStamp
+from anagnorisisd.domain.embedding import LOCAL_EXECUTOR, EmbedderStamp
 from anagnorisisd.domain.evaluation import Vectors
 
 
@@ -15,7 +15,7 @@ class FakeEmbedder:
     def __init__(self, name: str = "fake", concurrency: int = 2) -> None:
         self.stamp = EmbedderStamp(name, "1", 2)
         self.concurrency = concurrency
-        self.executor = HERE
+        self.executor = LOCAL_EXECUTOR
         self.failures: dict[str, list[Exception]] = {}
         self.order: list[str] = []
         self.most_at_once = 0

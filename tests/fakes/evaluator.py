@@ -3,14 +3,14 @@
 import asyncio
 
 from anagnorisisd.domain.evaluation import (
-    Described,
     Floats64,
     Metrics,
+    TrackFeatures,
     TrainedModel,
     TrainingSet,
 )
-from anagnorisisd.ml.evaluator import tasks
-from anagnorisisd.ports.workers import Trying
+from anagnorisisd.taste.evaluator import Trying
+from anagnorisisd.taste.models import worker_tasks
 
 
 class InlineEvaluator:
@@ -34,31 +34,31 @@ class InlineEvaluator:
         trying("all", 0.0)
         if self.hold is not None:
             await self.hold.wait()
-        return tasks.train(examples, seed)
+        return worker_tasks.train(examples, seed)
 
     async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
         """Return how the settings of `old` do."""
-        return tasks.compare(old, examples, seed)
+        return worker_tasks.compare(old, examples, seed)
 
     async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
         """Return `model` fitted to `examples`."""
         self.learnings += 1
-        return tasks.learn(model, examples)
+        return worker_tasks.learn(model, examples)
 
-    async def predict(self, model: bytes, tracks: Described) -> tuple[Floats64, Floats64]:
+    async def predict(self, model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
         """Return means and standard deviations."""
-        return tasks.predict(model, tracks)
+        return worker_tasks.predict(model, tracks)
 
     async def influences(
-        self, model: bytes, track: Described, count: int
+        self, model: bytes, track: TrackFeatures, count: int
     ) -> list[tuple[str, float]]:
         """Return what shaped the prediction of one track."""
-        return tasks.influences(model, track, count)
+        return worker_tasks.influences(model, track, count)
 
-    async def parts(self, model: bytes, track: Described) -> dict[str, float]:
+    async def parts(self, model: bytes, track: TrackFeatures) -> dict[str, float]:
         """Return the share of each part."""
-        return tasks.parts(model, track)
+        return worker_tasks.parts(model, track)
 
-    async def suggest(self, model: bytes | None, tracks: Described, count: int) -> list[str]:
+    async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
         """Return the tracks that would teach the most."""
-        return tasks.suggest(model, tracks, count)
+        return worker_tasks.suggest(model, tracks, count)

@@ -4,30 +4,35 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from anagnorisisd.adapters.sqlite.stores import Stores
-from anagnorisisd.domain import pick
-from anagnorisisd.domain.embedding import HERE, EmbedderStamp, EmbeddingProgress, ExecutorState
+from anagnorisisd.clock import Clock
+from anagnorisisd.domain.embedding import (
+    LOCAL_EXECUTOR,
+    EmbedderStamp,
+    EmbeddingProgress,
+    ExecutorState,
+)
 from anagnorisisd.domain.evaluation import (
     EvaluatorStatus,
     EvaluatorVersion,
     Failures,
     Metrics,
-    Outcome,
-    Phase,
     TrainedModel,
+    TrainingOutcome,
+    TrainingPhase,
     TrainingProgress,
     TrainingResult,
     TrainingStatus,
 )
 from anagnorisisd.domain.event import PickingSwitched
-from anagnorisisd.domain.guards import Rules
-from anagnorisisd.domain.pick import Pick, Surroundings
+from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.domain.weighed import Explanation
 from anagnorisisd.errors import PreconditionFailed
-from anagnorisisd.ports.clock import Clock
-from anagnorisisd.services.events import Events
-from anagnorisisd.services.library.scan_progress import ScanProgress
+from anagnorisisd.events import Events
+from anagnorisisd.library.scan_progress import ScanProgress
+from anagnorisisd.picks import chooser
+from anagnorisisd.picks.chooser import PickContext
+from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.storage.stores import Stores
 
 METRICS = Metrics(
     error=1.2,
@@ -55,7 +60,7 @@ class FakeEmbeddings:
     stores: Stores
     stamp: EmbedderStamp
     tracks_per_second: float | None = None
-    executor: ExecutorState = HERE
+    executor: ExecutorState = LOCAL_EXECUTOR
 
     async def progress(self) -> EmbeddingProgress:
         """Return how much is pending."""
@@ -82,15 +87,15 @@ class FakePicker:
     async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
         """Choose without queueing."""
         candidates = await self.stores.library.candidates()
-        surroundings = Surroundings(self.clock.now())
-        return pick.choose(candidates, Rules(), surroundings, count, Random(seed))
+        surroundings = PickContext(self.clock.now())
+        return chooser.choose(candidates, GuardRules(), surroundings, count, Random(seed))
 
     async def explain(self, track_id: TrackId) -> Explanation:
         """Return the factors of a track's weight."""
         candidates = await self.stores.library.candidates()
         queued = [chosen.track_id for chosen in self.queued]
-        surroundings = Surroundings(self.clock.now(), queued)
-        found = pick.explain(candidates, Rules(), surroundings, track_id)
+        surroundings = PickContext(self.clock.now(), queued)
+        found = chooser.explain(candidates, GuardRules(), surroundings, track_id)
         if found is None:
             raise PreconditionFailed(f"track {track_id} is missing and cannot be picked")
         return found
@@ -122,12 +127,12 @@ class FakeTrainer:
 
     async def train(self) -> AsyncIterator[TrainingProgress]:
         """Store a version and say so, or ask for more ratings."""
-        yield TrainingProgress(Phase.COMPETING, 0.5, "trying models")
-        result = TrainingResult(Outcome.TOO_FEW_RATINGS, "more ratings are needed")
+        yield TrainingProgress(TrainingPhase.COMPETING, 0.5, "trying models")
+        result = TrainingResult(TrainingOutcome.TOO_FEW_RATINGS, "more ratings are needed")
         if not self.needed:
             version = await self.version()
-            result = TrainingResult(Outcome.PROMOTED, "first of its kind", version)
-        yield TrainingProgress(Phase.DONE, 1.0, result.reason, result)
+            result = TrainingResult(TrainingOutcome.PROMOTED, "first of its kind", version)
+        yield TrainingProgress(TrainingPhase.DONE, 1.0, result.reason, result)
 
     async def version(self) -> EvaluatorVersion:
         """Store a version and return it."""

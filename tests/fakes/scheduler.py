@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import time
 
-from anagnorisisd.domain.schedule import Zone
-from anagnorisisd.ports.clock import Clock
+from anagnorisisd.clock import Clock
+from anagnorisisd.runtime.daily_schedule import Zone
 
 
 class MinuteScheduler:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from anagnorisisd.domain.candidates import Candidates
 from anagnorisisd.domain.names import Credits
-from anagnorisisd.domain.score import Candidates
 from anagnorisisd.domain.track import TrackId
 
 DAY = 86_400.0

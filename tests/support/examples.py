@@ -5,16 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import Described, Floats64, Moments, TrainingSet, Vectors
+from anagnorisisd.domain.evaluation import (
+    FeatureStats,
+    Floats64,
+    TrackFeatures,
+    TrainingSet,
+    Vectors,
+)
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 
 
 def described(
     vectors: Vectors, tags: Sequence[Tags] | None = None, uris: Sequence[str] | None = None
-) -> Described:
+) -> TrackFeatures:
     """Return tracks with these vectors, `[n, d]`; untagged and at the root by default."""
     count = len(vectors)
-    return Described(
+    return TrackFeatures(
         track_ids=[TrackId(f"{row:032x}") for row in range(count)],
         vectors=np.asarray(vectors, dtype=np.float32),
         tags=tags or [Tags()] * count,
@@ -23,7 +29,7 @@ def described(
 
 
 def training_set(
-    tracks: Described, ratings: Sequence[float] | Floats64, moments: Moments | None = None
+    tracks: TrackFeatures, ratings: Sequence[float] | Floats64, moments: FeatureStats | None = None
 ) -> TrainingSet:
     """Return a training set; the tracks are taken to be the whole library by default."""
     count = len(tracks)
@@ -34,7 +40,7 @@ def training_set(
         rated_at=np.arange(count, dtype=np.float64),
         full_plays=np.zeros(count),
         skips=np.zeros(count),
-        moments=moments or Moments(vectors.mean(axis=0), vectors.std(axis=0), count),
+        moments=moments or FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), count),
         stamp=EmbedderStamp("test", "1", vectors.shape[1]),
     )
 

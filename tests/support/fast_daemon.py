@@ -8,15 +8,15 @@ sooner.
 import sys
 from functools import partial
 
-from anagnorisisd import __main__, assembly
-from anagnorisisd.services.listening import Listening
+from anagnorisisd import __main__, app
+from anagnorisisd.listening.service import PlayService
 
 
 def main() -> int:
     """Run the daemon."""
     rate, *arguments = sys.argv[1:]
-    vars(assembly)["EVALUATOR_IDLE_SECONDS"] = 3.0
-    vars(assembly)["Listening"] = partial(Listening, rate=float(rate))
+    vars(app)["EVALUATOR_IDLE_SECONDS"] = 3.0
+    vars(app)["PlayService"] = partial(PlayService, rate=float(rate))
     return __main__.main(arguments)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 import numpy as np
 
-from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import (
     EvaluatorStatus,
@@ -15,8 +14,9 @@ from anagnorisisd.domain.evaluation import (
     TrainedModel,
     Vectors,
 )
-from anagnorisisd.domain.play import Play, Verdict
+from anagnorisisd.domain.play import Play, PlayOutcome
 from anagnorisisd.domain.track import FileStamp, ScannedFile, SeenFile, Tags, TrackId, Uri
+from anagnorisisd.storage.stores import Stores
 
 STAMP = EmbedderStamp("test", "1", 4)
 """The embedder that tests use where it does not matter which."""
@@ -84,7 +84,7 @@ def vector(*values: float) -> Vectors:
 
 def play(
     track: TrackId,
-    verdict: Verdict = Verdict.FULL,
+    verdict: PlayOutcome = PlayOutcome.FULL,
     *,
     ended_at: float = EPOCH,
     heard_seconds: float = 180.0,

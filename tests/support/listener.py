@@ -7,28 +7,27 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from anagnorisisd.adapters.mpd.player import MpdPlayer
-from anagnorisisd.adapters.sqlite.stores import Stores
-from anagnorisisd.adapters.system_clock import SystemClock
+from anagnorisisd.clock import SystemClock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.event import LibraryChanged
 from anagnorisisd.domain.play import Play
-from anagnorisisd.domain.player import PlayerState
-from anagnorisisd.ports.player import Player
-from anagnorisisd.services.attending import Attending
-from anagnorisisd.services.events import Events
-from anagnorisisd.services.listening import Listening
-from anagnorisisd.services.picking.queueing import Queueing
-from anagnorisisd.services.ratings.channel import Channel
-from anagnorisisd.services.ratings.mirroring import Mirroring
-from anagnorisisd.services.ratings.ratings import Ratings
-from anagnorisisd.services.ratings.targets import Targets
+from anagnorisisd.domain.player import Player, PlayerState
+from anagnorisisd.events import Events
+from anagnorisisd.listening.player_monitor import PlayerMonitor
+from anagnorisisd.listening.service import PlayService
+from anagnorisisd.mpd.player import MpdPlayer
+from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.ratings.message_channel import MessageChannel
+from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.ratings.sticker_service import StickerService
+from anagnorisisd.ratings.track_resolver import TrackResolver
+from anagnorisisd.storage.stores import Stores
 from tests.support.library import scanned, track_id
 from tests.support.mpd import Mpd
 from tests.support.until import until
 
 
-class CountedQueueing(Queueing):
+class CountedQueueing(QueueManager):
     """Counts the looks at the queue that came to their end."""
 
     looks = 0
@@ -39,7 +38,7 @@ class CountedQueueing(Queueing):
         self.looks += 1
 
 
-class CountedMirroring(Mirroring):
+class CountedMirroring(StickerService):
     """Counts the comparisons of ratings and stickers that came to their end."""
 
     looks = 0
@@ -58,7 +57,7 @@ class Room:
     stores: Stores
     player: Player
     events: Events
-    ratings: Ratings
+    ratings: RatingService
     queueing: CountedQueueing
     mirroring: CountedMirroring
 
@@ -130,7 +129,7 @@ async def room(
     events = Events(clock)
     config = mpd or schema.Mpd(address=str(server.socket), timeout_seconds=5)
     player = MpdPlayer(config, library, "anagnorisis", clock)
-    ratings = Ratings(stores.ratings, events, clock)
+    ratings = RatingService(stores.ratings, events, clock)
     queueing = CountedQueueing(
         library=stores.library,
         store=stores.queue,
@@ -151,13 +150,15 @@ async def room(
         clock=clock,
         config=mirrored or schema.Ratings(),
     )
-    attending = Attending(
+    attending = PlayerMonitor(
         player=player,
-        listening=Listening(
+        listening=PlayService(
             stores.library, stores.plays, events, clock, listening or schema.Listening(), rate=rate
         ),
         queueing=queueing,
-        channel=Channel(player, Targets(stores.library, player), ratings, queueing, clock),
+        channel=MessageChannel(
+            player, TrackResolver(stores.library, player), ratings, queueing.switch, clock
+        ),
         mirror=mirroring,
         events=events,
         clock=clock,

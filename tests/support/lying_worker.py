@@ -5,12 +5,12 @@ That the replacement is what runs also shows that the daemon sends names, not co
 
 import numpy as np
 
-import anagnorisisd.remote
+import anagnorisisd.embedding.dask.worker
 
 
 def dask_setup(worker: object) -> None:
     """Replace what embeds."""
-    anagnorisisd.remote.embed = embed
+    anagnorisisd.embedding.dask.worker.embed = embed
 
 
 def embed(wish: object, errand: object, content: object) -> dict[str, object]:

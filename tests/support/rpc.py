@@ -25,29 +25,29 @@ from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
-from anagnorisisd.adapters.sqlite.backups import Copies
-from anagnorisisd.adapters.sqlite.stores import Stores
-from anagnorisisd.adapters.tag_ratings import TagRatings
-from anagnorisisd.adapters.workers import WorkerPool
+from anagnorisisd.clock import Clock
 from anagnorisisd.config.schema import Rpc
-from anagnorisisd.ports.clock import Clock
-from anagnorisisd.rpc.daemon import DaemonServicer
-from anagnorisisd.rpc.evaluator import EvaluatorServicer
-from anagnorisisd.rpc.finding import Tracks
-from anagnorisisd.rpc.history import HistoryServicer
-from anagnorisisd.rpc.library import LibraryServicer
-from anagnorisisd.rpc.pick import PickServicer
-from anagnorisisd.rpc.rating import RatingServicer
+from anagnorisisd.events import Events
+from anagnorisisd.picks.enqueue import EnqueueService
+from anagnorisisd.ratings.external_ratings import ExternalRatings
+from anagnorisisd.ratings.import_export import ImportExport
+from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.ratings.tag_ratings import TagRatingReader
+from anagnorisisd.ratings.track_resolver import TrackResolver
+from anagnorisisd.rpc.daemon_service import DaemonServicer
+from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
+from anagnorisisd.rpc.event_stream import EventStream
+from anagnorisisd.rpc.history_service import HistoryServicer
+from anagnorisisd.rpc.library_service import LibraryServicer
+from anagnorisisd.rpc.pick_service import PickServicer
+from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
-from anagnorisisd.rpc.standing import Standing, Whereabouts
-from anagnorisisd.rpc.watching import Watching
-from anagnorisisd.services.events import Events
-from anagnorisisd.services.picking.requests import Requests
-from anagnorisisd.services.ratings.foreign import Foreign
-from anagnorisisd.services.ratings.ratings import Ratings
-from anagnorisisd.services.ratings.targets import Targets
-from anagnorisisd.services.ratings.transfer import Transfer
-from anagnorisisd.services.taste.similar import Similar
+from anagnorisisd.rpc.status import StatusPaths, StatusReader
+from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.storage.backups import BackupStream
+from anagnorisisd.storage.stores import Stores
+from anagnorisisd.taste.nearest_tracks import NearestTracks
+from anagnorisisd.workers.pool import WorkerPool
 from tests.fakes.player import FakePlayer
 from tests.fakes.roles import (
     FakeCuriosity,
@@ -88,22 +88,22 @@ class House:
         """Put servicers over the real store and small stand-ins for the rest; a plain list."""
         events = Events(clock)
         player = FakePlayer(clock)
-        targets = Targets(stores.library, player)
-        tracks = Tracks(targets, stores.library, STAMP)
+        targets = TrackResolver(stores.library, player)
+        tracks = TrackLookup(targets, stores.library, STAMP)
         picker = FakePicker(stores, events, clock)
         trainer = FakeTrainer(stores, clock, STAMP)
         embedding = FakeEmbeddings(stores, STAMP)
         drawer = FakeDrawer()
-        standing = Standing(
+        standing = StatusReader(
             library=stores.library,
             player=player,
             tracks=tracks,
             embedding=embedding,
             picker=picker,
             trainer=trainer,
-            places=Whereabouts(music.absolute(), Path("/state"), Path("/models")),
+            places=StatusPaths(music.absolute(), Path("/state"), Path("/models")),
         )
-        ratings = Ratings(stores.ratings, events, clock)
+        ratings = RatingService(stores.ratings, events, clock)
         servicers = Servicers(
             ratings=RatingServicer(ratings, stores.ratings, tracks),
             library=LibraryServicer(
@@ -111,23 +111,23 @@ class House:
                 store=stores.library,
                 embedding=embedding,
                 embeddings=stores.embeddings,
-                similar=Similar(stores.embeddings, STAMP),
+                similar=NearestTracks(stores.embeddings, STAMP),
                 tracks=tracks,
                 stamp=STAMP,
             ),
             picks=PickServicer(
                 picker=picker,
                 curiosity=FakeCuriosity(stores, STAMP),
-                requests=Requests(stores.library, player),
+                requests=EnqueueService(stores.library, player),
                 tracks=tracks,
                 default_count=lambda: 3,
             ),
             evaluators=EvaluatorServicer(trainer, stores.evaluators),
             daemon=DaemonServicer(
-                standing, Watching(events, clock), Copies(stores.database.path), drawer
+                standing, EventStream(events, clock), BackupStream(stores.database.path), drawer
             ),
             history=HistoryServicer(
-                Transfer(
+                ImportExport(
                     library=stores.library,
                     history=stores.ratings,
                     plays=stores.plays,
@@ -135,7 +135,9 @@ class House:
                     clock=clock,
                     stamp=STAMP,
                 ),
-                Foreign(stores.library, TagRatings(lambda uri: music / uri, thread_pool()), player),
+                ExternalRatings(
+                    stores.library, TagRatingReader(lambda uri: music / uri, thread_pool()), player
+                ),
             ),
         )
         return cls(stores, clock, player, events, picker, trainer, embedding, drawer, servicers)

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anagnorisisd.adapters.sqlite.stores import Stores
 from anagnorisisd.config import schema
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import TrainingProgress, TrainingResult
 from anagnorisisd.domain.event import TracksEmbedded
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.ports.scheduler import Scheduler
-from anagnorisisd.services.events import Events
-from anagnorisisd.services.ratings.ratings import Ratings
-from anagnorisisd.services.taste.training import Training
+from anagnorisisd.events import Events
+from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.runtime.scheduler import Scheduler
+from anagnorisisd.storage.stores import Stores
+from anagnorisisd.taste.training_scheduler import TrainingScheduler
 from tests.fakes.clock import FakeClock
 from tests.fakes.evaluator import InlineEvaluator
 from tests.fakes.scheduler import MinuteScheduler
@@ -35,15 +35,15 @@ class Bench:
     stores: Stores
     clock: FakeClock
     events: Events
-    ratings: Ratings
+    ratings: RatingService
     evaluator: InlineEvaluator
     tracks: list[TrackId]
 
     def training(
         self, stamp: EmbedderStamp = STAMP, *, scheduler: Scheduler | None = None, **config: object
-    ) -> Training:
+    ) -> TrainingScheduler:
         """Return a service on this bench; it looks for the night each minute by default."""
-        return Training(
+        return TrainingScheduler(
             ratings=self.stores.ratings,
             embeddings=self.stores.embeddings,
             evaluators=self.stores.evaluators,
@@ -89,12 +89,12 @@ async def make_bench(stores: Stores, clock: FakeClock) -> Bench:
     """Return a bench with thirty tracks, none of them embedded or rated yet."""
     events = Events(clock)
     tracks = await add_tracks(stores, *(f"folder {row}/{row}.ogg" for row in range(30)))
-    ratings = Ratings(stores.ratings, events, clock)
+    ratings = RatingService(stores.ratings, events, clock)
     return Bench(stores, clock, events, ratings, InlineEvaluator(), tracks)
 
 
 @asynccontextmanager
-async def running(training: Training) -> AsyncIterator[None]:
+async def running(training: TrainingScheduler) -> AsyncIterator[None]:
     """Let a training service live; whatever makes it fail is raised at the end."""
     task = asyncio.create_task(training.run())
     try:
@@ -106,7 +106,7 @@ async def running(training: Training) -> AsyncIterator[None]:
             task.result()
 
 
-async def trained(training: Training) -> tuple[list[TrainingProgress], TrainingResult]:
+async def trained(training: TrainingScheduler) -> tuple[list[TrainingProgress], TrainingResult]:
     """Train, and return the progress told and the result."""
     progress = [each async for each in training.train()]
     result = progress[-1].result

@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 
-from anagnorisis import whole_file
+from anagnorisis import atomic_write
 from anagnorisis.connection import connected
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
@@ -13,8 +13,8 @@ def backup(arguments: Namespace) -> None:
     """Ask for a copy and write it; what was in the file before stays until the copy is whole."""
     with connected(arguments) as channel:
         answers = DaemonServiceStub(channel).BackUp(messages.BackUpRequest())
-        whole_file.write(arguments.file, (answer.piece for answer in answers))
-    if whole_file.is_standard_output(arguments.file):
+        atomic_write.write(arguments.file, (answer.piece for answer in answers))
+    if atomic_write.is_standard_output(arguments.file):
         return
     if arguments.json:
         print(json.dumps({"file": arguments.file}))

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
-from anagnorisis.failure import Failed
+from anagnorisis.errors import Failed
 from anagnorisis.output import progress_bar, show_json, show_table
 from anagnorisis.paging import collected
-from anagnorisis.targets import target
+from anagnorisis.target import target
 from anagnorisis.v1 import library_pb2 as messages
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.track_pb2 import Track

@@ -2,11 +2,11 @@
 
 from argparse import Namespace
 
-from anagnorisis import changes, text
+from anagnorisis import rating_requests, text
 from anagnorisis.connection import connected
 from anagnorisis.output import show_json, show_table
 from anagnorisis.paging import collected
-from anagnorisis.targets import target
+from anagnorisis.target import target
 from anagnorisis.v1 import rating_pb2 as messages
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 
@@ -16,21 +16,21 @@ SOURCE = "cli"
 def rate(arguments: Namespace) -> None:
     """Rate a track."""
     with connected(arguments) as channel:
-        answer = changes.rate(channel, target(arguments.uri), arguments.value, SOURCE)
+        answer = rating_requests.rate(channel, target(arguments.uri), arguments.value, SOURCE)
     _show(answer, arguments.json)
 
 
 def clear(arguments: Namespace) -> None:
     """Take a track's rating away."""
     with connected(arguments) as channel:
-        answer = changes.clear(channel, target(arguments.uri), SOURCE)
+        answer = rating_requests.clear(channel, target(arguments.uri), SOURCE)
     _show(answer, arguments.json)
 
 
 def undo(arguments: Namespace) -> None:
     """Take the last change back."""
     with connected(arguments) as channel:
-        answer = changes.undo(channel, SOURCE)
+        answer = rating_requests.undo(channel, SOURCE)
     _show(answer, arguments.json)
 
 
@@ -51,7 +51,7 @@ def history(arguments: Namespace) -> None:
         show_table(("WHEN", "RATING", "SOURCE", "TRACK"), [_row(entry) for entry in entries])
 
 
-def _show(answer: changes.Answer, as_json: bool) -> None:
+def _show(answer: rating_requests.Answer, as_json: bool) -> None:
     if as_json:
         show_json(answer)
     else:

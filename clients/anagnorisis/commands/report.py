@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 
-from anagnorisis import whole_file
+from anagnorisis import atomic_write
 from anagnorisis.connection import connected
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
@@ -13,8 +13,8 @@ def report(arguments: Namespace) -> None:
     """Have a report drawn and write it to a file, or to standard output for `-`."""
     with connected(arguments) as channel:
         answers = DaemonServiceStub(channel).DrawReport(messages.DrawReportRequest())
-        whole_file.write(arguments.file, (answer.piece for answer in answers))
-    if whole_file.is_standard_output(arguments.file):
+        atomic_write.write(arguments.file, (answer.piece for answer in answers))
+    if atomic_write.is_standard_output(arguments.file):
         return
     if arguments.json:
         print(json.dumps({"file": arguments.file}))

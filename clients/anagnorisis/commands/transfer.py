@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from anagnorisis import text, whole_file
+from anagnorisis import atomic_write, text
 from anagnorisis.connection import connected
-from anagnorisis.failure import USAGE, Failed
+from anagnorisis.errors import USAGE, Failed
 from anagnorisis.v1 import history_pb2 as messages
 from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 
@@ -46,8 +46,8 @@ def export(arguments: Namespace) -> None:
     with connected(arguments) as channel:
         answers = HistoryServiceStub(channel).ExportHistory(messages.ExportHistoryRequest())
         as_csv = arguments.file.lower().endswith(".csv")
-        whole_file.write(arguments.file, records.written(entries(answers), as_csv=as_csv))
-    if whole_file.is_standard_output(arguments.file):
+        atomic_write.write(arguments.file, records.written(entries(answers), as_csv=as_csv))
+    if atomic_write.is_standard_output(arguments.file):
         return
     if arguments.json:
         print(json.dumps({"file": arguments.file, "entries": count}))

@@ -1,1 +1,0 @@
-"""MPD through python-mpd2's asyncio client."""

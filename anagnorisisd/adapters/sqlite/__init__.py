@@ -1,1 +1,0 @@
-"""The stores, in one SQLite database that one thread owns."""

@@ -1,0 +1,422 @@
+"""The composition root: which tool stands behind which port, and who is given what.
+
+Only this module knows adapters and services at once. Everything that has to be closed is closed
+in the reverse order of its opening, however the daemon ends.
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import anagnorisisd
+from anagnorisisd.clock import Clock, SystemClock
+from anagnorisisd.config.paths import Paths
+from anagnorisisd.config.schema import Config, Executor
+from anagnorisisd.console import Screen
+from anagnorisisd.console.snapshot_source import SnapshotSource
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan
+from anagnorisisd.embedding.battery import on_battery
+from anagnorisisd.embedding.dask.embedder import DaskEmbedder
+from anagnorisisd.embedding.interfaces import Embedder
+from anagnorisisd.embedding.registry import EmbedderSelector
+from anagnorisisd.embedding.service import EmbeddingService
+from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
+from anagnorisisd.events import Events
+from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.library.realpath_with_timeout import real_path
+from anagnorisisd.library.service import LibraryService
+from anagnorisisd.library.watcher import make_watcher
+from anagnorisisd.listening.player_monitor import PlayerMonitor
+from anagnorisisd.listening.service import PlayService
+from anagnorisisd.metrics.collector import MetricsCollector, MetricsSink
+from anagnorisisd.mpd.player import MpdPlayer
+from anagnorisisd.picks.enqueue import EnqueueService
+from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.ratings.external_ratings import ExternalRatings
+from anagnorisisd.ratings.import_export import ImportExport
+from anagnorisisd.ratings.message_channel import MessageChannel
+from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.ratings.sticker_service import StickerService
+from anagnorisisd.ratings.tag_ratings import TagRatingReader
+from anagnorisisd.ratings.tag_writer import TagWriter
+from anagnorisisd.ratings.track_resolver import TrackResolver
+from anagnorisisd.report.service import ReportService
+from anagnorisisd.report.worker import ReportWorker
+from anagnorisisd.rpc.daemon_service import DaemonServicer
+from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
+from anagnorisisd.rpc.event_stream import EventStream
+from anagnorisisd.rpc.history_service import HistoryServicer
+from anagnorisisd.rpc.library_service import LibraryServicer
+from anagnorisisd.rpc.pick_service import PickServicer
+from anagnorisisd.rpc.rating_service import RatingServicer
+from anagnorisisd.rpc.server import RpcServer, Servicers
+from anagnorisisd.rpc.status import StatusPaths, StatusReader
+from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.runtime.scheduler import ApScheduler
+from anagnorisisd.storage import state_lock
+from anagnorisisd.storage.backups import BackupStream
+from anagnorisisd.storage.state_marker import StateMarker
+from anagnorisisd.storage.stores import FILE_NAME, Stores, open_stores
+from anagnorisisd.taste.nearest_tracks import NearestTracks
+from anagnorisisd.taste.training_scheduler import TrainingScheduler
+from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
+from anagnorisisd.workers.pool import WorkerPool
+from anagnorisisd.workers.readable_paths import ReadablePaths
+
+READER_IDLE_SECONDS = 5.0
+READER_MEMORY_BYTES = 512 << 20
+"""Tags and covers of one file at a time fit many times over; a bomb among them does not."""
+EVALUATOR_IDLE_SECONDS = 60.0
+DRAWER_IDLE_SECONDS = 5.0
+
+ServiceLoop = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The assembled daemon: what runs, and what else its life touches."""
+
+    clock: Clock
+    stores: Stores
+    server: RpcServer
+    lives: Mapping[str, ServiceLoop]
+    pools: Sequence[WorkerPool]
+    reconfigure: Callable[[Config], None]
+    superseded: Callable[[], Awaitable[EmbedderStamp]]
+
+
+@asynccontextmanager
+async def wired(
+    config: Config, places: Paths, screen: Screen | None, chooser: EmbedderSelector
+) -> AsyncIterator[App]:
+    """Open everything, wire it, and close it in reverse at the end.
+
+    Raises:
+        AlreadyRunning: another daemon uses the same state directory.
+        StoreError: the database cannot be used, or is not there any more.
+        EmbedderUnusable: the embedder that is configured has no usable weights.
+        ConfigError: it is to run on other computers, but Dask is not installed.
+    """
+    async with AsyncExitStack() as stack:
+        marker = StateMarker(places.state, places.cache)
+        marker.check(places.state / FILE_NAME)
+        stack.enter_context(state_lock.held(places.state))
+        stores = await open_stores(places.state)
+        stack.push_async_callback(stores.close)
+        marker.write()
+        yield _Wiring(config, places, chooser, stores, stack).parts(screen)
+
+
+class _Wiring:
+    """Makes the services over the open stores.
+
+    Long because the daemon has many parts, and flat: each method makes one of them.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        places: Paths,
+        chooser: EmbedderSelector,
+        stores: Stores,
+        stack: AsyncExitStack,
+    ) -> None:
+        self._config = config
+        self._places = places
+        self._stores = stores
+        self._stack = stack
+        self._pools: list[WorkerPool] = []
+        self._clock = SystemClock()
+        self._events = Events(self._clock)
+        self._readers = self._pool(
+            "reading",
+            # One more than a single core: a file that hangs does not hold up the others.
+            size=max(2, len(os.sched_getaffinity(0))),
+            idle_seconds=READER_IDLE_SECONDS,
+            memory_bytes=READER_MEMORY_BYTES,
+            reach=ReadablePaths(real_path(places.music)),
+        )
+        self._library = self._make_library()
+        self._embedding = self._make_embedding(chooser)
+        self._training = self._make_training()
+        self._player = MpdPlayer(config.mpd, places.music, config.ratings.channel, self._clock)
+        self._ratings = RatingService(stores.ratings, self._events, self._clock)
+        self._targets = TrackResolver(stores.library, self._player)
+        self._queueing = self._make_queueing()
+        self._listening = self._make_listening()
+        self._mirroring = self._make_mirroring()
+        self._meter = self._make_meter()
+
+    def parts(self, screen: Screen | None) -> App:
+        """Return the assembled daemon."""
+        timed = self._meter.time_call if self._meter else None
+        server = RpcServer(self._config.rpc, self._places.socket, self._servicers(), timed)
+        self._stack.push_async_callback(server.stop)
+        return App(
+            clock=self._clock,
+            stores=self._stores,
+            server=server,
+            lives=self._lives(screen),
+            pools=self._pools,
+            reconfigure=self._reconfigure,
+            superseded=self._embedding.superseded,
+        )
+
+    def _reconfigure(self, config: Config) -> None:
+        """Hand each service its section if it is another one; only what is `Live` in it differs."""
+        before, self._config = self._config, config
+        if config.music != before.music:
+            self._library.reconfigure(config.music)
+        if config.picks != before.picks:
+            self._queueing.reconfigure(config.picks)
+        if config.listening != before.listening:
+            self._listening.reconfigure(config.listening)
+        if config.training != before.training:
+            self._training.reconfigure(config.training)
+        if config.ratings != before.ratings:
+            self._mirroring.reconfigure(config.ratings)
+
+    def _lives(self, screen: Screen | None) -> Mapping[str, ServiceLoop]:
+        lives = {
+            "library": self._library.run,
+            "embedding": self._embedding.run,
+            "training": self._training.run,
+            "attending to MPD": self._make_attending().run,
+            "mirroring ratings": self._mirroring.run,
+        }
+        if self._config.ratings.write_file_tags:
+            lives["writing ratings into tags"] = self._make_tagging().run
+        if self._meter is not None:
+            lives["serving metrics"] = self._make_metering(self._meter).run
+        if screen is not None:
+            lives["screen"] = self._make_feed(screen).run
+        return lives
+
+    def _pool(
+        self,
+        name: str,
+        *,
+        size: int = 1,
+        idle_seconds: float,
+        memory_bytes: int | None = None,
+        reach: ReadablePaths | None = None,
+    ) -> WorkerPool:
+        pool = WorkerPool(
+            name=name, size=size, idle_seconds=idle_seconds, memory_bytes=memory_bytes, reach=reach
+        )
+        self._stack.push_async_callback(pool.close)
+        self._pools.append(pool)
+        return pool
+
+    def _make_library(self) -> LibraryService:
+        return LibraryService(
+            self._stores.library,
+            MusicDirectory(self._places.music, self._config.music, self._readers),
+            make_watcher(self._places.music, self._config.music),
+            events=self._events,
+            clock=self._clock,
+            config=self._config.music,
+        )
+
+    def _make_embedding(self, chooser: EmbedderSelector) -> EmbeddingService:
+        embedder = self._make_embedder(chooser.recipe())
+        self._stack.push_async_callback(embedder.close)
+        return EmbeddingService(
+            self._stores.embeddings,
+            embedder,
+            self._library.path,
+            preference=chooser,
+            events=self._events,
+            clock=self._clock,
+            on_hold=lambda: self._config.embedding.pause_on_battery and on_battery(),
+        )
+
+    def _make_embedder(self, recipe: EmbeddingPlan) -> Embedder:
+        config = self._config.embedding
+        if config.executor is Executor.DASK:
+            return DaskEmbedder(recipe, config, self._places.music)
+        embedder = WorkerEmbedder(
+            recipe,
+            idle_seconds=config.idle_minutes * 60,
+            timeout_seconds=config.track_timeout_seconds,
+            reach=ReadablePaths(
+                real_path(self._places.music),
+                readable=[self._places.models],
+                writable=[self._places.cache],
+            ),
+        )
+        self._pools += embedder.pools
+        return embedder
+
+    def _make_training(self) -> TrainingScheduler:
+        return TrainingScheduler(
+            ratings=self._stores.ratings,
+            embeddings=self._stores.embeddings,
+            evaluators=self._stores.evaluators,
+            evaluator=WorkerEvaluator(self._pool("evaluator", idle_seconds=EVALUATOR_IDLE_SECONDS)),
+            scheduler=ApScheduler(),
+            events=self._events,
+            clock=self._clock,
+            config=self._config.training,
+            stamp=self._embedding.stamp,
+        )
+
+    def _make_reporting(self) -> ReportService:
+        return ReportService(
+            library=self._stores.library,
+            ratings=self._stores.ratings,
+            plays=self._stores.plays,
+            embeddings=self._stores.embeddings,
+            evaluators=self._stores.evaluators,
+            queue=self._stores.queue,
+            reporter=ReportWorker(self._pool("report", idle_seconds=DRAWER_IDLE_SECONDS)),
+            clock=self._clock,
+            stamp=self._embedding.stamp,
+        )
+
+    def _make_queueing(self) -> QueueManager:
+        return QueueManager(
+            library=self._stores.library,
+            store=self._stores.queue,
+            plays=self._stores.plays,
+            player=self._player,
+            events=self._events,
+            clock=self._clock,
+            config=self._config.picks,
+        )
+
+    def _make_mirroring(self) -> StickerService:
+        return StickerService(
+            player=self._player,
+            library=self._stores.library,
+            store=self._stores.ratings,
+            ratings=self._ratings,
+            stickers=self._stores.stickers,
+            events=self._events,
+            clock=self._clock,
+            config=self._config.ratings,
+        )
+
+    def _make_listening(self) -> PlayService:
+        return PlayService(
+            self._stores.library,
+            self._stores.plays,
+            self._events,
+            self._clock,
+            self._config.listening,
+        )
+
+    def _make_attending(self) -> PlayerMonitor:
+        return PlayerMonitor(
+            player=self._player,
+            listening=self._listening,
+            queueing=self._queueing,
+            channel=MessageChannel(
+                self._player, self._targets, self._ratings, self._queueing.switch, self._clock
+            ),
+            mirror=self._mirroring,
+            events=self._events,
+            clock=self._clock,
+        )
+
+    def _make_tagging(self) -> TagWriter:
+        from anagnorisisd.ratings.rating_tag_writer import RatingTagWriter  # mutagen takes a while
+
+        return TagWriter(
+            tags=RatingTagWriter(self._library.path, self._readers),
+            library=self._stores.library,
+            store=self._stores.ratings,
+            events=self._events,
+            clock=self._clock,
+        )
+
+    def _make_meter(self) -> MetricsSink | None:
+        address = self._config.metrics.address
+        if address is None:
+            return None
+        from anagnorisisd.metrics.prometheus import PrometheusExporter  # few want it loaded
+
+        return PrometheusExporter(address, anagnorisisd.__version__)
+
+    def _make_metering(self, meter: MetricsSink) -> MetricsCollector:
+        return MetricsCollector(
+            meter,
+            library=self._stores.library,
+            player=self._player,
+            embedding=self._embedding,
+            training=self._training,
+            picking=self._queueing,
+            events=self._events,
+        )
+
+    def _make_feed(self, screen: Screen) -> SnapshotSource:
+        return SnapshotSource(
+            screen,
+            library=self._library,
+            embedding=self._embedding,
+            training=self._training,
+            player=self._player,
+            queueing=self._queueing,
+            tracks=self._stores.library,
+            clock=self._clock,
+        )
+
+    def _servicers(self) -> Servicers:
+        stores = self._stores
+        tracks = TrackLookup(self._targets, stores.library, self._embedding.stamp)
+        return Servicers(
+            ratings=RatingServicer(self._ratings, stores.ratings, tracks),
+            library=self._library_servicer(tracks),
+            picks=PickServicer(
+                picker=self._queueing,
+                curiosity=self._training.curiosity,
+                requests=EnqueueService(stores.library, self._player),
+                tracks=tracks,
+                default_count=lambda: self._config.picks.ahead,
+            ),
+            evaluators=EvaluatorServicer(self._training, stores.evaluators),
+            daemon=self._daemon_servicer(tracks),
+            history=self._history_servicer(),
+        )
+
+    def _library_servicer(self, tracks: TrackLookup) -> LibraryServicer:
+        stamp = self._embedding.stamp
+        return LibraryServicer(
+            library=self._library,
+            store=self._stores.library,
+            embedding=self._embedding,
+            embeddings=self._stores.embeddings,
+            similar=NearestTracks(self._stores.embeddings, stamp),
+            tracks=tracks,
+            stamp=stamp,
+        )
+
+    def _daemon_servicer(self, tracks: TrackLookup) -> DaemonServicer:
+        standing = StatusReader(
+            library=self._stores.library,
+            player=self._player,
+            tracks=tracks,
+            embedding=self._embedding,
+            picker=self._queueing,
+            trainer=self._training,
+            places=StatusPaths(self._places.music, self._places.state, self._places.models),
+        )
+        return DaemonServicer(
+            standing,
+            EventStream(self._events, self._clock),
+            BackupStream(self._stores.database.path),
+            self._make_reporting(),
+        )
+
+    def _history_servicer(self) -> HistoryServicer:
+        transfer = ImportExport(
+            library=self._stores.library,
+            history=self._stores.ratings,
+            plays=self._stores.plays,
+            ratings=self._ratings,
+            clock=self._clock,
+            stamp=self._embedding.stamp,
+        )
+        tags = TagRatingReader(self._library.path, self._readers)
+        return HistoryServicer(transfer, ExternalRatings(self._stores.library, tags, self._player))

@@ -1,0 +1,106 @@
+"""Feeding the screen: once a second everything is read and shown."""
+
+from anagnorisisd.clock import Clock
+from anagnorisisd.console.snapshot import Scanning, Screen, Snapshot
+from anagnorisisd.domain.evaluation import TrainingStatus
+from anagnorisisd.domain.pick import Explanation
+from anagnorisisd.domain.player import Player, PlayerState
+from anagnorisisd.domain.track import Track
+from anagnorisisd.embedding.service import EmbeddingService
+from anagnorisisd.errors import PlayerRefused, PlayerUnavailable, UnknownTrack
+from anagnorisisd.library.service import LibraryService
+from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.storage.library import LibraryStore
+from anagnorisisd.taste.training_scheduler import TrainingScheduler
+
+SHOW_EVERY_SECONDS = 1.0
+
+
+class SnapshotSource:
+    """Reads the daemon for a screen."""
+
+    def __init__(
+        self,
+        screen: Screen,
+        *,
+        library: LibraryService,
+        embedding: EmbeddingService,
+        training: TrainingScheduler,
+        player: Player,
+        queueing: QueueManager,
+        tracks: LibraryStore,
+        clock: Clock,
+    ) -> None:
+        self._screen = screen
+        self._library = library
+        self._embedding = embedding
+        self._training = training
+        self._player = player
+        self._queueing = queueing
+        self._tracks = tracks
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Show what is, until cancelled."""
+        while True:
+            self._screen.show(await self.snapshot())
+            await self._clock.sleep(SHOW_EVERY_SECONDS)
+
+    async def snapshot(self) -> Snapshot:
+        """Return the daemon as it is now."""
+        scan = self._library.progress
+        link = self._player.link()
+        player = await self._state()
+        return Snapshot(
+            scan=Scanning(scan.found, scan.added, scan.done),
+            embedding=await self._embedding.progress(),
+            link=link,
+            player=player,
+            current=await self._current(player),
+            ahead=await self._ahead() if player else (),
+            no_picks=self._queueing.reason if link.connected else None,
+            notices=[
+                *([scan.problem] if scan.problem else []),
+                *link.lacking,
+                learning(await self._training.status()),
+            ],
+        )
+
+    async def _state(self) -> PlayerState | None:
+        try:
+            return await self._player.state()
+        except (PlayerUnavailable, PlayerRefused):
+            return None
+
+    async def _current(self, player: PlayerState | None) -> Track | None:
+        if player is None or player.uri is None:
+            return None
+        track_id = await self._tracks.track_at(player.uri)
+        return await self._tracks.track(track_id, self._embedding.stamp) if track_id else None
+
+    async def _ahead(self) -> list[tuple[Track, Explanation]]:
+        ahead = []
+        for pick in await self._queueing.ahead():
+            try:
+                track = await self._tracks.track(pick.track_id, self._embedding.stamp)
+            except UnknownTrack:
+                continue
+            ahead.append((track, pick.explanation))
+        return ahead
+
+
+def learning(status: TrainingStatus) -> str:
+    """Return what the evaluator knows, in one line."""
+    if status.training:
+        return "Learning from your ratings"
+    if status.failures.count:
+        return f"The training failed and will be tried again: {status.failures.reason}"
+    if status.evaluator is not None:
+        metrics = status.evaluator.metrics
+        return (
+            f"Learnt from {status.evaluator.rating_count} ratings: off by {metrics.error:.1f} "
+            f"points on held-out ones, {metrics.error_ratio:.0%} of guessing the mean"
+        )
+    if status.needed:
+        return f"Rate {status.needed} more and it starts to learn what you like"
+    return "Learning starts in a moment"

@@ -1,0 +1,64 @@
+"""The whole examination: every fact is looked up once, and every check made."""
+
+from collections.abc import Mapping
+
+from anagnorisisd.config.paths import Paths
+from anagnorisisd.config.schema import Config
+from anagnorisisd.doctor import checks, probe
+from anagnorisisd.doctor.finding import Finding
+from anagnorisisd.domain.embedding import EmbeddingPlan
+from anagnorisisd.embedding.registry import EmbedderSelector
+from anagnorisisd.embedding.settings import EmbedderSettings
+from anagnorisisd.errors import EmbedderUnusable, StoreError
+from anagnorisisd.storage.health import DatabaseHealth, inspect
+from anagnorisisd.storage.state_marker import StateMarker
+from anagnorisisd.storage.stores import FILE_NAME
+
+
+async def examine(
+    config: Config, places: Paths, variables: Mapping[str, str], now: float
+) -> list[Finding]:
+    """Return a finding for each subject but the configuration itself, in the order of the page.
+
+    `now` is unix seconds.
+    """
+    folder = probe.at_folder(places.music, config.music)
+    mpd = await probe.at_mpd(config.mpd, places.music, variables)
+    condition, unreadable = _database(places)
+    recipe, unusable = _recipe(config, places)
+    executor = await probe.at_executor(config.embedding, recipe, places.music)
+    size = condition.size_bytes if condition else 0
+    return [
+        checks.music_folder(folder),
+        checks.watch_limit(folder, config.music.watch, probe.at_watch_limit()),
+        checks.mpd_link(mpd),
+        checks.mpd_permissions(mpd),
+        checks.stickers(mpd),
+        checks.daemon(places.socket, probe.at_socket(places.socket)),
+        checks.disk_space(probe.at_disk(places.state), size),
+        checks.database(condition, unreadable),
+        checks.embedder(str(recipe.stamp) if recipe else None, unusable, condition),
+        checks.executor(executor),
+        checks.confinement(await probe.at_confinement()),
+        checks.evaluator(condition, config.training.minimum_ratings),
+        checks.last_training(condition, config.training, now),
+        checks.unit(probe.at_units()),
+    ]
+
+
+def _database(places: Paths) -> tuple[DatabaseHealth | None, str | None]:
+    path = places.state / FILE_NAME
+    try:
+        StateMarker(places.state, places.cache).check(path)
+        return inspect(path), None
+    except StoreError as error:
+        return None, str(error)
+
+
+def _recipe(config: Config, places: Paths) -> tuple[EmbeddingPlan | None, str | None]:
+    settings = EmbedderSettings(config.embedding, places.models, places.cache)
+    try:
+        chooser = EmbedderSelector(settings)
+        return chooser.recipe(), chooser.unreadable or None
+    except EmbedderUnusable as error:
+        return None, str(error)

@@ -1,0 +1,1 @@
+"""Embeddings: from an audio file to a vector, in worker processes."""

@@ -1,0 +1,121 @@
+"""How MERT's vectors are made here, decided in the parent: light."""
+
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from anagnorisisd.config.schema import Device, Executor
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
+from anagnorisisd.embedding.mert.engine_plan import Engine, EnginePlan
+from anagnorisisd.embedding.mert.model_files import inspect
+from anagnorisisd.embedding.mert.worker_tasks import WINDOW_SECONDS, WINDOWS
+from anagnorisisd.embedding.published_models import MERT
+from anagnorisisd.embedding.settings import READING_MEMORY_BYTES, EmbedderSettings
+from anagnorisisd.errors import EmbedderUnusable
+
+STAGES = "anagnorisisd.embedding.mert.worker_tasks"
+WINDOW_PLAN = f"{WINDOWS}x{WINDOW_SECONDS:g}s"
+"""A part of the stamp: other windows give other numbers."""
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def offer(settings: EmbedderSettings) -> EmbeddingPlan | None:
+    """Return how vectors are made from the weights that lie here; `None` if there are none.
+
+    Raises:
+        EmbedderUnusable: there are weights, but they cannot be used.
+    """
+    folder = inspect(settings.model_directory / MERT.name)
+    if folder is None:
+        return None
+    layer = settings.config.layer
+    if layer > folder.layers:
+        raise EmbedderUnusable(f"embedding.layer: {layer} is above the model's {folder.layers}")
+    asked = dict(settings.conditions)
+    engine = _engine(settings)
+    plan = EnginePlan(
+        folder=str(folder.path),
+        sha256=folder.sha256,
+        layer=layer,
+        engine=engine,
+        bfloat16=engine is not Engine.CUDA and bool(asked.get("bfloat16", has_bfloat16())),
+        threads=_threads(settings, engine),
+        cache_directory=str(settings.cache_directory),
+    )
+    stamp = EmbedderStamp(
+        name="mert",
+        version=f"{folder.sha256[:12]}-layer{layer}-{WINDOW_PLAN}-{_precision(plan)}",
+        dimension=folder.dimension,
+    )
+    # Reading the next tracks overlaps with the model; it costs a twentieth of the model's time.
+    reading = PlanStage(
+        f"{STAGES}:read", arguments=(), workers=1, threads=1, memory_bytes=READING_MEMORY_BYTES
+    )
+    modelling = PlanStage(
+        f"{STAGES}:embed",
+        arguments=(plan,),
+        workers=1,
+        threads=plan.threads,
+        # It meets no music, only windows and weights; what a driver needs is the driver's secret.
+        confined=engine is not Engine.CUDA,
+    )
+    conditions = (("engine", engine.value), ("bfloat16", plan.bfloat16), ("threads", plan.threads))
+    return EmbeddingPlan(stamp, (reading, modelling), conditions)
+
+
+def _precision(plan: EnginePlan) -> str:
+    """Return what of the precision the numbers depend on.
+
+    In float32 all engines say the same; rounding to bfloat16 moves all tracks one way, and each
+    engine rounds elsewhere.
+    """
+    return f"bf16-{plan.engine}" if plan.bfloat16 else "f32"
+
+
+def _engine(settings: EmbedderSettings) -> Engine:
+    """Return what computes: a GPU where it may, else what is asked for, else the best here."""
+    asked = dict(settings.conditions)
+    device, bfloat16 = settings.config.device, asked.get("bfloat16")
+    if device is Device.CUDA or (device is Device.AUTO and not bfloat16 and _has_cuda()):
+        # A daemon whose vectors are made elsewhere needs no GPU of its own.
+        here = bool(asked) or settings.config.executor is Executor.LOCAL
+        if here and not _has_cuda():
+            raise EmbedderUnusable(
+                "embedder mert: no NVIDIA driver, or a torch without CUDA; "
+                "install both, or set embedding.device to auto"
+            )
+        return Engine.CUDA
+    openvino = find_spec("openvino") is not None
+    if asked.get("engine") == Engine.OPENVINO and not openvino:
+        raise EmbedderUnusable(
+            "embedder mert: OpenVINO is asked for, but is not installed here; "
+            "`pip install 'anagnorisisd[openvino]'`"
+        )
+    return Engine.OPENVINO if openvino and asked.get("engine") != Engine.TORCH else Engine.TORCH
+
+
+def _has_cuda() -> bool:
+    """Say whether there is an NVIDIA driver, and a torch that was built for it."""
+    return Path("/dev/nvidiactl").exists() and "+cpu" not in version("torch")
+
+
+def has_bfloat16() -> bool:
+    """Say whether the processor computes in bfloat16; without, it would only be slower."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return not BFLOAT16_FLAGS.isdisjoint(flags)
+
+
+def _threads(settings: EmbedderSettings, engine: Engine) -> int:
+    """Return how many cores to use; a second thread on the same core only gets in the way."""
+    asked = dict(settings.conditions)
+    if asked.get("engine") == engine:  # the last bits of a sum depend on how many threads share it
+        return int(asked["threads"])
+    return settings.config.workers or min(
+        settings.cores, psutil.cpu_count(logical=False) or settings.cores
+    )

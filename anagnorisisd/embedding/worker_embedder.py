@@ -1,0 +1,169 @@
+"""Embedders whose work is done by worker processes.
+
+An error that nobody foresaw may be the file's fault or the program's: a library that has changed
+fails at every track. Until a first track has succeeded, such an error has `SAMPLE` embedded. If
+that fails too, it is the embedder's failure, and no track is to blame.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anagnorisisd.domain.embedding import (
+    LOCAL_EXECUTOR,
+    EmbedderStamp,
+    EmbeddingPlan,
+    ExecutorState,
+    PlanStage,
+)
+from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.errors import AnagnorisisError, EmbedderUnusable, EmbeddingFailed, WorkerLost
+from anagnorisisd.library.os_error_text import reason_of
+from anagnorisisd.workers.pool import WorkerPool
+from anagnorisisd.workers.readable_paths import ReadablePaths
+
+log = logging.getLogger(__name__)
+
+SAMPLE = Path(__file__).with_name("sample.flac")
+"""A minute of sound that every embedder can embed."""
+
+CLOCK = 10
+"""So much longer than its limit a track may take on the clock: workers have the lowest priority,
+and on a busy machine time passes while nothing is done."""
+
+
+class WorkerEmbedder:
+    """Follows a recipe; each stage has processes of its own, so that stages overlap."""
+
+    def __init__(
+        self,
+        recipe: EmbeddingPlan,
+        *,
+        idle_seconds: float,
+        timeout_seconds: float,
+        reach: ReadablePaths | None = None,
+    ) -> None:
+        self._recipe = recipe
+        self._timeout_seconds = timeout_seconds
+        self._stages = [
+            (stage, _pool(f"{recipe.stamp.name} {number}", stage, idle_seconds, reach))
+            for number, stage in enumerate(recipe.stages, start=1)
+        ]
+        self._works: bool | None = None
+        """Whether a file was ever embedded; unknown before the first."""
+        self._trying = asyncio.Lock()
+
+    @property
+    def stamp(self) -> EmbedderStamp:
+        """What is written beside every vector."""
+        return self._recipe.stamp
+
+    @property
+    def concurrency(self) -> int:
+        """How many files are worth having under way: one per worker, and one to come."""
+        return sum(stage.workers for stage in self._recipe.stages) + 1
+
+    @property
+    def pools(self) -> list[WorkerPool]:
+        """The worker processes of all stages."""
+        return [pool for _, pool in self._stages]
+
+    @property
+    def executor(self) -> ExecutorState:
+        """Vectors are made on this computer."""
+        return LOCAL_EXECUTOR
+
+    async def embed(self, path: str) -> Vectors:
+        """Return the vector, `[dimension]` finite float32, of the file at `path`.
+
+        Raises:
+            FileNotFoundError: there is no such file any more.
+            EmbeddingFailed: the file cannot be embedded, or its worker died or hung.
+            EmbedderUnusable: no file can be embedded as things are.
+        """
+        try:
+            vector = self._checked(await self._run(path))
+            self._works = True
+            return vector
+        except WorkerLost as error:
+            raise EmbeddingFailed(str(error), permanent=False) from error
+        except AnagnorisisError:
+            raise
+        except FileNotFoundError as error:
+            if not await asyncio.to_thread(Path(path).exists):
+                raise
+            # It is there: the program misses something else.
+            raise await self._unforeseen(error, path) from error
+        except OSError as error:
+            # Its own text would name the file, and reasons end up in the log.
+            raise EmbeddingFailed(reason_of(error), permanent=False) from error
+        except MemoryError as error:
+            raise EmbeddingFailed("needs more memory than it may have", permanent=False) from error
+        except Exception as error:
+            raise await self._unforeseen(error, path) from error
+
+    async def close(self) -> None:
+        """End the worker processes."""
+        for pool in self.pools:
+            await pool.close()
+
+    async def _unforeseen(self, error: Exception, path: str) -> AnagnorisisError:
+        """Return what an error means that nobody foresaw."""
+        log.debug("embedding %s met an error that was not foreseen", ascii(path), exc_info=True)
+        reason = f"{type(error).__name__}: {error}".replace(path, "the file")
+        if not await self._embeds_the_sample():
+            return EmbedderUnusable(f"{self.stamp} fails at every track: {reason}")
+        return EmbeddingFailed(reason, permanent=True)
+
+    async def _embeds_the_sample(self) -> bool:
+        """Say whether anything can be embedded; what is not the embedder's fault is no proof."""
+        async with self._trying:
+            if self._works is None:
+                try:
+                    self._checked(await self._run(str(SAMPLE)))
+                except FileNotFoundError:
+                    self._works = not SAMPLE.exists()
+                except (AnagnorisisError, OSError, MemoryError):
+                    return True
+                except Exception:
+                    self._works = False
+                else:
+                    self._works = True
+            return self._works
+
+    async def _run(self, path: str) -> Any:
+        value: Any = path
+        for stage, pool in self._stages:
+            value = await pool.run(
+                stage.target,
+                value,
+                *stage.arguments,
+                timeout_seconds=CLOCK * self._timeout_seconds,
+                processor_seconds=stage.threads * self._timeout_seconds,
+                reads=[path],
+            )
+        return value
+
+    def _checked(self, value: Any) -> Vectors:
+        vector = np.asarray(value, dtype=np.float32)
+        if vector.shape != (self.stamp.dimension,):
+            raise ValueError(f"{self.stamp} made a vector of the shape {vector.shape}")
+        if not np.isfinite(vector).all():
+            raise EmbeddingFailed("gives a vector that is not finite", permanent=True)
+        return vector
+
+
+def _pool(
+    name: str, stage: PlanStage, idle_seconds: float, reach: ReadablePaths | None
+) -> WorkerPool:
+    return WorkerPool(
+        name=name,
+        size=stage.workers,
+        threads=stage.threads,
+        memory_bytes=stage.memory_bytes,
+        idle_seconds=idle_seconds,
+        reach=reach if stage.confined else None,
+    )

@@ -1,0 +1,122 @@
+"""The daemon's announcements: numbered, kept for a while, and never holding anybody up."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from anagnorisisd.clock import Clock
+from anagnorisisd.domain.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An event with its place in the daemon's life. `missed` counts those dropped before it."""
+
+    sequence: int
+    at: float
+    event: Event
+    missed: int = 0
+
+
+class Events:
+    """Hands every published event to every subscription, without ever waiting for one."""
+
+    def __init__(self, clock: Clock, keep: int = 1024) -> None:
+        self._clock = clock
+        self._recent: deque[Announcement] = deque(maxlen=keep)
+        self._subscriptions: set[Subscription] = set()
+        self._sequence = 0
+
+    @property
+    def sequence(self) -> int:
+        """The sequence of the newest announcement; 0 before the first."""
+        return self._sequence
+
+    @property
+    def watchers(self) -> int:
+        """How many subscriptions are open."""
+        return len(self._subscriptions)
+
+    def publish(self, event: Event) -> None:
+        """Announce `event`; call it from the event loop only."""
+        self._sequence += 1
+        announcement = Announcement(self._sequence, self._clock.now(), event)
+        self._recent.append(announcement)
+        for subscription in tuple(self._subscriptions):
+            subscription.offer(announcement)
+
+    def subscribe(self, *, after: int | None = None, buffer: int = 256) -> "Subscription":
+        """Return a subscription to what is published from now on.
+
+        With `after`, those still kept with a higher sequence come first; what is no longer kept
+        counts as missed.
+        """
+        subscription = Subscription(self._subscriptions, buffer)
+        if after is not None and after < self._sequence:
+            replay = [kept for kept in self._recent if kept.sequence > after]
+            oldest = replay[0].sequence if replay else self._sequence + 1
+            subscription.missed = oldest - after - 1
+            for announcement in replay:
+                subscription.offer(announcement)
+        return subscription
+
+
+class Subscription:
+    """A bounded buffer of announcements; when it overflows the oldest are dropped and counted."""
+
+    def __init__(self, registry: "set[Subscription]", buffer: int) -> None:
+        self.missed = 0
+        self._registry = registry
+        self._buffer: deque[Announcement] = deque()
+        self._size = buffer
+        self._filled = asyncio.Event()
+        registry.add(self)
+
+    def offer(self, announcement: Announcement) -> None:
+        """Take an announcement in."""
+        if len(self._buffer) >= self._size:
+            self._buffer.popleft()
+            self.missed += 1
+        self._buffer.append(announcement)
+        self._filled.set()
+
+    async def next(self) -> Announcement:
+        """Wait for the next announcement; it carries how many were missed before it."""
+        while not self._buffer:
+            self._filled.clear()
+            await self._filled.wait()
+        first = self._buffer.popleft()
+        missed, self.missed = self.missed, 0
+        return Announcement(first.sequence, first.at, first.event, missed)
+
+    def arrived(self) -> list[Announcement]:
+        """Return and forget what has come in, without waiting; often nothing."""
+        taken = list(self._buffer)
+        self._buffer.clear()
+        if taken and self.missed:
+            taken[0] = replace(taken[0], missed=self.missed)
+            self.missed = 0
+        return taken
+
+    async def __aiter__(self) -> AsyncIterator[Announcement]:
+        """Yield announcements until the task is cancelled."""
+        while True:
+            yield await self.next()
+
+    def close(self) -> None:
+        """Stop receiving."""
+        self._registry.discard(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

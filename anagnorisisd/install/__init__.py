@@ -1,0 +1,1 @@
+"""`anagnorisisd install`: units, programs, man pages and completions."""

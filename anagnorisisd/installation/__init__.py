@@ -1,1 +1,0 @@
-"""`anagnorisisd install`: what the wheels carry goes where systemd, shells and man look for it."""

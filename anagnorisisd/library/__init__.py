@@ -1,0 +1,1 @@
+"""The library: scanning, watching and reading the music directory."""

@@ -1,0 +1,1 @@
+"""Listening: following playback and judging plays."""

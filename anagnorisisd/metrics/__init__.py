@@ -1,0 +1,1 @@
+"""Metrics for the listener's own monitoring."""

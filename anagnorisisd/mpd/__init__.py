@@ -1,0 +1,1 @@
+"""MPD, through python-mpd2's asyncio client."""

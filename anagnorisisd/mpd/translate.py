@@ -1,0 +1,120 @@
+"""MPD's answers in the nouns of the domain.
+
+MPD 0.23 to 0.25 differ in what they send: absent fields get their defaults, fields that cannot
+be read mean that whoever answers is not a sound MPD.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from anagnorisisd.domain.player import Mode, PlaybackState, PlayerState, QueueEntry, SongId
+from anagnorisisd.domain.track import Uri
+from anagnorisisd.errors import PlayerUnavailable
+from anagnorisisd.mpd.connection import Row
+
+T = TypeVar("T")
+
+
+def song_id(status: Row) -> SongId | None:
+    """Return the id of the current song."""
+    number = _field(status, "songid", int, None)
+    return None if number is None else SongId(number)
+
+
+def queue_version(status: Row) -> int:
+    """Return the number that grows with every change of the queue."""
+    return _field(status, "playlist", int, 0)
+
+
+def queue_length(status: Row) -> int:
+    """Return how many entries the queue has."""
+    return _field(status, "playlistlength", int, 0)
+
+
+def song_count(stats: Row) -> int:
+    """Return how many songs MPD's database has."""
+    return _field(stats, "songs", int, 0)
+
+
+def player_state(status: Row, uri: Uri | None, taken_at: float) -> PlayerState:
+    """Return the state; `uri` is that of the current song.
+
+    Raises:
+        PlayerUnavailable: a field cannot be read.
+    """
+    duration = _field(status, "duration", _seconds, None)
+    return PlayerState(
+        taken_at=taken_at,
+        phase=_field(status, "state", PlaybackState, PlaybackState.STOP),
+        song_id=song_id(status),
+        uri=uri,
+        position=_field(status, "song", int, None),
+        elapsed_seconds=_field(status, "elapsed", _seconds, None),
+        duration_seconds=duration or None,
+        queue_length=queue_length(status),
+        queue_version=queue_version(status),
+        random=_field(status, "random", _switch, False),
+        repeat=_field(status, "repeat", _switch, False),
+        single=_field(status, "single", Mode, Mode.OFF),
+        consume=_field(status, "consume", Mode, Mode.OFF),
+        crossfade_seconds=_field(status, "xfade", _seconds, 0.0),
+        error=_field(status, "error", str, None),
+        updating="updating_db" in status,
+    )
+
+
+def queue_entry(row: Row, to_library: Callable[[str], Uri]) -> QueueEntry:
+    """Return one entry of the queue.
+
+    Raises:
+        PlayerUnavailable: a field is missing or cannot be read.
+    """
+    return QueueEntry(
+        song_id=SongId(required(row, "id", int)),
+        uri=to_library(required(row, "file", str)),
+        position=required(row, "pos", int),
+        priority=_field(row, "prio", int, 0),
+    )
+
+
+def sticker(row: Row) -> tuple[str, str]:
+    """Return the file, as MPD names it, and the value of a row of `sticker find`."""
+    _, _, value = required(row, "sticker", str).partition("=")
+    return required(row, "file", str), value
+
+
+def required(row: Row, name: str, read: Callable[[Any], T]) -> T:
+    """Return a field that must be there.
+
+    Raises:
+        PlayerUnavailable: it is missing or cannot be read.
+    """
+    value = _field(row, name, read, None)
+    if value is None:
+        raise PlayerUnavailable(f"MPD's answer makes no sense: {name!r} is missing")
+    return value
+
+
+D = TypeVar("D")
+
+
+def _field(row: Row, name: str, read: Callable[[Any], T], default: D) -> T | D:
+    value = row.get(name)
+    if value is None:
+        return default
+    try:
+        return read(value)
+    except (ValueError, TypeError) as error:
+        raise PlayerUnavailable(f"MPD's answer makes no sense: {name!r} is {value!r}") from error
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not math.isfinite(seconds):
+        raise ValueError(text)
+    return seconds
+
+
+def _switch(text: str) -> bool:
+    return bool(int(text))

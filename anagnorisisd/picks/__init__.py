@@ -1,0 +1,1 @@
+"""Picks: scoring, sampling, and keeping the queue filled."""

@@ -1,1 +1,0 @@
-"""What the services need from outside, as protocols named for the role."""

@@ -1,0 +1,1 @@
+"""Ratings: every way in and out."""

@@ -1,0 +1,172 @@
+"""`FMPS_Rating` in the tags of every format: 0 to 1, as text that keeps every digit.
+
+| format                                       | tag                                 |
+|----------------------------------------------|-------------------------------------|
+| flac, ogg (all codecs)                       | Vorbis comment `FMPS_Rating`        |
+| mp3 with ID3 or no tags, wav, aiff           | ID3 frame `TXXX:FMPS_Rating`        |
+| mp3 with APEv2 alone, wavpack, ape, musepack | APEv2 item `FMPS_Rating`            |
+| m4a, mp4                                     | `----:com.apple.iTunes:FMPS_Rating` |
+| wma                                          | ASF attribute `FMPS/Rating`         |
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mutagen.aiff import AIFF
+from mutagen.apev2 import APENoHeaderError, APEv2
+from mutagen.asf import ASF
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3, TXXX, ID3NoHeaderError
+from mutagen.monkeysaudio import MonkeysAudio
+from mutagen.mp4 import MP4, MP4FreeForm
+from mutagen.musepack import Musepack
+from mutagen.oggflac import OggFLAC
+from mutagen.oggopus import OggOpus
+from mutagen.oggspeex import OggSpeex
+from mutagen.oggvorbis import OggVorbis
+from mutagen.wave import WAVE
+from mutagen.wavpack import WavPack
+
+from anagnorisisd.errors import MediaError
+from anagnorisisd.library.audio_hash import Kind
+
+NAME = "FMPS_Rating"
+ATOM = f"----:com.apple.iTunes:{NAME}"
+ATTRIBUTE = "FMPS/Rating"
+PARTS = 10
+"""A rating is 0 to 10, the tag 0 to 1."""
+
+
+def text_of(rating: float) -> str:
+    """Return a rating as the tag has it; no digit is lost."""
+    return f"{Decimal(repr(rating)) / PARTS:f}"
+
+
+def put(path: Path, kind: Kind, rating: float | None) -> bool:
+    """Write a rating into the tags of a file, or remove it; return whether that changed them.
+
+    Raises:
+        MediaError: the format has no tags.
+        OSError: the file cannot be written.
+        Exception: whatever mutagen raises at tags that are damaged.
+    """
+    writer = _WRITERS.get(kind)
+    if writer is None:
+        raise MediaError(f"{kind} has no tags to write a rating into")
+    return writer(path, None if rating is None else text_of(rating))
+
+
+def _put_comment(opener: Callable[[Path], Any], path: Path, text: str | None) -> bool:
+    """Write into tags that behave like a mapping of names, whatever their case, to texts."""
+    file = opener(path)
+    if text is None:
+        if not file.tags or NAME not in file.tags:
+            return False
+        del file.tags[NAME]
+    else:
+        if file.tags is None:
+            file.add_tags()
+        file.tags[NAME] = text
+    file.save()
+    return True
+
+
+def _put_atom(path: Path, text: str | None) -> bool:
+    file: Any = MP4(path)
+    known = [name for name in file.tags or () if name.lower() == ATOM.lower()]
+    if text is None and not known:
+        return False
+    for name in known:
+        del file.tags[name]
+    if text is not None:
+        if file.tags is None:
+            file.add_tags()
+        file.tags[ATOM] = [MP4FreeForm(text.encode())]
+    file.save()
+    return True
+
+
+def _put_attribute(path: Path, text: str | None) -> bool:
+    file: Any = ASF(path)
+    if text is None and ATTRIBUTE not in file.tags:
+        return False
+    if text is None:
+        del file.tags[ATTRIBUTE]
+    else:
+        file.tags[ATTRIBUTE] = [text]
+    file.save()
+    return True
+
+
+def _put_chunk(opener: Callable[[Path], Any], path: Path, text: str | None) -> bool:
+    file = opener(path)
+    if file.tags is None:
+        file.add_tags()
+    return _put_frame(file.tags, path, text)
+
+
+def _put_mpeg(path: Path, text: str | None) -> bool:
+    try:
+        return _put_frame(ID3(path), path, text)
+    except ID3NoHeaderError:
+        pass
+    try:
+        # An ID3 tag of our own would hide from players all that an APEv2 tag says.
+        return _put_item(APEv2(path), path, text)
+    except APENoHeaderError:
+        return _put_frame(ID3(), path, text)
+
+
+def _put_item(tags: Any, path: Path, text: str | None) -> bool:
+    if text is None and NAME not in tags:
+        return False
+    if text is None:
+        del tags[NAME]
+    else:
+        tags[NAME] = text
+    tags.save(path)
+    return True
+
+
+def _put_frame(tags: Any, path: Path, text: str | None) -> bool:
+    known = [frame for frame in tags.getall("TXXX") if frame.desc.lower() == NAME.lower()]
+    if text is None and not known:
+        return False
+    for frame in known:
+        del tags[frame.HashKey]
+    if text is not None:
+        tags.add(_frame(text))
+    # What was written for players that know ID3v2.3 alone stays so.
+    if tags.version < (2, 4, 0):
+        tags.update_to_v23()
+        tags.save(path, v2_version=3)
+    else:
+        tags.save(path)
+    return True
+
+
+def _frame(text: str) -> Any:
+    frame: Any = TXXX
+    return frame(encoding=3, desc=NAME, text=[text])
+
+
+_WRITERS: Mapping[Kind, Callable[[Path, str | None], bool]] = {
+    Kind.MP3: _put_mpeg,
+    Kind.FLAC: partial(_put_comment, FLAC),
+    Kind.OGG_VORBIS: partial(_put_comment, OggVorbis),
+    Kind.OGG_OPUS: partial(_put_comment, OggOpus),
+    Kind.OGG_FLAC: partial(_put_comment, OggFLAC),
+    Kind.OGG_SPEEX: partial(_put_comment, OggSpeex),
+    Kind.MP4: _put_atom,
+    Kind.WAV: partial(_put_chunk, WAVE),
+    Kind.AIFF: partial(_put_chunk, AIFF),
+    Kind.WAVPACK: partial(_put_comment, WavPack),
+    Kind.MONKEYS: partial(_put_comment, MonkeysAudio),
+    Kind.MUSEPACK: partial(_put_comment, Musepack),
+    Kind.WMA: _put_attribute,
+}

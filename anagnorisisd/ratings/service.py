@@ -1,0 +1,111 @@
+"""Rating: the one way in for every door.
+
+A change is on disk before it is returned, and announced after that.
+"""
+
+from anagnorisisd.clock import Clock
+from anagnorisisd.domain import rating
+from anagnorisisd.domain.event import TrackRated
+from anagnorisisd.domain.rating import RatingChange
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.events import Events
+from anagnorisisd.storage.ratings import RatingStore
+
+
+class RatingService:
+    """Takes the listener's ratings, from any door, and answers with what changed."""
+
+    def __init__(self, store: RatingStore, events: Events, clock: Clock) -> None:
+        self._store = store
+        self._events = events
+        self._clock = clock
+
+    async def rate(
+        self,
+        track_id: TrackId,
+        value: float,
+        *,
+        source: str,
+        request_id: str | None = None,
+        after: int | None = None,
+    ) -> RatingChange:
+        """Rate a track from 0 to 10; with `after`, only if that is still its newest entry.
+
+        Raises:
+            InvalidValue: `value` is not a rating.
+            UnknownTrack: the library has no such track.
+            RatedMeanwhile: the track has a newer entry than `after`.
+        """
+        return await self._append(
+            track_id, rating.checked(value), source=source, request_id=request_id, after=after
+        )
+
+    async def adjust(
+        self, track_id: TrackId, delta: float, *, source: str, request_id: str | None = None
+    ) -> RatingChange:
+        """Move a track's rating, else its predicted rating, else the middle, by `delta`.
+
+        Raises:
+            InvalidValue: `delta` is not between -10 and 10.
+            UnknownTrack: the library has no such track.
+        """
+        return await self._append(
+            track_id,
+            None,
+            delta=rating.checked_delta(delta),
+            source=source,
+            request_id=request_id,
+        )
+
+    async def clear(
+        self,
+        track_id: TrackId,
+        *,
+        source: str,
+        request_id: str | None = None,
+        after: int | None = None,
+    ) -> RatingChange:
+        """Take a track's rating away; that is not the same as rating it 0. `after` as in `rate`."""
+        return await self._append(track_id, None, source=source, request_id=request_id, after=after)
+
+    async def restore(
+        self, track_id: TrackId, value: float | None, *, at: float, source: str
+    ) -> RatingChange:
+        """Append a rating that was given, or cleared, at an earlier time, in unix seconds."""
+        kept = None if value is None else rating.checked(value)
+        change = await self._store.rate(track_id, kept, at=at, source=source)
+        self._events.publish(TrackRated(change))
+        return change
+
+    async def undo(self, *, source: str, request_id: str | None = None) -> RatingChange:
+        """Take the last change that still stands back.
+
+        Raises:
+            NothingToUndo: every change was taken back already.
+        """
+        change = await self._store.undo(at=self._clock.now(), source=source, request_id=request_id)
+        self._events.publish(TrackRated(change))
+        return change
+
+    async def _append(
+        self,
+        track_id: TrackId,
+        value: float | None,
+        *,
+        source: str,
+        request_id: str | None,
+        delta: float | None = None,
+        after: int | None = None,
+    ) -> RatingChange:
+        change = await self._store.rate(
+            track_id,
+            value,
+            delta=delta,
+            default=rating.WITHOUT_OPINION,
+            at=self._clock.now(),
+            source=source,
+            request_id=request_id,
+            after=after,
+        )
+        self._events.publish(TrackRated(change))
+        return change

@@ -1,0 +1,117 @@
+"""Ratings in file tags, in the dialects of the programs that write them.
+
+| tag                                       | scale                                              |
+|-------------------------------------------|----------------------------------------------------|
+| FMPS_Rating (Vorbis, APE, ID3 TXXX, MP4)  | 0 to 1                                             |
+| FMPS/Rating (ASF)                         | 0 to 1                                             |
+| rating:EMAIL (Vorbis, Quod Libet)         | 0 to 1                                             |
+| POPM of Quod Libet                        | 0 to 255, linear                                   |
+| POPM of anybody else                      | 13, 1, 54, 64, 118, 128, 186, 196, 242, 255 for    |
+|                                           | half to five stars; other bytes are taken linearly |
+| RATING (Vorbis, APE)                      | 0 to 5 stars, or 0 to 100                          |
+| rate (MP4)                                | 0 to 100                                           |
+
+The first row that a file has counts. A byte of 0 in POPM means that nobody rated the file.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import mutagen
+from mutagen.apev2 import APEv2
+from mutagen.mp3 import MP3
+
+from anagnorisisd.domain.rating import HIGHEST, LOWEST
+from anagnorisisd.library.bounded_file import BoundedFile
+from anagnorisisd.library.regular_file import open_regular
+from anagnorisisd.library.tags import READ_SECONDS
+from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
+
+STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
+"""MediaMonkey's; Windows Media Player and Winamp write those of whole stars."""
+LINEAR = "quodlibet"
+
+
+def read(path: str | Path) -> float | None:
+    """Return the rating, 0 to 10, in the tags of a file; `None` where there is none."""
+    try:
+        with open_regular(path) as file, limited(READ_SECONDS):
+            return _read(BoundedFile(file))
+    except OutOfProcessorTime:
+        return None
+    except Exception:  # Tags may be damaged in ways mutagen has no error for.
+        return None
+
+
+def _read(source: BoundedFile) -> float | None:
+    file: Any = mutagen.File(source)
+    tags = file.tags if file is not None else None
+    if not tags and isinstance(file, MP3):
+        tags = _at_the_end(source)
+    if not tags:
+        return None
+    found = (value for value in _ratings(tags) if value is not None)
+    return next((value for value in found if LOWEST <= value <= HIGHEST), None)
+
+
+def _at_the_end(source: BoundedFile) -> Any:
+    """Return the APEv2 tag of an MP3 file that has no other."""
+    try:
+        source.seek(0)
+        return APEv2(source)
+    except Exception:  # as above
+        return None
+
+
+def _ratings(tags: Any) -> Iterator[float | None]:
+    """Yield what each row of the table gives, in its order."""
+    texts = _texts(tags)
+    yield scaled(texts.get("fmps_rating"), 10)
+    for name, text in texts.items():
+        if name.startswith("rating:"):
+            yield scaled(text, 10)
+    for frame in getattr(tags, "getall", lambda _: ())("POPM"):
+        yield _popularimeter(frame)
+    stars = scaled(texts.get("rating"), 1)
+    if stars is not None:
+        yield stars * 2 if stars <= 5 else stars / 10
+    yield scaled(texts.get("rate"), Decimal("0.1"))
+
+
+def _texts(tags: Any) -> dict[str, str]:
+    """Return the tags that may be ratings, by lower-case name."""
+    texts: dict[str, str] = {}
+    for name, value in tags.items():
+        short = name.split(":")[-1] if name.startswith(("TXXX:", "----:")) else name
+        if "rat" in short.lower():
+            texts[short.lower().replace("fmps/", "fmps_")] = _text(value)
+    return texts
+
+
+def _text(value: Any) -> str:
+    value = getattr(value, "text", value)
+    first = value[0] if isinstance(value, list) and value else value
+    return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
+
+
+def scaled(text: str | None, factor: Decimal | int) -> float | None:
+    """Return the number in `text` times `factor`; `None` where there is none."""
+    try:
+        # Decimal: 0.73 is 7.3 then, and not 7.300000000000001.
+        value = float(Decimal(text or "") * factor)
+    except ArithmeticError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _popularimeter(frame: Any) -> float | None:
+    if not frame.rating:
+        return None
+    if LINEAR not in frame.email.lower() and frame.rating in STARS:
+        return STARS[frame.rating] * 2
+    return float(round(frame.rating / 255 * 10, 1))

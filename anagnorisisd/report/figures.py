@@ -1,0 +1,156 @@
+"""The figures, drawn by matplotlib as SVG that stands in the page itself."""
+
+import io
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from anagnorisisd.domain.evaluation import FeatureStats, Floats64
+from anagnorisisd.report import held_out_evaluation
+from anagnorisisd.report.data import ReportData
+from anagnorisisd.report.held_out_evaluation import HeldOutEvaluation
+from anagnorisisd.taste.models.features import standardise
+
+LABELS = {
+    "Gaussian process": "sound and metadata",
+    "neighbours": "neighbours",
+    "mean": "mean rating",
+}
+COLOURS = {"Gaussian process": "#2f6f9f", "neighbours": "#d9822b", "mean": "#8a8f98"}
+OURS, FAINT, INK = COLOURS["Gaussian process"], "#c9ced6", "#3a3f47"
+NARROW, WIDE = (5.2, 3.4), (10.8, 5.0)
+
+
+def style() -> AbstractContextManager[None]:
+    """Return a context in which figures look like each other, and come out the same each time."""
+    return mpl.rc_context(
+        {
+            "svg.fonttype": "none",  # the reader's own font, and text that can be searched
+            "svg.hashsalt": "report",
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": FAINT,
+            "axes.labelcolor": INK,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#eceff3",
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "text.color": INK,
+        }
+    )
+
+
+def over_time(material: ReportData) -> str:
+    """Return every rating at its moment."""
+    figure, axes = _axes("", "rating")
+    when = [datetime.fromtimestamp(moment, UTC) for moment in material.rated_at]
+    axes.scatter(when, material.ratings, s=18, alpha=0.6, color=OURS, linewidths=0)  # type: ignore[arg-type]
+    axes.set_ylim(-0.4, 10.4)
+    dates = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(dates)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))  # type: ignore[no-untyped-call]
+    return _svg(figure)
+
+
+def held_out(seen: HeldOutEvaluation) -> str:
+    """Return predicted against given ratings of held-out tracks, each track once."""
+    figure, axes = _axes("rating given", "rating predicted")
+    once = slice(seen.tracks)
+    given = seen.given[once] + np.random.default_rng(0).uniform(-0.25, 0.25, seen.tracks)
+    axes.plot([0, 10], [0, 10], color=INK, linewidth=1, linestyle="--")
+    axes.errorbar(
+        given,
+        seen.predicted[once],
+        yerr=seen.stddev[once],
+        fmt="none",
+        ecolor=FAINT,
+        elinewidth=0.6,
+    )
+    axes.scatter(given, seen.predicted[once], s=14, alpha=0.8, color=OURS, linewidths=0, zorder=3)
+    axes.set_xlim(-0.5, 10.5)
+    axes.set_ylim(-0.5, 10.5)
+    return _svg(figure)
+
+
+def learning_curve(seen: HeldOutEvaluation) -> str:
+    """Return the held-out error by the number of ratings, beside the baselines."""
+    figure, axes = _axes("ratings", "held-out error in points")
+    for kind, points in seen.curve.items():
+        sizes, errors = zip(*points, strict=True)
+        axes.plot(sizes, errors, marker="o", markersize=4, label=LABELS[kind], color=COLOURS[kind])
+    axes.margins(y=0.25)
+    figure.legend(frameon=False, ncols=3, loc="outside lower center")
+    return _svg(figure)
+
+
+def calibration(seen: HeldOutEvaluation) -> str:
+    """Return which share of ratings lies in the intervals, against the share that should."""
+    figure, axes = _axes("share expected", "share found")
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
+    axes.plot(
+        held_out_evaluation.LEVELS,
+        held_out_evaluation.coverage(seen),
+        marker="o",
+        markersize=4,
+        color=OURS,
+    )
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    return _svg(figure)
+
+
+def library_map(material: ReportData) -> str:
+    """Return the library seen from where it is widest, coloured by predicted rating."""
+    figure, axes = _axes("", "", WIDE)
+    places = _places(material)
+    known = np.isfinite(material.predicted)
+    x, y = places.T
+    axes.scatter(x[~known], y[~known], s=10, color=FAINT, linewidths=0, rasterized=True)
+    dots = axes.scatter(
+        x[known],
+        y[known],
+        s=16,
+        c=material.predicted[known],
+        cmap="viridis",
+        linewidths=0,
+        rasterized=True,
+    )
+    if known.any():
+        figure.colorbar(dots, label="predicted rating", aspect=30).outline.set_visible(False)
+    axes.set_axis_off()
+    return _svg(figure)
+
+
+def _places(material: ReportData) -> Floats64:
+    """Return the two principal components, `[n, 2]`, of the embeddings."""
+    vectors = material.library.vectors
+    moments = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
+    sound = standardise(vectors, moments).astype(np.float64)
+    sound -= sound.mean(axis=0)
+    _, _, directions = np.linalg.svd(sound, full_matrices=False)
+    places: Floats64 = sound @ directions[:2].T
+    return np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
+
+
+def _axes(along: str, up: str, size: tuple[float, float] = NARROW) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(along)
+    axes.set_ylabel(up)
+    return figure, axes
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    metadata = {"Creator": None, "Date": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", dpi=150, metadata=metadata)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]  # an XML prologue has no place inside HTML

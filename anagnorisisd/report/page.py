@@ -1,0 +1,161 @@
+"""The page: one HTML file, which needs nothing from anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+
+from anagnorisisd.report.data import ArtistSummary, ReportData, ReportRow
+from anagnorisisd.report.held_out_evaluation import HeldOutEvaluation, review
+
+ARTISTS = 10
+HELD_OUT = (
+    "Held-out tracks",
+    "What was predicted for tracks whose ratings were hidden, with one standard deviation; on the "
+    "dashed line it would have been exact.",
+)
+LEARNING = (
+    "Learning",
+    "How far predictions are off after so many ratings, beside asking the tracks that sound most "
+    "alike and always answering your mean. Lower is better.",
+)
+CALIBRATION = (
+    "Calibration",
+    "Whether it knows how sure it can be: of the ratings that should lie within its intervals, so "
+    "many did. Below the dashed line it is too sure of itself.",
+)
+
+DIRECTIONS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm."""
+MAP = (
+    "The library by sound",
+    "Each dot is a track; what sounds alike lies close together. Grey ones have no predicted "
+    "rating yet.",
+)
+STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 74rem; padding: 2rem 1.5rem;
+  color: #23272e; background: #f4f6f9; }
+h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.05rem; margin: 0 0 .4rem; }
+p { margin: .4rem 0 1.4rem; color: #565d68; max-width: 60rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); gap: 1.2rem;
+  margin-bottom: 1.2rem; }
+.card { background: #fff; border: 1px solid #e3e7ed; border-radius: 10px; margin: 0;
+  padding: 1rem 1.2rem; }
+.wide { grid-column: 1 / -1; }
+figcaption { color: #565d68; font-size: .88rem; }
+svg { width: 100%; height: auto; display: block; }
+table { border-collapse: collapse; width: 100%; }
+tr + tr td { border-top: 1px solid #eef1f5; }
+td { padding: .25rem .6rem .25rem 0; } td:last-child { padding-right: 0; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+@media (max-width: 34rem) { .cards { grid-template-columns: 1fr; } }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure as SVG, with its title and what to see in it."""
+
+    title: str
+    caption: str
+    svg: str
+    wide: bool = False
+
+
+def draw(material: ReportData) -> str:
+    """Return the page. Needs matplotlib."""
+    seen = review(material.model, material.examples) if material.model else None
+    figures = "".join(map(_figure, _drawings(material, seen)))
+    tables = "".join(_tables(material))
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Anagnorisis report</title><style>{STYLE}</style></head><body>"
+        f"<h1>Anagnorisis report</h1><p>{escape(_summary(material))}</p>"
+        f'<div class="cards">{figures}</div><div class="cards">{tables}</div>'
+        "</body></html>\n"
+    )
+
+
+def _drawings(material: ReportData, seen: HeldOutEvaluation | None) -> list[Drawing]:
+    from anagnorisisd.report import figures
+
+    drawn = []
+    with figures.style():
+        if len(material.ratings):
+            svg = figures.over_time(material)
+            drawn.append(Drawing("Ratings over time", "Each dot is a rating that you gave.", svg))
+        if seen is not None:
+            drawn += [
+                Drawing(*HELD_OUT, figures.held_out(seen)),
+                Drawing(*LEARNING, figures.learning_curve(seen)),
+                Drawing(*CALIBRATION, figures.calibration(seen)),
+            ]
+        if len(material.library):
+            drawn.append(Drawing(*MAP, figures.library_map(material), wide=True))
+    return drawn
+
+
+def _figure(drawing: Drawing) -> str:
+    return (
+        f'<figure class="card{" wide" if drawing.wide else ""}"><h2>{drawing.title}</h2>'
+        f"{drawing.svg}<figcaption>{drawing.caption}</figcaption></figure>"
+    )
+
+
+def _summary(material: ReportData) -> str:
+    made = datetime.fromtimestamp(material.made_at, UTC).strftime("%d %B %Y, %H:%M UTC")
+    rated = f"{len(material.examples)} tracks are rated and embedded"
+    version = material.evaluator
+    if version is None:
+        return f"{made}. {rated}; no evaluator has been trained yet."
+    metrics = version.metrics
+    return (
+        f"{made}. {rated}. Evaluator {version.version} ({version.kind}) errs by "
+        f"{metrics.error:.2f} points on held-out ratings, always answering the mean rating by "
+        f"{metrics.mean_error:.2f}; rank correlation {metrics.rank_correlation:.2f}. "
+        f"Plays and skips: {version.notes.get('plays', 'not known')}."
+    )
+
+
+def _tables(material: ReportData) -> list[str]:
+    most = list(material.artists[:ARTISTS])
+    least = [artist for artist in material.artists[::-1][:ARTISTS] if artist not in most]
+    tables = [
+        ("Most liked artists", [_artist_row(artist) for artist in most]),
+        ("Least liked artists", [_artist_row(artist) for artist in least]),
+        ("Picks in the queue", [_line_row(line) for line in material.picks]),
+        ("Played last", [_line_row(line) for line in material.plays]),
+    ]
+    return [_table(title, rows) for title, rows in tables if rows]
+
+
+def _table(title: str, rows: Sequence[str]) -> str:
+    body = "".join(rows)
+    return f'<section class="card"><h2>{title}</h2><table>{body}</table></section>'
+
+
+def _artist_row(artist: ArtistSummary) -> str:
+    tracks = f"{artist.tracks} tracks"
+    return (
+        f'<tr><td>{_text(artist.name)}</td><td class="number">{tracks}</td>'
+        f'<td class="number">{artist.liking:.1f}</td></tr>'
+    )
+
+
+def _line_row(line: ReportRow) -> str:
+    name = f"{line.artist} – {line.title}" if line.artist else line.title
+    rating = "" if line.rating is None else f"{line.rating:g}"
+    return (
+        f"<tr><td>{_text(name)}</td><td>{_text(line.note)}</td>"
+        f'<td class="number">{rating}</td></tr>'
+    )
+
+
+def _text(text: str) -> str:
+    """Return text that is safe in HTML; what is not Unicode is shown as a question mark.
+
+    What would turn the direction of the text around it is left out.
+    """
+    return escape(text.encode("utf-8", "replace").decode("utf-8").translate(DIRECTIONS))

@@ -1,0 +1,143 @@
+"""The report: gathers what the program knows, and has a page made of it."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from random import Random
+
+import numpy as np
+
+from anagnorisisd.clock import Clock
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import Floats64, TrackFeatures
+from anagnorisisd.domain.play import PlayOutcome
+from anagnorisisd.domain.track import Track, TrackId
+from anagnorisisd.report.data import ArtistSummary, ReportData, ReportRow
+from anagnorisisd.report.interface import Reporter
+from anagnorisisd.storage.embeddings import EmbeddingStore
+from anagnorisisd.storage.evaluators import EvaluatorStore
+from anagnorisisd.storage.library import LibraryStore
+from anagnorisisd.storage.plays import PlayStore
+from anagnorisisd.storage.queue import QueueStore
+from anagnorisisd.storage.ratings import RatingStore
+from anagnorisisd.storage.track_queries import TrackKey, TrackOrder
+from anagnorisisd.taste import reservoir_sampling
+
+PAGE = 1000
+DOTS = 3000
+"""More tracks than this on the map only hide each other."""
+RECENT = 15
+FEWEST_TRACKS = 2
+"""An artist with fewer tracks is left out of the most and least liked."""
+NOTES = {
+    PlayOutcome.FULL: "played in full",
+    PlayOutcome.SKIP: "skipped",
+    PlayOutcome.NEITHER: "played in part",
+}
+
+
+class ReportService:
+    """Makes a self-contained page about ratings, evaluator and library."""
+
+    def __init__(
+        self,
+        *,
+        library: LibraryStore,
+        ratings: RatingStore,
+        plays: PlayStore,
+        embeddings: EmbeddingStore,
+        evaluators: EvaluatorStore,
+        queue: QueueStore,
+        reporter: Reporter,
+        clock: Clock,
+        stamp: EmbedderStamp,
+    ) -> None:
+        self._library = library
+        self._ratings = ratings
+        self._plays = plays
+        self._embeddings = embeddings
+        self._evaluators = evaluators
+        self._queue = queue
+        self._reporter = reporter
+        self._clock = clock
+        self._stamp = stamp
+
+    async def html(self) -> str:
+        """Return the page.
+
+        Raises:
+            PreconditionFailed: the plotting library is not installed.
+        """
+        await self._reporter.check()
+        rng = Random(0)  # noqa: S311 - the same library gives the same map
+        rated_at, ratings = await self._history()
+        sample = await reservoir_sampling.drawn(self._embeddings, self._stamp, DOTS, rng)
+        current = await self._evaluators.current()
+        ours = current is not None and current.stamp == self._stamp
+        material = ReportData(
+            made_at=self._clock.now(),
+            rated_at=rated_at,
+            ratings=ratings,
+            examples=await self._embeddings.training_set(self._stamp),
+            library=sample,
+            predicted=await self._predicted(sample),
+            artists=await self._artists(),
+            picks=await self._picks(),
+            plays=await self._played(),
+            evaluator=current,
+            model=await self._evaluators.blob(current.version) if current and ours else None,
+        )
+        return await self._reporter.draw(material)
+
+    async def _history(self) -> tuple[Floats64, Floats64]:
+        times: list[float] = []
+        values: list[float] = []
+        before: int | None = None
+        while page := await self._ratings.history(limit=PAGE, before=before):
+            given = [entry for entry in page if entry.value is not None]
+            times.extend(entry.rated_at for entry in given)
+            values.extend(entry.value for entry in given if entry.value is not None)
+            before = page[-1].sequence
+        return np.array(times[::-1]), np.array(values[::-1])
+
+    async def _predicted(self, sample: TrackFeatures) -> Floats64:
+        candidates = await self._library.candidates()
+        rows = [candidates.row(track_id) for track_id in sample.track_ids]
+        return np.array(
+            [np.nan if row is None else candidates.predicted_mean[row] for row in rows], np.float64
+        )
+
+    async def _artists(self) -> Sequence[ArtistSummary]:
+        likings: dict[str, list[float]] = defaultdict(list)
+        async for track in self._tracks():
+            liking = track.rating
+            if liking is None and track.prediction is not None:
+                liking = track.prediction.mean
+            if track.tags.artist and liking is not None:
+                likings[track.tags.artist].append(liking)
+        found = [
+            ArtistSummary(name, len(each), sum(each) / len(each))
+            for name, each in likings.items()
+            if len(each) >= FEWEST_TRACKS
+        ]
+        return sorted(found, key=lambda artist: (-artist.liking, artist.name))
+
+    async def _tracks(self) -> AsyncIterator[Track]:
+        after: TrackKey | None = None
+        while page := await self._library.tracks(self._stamp, limit=PAGE, after=after):
+            for track in page:
+                yield track
+            after = TrackKey.of(page[-1], TrackOrder.ADDED)
+
+    async def _picks(self) -> Sequence[ReportRow]:
+        entries = await self._queue.entries()
+        return [await self._line(track_id, "in the queue") for track_id in entries.values()]
+
+    async def _played(self) -> Sequence[ReportRow]:
+        plays = await self._plays.recent(RECENT)
+        return [
+            await self._line(play.track_id, NOTES[play.verdict], play.ended_at) for play in plays
+        ]
+
+    async def _line(self, track_id: TrackId, note: str, at: float | None = None) -> ReportRow:
+        track = await self._library.track(track_id, self._stamp)
+        return ReportRow(track.title, track.tags.artist or "", note, track.rating, at)

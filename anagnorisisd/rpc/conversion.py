@@ -1,0 +1,173 @@
+"""Domain to message: tracks, ratings, picks and evaluators. Messages stop at this package."""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from anagnorisis.v1 import evaluator_pb2, library_pb2, pick_pb2, rating_pb2, track_pb2
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import (
+    EvaluatorStatus,
+    EvaluatorVersion,
+    Metrics,
+    TrainingOutcome,
+    TrainingPhase,
+    TrainingProgress,
+)
+from anagnorisisd.domain.pick import Explanation
+from anagnorisisd.domain.rating import Rating, RatingChange
+from anagnorisisd.domain.track import Track, TrackState, Uri
+
+TRACK_STATES = {
+    TrackState.PENDING: track_pb2.TRACK_STATE_PENDING,
+    TrackState.EMBEDDED: track_pb2.TRACK_STATE_EMBEDDED,
+    TrackState.FAILED: track_pb2.TRACK_STATE_FAILED,
+    TrackState.MISSING: track_pb2.TRACK_STATE_MISSING,
+}
+RATING_SOURCES = {
+    "rating": pick_pb2.RATING_SOURCE_RATING,
+    "predicted": pick_pb2.RATING_SOURCE_PREDICTED,
+    "mean": pick_pb2.RATING_SOURCE_MEAN,
+}
+EVALUATOR_STATUSES = {
+    EvaluatorStatus.CURRENT: evaluator_pb2.EVALUATOR_STATUS_CURRENT,
+    EvaluatorStatus.KEPT_BACK: evaluator_pb2.EVALUATOR_STATUS_KEPT_BACK,
+    EvaluatorStatus.RETIRED: evaluator_pb2.EVALUATOR_STATUS_RETIRED,
+}
+TRAINING_PHASES = {
+    TrainingPhase.READING: evaluator_pb2.TRAINING_PHASE_READING,
+    TrainingPhase.COMPETING: evaluator_pb2.TRAINING_PHASE_COMPETING,
+    TrainingPhase.COMPARING: evaluator_pb2.TRAINING_PHASE_COMPARING,
+    TrainingPhase.SCORING: evaluator_pb2.TRAINING_PHASE_SCORING,
+    TrainingPhase.DONE: evaluator_pb2.TRAINING_PHASE_DONE,
+}
+OUTCOMES = {
+    TrainingOutcome.PROMOTED: evaluator_pb2.TRAINING_OUTCOME_PROMOTED,
+    TrainingOutcome.KEPT: evaluator_pb2.TRAINING_OUTCOME_KEPT,
+    TrainingOutcome.TOO_FEW_RATINGS: evaluator_pb2.TRAINING_OUTCOME_TOO_FEW_RATINGS,
+}
+
+
+def printable(text: str | None) -> str:
+    """Return text that a message can carry: nothing for `None`, `?` for bytes not UTF-8."""
+    return (text or "").encode(errors="replace").decode()
+
+
+def moment(seconds: float | None) -> Timestamp | None:
+    """Return unix seconds as a timestamp."""
+    if seconds is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromNanoseconds(round(seconds * 1e6) * 1000)
+    return stamp
+
+
+def track_message(track: Track) -> track_pb2.Track:
+    """Return a track."""
+    prediction = track.prediction
+    return track_pb2.Track(
+        track_id=track.track_id,
+        uri=printable(track.uri),
+        title=printable(track.title),
+        artist=printable(track.tags.artist),
+        album=printable(track.tags.album),
+        genre=printable(track.tags.genre),
+        duration_seconds=track.duration_seconds,
+        rating=track.rating,
+        predicted_rating=prediction.mean if prediction else None,
+        predicted_stddev=prediction.stddev if prediction else None,
+        play_count=track.play_count,
+        skip_count=track.skip_count,
+        last_played=moment(track.last_played_at),
+        added=moment(track.added_at),
+        state=TRACK_STATES[track.state],
+        failure=printable(track.failure),
+    )
+
+
+def rating_message(rating: Rating, uri: Uri | None = None) -> rating_pb2.Rating:
+    """Return one entry of the history; `uri` is where its track lies, if that is known."""
+    return rating_pb2.Rating(
+        sequence=rating.sequence,
+        track_id=rating.track_id,
+        value=rating.value,
+        rated=moment(rating.rated_at),
+        source=printable(rating.source),
+        uri=printable(uri),
+    )
+
+
+def change_message(change: RatingChange, track: Track) -> rating_pb2.RatingChange:
+    """Return what a request did to the rating of `track`."""
+    return rating_pb2.RatingChange(
+        track=track_message(track),
+        rating=change.rating.value,
+        previous_rating=change.previous,
+        sequence=change.rating.sequence,
+    )
+
+
+def explanation_message(explanation: Explanation) -> pick_pb2.Explanation:
+    """Return why a track has the chance that it has."""
+    return pick_pb2.Explanation(
+        rating=explanation.rating,
+        rating_source=RATING_SOURCES[explanation.rating_source],
+        rating_factor=explanation.rating_factor,
+        skip_factor=explanation.skip_factor,
+        recency_factor=explanation.recency_factor,
+        guards=[
+            pick_pb2.Guard(name=name, factor=factor) for name, factor in explanation.guards.items()
+        ],
+        relaxed_guards=explanation.relaxed,
+        weight=explanation.weight,
+        probability=explanation.probability,
+        rank=explanation.rank,
+        candidates=explanation.candidates,
+    )
+
+
+def stamp_message(stamp: EmbedderStamp) -> library_pb2.EmbedderStamp:
+    """Return the maker of a vector."""
+    return library_pb2.EmbedderStamp(
+        name=stamp.name, version=stamp.version, dimension=stamp.dimension
+    )
+
+
+def evaluator_message(version: EvaluatorVersion) -> evaluator_pb2.Evaluator:
+    """Return a trained evaluator."""
+    return evaluator_pb2.Evaluator(
+        version=version.version,
+        kind=version.kind,
+        embedder=stamp_message(version.stamp),
+        trained=moment(version.trained_at),
+        rating_count=version.rating_count,
+        metrics=_metrics_message(version.metrics),
+        status=EVALUATOR_STATUSES[version.status],
+        verdict=printable(version.verdict),
+        plays=printable(version.notes.get("plays", "")),
+    )
+
+
+def _metrics_message(metrics: Metrics) -> evaluator_pb2.Metrics:
+    return evaluator_pb2.Metrics(
+        error=metrics.error,
+        mean_error=metrics.mean_error,
+        error_ratio=metrics.error_ratio,
+        rank_correlation=metrics.rank_correlation,
+        within_one=metrics.within_one,
+        within_two=metrics.within_two,
+        baseline_errors=metrics.baseline_errors,
+    )
+
+
+def training_message(progress: TrainingProgress) -> evaluator_pb2.TrainEvaluatorResponse:
+    """Return how far a training is."""
+    message = evaluator_pb2.TrainEvaluatorResponse(
+        phase=TRAINING_PHASES[progress.phase],
+        progress=progress.fraction,
+        message=printable(progress.message),
+    )
+    if progress.result is not None:
+        message.outcome = OUTCOMES[progress.result.outcome]
+        message.reason = printable(progress.result.reason)
+        if progress.result.version is not None:
+            message.evaluator.CopyFrom(evaluator_message(progress.result.version))
+    return message

@@ -1,0 +1,59 @@
+"""`DaemonService`: how everything stands, what happens, and what is known as a whole."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from anagnorisis.v1 import daemon_pb2 as messages
+from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceServicer
+from anagnorisisd.rpc.event_stream import EventStream
+from anagnorisisd.rpc.roles import Copier, Drawer
+from anagnorisisd.rpc.status import StatusReader
+
+Context = ServicerContext[Any, Any]
+
+PIECE_BYTES = 256 << 10
+"""Callers take no message above a few megabytes; a report may be larger."""
+
+
+class DaemonServicer(DaemonServiceServicer):
+    """Answers about the daemon as a whole."""
+
+    def __init__(
+        self, standing: StatusReader, watching: EventStream, copier: Copier, drawer: Drawer
+    ) -> None:
+        self._standing = standing
+        self._watching = watching
+        self._copier = copier
+        self._drawer = drawer
+
+    async def GetStatus(
+        self, request: messages.GetStatusRequest, context: Context
+    ) -> messages.GetStatusResponse:
+        """Return how everything stands."""
+        return await self._standing.read()
+
+    async def WatchEvents(
+        self, request: messages.WatchEventsRequest, context: Context
+    ) -> AsyncIterator[messages.WatchEventsResponse]:
+        """Follow what happens until the caller leaves."""
+        async for message in self._watching.follow(request):
+            yield message
+
+    async def BackUp(
+        self, request: messages.BackUpRequest, context: Context
+    ) -> AsyncIterator[messages.BackUpResponse]:
+        """Send a copy of all that is known."""
+        async with aclosing(self._copier.pieces()) as pieces:
+            async for piece in pieces:
+                yield messages.BackUpResponse(piece=piece)
+
+    async def DrawReport(
+        self, request: messages.DrawReportRequest, context: Context
+    ) -> AsyncIterator[messages.DrawReportResponse]:
+        """Send a report on ratings, evaluator and library."""
+        page = (await self._drawer.html()).encode(errors="replace")
+        for start in range(0, len(page), PIECE_BYTES):
+            yield messages.DrawReportResponse(piece=page[start : start + PIECE_BYTES])

@@ -1,0 +1,70 @@
+"""`EvaluatorService`: training, and the versions trained."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from anagnorisis.v1 import evaluator_pb2 as messages
+from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceServicer
+from anagnorisisd.domain.evaluation import EvaluatorStatus
+from anagnorisisd.errors import InvalidValue, NoEvaluator, PreconditionFailed
+from anagnorisisd.rpc import conversion, paging, validation
+from anagnorisisd.rpc.roles import Trainer
+from anagnorisisd.rpc.shielded_calls import shielded_call
+from anagnorisisd.storage.evaluators import EvaluatorStore
+
+Context = ServicerContext[Any, Any]
+
+
+class EvaluatorServicer(EvaluatorServiceServicer):
+    """Trains evaluators, shows them, and puts earlier ones back in charge."""
+
+    def __init__(self, trainer: Trainer, evaluators: EvaluatorStore) -> None:
+        self._trainer = trainer
+        self._evaluators = evaluators
+
+    async def TrainEvaluator(
+        self, request: messages.TrainEvaluatorRequest, context: Context
+    ) -> AsyncIterator[messages.TrainEvaluatorResponse]:
+        """Train a new evaluator and tell how far it is."""
+        async for progress in self._trainer.train():
+            yield conversion.training_message(progress)
+
+    async def GetEvaluator(
+        self, request: messages.GetEvaluatorRequest, context: Context
+    ) -> messages.GetEvaluatorResponse:
+        """Return the evaluator in charge."""
+        current = await self._evaluators.current()
+        if current is None:
+            raise NoEvaluator("no evaluator has been trained yet; rate some tracks, then train")
+        return messages.GetEvaluatorResponse(evaluator=conversion.evaluator_message(current))
+
+    async def ListEvaluators(
+        self, request: messages.ListEvaluatorsRequest, context: Context
+    ) -> messages.ListEvaluatorsResponse:
+        """List evaluators, newest first."""
+        size = validation.count("page_size", request.page_size, validation.DEFAULT_PAGE)
+        before = paging.position(request.page_token)
+        found = await self._evaluators.versions(size + 1, before)
+        return messages.ListEvaluatorsResponse(
+            evaluators=[conversion.evaluator_message(version) for version in found[:size]],
+            next_page_token=paging.token(found[size - 1].version) if len(found) > size else "",
+        )
+
+    async def RollbackEvaluator(
+        self, request: messages.RollbackEvaluatorRequest, context: Context
+    ) -> messages.RollbackEvaluatorResponse:
+        """Put an earlier evaluator in charge."""
+        if request.version < 0:
+            raise InvalidValue("version", f"{request.version} is below 0")
+        version = request.version or await self._previous()
+        current = await shielded_call(self._trainer.rollback(version))
+        return messages.RollbackEvaluatorResponse(evaluator=conversion.evaluator_message(current))
+
+    async def _previous(self) -> int:
+        versions = await self._evaluators.versions(validation.LARGEST_PAGE)
+        retired = [entry for entry in versions if entry.status is EvaluatorStatus.RETIRED]
+        if not retired:
+            raise PreconditionFailed("there is no earlier evaluator to go back to")
+        return retired[0].version

@@ -1,0 +1,142 @@
+"""`HistoryService`: what the listener said and heard, on its way out and in."""
+
+import math
+from collections.abc import AsyncIterator
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from anagnorisis.v1 import history_pb2 as messages
+from anagnorisis.v1.history_pb2_grpc import HistoryServiceServicer
+from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.errors import InvalidValue
+from anagnorisisd.ratings.external_ratings import ExternalRatings
+from anagnorisisd.ratings.history_entries import (
+    GivenRating,
+    HistoryEntry,
+    ImportOutcome,
+    ImportResult,
+    JudgedPlay,
+)
+from anagnorisisd.ratings.import_export import ImportExport
+from anagnorisisd.rpc import conversion, event_messages, validation
+from anagnorisisd.rpc.shielded_calls import shielded_call
+
+Context = ServicerContext[Any, Any]
+
+MOST_ENTRIES = 1000
+LONGEST_REASON = 300
+"""Characters: a thousand of them fit into an answer, whatever paths they name."""
+
+OUTCOMES = {
+    ImportOutcome.TAKEN: messages.IMPORT_OUTCOME_TAKEN,
+    ImportOutcome.KNOWN: messages.IMPORT_OUTCOME_KNOWN,
+    ImportOutcome.LEFT_OUT: messages.IMPORT_OUTCOME_LEFT_OUT,
+}
+VERDICTS = {message: verdict for verdict, message in event_messages.VERDICTS.items()}
+
+
+class HistoryServicer(HistoryServiceServicer):
+    """Exports and imports."""
+
+    def __init__(self, transfer: ImportExport, foreign: ExternalRatings) -> None:
+        self._transfer = transfer
+        self._foreign = foreign
+
+    async def ExportHistory(
+        self, request: messages.ExportHistoryRequest, context: Context
+    ) -> AsyncIterator[messages.ExportHistoryResponse]:
+        """Return every rating and every play."""
+        async for entry in self._transfer.export():
+            yield messages.ExportHistoryResponse(entry=_entry_message(entry))
+
+    async def ImportHistory(
+        self, request: messages.ImportHistoryRequest, context: Context
+    ) -> messages.ImportHistoryResponse:
+        """Take entries over, or say what would become of them."""
+        if len(request.entries) > MOST_ENTRIES:
+            raise InvalidValue("entries", f"{len(request.entries)} are more than {MOST_ENTRIES}")
+        read = [_read(message) for message in request.entries]
+        entries = [each for each in read if isinstance(each, HistoryEntry)]
+        taken = iter(await shielded_call(self._transfer.take(entries, dry_run=request.dry_run)))
+        results = [next(taken) if isinstance(each, HistoryEntry) else each for each in read]
+        return messages.ImportHistoryResponse(results=map(_result_message, results))
+
+    async def FindForeignRatings(
+        self, request: messages.FindForeignRatingsRequest, context: Context
+    ) -> AsyncIterator[messages.FindForeignRatingsResponse]:
+        """Return the ratings that other programs left."""
+        match request.source:
+            case messages.FOREIGN_SOURCE_FILE_TAGS:
+                found = self._foreign.in_tags()
+            case messages.FOREIGN_SOURCE_STICKERS:
+                found = self._foreign.in_stickers()
+            case _:
+                raise InvalidValue("source", "set file tags or stickers")
+        async for entry in found:
+            yield messages.FindForeignRatingsResponse(entry=_entry_message(entry))
+
+
+def _read(message: messages.HistoryEntry) -> HistoryEntry | ImportResult:
+    """Return an entry, or that it was left out: it costs none of the others."""
+    try:
+        return _entry(message)
+    except InvalidValue as error:
+        return ImportResult(ImportOutcome.LEFT_OUT, str(error))
+
+
+def _entry(message: messages.HistoryEntry) -> HistoryEntry:
+    if message.uri:
+        validation.path("uri", message.uri)
+    return HistoryEntry(
+        TrackId(message.track_id) if message.track_id else None,
+        Uri(message.uri),
+        validation.moment("entries.at", message.at) if message.HasField("at") else None,
+        validation.source(message.source),
+        _content(message),
+    )
+
+
+def _content(message: messages.HistoryEntry) -> GivenRating | JudgedPlay:
+    match message.WhichOneof("content"):
+        case "rating":
+            return GivenRating(message.rating.value if message.rating.HasField("value") else None)
+        case "play":
+            play = message.play
+            if play.verdict not in VERDICTS:
+                raise InvalidValue("entries.play.verdict", f"there is no verdict {play.verdict}")
+            seconds = play.duration_seconds if play.HasField("duration_seconds") else math.nan
+            known = math.isfinite(seconds) and seconds > 0
+            return JudgedPlay(
+                VERDICTS[play.verdict], play.heard_seconds, seconds if known else None
+            )
+        case _:
+            raise InvalidValue("entries.content", "set one of rating or play")
+
+
+def _entry_message(entry: HistoryEntry) -> messages.HistoryEntry:
+    message = messages.HistoryEntry(
+        track_id=entry.track_id or "",
+        uri=conversion.printable(entry.uri),
+        at=conversion.moment(entry.at),
+        source=conversion.printable(entry.source),
+    )
+    match entry.content:
+        case GivenRating(value):
+            message.rating.CopyFrom(messages.GivenRating(value=value))
+        case JudgedPlay(verdict, heard, duration):
+            message.play.CopyFrom(
+                messages.JudgedPlay(
+                    verdict=event_messages.VERDICTS[verdict],
+                    heard_seconds=heard,
+                    duration_seconds=duration,
+                )
+            )
+    return message
+
+
+def _result_message(result: ImportResult) -> messages.ImportResult:
+    reason = conversion.printable(result.reason)
+    if len(reason) > LONGEST_REASON:
+        reason = f"{reason[: LONGEST_REASON - 3]}..."
+    return messages.ImportResult(outcome=OUTCOMES[result.outcome], reason=reason)

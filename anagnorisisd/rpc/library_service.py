@@ -1,0 +1,198 @@
+"""`LibraryService`: the tracks that the daemon knows."""
+
+import os
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from anagnorisis.v1 import library_pb2 as messages
+from anagnorisis.v1.library_pb2_grpc import LibraryServiceServicer
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.errors import InvalidValue, PreconditionFailed
+from anagnorisisd.rpc import conversion, paging, validation
+from anagnorisisd.rpc.roles import Embeddings, Scanner
+from anagnorisisd.rpc.shielded_calls import shielded_call
+from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.storage.embeddings import EmbeddingStore
+from anagnorisisd.storage.library import LibraryStore
+from anagnorisisd.storage.track_queries import TrackFilter, TrackKey, TrackOrder
+from anagnorisisd.taste.nearest_tracks import NearestTracks
+
+Context = ServicerContext[Any, Any]
+
+DEFAULT_SIMILAR = 10
+
+KEY = struct.Struct(">?d")
+"""A track's key in a page token, in front of its id: whether it lacks the value, and the value."""
+
+FILTERS = {
+    messages.TRACK_FILTER_UNSPECIFIED: TrackFilter.ALL,
+    messages.TRACK_FILTER_RATED: TrackFilter.RATED,
+    messages.TRACK_FILTER_UNRATED: TrackFilter.UNRATED,
+    messages.TRACK_FILTER_PENDING: TrackFilter.PENDING,
+    messages.TRACK_FILTER_FAILED: TrackFilter.FAILED,
+    messages.TRACK_FILTER_MISSING: TrackFilter.MISSING,
+}
+ORDERS = {
+    messages.TRACK_ORDER_UNSPECIFIED: TrackOrder.ADDED,
+    messages.TRACK_ORDER_ADDED: TrackOrder.ADDED,
+    messages.TRACK_ORDER_RATING: TrackOrder.RATING,
+    messages.TRACK_ORDER_PREDICTED_RATING: TrackOrder.PREDICTED_RATING,
+    messages.TRACK_ORDER_LAST_PLAYED: TrackOrder.LAST_PLAYED,
+}
+
+
+class LibraryServicer(LibraryServiceServicer):
+    """Shows tracks, scans, and compares what they sound like."""
+
+    def __init__(
+        self,
+        *,
+        library: Scanner,
+        store: LibraryStore,
+        embedding: Embeddings,
+        embeddings: EmbeddingStore,
+        similar: NearestTracks,
+        tracks: TrackLookup,
+        stamp: EmbedderStamp,
+    ) -> None:
+        self._library = library
+        self._store = store
+        self._embedding = embedding
+        self._embeddings = embeddings
+        self._similar = similar
+        self._tracks = tracks
+        self._stamp = stamp
+
+    async def GetTrack(
+        self, request: messages.GetTrackRequest, context: Context
+    ) -> messages.GetTrackResponse:
+        """Return one track."""
+        track = await self._tracks.find(request.target)
+        return messages.GetTrackResponse(track=conversion.track_message(track))
+
+    async def ListTracks(
+        self, request: messages.ListTracksRequest, context: Context
+    ) -> messages.ListTracksResponse:
+        """List tracks in pages."""
+        size = validation.count("page_size", request.page_size, validation.DEFAULT_PAGE)
+        if request.filter not in FILTERS:
+            raise InvalidValue("filter", f"there is no filter {request.filter}")
+        if request.order not in ORDERS:
+            raise InvalidValue("order", f"there is no order {request.order}")
+        scope = (request.filter, request.order, validation.search_text(request.text))
+        order = ORDERS[request.order]
+        found = await self._store.tracks(
+            self._stamp,
+            only=FILTERS[request.filter],
+            order=order,
+            text=request.text,
+            limit=size + 1,
+            after=_key(paging.key(request.page_token, *scope)),
+        )
+        return messages.ListTracksResponse(
+            tracks=[conversion.track_message(track) for track in found[:size]],
+            next_page_token=paging.key_token(_packed(TrackKey.of(found[size - 1], order)), *scope)
+            if len(found) > size
+            else "",
+        )
+
+    async def ListUnusableFiles(
+        self, request: messages.ListUnusableFilesRequest, context: Context
+    ) -> messages.ListUnusableFilesResponse:
+        """List the files that cannot be used, in pages."""
+        size = validation.count("page_size", request.page_size, validation.DEFAULT_PAGE)
+        after = paging.key(request.page_token, "unusable")
+        found = await self._store.problems(
+            limit=size + 1, after=None if after is None else Uri(os.fsdecode(after))
+        )
+        return messages.ListUnusableFilesResponse(
+            files=[
+                messages.UnusableFile(
+                    uri=conversion.printable(uri), reason=conversion.printable(reason)
+                )
+                for uri, reason in found[:size]
+            ],
+            next_page_token=paging.key_token(os.fsencode(found[size - 1][0]), "unusable")
+            if len(found) > size
+            else "",
+        )
+
+    async def ScanLibrary(
+        self, request: messages.ScanLibraryRequest, context: Context
+    ) -> AsyncIterator[messages.ScanLibraryResponse]:
+        """Bring the library in line with the disk."""
+        async for progress in self._library.scan():
+            embedding = await self._embedding.progress()
+            yield messages.ScanLibraryResponse(
+                found=progress.found,
+                unchanged=progress.unchanged,
+                read=progress.read,
+                added=progress.added,
+                moved=progress.moved,
+                changed=progress.changed,
+                missing=progress.missing,
+                failed=progress.problems,
+                pending_embeddings=embedding.pending,
+                problem=conversion.printable(progress.problem),
+                finished=progress.done,
+                embeddings_per_second=embedding.tracks_per_second,
+                embedding_seconds_left=embedding.seconds_left,
+            )
+
+    async def RetryEmbeddings(
+        self, request: messages.RetryEmbeddingsRequest, context: Context
+    ) -> messages.RetryEmbeddingsResponse:
+        """Give the tracks that could not be embedded another chance."""
+        return messages.RetryEmbeddingsResponse(count=await shielded_call(self._embedding.retry()))
+
+    async def FindSimilar(
+        self, request: messages.FindSimilarRequest, context: Context
+    ) -> messages.FindSimilarResponse:
+        """Return the tracks that sound most like a track."""
+        count = validation.count("count", request.count, DEFAULT_SIMILAR)
+        track = await self._tracks.find(request.target)
+        nearest = await self._similar.nearest(track.track_id, count)
+        return messages.FindSimilarResponse(
+            tracks=[
+                messages.SimilarTrack(
+                    track=conversion.track_message(await self._tracks.read(other)),
+                    similarity=similarity,
+                )
+                for other, similarity in nearest
+            ]
+        )
+
+    async def GetEmbedding(
+        self, request: messages.GetEmbeddingRequest, context: Context
+    ) -> messages.GetEmbeddingResponse:
+        """Return a track's vector."""
+        track = await self._tracks.find(request.target)
+        vector = await self._embeddings.get(self._stamp, track.track_id)
+        if vector is None:
+            raise PreconditionFailed(
+                f"track {track.track_id} has no embedding by {self._stamp} yet"
+            )
+        return messages.GetEmbeddingResponse(
+            track_id=track.track_id,
+            vector=vector.tolist(),
+            embedder=conversion.stamp_message(self._stamp),
+        )
+
+
+def _packed(key: TrackKey) -> bytes:
+    """Return a key as bytes for a page token."""
+    absent = key.value is None
+    return KEY.pack(absent, 0.0 if key.value is None else key.value) + key.track_id.encode()
+
+
+def _key(packed: bytes | None) -> TrackKey | None:
+    """Return the key in a page token; any bytes are one, if only the place of nothing."""
+    if packed is None:
+        return None
+    absent, value = KEY.unpack(packed[: KEY.size].ljust(KEY.size, b"\0"))
+    track_id = TrackId(packed[KEY.size :].decode(errors="replace"))
+    return TrackKey(None if absent else value, track_id)

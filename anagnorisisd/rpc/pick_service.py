@@ -1,0 +1,104 @@
+"""`PickService`: what the daemon picks, and why."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from anagnorisis.v1 import pick_pb2 as messages
+from anagnorisis.v1.pick_pb2_grpc import PickServiceServicer
+from anagnorisisd.domain.pick import Pick
+from anagnorisisd.picks.enqueue import EnqueueService
+from anagnorisisd.rpc import conversion, validation
+from anagnorisisd.rpc.roles import Curious, Picker
+from anagnorisisd.rpc.shielded_calls import shielded_call
+from anagnorisisd.rpc.track_lookup import TrackLookup
+
+Context = ServicerContext[Any, Any]
+
+DEFAULT_SUGGESTIONS = 10
+MOST_SUGGESTIONS = 100
+
+
+class PickServicer(PickServiceServicer):
+    """Shows and steers picks."""
+
+    def __init__(
+        self,
+        *,
+        picker: Picker,
+        curiosity: Curious,
+        requests: EnqueueService,
+        tracks: TrackLookup,
+        default_count: Callable[[], int],
+    ) -> None:
+        self._picker = picker
+        self._curiosity = curiosity
+        self._requests = requests
+        self._tracks = tracks
+        self._default_count = default_count
+
+    async def PreviewPicks(
+        self, request: messages.PreviewPicksRequest, context: Context
+    ) -> messages.PreviewPicksResponse:
+        """Return the next picks without queueing them."""
+        count = validation.count("count", request.count, max(1, self._default_count()))
+        seed = request.seed if request.HasField("seed") else None
+        picks = await self._picker.preview(count, seed)
+        return messages.PreviewPicksResponse(picks=[await self._pick(pick) for pick in picks])
+
+    async def ExplainTrack(
+        self, request: messages.ExplainTrackRequest, context: Context
+    ) -> messages.ExplainTrackResponse:
+        """Return every factor of a track's weight, and what shaped its predicted rating."""
+        track = await self._tracks.find(request.target)
+        explanation = await self._picker.explain(track.track_id)
+        influences = await self._curiosity.influences(track.track_id)
+        parts = await self._curiosity.parts(track.track_id)
+        return messages.ExplainTrackResponse(
+            track=conversion.track_message(track),
+            explanation=conversion.explanation_message(explanation),
+            influences=[
+                messages.Influence(
+                    track=conversion.track_message(await self._tracks.read(rated)), share=share
+                )
+                for rated, share in influences
+            ],
+            evidence=[
+                messages.Evidence(kind=kind, share=share)
+                for kind, share in sorted(parts.items(), key=lambda part: -part[1])
+            ],
+        )
+
+    async def SuggestTracks(
+        self, request: messages.SuggestTracksRequest, context: Context
+    ) -> messages.SuggestTracksResponse:
+        """Return the tracks whose ratings would teach the most, and queue them on request."""
+        count = validation.count("count", request.count, DEFAULT_SUGGESTIONS, MOST_SUGGESTIONS)
+        seed = request.seed if request.HasField("seed") else secrets.randbits(32)
+        left_out = await self._picker.excluded()
+        suggested = await self._curiosity.suggest(count, seed, left_out)
+        queued = await shielded_call(self._requests.queue(suggested)) if request.queue else {}
+        return messages.SuggestTracksResponse(
+            suggestions=[
+                messages.Suggestion(
+                    track=conversion.track_message(await self._tracks.read(track_id)),
+                    song_id=queued.get(track_id),
+                )
+                for track_id in suggested
+            ]
+        )
+
+    async def SetPicking(
+        self, request: messages.SetPickingRequest, context: Context
+    ) -> messages.SetPickingResponse:
+        """Switch picking on or off."""
+        await shielded_call(self._picker.switch(request.enabled))
+        return messages.SetPickingResponse(enabled=request.enabled)
+
+    async def _pick(self, pick: Pick) -> messages.Pick:
+        return messages.Pick(
+            track=conversion.track_message(await self._tracks.read(pick.track_id)),
+            explanation=conversion.explanation_message(pick.explanation),
+        )

@@ -1,0 +1,160 @@
+"""How everything stands: one answer put together from every part."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import anagnorisisd
+from anagnorisis.v1 import daemon_pb2 as messages
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.evaluation import TrainingStatus
+from anagnorisisd.domain.player import PlaybackState, Player, PlayerLink
+from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.rpc import conversion
+from anagnorisisd.rpc.roles import Embeddings, Picker, Trainer
+from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.storage.library import LibraryStore
+from anagnorisisd.storage.track_queries import LibraryCounts
+
+PATIENCE_SECONDS = 2.0
+"""How long the player may take; a status that waits for a hung player helps nobody."""
+
+PHASES = {
+    PlaybackState.PLAY: messages.PLAYBACK_PHASE_PLAY,
+    PlaybackState.PAUSE: messages.PLAYBACK_PHASE_PAUSE,
+    PlaybackState.STOP: messages.PLAYBACK_PHASE_STOP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPaths:
+    """Where the daemon finds and keeps things; absolute paths."""
+
+    music: Path
+    state: Path
+    models: Path
+
+
+class StatusReader:
+    """Reads how every part is."""
+
+    def __init__(
+        self,
+        *,
+        library: LibraryStore,
+        player: Player,
+        tracks: TrackLookup,
+        embedding: Embeddings,
+        picker: Picker,
+        trainer: Trainer,
+        places: StatusPaths,
+    ) -> None:
+        self._library = library
+        self._player = player
+        self._tracks = tracks
+        self._embedding = embedding
+        self._picker = picker
+        self._trainer = trainer
+        self._places = places
+
+    async def read(self) -> messages.GetStatusResponse:
+        """Return how everything stands; a player that is away is part of it, not an error."""
+        stamp = self._embedding.stamp
+        training = await self._trainer.status()
+        answer = messages.GetStatusResponse(
+            version=anagnorisisd.__version__,
+            mpd=_link_message(self._player.link()),
+            picking=self._picker.enabled,
+            no_picks_reason=conversion.printable(self._picker.reason),
+            library=_counts_message(await self._library.counts(stamp)),
+            embedding=_embedding_message(stamp, await self._embedding.progress()),
+            training=_training_message(training),
+            places=_places_message(self._places),
+        )
+        if training.evaluator is not None:
+            answer.evaluator.CopyFrom(conversion.evaluator_message(training.evaluator))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                answer.playback.CopyFrom(await self._playback())
+                ahead = [
+                    await self._tracks.read(pick.track_id) for pick in await self._picker.ahead()
+                ]
+                answer.ahead.extend(map(conversion.track_message, ahead))
+        except (PlayerUnavailable, PlayerRefused, TimeoutError):
+            pass  # The link says so already.
+        return answer
+
+    async def _playback(self) -> messages.Playback:
+        state = await self._player.state()
+        playback = messages.Playback(
+            phase=PHASES[state.phase],
+            song_id=state.song_id,
+            uri=conversion.printable(state.uri),
+            elapsed_seconds=state.elapsed_seconds,
+            duration_seconds=state.duration_seconds,
+        )
+        track_id = await self._library.track_at(state.uri) if state.uri else None
+        if track_id is not None:
+            track = await self._tracks.read(track_id)
+            playback.track.CopyFrom(conversion.track_message(track))
+        return playback
+
+
+def _link_message(link: PlayerLink) -> messages.MpdLink:
+    return messages.MpdLink(
+        connected=link.connected,
+        address=conversion.printable(link.address),
+        server_version=conversion.printable(link.server_version),
+        reason=conversion.printable(link.reason),
+        lacking=map(conversion.printable, link.lacking),
+    )
+
+
+def _places_message(places: StatusPaths) -> messages.Places:
+    return messages.Places(
+        music=conversion.printable(str(places.music)),
+        state=conversion.printable(str(places.state)),
+        models=conversion.printable(str(places.models)),
+    )
+
+
+def _counts_message(counts: LibraryCounts) -> messages.LibraryCounts:
+    return messages.LibraryCounts(
+        tracks=counts.tracks,
+        pending=counts.pending,
+        embedded=counts.embedded,
+        failed=counts.failed,
+        missing=counts.missing,
+        rated=counts.rated,
+        problems=counts.problems,
+    )
+
+
+def _embedding_message(
+    stamp: EmbedderStamp, progress: EmbeddingProgress
+) -> messages.EmbeddingStatus:
+    return messages.EmbeddingStatus(
+        embedder=conversion.stamp_message(stamp),
+        pending=progress.pending,
+        tracks_per_second=progress.tracks_per_second,
+        seconds_left=progress.seconds_left,
+        done=progress.done,
+        failed=progress.failed,
+        executor=messages.EmbeddingExecutor(
+            address=progress.executor.address,
+            workers=progress.executor.workers,
+            lacking=conversion.printable(progress.executor.lacking),
+        ),
+    )
+
+
+def _training_message(status: TrainingStatus) -> messages.TrainingStatus:
+    return messages.TrainingStatus(
+        running=status.training,
+        next=conversion.moment(status.next_training_at),
+        last=conversion.moment(status.last_training_at),
+        examples=status.examples,
+        examples_needed=status.needed,
+        failures=status.failures.count,
+        failure=conversion.printable(status.failures.reason),
+    )

@@ -1,0 +1,69 @@
+"""From the `Target` of a request to the track that it means."""
+
+from collections.abc import Iterable, Mapping
+
+from anagnorisis.v1.track_pb2 import Target
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.track import Track, TrackId, Uri
+from anagnorisisd.errors import InvalidValue
+from anagnorisisd.ratings.track_resolver import TrackResolver
+from anagnorisisd.rpc import validation
+from anagnorisisd.storage.library import LibraryStore
+
+
+class TrackLookup:
+    """Finds and reads tracks for the servicers."""
+
+    def __init__(self, targets: TrackResolver, library: LibraryStore, stamp: EmbedderStamp) -> None:
+        self._targets = targets
+        self._library = library
+        self._stamp = stamp
+
+    async def meant(self, target: Target) -> TrackId:
+        """Return the id of the track that a request means; it need not be in the library.
+
+        Raises:
+            InvalidValue: the target is empty or malformed.
+            UnknownTrack: no track lies or plays there.
+            NothingPlaying: the current song is meant, and there is none.
+            PlayerUnavailable: the player has to be asked, and is away.
+        """
+        kind = target.WhichOneof("kind")
+        if kind in {"mpd_uri", "song_id"} and not self._is_ours(target.mpd_address):
+            # Another MPD's song: what the listener hears here is what ours plays.
+            return await self._targets.current()
+        match kind:
+            case "track_id":
+                return validation.track_id(target.track_id)
+            case "uri":
+                return await self._targets.at_uri(Uri(validation.path("uri", target.uri)))
+            case "mpd_uri":
+                return await self._targets.named(validation.path("mpd_uri", target.mpd_uri))
+            case "song_id":
+                return await self._targets.of_song(validation.song_id(target.song_id))
+            case "current":
+                return await self._targets.current()
+            case _:
+                raise InvalidValue("target", "set track_id, uri, mpd_uri, song_id or current")
+
+    def _is_ours(self, address: str) -> bool:
+        """Tell whether a client met the MPD that the daemon is connected to."""
+        if not address:
+            return True
+        return self._targets.are_of(validation.path("mpd_address", address))
+
+    async def find(self, target: Target) -> Track:
+        """Return the track that a request means; raises as `meant`."""
+        return await self.read(await self.meant(target))
+
+    async def read(self, track_id: TrackId) -> Track:
+        """Return one track.
+
+        Raises:
+            UnknownTrack: the library has no such track.
+        """
+        return await self._library.track(track_id, self._stamp)
+
+    async def uris(self, track_ids: Iterable[TrackId]) -> Mapping[TrackId, Uri]:
+        """Return a present file of each track that has one."""
+        return await self._library.uris(sorted(set(track_ids)))

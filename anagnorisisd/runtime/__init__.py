@@ -1,0 +1,1 @@
+"""Life of the process: signals, supervision, reload, systemd, logging."""

@@ -1,1 +1,0 @@
-"""One use case each; they take ports, never tools."""

@@ -1,1 +1,0 @@
-"""Keeping the stored library in line with the music folder."""

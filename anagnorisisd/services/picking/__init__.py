@@ -1,1 +1,0 @@
-"""Choosing picks and keeping them ahead in the queue."""

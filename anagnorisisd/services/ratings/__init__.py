@@ -1,1 +1,0 @@
-"""Every door through which ratings come in, and where they are mirrored."""

@@ -1,1 +1,0 @@
-"""Learning what the listener likes, and telling of it."""

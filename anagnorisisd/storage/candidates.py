@@ -1,0 +1,161 @@
+"""All present tracks as columns, read in pages and put together."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import sqlite_utils
+from numpy.typing import NDArray
+
+from anagnorisisd.domain import names
+from anagnorisisd.domain.candidates import Candidates
+from anagnorisisd.domain.names import Credits
+from anagnorisisd.domain.rating import WITHOUT_OPINION
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.storage.database import Row
+from anagnorisisd.storage.row_mapping import listed
+
+PAGE = """
+SELECT t.id AS key, t.track_id, t.rating, p.mean, p.stddev, t.full_plays, t.skips,
+    t.last_played_at, f.duration_seconds, f.album_code, f.artist
+FROM tracks t JOIN files f ON f.id = t.file LEFT JOIN predictions p ON p.track = t.id
+WHERE t.present AND t.id > :after ORDER BY t.id LIMIT :size
+"""
+
+FEW = """
+SELECT t.track_id, t.rating, p.mean, p.stddev, t.full_plays, t.skips, t.last_played_at
+FROM tracks t LEFT JOIN predictions p ON p.track = t.id
+WHERE t.track_id IN (SELECT value FROM json_each(?))
+"""
+
+TYPES = tuple(map(np.dtype, ("i8", "S32", *["f8"] * 7, "i8", "i4")))
+"""The type of each column of `PAGE`; NULL becomes NaN, and an artist tag its number."""
+
+PAGE_SIZE = 2_000
+"""Rows read at once: a rating that comes in between waits some ten milliseconds."""
+
+
+Page = list[NDArray[Any]]
+"""The columns of some rows."""
+
+
+class Pages:
+    """Pages of rows as columns, and the artist tags that occur in them."""
+
+    def __init__(self) -> None:
+        self._pages: list[Page] = []
+        self._tags: dict[str | None, int] = {None: 0}
+
+    def add(self, rows: Sequence[Row]) -> int:
+        """Take in a page, and return how many rows it has."""
+        *values, tags = zip(*rows, strict=True)
+        numbers = [self._tags.setdefault(tag, len(self._tags)) for tag in tags]
+        columns = zip([*values, numbers], TYPES, strict=True)
+        self._pages.append([np.array(column, dtype=kind) for column, kind in columns])
+        return len(rows)
+
+    def joined(self, excluded: NDArray[np.int64], mean_rating: float) -> Candidates:
+        """Return all pages, ordered by track id; `excluded` are row ids."""
+        return _joined(self._pages, list(self._tags), excluded, mean_rating)
+
+
+def _joined(
+    pages: Sequence[Page],
+    tags: Sequence[str | None],
+    excluded: NDArray[np.int64],
+    mean_rating: float,
+) -> Candidates:
+    keys, ids = _column(pages, 0), _column(pages, 1)
+    order = np.argsort(ids)
+    rating, mean, stddev, full_plays, skips, last_played, seconds, album, artist = (
+        _column(pages, number)[order] for number in range(2, len(TYPES))
+    )
+    return Candidates(
+        track_ids=ids[order],
+        rating=rating,
+        predicted_mean=mean,
+        predicted_stddev=stddev,
+        full_plays=full_plays,
+        skips=skips,
+        last_played_at=_played(last_played),
+        duration_seconds=seconds,
+        artists=Credits.read(artist, tags),
+        album=album,
+        excluded=np.isin(keys, excluded)[order],
+        mean_rating=mean_rating,
+    )
+
+
+def refreshed(
+    db: sqlite_utils.Database, known: Candidates, track_ids: Collection[TrackId]
+) -> Candidates:
+    """Return `known` with what the database now says of some tracks; both keep their own arrays."""
+    found = db.execute(FEW, [listed(track_ids)]).fetchall()
+    rows = [(known.row(TrackId(track_id)), values) for track_id, *values in found]
+    present = [(row, values) for row, values in rows if row is not None]
+    if not present:
+        return replace(known, mean_rating=mean_rating(db))
+    places = np.array([row for row, _ in present])
+    rating, mean, stddev, full_plays, skips, last_played = np.array(
+        [values for _, values in present], dtype=np.float64
+    ).T
+
+    def put(column: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        changed = column.copy()
+        changed[places] = values
+        return changed
+
+    return replace(
+        known,
+        rating=put(known.rating, rating),
+        predicted_mean=put(known.predicted_mean, mean),
+        predicted_stddev=put(known.predicted_stddev, stddev),
+        full_plays=put(known.full_plays, full_plays),
+        skips=put(known.skips, skips),
+        last_played_at=put(known.last_played_at, _played(last_played)),
+        mean_rating=mean_rating(db),
+    )
+
+
+def mean_rating(db: sqlite_utils.Database) -> float:
+    """Return the mean of the listener's ratings, or what stands for it while there are none."""
+    (mean,) = db.execute("SELECT avg(rating) FROM tracks WHERE rating NOT NULL").fetchone()
+    return WITHOUT_OPINION if mean is None else float(mean)
+
+
+def _played(last_played: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the times of last plays with `-inf` for those that were never played."""
+    return np.where(np.isnan(last_played), -np.inf, last_played)
+
+
+def _column(pages: Sequence[Page], number: int) -> NDArray[Any]:
+    empty = np.empty(0, dtype=TYPES[number])
+    return np.concatenate([empty, *(page[number] for page in pages)])
+
+
+def excluded(
+    db: sqlite_utils.Database, folders: Sequence[bytes], genres: Sequence[str]
+) -> NDArray[np.int64]:
+    """Return the row ids of tracks with a present file in one of the folders or genres."""
+    keys: set[int] = set()
+    for folder in folders:
+        # "0" is the character after "/": the range holds what starts with "folder/".
+        query = (
+            "SELECT track FROM files WHERE present AND path >= ? AND path < ? AND track NOT NULL"
+        )
+        found = db.execute(query, [folder + b"/", folder + b"0"])
+        keys.update(row["track"] for row in found)
+    if genres:
+        query = """SELECT track FROM files WHERE present AND track NOT NULL
+            AND genre IN (SELECT value FROM json_each(?))"""
+        found = db.execute(query, [listed(_tags_naming(db, genres))])
+        keys.update(row["track"] for row in found)
+    return np.array(sorted(keys), dtype=np.int64)
+
+
+def _tags_naming(db: sqlite_utils.Database, genres: Sequence[str]) -> list[str]:
+    """Return the genre tags in the library that name one of `genres`."""
+    unwanted = set(map(names.key, genres))
+    tags = db.execute("SELECT DISTINCT genre FROM files WHERE genre NOT NULL")
+    return [tag for (tag,) in tags if unwanted & names.genres(tag)]

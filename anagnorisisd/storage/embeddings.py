@@ -1,0 +1,116 @@
+"""Embeddings: vectors and failures, per track and embedder."""
+
+from collections.abc import Mapping, Sequence
+
+import sqlite_utils
+
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.storage import row_mapping
+from anagnorisisd.storage.database import Row
+from anagnorisisd.storage.vector_queries import VectorQueries
+
+PENDING = """
+SELECT t.track_id, f.path FROM tracks t JOIN files f ON f.id = t.file
+WHERE t.present
+    AND NOT EXISTS (SELECT 1 FROM embeddings WHERE embedder = :embedder AND track = t.id)
+    AND NOT EXISTS (SELECT 1 FROM failures WHERE embedder = :embedder AND track = t.id AND final)
+ORDER BY t.added_at DESC, t.track_id LIMIT :limit
+"""
+
+PUT = """INSERT INTO embeddings (embedder, track, vector) VALUES (?, ?, ?)
+    ON CONFLICT (embedder, track) DO UPDATE SET vector = excluded.vector"""
+
+FAIL = """
+INSERT INTO failures (embedder, track, tries, reason, final, failed_at)
+VALUES (:embedder, :track, 1, :reason, :final, :at)
+ON CONFLICT (embedder, track) DO UPDATE SET tries = tries + 1, reason = excluded.reason,
+    final = excluded.final, failed_at = excluded.failed_at
+RETURNING tries
+"""
+
+PROGRESS = """
+SELECT count(*), count(e.id), count(CASE WHEN e.id IS NULL THEN x.track END) FROM tracks t
+    LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
+    LEFT JOIN failures x ON x.embedder = :embedder AND x.track = t.id AND x.final
+WHERE t.present
+"""
+
+
+class EmbeddingStore(VectorQueries):
+    """`EmbeddingStore` in SQLite."""
+
+    async def pending(self, stamp: EmbedderStamp, limit: int) -> Sequence[tuple[TrackId, Uri]]:
+        """Return present tracks without a vector or a final failure, the newest added first."""
+
+        def job(db: sqlite_utils.Database) -> list[Row]:
+            values = {"embedder": row_mapping.key_of_embedder(db, stamp), "limit": limit}
+            return db.execute(PENDING, values).fetchall()
+
+        found = await self._database.read(job)
+        return [(TrackId(track_id), row_mapping.uri(path)) for track_id, path in found]
+
+    async def put(self, stamp: EmbedderStamp, vectors: Mapping[TrackId, Vectors]) -> None:
+        """Store vectors; raise `ValueError` for one that is not of the stamp's dimension."""
+        for vector in vectors.values():
+            if vector.shape != (stamp.dimension,):
+                raise ValueError(f"a vector of {stamp} has the shape {vector.shape}")
+
+        def job(db: sqlite_utils.Database) -> None:
+            embedder = row_mapping.ensured_embedder(db, stamp)
+            for track_id, vector in vectors.items():
+                track = row_mapping.key_of_track(db, track_id)
+                db.execute(PUT, [embedder, track, vector.astype("<f4").tobytes()])
+                db.execute(
+                    "DELETE FROM failures WHERE embedder = ? AND track = ?", [embedder, track]
+                )
+
+        await self._database.write_parts([job])
+
+    async def fail(
+        self, stamp: EmbedderStamp, track_id: TrackId, reason: str, *, final: bool, at: float
+    ) -> int:
+        """Record a failed try and return how many there were; `final` ends further tries."""
+
+        def job(db: sqlite_utils.Database) -> int:
+            values = {
+                "embedder": row_mapping.ensured_embedder(db, stamp),
+                "track": row_mapping.key_of_track(db, track_id),
+                "reason": row_mapping.text(reason),
+                "final": final,
+                "at": at,
+            }
+            return int(db.execute(FAIL, values).fetchall()[0]["tries"])
+
+        return await self._database.write(job)
+
+    async def retry(self, stamp: EmbedderStamp) -> int:
+        """Forget all failures, so that their tracks are pending again; return how many."""
+
+        def job(db: sqlite_utils.Database) -> int:
+            embedder = row_mapping.key_of_embedder(db, stamp)
+            return db.execute("DELETE FROM failures WHERE embedder = ?", [embedder]).rowcount
+
+        return await self._database.write(job)
+
+    async def progress(self, stamp: EmbedderStamp) -> EmbeddingProgress:
+        """Return the counts of present tracks."""
+
+        def job(db: sqlite_utils.Database) -> EmbeddingProgress:
+            values = {"embedder": row_mapping.key_of_embedder(db, stamp)}
+            present, done, failed = db.execute(PROGRESS, values).fetchone()
+            return EmbeddingProgress(pending=present - done - failed, done=done, failed=failed)
+
+        return await self._database.read(job)
+
+    async def get(self, stamp: EmbedderStamp, track_id: TrackId) -> Vectors | None:
+        """Return one vector, `[dimension]`; raise `UnknownTrack` when there is no such track."""
+
+        def job(db: sqlite_utils.Database) -> list[Row]:
+            key = (row_mapping.key_of_embedder(db, stamp), row_mapping.key_of_track(db, track_id))
+            query = "SELECT vector FROM embeddings WHERE embedder = ? AND track = ?"
+            return db.execute(query, key).fetchall()
+
+        found = await self._database.read(job)
+        return row_mapping.vectors(found, stamp.dimension)[0] if found else None

@@ -1,0 +1,246 @@
+"""Evaluators: every trained version, its metrics, and the predicted ratings."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+
+import sqlite_utils
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import (
+    EvaluatorStatus,
+    EvaluatorVersion,
+    Evidence,
+    Failures,
+    Floats64,
+    Metrics,
+    TrainedModel,
+)
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import InvalidValue
+from anagnorisisd.storage import row_mapping
+from anagnorisisd.storage.database import Database, Row, batched
+
+SELECT = """SELECT v.version, v.kind, e.name, e.version AS embedder_version, e.dimension,
+    v.trained_at, v.rating_count, v.metrics, v.notes, v.status, v.verdict
+    FROM evaluators v JOIN embedders e ON e.id = v.embedder"""
+
+ADD = """
+INSERT INTO evaluators
+    (kind, embedder, trained_at, rating_count, metrics, notes, status, verdict, blob)
+VALUES (:kind, :embedder, :at, :rating_count, :metrics, :notes, :status, :verdict, :blob)
+"""
+
+PREDICTED_AT_ONCE = 500
+"""Predicted ratings in one part of a large change: a rating may come between two."""
+
+MODELS_KEPT = 20
+"""A model holds the vectors of all rated tracks, and each night may bring one."""
+
+FORGET = "UPDATE evaluators SET blob = x'' WHERE version <= ? AND status <> 'current'"
+
+UNPREDICTED = """
+SELECT t.track_id FROM embeddings e JOIN tracks t ON t.id = e.track
+    LEFT JOIN predictions p ON p.track = t.id AND p.version = :version
+WHERE e.embedder = :embedder AND t.present AND p.track IS NULL LIMIT :limit
+"""
+
+FAILED = "failed: "
+"""How the recorded outcome of a failed training begins; the doctor looks for it as well."""
+
+TRAINED = f"SELECT * FROM trainings WHERE outcome NOT LIKE '{FAILED}%'"
+
+PREDICT = """INSERT INTO predictions (track, version, mean, stddev)
+    SELECT id, ?2, ?3, ?4 FROM tracks WHERE track_id = ?1
+    ON CONFLICT (track) DO UPDATE SET version = ?2, mean = ?3, stddev = ?4"""
+
+
+class EvaluatorStore:
+    """`EvaluatorStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        model: TrainedModel,
+        stamp: EmbedderStamp,
+        *,
+        rating_count: int,
+        status: EvaluatorStatus,
+        verdict: str,
+        at: float,
+    ) -> EvaluatorVersion:
+        """Store a version; `CURRENT` retires the one in charge in the same transaction.
+
+        The models of old versions may be forgotten, their metrics never are.
+        """
+
+        def job(db: sqlite_utils.Database) -> EvaluatorVersion:
+            if status is EvaluatorStatus.CURRENT:
+                _retire(db)
+            values = {
+                "kind": model.kind,
+                "embedder": row_mapping.ensured_embedder(db, stamp),
+                "at": at,
+                "rating_count": rating_count,
+                "metrics": json.dumps(asdict(model.metrics)),
+                "notes": json.dumps(dict(model.notes)),
+                "status": status,
+                "verdict": verdict,
+                "blob": model.blob,
+            }
+            added = int(db.execute(ADD, values).lastrowid or 0)
+            db.execute(FORGET, [added - MODELS_KEPT])
+            return _version(db, added)
+
+        return await self._database.write(job)
+
+    async def current(self) -> EvaluatorVersion | None:
+        """Return the evaluator in charge."""
+        query = f"{SELECT} WHERE v.status = 'current'"
+        row = await self._database.read(lambda db: db.execute(query).fetchone())
+        return None if row is None else _evaluator(row)
+
+    async def blob(self, version: int) -> bytes:
+        """Return the serialised model of a version; raise `InvalidValue` if there is none."""
+
+        def job(db: sqlite_utils.Database) -> bytes:
+            _version(db, version)
+            query = "SELECT blob FROM evaluators WHERE version = ?"
+            return bytes(db.execute(query, [version]).fetchone()["blob"])
+
+        return await self._database.read(job)
+
+    async def update_blob(self, version: int, blob: bytes) -> None:
+        """Replace the model of a version; raise `InvalidValue` if there is none."""
+
+        def job(db: sqlite_utils.Database) -> None:
+            _version(db, version)
+            db.execute("UPDATE evaluators SET blob = ? WHERE version = ?", [blob, version])
+
+        await self._database.write(job)
+
+    async def version(self, version: int) -> EvaluatorVersion:
+        """Return one version.
+
+        Raises:
+            InvalidValue: there is no such version.
+        """
+        return await self._database.read(lambda db: _version(db, version))
+
+    async def versions(self, limit: int, before: int | None = None) -> Sequence[EvaluatorVersion]:
+        """Return versions, newest first; with `before`, only those below it."""
+        query = f"{SELECT} WHERE v.version < ? ORDER BY v.version DESC LIMIT ?"
+        # The largest version that SQLite can give is 2^63 - 1.
+        values = [2**63 - 1 if before is None else before, limit]
+        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
+        return [_evaluator(row) for row in found]
+
+    async def make_current(self, version: int) -> EvaluatorVersion:
+        """Put an earlier version in charge.
+
+        Raises:
+            InvalidValue: there is no such version.
+        """
+
+        def job(db: sqlite_utils.Database) -> EvaluatorVersion:
+            _version(db, version)
+            _retire(db)
+            db.execute("UPDATE evaluators SET status = 'current' WHERE version = ?", [version])
+            return _version(db, version)
+
+        return await self._database.write(job)
+
+    async def put_predictions(
+        self, version: int, track_ids: Sequence[TrackId], mean: Floats64, stddev: Floats64
+    ) -> None:
+        """Store predicted ratings, replacing those of the same tracks."""
+        values = [
+            (track_id, version, *prediction)
+            for track_id, *prediction in zip(track_ids, mean.tolist(), stddev.tolist(), strict=True)
+        ]
+        await self._database.write_parts(
+            partial(_predict, values=part) for part in batched(values, PREDICTED_AT_ONCE)
+        )
+
+    async def unpredicted(
+        self, version: int, stamp: EmbedderStamp, limit: int
+    ) -> Sequence[TrackId]:
+        """Return present tracks that have a vector and no predicted rating by `version`."""
+
+        def job(db: sqlite_utils.Database) -> list[Row]:
+            embedder = row_mapping.key_of_embedder(db, stamp)
+            values = {"embedder": embedder, "version": version, "limit": limit}
+            return db.execute(UNPREDICTED, values).fetchall()
+
+        found = await self._database.read(job)
+        return [TrackId(track_id) for (track_id,) in found]
+
+    async def last_training(self) -> float | None:
+        """Return when the last training that ended, whatever came of it, had begun."""
+        query = "SELECT ended_at FROM trainings ORDER BY id DESC LIMIT 1"
+        row = await self._database.read(lambda db: db.execute(query).fetchone())
+        return None if row is None else float(row["ended_at"])
+
+    async def learnt(self) -> Evidence | None:
+        """Return what the last training that did not fail could learn from; `None`: not known."""
+        query = f"{TRAINED} ORDER BY id DESC LIMIT 1"
+        row = await self._database.read(lambda db: db.execute(query).fetchone())
+        if row is None or row["newest_rating"] is None:
+            return None
+        return Evidence(row["newest_rating"], row["examples"])
+
+    async def record_training(
+        self, at: float, outcome: str, evidence: Evidence | None = None
+    ) -> None:
+        """Remember that a training ended which had begun at `at` with this evidence."""
+        insert = """INSERT INTO trainings (ended_at, outcome, newest_rating, examples)
+            VALUES (?, ?, ?, ?)"""
+        of_it = (evidence.newest_rating, evidence.examples) if evidence else (None, None)
+        values = [at, row_mapping.text(outcome), *of_it]
+        await self._database.write(lambda db: db.execute(insert, values))
+
+    async def record_failure(self, at: float, reason: str) -> None:
+        """Remember that a training failed at `at`."""
+        await self.record_training(at, f"{FAILED}{reason}")
+
+    async def failures(self) -> Failures:
+        """Return the trainings that failed since the last one that did not."""
+        query = f"""SELECT ended_at, outcome FROM trainings
+            WHERE id > coalesce((SELECT max(id) FROM ({TRAINED})), 0) ORDER BY id DESC"""
+        found = await self._database.read(lambda db: db.execute(query).fetchall())
+        if not found:
+            return Failures()
+        newest = found[0]
+        return Failures(len(found), newest["ended_at"], newest["outcome"].removeprefix(FAILED))
+
+
+def _predict(db: sqlite_utils.Database, values: Sequence[tuple[object, ...]]) -> None:
+    db.conn.executemany(PREDICT, values)
+
+
+def _retire(db: sqlite_utils.Database) -> None:
+    db.execute("UPDATE evaluators SET status = 'retired' WHERE status = 'current'")
+
+
+def _version(db: sqlite_utils.Database, version: int) -> EvaluatorVersion:
+    row = db.execute(f"{SELECT} WHERE v.version = ?", [version]).fetchone()
+    if row is None:
+        raise InvalidValue("version", f"there is no evaluator {version}")
+    return _evaluator(row)
+
+
+def _evaluator(row: Row) -> EvaluatorVersion:
+    return EvaluatorVersion(
+        version=row["version"],
+        kind=row["kind"],
+        stamp=EmbedderStamp(row["name"], row["embedder_version"], row["dimension"]),
+        trained_at=row["trained_at"],
+        rating_count=row["rating_count"],
+        metrics=Metrics(**json.loads(row["metrics"])),
+        status=EvaluatorStatus(row["status"]),
+        verdict=row["verdict"],
+        notes=json.loads(row["notes"]),
+    )

@@ -1,0 +1,157 @@
+"""Taking in what a scan found: new tracks, new places of known ones, problems, what is gone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import sqlite_utils
+
+from anagnorisisd.domain.track import ScannedFile, TrackId, Uri
+from anagnorisisd.storage import reader_losses, replacements, row_mapping
+from anagnorisisd.storage.search_text import searchable
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertResult:
+    """What storing a batch of scanned files changed."""
+
+    added: tuple[TrackId, ...] = ()
+    moved: int = 0
+    changed: int = 0
+    problems: int = 0
+
+    def __add__(self, other: "UpsertResult") -> "UpsertResult":
+        """Return what both together changed."""
+        return UpsertResult(
+            self.added + other.added,
+            self.moved + other.moved,
+            self.changed + other.changed,
+            self.problems + other.problems,
+        )
+
+
+PLACE = """
+INSERT INTO files (path, track, problem, present, seen_at, size_bytes, mtime_ns,
+    title, artist, album, album_artist, genre, year, duration_seconds,
+    searched, artist_code, album_code)
+VALUES (:path, :track, :problem, 1, :seen_at, :size_bytes, :mtime_ns,
+    :title, :artist, :album, :album_artist, :genre, :year, :duration_seconds,
+    :searched, :artist_code, :album_code)
+ON CONFLICT (path, track) DO UPDATE SET present = 1, seen_at = excluded.seen_at,
+    size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, title = excluded.title,
+    artist = excluded.artist, album = excluded.album, album_artist = excluded.album_artist,
+    genre = excluded.genre, year = excluded.year, duration_seconds = excluded.duration_seconds,
+    searched = excluded.searched, artist_code = excluded.artist_code,
+    album_code = excluded.album_code
+"""
+
+RETURN = """
+UPDATE files SET present = 1, seen_at = :at WHERE NOT present AND id = (
+    SELECT id FROM files WHERE path = :path AND track NOT NULL
+    ORDER BY seen_at DESC, id DESC LIMIT 1
+) AND NOT EXISTS (SELECT 1 FROM files WHERE path = :path AND present)
+"""
+
+
+def upsert_files(
+    db: sqlite_utils.Database, files: Sequence[ScannedFile], at: float
+) -> UpsertResult:
+    """Store a batch of files."""
+    added: list[TrackId] = []
+    moved = changed = problems = 0
+    for file in files:
+        reader_losses.note(db, file, at)
+        if file.track_id is None:
+            _place(db, file, None, at)
+            problems += 1
+            continue
+        before = replacements.track_at(db, row_mapping.path(file.uri))
+        known = _known(db, file.track_id)
+        track = _new(db, file.track_id, at) if known is None else known
+        news = _place(db, file, track, at)
+        if before is not None and before != track:
+            replacements.note(
+                db, row_mapping.path(file.uri), before, track, known=known is not None
+            )
+        if known is None:
+            added.append(file.track_id)
+        elif news:
+            moved += 1
+        else:
+            changed += 1
+    return UpsertResult(tuple(added), moved, changed, problems)
+
+
+def mark_missing(db: sqlite_utils.Database, uris: Iterable[Uri]) -> int:
+    """Mark files as gone; return how many tracks thereby lost their last file."""
+    left: set[int] = set()
+    for path in map(row_mapping.path, uris):
+        db.execute("DELETE FROM files WHERE path = ? AND track IS NULL", [path])
+        gone = "UPDATE files SET present = 0 WHERE path = ? AND present RETURNING track"
+        left.update(row["track"] for row in db.execute(gone, [path]).fetchall())
+    query = """SELECT count(*) FROM tracks
+        WHERE NOT present AND id IN (SELECT value FROM json_each(?))"""
+    (lost,) = db.execute(query, [row_mapping.listed(left)]).fetchone()
+    return int(lost)
+
+
+def mark_present(db: sqlite_utils.Database, uris: Iterable[Uri], at: float) -> None:
+    """Say that the tracks which lay at `uris` last lie there again, unless something else does."""
+    db.conn.executemany(RETURN, [{"path": row_mapping.path(uri), "at": at} for uri in uris])
+
+
+def _known(db: sqlite_utils.Database, track_id: TrackId) -> int | None:
+    row = db.execute("SELECT id FROM tracks WHERE track_id = ?", [track_id]).fetchone()
+    return None if row is None else int(row["id"])
+
+
+def _new(db: sqlite_utils.Database, track_id: TrackId, at: float) -> int:
+    cursor = db.execute("INSERT INTO tracks (track_id, added_at) VALUES (?, ?)", [track_id, at])
+    return int(cursor.lastrowid or 0)
+
+
+def _place(db: sqlite_utils.Database, file: ScannedFile, track: int | None, at: float) -> bool:
+    """Let `track`, or a problem, lie at the file's path; return whether that is news."""
+    path = row_mapping.path(file.uri)
+    known = db.execute("SELECT 1 FROM files WHERE path = ? AND track = ?", [path, track]).fetchone()
+    # What was there before is there no more: another track, or a problem.
+    db.execute("DELETE FROM files WHERE path = ? AND track IS NULL", [path])
+    db.execute(
+        "UPDATE files SET present = 0 WHERE path = ? AND present AND track IS NOT ?", [path, track]
+    )
+    db.execute(PLACE, _columns(file, path, track, at))
+    return known is None
+
+
+def _columns(
+    file: ScannedFile, path: bytes, track: int | None, at: float
+) -> dict[str, str | bytes | float | None]:
+    tags = file.tags
+    shown = path.decode(errors="replace")
+    searched = "\n".join(filter(None, (tags.title, tags.artist, tags.album, shown)))
+    return {
+        "path": path,
+        "track": track,
+        "problem": None if track else row_mapping.text(file.problem or "cannot be used"),
+        "seen_at": at,
+        "size_bytes": file.stamp.size_bytes,
+        "mtime_ns": file.stamp.mtime_ns,
+        "title": row_mapping.text(tags.title),
+        "artist": row_mapping.text(tags.artist),
+        "album": row_mapping.text(tags.album),
+        "album_artist": row_mapping.text(tags.album_artist),
+        "genre": row_mapping.text(tags.genre),
+        "year": tags.year,
+        "duration_seconds": file.duration_seconds,
+        "searched": row_mapping.text(searchable(searched)),
+        "artist_code": _code(tags.artist) if tags.artist else 0,
+        # Without the album's artist the title must do: a compilation has many artists.
+        "album_code": _code(tags.album, tags.album_artist) if tags.album else 0,
+    }
+
+
+def _code(*names: str | None) -> int:
+    """Return a number that stands for names, whatever their case."""
+    folded = "\n".join(name or "" for name in names).casefold()
+    digest = blake2b(folded.encode(errors="replace"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True) or 1

@@ -1,0 +1,88 @@
+"""What a database holds and how it is, read without changing it, whether a daemon runs or not."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlite_utils
+
+from anagnorisisd.storage.error_messages import newest_backup, told
+from anagnorisisd.storage.evaluators import TRAINED
+from anagnorisisd.storage.migrations import waiting
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseHealth:
+    """Counts, and the newest of what the daemon does. Times are unix seconds."""
+
+    path: Path
+    size_bytes: int
+    damage: str | None
+    to_migrate: int = 0
+    backup: Path | None = None
+    rated: int = 0
+    failed: int = 0
+    evaluator: int | None = None
+    evaluated_at: float | None = None
+    trained_at: float | None = None
+    training: str | None = None
+    failed_trainings: int = 0
+    """Those since the last training that did not fail."""
+
+
+def inspect(path: Path) -> DatabaseHealth | None:
+    """Return the condition of the database at `path`, `None` when there is none yet.
+
+    Raises:
+        StoreError: it cannot be read, or is of a newer version.
+    """
+    if not path.is_file():
+        return None
+    with told(path), closing(_opened(path)) as connection:
+        (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        db = sqlite_utils.Database(connection, execute_plugins=False)
+        size, steps = path.stat().st_size, len(waiting(db, path))
+        if finding != "ok" or "tracks" not in db.table_names():
+            return DatabaseHealth(
+                path, size, None if finding == "ok" else finding, to_migrate=steps
+            )
+        return _read(connection, path, size, steps)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _read(connection: sqlite3.Connection, path: Path, size: int, steps: int) -> DatabaseHealth:
+    def newest(query: str) -> tuple[object, ...]:
+        return tuple(connection.execute(query).fetchone() or (None, None))
+
+    (rated,) = newest("SELECT count(*) FROM tracks WHERE rating IS NOT NULL")
+    (failed,) = newest(
+        "SELECT count(DISTINCT track) FROM failures WHERE final AND embedder ="
+        " (SELECT max(embedder) FROM embeddings)"
+    )
+    evaluator, evaluated_at = newest(
+        "SELECT version, trained_at FROM evaluators WHERE status = 'current'"
+    )
+    trained_at, training = newest(
+        "SELECT ended_at, outcome FROM trainings ORDER BY id DESC LIMIT 1"
+    )
+    (failed_trainings,) = newest(
+        f"SELECT count(*) FROM trainings WHERE id > coalesce((SELECT max(id) FROM ({TRAINED})), 0)"
+    )
+    return DatabaseHealth(
+        path=path,
+        size_bytes=size,
+        damage=None,
+        to_migrate=steps,
+        backup=newest_backup(path),
+        rated=int(str(rated)),
+        failed=int(str(failed)),
+        evaluator=None if evaluator is None else int(str(evaluator)),
+        evaluated_at=None if evaluated_at is None else float(str(evaluated_at)),
+        trained_at=None if trained_at is None else float(str(trained_at)),
+        training=None if training is None else str(training),
+        failed_trainings=int(str(failed_trainings)),
+    )

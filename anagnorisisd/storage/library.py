@@ -1,0 +1,213 @@
+"""The library: tracks and the files that they lie in."""
+
+import asyncio
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
+
+from anagnorisisd.domain.candidates import Candidates
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.reader_loss import HeldBack
+from anagnorisisd.domain.replacement import Replacement
+from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
+from anagnorisisd.storage import (
+    candidates,
+    file_snapshot,
+    file_upsert,
+    reader_losses,
+    replacements,
+    row_mapping,
+    track_queries,
+)
+from anagnorisisd.storage.database import Database, batched
+from anagnorisisd.storage.file_upsert import UpsertResult
+from anagnorisisd.storage.track_queries import LibraryCounts, TrackFilter, TrackKey, TrackOrder
+
+ABSORBED_AT_ONCE = 50
+MARKED_AT_ONCE = 200
+SETTLED_AT_ONCE = 50
+"""Files in one part of a large change, which takes some milliseconds: a rating may come between."""
+
+
+class LibraryStore:
+    """`LibraryStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def seen(self, below: Uri | None = None) -> set[SeenFile]:
+        """Return every file that is not missing, unreadable ones included, as last seen.
+
+        With `below`, only of that file, or of the files below that folder.
+        """
+        return await self._seen(file_snapshot.PRESENT, below)
+
+    async def missing(self, below: Uri | None = None) -> set[SeenFile]:
+        """Return the files that are missing, as last seen; `below` as for `seen`."""
+        return await self._seen(file_snapshot.MISSING, below)
+
+    async def _seen(self, which: str, below: Uri | None) -> set[SeenFile]:
+        pages = self._database.pages(
+            file_snapshot.page(which, below),
+            file_snapshot.values(below),
+            candidates.PAGE_SIZE,
+            file_snapshot.files,
+        )
+        found: set[SeenFile] = set()
+        async for page in pages:
+            found.update(page)
+        return found
+
+    async def held_back(self, below: Uri | None = None) -> Mapping[SeenFile, HeldBack]:
+        """Return the files that cost the process that read them, as they were then.
+
+        One that was read since, or has changed, is none of them; `below` as for `seen`.
+        """
+        return await self._database.read(lambda db: reader_losses.held_back(db, below))
+
+    async def absorb(self, files: Sequence[ScannedFile], at: float) -> UpsertResult:
+        """Store a batch of files: new tracks, new places of known ones, problems.
+
+        A file whose track is known already is a move or a copy: only its place and tags change.
+        """
+        parts = await self._database.write_parts(
+            partial(file_upsert.upsert_files, files=part, at=at)
+            for part in batched(files, ABSORBED_AT_ONCE)
+        )
+        return sum(parts, start=UpsertResult())
+
+    async def settle_replacements(self, at: float) -> Sequence[Replacement]:
+        """Judge the files whose place was taken by another track since the last time.
+
+        Where it is evidently the same piece, newest rating and plays pass on to the new track.
+        Call it when the whole of a change was absorbed: a track that lies elsewhere was moved.
+        """
+        waiting = await self._database.read(replacements.waiting)
+        if not waiting:
+            return []
+        settle = partial(replacements.settle, limit=SETTLED_AT_ONCE, at=at)
+        parts = [settle] * math.ceil(waiting / SETTLED_AT_ONCE)
+        return [found for part in await self._database.write_parts(parts) for found in part]
+
+    async def mark_missing(self, uris: Iterable[Uri], at: float) -> int:
+        """Mark files as gone; return how many tracks thereby lost their last file."""
+        return sum(
+            await self._database.write_parts(
+                partial(file_upsert.mark_missing, uris=part)
+                for part in batched(uris, MARKED_AT_ONCE)
+            )
+        )
+
+    async def mark_present(self, uris: Iterable[Uri], at: float) -> None:
+        """Say that missing files lie where they lay again, and are as they were."""
+        await self._database.write_parts(
+            partial(file_upsert.mark_present, uris=part, at=at)
+            for part in batched(uris, MARKED_AT_ONCE)
+        )
+
+    async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
+        """Return one track, its state being relative to the embedder `stamp`.
+
+        Raises:
+            UnknownTrack: the library has no such track.
+        """
+        return await self._database.read(lambda db: track_queries.one(db, track_id, stamp))
+
+    async def track_at(self, uri: Uri) -> TrackId | None:
+        """Return the track whose file lies (or, if missing, last lay) at `uri`."""
+        query = """SELECT track_id FROM files f JOIN tracks t ON t.id = f.track WHERE path = ?
+            ORDER BY f.present DESC, f.seen_at DESC, f.id DESC LIMIT 1"""
+        row = await self._database.read(
+            lambda db: db.execute(query, [row_mapping.path(uri)]).fetchone()
+        )
+        return None if row is None else TrackId(row["track_id"])
+
+    async def duration_at(self, uri: Uri) -> float | None:
+        """Return how long the file at `uri` is by its own headers; `None` where not known."""
+        query = """SELECT duration_seconds FROM files WHERE path = ? AND track NOT NULL
+            ORDER BY present DESC, seen_at DESC, id DESC LIMIT 1"""
+        row = await self._database.read(
+            lambda db: db.execute(query, [row_mapping.path(uri)]).fetchone()
+        )
+        return None if row is None else row["duration_seconds"]
+
+    async def tracks(
+        self,
+        stamp: EmbedderStamp,
+        *,
+        only: TrackFilter = TrackFilter.ALL,
+        order: TrackOrder = TrackOrder.ADDED,
+        text: str = "",
+        limit: int,
+        after: TrackKey | None = None,
+    ) -> Sequence[Track]:
+        """Return the page of tracks that follows `after`.
+
+        `text` is searched in title, artist, album and path.
+        """
+        return await self._database.read(
+            lambda db: track_queries.page(
+                db, stamp, only=only, order=order, text=text, limit=limit, after=after
+            )
+        )
+
+    async def uris(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, Uri]:
+        """Return a present file of each track that has one."""
+        query = """SELECT track_id, path FROM tracks t JOIN files f ON f.id = t.file
+            WHERE t.present AND track_id IN (SELECT value FROM json_each(?))"""
+        found = await self._database.read(
+            lambda db: db.execute(query, [row_mapping.listed(track_ids)]).fetchall()
+        )
+        return {TrackId(track_id): row_mapping.uri(path) for track_id, path in found}
+
+    async def copies(self, track_ids: Sequence[TrackId]) -> Mapping[Uri, TrackId]:
+        """Return every present file of these tracks."""
+        query = """SELECT path, track_id FROM tracks t JOIN files f ON f.track = t.id
+            WHERE f.present AND track_id IN (SELECT value FROM json_each(?))"""
+        found = await self._database.read(
+            lambda db: db.execute(query, [row_mapping.listed(track_ids)]).fetchall()
+        )
+        return {row_mapping.uri(path): TrackId(track_id) for path, track_id in found}
+
+    async def counts(self, stamp: EmbedderStamp) -> LibraryCounts:
+        """Return how many tracks there are in each state."""
+        return await self._database.read(lambda db: track_queries.counts(db, stamp))
+
+    async def problems(
+        self, *, limit: int = 100, after: Uri | None = None
+    ) -> Sequence[tuple[Uri, str]]:
+        """Return present files that cannot be used, by path, each with its reason.
+
+        `after` is the last path of the page before.
+        """
+        query = """SELECT path, problem FROM files WHERE track IS NULL AND path > ?
+            ORDER BY path LIMIT ?"""
+        values = (b"" if after is None else row_mapping.path(after), limit)
+        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
+        return [(row_mapping.uri(path), problem) for path, problem in found]
+
+    async def candidates(
+        self, excluded_folders: Sequence[str] = (), excluded_genres: Sequence[str] = ()
+    ) -> Candidates:
+        """Return all present tracks as columns, ordered by track id.
+
+        `excluded` marks tracks below one of the folders (paths relative to the music
+        directory) or of one of the genres (compared without case).
+        """
+        folders = [row_mapping.path(Uri(folder.strip("/"))) for folder in excluded_folders]
+        excluded = await self._database.read(
+            lambda db: candidates.excluded(db, folders, excluded_genres)
+        )
+        read = candidates.Pages()
+        async for _ in self._database.pages(candidates.PAGE, {}, candidates.PAGE_SIZE, read.add):
+            pass
+        mean = await self._database.read(candidates.mean_rating)
+        # A million rows are sorted in a second: not in the loop, and not on the database's thread.
+        return await asyncio.to_thread(read.joined, excluded, mean)
+
+    async def refreshed(self, known: Candidates, track_ids: Collection[TrackId]) -> Candidates:
+        """Return `known` with what ratings, plays and predictions now say of some of it.
+
+        What is present, and how long it is and by whom, stays as it was.
+        """
+        return await self._database.read(lambda db: candidates.refreshed(db, known, track_ids))

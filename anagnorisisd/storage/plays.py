@@ -1,0 +1,58 @@
+"""Plays: judged stays in the player, append-only."""
+
+from collections.abc import Sequence
+
+import sqlite_utils
+
+from anagnorisisd.domain.play import Play, PlayOutcome
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.storage import row_mapping
+from anagnorisisd.storage.database import Database
+
+APPEND = """INSERT INTO plays
+    (track, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+
+PLAYS = """SELECT track_id, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason
+    FROM plays JOIN tracks t ON t.id = plays.track"""
+RECENT = f"{PLAYS} ORDER BY ended_at DESC, plays.id DESC LIMIT ?"
+BETWEEN = f"{PLAYS} WHERE ended_at BETWEEN ? AND ? ORDER BY ended_at, plays.id"
+
+
+class PlayStore:
+    """`PlayStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, play: Play) -> None:
+        """Store a play; raise `UnknownTrack` when its track is not of the library."""
+
+        def job(db: sqlite_utils.Database) -> None:
+            values = (
+                row_mapping.key_of_track(db, play.track_id),
+                play.started_at,
+                play.ended_at,
+                play.heard_seconds,
+                play.duration_seconds,
+                play.verdict,
+                row_mapping.text(play.reason),
+            )
+            db.execute(APPEND, values)
+
+        await self._database.write(job)
+
+    async def recent(self, limit: int) -> Sequence[Play]:
+        """Return the plays that ended last, newest first; old ones may be imported later."""
+        return await self._plays(RECENT, limit)
+
+    async def between(self, start: float, end: float) -> Sequence[Play]:
+        """Return the plays that ended from `start` to `end`, the one that ended first first."""
+        return await self._plays(BETWEEN, start, end)
+
+    async def _plays(self, query: str, *values: float) -> Sequence[Play]:
+        found = await self._database.read(lambda db: db.execute(query, values).fetchall())
+        return [
+            Play(TrackId(track_id), started, ended, heard, duration, PlayOutcome(verdict), reason)
+            for track_id, started, ended, heard, duration, verdict, reason in found
+        ]

@@ -1,0 +1,99 @@
+"""Rows of the database as nouns of the domain, and back."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import sqlite_utils
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import TrackFeatures, Vectors
+from anagnorisisd.domain.track import Tags, TrackId, Uri
+from anagnorisisd.errors import UnknownTrack
+from anagnorisisd.storage.database import Row
+
+TAGS = "f.title, f.artist, f.album, f.album_artist, f.genre, f.year"
+"""The columns that `tags` reads, `f` being the table of files."""
+
+
+def path(uri: Uri) -> bytes:
+    """Return the bytes of a file's name."""
+    return os.fsencode(uri)
+
+
+def uri(path: bytes) -> Uri:
+    """Return the uri of a stored path."""
+    return Uri(os.fsdecode(path))
+
+
+def text(value: str | None) -> str | None:
+    """Return what SQLite can store as text: lone surrogates become question marks."""
+    return None if value is None else value.encode(errors="replace").decode()
+
+
+def listed(values: Iterable[str | int]) -> str:
+    """Return values as one parameter, for `IN (SELECT value FROM json_each(?))`."""
+    return json.dumps(list(values))
+
+
+def tags(row: Row) -> Tags:
+    """Return the tags in a row that has the columns `TAGS`."""
+    return Tags(
+        title=row["title"],
+        artist=row["artist"],
+        album=row["album"],
+        album_artist=row["album_artist"],
+        genre=row["genre"],
+        year=row["year"],
+    )
+
+
+def vectors(rows: Sequence[Row], dimension: int) -> Vectors:
+    """Return the column `vector` of rows as `[n, dimension]`."""
+    # A bytearray, so that whoever receives the vectors may write to them.
+    joined = bytearray().join(row["vector"] for row in rows)
+    return np.frombuffer(joined, dtype="<f4").reshape(len(rows), dimension)
+
+
+def described(rows: Sequence[Row], dimension: int) -> TrackFeatures:
+    """Return rows that have a track id, a vector, a path and `TAGS` as an evaluator sees them."""
+    return TrackFeatures(
+        track_ids=[TrackId(row["track_id"]) for row in rows],
+        vectors=vectors(rows, dimension),
+        tags=[tags(row) for row in rows],
+        uris=[uri(row["path"]) for row in rows],
+    )
+
+
+def key_of_track(db: sqlite_utils.Database, track_id: TrackId) -> int:
+    """Return the row id of a track.
+
+    Raises:
+        UnknownTrack: there is none.
+    """
+    row = db.execute("SELECT id FROM tracks WHERE track_id = ?", [track_id]).fetchone()
+    if row is None:
+        raise UnknownTrack(f"the library has no track {track_id!r}")
+    return int(row["id"])
+
+
+def key_of_embedder(db: sqlite_utils.Database, stamp: EmbedderStamp) -> int | None:
+    """Return the row id of an embedder, or `None` when nothing was stored by it yet."""
+    row = db.execute(
+        "SELECT id FROM embedders WHERE name = ? AND version = ? AND dimension = ?",
+        [stamp.name, stamp.version, stamp.dimension],
+    ).fetchone()
+    return None if row is None else int(row["id"])
+
+
+def ensured_embedder(db: sqlite_utils.Database, stamp: EmbedderStamp) -> int:
+    """Return the row id of an embedder, which is stored if it was not yet."""
+    known = key_of_embedder(db, stamp)
+    if known is not None:
+        return known
+    cursor = db.execute(
+        "INSERT INTO embedders (name, version, dimension) VALUES (?, ?, ?)",
+        [stamp.name, stamp.version, stamp.dimension],
+    )
+    return int(cursor.lastrowid or 0)

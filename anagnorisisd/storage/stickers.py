@@ -1,0 +1,50 @@
+"""The player's stickers as they were last seen or written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import sqlite_utils
+
+from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.domain.track import Uri
+from anagnorisisd.storage import row_mapping
+from anagnorisisd.storage.database import Database
+
+PUT = "INSERT OR REPLACE INTO stickers_seen (name, path, value, entry) VALUES (?, ?, ?, ?)"
+EXPECT = "INSERT OR IGNORE INTO stickers_seen (name, path, value, entry) VALUES (?, ?, NULL, 0)"
+
+
+class StickerStore:
+    """`StickerStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def seen(self, name: str) -> Mapping[Uri, Seen]:
+        """Return what was noted of one name."""
+        query = "SELECT path, value, entry FROM stickers_seen WHERE name = ?"
+        found = await self._database.read(lambda db: db.execute(query, [name]).fetchall())
+        return {row_mapping.uri(path): Seen(value, entry) for path, value, entry in found}
+
+    async def remember(self, name: str, values: Mapping[Uri, Seen]) -> None:
+        """Note stickers that were seen or written."""
+        put = [
+            (name, row_mapping.path(uri), row_mapping.text(seen.value), seen.entry)
+            for uri, seen in values.items()
+        ]
+        await self._write(PUT, put)
+
+    async def expect(self, name: str, uris: Iterable[Uri]) -> None:
+        """Note, where nothing is noted yet, that our first sticker is about to be written.
+
+        If the daemon ends before it can note what it wrote, it does not take its own sticker for
+        the listener's at the next start.
+        """
+        await self._write(EXPECT, [(name, row_mapping.path(uri)) for uri in uris])
+
+    async def _write(
+        self, query: str, values: Sequence[tuple[str | bytes | int | None, ...]]
+    ) -> None:
+        def job(db: sqlite_utils.Database) -> None:
+            db.conn.executemany(query, values)
+
+        await self._database.write_parts([job])

@@ -1,0 +1,53 @@
+"""All stores over one database."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anagnorisisd.storage.database import Database
+from anagnorisisd.storage.embeddings import EmbeddingStore
+from anagnorisisd.storage.evaluators import EvaluatorStore
+from anagnorisisd.storage.library import LibraryStore
+from anagnorisisd.storage.plays import PlayStore
+from anagnorisisd.storage.queue import QueueStore
+from anagnorisisd.storage.ratings import RatingStore
+from anagnorisisd.storage.stickers import StickerStore
+
+FILE_NAME = "anagnorisis.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything that is remembered, by subject."""
+
+    database: Database
+    library: LibraryStore
+    ratings: RatingStore
+    plays: PlayStore
+    embeddings: EmbeddingStore
+    evaluators: EvaluatorStore
+    queue: QueueStore
+    stickers: StickerStore
+
+    async def close(self) -> None:
+        """Let what is under way finish, then close the database."""
+        await self.database.close()
+
+
+async def open_stores(directory: Path) -> Stores:
+    """Open the database in `directory`, creating both, readable by nobody else.
+
+    Raises:
+        StoreError: the database cannot be used; the text says why and what to do.
+    """
+    database = Database(directory / FILE_NAME)
+    await database.open()
+    return Stores(
+        database=database,
+        library=LibraryStore(database),
+        ratings=RatingStore(database),
+        plays=PlayStore(database),
+        embeddings=EmbeddingStore(database),
+        evaluators=EvaluatorStore(database),
+        queue=QueueStore(database),
+        stickers=StickerStore(database),
+    )

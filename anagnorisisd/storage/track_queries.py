@@ -1,0 +1,207 @@
+"""Tracks as the listener sees them: single ones, pages and counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+import sqlite_utils
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.track import (
+    Prediction,
+    Track,
+    TrackId,
+    TrackState,
+)
+from anagnorisisd.errors import UnknownTrack
+from anagnorisisd.storage import row_mapping
+from anagnorisisd.storage.database import Row
+from anagnorisisd.storage.search_text import searchable
+
+
+class TrackFilter(StrEnum):
+    """Which tracks to list."""
+
+    ALL = "all"
+    RATED = "rated"
+    UNRATED = "unrated"
+    PENDING = "pending"
+    FAILED = "failed"
+    MISSING = "missing"
+
+
+class TrackOrder(StrEnum):
+    """In which order to list them; the best, latest or newest first. Ties by track id."""
+
+    ADDED = "added"
+    RATING = "rating"
+    PREDICTED_RATING = "predicted_rating"
+    LAST_PLAYED = "last_played"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackKey:
+    """Where a track stands in an order: what it is ordered by, if it has that, and its id."""
+
+    value: float | None
+    track_id: TrackId
+
+    @classmethod
+    def of(cls, track: Track, order: TrackOrder) -> Self:
+        """Return the key of `track`, for the page after it."""
+        match order:
+            case TrackOrder.ADDED:
+                value: float | None = track.added_at
+            case TrackOrder.RATING:
+                value = track.rating
+            case TrackOrder.PREDICTED_RATING:
+                value = track.prediction.mean if track.prediction else None
+            case TrackOrder.LAST_PLAYED:
+                value = track.last_played_at
+        return cls(value, track.track_id)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryCounts:
+    """How many tracks there are; the states add up to `tracks`. `problems` counts files."""
+
+    tracks: int
+    pending: int
+    embedded: int
+    failed: int
+    missing: int
+    rated: int
+    problems: int
+
+
+STATE = """CASE WHEN NOT t.present THEN 'missing' WHEN e.id IS NOT NULL THEN 'embedded'
+    WHEN x.track IS NOT NULL THEN 'failed' ELSE 'pending' END"""
+
+TABLES = """tracks t
+    JOIN files f ON f.id = t.file
+    LEFT JOIN predictions p ON p.track = t.id
+    LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
+    LEFT JOIN failures x ON x.embedder = :embedder AND x.track = t.id AND x.final"""
+
+COLUMNS = f"""t.track_id, t.added_at, t.rating, t.full_plays, t.skips, t.last_played_at,
+    f.path, {row_mapping.TAGS}, f.duration_seconds, p.mean, p.stddev, x.reason, {STATE} AS state"""
+
+WHERE = {
+    TrackFilter.ALL: "1",
+    TrackFilter.RATED: "t.rating IS NOT NULL",
+    TrackFilter.UNRATED: "t.rating IS NULL",
+    TrackFilter.PENDING: f"{STATE} = 'pending'",
+    TrackFilter.FAILED: f"{STATE} = 'failed'",
+    TrackFilter.MISSING: "t.present = 0",
+}
+
+ORDERED_BY = {
+    TrackOrder.ADDED: "t.added_at",  # never NULL, and indexed
+    TrackOrder.RATING: "t.rating",
+    TrackOrder.PREDICTED_RATING: "p.mean",
+    TrackOrder.LAST_PLAYED: "t.last_played_at",
+}
+
+
+def one(db: sqlite_utils.Database, track_id: TrackId, stamp: EmbedderStamp) -> Track:
+    """Return one track; raise `UnknownTrack` if there is none."""
+    row = db.execute(
+        f"SELECT {COLUMNS} FROM {TABLES} WHERE t.track_id = :track_id",
+        {"embedder": row_mapping.key_of_embedder(db, stamp), "track_id": track_id},
+    ).fetchone()
+    if row is None:
+        raise UnknownTrack(f"the library has no track {track_id!r}")
+    return _track(row)
+
+
+def page(
+    db: sqlite_utils.Database,
+    stamp: EmbedderStamp,
+    *,
+    only: TrackFilter,
+    order: TrackOrder,
+    text: str,
+    limit: int,
+    after: TrackKey | None,
+) -> Sequence[Track]:
+    """Return tracks after a key in which every word of `text` occurs, in any case and form."""
+    words = {f"word{n}": row_mapping.text(word) for n, word in enumerate(searchable(text).split())}
+    where = [WHERE[only], *(f"instr(f.searched, :{name})" for name in words)]
+    nulls = "" if order is TrackOrder.ADDED else " NULLS LAST"
+    order_by = f"{ORDERED_BY[order]} DESC{nulls}, t.track_id"
+    found_among = " UNION ALL ".join(
+        f"SELECT id FROM (SELECT t.id FROM {TABLES}"
+        f" WHERE {' AND '.join([*where, part])} ORDER BY {order_by} LIMIT :limit)"
+        for part in _following(order, after)
+    )
+    found = db.execute(
+        # Which tracks first, then what is known of these: sorting all columns of all is slow.
+        f"SELECT {COLUMNS} FROM {TABLES} WHERE t.id IN ({found_among})"
+        f" ORDER BY {order_by} LIMIT :limit",
+        {
+            "embedder": row_mapping.key_of_embedder(db, stamp),
+            "limit": limit,
+            "value": after and after.value,
+            "track_id": after and row_mapping.text(after.track_id),
+            **words,
+        },
+    )
+    return [_track(row) for row in found]
+
+
+def _following(order: TrackOrder, after: TrackKey | None) -> list[str]:
+    """Return conditions that together hold for what comes after a key, one for each track.
+
+    They are searched one by one, since each is a range of an index where there is one; as one
+    condition joined by OR they would be no range.
+    """
+    column = ORDERED_BY[order]
+    if after is None:
+        return ["1"]
+    if after.value is None:
+        return [f"{column} IS NULL AND t.track_id > :track_id"]
+    parts = [f"{column} = :value AND t.track_id > :track_id", f"{column} < :value"]
+    return parts if order is TrackOrder.ADDED else [*parts, f"{column} IS NULL"]
+
+
+def counts(db: sqlite_utils.Database, stamp: EmbedderStamp) -> LibraryCounts:
+    """Return how many tracks there are in each state."""
+    embedder = row_mapping.key_of_embedder(db, stamp)
+    states = dict.fromkeys(TrackState, 0)
+    for state, count in db.execute(
+        f"""SELECT {STATE}, count(*) FROM tracks t
+            LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
+            LEFT JOIN failures x ON x.embedder = :embedder AND x.track = t.id AND x.final
+            GROUP BY 1""",
+        {"embedder": embedder},
+    ):
+        states[TrackState(state)] = count
+    (rated,) = db.execute("SELECT count(*) FROM tracks WHERE rating IS NOT NULL").fetchone()
+    (problems,) = db.execute("SELECT count(*) FROM files WHERE track IS NULL").fetchone()
+    return LibraryCounts(
+        tracks=sum(states.values()),
+        pending=states[TrackState.PENDING],
+        embedded=states[TrackState.EMBEDDED],
+        failed=states[TrackState.FAILED],
+        missing=states[TrackState.MISSING],
+        rated=rated,
+        problems=problems,
+    )
+
+
+def _track(row: Row) -> Track:
+    return Track(
+        track_id=TrackId(row["track_id"]),
+        uri=row_mapping.uri(row["path"]),
+        tags=row_mapping.tags(row),
+        duration_seconds=row["duration_seconds"],
+        added_at=row["added_at"],
+        state=TrackState(row["state"]),
+        failure=row["reason"] if row["state"] == TrackState.FAILED else None,
+        rating=row["rating"],
+        prediction=None if row["mean"] is None else Prediction(row["mean"], row["stddev"]),
+        play_count=row["full_plays"],
+        skip_count=row["skips"],
+        last_played_at=row["last_played_at"],
+    )

@@ -1,0 +1,149 @@
+"""Vectors in bulk, with what an evaluator may look at beside them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import sqlite_utils
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import (
+    FeatureStats,
+    ImplicitFeedback,
+    TrackFeatures,
+    TrainingSet,
+)
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.storage import row_mapping
+from anagnorisisd.storage.database import Database, Row
+from anagnorisisd.storage.running_stats import RunningStats
+
+T = TypeVar("T")
+
+PAGE_SIZE = 4096
+"""Vectors read at once: some 12 MB at 768 dimensions, read in tens of milliseconds."""
+
+SELECT = f"""SELECT e.track AS key, t.track_id, e.vector, f.path, {row_mapping.TAGS},
+    t.rating, r.rated_at, t.full_plays, t.skips
+FROM embeddings e JOIN tracks t ON t.id = e.track JOIN files f ON f.id = t.file
+    LEFT JOIN ratings r ON r.sequence = t.rated_by
+WHERE e.embedder = :embedder"""
+PAGED = "AND e.track > :after ORDER BY e.track LIMIT :size"
+
+PRESENT = f"{SELECT} AND t.present {PAGED}"
+LATEST = """(t.present OR NOT EXISTS (
+    SELECT 1 FROM replacements p JOIN embeddings n ON n.track = p.now AND n.embedder = e.embedder
+    WHERE p.before = t.id AND p.outcome = 'passed'))"""
+"""Not of a former encoding: its rating passed on to the present one, which is not counted twice."""
+
+RATED = f"{SELECT} AND t.rating IS NOT NULL AND {LATEST} {PAGED}"
+HEARD = f"""{SELECT} AND t.rating IS NULL AND t.full_plays + t.skips > 0
+    ORDER BY t.last_played_at DESC LIMIT :limit"""
+ALL = f"SELECT track AS key, vector FROM embeddings e WHERE embedder = :embedder {PAGED}"
+CHOSEN = f"{SELECT} AND t.present AND t.track_id IN (SELECT value FROM json_each(:only))"
+
+
+class VectorQueries:
+    """The part of `EmbeddingStore` that reads many vectors, a page at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # Asked for after every rating, read from all vectors. They change only by becoming more:
+        # the same track has the same vector under the same stamp.
+        self._moments: dict[EmbedderStamp, FeatureStats] = {}
+
+    async def described(
+        self,
+        stamp: EmbedderStamp,
+        *,
+        batch_size: int = PAGE_SIZE,
+        only: Sequence[TrackId] | None = None,
+    ) -> AsyncIterator[TrackFeatures]:
+        """Yield the present tracks that have a vector, in batches; `only` limits them."""
+        shaped = partial(row_mapping.described, dimension=stamp.dimension)
+        pages = (
+            self._pages(stamp, PRESENT, batch_size, shaped)
+            if only is None
+            else self._chosen(stamp, only, batch_size)
+        )
+        async for page in pages:
+            yield page
+
+    async def moments(self, stamp: EmbedderStamp) -> FeatureStats:
+        """Return mean and deviation of each dimension, 0 where there is no vector."""
+        known = self._moments.get(stamp)
+        query = "SELECT count(*) FROM embeddings WHERE embedder = ?"
+        if known is not None and known.count == await self._counted(query, stamp):
+            return known
+        moments = RunningStats(stamp.dimension)
+        shaped = partial(row_mapping.vectors, dimension=stamp.dimension)
+        async for page in self._pages(stamp, ALL, PAGE_SIZE, shaped):
+            await asyncio.to_thread(moments.add, page)
+        self._moments[stamp] = moments.result()
+        return self._moments[stamp]
+
+    async def training_set(self, stamp: EmbedderStamp) -> TrainingSet:
+        """Return every track that has both a rating and a vector, missing ones included."""
+        pages = self._pages(stamp, RATED, PAGE_SIZE, list[Row])
+        rated = [row async for page in pages for row in page]
+        return TrainingSet(
+            tracks=row_mapping.described(rated, stamp.dimension),
+            ratings=np.array([row["rating"] for row in rated], dtype=np.float64),
+            rated_at=np.array([row["rated_at"] for row in rated], dtype=np.float64),
+            full_plays=np.array([row["full_plays"] for row in rated], dtype=np.float64),
+            skips=np.array([row["skips"] for row in rated], dtype=np.float64),
+            moments=await self.moments(stamp),
+            stamp=stamp,
+        )
+
+    async def heard(self, stamp: EmbedderStamp, limit: int) -> ImplicitFeedback:
+        """Return unrated tracks with a vector that were played in full or skipped.
+
+        Of more than `limit` those played last.
+        """
+        values = {"embedder": await self._key(stamp), "limit": limit}
+        found = await self._database.read(lambda db: db.execute(HEARD, values).fetchall())
+        return ImplicitFeedback(
+            tracks=row_mapping.described(found, stamp.dimension),
+            full_plays=np.array([row["full_plays"] for row in found], dtype=np.float64),
+            skips=np.array([row["skips"] for row in found], dtype=np.float64),
+        )
+
+    async def example_count(self, stamp: EmbedderStamp) -> int:
+        """Return how many tracks have both a rating and a vector, missing ones included."""
+        query = f"""SELECT count(*) FROM tracks t JOIN embeddings e
+            ON e.embedder = ? AND e.track = t.id WHERE t.rating IS NOT NULL AND {LATEST}"""
+        return await self._counted(query, stamp)
+
+    async def _key(self, stamp: EmbedderStamp) -> int | None:
+        return await self._database.read(lambda db: row_mapping.key_of_embedder(db, stamp))
+
+    async def _counted(self, query: str, stamp: EmbedderStamp) -> int:
+        key = await self._key(stamp)
+        (count,) = await self._database.read(lambda db: db.execute(query, [key]).fetchone())
+        return int(count)
+
+    async def _pages(
+        self, stamp: EmbedderStamp, query: str, size: int, shaped: Callable[[list[Row]], T]
+    ) -> AsyncIterator[T]:
+        values = {"embedder": await self._key(stamp)}
+        async for page in self._database.pages(query, values, size, shaped):
+            yield page
+
+    async def _chosen(
+        self, stamp: EmbedderStamp, only: Sequence[TrackId], size: int
+    ) -> AsyncIterator[TrackFeatures]:
+        for start in range(0, len(only), size):
+            job = partial(_described, stamp=stamp, only=only[start : start + size])
+            page = await self._database.read(job)
+            if len(page):
+                yield page
+
+
+def _described(
+    db: sqlite_utils.Database, stamp: EmbedderStamp, only: Sequence[TrackId]
+) -> TrackFeatures:
+    values = {"embedder": row_mapping.key_of_embedder(db, stamp), "only": row_mapping.listed(only)}
+    return row_mapping.described(db.execute(CHOSEN, values).fetchall(), stamp.dimension)

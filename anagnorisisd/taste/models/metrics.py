@@ -1,0 +1,48 @@
+"""From held-out opinions to the numbers that are shown."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from anagnorisisd.domain.evaluation import Floats64, Metrics
+from anagnorisisd.taste.models.prediction import Predictions
+
+
+def metrics(
+    opinion: Predictions, ratings: Floats64, mean_error: float, errors: Mapping[str, float]
+) -> Metrics:
+    """Return how `opinion` did on the held-out `ratings`, `[n]`.
+
+    `mean_error` is that of always answering the mean, `errors` that of every candidate.
+    """
+    apart = np.abs(opinion.mean - ratings)
+    return Metrics(
+        error=error(opinion, ratings),
+        mean_error=mean_error,
+        rank_correlation=rank_correlation(opinion.mean, ratings),
+        within_one=float(np.mean(apart <= opinion.stddev)),
+        within_two=float(np.mean(apart <= 2 * opinion.stddev)),
+        baseline_errors=dict(errors),
+    )
+
+
+def error(opinion: Predictions, ratings: Floats64) -> float:
+    """Return the mean absolute error, in rating points."""
+    return float(np.mean(np.abs(opinion.mean - ratings)))
+
+
+def rank_correlation(left: Floats64, right: Floats64) -> float:
+    """Return Spearman's coefficient; 0 where either side is all the same."""
+    ranks = [_ranks(side) for side in (left, right)]
+    spreads = [float(side.std()) for side in ranks]
+    if not all(spreads):
+        return 0.0
+    centred = [side - side.mean() for side in ranks]
+    return float(np.mean(centred[0] * centred[1]) / (spreads[0] * spreads[1]))
+
+
+def _ranks(values: Floats64) -> Floats64:
+    """Return ranks from 1; ties share the middle of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Floats64 = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks

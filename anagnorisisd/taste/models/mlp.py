@@ -1,0 +1,208 @@
+"""The original project's evaluator: a three-layer perceptron on the embedding alone.
+
+Layers of 768, 256 and 11 units; the rating is the expectation of a softmax over the ratings 0
+to 10; Adam on the squared error in batches of 64; the epoch is chosen on a tenth of the ratings
+held out from it. It is kept as a baseline, in plain numpy: importing torch for it would cost the
+worker more than everything else.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anagnorisisd.domain.evaluation import Floats64, Vectors
+from anagnorisisd.taste.models.features import Examples, Inputs
+from anagnorisisd.taste.models.kernels import Matrix
+from anagnorisisd.taste.models.model_protocol import Settings, no_pulls, spread
+from anagnorisisd.taste.models.prediction import Predictions, predictions
+
+UNITS = (768, 256, 11)
+BATCH = 64
+BLOCK = 16384
+HELD_OUT = 0.1
+STEP, DECAY_FIRST, DECAY_SECOND, TINY = 1e-3, 0.9, 0.999, 1e-8
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass
+class Network:
+    """Weights and biases in turn, as views into one vector."""
+
+    values: Vectors
+    arrays: Arrays
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> "Network":
+        """Return a network of these weights and biases."""
+        values = np.concatenate([array.reshape(-1) for array in arrays]).astype(np.float32)
+        return cls(values, views(values, arrays))
+
+    @classmethod
+    def fresh(cls, dimension: int, rng: np.random.Generator) -> "Network":
+        """Return a network with uniform weights within 1/sqrt(inputs), torch's default."""
+        arrays: Arrays = []
+        for inputs, outputs in zip((dimension, *UNITS[:-1]), UNITS, strict=True):
+            bound = 1 / math.sqrt(inputs)
+            arrays.append(rng.uniform(-bound, bound, (inputs, outputs)))
+            arrays.append(rng.uniform(-bound, bound, outputs))
+        return cls.of(arrays)
+
+    def ratings(self, sound: Vectors) -> Floats64:
+        """Return the ratings, `[n]`, that the network gives."""
+        mean: Floats64 = self._forward(sound)[-1].astype(np.float64)
+        return mean
+
+    def gradients(self, sound: Vectors, ratings: NDArray[np.float32], into: Arrays) -> None:
+        """Write the gradient of the mean squared error by each array `into` arrays like them."""
+        _, hidden, second, chances, guesses = layers = self._forward(sound)
+        error = (2 / len(ratings)) * (guesses - ratings)
+        by_scores = error[:, None] * chances * (_levels() - guesses[:, None])
+        by_second = by_scores @ self.arrays[4].T * (second > 0)
+        by_hidden = by_second @ self.arrays[2].T * (hidden > 0)
+        for place, above in enumerate((by_hidden, by_second, by_scores)):
+            np.matmul(layers[place].T, above, out=into[2 * place])
+            np.sum(above, axis=0, out=into[2 * place + 1])
+
+    def _forward(self, sound: Vectors) -> Arrays:
+        """Return the input, both hidden layers, the probabilities, and the ratings."""
+        w1, b1, w2, b2, w3, b3 = self.arrays
+        hidden = np.maximum(sound @ w1 + b1, 0)
+        second = np.maximum(hidden @ w2 + b2, 0)
+        scores = second @ w3 + b3
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        chances = scores / scores.sum(axis=1, keepdims=True)
+        return [sound, hidden, second, chances, chances @ _levels()]
+
+
+class Adam:
+    """Steps down a gradient, each number at its own pace (Kingma and Ba, 2015).
+
+    All of it happens in place and in blocks that fit the processor's cache: with a million
+    numbers, reading and writing them is what takes the time.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._first, self._second, self._gradient = (np.zeros_like(network.values) for _ in "123")
+        self._gradients = views(self._gradient, network.arrays)
+        self._steps = 0
+
+    def step(self, sound: Vectors, ratings: Floats64) -> None:
+        """Take one step down the squared error of a batch."""
+        self._network.gradients(sound, ratings.astype(np.float32), self._gradients)
+        self._steps += 1
+        for start in range(0, len(self._gradient), BLOCK):
+            self._step(slice(start, start + BLOCK))
+
+    def _step(self, block: slice) -> None:
+        gradient, first, second = self._gradient[block], self._first[block], self._second[block]
+        first *= DECAY_FIRST
+        first += (1 - DECAY_FIRST) * gradient
+        gradient *= gradient
+        second *= DECAY_SECOND
+        second += (1 - DECAY_SECOND) * gradient
+        width = np.sqrt(second, out=gradient)
+        width *= 1 / math.sqrt(1 - DECAY_SECOND**self._steps)
+        width += TINY
+        step = np.divide(first, width, out=width)
+        step *= STEP / (1 - DECAY_FIRST**self._steps)
+        self._network.values[block] -= step
+
+
+def views(values: Vectors, arrays: Arrays) -> Arrays:
+    """Return views into `values` in the shapes of `arrays`, one after the other."""
+    ends = np.cumsum([array.size for array in arrays])
+    return [
+        values[end - array.size : end].reshape(array.shape)
+        for end, array in zip(ends, arrays, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedMLP:
+    """The network of the chosen epoch, and its error on the ratings held out from it."""
+
+    network: Network
+    count: int
+    stddev: float
+
+    def predict(self, inputs: Inputs) -> Predictions:
+        """Return what the network says of each track."""
+        return predictions(self.network.ratings(_stretched(inputs)), self.stddev)
+
+    def pulls(self, track: Inputs) -> Matrix:
+        """Return zeros: a network cannot say."""
+        return no_pulls(self.count)
+
+    def weights(self) -> Settings:
+        """Return the network, whose training takes too long to repeat."""
+        arrays = {f"layer{place}": array for place, array in enumerate(self.network.arrays)}
+        return {**arrays, "stddev": np.array(self.stddev)}
+
+
+@dataclass(frozen=True, slots=True)
+class MLP:
+    """The perceptron; the only setting to search for is the seed of its first weights.
+
+    Training ends after `most_epochs`, or when the held-out tenth has not gained for `patience`
+    of them. The original went through 300 whatever happened, which never did better.
+    """
+
+    kind: str = "perceptron"
+    most_epochs: int = 100
+    patience: int = 15
+
+    def search(self, examples: Examples, rng: np.random.Generator) -> Settings:
+        """Return a seed: the epoch is chosen anew in each fit, as in the original."""
+        return {"seed": rng.integers(2**32, size=1)}
+
+    def fit(self, settings: Settings, examples: Examples) -> FittedMLP:
+        """Train, and keep the epoch that did best on a held-out tenth."""
+        rng = np.random.default_rng(int(settings["seed"][0]))
+        sound, ratings = _stretched(examples.inputs), examples.ratings
+        order = rng.permutation(len(examples))
+        held = max(1, round(HELD_OUT * len(examples)))
+        test, train = order[:held], order[held:] if len(order) > held else order
+        network = Network.fresh(sound.shape[1], rng)
+        adam = Adam(network)
+        best, best_error, since = network.values.copy(), np.inf, 0
+        for _ in range(self.most_epochs):
+            _one_epoch(adam, sound[train], ratings[train])
+            error = _metric(network.ratings(sound[test]), ratings[test])
+            since += 1
+            if error < best_error:
+                best, best_error, since = network.values.copy(), error, 0
+            if since >= self.patience:
+                break
+        chosen = Network(best, views(best, network.arrays))
+        residuals = chosen.ratings(sound[test]) - ratings[test]
+        return FittedMLP(chosen, len(examples), math.sqrt(spread(residuals)))
+
+    def restore(self, settings: Settings, examples: Examples, weights: Settings) -> FittedMLP:
+        """Put the network together again."""
+        arrays = [weights[f"layer{place}"] for place in range(2 * len(UNITS))]
+        return FittedMLP(Network.of(arrays), len(examples), float(weights["stddev"]))
+
+
+def _one_epoch(adam: Adam, sound: Vectors, ratings: Floats64) -> None:
+    for start in range(0, len(ratings), BATCH):
+        batch = slice(start, start + BATCH)
+        adam.step(sound[batch], ratings[batch])
+
+
+def _metric(guesses: Floats64, ratings: Floats64) -> float:
+    """Return the error by which the original chooses the epoch: relative to rating plus one."""
+    return float(np.mean(np.abs(guesses - ratings) / (ratings + 1)))
+
+
+def _stretched(inputs: Inputs) -> Vectors:
+    """Undo the scaling by the number of dimensions: a network wants unit variances."""
+    return inputs.sound * np.float32(math.sqrt(inputs.sound.shape[1]))
+
+
+def _levels() -> NDArray[np.float32]:
+    return np.arange(UNITS[-1], dtype=np.float32)

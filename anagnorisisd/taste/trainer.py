@@ -1,0 +1,154 @@
+"""Learning: one training, from the ratings to the verdict, and the small steps in between.
+
+A model is stored after all its predictions: until then the next start finds that the stored one
+lacks the newest ratings, and makes up for it.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from anagnorisisd.clock import Clock
+from anagnorisisd.domain import evaluation
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluation import (
+    EvaluatorStatus,
+    EvaluatorVersion,
+    Metrics,
+    TrainedModel,
+    TrainingOutcome,
+    TrainingPhase,
+    TrainingProgress,
+    TrainingResult,
+    TrainingSet,
+)
+from anagnorisisd.domain.event import EvaluatorPromoted
+from anagnorisisd.errors import EvaluatorUnreadable
+from anagnorisisd.events import Events
+from anagnorisisd.storage.embeddings import EmbeddingStore
+from anagnorisisd.storage.evaluators import EvaluatorStore
+from anagnorisisd.taste.evaluator import Evaluator
+from anagnorisisd.taste.prediction_writer import PredictionWriter
+
+log = logging.getLogger(__name__)
+
+HEARD = 500
+"""So many of the unrated tracks heard last may count as weak evidence."""
+
+Say = Callable[[TrainingProgress], None]
+
+
+class Trainer:
+    """Makes evaluators from the ratings in the stores. One call at a time, please."""
+
+    def __init__(
+        self,
+        *,
+        embeddings: EmbeddingStore,
+        evaluators: EvaluatorStore,
+        evaluator: Evaluator,
+        events: Events,
+        clock: Clock,
+        stamp: EmbedderStamp,
+        minimum_ratings: int,
+    ) -> None:
+        self._embeddings = embeddings
+        self._evaluators = evaluators
+        self._evaluator = evaluator
+        self._events = events
+        self._clock = clock
+        self._stamp = stamp
+        self.minimum_ratings = minimum_ratings
+        self._scoring = PredictionWriter(embeddings, evaluators, evaluator, events, stamp)
+
+    async def in_charge(self) -> EvaluatorVersion | None:
+        """Return the evaluator in charge if it is one for the present embedder."""
+        current = await self._evaluators.current()
+        return current if current is not None and current.stamp == self._stamp else None
+
+    async def train(self, say: Say) -> TrainingResult:
+        """Train a new evaluator, put it in charge if it is not worse, and predict everything."""
+        say(TrainingProgress(TrainingPhase.READING, 0.0, "reading ratings and embeddings"))
+        examples = await self._examples()
+        lacking = self.minimum_ratings - len(examples)
+        if lacking > 0:
+            return TrainingResult(TrainingOutcome.TOO_FEW_RATINGS, _too_few(len(examples), lacking))
+
+        def trying(kind: str, share: float) -> None:
+            message = f"trying a model on {len(examples)} ratings: {kind}"
+            say(TrainingProgress(TrainingPhase.COMPETING, 0.1 + 0.5 * share, message))
+
+        model = await self._evaluator.train(examples, len(examples), trying)
+        say(
+            TrainingProgress(TrainingPhase.COMPARING, 0.6, "comparing with the evaluator in charge")
+        )
+        promoted, reason = await self._compared(model, examples)
+        version = await self._evaluators.add(
+            model,
+            self._stamp,
+            rating_count=len(examples),
+            status=EvaluatorStatus.CURRENT if promoted else EvaluatorStatus.KEPT_BACK,
+            verdict=reason,
+            at=self._clock.now(),
+        )
+        if not promoted:
+            await self.learn()
+            return TrainingResult(TrainingOutcome.KEPT, reason, version)
+        self._events.publish(EvaluatorPromoted(version.version))
+        await self._score(version, model.blob, say)
+        return TrainingResult(TrainingOutcome.PROMOTED, reason, version)
+
+    async def learn(self) -> None:
+        """Let the evaluator in charge take all ratings in, and predict everything anew."""
+        current = await self.in_charge()
+        if current is None:
+            return
+        examples = await self._examples()
+        known = await self._evaluators.blob(current.version)
+        model = await self._evaluator.learn(known, examples) if len(examples) else known
+        if model == known:
+            await self._scoring.what_is_missing(current.version, model)
+        else:
+            await self._scoring.everything(current.version, model)
+            await self._evaluators.update_blob(current.version, model)
+
+    async def predict_missing(self) -> None:
+        """Predict the tracks which the evaluator in charge has not predicted yet."""
+        if current := await self.in_charge():
+            model = await self._evaluators.blob(current.version)
+            await self._scoring.what_is_missing(current.version, model)
+
+    async def _examples(self) -> TrainingSet:
+        examples = await self._embeddings.training_set(self._stamp)
+        return replace(examples, heard=await self._embeddings.heard(self._stamp, HEARD))
+
+    async def _compared(self, model: TrainedModel, examples: TrainingSet) -> tuple[bool, str]:
+        """Return whether `model` takes over and why; both are tried with their own settings."""
+        current = await self.in_charge()
+        old: Metrics | None = None
+        new = model.metrics
+        if current is not None:
+            try:
+                blob = await self._evaluators.blob(current.version)
+                old = await self._evaluator.compare(blob, examples, seed=len(examples))
+                new = await self._evaluator.compare(model.blob, examples, seed=len(examples))
+            except EvaluatorUnreadable as error:
+                log.warning("evaluator %d is replaced: %s", current.version, error)
+        return evaluation.promotion(new, old)
+
+    async def _score(self, version: EvaluatorVersion, model: bytes, say: Say) -> None:
+        total = max(1, (await self._embeddings.progress(self._stamp)).done)
+
+        def report(done: int) -> None:
+            message = f"predicted {done} of {total} tracks"
+            fraction = 0.7 + 0.3 * min(1.0, done / total)
+            say(TrainingProgress(TrainingPhase.SCORING, fraction, message))
+
+        await self._scoring.everything(version.version, model, report)
+
+
+def _too_few(examples: int, lacking: int) -> str:
+    return (
+        f"{lacking} more rated and embedded tracks are needed for a first training; "
+        f"there are {examples}"
+    )

@@ -1,0 +1,97 @@
+"""The evaluator in worker processes, which leave, with their memory, when there is no work."""
+
+from typing import Any, cast
+
+from anagnorisisd.domain.evaluation import (
+    Floats64,
+    Metrics,
+    TrackFeatures,
+    TrainedModel,
+    TrainingSet,
+)
+from anagnorisisd.taste.evaluator import Trying
+from anagnorisisd.workers.pool import WorkerPool
+
+TASKS = "anagnorisisd.taste.models.worker_tasks"
+OPINION = tuple[Floats64, Floats64]
+"""Means and standard deviations."""
+
+TRAINING_SECONDS = 3600.0
+TASK_SECONDS = 300.0
+
+
+class WorkerEvaluator:
+    """Implements `ports.workers.Evaluator`.
+
+    Every method may also raise `WorkerLost`, and `EvaluatorUnreadable` where it is given a model.
+    """
+
+    def __init__(self, workers: WorkerPool) -> None:
+        self._workers = workers
+
+    async def wake(self) -> None:
+        """Start the worker and let it import what it needs."""
+        await self._workers.run(f"{TASKS}:wake", timeout_seconds=TASK_SECONDS)
+
+    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
+        """Let the candidates compete on `examples` and return the best, fitted on all of them."""
+        kinds = await self._train(list[str], "entrants", examples)
+        opinions = {}
+        for place, kind in enumerate(kinds):
+            trying(kind, place / len(kinds))
+            opinions[kind] = await self._train(OPINION, "try_out", kind, examples, seed)
+        return cast(
+            "TrainedModel",
+            await self._train(TrainedModel, "conclude", examples, seed, opinions),
+        )
+
+    async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
+        """Return how the kind and settings of `old` do on the same held-out ratings."""
+        return cast("Metrics", await self._train(Metrics, "compare", old, examples, seed))
+
+    async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+        """Return `model` fitted to `examples` without searching its settings again."""
+        answer = await self._workers.run(
+            f"{TASKS}:learn", model, examples, timeout_seconds=TASK_SECONDS, answer=bytes
+        )
+        return cast("bytes", answer)
+
+    async def predict(self, model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
+        """Return means and standard deviations, `[n]` each, in rating points."""
+        answer = await self._workers.run(
+            f"{TASKS}:predict", model, tracks, timeout_seconds=TASK_SECONDS, answer=OPINION
+        )
+        return cast("tuple[Floats64, Floats64]", answer)
+
+    async def influences(
+        self, model: bytes, track: TrackFeatures, count: int
+    ) -> list[tuple[str, float]]:
+        """Return the rated tracks (ids) that shaped the prediction of one track most."""
+        answer = await self._workers.run(
+            f"{TASKS}:influences",
+            model,
+            track,
+            count,
+            timeout_seconds=TASK_SECONDS,
+            answer=list[tuple[str, float]],
+        )
+        return cast("list[tuple[str, float]]", answer)
+
+    async def parts(self, model: bytes, track: TrackFeatures) -> dict[str, float]:
+        """Return the share, 0 to 1, that sound, artist and so on have in a prediction."""
+        answer = await self._workers.run(
+            f"{TASKS}:parts", model, track, timeout_seconds=TASK_SECONDS, answer=dict[str, float]
+        )
+        return cast("dict[str, float]", answer)
+
+    async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
+        """Return the ids of those `tracks` whose ratings would teach the most, best first."""
+        answer = await self._workers.run(
+            f"{TASKS}:suggest", model, tracks, count, timeout_seconds=TASK_SECONDS, answer=list[str]
+        )
+        return cast("list[str]", answer)
+
+    async def _train(self, answer: Any, task: str, *arguments: Any) -> Any:
+        return await self._workers.run(
+            f"{TASKS}:{task}", *arguments, timeout_seconds=TRAINING_SECONDS, answer=answer
+        )

@@ -1,0 +1,1 @@
+"""Worker processes for heavy or risky work."""

@@ -1,0 +1,102 @@
+"""Measuring several ways to do the same, fairly: each in a process of its own, turn by turn.
+
+Whatever else the machine does then slows all of them alike, and the peak of memory of each is
+its own.
+"""
+
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anagnorisisd.workers.worker_process import limit_threads
+
+Work = Callable[[Path], Any]
+Make = Callable[[], Work]
+"""Called once in the process: loads what is needed, and returns what is timed."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """What one way took for each file, and what it made of it."""
+
+    walls: list[float] = field(default_factory=list)
+    processors: list[float] = field(default_factory=list)
+    made: list[Any] = field(default_factory=list)
+    peak_megabytes: float = 0.0
+    crashed: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Median wall seconds per file."""
+        return statistics.median(self.walls)
+
+    @property
+    def processor_seconds(self) -> float:
+        """Median seconds of all cores together per file."""
+        return statistics.median(self.processors)
+
+
+def take_turns(ways: Mapping[str, Make], files: list[Path]) -> dict[str, Measured]:
+    """Return what each way took; the first file is done once more before, to warm up."""
+    measured = {name: Measured() for name in ways}
+    with ExitStack() as stack:
+        pools = {name: stack.enter_context(processes(1)) for name in ways}
+        for name, make in ways.items():
+            pools[name].submit(_prepare, make).result()
+        for path in [files[0], *files]:
+            for name, pool in pools.items():
+                _take_turn(measured[name], pool, path)
+        for name, pool in pools.items():
+            if not measured[name].crashed:
+                measured[name].peak_megabytes = pool.submit(peak_megabytes).result()
+    for one in measured.values():
+        del one.walls[:1], one.processors[:1], one.made[:1]
+    return measured
+
+
+def processes(count: int) -> ProcessPoolExecutor:
+    """Return fresh processes with one thread each, as the daemon's workers; engines set theirs."""
+    return ProcessPoolExecutor(
+        count,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=limit_threads,
+        initargs=(1,),
+    )
+
+
+def peak_megabytes() -> float:
+    """Return the peak of memory of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+_prepared: list[Work] = []
+
+
+def _prepare(make: Make) -> None:
+    _prepared.append(make())
+
+
+def _take_turn(measured: Measured, pool: ProcessPoolExecutor, path: Path) -> None:
+    try:
+        wall, processor, made = pool.submit(_once, path).result()
+    except BrokenProcessPool:
+        measured.crashed = True
+        return
+    measured.walls.append(wall)
+    measured.processors.append(processor)
+    measured.made.append(made)
+
+
+def _once(path: Path) -> tuple[float, float, Any]:
+    (work,) = _prepared
+    wall, processor = time.perf_counter(), time.process_time()
+    made = work(path)
+    return time.perf_counter() - wall, time.process_time() - processor, made

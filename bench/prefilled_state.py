@@ -1,0 +1,181 @@
+"""State directories as the daemon leaves them after a long time, filled within seconds.
+
+The rows are written directly, for the daemon's own way would take hours at a million tracks; the
+schema, its triggers included, is the daemon's own.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.embedding.features import STAMP
+from anagnorisisd.storage.stores import FILE_NAME, open_stores
+
+T = TypeVar("T")
+
+EPOCH = 1_700_000_000.0
+DAY = 86_400.0
+CHUNK = 10_000
+TRACKS_AN_ALBUM = 10
+TRACKS_AN_ARTIST = 40
+
+
+@dataclass(frozen=True)
+class Stock:
+    """How much is in it; `folder` is the music folder whose files the tracks are, if any."""
+
+    tracks: int
+    folder: Path | None = None
+    vectors: bool = False
+    predictions: bool = False
+    ratings: int = 0
+    plays: int = 0
+    stamp: EmbedderStamp = STAMP
+
+
+def fill(state: Path, stock: Stock) -> Path:
+    """Make the database of `state` anew and return its path."""
+    asyncio.run(_create(state))
+    database = state / FILE_NAME
+    rng = np.random.default_rng(0)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        _add_tracks(connection, stock)
+        if stock.vectors:
+            _add_vectors(connection, stock, rng)
+        if stock.predictions:
+            _add_predictions(connection, stock, rng)
+        _add_ratings(connection, stock, rng)
+        _add_plays(connection, stock, rng)
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return database
+
+
+def track_id(number: int) -> str:
+    """Return the id of the track of that number, counted from 0."""
+    return blake2b(number.to_bytes(8, "big"), digest_size=16).hexdigest()
+
+
+async def _create(state: Path) -> None:
+    stores = await open_stores(state)
+    await stores.close()
+
+
+def _add_tracks(connection: sqlite3.Connection, stock: Stock) -> None:
+    connection.executemany(
+        "INSERT INTO tracks (id, track_id, added_at) VALUES (?, ?, ?)",
+        ((number + 1, track_id(number), EPOCH + number) for number in range(stock.tracks)),
+    )
+    connection.executemany(
+        """INSERT INTO files (path, track, present, seen_at, size_bytes, mtime_ns, title, artist,
+            album, genre, year, duration_seconds, searched, artist_code, album_code)
+        VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, 200, ?, ?, ?)""",
+        (_file_row(number, *file) for number, file in enumerate(_files(stock))),
+    )
+
+
+def _files(stock: Stock) -> Iterator[tuple[bytes, int, int]]:
+    """Yield path, size and time of change of as many files as there are tracks."""
+    if stock.folder is None:
+        for number in range(stock.tracks):
+            album, artist = number // TRACKS_AN_ALBUM, number // TRACKS_AN_ARTIST
+            invented = f"Artist {artist:05}/Album {album:06}/Track {number:07}.mp3"
+            yield invented.encode(), 5_000_000, number
+        return
+    root = bytes(stock.folder)
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = folder + b"/" + name
+            status = os.stat(path)  # noqa: PTH116
+            yield path.removeprefix(root + b"/"), status.st_size, status.st_mtime_ns
+
+
+def _file_row(number: int, path: bytes, size: int, mtime_ns: int) -> Sequence[object]:
+    album, artist = number // TRACKS_AN_ALBUM, number // TRACKS_AN_ARTIST
+    tags = (f"Track {number}", f"Artist {artist}", f"Album {album}")
+    searched = "\n".join((*tags, path.decode())).casefold()
+    return (
+        path, number + 1, EPOCH, size, mtime_ns, *tags, f"Genre {album % 20}", 1960 + album % 60,
+        searched, artist + 1, album + 1,
+    )  # fmt: skip
+
+
+def _add_vectors(connection: sqlite3.Connection, stock: Stock, rng: np.random.Generator) -> None:
+    connection.execute(
+        "INSERT INTO embedders (id, name, version, dimension) VALUES (1, ?, ?, ?)",
+        (stock.stamp.name, stock.stamp.version, stock.stamp.dimension),
+    )
+    for numbers in _chunks(range(stock.tracks)):
+        vectors = rng.standard_normal((len(numbers), stock.stamp.dimension), np.float32)
+        connection.executemany(
+            "INSERT INTO embeddings (embedder, track, vector) VALUES (1, ?, ?)",
+            (
+                (number + 1, vector.tobytes())
+                for number, vector in zip(numbers, vectors, strict=True)
+            ),
+        )
+
+
+def _add_predictions(
+    connection: sqlite3.Connection, stock: Stock, rng: np.random.Generator
+) -> None:
+    connection.execute(
+        """INSERT OR IGNORE INTO embedders (id, name, version, dimension) VALUES (1, ?, ?, ?)""",
+        (stock.stamp.name, stock.stamp.version, stock.stamp.dimension),
+    )
+    connection.execute(
+        """INSERT INTO evaluators (version, kind, embedder, trained_at, rating_count, metrics,
+            notes, status, verdict, blob)
+        VALUES (1, 'mean', 1, ?, 100, '{}', '{}', 'current', 'stocked', x'')""",
+        (EPOCH,),
+    )
+    means = rng.uniform(0, 10, stock.tracks).tolist()
+    connection.executemany(
+        "INSERT INTO predictions (track, version, mean, stddev) VALUES (?, 1, ?, 1.5)",
+        ((number + 1, mean) for number, mean in enumerate(means)),
+    )
+
+
+def _add_ratings(connection: sqlite3.Connection, stock: Stock, rng: np.random.Generator) -> None:
+    rated = rng.choice(stock.tracks, stock.ratings, replace=stock.ratings > stock.tracks)
+    connection.executemany(
+        "INSERT INTO ratings (track, value, rated_at, source) VALUES (?, ?, ?, 'bench')",
+        (
+            (int(number) + 1, float(number % 11), EPOCH + place * DAY / 10)
+            for place, number in enumerate(rated)
+        ),
+    )
+
+
+def _add_plays(connection: sqlite3.Connection, stock: Stock, rng: np.random.Generator) -> None:
+    played = rng.integers(stock.tracks, size=stock.plays).tolist()
+    connection.executemany(
+        """INSERT INTO plays
+            (track, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason)
+        VALUES (?, ?, ?, 180, 200, ?, 'bench')""",
+        (
+            (number + 1, EPOCH + place * 600, EPOCH + place * 600 + 180, _verdict(place))
+            for place, number in enumerate(played)
+        ),
+    )
+
+
+def _verdict(place: int) -> str:
+    return "skip" if place % 5 == 0 else "full"
+
+
+def _chunks(values: Sequence[T]) -> Iterator[list[T]]:
+    remaining = iter(values)
+    while chunk := list(islice(remaining, CHUNK)):
+        yield chunk

@@ -1,0 +1,119 @@
+"""What a change in MPD's queue costs the daemon, in a queue of a hundred entries and of thousands.
+
+A real MPD holds the queue and another client changes it. After each change the daemon does what it
+does then: it reads state and queue, looks which song has ended, and looks after its picks. Counted
+is the processor time of this process; reading the queue for the first time is beside it.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from anagnorisisd.clock import SystemClock
+from anagnorisisd.config import schema
+from anagnorisisd.events import Events
+from anagnorisisd.listening.service import PlayService
+from anagnorisisd.mpd.address import Address
+from anagnorisisd.mpd.connection import Connection
+from anagnorisisd.mpd.player import MpdPlayer
+from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.storage.stores import Stores, open_stores
+from tests.support import mpd
+from tests.support.library import scanned
+from tests.support.until import until
+
+LENGTHS, FULL_LENGTHS = (100, 10_000), (100, 1_000, 10_000)
+TURNS, FULL_TURNS = 9, 31
+SONGS = [f"{number}.wav" for number in range(50)]
+COLUMNS = ("entries", "first look, ms", "one appended, ms", "one of the last removed, ms",
+           "one given a priority, ms", "next song, ms", "the first removed, ms")  # fmt: skip
+
+
+def run(full: bool) -> None:
+    """Print a row for each length."""
+    print("# Queue\n\n## A change in MPD's queue, median processor time\n")
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+    for length in FULL_LENGTHS if full else LENGTHS:
+        asyncio.run(_measure(length, FULL_TURNS if full else TURNS))
+    print()
+
+
+async def _measure(length: int, turns: int) -> None:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        mpd.running(Path(scratch), SONGS, seconds=30.0) as server,
+    ):
+        lines = "".join(f"{SONGS[number % len(SONGS)]}\n" for number in range(length))
+        (server.folder / "long.m3u").write_text(lines)
+        client = await Connection.open(Address(str(server.socket)), 60.0)
+        await client.call("load", "long")
+        await client.call("play", length // 2)
+        stores = await open_stores(Path(scratch) / "state")
+        try:
+            await stores.library.absorb([scanned(uri) for uri in SONGS], 0.0)
+            await _row(server, client, stores, length, turns)
+        finally:
+            client.close()
+            await stores.close()
+
+
+async def _row(
+    server: mpd.Mpd, client: Connection, stores: Stores, length: int, turns: int
+) -> None:
+    clock = SystemClock()
+    events = Events(clock)
+    config = schema.Mpd(address=str(server.socket), timeout_seconds=60)
+    player = MpdPlayer(config, server.music, "", clock)
+    watching = asyncio.create_task(_watch(player))
+    await until(lambda: player.link().connected)
+    listening = PlayService(stores.library, stores.plays, events, clock, schema.Listening())
+    queueing = QueueManager(
+        library=stores.library,
+        store=stores.queue,
+        plays=stores.plays,
+        player=player,
+        events=events,
+        clock=clock,
+        config=schema.Picks(ahead=0),
+        seed=1,
+    )
+
+    async def look() -> float:
+        began = time.process_time()
+        state = await player.state()
+        await listening.observe(state, await player.queue(), announced=True)
+        await queueing.refill(state)
+        return 1000 * (time.process_time() - began)
+
+    async def after(*changes: Callable[[], Awaitable[object]]) -> float:
+        taken = []
+        for _ in range(turns):
+            for change in changes:
+                await change()
+            taken.append(await look())
+        return statistics.median(taken)
+
+    last = length - 2
+    priority = itertools.count(1)
+    values = [
+        await look(),
+        await after(lambda: client.call("addid", SONGS[0])),
+        await after(lambda: client.call("delete", last)),
+        await after(lambda: client.call("prio", next(priority), last // 3)),
+        await after(lambda: client.call("next")),
+        await after(lambda: client.call("delete", 0)),
+    ]
+    print(f"| {length:,} | {' | '.join(f'{value:.1f}' for value in values)} |", flush=True)
+    watching.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watching
+
+
+async def _watch(player: MpdPlayer) -> None:
+    async for _ in player.changes():
+        pass

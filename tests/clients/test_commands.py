@@ -1,0 +1,496 @@
+"""Every verb of `anagnorisis`, run as the listener runs it, against a real server."""
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.domain.embedding import ExecutorState
+from anagnorisisd.domain.evaluation import Failures
+from anagnorisisd.domain.event import PickQueued, PlayJudged
+from anagnorisisd.domain.pick import Pick
+from anagnorisisd.domain.track import Tags, Uri
+from anagnorisisd.storage.stores import Stores
+from tests.fakes.clock import FakeClock
+from tests.support.library import (
+    EPOCH,
+    add_rated,
+    add_tracks,
+    add_vectors,
+    play,
+    predict,
+    scanned,
+    track_id,
+    unreadable,
+    vector,
+)
+from tests.support.rpc import House, answered, command, run, said, serving, started
+
+
+@pytest.fixture
+async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterator[House]:
+    """A house with three tracks, the first one playing, that listens on `tmp_path/sock`."""
+    house = House.build(stores, clock)
+    tags = Tags(title="Song", artist="Somebody")
+    await stores.library.absorb([scanned("a.ogg", tags=tags)], EPOCH)
+    await add_tracks(stores, "b.ogg", "c.ogg")
+    house.player.database = {Uri(uri): 200.0 for uri in ("a.ogg", "b.ogg", "c.ogg")}
+    house.player.add("a.ogg")
+    await house.player.play()
+    async with serving(house, tmp_path / "sock"):
+        yield house
+
+
+@pytest.fixture
+def socket(tmp_path: Path) -> Path:
+    return tmp_path / "sock"
+
+
+class TestRating:
+    @pytest.mark.parametrize(
+        ("value", "shown", "stored"),
+        [("8", "8", 8), ("7.5", "7.5", 7.5), ("0", "0", 0), ("+1", "6", 6), ("-0.5", "4.5", 4.5)],
+    )
+    async def test_what_plays_is_rated_as_typed(
+        self, house: House, socket: Path, value: str, shown: str, stored: float
+    ) -> None:
+        assert await said(socket, "rate", value) == f"Somebody - Song: {shown} (was none)\n"
+
+        newest = (await house.stores.ratings.history(limit=1))[0]
+        assert (newest.track_id, newest.value, newest.source) == (track_id("a.ogg"), stored, "cli")
+
+    async def test_another_track_is_rated_by_its_path_or_id(
+        self, house: House, socket: Path
+    ) -> None:
+        await said(socket, "rate", "8", "b.ogg")
+        await said(socket, "rate", "+1", track_id("b.ogg"))
+
+        assert (await house.stores.ratings.current())[track_id("b.ogg")].value == 9
+
+    async def test_clear_and_undo_say_what_was_before(self, house: House, socket: Path) -> None:
+        await said(socket, "rate", "8")
+
+        assert await said(socket, "clear") == "Somebody - Song: no rating (was 8)\n"
+        assert await said(socket, "undo") == "Somebody - Song: 8 (was none)\n"
+
+    async def test_the_history_is_a_table(self, house: House, socket: Path) -> None:
+        await said(socket, "rate", "8")
+        await said(socket, "clear")
+
+        header, newest, oldest = (await said(socket, "ratings")).splitlines()
+
+        assert header.split() == ["WHEN", "RATING", "SOURCE", "TRACK"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d  cleared  cli     a\.ogg", newest)
+        assert oldest.split()[2:4] == ["8", "cli"]
+
+    async def test_json_is_that_of_the_contract(self, house: House, socket: Path) -> None:
+        (rated,) = await answered(socket, "rate", "8")
+        (entry,) = await answered(socket, "ratings")
+
+        assert rated["change"]["rating"] == 8
+        assert rated["change"]["track"]["uri"] == "a.ogg"
+        assert entry["track_id"] == track_id("a.ogg")
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("words", "code", "message"),
+        [
+            (("rate", "11"), 2, "anagnorisis: rating: 11 is not between 0 and 10\n"),
+            (("rate", "-11"), 2, "anagnorisis: delta: -11 is not between -10 and 10\n"),
+            (("rate", "8", "x.ogg"), 1, "anagnorisis: no track of the library lies at 'x.ogg'; "),
+            (("undo",), 1, "anagnorisis: "),
+            (("embedding",), 1, "anagnorisis: "),
+            (("rollback", "7"), 2, "anagnorisis: version: "),
+        ],
+    )
+    async def test_an_error_is_one_line_with_its_code(
+        self, house: House, socket: Path, words: tuple[str, ...], code: int, message: str
+    ) -> None:
+        done = await run(socket, *words)
+
+        assert (done.code, done.out) == (code, "")
+        assert done.err.startswith(message)
+        assert done.err.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("rate",),
+            ("rate", "good"),
+            ("rate", "nan"),
+            ("tracks", "--state", "nice"),
+            ("picks", "perhaps"),
+            ("picks", "-n", "0"),
+            ("tracks", "-n", "x"),
+            ("dance",),
+            ("--unknown",),
+        ],
+    )
+    async def test_wrong_usage_is_said_without_asking_the_daemon(
+        self, tmp_path: Path, words: tuple[str, ...]
+    ) -> None:
+        done = await run(tmp_path / "nobody", *words)
+
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("anagnorisis")
+        assert done.err.endswith(" --help\n")
+        assert done.err.count("\n") == 1
+
+    async def test_a_mistyped_word_is_answered_with_the_nearest_right_one(
+        self, tmp_path: Path
+    ) -> None:
+        verb = await run(tmp_path / "nobody", "stauts")
+        state = await run(tmp_path / "nobody", "tracks", "--state", "falied")
+
+        assert verb.err == "anagnorisis: there is no verb 'stauts'; did you mean status?\n"
+        assert state.err == (
+            "anagnorisis tracks: there is no --state 'falied'; did you mean failed?\n"
+        )
+
+    @pytest.mark.parametrize("words", [(), ("status",), ("rate", "8"), ("watch",), ("scan",)])
+    async def test_without_a_daemon_it_says_where_it_looked_and_what_to_do(
+        self, tmp_path: Path, words: tuple[str, ...]
+    ) -> None:
+        done = await run(tmp_path / "nobody", *words)
+
+        assert (done.code, done.out) == (69, "")
+        assert done.err == (
+            f"anagnorisis: no daemon answers on {tmp_path / 'nobody'}; "
+            "start it with `anagnorisisd`, or name another --socket\n"
+        )
+
+    async def test_while_mpd_is_away_the_code_is_the_same(self, house: House, socket: Path) -> None:
+        house.player.vanish()
+
+        done = await run(socket, "rate", "8")
+
+        assert (done.code, done.err) == (69, "anagnorisis: the player is away\n")
+
+    async def test_the_option_wins_over_the_environment(self, house: House, socket: Path) -> None:
+        done = await command(
+            "anagnorisis", "rate", "8", "--socket", str(socket), ANAGNORISIS_SOCKET="/nowhere"
+        )
+
+        assert done.code == 0
+
+
+class TestStatus:
+    async def test_bare_it_shows_what_plays_and_what_is_next(
+        self, house: House, socket: Path, clock: FakeClock
+    ) -> None:
+        await add_rated(house.stores, {"b.ogg": 9})
+        for uri in ("b.ogg", "c.ogg"):
+            explanation = await house.picker.explain(track_id(uri))
+            house.picker.queued.append(Pick(track_id(uri), explanation))
+        clock.jump(65)
+
+        assert (await said(socket)).splitlines() == [
+            "playing: Somebody - Song, not rated (1:05/3:20)",
+            "  next 1: b, rated 9",
+            "  next 2: c, not rated",
+        ]
+
+    async def test_bare_it_says_what_is_not_as_usual(self, house: House, socket: Path) -> None:
+        house.player.stop()
+        house.picker.enabled = False
+        assert (await said(socket)).splitlines() == [
+            "nothing plays",
+            "  picking is off; switch it on with `anagnorisis picks on`",
+        ]
+
+        house.player.vanish()
+        assert (await said(socket)).startswith("MPD is away: it went away\n")
+
+    async def test_why_no_picks_are_added_is_shown(self, house: House, socket: Path) -> None:
+        house.picker.reason = "the queue\tis full"
+
+        bare = (await said(socket)).splitlines()
+        lines = dict(line.split(maxsplit=1) for line in (await said(socket, "status")).splitlines())
+
+        assert bare[1:] == ["  no picks are added: the queue?is full"]
+        assert lines["picking"] == "on, 0 ahead; none are added: the queue?is full"
+
+        house.picker.enabled = False  # the reason is another one then
+        assert "none are added" not in await said(socket, "status")
+
+    async def test_status_has_a_line_for_every_part(self, house: House, socket: Path) -> None:
+        await house.trainer.version()
+
+        lines = dict(line.split(maxsplit=1) for line in (await said(socket, "status")).splitlines())
+
+        assert list(lines) == [
+            "daemon", "mpd", "playback", "picking", "library", "embedder", "executor",
+            "evaluator", "training",
+        ]  # fmt: skip
+        assert lines["library"] == "3 tracks, 0 rated"
+        assert lines["embedder"] == "test 1, 3 pending"
+        assert lines["evaluator"] == ("1 (ridge, 12 ratings): off by 1.20 points, the mean by 2.40")
+
+    async def test_status_says_that_trainings_failed_and_when_the_next_try_is(
+        self, house: House, socket: Path
+    ) -> None:
+        house.trainer.failures = Failures(2, EPOCH, "the worker died\n")
+
+        lines = dict(line.split(maxsplit=1) for line in (await said(socket, "status")).splitlines())
+
+        assert lines["training"].startswith("failed 2 times: the worker died?; next try 20")
+
+    @pytest.mark.parametrize(
+        ("executor", "line"),
+        [
+            (ExecutorState(), "this computer"),
+            (ExecutorState("tcp://desk:8786"), "tcp://desk:8786, at rest"),
+            (ExecutorState("tcp://desk:8786", 1), "tcp://desk:8786, 1 worker"),
+            (
+                ExecutorState("tcp://desk:8786", lacking="no answer\n"),
+                "tcp://desk:8786 cannot be used now: no answer?",
+            ),
+        ],
+    )
+    async def test_status_says_who_embeds(
+        self, house: House, socket: Path, executor: ExecutorState, line: str
+    ) -> None:
+        house.embedding.executor = executor
+
+        lines = dict(line.split(maxsplit=1) for line in (await said(socket, "status")).splitlines())
+
+        assert lines["executor"] == line
+
+    async def test_tags_cannot_play_tricks_on_the_terminal(
+        self, house: House, socket: Path
+    ) -> None:
+        tags = Tags(title="\x1b[2Jgone\nrated 10")
+        await house.stores.library.absorb([scanned("b.ogg", tags=tags)], EPOCH)
+
+        assert await said(socket, "rate", "3", "b.ogg") == "?[2Jgone?rated 10: 3 (was none)\n"
+
+    async def test_a_terminal_without_unicode_is_no_reason_to_fail(
+        self, house: House, socket: Path
+    ) -> None:
+        tags = Tags(title="Café")
+        await house.stores.library.absorb([scanned("b.ogg", tags=tags)], EPOCH)
+
+        done = await command(
+            "anagnorisis", "rate", "3", "b.ogg", socket=socket, PYTHONIOENCODING="ascii"
+        )
+
+        assert (done.code, done.out) == (0, "Caf?: 3 (was none)\n")
+
+
+class TestLibrary:
+    async def test_tracks_are_a_table_in_the_order_asked_for(
+        self, house: House, socket: Path
+    ) -> None:
+        await add_rated(house.stores, {"b.ogg": 3, "c.ogg": 9})
+
+        lines = (await said(socket, "tracks", "--order", "rating")).splitlines()
+
+        assert lines[0].split() == [
+            "RATING", "PREDICTED", "PLAYS", "SKIPS", "LENGTH", "TRACK", "PATH",
+        ]  # fmt: skip
+        assert [line.split()[-1] for line in lines[1:]] == ["c.ogg", "b.ogg", "a.ogg"]
+
+    async def test_tracks_are_filtered_searched_and_limited(
+        self, house: House, socket: Path
+    ) -> None:
+        await add_rated(house.stores, {"b.ogg": 3})
+
+        assert [t["uri"] for t in await answered(socket, "tracks", "--state", "rated")] == ["b.ogg"]
+        assert [t["uri"] for t in await answered(socket, "tracks", "somebody")] == ["a.ogg"]
+        assert len(await answered(socket, "tracks", "-n", "2")) == 2
+
+    async def test_long_lists_are_read_to_their_end(self, house: House, socket: Path) -> None:
+        await add_tracks(house.stores, *(f"{number}.ogg" for number in range(1200)))
+
+        assert len(await answered(socket, "tracks", "-n", "5000")) == 1203
+
+    async def test_similar_tracks_come_nearest_first(self, house: House, socket: Path) -> None:
+        vectors = {"a.ogg": (1, 5, 9, 1), "b.ogg": (9, 5, 1, 1), "c.ogg": (2, 5, 8, 1)}
+        await add_vectors(
+            house.stores, {track_id(uri): vector(*numbers) for uri, numbers in vectors.items()}
+        )
+
+        lines = (await said(socket, "similar")).splitlines()
+
+        assert lines[0].split() == ["SIMILARITY", "RATING", "TRACK", "PATH"]
+        assert [line.split()[-1] for line in lines[1:]] == ["c.ogg", "b.ogg"]
+
+    async def test_an_embedding_names_its_maker(self, house: House, socket: Path) -> None:
+        await add_vectors(house.stores, {track_id("a.ogg"): vector(1, 2.5, 3, 4)})
+
+        assert await said(socket, "embedding") == (
+            f"{track_id('a.ogg')} by test 1, 4 numbers\n1 2.5 3 4\n"
+        )
+
+    async def test_files_that_cannot_be_used_are_listed_with_their_reasons(
+        self, house: House, socket: Path
+    ) -> None:
+        await house.stores.library.absorb([unreadable("bad.mp3", "empty file")], EPOCH)
+
+        lines = (await said(socket, "unusable")).splitlines()
+
+        assert [line.split(maxsplit=2) for line in lines] == [
+            ["REASON", "PATH"], ["empty", "file", "bad.mp3"],
+        ]  # fmt: skip
+        assert await answered(socket, "unusable") == [{"uri": "bad.mp3", "reason": "empty file"}]
+        status = (await said(socket, "status")).splitlines()
+        assert any("1 file cannot be used (`anagnorisis unusable` says why)" in it for it in status)
+
+    async def test_a_scan_ends_with_what_it_changed(self, house: House, socket: Path) -> None:
+        assert (await said(socket, "scan")).splitlines()[-1] == (
+            "3 files: 2 added, 0 moved, 0 changed, 0 missing, 0 cannot be used; "
+            "3 embeddings pending"
+        )
+        assert [step["finished"] for step in await answered(socket, "scan")] == [False, True]
+
+
+class TestPicks:
+    async def test_picks_are_a_table_with_their_factors(self, house: House, socket: Path) -> None:
+        lines = (await said(socket, "picks", "-n", "2", "--seed", "1")).splitlines()
+
+        assert lines[0].split() == ["CHANCE", "WEIGHT", "RATING", "SKIPS", "RECENCY", "TRACK"]
+        assert len(lines) == 3
+        assert lines == (await said(socket, "picks", "-n", "2", "--seed", "1")).splitlines()
+
+    async def test_picking_is_switched(self, house: House, socket: Path) -> None:
+        assert await said(socket, "picks", "off") == "picking is off\n"
+        assert not house.picker.enabled
+        assert await answered(socket, "picks", "on") == [{"enabled": True}]
+        assert house.picker.enabled
+
+    async def test_why_names_every_factor(self, house: House, socket: Path) -> None:
+        for uri, value in (("a.ogg", 8), ("b.ogg", 3)):
+            await house.stores.ratings.rate(track_id(uri), value, at=EPOCH, source="test")
+
+        lines = (await said(socket, "why")).splitlines()
+
+        assert lines[0] == "Somebody - Song"
+        assert [line[2:18].rstrip() for line in lines[1:8]] == [
+            "rating", "rating factor", "skip factor", "recency factor", "weight", "chance", "rank",
+        ]  # fmt: skip
+        assert lines[1].split(maxsplit=1)[1] == "8 (your rating)"
+        assert lines[7].split(maxsplit=1)[1] == "1 of 3"
+        assert lines[8:] == []
+
+    async def test_why_says_what_a_predicted_rating_rests_on(
+        self, house: House, socket: Path
+    ) -> None:
+        await house.stores.ratings.rate(track_id("b.ogg"), 3, at=EPOCH, source="test")
+        await predict(house.stores, {track_id("a.ogg"): 7.0})
+
+        lines = (await said(socket, "why")).splitlines()
+
+        assert lines[1].split(maxsplit=1)[1] == "7 (predicted)"
+        assert lines[8:] == [
+            "  rests on",
+            "     70%  sound",
+            "     25%  artist",
+            "      5%  the folder around its folder",
+            "  shaped by",
+            "    100%  b, rated 3",
+        ]
+
+    async def test_what_is_queued_already_has_no_chance_and_says_so(
+        self, house: House, socket: Path
+    ) -> None:
+        house.picker.queued = [
+            Pick(track_id("b.ogg"), await house.picker.explain(track_id("b.ogg")))
+        ]
+
+        last = (await said(socket, "why", "b.ogg")).splitlines()[-1]
+
+        assert last.split(maxsplit=1) == ["chance", "none while it is in the queue"]
+
+
+class TestEvaluators:
+    async def test_training_ends_with_its_reason(self, house: House, socket: Path) -> None:
+        assert (await said(socket, "train")).splitlines() == [
+            "trying models",
+            "first of its kind",
+            "evaluator 1 (ridge, 12 ratings): off by 1.20 points, the mean by 2.40",
+            "plays and skips: not used: no clear gain",
+        ]
+
+        house.trainer.needed = 3
+        assert (await said(socket, "train")).splitlines()[-1] == "more ratings are needed"
+
+    async def test_evaluators_are_a_table_and_can_be_rolled_back(
+        self, house: House, socket: Path
+    ) -> None:
+        await house.trainer.version()
+        await house.trainer.version()
+
+        assert (await said(socket, "rollback")).startswith("in charge now: evaluator 1 (ridge")
+        lines = (await said(socket, "evaluators")).splitlines()
+
+        assert lines[0].split()[:4] == ["VERSION", "TRAINED", "KIND", "RATINGS"]
+        assert [line.split("  ")[-1] for line in lines[1:3]] == ["retired", "in charge"]
+        assert lines[3:] == ["plays and skips: not used: no clear gain"]
+
+
+class TestWatching:
+    async def test_what_happened_since_is_told_in_lines(self, house: House, socket: Path) -> None:
+        await said(socket, "rate", "8")
+        await said(socket, "picks", "off")
+
+        done = await watched(socket, 2, "--after", "0")
+
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\d \d\d:\d\d  rated: Somebody - Song: 8 \(was none\) by cli",
+            done[0],
+        )
+        assert done[1].endswith("  picking is off")
+
+    async def test_plays_and_picks_are_named_and_strangers_have_their_id(
+        self, house: House, socket: Path
+    ) -> None:
+        chosen = Pick(track_id("b.ogg"), await house.picker.explain(track_id("b.ogg")))
+        house.events.publish(PlayJudged(play(track_id("a.ogg"))))
+        house.events.publish(PickQueued(chosen, Uri("b.ogg")))
+        house.events.publish(PlayJudged(play(track_id("x.ogg"))))
+
+        played, picked, stranger = await watched(socket, 3, "--after", "0")
+
+        assert played.endswith("  played in full after 3:00: Somebody - Song (test)")
+        assert picked.endswith("  picked: b, chance 33.33%")
+        assert stranger.endswith(f": {track_id('x.ogg')} (test)")
+
+    async def test_json_tells_the_sequence_to_resume_from(self, house: House, socket: Path) -> None:
+        await said(socket, "rate", "8")
+
+        beat, rated = map(json.loads, await watched(socket, 2, "--after", "0", "--json"))
+
+        assert "heartbeat" in beat
+        assert (rated["sequence"], rated["epoch"]) == ("1", beat["epoch"])
+
+
+async def watched(socket: Path, lines: int, *words: str) -> list[str]:
+    """Return the first lines of `watch`, then interrupt it as Ctrl-C would."""
+    async with started("anagnorisis", "watch", *words, socket=socket) as process:
+        assert process.stdout is not None
+        async with asyncio.timeout(20):
+            told = [(await process.stdout.readline()).decode().rstrip() for _ in range(lines)]
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 130
+    return told
+
+
+async def test_a_reader_that_has_seen_enough_is_no_error(house: House, socket: Path) -> None:
+    await add_tracks(house.stores, *(f"{number}.ogg" for number in range(2000)))
+
+    done = await command("bash", "-c", "anagnorisis tracks -n 3000 | head -n 1", socket=socket)
+
+    assert (done.code, done.err) == (0, "")
+
+
+async def test_help_and_version_need_no_daemon() -> None:
+    helped = await command("anagnorisis", "--help")
+    version = await command("anagnorisis", "--version")
+
+    assert helped.out.startswith("usage: anagnorisis")
+    assert version.out == "anagnorisis 0.1.0\n"

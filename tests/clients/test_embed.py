@@ -1,0 +1,87 @@
+"""`anagnorisis embed`: how far embedding is, what failed and why, and trying that again."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.domain.embedding import EmbeddingProgress
+from anagnorisisd.storage.stores import Stores
+from tests.fakes.clock import FakeClock
+from tests.support.library import STAMP, add_tracks, add_vectors, track_id, vector
+from tests.support.rpc import House, answered, said, serving
+
+
+@pytest.fixture
+async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterator[House]:
+    """Five tracks: one embedded, two failed, two pending."""
+    house = House.build(stores, clock)
+    await add_tracks(stores, *(f"{letter}.ogg" for letter in "abcde"))
+    await add_vectors(stores, {track_id("a.ogg"): vector(1, 2, 3, 4)})
+    for uri, reason in (("b.ogg", "no audio in it"), ("c.ogg", "too short")):
+        await stores.embeddings.fail(STAMP, track_id(uri), reason, final=True, at=0.0)
+    async with serving(house, tmp_path / "sock"):
+        yield house
+
+
+@pytest.fixture
+def socket(tmp_path: Path) -> Path:
+    return tmp_path / "sock"
+
+
+async def test_it_shows_counts_speed_and_every_failure(house: House, socket: Path) -> None:
+    house.embedding.tracks_per_second = 0.5
+
+    lines = (await said(socket, "embed")).splitlines()
+
+    assert [line.split(maxsplit=1) for line in lines[:5]] == [
+        ["embedder", "test 1"],
+        ["pending", "2"],
+        ["done", "1"],
+        ["failed", "2"],
+        ["speed", "0.5 tracks per second"],
+    ]
+    assert lines[5] == "time left  0:04"
+    assert sorted(lines[6:8]) == ["  b.ogg: no audio in it", "  c.ogg: too short"]
+    assert lines[8:] == ["try them again with `anagnorisis embed --retry`"]
+
+
+async def test_many_failures_are_cut_short(house: House, socket: Path) -> None:
+    lines = (await said(socket, "embed", "-n", "1")).splitlines()
+
+    assert lines[-2] == "  and 1 more; see `anagnorisis tracks --state failed -n 2`"
+
+
+async def test_failed_tracks_are_listed_with_their_reason(house: House, socket: Path) -> None:
+    header, *rows = (await said(socket, "tracks", "--state", "failed")).splitlines()
+
+    assert header.split() == ["FAILURE", "PATH"]
+    assert sorted(rows) == ["no audio in it  b.ogg", "too short       c.ogg"]
+
+
+async def test_status_says_that_some_failed(house: House, socket: Path) -> None:
+    assert "test 1, 2 pending, 2 failed; see `anagnorisis embed`" in await said(socket, "status")
+
+
+async def test_retry_makes_them_pending_again(house: House, socket: Path) -> None:
+    assert await said(socket, "embed", "--retry") == (
+        "2 tracks tried again; see `anagnorisis embed`\n"
+    )
+    assert await house.embedding.progress() == EmbeddingProgress(pending=4, done=1, failed=0)
+    assert await said(socket, "embed", "--retry") == "no track has failed\n"
+
+
+async def test_json_is_that_of_the_contract(house: House, socket: Path) -> None:
+    (embedding,) = await answered(socket, "embed")
+    (retried,) = await answered(socket, "embed", "--retry")
+
+    assert (embedding["pending"], embedding["done"], embedding["failed"]) == ("2", "1", "2")
+    assert retried == {"count": "2"}
+
+
+async def test_a_scan_tells_how_fast_embedding_is(house: House, socket: Path) -> None:
+    house.embedding.tracks_per_second = 0.5
+
+    last = (await answered(socket, "scan"))[-1]
+
+    assert (last["embeddings_per_second"], last["embedding_seconds_left"]) == (0.5, 4)

@@ -1,0 +1,141 @@
+"""`anagnorisis suggest`: what to rate next, and having it queued."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.domain.player import PlaybackState
+from anagnorisisd.domain.track import Tags, Uri
+from anagnorisisd.storage.stores import Stores
+from tests.fakes.clock import FakeClock
+from tests.support.library import (
+    EPOCH,
+    add_rated,
+    add_tracks,
+    add_vectors,
+    scanned,
+    track_id,
+    vector,
+)
+from tests.support.rpc import House, answered, run, said, serving
+
+UNRATED = sorted(("b.ogg", "c.ogg", "d.ogg"), key=track_id)
+"""In the order in which the stand-in suggests them."""
+
+
+@pytest.fixture
+async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterator[House]:
+    """Four embedded tracks, the first one rated, and a stopped player that knows them."""
+    house = House.build(stores, clock)
+    await add_rated(stores, {"a.ogg": 8})
+    ids = [track_id("a.ogg"), *await add_tracks(stores, *UNRATED)]
+    await add_vectors(stores, {each: vector(1, 2, 3, row) for row, each in enumerate(ids)})
+    house.player.database = {Uri(uri): 200.0 for uri in ("a.ogg", *UNRATED)}
+    async with serving(house, tmp_path / "sock"):
+        yield house
+
+
+@pytest.fixture
+def socket(tmp_path: Path) -> Path:
+    return tmp_path / "sock"
+
+
+async def queue(house: House) -> list[str]:
+    return [entry.uri for entry in await house.player.queue()]
+
+
+async def test_unrated_tracks_are_listed_and_nothing_is_queued(house: House, socket: Path) -> None:
+    assert (await said(socket, "suggest")).splitlines() == [
+        f"{uri.removesuffix('.ogg')}, not rated: {uri}" for uri in UNRATED
+    ]
+    (first,) = await answered(socket, "suggest", "-n", "1")
+    assert first["track"]["uri"] == UNRATED[0]
+    assert "song_id" not in first
+    assert await queue(house) == []
+
+
+async def test_play_puts_them_last_as_the_listeners_own_and_starts_nothing(
+    house: House, socket: Path
+) -> None:
+    house.player.add("a.ogg")
+
+    lines = (await said(socket, "suggest", "-n", "2", "--play")).splitlines()
+
+    assert lines[-1] == "2 tracks put at the end of the queue"
+    assert await queue(house) == ["a.ogg", *UNRATED[:2]]
+    assert (await house.player.state()).phase is PlaybackState.STOP
+    assert await house.stores.queue.entries() == {}
+
+
+async def test_what_mpd_does_not_know_is_said_and_the_rest_is_queued(
+    house: House, socket: Path
+) -> None:
+    del house.player.database[Uri(UNRATED[0])]
+
+    lines = (await said(socket, "suggest", "--play")).splitlines()
+
+    assert lines[0].endswith(" (not queued: MPD does not know the file)")
+    assert lines[-1] == "2 tracks put at the end of the queue"
+    assert await queue(house) == UNRATED[1:]
+
+
+async def test_a_full_queue_is_not_taken_for_an_unknown_file(house: House, socket: Path) -> None:
+    house.player.capacity = 1
+
+    done = await run(socket, "suggest", "-n", "2", "--play")
+
+    assert done.code == 1
+    assert done.err == "anagnorisis: the queue is full; 1 of 2 were queued\n"
+    assert await queue(house) == UNRATED[:1]
+
+
+async def test_json_has_the_entry_of_what_was_queued(house: House, socket: Path) -> None:
+    (first,) = await answered(socket, "suggest", "-n", "1", "--play")
+
+    (entry,) = await house.player.queue()
+    assert int(first["song_id"]) == entry.song_id
+
+
+@pytest.mark.parametrize(
+    "genre", ["Christmas", "christmas/Pop", "Pop, Christmas", "Pop; Christmas"]
+)
+async def test_what_is_excluded_from_picks_is_neither_suggested_nor_queued(
+    house: House, socket: Path, genre: str
+) -> None:
+    files = [
+        scanned(UNRATED[0], tags=Tags(genre=genre)),
+        scanned(UNRATED[1], tags=Tags(genre="Pop")),
+    ]
+    await house.stores.library.absorb(files, EPOCH)
+    house.picker.excluded_genres = ("Christmas",)
+
+    lines = (await said(socket, "suggest", "--play")).splitlines()
+
+    assert lines[-1] == "2 tracks put at the end of the queue"
+    assert await queue(house) == UNRATED[1:]
+
+
+async def test_without_mpd_it_suggests_but_cannot_queue(house: House, socket: Path) -> None:
+    house.player.vanish()
+
+    done = await run(socket, "suggest", "--play")
+
+    assert (done.code, done.err) == (69, "anagnorisis: the player is away\n")
+    assert await said(socket, "suggest")
+
+
+async def test_while_nothing_is_embedded_it_says_so(house: House, socket: Path) -> None:
+    for uri in UNRATED:
+        await house.stores.ratings.rate(track_id(uri), 5, at=0.0, source="test")
+
+    done = await run(socket, "suggest")
+
+    assert (done.code, done.err) == (
+        1,
+        "anagnorisis: there is no unrated track that is embedded yet\n",
+    )
+
+
+async def test_more_than_a_sitting_is_refused(house: House, socket: Path) -> None:
+    assert (await run(socket, "suggest", "-n", "101")).code == 2

@@ -1,0 +1,125 @@
+"""The daemon's command line as a listener types it."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.storage import state_lock
+from anagnorisisd.storage.stores import FILE_NAME, open_stores
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home with a path short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="home"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def anagnorisisd(
+    home: Path, *arguments: str, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    usual = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+    return subprocess.run(
+        [sys.executable, "-m", "anagnorisisd", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+        env={**usual, "PYTHONPATH": str(ROOT), **variables},
+    )
+
+
+def test_a_good_configuration_is_told_with_all_places(home: Path) -> None:
+    (home / "my.yaml").write_text("music: {directory: songs}\n")
+
+    done = anagnorisisd(home, "check-config", "--config", "my.yaml", "--state", "kept")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"read from +my\.yaml\n", done.stdout)
+    assert re.search(rf"music +{home}/songs \(not there now\)\n", done.stdout)
+    assert re.search(rf"state +{home}/kept\n", done.stdout)
+    assert re.search(rf"socket +{home}/anagnorisis/anagnorisisd.sock\n", done.stdout)
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["run"], []])
+def test_every_problem_is_a_line_and_the_exit_code_is_2(home: Path, command: list[str]) -> None:
+    (home / "my.yaml").write_text("picks:\n  ahed: 3\n  explore: 2\n")
+
+    done = anagnorisisd(home, "--config", "my.yaml", *command, ANAGNORISIS_LOG__LEVEL="shout")
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        'ANAGNORISIS_LOG__LEVEL: log.level: "shout" is not one of debug, info, warning, error',
+        "my.yaml:2:3: picks.ahed: unknown key; did you mean picks.ahead?",
+        "my.yaml:3:12: picks.explore: 2 is not a number from 0 to 1",
+    ]
+
+
+def test_a_flag_is_named_as_it_was_typed(home: Path) -> None:
+    done = anagnorisisd(home, "--log-level", "loud", "check-config")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith('--log-level: log.level: "loud" is not one of')
+
+
+@pytest.mark.parametrize("arguments", [["dance"], ["--loud"], ["run", "extra"]])
+def test_wrong_usage_is_refused(home: Path, arguments: list[str]) -> None:
+    done = anagnorisisd(home, *arguments)
+
+    assert done.returncode == 2
+    assert "usage: anagnorisisd" in done.stderr
+
+
+def test_version_and_help(home: Path) -> None:
+    assert re.fullmatch(r"anagnorisisd \d+\.\d+\.\d+\n", anagnorisisd(home, "--version").stdout)
+    assert "check-config" in anagnorisisd(home, "--help").stdout
+
+
+def test_what_is_known_is_backed_up_and_restored(home: Path) -> None:
+    backups, there = home / "kept.db", ("--state", str(home / "state"))
+    asyncio.run(known_in(home / "state"))
+
+    saved = anagnorisisd(home, *there, "backup", str(backups))
+    (home / "state" / FILE_NAME).unlink()
+    restored = anagnorisisd(home, *there, "restore", str(backups))
+    again = anagnorisisd(home, *there, "restore", str(backups))
+
+    assert (saved.returncode, restored.returncode, again.returncode) == (0, 0, 0)
+    assert saved.stdout == f"All that is known is now in {backups} too.\n"
+    assert restored.stdout == f"{home}/state/{FILE_NAME} is now as in {backups}.\n"
+    assert re.search(rf"is kept in {home}/state/{FILE_NAME}\.replaced-\d+T", again.stdout)
+
+
+def test_nothing_is_restored_under_a_running_daemon(home: Path) -> None:
+    with state_lock.held(home):
+        done = anagnorisisd(home, "--state", str(home), "restore", "kept.db")
+
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "stop it" in done.stderr
+
+
+async def known_in(state: Path) -> None:
+    await (await open_stores(state)).close()
+
+
+def test_a_folder_without_the_published_model_is_refused_by_file(home: Path) -> None:
+    (home / "config.json").write_text("{}")
+
+    done = anagnorisisd(home, "fetch-model", "--from", str(home))
+
+    assert done.returncode == 1
+    assert "CC BY-NC 4.0" in done.stdout
+    assert done.stderr.count("\n") == 1
+    assert "config.json is not the published one" in done.stderr

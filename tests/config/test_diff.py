@@ -1,0 +1,109 @@
+"""What applies when the configuration is read again, and what is said of it."""
+
+import logging
+
+import pytest
+
+from anagnorisisd.config import diff
+from anagnorisisd.config.schema import Config, Log, LogLevel, Mpd, Music, Picks, Rpc, Tcp
+from anagnorisisd.config.sources import dotted
+from anagnorisisd.errors import ConfigError
+from anagnorisisd.runtime.config_reload import ConfigReloader
+
+WANTED = Config(
+    music=Music(exclude=("*.demo.mp3",), rescan_minutes=5),
+    mpd=Mpd(address="localhost:6600"),
+    picks=Picks(ahead=7),
+    rpc=Rpc(tcp=Tcp(address="127.0.0.1:6680")),
+)
+
+
+def test_every_key_that_differs_is_found_with_what_it_needs() -> None:
+    found = {dotted(one.key): one.live for one in diff.between(Config(), WANTED)}
+
+    assert found == {
+        "music.exclude": False,
+        "music.rescan_minutes": True,
+        "mpd.address": False,
+        "picks.ahead": True,
+        "rpc.tcp.address": False,
+    }
+
+
+def test_only_what_is_live_is_taken_over() -> None:
+    taken = diff.with_live(Config(), WANTED)
+
+    assert taken == Config(music=Music(rescan_minutes=5), picks=Picks(ahead=7))
+
+
+def test_what_is_the_same_is_no_change() -> None:
+    assert list(diff.between(WANTED, WANTED)) == []
+
+
+class Parts:
+    """Stands in for the daemon's parts: remembers what it was handed."""
+
+    def __init__(self) -> None:
+        self.handed: list[Config] = []
+
+    def reconfigure(self, config: Config) -> None:
+        self.handed.append(config)
+
+
+async def reloaded(wanted: Config | ConfigError) -> tuple[ConfigReloader, Parts, str]:
+    def read() -> Config:
+        if isinstance(wanted, ConfigError):
+            raise wanted
+        return wanted
+
+    reloading, parts = ConfigReloader(Config(), read), Parts()
+    return reloading, parts, await reloading.again(parts.reconfigure)
+
+
+async def test_the_parts_get_what_applies_and_the_listener_is_told_the_rest(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reloading, parts, said = await reloaded(WANTED)
+
+    assert parts.handed == [reloading.config]
+    assert reloading.config.picks.ahead == 7
+    assert reloading.config.mpd.address is None
+    assert said == (
+        "the configuration was read again, now music.rescan_minutes = 5.0, picks.ahead = 7; "
+        'only a restart applies music.exclude = ["*.demo.mp3"], mpd.address = "localhost:6600", '
+        'rpc.tcp.address = "127.0.0.1:6680"'
+    )
+    assert [(entry.levelname, entry.message) for entry in caplog.records] == [("WARNING", said)]
+
+
+async def test_what_needs_a_restart_is_said_until_there_was_one() -> None:
+    reloading, parts, first = await reloaded(WANTED)
+
+    again = await reloading.again(parts.reconfigure)
+
+    assert "with no effect; only a restart applies" in again
+    assert again.partition("; ")[2] == first.partition("; ")[2]
+
+
+async def test_a_broken_configuration_changes_nothing_and_every_problem_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    problems = ["my.yaml:1:1: picks.ahed: unknown key", "my.yaml:2:1: mpd: no section"]
+
+    reloading, parts, said = await reloaded(ConfigError(problems))
+
+    assert parts.handed == []
+    assert reloading.config == Config()
+    assert said == "the new configuration cannot be used, the old one stays"
+    assert [entry.message for entry in caplog.records] == [*problems, said]
+    assert {entry.levelno for entry in caplog.records} == {logging.ERROR}
+
+
+async def test_the_log_gets_its_new_level() -> None:
+    before = logging.getLogger().level
+    try:
+        await reloaded(Config(log=Log(level=LogLevel.ERROR)))
+
+        assert logging.getLogger().level == logging.ERROR
+    finally:
+        logging.getLogger().setLevel(before)

@@ -1,0 +1,215 @@
+"""What a foreground run shows, rendered to text."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from anagnorisisd import console
+from anagnorisisd.console.download_progress import DownloadProgress
+from anagnorisisd.console.plain import PlainScreen
+from anagnorisisd.console.snapshot import Scanning, Snapshot
+from anagnorisisd.console.terminal import TerminalScreen, view
+from anagnorisisd.domain.embedding import EmbeddingProgress
+from anagnorisisd.domain.pick import Explanation
+from anagnorisisd.domain.player import PlaybackState, PlayerLink, PlayerState
+from anagnorisisd.domain.track import Prediction, Tags, Track, TrackId, TrackState, Uri
+
+TRACK = Track(
+    TrackId("0" * 32),
+    Uri("Kilowatt/Grid/03 Fifty Hertz.mp3"),
+    Tags(title="Fifty Hertz", artist="Kilowatt"),
+    duration_seconds=30.0,
+    added_at=0.0,
+    state=TrackState.EMBEDDED,
+)
+WHY = Explanation(
+    rating=7.25,
+    rating_source="predicted",
+    rating_factor=0.525625,
+    skip_factor=0.731,
+    recency_factor=1.0,
+    guards={"artist_spread": 0.5},
+    relaxed=[],
+    weight=0.19,
+    probability=0.0312,
+    rank=4,
+    candidates=39,
+)
+PLAYING = PlayerState(0.0, PlaybackState.PLAY, uri=TRACK.uri)
+WORKING = Snapshot(
+    scan=Scanning(found=120, added=40, done=False),
+    embedding=EmbeddingProgress(pending=90, done=10, failed=2, tracks_per_second=2.0),
+)
+LISTENING = Snapshot(
+    scan=Scanning(found=40, added=0, done=True),
+    embedding=EmbeddingProgress(pending=0, done=40, failed=0),
+    link=PlayerLink(connected=True, address="/run/mpd/socket"),
+    player=PLAYING,
+    current=TRACK,
+    ahead=[(TRACK, WHY)],
+    notices=["3 of 10 ratings given that the first training needs"],
+)
+
+
+def rendered(snapshot: Snapshot, width: int = 100) -> str:
+    screen = Console(record=True, width=width, file=io.StringIO())
+    screen.print(view(snapshot, "anagnorisis"))
+    return screen.export_text()
+
+
+def test_progress_is_shown_while_there_is_something_to_do() -> None:
+    text = rendered(WORKING)
+
+    assert "Scanning: 120 files, 40 new" in text
+    assert "Embedding: 10 of 102 tracks, 2 failed, 45 s left" in text
+    assert "━" in text
+
+
+def test_an_empty_library_has_no_embedding_to_show() -> None:
+    nothing = Snapshot(embedding=EmbeddingProgress(0, 0, 0))
+
+    assert "Embedding" not in rendered(nothing)
+
+
+def test_what_plays_and_what_comes_next_and_how_to_rate() -> None:
+    text = rendered(LISTENING)
+
+    assert "✓ Library: 40 files, 0 new" in text
+    assert "Playing: Kilowatt – Fifty Hertz (no opinion yet)" in text
+    assert "7.2 predicted" in text
+    assert "0.53 × 0.73 × 1 × 0.5" in text
+    assert "artist spread" in text
+    assert "3.1%" in text
+    assert "3 of 10 ratings" in text
+    assert "anagnorisis rate 8" in text
+
+
+def test_a_narrow_terminal_keeps_every_line_within_its_width() -> None:
+    assert max(map(len, rendered(LISTENING, width=60).splitlines())) <= 60
+
+
+@pytest.mark.parametrize(
+    ("track", "opinion"),
+    [
+        (replace(TRACK, rating=8.0), "rated 8"),
+        (replace(TRACK, rating=7.5, prediction=Prediction(2.0, 1.0)), "rated 7.5"),
+        (replace(TRACK, prediction=Prediction(6.27, 1.21)), "predicted 6.3 ± 1.2"),
+    ],
+)
+def test_an_opinion_is_the_rating_else_the_prediction(track: Track, opinion: str) -> None:
+    assert f"({opinion})" in rendered(replace(LISTENING, current=track))
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"link": PlayerLink(False, "localhost:6600", reason="refused")},
+            "MPD: refused; trying again",
+        ),
+        ({"player": None}, "MPD: not asked yet"),
+        ({"player": replace(PLAYING, uri=None)}, "Nothing is playing"),
+        ({"player": replace(PLAYING, phase=PlaybackState.PAUSE)}, "Paused: Kilowatt – Fifty Hertz"),
+        ({"current": None}, "(not in the library)"),
+    ],
+)
+def test_every_state_of_the_player_has_its_line(changes: dict[str, object], line: str) -> None:
+    assert line in rendered(replace(LISTENING, **changes))  # type: ignore[arg-type]
+
+
+def test_markup_and_control_characters_in_tags_are_only_text() -> None:
+    odd = replace(TRACK, tags=Tags(title="[red]a\x1b[2Jb\nc", artist="x"))
+
+    text = rendered(replace(LISTENING, current=odd, ahead=[(odd, WHY)]))
+
+    assert "x – [red]a�[2Jb�c" in text
+
+
+def test_plain_lines_are_said_once_and_again_when_they_change() -> None:
+    stream = io.StringIO()
+    screen = PlainScreen(stream, "anagnorisis")
+
+    screen.show(WORKING)
+    screen.show(LISTENING)
+    screen.show(LISTENING)
+    screen.show(replace(LISTENING, player=replace(PLAYING, phase=PlaybackState.PAUSE)))
+    screen.close()
+
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == len(set(lines))
+    assert lines[-1].startswith("Paused: ")
+    assert any(line.startswith("  ahead: Kilowatt – Fifty Hertz (7.2 predicted;") for line in lines)
+
+
+def test_why_no_picks_are_added_is_said_on_every_screen_each_time_it_begins() -> None:
+    stream = io.StringIO()
+    screen = PlainScreen(stream, "anagnorisis")
+    full = replace(LISTENING, no_picks="the queue is full")
+
+    for snapshot in (LISTENING, full, full, LISTENING, full):
+        screen.show(snapshot)
+
+    assert stream.getvalue().count("No picks are added: the queue is full") == 2
+    assert stream.getvalue().count("Picks are added again") == 1
+    assert "No picks are added: the queue is full" in rendered(full)
+    assert "picks are added" not in rendered(LISTENING)
+
+
+def test_a_long_embedding_takes_few_plain_lines() -> None:
+    stream = io.StringIO()
+    screen = PlainScreen(stream, "anagnorisis")
+
+    for done in range(1001):
+        screen.show(Snapshot(embedding=EmbeddingProgress(1000 - done, done, failed=0)))
+
+    assert stream.getvalue().count("Embedding") == 11
+
+
+def test_the_live_view_gives_the_terminal_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # rich asks whether this can move a cursor
+    stream = io.StringIO()
+    screen = TerminalScreen(Console(file=stream, force_terminal=True, width=80), "anagnorisis")
+
+    screen.show(LISTENING)
+    screen.close()
+
+    assert stream.getvalue().endswith("\x1b[?25h")
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "variables", "kind"),
+    [
+        (Tty(), {"TERM": "xterm"}, TerminalScreen),
+        (Tty(), {"TERM": "dumb"}, PlainScreen),
+        (Tty(), {"TERM": "unknown"}, PlainScreen),
+        (io.StringIO(), {}, PlainScreen),
+        (io.StringIO(), {"NOTIFY_SOCKET": "/run/x"}, type(None)),
+        (io.StringIO(), {"JOURNAL_STREAM": "1:2"}, type(None)),
+    ],
+)
+def test_the_screen_suits_its_stream(
+    stream: io.StringIO, variables: dict[str, str], kind: type
+) -> None:
+    assert isinstance(console.screen_for(stream, variables), kind)
+
+
+def test_a_download_is_counted_on_a_terminal_and_only_finished_elsewhere() -> None:
+    terminal, pipe = Tty(), io.StringIO()
+    for stream in (terminal, pipe):
+        lines = DownloadProgress(stream)
+        for reached in (0, 1_000, 2_000_000, 3_000_000):
+            lines("weights.bin", reached, 3_000_000)
+
+    assert pipe.getvalue() == "weights.bin: complete\n"
+    assert terminal.getvalue().split("\r\x1b[K")[1:] == [
+        "weights.bin: 0 of 3 MB",
+        "weights.bin: 2 of 3 MB",
+        "weights.bin: complete\n",
+    ]

@@ -1,0 +1,203 @@
+"""What the doctor sees of real folders, sockets, databases and MPDs."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.config import schema
+from anagnorisisd.doctor import probe
+from anagnorisisd.errors import StoreError
+from anagnorisisd.storage.health import inspect
+from anagnorisisd.storage.stores import FILE_NAME, Stores
+from tests.config.test_command_line import ROOT, anagnorisisd
+from tests.support.faults import damage_table
+from tests.support.library import EPOCH, add_evaluator, add_rated
+from tests.support.mpd import running
+
+
+def test_folders_and_music_files_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "album").mkdir()
+    for name in ("a.mp3", "album/b.FLAC", "album/cover.jpg"):
+        (tmp_path / name).touch()
+
+    found = probe.at_folder(tmp_path, schema.Music())
+
+    assert (found.reason, found.folders, found.files) == (None, 2, 2)
+
+
+def test_a_folder_that_is_away_has_its_reason(tmp_path: Path) -> None:
+    found = probe.at_folder(tmp_path / "nowhere", schema.Music())
+
+    assert found.reason == "No such file or directory"
+
+
+def test_somebody_answers_on_a_socket_or_nobody(tmp_path: Path) -> None:
+    assert probe.at_socket(tmp_path / "sock") == "No such file or directory"
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(str(tmp_path / "sock"))
+        listener.listen()
+        assert probe.at_socket(tmp_path / "sock") is None
+    assert probe.at_socket(tmp_path / "sock") == "Connection refused"
+
+
+def test_a_folder_still_to_be_made_has_the_space_of_its_parent(tmp_path: Path) -> None:
+    found = probe.at_disk(tmp_path / "not" / "yet")
+
+    assert found.free_bytes > 0
+    assert found.reason is None
+
+
+async def test_an_mpd_is_asked_as_the_daemon_asks_it(tmp_path: Path) -> None:
+    with running(tmp_path) as mpd:
+        config = schema.Mpd(address=str(mpd.socket))
+
+        found = await probe.at_mpd(config, mpd.music, {})
+
+    assert found.version is not None
+    assert (found.reason, found.lacking, found.stickers) == (None, (), True)
+
+
+async def test_an_mpd_that_does_not_let_us_add_or_keep_stickers(tmp_path: Path) -> None:
+    with running(tmp_path, extra='default_permissions "read,control,player"') as mpd:
+        config = schema.Mpd(address=str(mpd.socket))
+
+        found = await probe.at_mpd(config, mpd.music, {})
+
+    assert any("add picks" in lack for lack in found.lacking)
+    assert not found.stickers
+
+
+async def test_an_mpd_that_is_away_has_its_reason(tmp_path: Path) -> None:
+    config = schema.Mpd(address=str(tmp_path / "nowhere"))
+
+    found = await probe.at_mpd(config, tmp_path, {})
+
+    assert "nowhere" in (found.reason or "")
+    assert not found.refused
+
+
+async def test_a_database_in_use_is_inspected(stores: Stores, tmp_path: Path) -> None:
+    await add_rated(stores, {"a.mp3": 7, "b.mp3": 2})
+    version = (await add_evaluator(stores)).version
+    await stores.evaluators.record_training(EPOCH, "not worse")
+
+    found = inspect(tmp_path / "state" / FILE_NAME)
+
+    assert found is not None
+    assert (found.damage, found.to_migrate, found.backup) == (None, 0, None)
+    assert (found.rated, found.failed, found.evaluator) == (2, 0, version)
+    assert (found.trained_at, found.training) == (EPOCH, "not worse")
+    assert found.failed_trainings == 0
+
+
+async def test_failed_trainings_are_counted_until_one_succeeds(
+    stores: Stores, tmp_path: Path
+) -> None:
+    await stores.evaluators.record_failure(EPOCH, "no memory")
+    await stores.evaluators.record_training(EPOCH, "not worse")
+    for moment in (1, 2):
+        await stores.evaluators.record_failure(EPOCH + moment, "no memory")
+
+    found = inspect(tmp_path / "state" / FILE_NAME)
+
+    assert found is not None
+    assert (found.trained_at, found.training) == (EPOCH + 2, "failed: no memory")
+    assert found.failed_trainings == 2
+
+
+async def test_a_damaged_database_says_what_is_damaged(stores: Stores, tmp_path: Path) -> None:
+    await add_rated(stores, {"a.mp3": 7})
+    await stores.close()
+    damage_table(tmp_path / "state" / FILE_NAME, "ratings")
+
+    found = inspect(tmp_path / "state" / FILE_NAME)
+
+    assert found is not None
+    assert found.damage
+
+
+def test_no_database_and_none_that_is_one(tmp_path: Path) -> None:
+    assert inspect(tmp_path / "nothing.db") is None
+    (tmp_path / "text.db").write_text("My diary. " * 1000)
+    with pytest.raises(StoreError, match="is not a database"):
+        inspect(tmp_path / "text.db")
+
+
+def findings(home: Path, *flags: str) -> tuple[int, Mapping[str, Mapping[str, str]]]:
+    done = anagnorisisd(home, *flags, "doctor", "--json")
+    assert done.stderr == ""
+    return done.returncode, {found["subject"]: found for found in json.loads(done.stdout)}
+
+
+def test_the_command_makes_every_check_and_changes_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, ["a.wav"]) as mpd:
+        flags = ("--music", str(mpd.music), "--mpd", str(mpd.socket), "--state", "state")
+
+        code, found = findings(tmp_path, *flags)
+
+    assert code == 1, "no daemon runs"
+    problems = [name for name, one in found.items() if one["verdict"] == "problem"]
+    assert problems == ["socket"]
+    assert list(found) == [
+        "config", "music folder", "watch limit", "MPD", "MPD permissions", "stickers", "socket",
+        "disk space", "database", "embedder", "executor", "confinement", "evaluator",
+        "last training", "unit",
+    ]  # fmt: skip
+    assert not (tmp_path / "state").exists()
+
+
+@contextmanager
+def daemon_with(*flags: str) -> Iterator[Path]:
+    """Run a daemon as `make run` does, with flags, and yield the home that its socket is in."""
+    with tempfile.TemporaryDirectory(prefix="home") as name:  # short enough for a socket
+        home = Path(name)
+        variables = {"PATH": os.environ["PATH"], "HOME": name, "XDG_RUNTIME_DIR": name}
+        command = [sys.executable, "-m", "anagnorisisd", *flags, "run"]
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=quiet, stderr=quiet)
+        deadline = time.monotonic() + 60
+        try:
+            while probe.at_socket(home / "anagnorisis" / "anagnorisisd.sock") is not None:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield home
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def test_a_running_daemon_is_looked_at_as_it_was_told(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with running(tmp_path, ["a.wav", "b.wav"]) as mpd:
+        flags = ("--music", str(mpd.music), "--mpd", str(mpd.socket), "--state", str(other / "s"))
+        with daemon_with(*flags) as home:
+            code, found = findings(home)
+            _, elsewhere = findings(home, "--music", str(other))
+
+    assert code == 0, found
+    assert f"music in {mpd.music}" in found["config"]["said"]
+    assert found["music folder"]["said"] == f"2 files in {mpd.music}"
+    assert str(mpd.socket) in found["MPD"]["said"]
+    assert found["socket"]["verdict"] == "fine"
+    assert str(other) in found["disk space"]["said"]
+    assert found["database"]["said"].endswith("whole")
+    assert str(other) in elsewhere["music folder"]["said"], "what is asked for comes first"
+
+
+def test_a_broken_configuration_is_the_only_finding(tmp_path: Path) -> None:
+    code, found = findings(tmp_path, "--log-level", "loud")
+
+    assert code == 1
+    assert list(found) == ["config"]
+    assert '"loud" is not one of' in found["config"]["said"]

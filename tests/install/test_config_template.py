@@ -1,0 +1,44 @@
+"""The configuration that an installation begins with: it sets nothing, and shows every key."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.config import load
+from anagnorisisd.config.schema import Config
+from anagnorisisd.install.config_template import commented
+
+SHIPPED = (Path(__file__).parents[2] / "config.yaml").read_text()
+
+
+@pytest.fixture(autouse=True)
+def no_system_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "SYSTEM_FILE", tmp_path / "absent")
+
+
+def loaded(text: str, folder: Path) -> Config:
+    (folder / "config.yaml").write_text(text)
+    return load.load({}, {}, folder / "config.yaml")
+
+
+def test_it_sets_nothing(tmp_path: Path) -> None:
+    config = loaded(commented(SHIPPED), tmp_path)
+
+    sections = [getattr(config, name) for name in type(config).model_fields]
+    assert config == Config()
+    assert all(section.model_fields_set <= {"tcp"} for section in sections)
+
+
+def test_every_key_can_be_had_by_taking_the_mark_away(tmp_path: Path) -> None:
+    text = re.sub(r"^( +)#(?=\w+:)", r"\1", commented(SHIPPED), flags=re.MULTILINE)
+
+    _, shipped = SHIPPED.split("\n\n", 1)
+    assert text.endswith(shipped)
+    assert loaded(text, tmp_path) == Config()
+
+
+def test_one_key_that_is_set_counts(tmp_path: Path) -> None:
+    text = commented(SHIPPED).replace("  #ahead: 3", "  ahead: 7")
+
+    assert loaded(text, tmp_path).picks.ahead == 7

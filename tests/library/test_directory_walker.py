@@ -1,0 +1,221 @@
+"""What is found in a folder, and how that differs from what was known."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.domain.track import SeenFile, Uri
+from anagnorisisd.library.directory_walker import DirectoryWalker, ExclusionRules
+from anagnorisisd.library.interfaces import Differences
+from tests.support.folder import as_nobody
+
+
+def known(*uris: str) -> set[SeenFile]:
+    return {(uri.encode(), 1, 1) for uri in uris}
+
+
+def compare(
+    root: Path,
+    knowledge: Collection[SeenFile] = (),
+    *,
+    below: str = "",
+    exclude: tuple[str, ...] = (),
+) -> Differences:
+    walk = DirectoryWalker(str(root), ExclusionRules(("mp3", "ogg"), exclude), set(knowledge))
+    if below:
+        walk.part(Uri(below))
+    else:
+        walk.whole()
+    return walk.differences()
+
+
+def make(root: Path, *uris: str) -> None:
+    for uri in uris:
+        path = root / uri
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def found(root: Path, **options: tuple[str, ...]) -> set[str]:
+    return set(compare(root, exclude=options.get("exclude", ())).changed)
+
+
+def test_files_are_found_by_extension_in_any_case(tmp_path: Path) -> None:
+    make(tmp_path, "a.mp3", "b/c/D.OGG", "cover.jpg", "mp3", "b/notes.mp3.txt")
+
+    assert found(tmp_path) == {"a.mp3", "b/c/D.OGG"}
+
+
+def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
+    make(tmp_path, ".a.mp3", ".trash/b.mp3", "c/.d/e.mp3", "f.mp3")
+
+    assert found(tmp_path) == {"f.mp3"}
+
+
+def test_globs_exclude_names_and_whole_paths(tmp_path: Path) -> None:
+    make(tmp_path, "a.mp3", "Spoken/b.mp3", "x/Spoken/c.mp3", "x/y/d.mp3", "x/e (demo).mp3")
+
+    assert found(tmp_path, exclude=("Spoken", "*(demo)*", "x/y")) == {"a.mp3"}
+    assert found(tmp_path, exclude=("Spoken/*",)) == {
+        "a.mp3", "x/Spoken/c.mp3", "x/y/d.mp3", "x/e (demo).mp3",
+    }  # fmt: skip
+
+
+def test_odd_names_are_names(tmp_path: Path) -> None:
+    names = [b"\xff\xfe.mp3", b"two\nlines.mp3", b"a" * 251 + b".mp3", "ü☂.ogg".encode(), b"-.mp3"]
+    for name in names:
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(b"x")
+
+    assert {os.fsencode(uri) for uri in found(tmp_path)} == set(names)
+
+
+def test_unchanged_changed_gone_and_new_files(tmp_path: Path) -> None:
+    make(tmp_path, "same.mp3", "other.mp3", "new.mp3")
+    status = (tmp_path / "same.mp3").stat()
+    same = (b"same.mp3", status.st_size, status.st_mtime_ns)
+
+    differences = compare(tmp_path, {same, *known("other.mp3", "gone.mp3")})
+
+    assert differences.found == 3
+    assert differences.unchanged == 1
+    assert set(differences.changed) == {"other.mp3", "new.mp3"}
+    assert differences.gone == ["gone.mp3"]
+
+
+def test_loops_of_links_have_an_end(tmp_path: Path) -> None:
+    make(tmp_path, "a/b.mp3")
+    (tmp_path / "a" / "up").symlink_to("..")
+    (tmp_path / "a" / "self").symlink_to("self")
+    (tmp_path / "a" / "self.mp3").symlink_to("self.mp3")
+
+    differences = compare(tmp_path)
+
+    assert set(differences.changed) == {"a/b.mp3"}
+    assert differences.linked == {}
+    assert [file.problem for file in differences.unusable] == [
+        "a symbolic link that leads to itself"
+    ]
+
+
+def test_a_linked_folder_is_followed_once(tmp_path: Path) -> None:
+    root, disk = tmp_path / "music", tmp_path / "disk"
+    make(root, "a.mp3")
+    make(disk, "b.mp3", "sub/c.mp3")
+    (root / "one").symlink_to(disk)
+    (root / "two").symlink_to(disk)
+
+    differences = compare(root)
+
+    assert set(differences.changed) == {"a.mp3", "one/b.mp3", "one/sub/c.mp3"}
+    assert differences.linked == {"one": str(disk)}
+
+
+def test_a_real_folder_wins_over_links_to_it(tmp_path: Path) -> None:
+    make(tmp_path, "z/a.mp3")
+    (tmp_path / "a-link").symlink_to("z")
+
+    assert found(tmp_path) == {"z/a.mp3"}
+
+
+def test_a_link_above_the_root_does_not_bring_it_in_again(tmp_path: Path) -> None:
+    root = tmp_path / "music"
+    make(root, "a.mp3")
+    make(tmp_path, "other/b.mp3")
+    (root / "up").symlink_to("..")
+
+    assert found(root) == {"a.mp3", "up/other/b.mp3"}
+    assert set(compare(root, below="up/other").changed) == {"up/other/b.mp3"}
+    assert compare(root, below="up/music/a.mp3").changed == {}
+
+
+def test_linked_files_count_and_broken_links_have_a_reason(tmp_path: Path) -> None:
+    make(tmp_path, "a.mp3")
+    (tmp_path / "b.mp3").symlink_to("a.mp3")
+    (tmp_path / "c.mp3").symlink_to("nowhere")
+    (tmp_path / "d.txt").symlink_to("nowhere")
+
+    differences = compare(tmp_path)
+
+    assert set(differences.changed) == {"a.mp3", "b.mp3"}
+    assert [(file.uri, file.problem) for file in differences.unusable] == [("c.mp3", "not there")]
+
+
+def test_a_forbidden_folder_keeps_what_was_known(tmp_path: Path) -> None:
+    make(tmp_path, "a/open.mp3", "b/secret.mp3")
+    (tmp_path / "b").chmod(0)
+
+    with as_nobody(tmp_path):
+        differences = compare(tmp_path, known("a/gone.mp3", "b/secret.mp3", "b/c/deep.mp3"))
+    (tmp_path / "b").chmod(0o755)
+
+    assert set(differences.changed) == {"a/open.mp3"}
+    assert differences.gone == ["a/gone.mp3"]
+    assert [(file.uri, file.problem) for file in differences.unusable] == [
+        ("b", "folder: permission denied")
+    ]
+    assert differences.problem is None
+
+
+def test_a_forbidden_root_keeps_what_was_known(tmp_path: Path) -> None:
+    root = tmp_path / "music"
+    make(root, "a.mp3")
+    root.chmod(0)
+
+    with as_nobody(tmp_path):
+        differences = compare(root, known("a.mp3"))
+    root.chmod(0o755)
+
+    assert differences.gone == []
+    assert "permission denied" in (differences.problem or "")
+
+
+def test_a_root_that_is_away_has_lost_everything(tmp_path: Path) -> None:
+    differences = compare(tmp_path / "gone", known("a.mp3", "b/c.mp3"))
+
+    assert sorted(differences.gone) == ["a.mp3", "b/c.mp3"]
+    assert str(tmp_path / "gone") in (differences.problem or "")
+
+
+def test_a_root_that_is_a_file(tmp_path: Path) -> None:
+    make(tmp_path, "music")
+
+    assert "not a folder" in (compare(tmp_path / "music").problem or "")
+
+
+@pytest.mark.parametrize(
+    ("below", "changed", "gone"),
+    [
+        ("a", {"a/1.mp3", "a/b/2.mp3"}, ["a/gone.mp3"]),
+        ("a/1.mp3", {"a/1.mp3"}, []),
+        ("a/gone.mp3", set(), ["a/gone.mp3"]),
+        ("c", set(), []),
+        ("a/notes.txt", set(), []),
+        (".hidden/x.mp3", set(), []),
+    ],
+)
+def test_a_part_is_compared_by_itself(
+    below: str, changed: set[str], gone: list[str], tmp_path: Path
+) -> None:
+    make(tmp_path, "a/1.mp3", "a/b/2.mp3", "a/notes.txt", ".hidden/x.mp3", "d.mp3")
+    knowledge = {file for file in known("a/gone.mp3") if file[0].startswith(below.encode())}
+
+    differences = compare(tmp_path, knowledge, below=below)
+
+    assert set(differences.changed) == changed
+    assert differences.gone == gone
+
+
+def test_a_part_leaves_links_to_folders_alone(tmp_path: Path) -> None:
+    root, disk = tmp_path / "music", tmp_path / "disk"
+    make(disk, "b.mp3")
+    make(root, "a/x.mp3")
+    (root / "a" / "link").symlink_to(disk)
+
+    differences = compare(root, known("a/link/b.mp3"), below="a")
+
+    assert set(differences.changed) == {"a/x.mp3"}
+    assert differences.gone == []
+    assert differences.linked == {"a/link": str(disk)}
+    assert compare(root, below="a/link").linked == {"a/link": str(disk)}

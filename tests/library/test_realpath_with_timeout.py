@@ -1,0 +1,45 @@
+"""Links are followed, and a disk that hangs holds nobody up."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.library import realpath_with_timeout as module
+from anagnorisisd.library.realpath_with_timeout import real_path
+
+
+def test_links_are_followed_as_they_are_now(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("one")
+    assert real_path(link / "below") == str(tmp_path.resolve() / "one" / "below")
+
+    link.unlink()
+    link.symlink_to("other")
+
+    assert real_path(link / "below") == str(tmp_path.resolve() / "other" / "below")
+
+
+def test_a_disk_that_hangs_is_asked_once_until_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    answering = threading.Event()
+
+    def hang(path: str) -> str:
+        asked.append(path)
+        answering.wait()
+        return "/mnt/share"
+
+    monkeypatch.setattr(module, "SECONDS", 0.01)
+    monkeypatch.setattr(os.path, "realpath", hang)
+    assert [real_path("/share"), real_path("/share/../share")] == ["/share", "/share"]
+    assert asked == ["/share"]
+
+    answering.set()
+    monkeypatch.setattr(module, "SECONDS", 10)
+
+    while real_path("/share") == "/share":  # the first question may still be about to end
+        pass
+    assert real_path("/share") == "/mnt/share"

@@ -1,0 +1,337 @@
+"""Following a player: how long a song was heard and how it ended, case by case.
+
+`S` builds states; each case is a story of states, and the stays that it must tell.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anagnorisisd.domain.player import Mode, PlaybackState, PlayerState, SongId
+from anagnorisisd.domain.track import Uri
+from anagnorisisd.listening.play_rules import Ending, Playthrough
+from anagnorisisd.listening.playback_tracker import PlaybackTracker
+
+DURATION = 200.0
+IDS = frozenset(map(SongId, range(1, 10)))
+
+
+def playing(at: float, song: int = 1, elapsed: float = 0.0, **more: Any) -> PlayerState:
+    values: dict[str, Any] = {
+        "taken_at": at,
+        "phase": PlaybackState.PLAY,
+        "song_id": SongId(song),
+        "uri": Uri(f"{song}.ogg"),
+        "position": song - 1,
+        "elapsed_seconds": elapsed,
+        "duration_seconds": DURATION,
+        "queue_length": 9,
+    }
+    return PlayerState(**{**values, **more})
+
+
+def paused(at: float, song: int = 1, elapsed: float = 0.0, **more: Any) -> PlayerState:
+    return playing(at, song, elapsed, phase=PlaybackState.PAUSE, **more)
+
+
+def stopped(at: float, song: int | None = None, **more: Any) -> PlayerState:
+    return playing(
+        at,
+        phase=PlaybackState.STOP,
+        song_id=None if song is None else SongId(song),
+        uri=None if song is None else Uri(f"{song}.ogg"),
+        elapsed_seconds=None,
+        duration_seconds=None,
+        **more,
+    )
+
+
+def told(
+    *states: PlayerState, queue: Collection[SongId] = IDS, rate: float = 1.0
+) -> list[Playthrough]:
+    stays = PlaybackTracker(rate)
+    return [stay for state in states if (stay := stays.observe(state, queue))]
+
+
+def ending(*states: PlayerState, queue: Collection[SongId] = IDS) -> tuple[str, Ending, Any]:
+    """Return song, ending and seconds heard of the only stay that a story tells."""
+    (stay,) = told(*states, queue=queue)
+    return stay.uri, stay.ending, pytest.approx(stay.heard_seconds, abs=0.06)
+
+
+def test_a_natural_end() -> None:
+    assert ending(playing(0), playing(100, elapsed=100), playing(200.05, 2)) == (
+        "1.ogg",
+        Ending.NATURAL,
+        200,
+    )
+
+
+def test_next_half_a_second_before_the_end_is_no_natural_end() -> None:
+    assert ending(playing(0), playing(199.5, 2))[1] is Ending.LEFT
+
+
+def test_a_change_seen_late_is_dated_by_the_new_song() -> None:
+    left = told(playing(0), playing(30, 2, elapsed=20))[0]
+    ended = told(playing(0), playing(230, 2, elapsed=29.95))[0]
+
+    assert (left.ending, left.heard_seconds, left.ended_at) == (Ending.LEFT, 10, 10)
+    assert ended.ending is Ending.NATURAL
+    assert ended.ended_at == pytest.approx(200, abs=0.1)
+
+
+@pytest.mark.parametrize("song", [1, 3, 7])
+def test_next_previous_and_a_jump_are_leaving(song: int) -> None:
+    assert ending(playing(0, 2), playing(30, song))[1:] == (Ending.LEFT, 30)
+
+
+def test_a_pause_is_not_heard() -> None:
+    story = (
+        playing(0),
+        paused(10, elapsed=10),
+        paused(1810, elapsed=10),
+        playing(3610, elapsed=10),
+        playing(3620, 2),
+    )
+    assert ending(*story)[1:] == (Ending.LEFT, 20)
+
+
+def test_a_pause_noticed_late_is_not_heard() -> None:
+    assert ending(playing(0), paused(60, elapsed=10), playing(61, 2))[1:] == (Ending.LEFT, 10)
+
+
+def test_seeking_forward_adds_nothing() -> None:
+    story = (playing(0), playing(10, elapsed=150), playing(60.05, 2))
+    assert ending(*story)[1:] == (Ending.NATURAL, 60)
+
+
+def test_seeking_back_takes_nothing_away() -> None:
+    story = (playing(0), playing(45, elapsed=45), playing(50, elapsed=20), playing(80, 2))
+    assert ending(*story)[1:] == (Ending.LEFT, 80)
+
+
+def heard(state: PlayerState, *, announced: bool) -> float:
+    """Return how much was heard of a song begun at 0, seen then and in `state` only."""
+    stays = PlaybackTracker()
+    stays.observe(playing(0), IDS)
+    stays.observe(state, IDS, announced=announced)
+    stay = stays.observe(stopped(state.taken_at, 1), IDS, announced=True)
+    assert stay is not None
+    return stay.heard_seconds
+
+
+def test_seeking_back_is_noticed_however_long_ago_the_song_was_seen() -> None:
+    assert heard(playing(100, elapsed=50), announced=True) == 100
+
+
+def test_music_that_stood_still_was_not_heard_meanwhile() -> None:
+    assert heard(playing(100, elapsed=50), announced=False) == 50
+    assert heard(paused(100, elapsed=50), announced=True) == 50
+
+
+def test_seeking_while_paused_adds_nothing() -> None:
+    story = (playing(0), paused(10, elapsed=10), paused(20, elapsed=150), playing(21, 2))
+    assert ending(*story)[1:] == (Ending.LEFT, 10)
+
+
+def test_seeking_to_the_start_is_no_end() -> None:
+    assert told(playing(0), playing(100, elapsed=0), playing(110, elapsed=10)) == []
+
+
+def test_seeking_past_the_end_is_leaving() -> None:
+    assert ending(playing(0), playing(20, 2))[1] is Ending.LEFT
+
+
+def test_a_repeated_song_is_a_play_each_time() -> None:
+    story = [playing(200 * turn + step, elapsed=step) for turn in range(3) for step in (0.02, 100)]
+    stays = told(*story, stopped(500, 1))
+
+    assert [stay.ending for stay in stays] == [Ending.NATURAL, Ending.NATURAL, Ending.STOPPED]
+    assert [round(stay.heard_seconds) for stay in stays] == [200, 200, 100]
+
+
+def test_stop_keeps_the_song_and_says_nothing() -> None:
+    assert ending(playing(0), stopped(30, 1))[1:] == (Ending.STOPPED, 30)
+
+
+def test_a_song_that_ended_before_one_that_cannot_be_opened_is_no_stop() -> None:
+    assert ending(playing(0), stopped(200.03, 1, error="no such file"))[1] is Ending.NATURAL
+
+
+def test_the_last_song_may_end_by_itself() -> None:
+    assert ending(playing(0), playing(190, elapsed=190), stopped(200.03))[1:] == (
+        Ending.NATURAL,
+        200,
+    )
+
+
+def test_the_last_song_may_be_left_by_next() -> None:
+    assert ending(playing(0), stopped(30))[1:] == (Ending.LEFT, 30)
+
+
+def test_single_pauses_on_the_next_song() -> None:
+    story = (playing(0), paused(200.05, 2, single=Mode.ON))
+    assert ending(*story)[1:] == (Ending.NATURAL, 200)
+
+
+def test_a_song_that_leaves_the_queue_was_removed() -> None:
+    others = IDS - {SongId(1)}
+
+    assert ending(playing(0), playing(30, 2), queue=others)[1] is Ending.REMOVED
+    assert ending(playing(0), stopped(30, queue_length=0), queue=())[1] is Ending.REMOVED
+
+
+@pytest.mark.parametrize("consume", [Mode.ON, Mode.ONESHOT])
+def test_consume_mode_removes_nothing_that_was_not_left(consume: Mode) -> None:
+    before, others = playing(0, consume=consume), IDS - {SongId(1)}
+    after = playing(30, 2, queue_length=8)
+    cleared = stopped(30, queue_length=0)
+
+    assert ending(before, after, queue=others)[1] is Ending.LEFT
+    assert ending(before, replace(after, taken_at=200.0), queue=others)[1] is Ending.NATURAL
+    assert ending(before, cleared, queue=())[1] is Ending.REMOVED
+
+
+def test_a_new_error_says_that_the_song_could_not_be_played() -> None:
+    assert ending(playing(0), playing(30, 2, error="cannot decode"))[1] is Ending.BROKEN
+    old: dict[str, Any] = {"error": "something long ago"}
+    assert ending(playing(0, **old), playing(30, 2, **old))[1] is Ending.LEFT
+
+
+def test_crossfade_changes_at_the_full_length_of_the_old_song() -> None:
+    fade: dict[str, Any] = {"crossfade_seconds": 5.0}
+    story = (
+        playing(0, **fade),
+        playing(200.02, 2, elapsed=0.0, **fade),
+        playing(200.3, 2, elapsed=5.3, **fade),
+        playing(395.05, 3, elapsed=0.0, **fade),
+        playing(395.3, 3, elapsed=5.3, **fade),
+    )
+    assert [stay.ending for stay in told(*story)] == [Ending.NATURAL, Ending.NATURAL]
+    late = (playing(0, **fade), playing(202, 2, elapsed=7.0, **fade))
+    assert [stay.ending for stay in told(*late)] == [Ending.NATURAL]
+
+
+def test_two_changes_at_once_tell_of_two_stays() -> None:
+    stays = told(playing(0), playing(200, 2), playing(200.003, 3))
+
+    assert [(stay.uri, stay.ending) for stay in stays] == [
+        ("1.ogg", Ending.NATURAL),
+        ("2.ogg", Ending.LEFT),
+    ]
+    assert stays[1].heard_seconds < 0.1
+
+
+def test_doubled_states_change_nothing() -> None:
+    story = [playing(0), playing(50, elapsed=50), playing(80, 2), stopped(90, 2)]
+    doubled = [state for state in story for _ in range(3)]
+
+    assert told(*doubled) == told(*story)
+
+
+def test_a_length_that_wavers_is_followed() -> None:
+    story = (playing(0), playing(100, elapsed=100, duration_seconds=199.8), playing(199.85, 2))
+    assert ending(*story)[1] is Ending.NATURAL
+
+
+def test_a_stream_has_no_end_of_its_own() -> None:
+    stream: dict[str, Any] = {"duration_seconds": None, "uri": Uri("http://radio/")}
+    (stay,) = told(playing(0, **stream), playing(7200, elapsed=7200, **stream), playing(7201, 2))
+
+    assert (stay.ending, stay.duration_seconds, stay.heard_seconds) == (Ending.LEFT, None, 7201)
+
+
+def test_a_song_met_in_its_middle_remembers_what_was_not_seen() -> None:
+    (stay,) = told(playing(0, elapsed=120), playing(30, 2))
+
+    assert (stay.unseen_seconds, stay.heard_seconds) == (120, 30)
+
+
+def test_music_may_run_faster_than_the_clock_in_tests() -> None:
+    (stay,) = told(playing(0), playing(5, elapsed=100), playing(10.01, 2), rate=20)
+
+    assert stay.ending is Ending.NATURAL
+    assert stay.heard_seconds == pytest.approx(200)
+
+
+class TestABrokenLink:
+    """What is believed about the time in which nothing could be seen."""
+
+    def after(self, last: PlayerState, found: PlayerState) -> Playthrough | None:
+        stays = PlaybackTracker()
+        stays.observe(last, IDS)
+        stays.lost()
+        return stays.observe(found, IDS)
+
+    def test_the_same_song_further_on_is_the_same_play(self) -> None:
+        assert self.after(playing(0), playing(40, elapsed=40)) is None
+
+    def test_a_restarted_player_may_number_it_anew(self) -> None:
+        assert self.after(playing(0, 4), playing(40, 2, 9.5, uri=Uri("4.ogg"))) is None
+
+    def test_another_song_at_the_right_moment_is_a_natural_end(self) -> None:
+        stay = self.after(playing(0), playing(230, 2, elapsed=30))
+        assert stay is not None
+        assert stay.ending is Ending.NATURAL
+
+    @pytest.mark.parametrize(
+        "found", [playing(40, 2), stopped(40), stopped(40, 1), playing(900, 2, elapsed=30)]
+    )
+    def test_anything_else_is_unknown(self, found: PlayerState) -> None:
+        stay = self.after(playing(0), found)
+        assert stay is not None
+        assert (stay.ending, stay.heard_seconds, stay.ended_at) == (Ending.AWAY, 0, 0)
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[tuple[PlayerState, frozenset[SongId]]]:
+    """Random states in order of time, as no sane player would show them."""
+    now, states = 0.0, []
+    for _ in range(draw(st.integers(1, 30))):
+        now += draw(st.sampled_from([0.0, 0.003, 0.1, 1.0, 10.0, 199.9, 500.0]))
+        song = draw(st.integers(1, 4))
+        duration = draw(st.sampled_from([None, 0.2, 3.0, 200.0]))
+        state = playing(
+            now,
+            song,
+            elapsed=draw(st.floats(0, 250)),
+            phase=draw(
+                st.sampled_from([PlaybackState.PLAY, PlaybackState.PLAY, PlaybackState.PAUSE])
+            ),
+            duration_seconds=duration,
+            consume=draw(st.sampled_from(Mode)),
+            crossfade_seconds=draw(st.sampled_from([0.0, 5.0])),
+            queue_length=draw(st.integers(0, 9)),
+            error=draw(st.sampled_from([None, "broken"])),
+        )
+        if draw(st.integers(0, 5)) == 0:
+            state = stopped(now, draw(st.sampled_from([None, song])))
+        states.append((state, draw(st.sampled_from([IDS, frozenset[SongId]()]))))
+    return states
+
+
+@given(stories(), st.sets(st.integers(0, 30)), st.sampled_from([1.0, 20.0]))
+@settings(max_examples=150, deadline=None)
+def test_stays_follow_each_other_and_are_never_heard_longer_than_they_lasted(
+    story: list[tuple[PlayerState, frozenset[SongId]]], losses: set[int], rate: float
+) -> None:
+    stays, told_so_far = PlaybackTracker(rate), []
+    for index, (state, queue) in enumerate(story):
+        if index in losses:
+            stays.lost()
+        stay = stays.observe(state, queue)
+        again = stays.observe(state, queue)
+        assert again is None
+        if stay:
+            told_so_far.append(stay)
+    for stay in told_so_far:
+        assert stay.ended_at >= stay.started_at
+        assert 0 <= stay.heard_seconds <= (stay.ended_at - stay.started_at) * rate + 1e-6
+        assert stay.unseen_seconds >= 0
+    for earlier, later in pairwise(told_so_far):
+        assert later.started_at >= earlier.ended_at - 1e-6

@@ -1,0 +1,130 @@
+"""Attending to a player: at once when something changes, hardly ever when nothing does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from anagnorisisd.config import schema
+from anagnorisisd.domain.play import PlayOutcome
+from anagnorisisd.domain.player import PlayerState
+from anagnorisisd.events import Events
+from anagnorisisd.listening.player_monitor import PlayerMonitor
+from anagnorisisd.listening.service import PlayService
+from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.ratings.message_channel import MessageChannel
+from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.ratings.track_resolver import TrackResolver
+from anagnorisisd.storage.stores import Stores
+from tests.fakes.clock import FakeClock
+from tests.fakes.player import FakePlayer
+from tests.support.library import add_tracks
+from tests.support.until import until, until_async
+
+SONGS = {"a.ogg": 300.0, "b.ogg": 300.0}
+
+
+class Watched(FakePlayer):
+    """Remembers when it was looked at."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock, SONGS)
+        self.looked_at: list[float] = []
+
+    @property
+    def looks(self) -> int:
+        """How often that was."""
+        return len(self.looked_at)
+
+    async def state(self) -> PlayerState:
+        """Return the state at this moment."""
+        state = await super().state()
+        self.looked_at.append(state.taken_at)
+        return state
+
+
+class NoMirror:
+    """Mirrors nothing."""
+
+    def notice(self, changed: frozenset[str]) -> None:
+        """Note nothing."""
+
+
+@pytest.fixture
+async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
+    """A player that plays, and is attended to."""
+    await add_tracks(stores, *SONGS)
+    player, events = Watched(clock), Events(clock)
+    player.add(*SONGS)
+    await player.play()
+    queueing = QueueManager(
+        library=stores.library,
+        store=stores.queue,
+        plays=stores.plays,
+        player=player,
+        events=events,
+        clock=clock,
+        config=schema.Picks(ahead=0),
+    )
+    ratings = RatingService(stores.ratings, events, clock)
+    attending = PlayerMonitor(
+        player=player,
+        listening=PlayService(stores.library, stores.plays, events, clock, schema.Listening()),
+        queueing=queueing,
+        channel=MessageChannel(
+            player, TrackResolver(stores.library, player), ratings, queueing.switch, clock
+        ),
+        mirror=NoMirror(),
+        events=events,
+        clock=clock,
+    )
+    life = asyncio.create_task(attending.run())
+    await until(lambda: player.looks > 0)
+    yield player
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+async def test_a_song_that_plays_is_left_alone(
+    player: Watched, clock: FakeClock, stores: Stores
+) -> None:
+    before = player.looks
+
+    for _ in range(240):
+        await clock.advance(1)
+        await stores.plays.recent(1)  # whoever was woken had the store before us
+
+    assert 2 <= player.looks - before <= 5
+
+
+async def test_a_skip_is_stored_although_nothing_changes_any_more(
+    player: Watched, clock: FakeClock, stores: Stores
+) -> None:
+    await clock.advance(30)
+    await player.skip()
+
+    for _ in range(25):
+        await clock.advance(1)
+
+    # The clock stands still; what is being written is waited for.
+    async def stored() -> bool:
+        return bool(await stores.plays.recent(1))
+
+    await until_async(stored)
+    assert [play.verdict for play in await stores.plays.recent(2)] == [PlayOutcome.SKIP]
+
+
+async def test_a_change_of_song_is_looked_at_again_whatever_else_happens_meanwhile(
+    player: Watched, clock: FakeClock, stores: Stores
+) -> None:
+    before, changed_at = player.looks, clock.monotonic()
+    await player.skip()
+    await until(lambda: player.looks > before)
+    before = player.looks
+    player.add("a.ogg")
+    await until(lambda: player.looks > before)
+
+    await clock.advance(1.0)
+    await until(lambda: player.looked_at[-1] > changed_at)
+
+    assert player.looked_at[-1] <= changed_at + 1.0

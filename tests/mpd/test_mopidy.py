@@ -1,0 +1,92 @@
+"""A server that speaks an old version of MPD's protocol and lacks parts of it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.config import schema
+from anagnorisisd.doctor import checks, probe
+from anagnorisisd.doctor.finding import Severity
+from anagnorisisd.domain.event import PlayerLost
+from anagnorisisd.mpd.session import is_too_old
+from anagnorisisd.storage.stores import Stores
+from tests.support.hostile import serving
+from tests.support.listener import room
+from tests.support.mopidy import Mopidy
+from tests.support.mpd import Mpd, write_songs
+from tests.support.until import until
+
+SONGS = [f"{letter}.wav" for letter in "abcdefgh"]
+
+
+@pytest.fixture
+async def mopidy(tmp_path: Path) -> AsyncIterator[Mopidy]:
+    (tmp_path / "mpd").mkdir()
+    write_songs(tmp_path / "music", SONGS, 0.1)
+    server = Mopidy(SONGS)
+    server.current = server.add("a.wav")
+    async with serving(tmp_path / "mpd" / "socket", server.talk):
+        yield server
+
+
+async def test_picks_are_queued_and_what_is_refused_does_not_break_the_link(
+    mopidy: Mopidy, stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with room(Mpd(tmp_path / "mpd", tmp_path / "music"), stores) as listener:
+        with listener.events.subscribe() as announcements:
+            await until(lambda: len(mopidy.queue) == 4)
+            removed = mopidy.queue.pop()
+            mopidy.version += 1
+            await mopidy.tell()
+            await until(lambda: len(mopidy.queue) == 4 and removed not in mopidy.queue)
+            await asyncio.sleep(0)
+
+            events = [told.event for told in announcements.arrived()]
+            lacking = listener.player.link().lacking
+
+        assert not any(isinstance(event, PlayerLost) for event in events)
+        assert mopidy.connections == 2
+        assert "0.19.0" in lacking[0]
+        assert "not supported" in lacking[0]
+
+
+async def test_it_is_named_as_unsupported_once_however_often_the_link_breaks(
+    mopidy: Mopidy, stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with room(Mpd(tmp_path / "mpd", tmp_path / "music"), stores) as listener:
+        for connections in (4, 6):
+            mopidy.hang_up()
+            await until(partial(_has_taken, mopidy, connections))
+            await until(lambda: listener.player.link().connected)
+
+    warnings = [line.getMessage() for line in caplog.records if line.levelno >= logging.WARNING]
+    assert [line for line in warnings if "not supported" in line] == [warnings[0]]
+
+
+def _has_taken(mopidy: Mopidy, connections: int) -> bool:
+    return mopidy.connections == connections
+
+
+async def test_the_doctor_names_it(mopidy: Mopidy, tmp_path: Path) -> None:
+    config = schema.Mpd(address=str(tmp_path / "mpd" / "socket"))
+
+    finding = checks.mpd_link(await probe.at_mpd(config, tmp_path / "music", {}))
+
+    assert finding.verdict is Severity.PROBLEM
+    assert "0.19.0" in finding.said
+    assert "0.21" in (finding.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [("0.19.0", True), ("0.20.23", True), ("0.21.0", False), ("0.23.5", False), ("1.0", False),
+     ("0.9", True), ("", False), ("beta", False)],
+)  # fmt: skip
+def test_versions_that_are_too_old(version: str, old: bool) -> None:
+    assert is_too_old(version) is old

@@ -1,0 +1,233 @@
+"""What every player does, the working fake as well as a real MPD."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from anagnorisisd.clock import SystemClock
+from anagnorisisd.config import schema
+from anagnorisisd.domain.player import PlaybackState, Player, SongId
+from anagnorisisd.domain.track import Uri
+from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.mpd.player import MpdPlayer
+from tests.fakes.player import FakePlayer
+from tests.support import mpd
+from tests.support.until import until
+
+SONGS = ("one.wav", "folder/two.wav", "folder/drei größer.wav")
+ONE, TWO, THREE = map(Uri, SONGS)
+
+
+@dataclass
+class Subject:
+    """A player under test, what it told, and the listener's means to send it a message."""
+
+    player: Player
+    send: Callable[[str], None]
+    take_away: Callable[[], None]
+    bring_back: Callable[[], None]
+    told: list[frozenset[str]] = field(default_factory=list)
+
+    async def heard(self, name: str) -> None:
+        """Wait until a subsystem was named, and forget what was told so far."""
+        await until(lambda: any(name in changed for changed in self.told))
+        self.told.clear()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mpd.Mpd]:
+    with mpd.running(tmp_path_factory.mktemp("contract"), SONGS) as running:
+        yield running
+
+
+@asynccontextmanager
+async def watched(subject: Subject) -> AsyncIterator[Subject]:
+    async def watch() -> None:
+        async for changed in subject.player.changes():
+            subject.told.append(changed)
+
+    task = asyncio.create_task(watch())
+    await subject.heard("connected")
+    yield subject
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(params=["fake", "mpd"])
+async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    if request.param == "fake":
+        fake = FakePlayer(SystemClock(), dict.fromkeys(SONGS, 20.0))
+        async with watched(Subject(fake, fake.send, fake.vanish, fake.come_back)) as subject:
+            yield subject
+        return
+    server: mpd.Mpd = request.getfixturevalue("server")
+    server.mpc("clear")
+    config = schema.Mpd(address=str(server.socket), timeout_seconds=5)
+    real = MpdPlayer(config, server.music, "anagnorisis", SystemClock())
+
+    def send(message: str) -> None:
+        server.mpc("sendmessage", "anagnorisis", message)
+
+    async with watched(Subject(real, send, server.kill, server.start)) as subject:
+        yield subject
+
+
+@pytest.fixture
+def player(subject: Subject) -> Player:
+    return subject.player
+
+
+async def test_a_fresh_player_has_stopped_with_an_empty_queue(player: Player) -> None:
+    state = await player.state()
+
+    assert (state.phase, state.song_id, state.uri, state.elapsed_seconds) == (
+        PlaybackState.STOP,
+        None,
+        None,
+        None,
+    )
+    assert list(await player.queue()) == []
+    assert player.link().connected
+
+
+async def test_files_are_added_at_the_end_in_order(player: Player) -> None:
+    ids = [await player.enqueue(uri) for uri in (ONE, THREE, ONE)]
+
+    queue = await player.queue()
+
+    assert [(entry.song_id, entry.uri, entry.position) for entry in queue] == [
+        (ids[0], ONE, 0),
+        (ids[1], THREE, 1),
+        (ids[2], ONE, 2),
+    ]
+    assert (await player.state()).queue_length == 3
+
+
+async def test_the_state_shows_what_plays(player: Player) -> None:
+    song_id = await player.enqueue(TWO)
+
+    await player.play()
+    state = await player.state()
+
+    assert (state.phase, state.song_id, state.uri, state.position) == (
+        PlaybackState.PLAY,
+        song_id,
+        TWO,
+        0,
+    )
+    assert state.duration_seconds == pytest.approx(20, abs=0.1)
+    assert state.elapsed_seconds is not None
+    assert 0 <= state.elapsed_seconds < 10
+
+
+async def test_skipping_goes_to_the_next_song_and_from_the_last_one_to_a_stop(
+    player: Player,
+) -> None:
+    await player.enqueue(ONE)
+    second = await player.enqueue(TWO)
+    await player.play()
+
+    await player.skip()
+    after_one = await player.state()
+    await player.skip()
+    after_two = await player.state()
+
+    assert (after_one.phase, after_one.song_id) == (PlaybackState.PLAY, second)
+    assert (after_two.phase, after_two.song_id) == (PlaybackState.STOP, None)
+
+
+async def test_a_file_that_the_player_does_not_have_is_refused(player: Player) -> None:
+    for uri in ("missing.wav", "non-utf8-\udcff.wav", "line\nbreak.wav"):
+        with pytest.raises(PlayerRefused):
+            await player.enqueue(Uri(uri))
+
+    assert list(await player.queue()) == []
+    assert not await player.has(Uri("missing.wav"))
+    assert await player.has(THREE)
+
+
+async def test_removing_an_entry_twice_is_no_error(player: Player) -> None:
+    song_id = await player.enqueue(ONE)
+    kept = await player.enqueue(TWO)
+
+    await player.remove(song_id)
+    await player.remove(song_id)
+
+    assert [entry.song_id for entry in await player.queue()] == [kept]
+
+
+async def test_an_entry_knows_its_file(player: Player) -> None:
+    song_id = await player.enqueue(THREE)
+
+    assert await player.uri_of(song_id) == THREE
+    assert await player.uri_of(SongId(987_654)) is None
+
+
+async def test_stickers_are_written_read_and_deleted(player: Player) -> None:
+    assert await player.stickers("rating") == {}
+
+    await player.set_sticker(ONE, "rating", "8")
+    await player.set_sticker(THREE, "rating", "a = b")
+    await player.set_sticker(ONE, "like", "2")
+    written = await player.stickers("rating")
+    one_by_one = [await player.sticker(uri, "rating") for uri in (ONE, TWO, Uri("missing.wav"))]
+    for uri in (ONE, THREE, TWO):
+        await player.set_sticker(uri, "rating", None)
+        await player.set_sticker(uri, "like", None)
+
+    assert written == {ONE: "8", THREE: "a = b"}
+    assert one_by_one == ["8", None, None]
+    assert await player.stickers("rating") == {}
+
+
+async def test_a_sticker_of_an_unknown_file_is_refused(player: Player) -> None:
+    with pytest.raises(PlayerRefused):
+        await player.set_sticker(Uri("missing.wav"), "rating", "8")
+
+
+async def test_messages_are_read_once(subject: Subject) -> None:
+    await asyncio.to_thread(subject.send, "rate 8")
+    await asyncio.to_thread(subject.send, 'rate +1 größer: "x"')
+    await subject.heard("message")
+
+    assert list(await subject.player.messages()) == ["rate 8", 'rate +1 größer: "x"']
+    assert list(await subject.player.messages()) == []
+
+
+async def test_a_reply_that_nobody_listens_to_is_no_error(player: Player) -> None:
+    await player.reply("rated 8,\nwas nothing")
+
+
+async def test_an_update_of_anything_may_be_asked_for(player: Player) -> None:
+    for uri in (ONE, "folder", "missing.wav"):
+        await player.update(Uri(uri))
+
+
+async def test_changes_name_what_changed(subject: Subject) -> None:
+    await subject.player.enqueue(ONE)
+    await subject.heard("playlist")
+    await subject.player.play()
+    await subject.heard("player")
+    await subject.player.set_sticker(ONE, "rating", "3")
+    await subject.heard("sticker")
+    await subject.player.set_sticker(ONE, "rating", None)
+
+
+async def test_a_player_that_goes_away_says_so_and_comes_back(subject: Subject) -> None:
+    before = subject.player.link().session
+    await asyncio.to_thread(subject.take_away)
+    await subject.heard("lost")
+    with pytest.raises(PlayerUnavailable):
+        await subject.player.state()
+    link = subject.player.link()
+
+    await asyncio.to_thread(subject.bring_back)
+    await subject.heard("connected")
+
+    assert not link.connected
+    assert link.reason
+    assert subject.player.link().session > before
+    assert (await subject.player.state()).phase is PlaybackState.STOP

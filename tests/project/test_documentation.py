@@ -1,0 +1,129 @@
+"""What the documents say can be typed can be typed, and what can be typed is documented."""
+
+import argparse
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from anagnorisis import parser, rate_key
+from anagnorisisd import __main__ as daemon
+from tests.support.documented import DOCUMENTS, ROOT, Typed, named
+
+DOCTOR = ROOT / "anagnorisisd" / "doctor"
+COMMANDS = (ROOT / "docs" / "commands.md").read_text()
+
+PARSERS = {
+    "anagnorisis": parser.build,
+    "anagnorisis-rate": rate_key.parser,
+    "anagnorisisd": daemon.build,
+}
+
+
+def ours() -> Iterator[tuple[Path, list[str]]]:
+    """Yield every command of ours in the documents, as its words up to a pipe."""
+    for path, command in named():
+        words = shlex.split(Typed(command).runnable.partition(" | ")[0])
+        if Path(words[0]).name in {*PARSERS, "make"}:
+            yield path, [Path(words[0]).name, *words[1:]]
+
+
+DOCUMENTED = [pytest.param(words, id=f"{path.name}: {' '.join(words)}") for path, words in ours()]
+
+
+def verbs(of: argparse.ArgumentParser) -> set[str]:
+    return {
+        name
+        for action in of._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for name in action.choices
+    }
+
+
+@pytest.mark.parametrize("words", DOCUMENTED)
+def test_a_documented_command_exists(words: list[str]) -> None:
+    if words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert words[1:2] == [] or words[1] in targets
+        return
+    PARSERS[words[0]]().parse_args(words[1:])
+
+
+REMEDIES = re.findall(r"`(anagnorisis[^`\n]+)`", (DOCTOR / "checks.py").read_text())
+
+
+@pytest.mark.parametrize("command", REMEDIES)
+def test_a_remedy_of_the_doctor_can_be_typed(command: str) -> None:
+    program, *words = shlex.split(command)
+    PARSERS[program]().parse_args(words)
+
+
+def subjects() -> list[str]:
+    """Return what the doctor looks at, in the order of its page."""
+    said = r"\b(?:fine|advice|problem|unknown)\(\s*\"([^\"]+)\""
+    return list(dict.fromkeys(re.findall(said, (DOCTOR / "checks.py").read_text())))
+
+
+def test_every_check_of_the_doctor_has_its_entry() -> None:
+    text = (ROOT / "docs" / "troubles.md").read_text()
+    entries = re.findall(r"^### (.+)$", text.split("\n## ")[1], re.MULTILINE)
+
+    assert len(entries) > 10
+    assert entries == subjects()
+
+
+@pytest.mark.parametrize("verb", sorted(verbs(parser.build())))
+def test_every_verb_is_documented(verb: str) -> None:
+    assert f"\n### anagnorisis {verb}\n" in COMMANDS
+
+
+@pytest.mark.parametrize("command", sorted(verbs(daemon.build())))
+def test_every_command_of_the_daemon_is_documented(command: str) -> None:
+    assert f"\n### anagnorisisd {command}\n" in COMMANDS
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_internal_links_resolve(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
+        if "://" not in link:
+            assert (path.parent / link).exists(), link
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+LIVES = ARCHITECTURE.split("## Three lives")[1].split("\n## ")[0]
+
+
+def steps() -> Iterator[tuple[str, str]]:
+    """Yield each module that the three lives name, with each function named after it."""
+    module = ""
+    owners: dict[str, str] = {}
+    for span in re.findall(r"`([^`]+)`", LIVES):
+        if span.endswith(".py"):
+            module = span
+            continue
+        owners.setdefault(span.partition(".")[0], module)
+        yield owners[span.partition(".")[0]], span
+
+
+@pytest.mark.parametrize(("module", "function"), list(steps()))
+def test_each_step_of_the_three_lives_is_where_it_is_said_to_be(module: str, function: str) -> None:
+    body = ast.parse((ROOT / "anagnorisisd" / module).read_text()).body
+    for name in function.split("."):
+        found = [node for node in body if getattr(node, "name", None) == name]
+        assert found, f"{module} has no {function}"
+        body = getattr(found[0], "body", [])
+    assert isinstance(found[0], ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def test_the_lives_have_steps() -> None:
+    assert len(re.findall(r"^\d\. ", LIVES, re.MULTILINE)) > 15
+    assert len(list(steps())) > 20
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_the_modules_that_a_document_names_are_there(path: Path) -> None:
+    for module in re.findall(r"`([a-z_/]+/[a-z_/]+\.py)`", path.read_text()):
+        assert (ROOT / "anagnorisisd" / module).exists() or (ROOT / module).exists(), module

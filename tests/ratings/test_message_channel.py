@@ -1,0 +1,193 @@
+"""Commands of the channel that cannot be stored at once: tried again, or given up and said."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from anagnorisisd.config import schema
+from anagnorisisd.domain.rating import RatingChange
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import PlayerUnavailable, StoreError
+from anagnorisisd.events import Events
+from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.ratings import message_channel as channel_module
+from anagnorisisd.ratings.message_channel import MOST_ANSWERS, PATIENCE_SECONDS, MessageChannel
+from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.ratings.track_resolver import TrackResolver
+from anagnorisisd.storage.ratings import RatingStore
+from anagnorisisd.storage.stores import Stores
+from tests.fakes.clock import FakeClock
+from tests.fakes.player import FakePlayer
+from tests.support.library import add_tracks
+
+SONGS = {"a.ogg": 300.0, "b.ogg": 300.0}
+
+
+class FullDisk(RatingStore):
+    """Ratings on a disk that is full for a while; `late` ones are stored all the same."""
+
+    full = True
+    late = False
+
+    async def rate(self, track_id: TrackId, value: float | None, **rest: Any) -> RatingChange:
+        """Store a rating, if there is room again."""
+        if self.full and self.late:
+            await super().rate(track_id, value, **rest)
+        if self.full:
+            raise StoreError("the disk is full")
+        return await super().rate(track_id, value, **rest)
+
+
+@pytest.fixture
+async def disk(stores: Stores) -> FullDisk:
+    await add_tracks(stores, *SONGS)
+    return FullDisk(stores.database)
+
+
+@pytest.fixture
+def player(clock: FakeClock) -> FakePlayer:
+    return FakePlayer(clock, SONGS)
+
+
+@pytest.fixture
+def channel(stores: Stores, disk: FullDisk, player: FakePlayer, clock: FakeClock) -> MessageChannel:
+    stores, events = dataclasses.replace(stores, ratings=disk), Events(clock)
+    queueing = QueueManager(
+        library=stores.library,
+        store=stores.queue,
+        plays=stores.plays,
+        player=player,
+        events=events,
+        clock=clock,
+        config=schema.Picks(enabled=False),
+    )
+    ratings = RatingService(stores.ratings, events, clock)
+    return MessageChannel(
+        player, TrackResolver(stores.library, player), ratings, queueing.switch, clock
+    )
+
+
+async def values(stores: Stores) -> list[float | None]:
+    """Return the history of ratings, oldest first."""
+    return [entry.value for entry in reversed(await stores.ratings.history(limit=100))]
+
+
+async def test_what_cannot_be_stored_for_a_minute_is_answered_with_the_reason(
+    channel: MessageChannel, player: FakePlayer, clock: FakeClock, stores: Stores, disk: FullDisk
+) -> None:
+    player.send("rate 8 a.ogg")
+    with pytest.raises(StoreError):
+        await channel.obey()
+    clock.jump(PATIENCE_SECONDS - 1)
+    player.send("rate 3 b.ogg")
+    with pytest.raises(StoreError):
+        await channel.obey()
+    assert player.replies == []
+
+    clock.jump(1)
+    with pytest.raises(StoreError):  # of the second one, whose minute has only begun
+        await channel.obey()
+    assert player.replies == ["error: the disk is full"]
+
+    disk.full = False
+    await channel.obey()
+    assert player.replies[1:] == ["rated 3, was nothing"]
+    assert await values(stores) == [3.0]
+
+
+async def test_a_command_whose_end_was_not_seen_is_not_done_twice(
+    channel: MessageChannel, player: FakePlayer, stores: Stores, disk: FullDisk
+) -> None:
+    disk.late = True
+    player.send("rate +1 a.ogg")
+    with pytest.raises(StoreError):
+        await channel.obey()
+
+    disk.full = False
+    await channel.obey()
+
+    assert await values(stores) == [6.0]
+    assert player.replies == ["rated 6, was nothing"]
+
+
+async def test_what_waits_when_the_daemon_stops_is_done_then(
+    channel: MessageChannel, player: FakePlayer, stores: Stores, disk: FullDisk
+) -> None:
+    player.send("rate 8 a.ogg")
+    player.send("rate 3 b.ogg")
+    with pytest.raises(StoreError):
+        await channel.obey()
+
+    disk.full = False
+    player.vanish()
+    await channel.close()
+
+    assert await values(stores) == [8.0, 3.0]
+
+
+async def test_what_is_lost_when_the_daemon_stops_is_said(
+    channel: MessageChannel, player: FakePlayer, caplog: pytest.LogCaptureFixture
+) -> None:
+    player.send("rate 8 a.ogg")
+    with pytest.raises(StoreError):
+        await channel.obey()
+
+    await channel.close()
+
+    assert "1 commands of the MPD channel are lost: the disk is full" in caplog.text
+
+
+async def test_what_is_not_read_while_many_wait_is_read_when_they_are_done(
+    channel: MessageChannel,
+    player: FakePlayer,
+    stores: Stores,
+    disk: FullDisk,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(channel_module, "MOST_COMMANDS", 1)
+    for value in (8, 3):
+        player.send(f"rate {value} a.ogg")
+        with pytest.raises(StoreError):
+            await channel.obey()
+
+    disk.full = False
+    await channel.obey()
+
+    assert await values(stores) == [8.0, 3.0]
+
+
+class Mute(FakePlayer):
+    """Goes away whenever it is to say something."""
+
+    async def reply(self, text: str) -> None:
+        """Go away."""
+        self.vanish()
+        raise PlayerUnavailable("the link broke")
+
+
+async def test_commands_are_done_although_no_answer_can_be_sent(
+    stores: Stores, clock: FakeClock, disk: FullDisk
+) -> None:
+    disk.full = False
+    player, events = Mute(clock, SONGS), Events(clock)
+    queueing = QueueManager(
+        library=stores.library,
+        store=stores.queue,
+        plays=stores.plays,
+        player=player,
+        events=events,
+        clock=clock,
+        config=schema.Picks(enabled=False),
+    )
+    ratings = RatingService(disk, events, clock)
+    channel = MessageChannel(
+        player, TrackResolver(stores.library, player), ratings, queueing.switch, clock
+    )
+    count = MOST_ANSWERS + 6
+    for value in range(count):
+        player.send(f"rate {value / 10} a.ogg")
+
+    await channel.obey()
+
+    assert await values(stores) == [value / 10 for value in range(count)]

@@ -1,0 +1,191 @@
+"""Ratings written into files: every digit, every format, and not one byte of audio changed."""
+
+# mypy: disable-error-code="no-untyped-call"
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mutagen.apev2 import APEv2
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3, POPM, TIT2
+
+from anagnorisisd.domain.track import Tags, TrackId, Uri
+from anagnorisisd.errors import MediaError
+from anagnorisisd.library.audio_hash import identify
+from anagnorisisd.library.tags import read_tags
+from anagnorisisd.ratings import fmps_tag_writer, rating_tag_writer, tag_rating_reader
+from anagnorisisd.ratings.tag_ratings import TagRatingReader
+from anagnorisisd.workers.pool import WorkerPool
+from tests.support.damage import of_tiny_parts
+from tests.support.media import FORMATS, READ_ONLY, copy_sample, retag, untag, write_song
+from tests.support.rpc import thread_pool
+
+TAGGED = sorted({*FORMATS, *READ_ONLY} - {"aac"})
+
+
+def identity(path: Path) -> TrackId:
+    with path.open("rb") as file:
+        return identify(file)[1]
+
+
+def tags_of(path: Path) -> Tags:
+    with path.open("rb") as file:
+        return read_tags(file, identify(file)[0])[0]
+
+
+@pytest.mark.parametrize("tagged", [True, False], ids=["tagged", "untagged"])
+@pytest.mark.parametrize("name", TAGGED)
+def test_rating_is_written_changed_and_taken_away(name: str, tagged: bool, tmp_path: Path) -> None:
+    if name in READ_ONLY:
+        song = copy_sample(name, tmp_path)
+    else:
+        song = write_song(tmp_path / f"song.{name}")
+    if tagged:
+        retag(song, "Täglich ☂", cover=True)
+    track_id, tags = identity(song), tags_of(song)
+
+    for rating in (7.3, 0.0, 10.0, None):
+        assert rating_tag_writer.write(song, track_id, rating)
+        assert tag_rating_reader.read(song) == rating
+        assert (identity(song), tags_of(song)) == (track_id, tags)
+    assert [path.name for path in tmp_path.iterdir()] == [song.name]
+
+
+@given(st.floats(min_value=0, max_value=10))
+def test_no_digit_is_lost(rating: float) -> None:
+    assert (
+        tag_rating_reader.scaled(fmps_tag_writer.text_of(rating), fmps_tag_writer.PARTS) == rating
+    )
+
+
+def test_file_that_says_so_already_is_left_alone(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    tags = ID3()
+    tags.add(POPM(email="no@email", rating=196, count=0))
+    tags.save(song)
+    before = song.stat()
+
+    assert not rating_tag_writer.write(song, identity(song), 8.0)
+    assert not rating_tag_writer.write(song, identity(song), None)
+
+    assert song.stat().st_mtime_ns == before.st_mtime_ns
+    assert tag_rating_reader.read(song) == 8.0
+
+
+def test_mode_and_link_stay_and_time_is_new(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "real" / "song.flac")
+    song.chmod(0o640)
+    link = tmp_path / "link.flac"
+    link.symlink_to(song)
+    before = song.stat()
+
+    rating_tag_writer.write(link, identity(song), 8)
+
+    after = song.stat()
+    assert link.is_symlink()
+    assert stat.S_IMODE(after.st_mode) == 0o640
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    assert after.st_mtime_ns > before.st_mtime_ns
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_owner_stays(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.ogg")
+    os.chown(song, 1234, 4321)
+
+    rating_tag_writer.write(song, identity(song), 8)
+
+    assert (song.stat().st_uid, song.stat().st_gid) == (1234, 4321)
+
+
+def test_tags_at_the_end_alone_stay_the_only_ones(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    untag(song)
+    tags = APEv2()
+    tags["Title"] = "At the end"
+    tags.save(song)
+
+    rating_tag_writer.write(song, identity(song), 6.5)
+
+    assert tag_rating_reader.read(song) == 6.5
+    assert tags_of(song).title == "At the end"
+
+
+def test_version_of_the_tags_stays(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    tags = ID3()
+    tags.add(TIT2(encoding=1, text=["Old"]))
+    tags.save(song, v2_version=3)
+
+    rating_tag_writer.write(song, identity(song), 6.5)
+
+    assert ID3(song).version == (2, 3, 0)
+
+
+def test_format_without_tags_is_said(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.aac")
+    with pytest.raises(MediaError, match="aac has no tags"):
+        rating_tag_writer.write(song, identity(song), 8)
+
+
+def test_other_audio_is_never_touched(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.flac", seed=1)
+    before = song.read_bytes()
+    with pytest.raises(MediaError, match="holds other audio"):
+        rating_tag_writer.write(song, TrackId("0" * 32), 8)
+    assert song.read_bytes() == before
+
+
+def test_tagger_that_harms_the_audio_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = write_song(tmp_path / "song.flac")
+    track_id, before = identity(song), song.read_bytes()
+
+    def harm(self: FLAC) -> None:
+        path = Path(str(self.filename))
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+    monkeypatch.setattr(FLAC, "save", harm)
+    with pytest.raises(MediaError, match="audio would have changed"):
+        rating_tag_writer.write(song, track_id, 8)
+    assert song.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [song.name]
+
+
+def test_gone_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="not there"):
+        rating_tag_writer.write(tmp_path / "gone.flac", TrackId("0" * 32), 8)
+
+
+async def test_tags_of_a_million_frames_are_not_read_in_the_daemon(tmp_path: Path) -> None:
+    song = tmp_path / "song.mp3"
+    song.write_bytes(of_tiny_parts("frames of a tag.mp3"))
+    before = song.stat()
+    with song.open("rb") as file:
+        _, track_id = identify(file)
+    pool = WorkerPool(name="reading", size=1, idle_seconds=60)
+    try:
+        with pytest.raises(MediaError, match=r"take too much|laborious"):
+            await rating_tag_writer.RatingTagWriter(tmp_path.joinpath, pool).write(
+                Uri(song.name), track_id, 8
+            )
+    finally:
+        await pool.close()
+
+    assert song.stat() == before
+
+
+async def test_a_pipe_in_a_songs_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "song.mp3")
+    readers = thread_pool()
+
+    assert await TagRatingReader(tmp_path.joinpath, readers).of(Uri("song.mp3")) is None
+    with pytest.raises(MediaError, match="not a regular file"):
+        await rating_tag_writer.RatingTagWriter(tmp_path.joinpath, readers).write(
+            Uri("song.mp3"), TrackId("0" * 32), 8
+        )

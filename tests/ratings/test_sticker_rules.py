@@ -1,0 +1,226 @@
+"""Which of a rating and its sticker follows the other: the tables, row by row."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.ratings.sticker_rules import (
+    SyncAction,
+    SyncState,
+    are_cleared,
+    like_move,
+    rating_of,
+    sync_action,
+    text_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("sticker", "seen", "rating", "entry", "live", "expected"),
+    [
+        # Both say the same, whoever wrote it and in whatever way.
+        (None, None, None, 0, False, SyncAction.AGREE),
+        ("8", Seen("8", 1), 8.0, 1, False, SyncAction.AGREE),
+        ("8", None, 8.0, 1, False, SyncAction.AGREE),
+        ("08", Seen("5", 1), 8.0, 2, True, SyncAction.AGREE),
+        ("8", Seen("8", 1), 7.5, 1, False, SyncAction.AGREE),
+        ("7.5", Seen("7.5", 1), 7.5, 1, False, SyncAction.AGREE),
+        ("0", None, 0.0, 1, False, SyncAction.AGREE),
+        (None, Seen("8", 1), None, 2, True, SyncAction.AGREE),
+        # No rating.
+        ("good", Seen("good", 0), 5.0, 1, False, SyncAction.WRITE),
+        ("good", Seen("5", 1), 6.0, 2, False, SyncAction.WRITE),
+        ("good", None, None, 0, False, SyncAction.IGNORE),
+        ("good", None, 5.0, 1, False, SyncAction.IGNORE),
+        ("good", Seen("good", 1), 5.0, 1, False, SyncAction.IGNORE),
+        ("85", Seen("5", 1), 5.0, 1, True, SyncAction.IGNORE),
+        ("good", Seen("good", 1), None, 2, False, SyncAction.IGNORE),
+        # Changed while the link was up.
+        ("3", Seen("8", 1), 8.0, 1, True, SyncAction.RATE),
+        ("3", Seen("5", 1), 8.0, 2, True, SyncAction.RATE),
+        ("3", None, 8.0, 2, True, SyncAction.RATE),
+        ("3", Seen("8", 1), None, 2, True, SyncAction.RATE),
+        ("3", Seen(None, 0), None, 0, True, SyncAction.RATE),
+        # Changed at another time, and our rating as it was, or never given.
+        ("8", None, None, 0, False, SyncAction.RATE),
+        ("8", Seen("5", 1), 5.0, 1, False, SyncAction.RATE),
+        ("0", Seen("5", 1), 5.0, 1, False, SyncAction.RATE),
+        ("8", Seen(None, 1), 5.0, 1, False, SyncAction.RATE),
+        ("8", Seen(None, 2), None, 2, False, SyncAction.RATE),
+        ("8", None, None, 2, False, SyncAction.RATE),
+        ("8", Seen("5"), 5.0, 1, False, SyncAction.RATE),
+        # Changed at another time, and our rating given or cleared.
+        ("8", Seen("3", 1), 5.0, 2, False, SyncAction.WRITE),
+        ("8", Seen("5", 1), 5.0, 2, False, SyncAction.WRITE),
+        ("8", None, 5.0, 1, False, SyncAction.WRITE),
+        ("8", Seen(None, 0), 5.0, 1, False, SyncAction.WRITE),
+        ("8", Seen("3"), 5.0, 2, False, SyncAction.WRITE),
+        ("8", Seen("5", 1), None, 2, False, SyncAction.DELETE),
+        ("8", Seen(None, 0), None, 2, False, SyncAction.DELETE),
+        # As it was.
+        ("8", Seen("8", 1), 5.0, 2, False, SyncAction.WRITE),
+        ("8", Seen("8"), 5.0, 2, False, SyncAction.WRITE),
+        ("8", Seen("8", 1), None, 2, False, SyncAction.DELETE),
+        ("0", Seen("0"), None, 2, False, SyncAction.DELETE),
+        # As it was, and another track took the path.
+        ("8", Seen("8", 1), None, 0, False, SyncAction.KEEP),
+        ("8", Seen("8"), None, 0, False, SyncAction.KEEP),
+        # Vanished.
+        (None, Seen("5", 1), 5.0, 1, True, SyncAction.CLEAR),
+        (None, Seen("3", 1), 5.0, 2, True, SyncAction.CLEAR),
+        (None, Seen("5", 1), 5.0, 1, False, SyncAction.WRITE),
+        (None, Seen("3", 1), 5.0, 2, False, SyncAction.WRITE),
+        (None, Seen("good", 0), 5.0, 1, False, SyncAction.WRITE),
+        (None, None, 5.0, 1, False, SyncAction.WRITE),
+    ],
+)
+def test_the_newer_side_is_followed(
+    sticker: str | None,
+    seen: Seen | None,
+    rating: float | None,
+    entry: int,
+    live: bool,
+    expected: SyncAction,
+) -> None:
+    assert sync_action(SyncState(sticker, seen, rating, entry, live)) is expected
+
+
+@pytest.mark.parametrize(
+    ("like", "seen", "rating", "entry", "live", "from_like", "expected"),
+    [
+        # While the link is up a like is the newest word.
+        ("0", None, 9.0, 1, True, False, SyncAction.RATE),
+        ("0", Seen("2", 1), 8.0, 1, True, True, SyncAction.RATE),
+        ("2", Seen("2", 1), None, 2, True, False, SyncAction.RATE),
+        (None, Seen("2", 1), 8.0, 1, True, True, SyncAction.CLEAR),
+        ("1", Seen("2", 1), 8.0, 1, True, True, SyncAction.CLEAR),
+        (None, Seen("2", 1), 9.0, 2, True, False, SyncAction.AGREE),
+        ("1", Seen("2", 1), 9.0, 2, True, False, SyncAction.AGREE),
+        (None, Seen("2", 1), None, 2, True, True, SyncAction.AGREE),
+        ("7", Seen("2", 1), 8.0, 1, True, True, SyncAction.AGREE),
+        # Found after a start.
+        ("2", None, None, 0, False, False, SyncAction.RATE),
+        ("2", None, None, 2, False, False, SyncAction.RATE),
+        ("2", None, 5.0, 1, False, False, SyncAction.AGREE),
+        ("0", Seen("2", 1), 8.0, 1, False, True, SyncAction.RATE),
+        ("0", Seen("2", 1), 5.0, 2, False, False, SyncAction.AGREE),
+        ("1", None, None, 0, False, False, SyncAction.AGREE),
+        # Nothing new, or lost.
+        ("2", Seen("2", 1), None, 2, False, False, SyncAction.KEEP),
+        (None, Seen("2", 1), 8.0, 1, False, True, SyncAction.KEEP),
+    ],
+)
+def test_a_like_counts_as_its_time_is_known(
+    like: str | None,
+    seen: Seen | None,
+    rating: float | None,
+    entry: int,
+    live: bool,
+    from_like: bool,
+    expected: SyncAction,
+) -> None:
+    assert like_move(SyncState(like, seen, rating, entry, live), from_like=from_like) is expected
+
+
+@pytest.mark.parametrize(
+    ("vanished", "known", "cleared"),
+    [
+        (0, 0, False),
+        (1, 1, True),
+        (1, 900, True),
+        (2, 2, False),
+        (5, 5, False),
+        (5, 900, True),
+        (6, 900, False),
+        (900, 900, False),
+    ],
+)
+def test_many_that_vanish_at_once_are_lost(vanished: int, known: int, cleared: bool) -> None:
+    assert are_cleared(vanished, known) is cleared
+
+
+@pytest.mark.parametrize(
+    ("text", "rating"),
+    [
+        ("8", 8.0),
+        ("0", 0.0),
+        ("10", 10.0),
+        ("08", 8.0),
+        (" 7.5 ", 7.5),
+        ("-1", None),
+        ("10.1", None),
+        ("85", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+        ("5/5", None),
+        ("★★★", None),
+    ],
+)
+def test_stickers_are_read_leniently(text: str, rating: float | None) -> None:
+    assert rating_of(text) == rating
+
+
+def test_stickers_hold_whole_numbers() -> None:
+    assert [text_of(rating) for rating in (0, 0.4, 7.5, 7.49, 10)] == ["0", "0", "8", "7", "10"]
+
+
+texts = st.one_of(st.none(), st.text(max_size=4), st.integers(-2, 12).map(str))
+ratings = st.one_of(st.none(), st.floats(0, 10))
+entries = st.integers(0, 3)
+notes = st.one_of(st.none(), st.builds(Seen, texts, st.one_of(st.none(), entries)))
+
+
+@st.composite
+def sides(draw: st.DrawFn) -> SyncState:
+    rating, entry = draw(ratings), draw(entries)
+    return SyncState(
+        draw(texts),
+        draw(notes),
+        rating,
+        entry if rating is None else max(1, entry),
+        draw(st.booleans()),
+    )
+
+
+@given(sides())
+def test_following_once_is_enough(before: SyncState) -> None:
+    """What is done leaves both sides agreeing, so that nothing echoes."""
+    new = before.entry + 1
+    match sync_action(before):
+        case SyncAction.RATE:
+            assert before.sticker is not None
+            seen = Seen(before.sticker, new)
+            after = SyncState(before.sticker, seen, rating_of(before.sticker), new)
+        case SyncAction.CLEAR:
+            after = SyncState(None, Seen(None, new), None, new)
+        case SyncAction.WRITE:
+            assert before.rating is not None
+            text = text_of(before.rating)
+            after = SyncState(text, Seen(text, before.entry), before.rating, before.entry)
+        case SyncAction.DELETE:
+            after = SyncState(None, Seen(None, before.entry), None, before.entry)
+        case SyncAction.AGREE:
+            seen = Seen(before.sticker, before.entry)
+            after = SyncState(before.sticker, seen, before.rating, before.entry)
+        case SyncAction.IGNORE | SyncAction.KEEP:
+            return
+    assert sync_action(after) is SyncAction.AGREE
+
+
+@given(sides())
+def test_a_rating_changes_only_by_a_sticker_that_changed(before: SyncState) -> None:
+    if sync_action(before) is SyncAction.RATE:
+        assert before.live or before.seen is None or before.sticker != before.seen.value
+    if sync_action(before) is SyncAction.CLEAR:
+        assert before.live
+        assert before.sticker is None
+
+
+@given(sides())
+def test_a_sticker_is_deleted_only_after_the_rating_was_cleared_here(before: SyncState) -> None:
+    if sync_action(before) is SyncAction.DELETE:
+        assert before.rating is None
+        assert before.entry > 0
+        assert before.seen is None or before.seen.entry != before.entry

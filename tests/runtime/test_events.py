@@ -1,0 +1,122 @@
+"""Announcements: numbered, replayed, dropped when nobody takes them, and counted then."""
+
+import asyncio
+
+import pytest
+
+from anagnorisisd.domain.event import LibraryChanged, PredictionsUpdated
+from anagnorisisd.events import Events, Subscription
+from tests.fakes.clock import FakeClock
+
+
+@pytest.fixture
+def events(clock: FakeClock) -> Events:
+    """Announcements that keep five."""
+    return Events(clock, keep=5)
+
+
+def publish(events: Events, *counts: int) -> None:
+    """Announce events that can be told apart."""
+    for count in counts:
+        events.publish(PredictionsUpdated(count))
+
+
+def taken(subscription: Subscription) -> list[tuple[int, int]]:
+    """Return the sequences that arrived, each with what was missed before it."""
+    return [(each.sequence, each.missed) for each in subscription.arrived()]
+
+
+async def test_everybody_hears_everything_in_order(events: Events, clock: FakeClock) -> None:
+    one, two = events.subscribe(), events.subscribe()
+    publish(events, 10)
+    clock.jump(5)
+    publish(events, 20)
+    for subscription in (one, two):
+        first, second = await subscription.next(), await subscription.next()
+        assert (first.event, second.event) == (PredictionsUpdated(10), PredictionsUpdated(20))
+        assert (first.sequence, second.sequence) == (1, 2)
+        assert second.at - first.at == 5
+
+
+async def test_who_waits_is_woken(events: Events) -> None:
+    subscription = events.subscribe()
+    waiting = asyncio.create_task(subscription.next())
+    await asyncio.sleep(0)
+    events.publish(LibraryChanged(moved=1))
+    assert (await waiting).event == LibraryChanged(moved=1)
+
+
+async def test_iteration_goes_on_until_it_is_cancelled(events: Events) -> None:
+    heard: list[int] = []
+
+    async def listen() -> None:
+        async for announcement in events.subscribe():
+            heard.append(announcement.sequence)
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    publish(events, 1, 2)
+    await asyncio.sleep(0)
+    publish(events, 3)
+    await asyncio.sleep(0)
+    listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listening
+    assert heard == [1, 2, 3]
+
+
+async def test_who_is_slow_loses_the_oldest_and_is_told(events: Events) -> None:
+    subscription = events.subscribe(buffer=2)
+    publish(events, 1, 2, 3, 4)
+    assert taken(subscription) == [(3, 2), (4, 0)]
+    publish(events, 5)
+    assert (await subscription.next()).missed == 0
+
+
+async def test_nobody_is_held_up_by_the_slow(events: Events) -> None:
+    slow, quick = events.subscribe(buffer=1), events.subscribe()
+    publish(events, 1, 2, 3)
+    assert taken(quick) == [(1, 0), (2, 0), (3, 0)]
+    assert taken(slow) == [(3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (0, [(4, 3), (5, 0), (6, 0), (7, 0), (8, 0)]),
+        (3, [(4, 0), (5, 0), (6, 0), (7, 0), (8, 0)]),
+        (6, [(7, 0), (8, 0)]),
+        (8, []),
+        (99, []),
+        (None, []),
+    ],
+)
+async def test_who_comes_back_hears_what_is_still_kept(
+    events: Events, after: int | None, expected: list[tuple[int, int]]
+) -> None:
+    publish(events, *range(8))
+    assert taken(events.subscribe(after=after)) == expected
+
+
+async def test_replay_longer_than_the_buffer_is_counted(events: Events) -> None:
+    publish(events, *range(8))
+    assert taken(events.subscribe(after=0, buffer=2)) == [(7, 6), (8, 0)]
+
+
+async def test_what_is_missed_without_an_announcement_is_told_with_the_next(
+    clock: FakeClock,
+) -> None:
+    events = Events(clock, keep=0)
+    publish(events, 1, 2)
+    subscription = events.subscribe(after=0)
+    assert taken(subscription) == []
+    publish(events, 3)
+    assert taken(subscription) == [(3, 2)]
+
+
+async def test_who_left_is_forgotten(events: Events) -> None:
+    with events.subscribe() as subscription:
+        assert events.watchers == 1
+    assert events.watchers == 0
+    publish(events, 1)
+    assert (taken(subscription), events.sequence) == ([], 1)

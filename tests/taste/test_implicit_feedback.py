@@ -1,0 +1,94 @@
+"""Plays and skips as weak evidence: only where they go with the ratings."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from anagnorisisd.domain.evaluation import ImplicitFeedback, TrainingSet
+from anagnorisisd.taste.models import worker_tasks
+from anagnorisisd.taste.models.implicit_feedback import evidence, liking
+from tests.support.examples import described, training_set
+
+RATED, HEARD, NEW = 40, 300, 200
+
+
+def listener(*, telling: bool) -> tuple[TrainingSet, TrainingSet]:
+    """Return what is known of a listener, and rated tracks to judge by.
+
+    The liking depends on the sound; whether a track is skipped depends on the liking, or not.
+    """
+    rng = np.random.default_rng(5)
+    count = RATED + HEARD + NEW
+    vectors = rng.normal(size=(count, 3)).astype(np.float32)
+    taste = 2.5 * np.sin(1.5 * vectors[:, 0]) + 1.5 * np.cos(2 * vectors[:, 1])
+    ratings = np.clip(5 + taste + rng.normal(size=count), 0, 10)
+    chance = 1 / (1 + np.exp(-2 * taste)) if telling else np.full(count, 0.5)
+    full = rng.binomial(6, chance).astype(np.float64)
+    known, heard, new = np.split(np.arange(count), [RATED, RATED + HEARD])
+    everything = described(vectors)
+    examples = replace(
+        training_set(everything.take(known.tolist()), ratings[known]),
+        full_plays=full[known],
+        skips=6 - full[known],
+        heard=ImplicitFeedback(everything.take(heard.tolist()), full[heard], 6 - full[heard]),
+    )
+    return examples, training_set(everything.take(new.tolist()), ratings[new])
+
+
+def error(model: bytes, judge: TrainingSet) -> float:
+    mean, _ = worker_tasks.predict(model, judge.tracks)
+    return float(np.abs(mean - judge.ratings).mean())
+
+
+def test_telling_plays_are_used_and_help() -> None:
+    examples, judge = listener(telling=True)
+
+    with_plays = worker_tasks.train(examples, seed=0)
+    without = worker_tasks.train(replace(examples, heard=None), seed=0)
+
+    assert with_plays.kind == "Gaussian process with plays"
+    assert with_plays.notes["plays"].startswith("used; held-out error")
+    assert with_plays.metrics.error < without.metrics.error
+    assert error(with_plays.blob, judge) < 0.96 * error(without.blob, judge)
+
+
+def test_plays_that_say_nothing_are_not_used() -> None:
+    examples, _ = listener(telling=False)
+
+    model = worker_tasks.train(examples, seed=0)
+
+    assert model.kind != "Gaussian process with plays"
+    assert model.notes["plays"].startswith("not used")
+
+
+def test_influences_still_name_rated_tracks_only() -> None:
+    examples, judge = listener(telling=True)
+    model = worker_tasks.train(examples, seed=0)
+
+    found = worker_tasks.influences(model.blob, judge.tracks.take([0]), 5)
+
+    assert {track for track, _ in found} <= set(examples.tracks.track_ids)
+
+
+def test_what_is_learnt_later_keeps_the_plays() -> None:
+    examples, judge = listener(telling=True)
+    model = worker_tasks.train(examples, seed=0)
+
+    again = worker_tasks.learn(model.blob, examples)
+    forgotten = worker_tasks.learn(model.blob, replace(examples, heard=None))
+
+    assert again == model.blob
+    assert error(forgotten, judge) > error(again, judge)
+
+
+def test_a_skip_speaks_against_and_an_unheard_track_says_nothing() -> None:
+    found = liking(np.array([0.0, 3.0, 0.0]), np.array([0.0, 0.0, 3.0]))
+
+    np.testing.assert_allclose(found, [0.0, 0.6, -0.6])
+
+
+def test_plays_against_the_ratings_are_no_evidence() -> None:
+    examples, _ = listener(telling=True)
+    turned = replace(examples, ratings=10 - examples.ratings)
+
+    assert evidence(worker_tasks.examples(turned)) is None

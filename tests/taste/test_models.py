@@ -1,0 +1,274 @@
+"""What the evaluator learns, and that nothing makes it fall."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anagnorisisd.domain.evaluation import FeatureStats, TrainingSet, promotion
+from anagnorisisd.domain.track import Tags
+from anagnorisisd.errors import PreconditionFailed, StoreError
+from anagnorisisd.taste.models import model_selection, worker_tasks
+from anagnorisisd.taste.models.model_protocol import FittedModel, Settings
+from tests.support.examples import described, training_set, two_kinds
+
+
+def assert_sane(examples: TrainingSet) -> None:
+    """Train, predict what was rated and something strange; everything is a possible rating."""
+    model = worker_tasks.train(examples, seed=1)
+    dimension = examples.tracks.vectors.shape[1]
+    strange = np.vstack([np.zeros(dimension), np.full(dimension, 1e30), np.full(dimension, np.nan)])
+    for tracks in (examples.tracks, described(strange.astype(np.float32))):
+        mean, stddev = worker_tasks.predict(model.blob, tracks)
+        assert np.isfinite(mean).all()
+        assert ((mean >= 0) & (mean <= 10)).all()
+        assert np.isfinite(stddev).all()
+        assert (stddev > 0).all()
+    assert np.isfinite(list(model.metrics.baseline_errors.values())).all()
+    assert model.metrics.error <= model.metrics.mean_error
+
+
+def fit(kind: str, examples: TrainingSet) -> tuple[Settings, FittedModel]:
+    candidate, learnt = model_selection.named(kind), worker_tasks.examples(examples)
+    found = candidate.search(learnt, np.random.default_rng(0))
+    return found, candidate.fit(found, learnt)
+
+
+def saved_as(kind: str, examples: TrainingSet) -> bytes:
+    return worker_tasks.dump(kind, *fit(kind, examples), examples)
+
+
+def test_unrated_tracks_of_the_liked_kind_are_predicted_higher() -> None:
+    vectors, ratings = two_kinds(40)
+    model = worker_tasks.train(training_set(described(vectors[:16]), ratings[:16]), seed=0)
+
+    mean, _ = worker_tasks.predict(model.blob, described(vectors[16:]))
+
+    liked = ratings[16:] > 5
+    assert mean[liked].min() > mean[~liked].max() + 3
+    assert model.metrics.error_ratio < 0.6
+    assert model.metrics.rank_correlation > 0.6
+
+
+def test_a_liked_artist_is_known_by_the_tag_where_the_sound_says_nothing() -> None:
+    rng = np.random.default_rng(3)
+    artists = [f"Artist {row % 6}" for row in range(60)]
+    liking = np.array([9, 8, 6, 4, 2, 1])[np.arange(60) % 6].astype(np.float64)
+    tags = [Tags(artist=artist) for artist in artists]
+    examples = training_set(described(rng.normal(size=(60, 5)).astype(np.float32), tags), liking)
+    model = worker_tasks.train(examples, seed=0)
+
+    mean, _ = worker_tasks.predict(
+        model.blob,
+        described(
+            np.zeros((3, 5), np.float32),
+            [Tags(artist="ARTIST 0 "), Tags(artist="Artist 5"), Tags(artist="Somebody else")],
+        ),
+    )
+
+    assert mean[0] > 7
+    assert mean[1] < 3
+    assert 4 < mean[2] < 6
+
+
+def test_a_liked_folder_is_known_where_nothing_is_tagged() -> None:
+    rng = np.random.default_rng(3)
+    uris = [f"{'good' if row % 2 else 'bad'}/{row}.ogg" for row in range(40)]
+    ratings = np.where(np.arange(40) % 2, 8.0, 3.0)
+    examples = training_set(
+        described(rng.normal(size=(40, 5)).astype(np.float32), uris=uris), ratings
+    )
+    model = worker_tasks.train(examples, seed=0)
+
+    mean, _ = worker_tasks.predict(
+        model.blob, described(np.zeros((2, 5), np.float32), uris=["good/new.ogg", "bad/new.ogg"])
+    )
+
+    assert mean[0] > mean[1] + 2
+
+
+def test_far_from_everything_rated_it_is_less_sure() -> None:
+    vectors, ratings = two_kinds(40)
+    model = saved_as("Gaussian process", training_set(described(vectors), ratings))
+    nowhere = np.array([[3, -3, 3, -3, 3, -3]], dtype=np.float32)
+
+    _, unsure = worker_tasks.predict(model, described(nowhere))
+    _, sure = worker_tasks.predict(model, described(vectors))
+
+    assert unsure[0] > sure.max()
+
+
+def test_what_is_learnt_later_changes_predictions_without_a_new_search() -> None:
+    vectors, ratings = two_kinds(30)
+    old = worker_tasks.train(training_set(described(vectors[:20]), ratings[:20]), seed=0).blob
+    turned = np.where(ratings > 5, 2.0, 9.0)
+
+    new = worker_tasks.learn(old, training_set(described(vectors), turned))
+
+    mean, _ = worker_tasks.predict(new, described(vectors))
+    assert mean[ratings > 5].max() < mean[ratings < 5].min()
+
+
+def test_learning_the_same_again_changes_nothing() -> None:
+    vectors, ratings = two_kinds(24)
+    examples = training_set(described(vectors), ratings)
+    model = worker_tasks.train(examples, seed=0).blob
+
+    assert worker_tasks.learn(model, examples) == model
+
+
+def test_the_same_seed_gives_the_same_evaluator() -> None:
+    vectors, ratings = two_kinds(24)
+    examples = training_set(described(vectors), ratings)
+
+    assert worker_tasks.train(examples, seed=5) == worker_tasks.train(examples, seed=5)
+
+
+def test_one_single_rating_is_declined_clearly() -> None:
+    with pytest.raises(PreconditionFailed, match="2 rated and embedded tracks are needed"):
+        worker_tasks.train(training_set(described(np.ones((1, 3), np.float32)), [7.0]), seed=0)
+
+
+def test_a_model_learns_down_to_a_single_rating() -> None:
+    vectors, ratings = two_kinds(12)
+    model = worker_tasks.train(training_set(described(vectors), ratings), seed=0).blob
+
+    model = worker_tasks.learn(model, training_set(described(vectors[:1]), ratings[:1]))
+
+    mean, stddev = worker_tasks.predict(model, described(vectors))
+    assert np.isfinite(mean).all()
+    assert np.isfinite(stddev).all()
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 11, 24])
+def test_degenerate_ratings_train(count: int) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(count, 4)).astype(np.float32)
+
+    assert_sane(training_set(described(vectors), np.full(count, 10.0)))
+    assert_sane(training_set(described(vectors), np.where(np.arange(count) % 2, 0.0, 10.0)))
+
+
+@pytest.mark.parametrize("count", [2, 24])
+def test_degenerate_vectors_train(count: int) -> None:
+    ratings = (np.arange(count) % 11).astype(np.float64)
+    ones = np.ones((count, 4), np.float32)
+    huge = np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32) * 1e18
+
+    assert_sane(training_set(described(ones), ratings))
+    assert_sane(training_set(described(huge), ratings))
+    one_dimension = training_set(described(ratings[:, None].astype(np.float32)), ratings)
+    assert_sane(one_dimension)
+    none_in_library = FeatureStats(np.zeros(4, np.float32), np.zeros(4, np.float32), 0)
+    assert_sane(training_set(described(ones), ratings, none_in_library))
+
+
+def test_contradictory_ratings_of_duplicates_give_the_middle() -> None:
+    vectors = np.repeat(np.random.default_rng(0).normal(size=(10, 4)), 2, axis=0)
+    examples = training_set(described(vectors.astype(np.float32)), np.tile([2.0, 8.0], 10))
+
+    assert_sane(examples)
+    mean, _ = worker_tasks.predict(worker_tasks.train(examples, seed=0).blob, examples.tracks)
+    assert np.abs(mean - 5).max() < 1
+
+
+tags = st.builds(
+    Tags,
+    artist=st.sampled_from([None, "A", "a ", "B", "\udcff", ""]),
+    album=st.sampled_from([None, "One", "Two"]),
+    genre=st.sampled_from([None, "rock; pop", ";", "jazz"]),
+    year=st.sampled_from([None, 0, 1970, 99999]),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data(), st.integers(2, 12), st.integers(1, 5))
+def test_whatever_is_rated_predictions_are_ratings(
+    data: st.DataObject, count: int, dimension: int
+) -> None:
+    ratings = data.draw(st.lists(st.floats(0, 10), min_size=count, max_size=count))
+    numbers = st.sampled_from([0.0, 1.0, -1.0, 1e-30, 1e30, 0.5])
+    vectors = np.array(
+        data.draw(st.lists(numbers, min_size=count * dimension, max_size=count * dimension)),
+        dtype=np.float32,
+    ).reshape(count, dimension)
+    described_tags = data.draw(st.lists(tags, min_size=count, max_size=count))
+    uris = data.draw(st.lists(st.text(min_size=1), min_size=count, max_size=count))
+
+    with np.errstate(over="ignore"):
+        examples = training_set(described(vectors, described_tags, uris), ratings)
+    assert_sane(examples)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 16), st.integers(2, 24), st.floats(0, 4))
+def test_a_promotion_never_makes_the_error_worse_on_the_same_ratings(
+    seed: int, before: int, now: int, noise: float
+) -> None:
+    vectors, ratings = two_kinds(now, seed)
+    ratings = np.clip(ratings + np.random.default_rng(seed).normal(scale=noise, size=now), 0, 10)
+    examples = training_set(described(vectors), ratings)
+    few = examples.tracks.take(range(min(before, now)))
+    old = worker_tasks.train(training_set(few, ratings[: len(few)]), seed)
+    new = worker_tasks.train(examples, seed)
+
+    promoted, _ = promotion(
+        worker_tasks.compare(new.blob, examples, seed),
+        worker_tasks.compare(old.blob, examples, seed),
+    )
+
+    in_charge = new if promoted else old
+    error_after = worker_tasks.compare(in_charge.blob, examples, seed).error
+    assert error_after <= worker_tasks.compare(old.blob, examples, seed).error
+
+
+def test_the_perceptron_is_left_out_while_its_test_set_would_be_one_rating() -> None:
+    vectors, ratings = two_kinds(30)
+
+    few = worker_tasks.train(training_set(described(vectors[:29]), ratings[:29]), seed=0)
+    enough = worker_tasks.train(training_set(described(vectors), ratings), seed=0)
+
+    assert set(few.metrics.baseline_errors) == {"mean", "neighbours", "Gaussian process"}
+    assert set(enough.metrics.baseline_errors) == {
+        "mean",
+        "neighbours",
+        "Gaussian process",
+        "perceptron",
+    }
+
+
+@pytest.mark.parametrize("kind", ["mean", "neighbours", "Gaussian process", "perceptron"])
+def test_every_candidate_is_the_same_after_saving(kind: str) -> None:
+    vectors, ratings = two_kinds(20)
+    examples = training_set(described(vectors), ratings)
+    fitted = fit(kind, examples)[1]
+    learnt = worker_tasks.examples(examples)
+
+    mean, stddev = worker_tasks.predict(saved_as(kind, examples), examples.tracks)
+    expected = fitted.predict(learnt.inputs)
+    np.testing.assert_array_equal(mean, expected.mean)
+    np.testing.assert_array_equal(stddev, expected.stddev)
+
+
+def test_influences_name_the_rated_tracks_that_are_like_it() -> None:
+    vectors, ratings = two_kinds(24)
+    model = worker_tasks.train(training_set(described(vectors), ratings), seed=0)
+
+    found = worker_tasks.influences(model.blob, described(vectors[:1]), 5)
+
+    shares = [share for _, share in found]
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < sum(shares) <= 1
+    assert len(found) == 5
+    # The first few are of the track's own kind, whose rows are even.
+    assert all(int(track_id, 16) % 2 == 0 for track_id, _ in found[:3])
+
+
+@pytest.mark.parametrize("damage", [b"", b"not an archive", None])
+def test_a_damaged_model_is_refused(damage: bytes | None) -> None:
+    vectors, ratings = two_kinds(12)
+    model = worker_tasks.train(training_set(described(vectors), ratings), seed=0).blob
+    broken = model[: len(model) // 2] if damage is None else damage
+
+    with pytest.raises(StoreError, match="train it anew"):
+        worker_tasks.predict(broken, described(vectors))

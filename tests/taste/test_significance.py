@@ -1,0 +1,83 @@
+"""Whether a candidate's lead is taken for more than the luck of the splits."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.taste.models import cross_validation, model_selection
+from anagnorisisd.taste.models.significance import standard_error
+
+FAVOURITE, RIVAL = model_selection.FAVOURITE.kind, model_selection.RIVALS[0].kind
+MEAN = model_selection.MEAN.kind
+
+
+def errors_of_two_equals(count: int, draw: int) -> tuple[Floats64, Floats64]:
+    """Return absolute errors of two regressions that see one half of what matters each."""
+    rng = np.random.default_rng([count, draw])
+    halves = rng.normal(size=(2, count, 8))
+    ratings = halves.sum(axis=0) @ rng.normal(size=8) / 2 + rng.normal(size=count) * 1.5
+    errors: list[list[Floats64]] = [[], []]
+    for train, held in cross_validation.splits(count, draw):
+        mean = ratings[train].mean()
+        for half, found in zip(halves, errors, strict=True):
+            seen = half[train]
+            slopes = np.linalg.solve(
+                seen.T @ seen + 3 * np.eye(8), seen.T @ (ratings[train] - mean)
+            )
+            found.append(np.abs(half[held] @ slopes + mean - ratings[held]))
+    first, second = (np.concatenate(found) for found in errors)
+    return first, second
+
+
+@pytest.mark.parametrize(("count", "draws"), [(50, 600), (100, 400), (600, 300)])
+def test_an_equally_good_rival_wins_as_rarely_as_a_standard_error_promises(
+    count: int, draws: int
+) -> None:
+    wins = 0
+    for draw in range(draws):
+        ours, theirs = errors_of_two_equals(count, draw)
+        apart = {FAVOURITE: ours, RIVAL: theirs, MEAN: ours + 1}
+        wins += model_selection.best_of(apart, count) == RIVAL
+
+    # A normal variable is above one standard deviation in 15.9 % of cases.
+    assert 0.05 < wins / draws < 0.20
+
+
+def test_a_rival_that_is_clearly_better_wins() -> None:
+    ours, _ = errors_of_two_equals(50, 0)
+    noise = np.random.default_rng(0).normal(size=len(ours)) * 0.1
+
+    assert (
+        model_selection.best_of({FAVOURITE: ours, RIVAL: ours - 0.5 + noise, MEAN: ours}, 50)
+        == RIVAL
+    )
+
+
+def test_the_formula_of_nadeau_and_bengio() -> None:
+    differences = np.array([1.0, 3.0, 4.0, 6.0, 0.0, 2.0, 3.0, 5.0])
+
+    # Folds of 2 out of 4 held out, twice: means 2, 5, 1, 4; variance 10 / 3.
+    assert standard_error(differences, [2, 2, 2, 2], 4) == pytest.approx(
+        np.sqrt((1 / 4 + 2 / 2) * 10 / 3)
+    )
+
+
+@given(st.integers(min_value=2, max_value=1500), st.integers(min_value=0, max_value=99))
+def test_the_sizes_of_folds_do_not_depend_on_the_seed(count: int, seed: int) -> None:
+    held = cross_validation.held_counts(count)
+
+    assert held == [len(rows) for _, rows in cross_validation.splits(count, seed)]
+    assert sum(held) == count * cross_validation.repeats(count)
+
+
+@given(st.lists(st.floats(min_value=-10, max_value=10), min_size=10, max_size=40))
+def test_saying_the_same_again_hardly_makes_it_more_certain(once: list[float]) -> None:
+    count = len(once)
+    held = [len(part) for part in np.array_split(np.arange(count), 5)]
+    alone = standard_error(np.array(once), held, count)
+
+    thrice = standard_error(np.array(once * 3), held * 3, count)
+
+    assert thrice >= 0.75 * alone

@@ -1,0 +1,56 @@
+"""The evaluator in a real worker process."""
+
+import sys
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from anagnorisisd.errors import PreconditionFailed, StoreError
+from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
+from anagnorisisd.workers.pool import WorkerPool
+from tests.support.examples import described, training_set, two_kinds
+
+
+@pytest.fixture
+async def evaluator() -> AsyncIterator[WorkerEvaluator]:
+    pool = WorkerPool(name="evaluator", size=1, idle_seconds=30)
+    yield WorkerEvaluator(pool)
+    await pool.close()
+
+
+async def test_everything_goes_there_and_comes_back(evaluator: WorkerEvaluator) -> None:
+    vectors, ratings = two_kinds(24)
+    examples = training_set(described(vectors[:12]), ratings[:12])
+
+    tried: list[str] = []
+    model = await evaluator.train(examples, 1, lambda kind, share: tried.append(kind))
+    learnt = await evaluator.learn(model.blob, training_set(described(vectors), ratings))
+    mean, stddev = await evaluator.predict(learnt, described(vectors))
+    metrics = await evaluator.compare(model.blob, examples, 1)
+    influences = await evaluator.influences(learnt, described(vectors[:1]), 3)
+
+    assert mean[ratings > 5].min() > mean[ratings < 5].max()
+    assert np.isfinite(stddev).all()
+    assert metrics.error_ratio < 1
+    assert len(influences) == 3
+    assert tried == ["mean", "Gaussian process", "neighbours"]
+
+
+async def test_its_errors_arrive_as_they_are(evaluator: WorkerEvaluator) -> None:
+    vectors, ratings = two_kinds(2)
+
+    with pytest.raises(PreconditionFailed, match="rated and embedded tracks are needed"):
+        await evaluator.train(
+            training_set(described(vectors[:1]), ratings[:1]), 1, lambda kind, share: None
+        )
+    with pytest.raises(StoreError, match="train it anew"):
+        await evaluator.predict(b"", described(vectors))
+
+
+def test_its_tasks_need_no_torch() -> None:
+    before = "torch" in sys.modules
+
+    import anagnorisisd.taste.models.worker_tasks  # noqa: F401
+
+    assert ("torch" in sys.modules) is before

@@ -1,0 +1,202 @@
+"""`make run` on machines with and without music, and with and without an MPD."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from anagnorisisd.mpd.address import Address
+from tools.console import GiveUp
+from tools.demo import library
+from tools.foreground_run import existing_mpd, music, private_mpd
+from tools.foreground_run.mpd_greeting import greets
+
+FORMATS = ("mp3", "flac", "opus")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A music folder with one real song in a sub-folder."""
+    song = next(library.songs())
+    target = tmp_path / "music" / song.path
+    target.parent.mkdir(parents=True)
+    library.encode(song, target)
+    return tmp_path / "music"
+
+
+@pytest.fixture
+def running(folder: Path, tmp_path: Path) -> Iterator[Path]:
+    with private_mpd.running(folder, tmp_path / "homes", {"XDG_RUNTIME_DIR": "/absent"}) as (
+        socket,
+        _,
+    ):
+        yield socket
+
+
+def test_the_folder_asked_for_is_taken(folder: Path, tmp_path: Path) -> None:
+    assert music.choose(str(folder), [], FORMATS, tmp_path / "demo") == music.Music(folder)
+
+
+def test_the_first_usual_folder_with_audio_is_taken(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "cover.jpg").touch()
+    usual = [tmp_path / "absent", tmp_path / "empty", folder]
+
+    assert music.choose(None, usual, FORMATS, tmp_path / "demo") == music.Music(folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [("absent", "is not a folder"), ("empty", "holds no audio"), ("file", "is not a folder")],
+)
+def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path, asked: str, reason: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+
+    with pytest.raises(GiveUp, match=reason):
+        music.choose(str(tmp_path / asked), [], FORMATS, tmp_path / "demo")
+
+
+def test_a_complete_demo_library_is_not_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for song in library.songs():
+        (tmp_path / song.path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / song.path).touch()
+
+    chosen = music.choose(None, [], FORMATS, tmp_path)
+
+    assert chosen == music.Music(tmp_path, demo=True)
+    assert "Making" not in capsys.readouterr().out
+
+
+def test_an_mpd_that_plays_from_the_folder_is_the_listeners(folder: Path, running: Path) -> None:
+    found = existing_mpd.find(str(running), {})
+
+    assert found is not None
+    assert found.music_directory == folder
+    assert found.plays_from(folder, FORMATS)
+    assert found.plays_from(folder / "Slow Tide", FORMATS)
+    assert not found.plays_from(folder.parent, FORMATS)
+    found.close()
+
+
+def test_where_mpd_does_not_tell_its_folder_it_is_asked_for_files(
+    folder: Path, running: Path, tmp_path: Path
+) -> None:
+    found = existing_mpd.find(str(running), {})
+    assert found is not None
+    subprocess.run(["mpc", f"--host={running}", "--wait", "-q", "update"], check=True)
+    found.music_directory = None
+
+    assert found.plays_from(folder, FORMATS)
+    assert not found.plays_from(tmp_path / "homes", FORMATS)
+    found.close()
+
+
+def test_an_mpd_that_refuses_our_password_is_not_ours(running: Path) -> None:
+    assert existing_mpd.find(f"wrong@{running}", {}) is None
+
+
+def test_an_mpd_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    assert existing_mpd.find(str(tmp_path / "absent"), {}) is None
+
+
+def test_our_own_mpd_goes_when_we_go(folder: Path, tmp_path: Path) -> None:
+    with private_mpd.running(folder, tmp_path / "homes", {}) as (socket, _):
+        assert greets(Address(str(socket)))
+
+    assert not greets(Address(str(socket)))
+    assert not socket.exists()
+
+
+def test_a_deep_folder_still_gets_a_socket(folder: Path, tmp_path: Path) -> None:
+    homes = tmp_path / ("deep" * 30)
+
+    with private_mpd.running(folder, homes, {}) as (socket, _):
+        assert greets(Address(str(socket)))
+
+
+def test_the_reason_of_mpd_is_told_when_it_does_not_start(folder: Path, tmp_path: Path) -> None:
+    homes = tmp_path / "homes"
+    with private_mpd.running(folder, homes, {}):
+        home = next(homes.iterdir())
+    (home / "stickers.sqlite").unlink()
+    (home / "stickers.sqlite").mkdir()
+
+    with (
+        pytest.raises(GiveUp, match=r"MPD does not start: .*stickers"),
+        private_mpd.running(folder, homes, {}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("made", "variables", "output"),
+    [
+        ("pipewire-0", {}, "pipewire"),
+        ("pulse/native", {}, "pulse"),
+        ("nothing", {"PULSE_SERVER": "tcp:studio"}, "pulse"),
+        ("dev/pcmC0D0p", {}, "alsa"),
+        ("dev/pcmC0D0c", {}, "null"),
+    ],
+)
+def test_the_sound_system_that_is_there_is_used(
+    tmp_path: Path, made: str, variables: dict[str, str], output: str
+) -> None:
+    (tmp_path / made).parent.mkdir(exist_ok=True)
+    (tmp_path / made).touch()
+    variables = {"XDG_RUNTIME_DIR": str(tmp_path), **variables}
+
+    assert private_mpd.sound_output(variables, tmp_path / "dev") == output
+
+
+STAND_IN = """
+import os, signal, sys
+print("daemon", *sys.argv[1:], os.environ.get("ANAGNORISIS_PICKS__START_PLAYBACK"), flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_the_daemon_and_its_mpd_end_with_the_run(
+    folder: Path, tmp_path: Path, ending: signal.Signals
+) -> None:
+    """A stand-in for the daemon says what it was given and waits."""
+    stand_in = tmp_path / "anagnorisisd"
+    stand_in.write_text(f"#!{sys.executable}\n{STAND_IN}")
+    stand_in.chmod(0o755)
+    script = (
+        "from pathlib import Path; from tools import run; "
+        f"run.RUN = Path({str(tmp_path)!r}); run.DAEMON = {str(stand_in)!r}; "
+        "from tools.console import guarded; guarded(run.main)"
+    )
+    variables = {
+        **os.environ,
+        "MUSIC": str(folder),
+        "MPD_HOST": str(tmp_path / "absent"),
+        "HOME": str(tmp_path),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=variables
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(3)]
+    control = lines[1].split("control it with: ")[1].split()
+    controlled = subprocess.run([*control, "status"], capture_output=True, check=False)
+
+    process.send_signal(ending)
+    process.communicate(timeout=20)
+
+    socket = lines[2].split("--mpd ")[1].split()[0]
+    assert lines[0] == f"Music: {folder}\n"
+    assert lines[1].startswith("MPD:   our own, ")
+    assert controlled.returncode == 0, controlled.stderr
+    assert lines[2].startswith(f"daemon run --music {folder} --mpd ")
+    assert lines[2].endswith(" true\n")
+    assert process.returncode == 0
+    assert not greets(Address(socket))

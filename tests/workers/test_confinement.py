@@ -1,0 +1,184 @@
+"""Confined workers: what they try comes to nothing, and their work is done all the same."""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from anagnorisisd.config import schema
+from anagnorisisd.config.schema import Device, EmbedderChoice
+from anagnorisisd.domain.embedding import Conditions
+from anagnorisisd.domain.track import ScannedFile, Uri
+from anagnorisisd.embedding.published_models import MERT
+from anagnorisisd.embedding.registry import EmbedderSelector
+from anagnorisisd.embedding.settings import EmbedderSettings
+from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
+from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.workers.confinement import landlock_version
+from anagnorisisd.workers.pool import WorkerPool
+from anagnorisisd.workers.readable_paths import ReadablePaths
+from tests.support import mert
+from tests.support.media import write_song
+from tests.support.songs import RATE, calm
+
+pytestmark = pytest.mark.skipif(not landlock_version(), reason="the kernel has no Landlock")
+
+TRIAL = "anagnorisisd.workers.confinement_probe:attempt"
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A folder that is none of a reader's business, and somebody who listens."""
+
+    folder: Path
+    port: int
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "secret").write_text("password")
+    (folder / "victim").touch()
+    with ExitStack() as stack:
+        local = stack.enter_context(socket.socket(socket.AF_UNIX))
+        local.bind(str(folder / "socket"))
+        local.listen()
+        tcp = stack.enter_context(socket.socket())
+        tcp.bind(("127.0.0.1", 0))
+        tcp.listen()
+        yield Elsewhere(folder, tcp.getsockname()[1])
+
+
+@pytest.fixture
+async def confined(tmp_path: Path) -> AsyncIterator[WorkerPool]:
+    (tmp_path / "music").mkdir()
+    reach = ReadablePaths(tmp_path / "music", writable=[tmp_path / "cache"])
+    pool = WorkerPool(name="test", size=1, idle_seconds=60, reach=reach)
+    yield pool
+    await pool.close()
+
+
+async def test_without_confinement_all_of_it_succeeds(elsewhere: Elsewhere) -> None:
+    pool = WorkerPool(name="test", size=1, idle_seconds=60)
+    try:
+        done = await pool.run(TRIAL, str(elsewhere.folder), elsewhere.port)
+    finally:
+        await pool.close()
+
+    assert len(done) == 7
+
+
+async def test_a_confined_worker_can_do_none_of_it(
+    confined: WorkerPool, elsewhere: Elsewhere
+) -> None:
+    done = await confined.run(TRIAL, str(elsewhere.folder), elsewhere.port)
+
+    assert done == []
+    assert (elsewhere.folder / "victim").exists()
+
+
+async def test_the_daemons_environment_and_the_music_are_out_of_reach(
+    confined: WorkerPool, tmp_path: Path
+) -> None:
+    (tmp_path / "music" / "song").touch()
+    cases = (
+        ("read", f"/proc/{os.getpid()}/environ", False),
+        ("read", str(tmp_path / "music" / "song"), True),
+        ("write", str(tmp_path / "music" / "song"), False),
+        ("write", str(tmp_path / "music" / "new"), False),
+        ("write", str(tmp_path / "cache" / "new"), True),
+    )
+    for way, path, expected in cases:
+        assert await confined.run(f"tests.support.jobs:can_{way}", path) is expected, path
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> AsyncIterator[MusicDirectory]:
+    root = tmp_path / "music"
+    root.mkdir()
+    reach = ReadablePaths(root)
+    readers = WorkerPool(name="reading", size=1, idle_seconds=60, reach=reach)
+    yield MusicDirectory(root, schema.Music(), readers)
+    await readers.close()
+
+
+async def read(folder: MusicDirectory, *uris: str) -> list[ScannedFile]:
+    return [file async for batch in folder.read([Uri(uri) for uri in uris]) for file in batch]
+
+
+async def test_files_that_links_lead_to_are_read(tmp_path: Path, folder: MusicDirectory) -> None:
+    write_song(tmp_path / "music" / "here.flac", seed=1)
+    write_song(tmp_path / "other disk" / "albums" / "there.flac", seed=2)
+    write_song(tmp_path / "third" / "file.flac", seed=3)
+    (await read(folder, "here.flac"))  # the reader has been started
+    (tmp_path / "music" / "linked").symlink_to(tmp_path / "other disk")
+    (tmp_path / "music" / "linked.flac").symlink_to(tmp_path / "third" / "file.flac")
+
+    found = await read(folder, "here.flac", "linked/albums/there.flac", "linked.flac")
+
+    assert [file.problem for file in found] == [None] * 3
+
+
+async def test_many_links_need_no_rule_each(tmp_path: Path, folder: MusicDirectory) -> None:
+    song = write_song(tmp_path / "song.flac").read_bytes()
+    for number in range(100):
+        place = tmp_path / "store" / str(number)
+        place.mkdir(parents=True)
+        (place / "song.flac").write_bytes(song)
+        (tmp_path / "music" / f"{number}.flac").symlink_to(place / "song.flac")
+
+    found = await read(folder, *(f"{number}.flac" for number in range(100)))
+
+    assert [file.problem for file in found] == [None] * 100
+
+
+def conditions(engine: str) -> Conditions:
+    return (("engine", engine), ("bfloat16", True), ("threads", 2))
+
+
+@pytest.mark.parametrize("cache", ["cache", "a file/cache"], ids=["cache", "no cache"])
+@pytest.mark.parametrize(
+    ("embedder", "asked"),
+    [
+        (EmbedderChoice.FEATURES, ()),
+        (EmbedderChoice.MERT, ()),
+        (EmbedderChoice.MERT, conditions("torch")),
+        (EmbedderChoice.MERT, conditions("openvino")),
+    ],
+    ids=["features", "mert", "torch", "openvino"],
+)
+async def test_a_confined_embedder_embeds(
+    tmp_path: Path, embedder: EmbedderChoice, asked: Conditions, cache: str
+) -> None:
+    (tmp_path / "a file").touch()
+    mert.make_folder(tmp_path / "models" / MERT.name)
+    wishes = schema.Embedding(embedder=embedder, layer=3, device=Device.CPU, workers=1)
+    settings = EmbedderSettings(wishes, tmp_path / "models", tmp_path / cache, asked)
+    (tmp_path / "music").mkdir()
+    soundfile.write(tmp_path / "music" / "song.flac", calm(0), RATE)
+    vectors = []
+    for reach in (
+        None,
+        ReadablePaths(
+            tmp_path / "music",
+            readable=[settings.model_directory],
+            writable=[settings.cache_directory],
+        ),
+    ):
+        made = WorkerEmbedder(
+            EmbedderSelector(settings).recipe(), idle_seconds=60, timeout_seconds=100, reach=reach
+        )
+        try:
+            vectors.append(await made.embed(str(tmp_path / "music" / "song.flac")))
+        finally:
+            await made.close()
+
+    one, other = vectors
+    assert np.array_equal(one, other)

@@ -1,0 +1,270 @@
+"""Worker processes: what goes wrong in one stays there, and none outlives the daemon."""
+
+import asyncio
+import os
+import pickle
+import signal
+import struct
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from anagnorisisd.errors import EmbeddingFailed, WorkerDied, WorkerHung, WorkerLost
+from anagnorisisd.workers import pool as pool_module
+from anagnorisisd.workers.pool import WorkerPool
+from tests.support.jobs import Bomb, oom_score
+from tests.support.until import until
+
+JOBS = "tests.support.jobs"
+
+
+def executor_threads() -> list[threading.Thread]:
+    """The threads in which executors watch over their processes."""
+    return [one for one in threading.enumerate() if one.name == "worker"]
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(name="test", size=2, idle_seconds=60)
+    yield pool
+    await pool.close()
+
+
+async def test_a_worker_answers(pool: WorkerPool) -> None:
+    assert await pool.run(f"{JOBS}:add", 2, 3) == 5
+
+
+async def test_an_error_of_the_target_arrives_whole_and_the_worker_stays(pool: WorkerPool) -> None:
+    before = await pool.run(f"{JOBS}:pid")
+
+    with pytest.raises(EmbeddingFailed, match="no sound in it") as caught:
+        await pool.run(f"{JOBS}:fail")
+
+    assert caught.value.permanent
+    assert await pool.run(f"{JOBS}:pid") == before
+
+
+async def test_an_error_that_cannot_travel_is_told_in_words(pool: WorkerPool) -> None:
+    with pytest.raises(RuntimeError, match="Stubborn: one and two"):
+        await pool.run(f"{JOBS}:fail_stubbornly")
+
+
+@pytest.mark.parametrize("end", ["die", "crash"])
+async def test_a_dead_worker_costs_only_its_own_task(pool: WorkerPool, end: str) -> None:
+    lost, *others = await asyncio.gather(
+        pool.run(f"{JOBS}:{end}"),
+        *(pool.run(f"{JOBS}:add", number, 1) for number in range(6)),
+        return_exceptions=True,
+    )
+
+    assert isinstance(lost, WorkerLost)
+    assert others == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_worker_that_dies_while_idle_is_no_tasks_fault(pool: WorkerPool) -> None:
+    worker = psutil.Process(await pool.run(f"{JOBS}:pid"))
+    worker.kill()
+    await until(lambda: not worker.is_running())
+    await until(lambda: not executor_threads())
+
+    assert await pool.run(f"{JOBS}:add", 1, 1) == 2
+
+
+async def test_a_task_that_nobody_ends_is_overdue_some_time_after_its_limit(
+    pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = str(tmp_path / "started")
+    hanging = asyncio.ensure_future(pool.run(f"{JOBS}:hang", started, timeout_seconds=3600))
+    await asyncio.sleep(0)
+    assert not pool.overdue()
+
+    monkeypatch.setattr(pool_module, "GRACE_SECONDS", -3601.0)
+    assert pool.overdue()
+
+    hanging.cancel()
+    await asyncio.wait({hanging})
+    assert not pool.overdue()
+
+
+async def test_a_hung_worker_is_given_up(pool: WorkerPool, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    await pool.run(f"{JOBS}:pid")
+
+    with pytest.raises(WorkerLost, match="gave up after"):
+        await pool.run(f"{JOBS}:hang", str(started), timeout_seconds=3)
+
+    await until(lambda: not psutil.pid_exists(int(started.read_text())))
+    assert await pool.run(f"{JOBS}:add", 1, 1) == 2
+
+
+async def test_a_task_that_never_comes_back_to_python_is_ended_by_its_processor_time(
+    pool: WorkerPool,
+) -> None:
+    with pytest.raises(WorkerDied, match="too much processor time"):
+        await pool.run(f"{JOBS}:loop_in_a_library", processor_seconds=0.5)
+
+    assert await pool.run(f"{JOBS}:add", 1, 1, processor_seconds=5) == 2
+
+
+async def test_a_task_in_python_is_interrupted_and_the_worker_stays(pool: WorkerPool) -> None:
+    worker = await pool.run(f"{JOBS}:pid")
+
+    assert await pool.run(f"{JOBS}:loop_in_python", 0.1) == "interrupted"
+    assert await pool.run(f"{JOBS}:pid") == worker
+
+
+async def test_waiting_uses_no_processor_time(pool: WorkerPool, tmp_path: Path) -> None:
+    started = str(tmp_path / "started")
+
+    with pytest.raises(WorkerHung, match="gave up after"):
+        await pool.run(f"{JOBS}:hang", started, timeout_seconds=4, processor_seconds=3)
+
+
+async def test_cancelling_a_task_ends_its_worker(pool: WorkerPool, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    task = asyncio.create_task(pool.run(f"{JOBS}:hang", str(started)))
+    await until(lambda: started.exists() and bool(started.read_text()))
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: not psutil.pid_exists(int(started.read_text())))
+
+
+async def test_workers_leave_when_idle() -> None:
+    pool = WorkerPool(name="test", size=1, idle_seconds=0.05)
+    try:
+        worker = await pool.run(f"{JOBS}:pid")
+        await until(lambda: not psutil.pid_exists(worker))
+        assert await pool.run(f"{JOBS}:pid") != worker
+    finally:
+        await pool.close()
+
+
+async def test_closing_is_prompt_in_the_middle_of_a_task(pool: WorkerPool, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    task = asyncio.create_task(pool.run(f"{JOBS}:hang", str(started)))
+    await until(lambda: started.exists() and bool(started.read_text()))
+    before = time.monotonic()
+
+    await pool.close()
+
+    assert time.monotonic() - before < 5
+    with pytest.raises(WorkerLost):
+        await task
+    assert not psutil.pid_exists(int(started.read_text()))
+    with pytest.raises(WorkerLost, match="being stopped"):
+        await pool.run(f"{JOBS}:pid")
+
+
+async def test_a_worker_leaves_music_playing_and_the_machine_usable(pool: WorkerPool) -> None:
+    manners = await pool.run(f"{JOBS}:manners")
+
+    assert manners["nice"] >= 15
+    assert manners["io"] == psutil.IOPRIO_CLASS_IDLE
+    assert manners["interrupt"] == signal.SIG_IGN
+    assert manners["threads"] == "1"
+    assert manners["heavy"] == []
+
+
+async def test_any_executor_can_take_the_place_of_the_processes() -> None:
+    pool = WorkerPool(name="test", size=2, idle_seconds=60, executors=ThreadPoolExecutor)
+    try:
+        assert await pool.run(f"{JOBS}:pid") == os.getpid()
+    finally:
+        await pool.close()
+
+
+async def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    script = (
+        "import asyncio, sys\n"
+        "from anagnorisisd.workers.pool import WorkerPool\n"
+        "if __name__ == '__main__':\n"
+        "    pool = lambda: WorkerPool(name='test', size=1, idle_seconds=60)\n"
+        "    async def main(): await pool().run('tests.support.jobs:hang', sys.argv[1])\n"
+        "    asyncio.run(main())\n"
+    )
+    parent = tmp_path / "parent.py"
+    parent.write_text(script)
+    root = Path(__file__).parents[2]
+    daemon = await asyncio.create_subprocess_exec(
+        sys.executable, parent, started, env=os.environ | {"PYTHONPATH": str(root)}
+    )
+    await until(lambda: started.exists() and bool(started.read_text()))
+    daemon.kill()
+    await daemon.wait()
+
+    await until(lambda: not psutil.pid_exists(int(started.read_text())))
+
+
+async def test_a_greedy_task_fails_and_the_pool_goes_on() -> None:
+    pool = WorkerPool(name="test", size=1, idle_seconds=60, memory_bytes=256 << 20)
+    try:
+        with pytest.raises(MemoryError):
+            await pool.run(f"{JOBS}:hoard", 1 << 30)
+
+        assert await pool.run(f"{JOBS}:hoard", 1 << 20) == 1 << 20
+    finally:
+        await pool.close()
+
+
+async def test_a_worker_that_has_leaked_is_replaced() -> None:
+    pool = WorkerPool(name="test", size=1, idle_seconds=60, memory_bytes=256 << 20)
+    outcomes = []
+    try:
+        for _ in range(12):
+            try:
+                outcomes.append(await pool.run(f"{JOBS}:leak", 40 << 20))
+            except MemoryError:
+                outcomes.append(0)
+    finally:
+        await pool.close()
+
+    first = outcomes.index(0)
+    assert outcomes[:first] == list(range(1, first + 1))
+    assert outcomes[first + 1] == 1, "the task after the failed one has a worker of its own"
+
+
+@pytest.mark.parametrize("framing", ["none", "of an answer"])
+async def test_nothing_that_a_worker_sends_is_unpickled(
+    pool: WorkerPool, tmp_path: Path, framing: str
+) -> None:
+    victim = tmp_path / "victim"
+    content = pickle.dumps(Bomb(str(victim)))
+    if framing == "of an answer":
+        content = struct.pack("<Q", len(content)) + content
+
+    with pytest.raises(WorkerLost):
+        await pool.run(f"{JOBS}:send_bytes", content, timeout_seconds=10)
+
+    assert not victim.exists()
+    assert await pool.run(f"{JOBS}:add", 1, 1) == 2
+
+
+async def test_an_answer_of_another_kind_is_nonsense(pool: WorkerPool) -> None:
+    with pytest.raises(WorkerLost, match="nonsense: a int where a str belongs"):
+        await pool.run(f"{JOBS}:add", 1, 1, answer=str)
+
+    assert await pool.run(f"{JOBS}:add", 1, 1, answer=int) == 2
+
+
+async def test_an_answer_without_an_end_is_not_held(pool: WorkerPool) -> None:
+    with pytest.raises(WorkerLost, match="died during this task"):
+        await pool.run(f"{JOBS}:send_bytes", struct.pack("<Q", 2**62))
+
+
+async def test_what_cannot_be_answered_is_an_error_of_the_task(pool: WorkerPool) -> None:
+    with pytest.raises(TypeError, match="cannot answer a object"):
+        await pool.run(f"{JOBS}:answer_strangely")
+
+
+async def test_workers_go_before_the_daemon_when_memory_is_short(pool: WorkerPool) -> None:
+    assert await pool.run(f"{JOBS}:oom_score") > min(999, oom_score())

@@ -1,0 +1,88 @@
+"""The page of everything that can be typed, made from the parsers."""
+
+import argparse
+from collections.abc import Collection
+
+from anagnorisis import parser, rate_key
+from anagnorisis.completion import subparsers
+from anagnorisisd import __main__ as daemon
+from tools.docs.markdown import code, table
+
+HEAD = """\
+# Commands
+
+Made from the command lines' own help by `make docs`; do not edit it here. In the folder of the
+project the commands are in `.venv/bin`; the [README](../README.md#living-with-it) says how they get
+on your path.
+"""
+COMMON = """\
+Exit codes: 0 done, 1 refused, 2 wrong usage, 69 the daemon or MPD is away. With `--json` every
+command answers in the contract's JSON; lists and streams have one object a line.
+"""
+
+
+def page() -> str:
+    """Return the page in Markdown."""
+    client, script, server = parser.build(), rate_key.parser(), daemon.build()
+    lines = [HEAD, "## anagnorisis", "", str(client.description), "", COMMON]
+    lines += _options(client)
+    for verb in _verbs(client):
+        lines += _command(verb, known=_names(client))
+    lines += ["## anagnorisis-rate", "", str(script.description), ""]
+    lines += [*_usage(script), *_options(script)]
+    lines += ["## anagnorisisd", "", str(server.description), "", *_options(server)]
+    for verb in _verbs(server):
+        lines += _command(verb, known=_names(server))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _verbs(program: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    return list(subparsers(program).choices.values())
+
+
+def _command(verb: argparse.ArgumentParser, known: set[str]) -> list[str]:
+    title = [f"### {verb.prog}", "", f"{(verb.description or '').removesuffix('.')}.", ""]
+    own = _options(verb, without=known)
+    return [*title, *_usage(verb, without=known), *own]
+
+
+def _names(program: argparse.ArgumentParser) -> set[str]:
+    return {name for action in program._actions for name in action.option_strings}
+
+
+def _usage(program: argparse.ArgumentParser, without: Collection[str] = ()) -> list[str]:
+    words = [program.prog]
+    for action in _shown(program, without):
+        value = _value(action)
+        if not action.option_strings:
+            words.append(f"[{value}]" if action.nargs == "?" else value)
+            continue
+        words.append(f"[{action.option_strings[-1]}{'' if action.nargs == 0 else f' {value}'}]")
+    return ["```text", " ".join(words), "```", ""]
+
+
+def _options(program: argparse.ArgumentParser, without: Collection[str] = ()) -> list[str]:
+    rows = [
+        (code(_name(action)), _help(action, program))
+        for action in _shown(program, without)
+        if not isinstance(action, argparse._SubParsersAction)
+    ]
+    return table(("argument", "meaning"), rows) if rows else []
+
+
+def _shown(program: argparse.ArgumentParser, without: Collection[str]) -> list[argparse.Action]:
+    hidden = {"-h", *without}
+    return [action for action in program._actions if not hidden & set(action.option_strings)]
+
+
+def _name(action: argparse.Action) -> str:
+    value = "" if action.nargs == 0 else f" {_value(action)}"
+    return f"{', '.join(action.option_strings)}{value}".strip()
+
+
+def _value(action: argparse.Action) -> str:
+    return "|".join(action.choices or ()) or str(action.metavar or action.dest)
+
+
+def _help(action: argparse.Action, program: argparse.ArgumentParser) -> str:
+    return (action.help or "") % {"default": action.default, "prog": program.prog}

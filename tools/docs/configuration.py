@@ -1,0 +1,97 @@
+"""The page of the configuration: ranges and defaults by the schema, words by `config.yaml`."""
+
+from pathlib import Path
+
+from pydantic_core import PydanticUndefined, to_jsonable_python
+
+from anagnorisisd.config.environment import variable
+from anagnorisisd.config.format import allowed
+from anagnorisisd.config.schema import Config
+from anagnorisisd.config.sources import Key, dotted, fields, subsection
+from tools.docs.markdown import code, table
+
+FILE = Path(__file__).resolve().parents[2] / "config.yaml"
+
+INTRODUCTION = f"""\
+# Configuration
+
+Made from the schema and [config.yaml](../config.yaml) by `make docs`; do not edit it here.
+
+Later places win:
+
+1. the defaults below;
+2. `/etc/anagnorisis/config.yaml`;
+3. `~/.config/anagnorisis/config.yaml`, or the file after `--config`;
+4. environment variables: `picks.ahead` is `{variable(("picks", "ahead"))}`, two underscores
+   between section and key;
+5. the flags of `anagnorisisd`.
+
+A file holds only what you want to change:
+
+```yaml
+picks:
+  ahead: 5
+  artist_spread: 2
+```
+
+Unknown keys and wrong values are refused, all at once, with line, column and the nearest right
+name. `anagnorisisd check-config` says so without starting anything. Relative paths count from the
+folder of the file they stand in, and `~` is your home.
+"""
+
+
+def page() -> str:
+    """Return the page in Markdown."""
+    lines = [INTRODUCTION]
+    comments = said()
+    for name, field in Config.model_fields.items():
+        section = subsection(field)
+        if section is None:
+            raise ValueError(f"{name} is no section; this page has no place for it")
+        lines += [f"## {name}", "", (section.__doc__ or "").strip(), ""]
+        keys = [(key, known) for key, known in fields() if key[0] == name]
+        rows = (
+            (
+                code(dotted(key[1:])),
+                allowed(known),
+                _default(known.default),
+                comments[key],
+            )
+            for key, known in keys
+        )
+        lines += table(("key", "takes", "default", "meaning"), rows)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def said() -> dict[Key, str]:
+    """Return what the comments of `config.yaml` say of each key.
+
+    A comment is about the keys below it, up to the next comment.
+    """
+    found: dict[Key, str] = {}
+    branch: dict[int, str] = {}
+    comment: list[str] = []
+    fresh = False
+    for line in FILE.read_text().splitlines():
+        text, depth = line.strip(), len(line) - len(line.lstrip())
+        if text.startswith("#"):
+            comment = [*(comment if fresh else ()), text.removeprefix("#").strip()]
+            fresh = True
+            continue
+        fresh = False
+        if ":" in text:
+            branch = {at: name for at, name in branch.items() if at < depth}
+            branch[depth] = text.split(":")[0]
+            found[tuple(branch.values())] = " ".join(comment)
+    return found
+
+
+def _default(value: object) -> str:
+    if value is None or value is PydanticUndefined:
+        return "empty"
+    plain = to_jsonable_python(value)
+    if isinstance(plain, list):
+        return code(f"[{', '.join(plain)}]")
+    if isinstance(plain, bool):
+        return code(str(plain).lower())
+    return code(f"{plain:g}" if isinstance(plain, float) else str(plain))
