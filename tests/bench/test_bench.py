@@ -26,6 +26,8 @@ from bench import (
 from bench.baseline_interpreter import ALL_PACKAGES
 from tests.support.songs import make_songs
 
+pytestmark = pytest.mark.slow
+
 ROW = re.compile(r"^\| (?!-)", re.MULTILINE)
 
 

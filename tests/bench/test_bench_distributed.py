@@ -5,6 +5,8 @@ import pytest
 from bench import executors, scale
 from tests.bench.test_bench import rows
 
+pytestmark = pytest.mark.slow
+
 
 def test_draws_out_what_size_costs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

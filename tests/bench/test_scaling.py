@@ -6,6 +6,8 @@ from bench.scaling import plan
 from bench.scaling.costs import Costs
 from bench.scaling.multi_user import Machine, evening, largest
 
+pytestmark = pytest.mark.slow
+
 
 def costs(tracks: int, seconds: float) -> Costs:
     return Costs(tracks, *[seconds] * 8)

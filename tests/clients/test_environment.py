@@ -12,6 +12,8 @@ from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.rpc import House, command, serving
 
+pytestmark = pytest.mark.slow
+
 CLIENT = Path(sys.executable).parent / "anagnorisis"
 
 

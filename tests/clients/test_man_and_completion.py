@@ -14,6 +14,8 @@ from anagnorisis import completion, manual, parser, rate_key
 from anagnorisis.rating_value import Value
 from tests.support.rpc import command
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = Path(__file__).parents[2] / "clients"
 README = (CLIENTS / "README.md").read_text()
 VERBS = [verb.name for verb in completion.verbs()]

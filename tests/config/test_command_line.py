@@ -15,6 +15,8 @@ import pytest
 from anagnorisisd.storage import state_lock
 from anagnorisisd.storage.stores import FILE_NAME, open_stores
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -23,6 +23,8 @@ from tests.support.faults import damage_table
 from tests.support.library import EPOCH, add_evaluator, add_rated
 from tests.support.mpd import running
 
+pytestmark = pytest.mark.slow
+
 
 def test_folders_and_music_files_are_counted(tmp_path: Path) -> None:
     (tmp_path / "album").mkdir()

@@ -23,6 +23,8 @@ from anagnorisisd.errors import EmbeddingFailed
 from anagnorisisd.workers.pool import WorkerPool
 from tests.support.media import encoded
 
+pytestmark = pytest.mark.slow
+
 RATE = 24_000
 RATES = {
     "mp3": (32_000, 44_100, 48_000),

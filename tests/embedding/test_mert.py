@@ -32,7 +32,7 @@ from tests.support import mert
 from tests.support.songs import RATE, calm, encode, wild
 
 SMALL = mert.CONFIG | mert.SMALL
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning:transformers")]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ import pytest
 
 from tests.support import wheels
 
+pytestmark = pytest.mark.slow
+
 DATA = "data/data"
 
 

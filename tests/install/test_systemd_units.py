@@ -13,9 +13,12 @@ UNITS = Path(__file__).parents[2] / "systemd"
 DROP_INS = sorted((UNITS / "drop-ins").glob("*.conf"))
 HIGHEST_EXPOSURE = {"system": 1.5, "user": 6.5}
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
+    ),
+]
 
 
 @pytest.fixture(params=["system", "user"])

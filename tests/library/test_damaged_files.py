@@ -25,6 +25,8 @@ from anagnorisisd.workers.pool import WorkerPool
 from tests.support.damage import TINY, cut_files, damaged_files, healthy, of_tiny_parts
 from tests.support.media import age
 
+pytestmark = pytest.mark.slow
+
 FILES = int(os.environ.get("ANAGNORISIS_DAMAGED_FILES", "150"))
 MANY = 1000
 FEW_TINY = ("packets.mpc", "chunks before the sound.wav", "tags.mp3", "frames of a tag.mp3")

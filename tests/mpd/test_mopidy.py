@@ -20,6 +20,8 @@ from tests.support.mopidy import Mopidy
 from tests.support.mpd import Mpd, write_songs
 from tests.support.until import until
 
+pytestmark = pytest.mark.slow
+
 SONGS = [f"{letter}.wav" for letter in "abcdefgh"]
 
 

@@ -30,6 +30,8 @@ from tests.fakes.clock import FakeClock
 from tests.support.examples import two_kinds
 from tests.support.library import play, scanned, track_id
 
+pytestmark = pytest.mark.slow
+
 STAMP = EmbedderStamp("test", "1", 6)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 

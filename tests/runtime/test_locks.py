@@ -17,6 +17,8 @@ from tests.support.daemon import ROOT
 from tests.support.rpc import House, serving
 from tests.support.until import until
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_state_directory_is_held_once(tmp_path: Path) -> None:
     with (

@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from anagnorisisd.storage.stores import FILE_NAME, open_stores
 from tests.support.library import STAMP, track_id
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3

@@ -11,6 +11,8 @@ from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
 from anagnorisisd.workers.pool import WorkerPool
 from tests.support.examples import described, training_set, two_kinds
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def evaluator() -> AsyncIterator[WorkerEvaluator]:

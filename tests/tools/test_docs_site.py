@@ -4,6 +4,8 @@ import pytest
 
 from tools.docs import links, site
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_site_is_built_and_whole() -> None:
     pytest.importorskip("zensical", reason="`make docs` installs what builds the site")

@@ -15,6 +15,8 @@ from tools.demo import library
 from tools.foreground_run import existing_mpd, music, private_mpd
 from tools.foreground_run.mpd_greeting import greets
 
+pytestmark = pytest.mark.slow
+
 FORMATS = ("mp3", "flac", "opus")
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tools import node_packages
 
+pytestmark = pytest.mark.slow
+
 LOCKED = {
     "": {"name": "example"},
     "node_modules/one": {"version": "1.2.0"},

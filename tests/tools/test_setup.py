@@ -12,6 +12,8 @@ import pytest
 from tools import setup, system_packages
 from tools.console import GiveUp, step
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 Programs = Callable[..., Path]
 

@@ -27,7 +27,10 @@ from tests.support import mert
 from tests.support.media import write_song
 from tests.support.songs import RATE, calm
 
-pytestmark = pytest.mark.skipif(not landlock_version(), reason="the kernel has no Landlock")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not landlock_version(), reason="the kernel has no Landlock"),
+]
 
 TRIAL = "anagnorisisd.workers.confinement_probe:attempt"
 

@@ -21,6 +21,8 @@ from anagnorisisd.workers.pool import WorkerPool
 from tests.support.jobs import Bomb, oom_score
 from tests.support.until import until
 
+pytestmark = pytest.mark.slow
+
 JOBS = "tests.support.jobs"
 
 
