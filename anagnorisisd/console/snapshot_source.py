@@ -98,8 +98,8 @@ def learning(status: TrainingStatus) -> str:
     if status.evaluator is not None:
         metrics = status.evaluator.metrics
         return (
-            f"Learnt from {status.evaluator.rating_count} ratings: off by {metrics.error:.1f} "
-            f"points on held-out ones, {metrics.error_ratio:.0%} of guessing the mean"
+            f"Trained on {status.evaluator.rating_count} ratings: mean absolute error "
+            f"{metrics.error:.1f} on held-out ratings (baseline {metrics.mean_error:.1f})"
         )
     if status.needed:
         return f"Rate {status.needed} more and it starts to learn what you like"

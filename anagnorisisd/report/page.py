@@ -11,26 +11,25 @@ from anagnorisisd.report.held_out_evaluation import HeldOutEvaluation, review
 ARTISTS = 10
 HELD_OUT = (
     "Held-out tracks",
-    "What was predicted for tracks whose ratings were hidden, with one standard deviation; on the "
-    "dashed line it would have been exact.",
+    "Predicted against given ratings of tracks held out from training, with one standard "
+    "deviation. Points on the dashed line are exact.",
 )
 LEARNING = (
     "Learning",
-    "How far predictions are off after so many ratings, beside asking the tracks that sound most "
-    "alike and always answering your mean. Lower is better.",
+    "Mean absolute error by number of ratings, beside two baselines: the nearest neighbours by "
+    "sound and the mean rating. Lower is better.",
 )
 CALIBRATION = (
     "Calibration",
-    "Whether it knows how sure it can be: of the ratings that should lie within its intervals, so "
-    "many did. Below the dashed line it is too sure of itself.",
+    "Share of held-out ratings inside the prediction intervals, against the nominal share. Below "
+    "the dashed line the evaluator is overconfident.",
 )
 
 DIRECTIONS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 """Marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm."""
 MAP = (
     "The library by sound",
-    "Each dot is a track; what sounds alike lies close together. Grey ones have no predicted "
-    "rating yet.",
+    "Each dot is a track; similar tracks lie close together. Grey dots have no predicted rating.",
 )
 STYLE = """
 :root { color-scheme: light; }
@@ -112,9 +111,9 @@ def _summary(material: ReportData) -> str:
         return f"{made}. {rated}; no evaluator has been trained yet."
     metrics = version.metrics
     return (
-        f"{made}. {rated}. Evaluator {version.version} ({version.kind}) errs by "
-        f"{metrics.error:.2f} points on held-out ratings, always answering the mean rating by "
-        f"{metrics.mean_error:.2f}; rank correlation {metrics.rank_correlation:.2f}. "
+        f"{made}. {rated}. Evaluator {version.version} ({version.kind}): "
+        f"mean absolute error {metrics.error:.2f} on held-out ratings "
+        f"(baseline {metrics.mean_error:.2f}); rank correlation {metrics.rank_correlation:.2f}. "
         f"Plays and skips: {version.notes.get('plays', 'not known')}."
     )
 

@@ -229,7 +229,9 @@ class TestStatus:
         ]  # fmt: skip
         assert lines["library"] == "3 tracks, 0 rated"
         assert lines["embedder"] == "test 1, 3 pending"
-        assert lines["evaluator"] == ("1 (ridge, 12 ratings): off by 1.20 points, the mean by 2.40")
+        assert lines["evaluator"] == (
+            "1 (ridge, 12 ratings): mean absolute error 1.20 (baseline 2.40)"
+        )
 
     async def test_status_says_that_trainings_failed_and_when_the_next_try_is(
         self, house: House, socket: Path
@@ -412,7 +414,7 @@ class TestEvaluators:
         assert (await said(socket, "train")).splitlines() == [
             "trying models",
             "first of its kind",
-            "evaluator 1 (ridge, 12 ratings): off by 1.20 points, the mean by 2.40",
+            "evaluator 1 (ridge, 12 ratings): mean absolute error 1.20 (baseline 2.40)",
             "plays and skips: not used: no clear gain",
         ]
 

@@ -50,7 +50,7 @@ def story(terminal: Terminal) -> Iterator[Shot]:
     terminal.type("cd .run/demo-music && clear")
     yield from _typed(terminal, _rate(9, LIKED), "Moorings: 9", 2)
     yield from _typed(terminal, _rate(2, DISLIKED), "Surge: 2", 2)
-    yield Shot(terminal.frame_with("Learnt from"), 3)
+    yield Shot(terminal.frame_with("Trained on"), 3)
     # What was picked before it learnt is played first; then come picks that follow from ratings.
     yield Shot(terminal.frame_with("picks ahead", "predicted   0", without="assumed"), 4)
     terminal.type("clear")

@@ -49,7 +49,7 @@ def evaluators(arguments: Namespace) -> None:
             show_json(evaluator, line=True)
         return
     show_table(
-        ("VERSION", "TRAINED", "KIND", "RATINGS", "ERROR", "OF MEAN", "STATUS"),
+        ("VERSION", "TRAINED", "KIND", "RATINGS", "ERROR", "OF BASELINE", "STATUS"),
         [_row(evaluator) for evaluator in found],
     )
     for evaluator in found:
@@ -73,8 +73,8 @@ def quality(evaluator: messages.Evaluator) -> str:
     metrics = evaluator.metrics
     return (
         f"{evaluator.version} ({text.printable(evaluator.kind)}, "
-        f"{text.counted(evaluator.rating_count, 'rating')}): off by {metrics.error:.2f} points, "
-        f"the mean by {metrics.mean_error:.2f}"
+        f"{text.counted(evaluator.rating_count, 'rating')}): "
+        f"mean absolute error {metrics.error:.2f} (baseline {metrics.mean_error:.2f})"
     )
 
 
