@@ -187,11 +187,12 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
     except ConfigError as error:
         return [checks.config(error.problems, ())]
     running = running_daemon.ask(running_daemon.sockets(config, where))
+    told = _flags(arguments).keys()
+    link = running_daemon.link(running, told)
     if running is not None:
-        told = _flags(arguments).keys()
         config, where = running_daemon.adopted(running, config, where, os.environ, told)
     files = tuple(load.sources(getattr(arguments, "config", None)))
-    others = asyncio.run(runner.examine(config, where, os.environ, time.time()))
+    others = asyncio.run(runner.examine(config, where, os.environ, time.time(), link))
     return [checks.config((), files, running), *others]
 
 

@@ -52,14 +52,17 @@ def music_folder(folder: FolderFacts) -> Finding:
             f"{folder.path} holds no file of the formats that are read",
             "set music.directory, or put music there",
         )
-    return fine("music folder", f"{folder.files} files in {folder.path}")
+    return fine("music folder", f"{_counted(folder.files, 'file')} in {folder.path}")
 
 
 def watch_limit(folder: FolderFacts, watch: Watch, limit: int | None) -> Finding:
     """Judge whether the kernel lets every folder be watched."""
-    if watch is not Watch.INOTIFY or limit is None:
+    if watch is not Watch.INOTIFY:
         return fine("watch limit", f"not needed, music.watch is {watch.value}")
-    said = f"{folder.folders} folders, {limit} watches are allowed"
+    folders = _counted(folder.folders, "folder")
+    if limit is None:
+        return unknown("watch limit", f"{folders}; the kernel's limit cannot be read")
+    said = f"{folders}, {limit} watches are allowed"
     if folder.folders >= limit:
         return problem(
             "watch limit",
@@ -172,7 +175,7 @@ def embedder(stamp: str | None, reason: str | None, condition: DatabaseHealth | 
     if condition is not None and condition.failed:
         return advice(
             "embedder",
-            f"{stamp}; {condition.failed} tracks cannot be embedded",
+            f"{stamp}; {_counted(condition.failed, 'track')} cannot be embedded",
             "`anagnorisis tracks --state failed` says why, each",
         )
     return fine("embedder", stamp)
@@ -212,15 +215,16 @@ def confinement(facts: ConfinementFacts) -> Finding:
 def evaluator(condition: DatabaseHealth | None, minimum_ratings: int) -> Finding:
     """Judge whether there is something that predicts ratings."""
     rated = condition.rated if condition else 0
+    said = f"{_counted(rated, 'track')} {'is' if rated == 1 else 'are'} rated"
     if condition is not None and condition.evaluator is not None:
-        return fine("evaluator", f"version {condition.evaluator}, {rated} tracks are rated")
+        return fine("evaluator", f"version {condition.evaluator}, {said}")
     if rated < minimum_ratings:
         return advice(
             "evaluator",
-            f"none yet, {rated} tracks are rated",
+            f"none yet, {said}",
             f"rate {minimum_ratings - rated} more: `anagnorisis rate 8`",
         )
-    return advice("evaluator", f"none yet, {rated} tracks are rated", "`anagnorisis train`")
+    return advice("evaluator", f"none yet, {said}", "`anagnorisis train`")
 
 
 def last_training(condition: DatabaseHealth | None, training: Training, now: float) -> Finding:
@@ -251,6 +255,14 @@ def unit(units: tuple[UnitFacts, ...]) -> Finding:
     """Judge whether systemd keeps the daemon running."""
     known = [unit for unit in units if unit.active]
     running = [unit for unit in known if unit.active in {"active", "reloading"}]
+    unread = next((unit for unit in units if unit.unread), None)
+    if not known and unread is not None:
+        systemctl = _command("systemctl", unread)
+        return advice(
+            "unit",
+            f"{unread.unread} is there, but systemd has not read it",
+            f"`{systemctl} daemon-reload`, then `{systemctl} enable --now anagnorisis`",
+        )
     if not known:
         return advice(
             "unit", "no unit is installed", "`anagnorisisd install` has it start with your session"
@@ -267,7 +279,7 @@ def unit(units: tuple[UnitFacts, ...]) -> Finding:
 
 
 def _running(unit: UnitFacts) -> Finding:
-    restarts = f", restarted {unit.restarts} times" if unit.restarts else ""
+    restarts = f", restarted {_counted(unit.restarts, 'time')}" if unit.restarts else ""
     said = f"{_name(unit)} is active{restarts}"
     if unit.outdated:
         systemctl = _command("systemctl", unit)
@@ -299,6 +311,10 @@ def _command(program: str, unit: UnitFacts) -> str:
     return f"{program} --user" if unit.of_user else program
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
 
@@ -306,4 +322,4 @@ def _megabytes(count: int) -> str:
 def _ago(days: float) -> str:
     if days < 0:
         return "in the future (has the clock been set back?)"
-    return "today" if days < 1 else f"{days:.0f} days ago"
+    return "today" if days < 1 else f"{_counted(round(days), 'day')} ago"

@@ -74,6 +74,8 @@ class UnitFacts:
     """Whether it starts by itself."""
     outdated: bool = False
     """Whether its file has changed since systemd read it."""
+    unread: Path | None = None
+    """Its file, where systemd does not know of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Running:
     state: Path
     models: Path
     mpd: str
+    link: MpdFacts | None = None
+    """Its link to MPD; `None` while it has none."""
 
     def __str__(self) -> str:
         return f"music in {self.music}, state in {self.state}, MPD at {self.mpd}"

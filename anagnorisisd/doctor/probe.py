@@ -7,9 +7,12 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+
+import platformdirs
 
 from anagnorisisd.config.schema import Embedding, Executor, Mpd, Music
 from anagnorisisd.doctor.facts import (
@@ -35,6 +38,9 @@ WATCH_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 SECONDS = 5.0
 TRIAL = "anagnorisisd.workers.confinement_probe:attempt"
 UNIT = "anagnorisis.service"
+UNIT_DIRECTORIES = tuple(
+    map(Path, ("/etc/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd"))
+)
 PROPERTIES = "LoadState,ActiveState,Result,NRestarts,UnitFileState,NeedDaemonReload"
 
 
@@ -87,16 +93,20 @@ async def at_mpd(config: Mpd, library: Path, variables: Mapping[str, str]) -> Mp
         return MpdFacts(address, reason=str(error))
     except PlayerRefused as error:
         return MpdFacts(address, reason=str(error), refused=True)
-    without = {NO_STICKERS, NO_STICKER_PERMISSION}
-    version = session.commands.version
     with closing(session):
-        return MpdFacts(
-            str(session.address),
-            version=version,
-            lacking=tuple(lack for lack in session.lacking if lack not in without),
-            stickers=not without & set(session.lacking),
-            too_old=is_too_old(version),
-        )
+        return mpd_facts(str(session.address), session.commands.version, session.lacking)
+
+
+def mpd_facts(address: str, version: str, lacking: Sequence[str]) -> MpdFacts:
+    """Return the facts of a link that is up; `lacking` is what a session says."""
+    without = {NO_STICKERS, NO_STICKER_PERMISSION}
+    return MpdFacts(
+        address,
+        version=version,
+        lacking=tuple(lack for lack in lacking if lack not in without),
+        stickers=not without & set(lacking),
+        too_old=is_too_old(version),
+    )
 
 
 def at_socket(path: Path) -> str | None:
@@ -164,7 +174,21 @@ async def at_confinement() -> ConfinementFacts:
 
 def at_units() -> tuple[UnitFacts, ...]:
     """Return what both systemds, the computer's and the listener's, know of the unit."""
-    return _unit(of_user=False), _unit(of_user=True)
+    return tuple(
+        unit if unit.active else replace(unit, unread=_unit_file(of_user=unit.of_user))
+        for unit in (_unit(of_user=False), _unit(of_user=True))
+    )
+
+
+def _unit_file(*, of_user: bool) -> Path | None:
+    """Return the file of a unit that systemd does not know, as right after an installation."""
+    if of_user:
+        own = (platformdirs.user_config_path("systemd"), Path.home() / ".local/share/systemd")
+        folders = [*own, *UNIT_DIRECTORIES]
+    else:
+        folders = list(UNIT_DIRECTORIES)
+    places = (folder / ("user" if of_user else "system") / UNIT for folder in folders)
+    return next((path for path in places if path.is_file()), None)
 
 
 def _unit(*, of_user: bool) -> UnitFacts:

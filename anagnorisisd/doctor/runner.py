@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from anagnorisisd.config.paths import Paths
 from anagnorisisd.config.schema import Config
 from anagnorisisd.doctor import checks, probe
+from anagnorisisd.doctor.facts import MpdFacts
 from anagnorisisd.doctor.finding import Finding
 from anagnorisisd.domain.embedding import EmbeddingPlan
 from anagnorisisd.embedding.registry import EmbedderSelector
@@ -16,14 +17,18 @@ from anagnorisisd.storage.stores import FILE_NAME
 
 
 async def examine(
-    config: Config, places: Paths, variables: Mapping[str, str], now: float
+    config: Config,
+    places: Paths,
+    variables: Mapping[str, str],
+    now: float,
+    link: MpdFacts | None = None,
 ) -> list[Finding]:
     """Return a finding for each subject but the configuration itself, in the order of the page.
 
-    `now` is unix seconds.
+    `now` is unix seconds; `link` is a daemon's link to MPD, without which MPD is asked.
     """
     folder = probe.at_folder(places.music, config.music)
-    mpd = await probe.at_mpd(config.mpd, places.music, variables)
+    mpd = link or await probe.at_mpd(config.mpd, places.music, variables)
     condition, unreadable = _database(places)
     recipe, unusable = _recipe(config, places)
     executor = await probe.at_executor(config.embedding, recipe, places.music)

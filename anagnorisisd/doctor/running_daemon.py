@@ -11,7 +11,8 @@ from pathlib import Path
 from anagnorisisd.config.paths import NAME, SOCKET_NAME, Paths
 from anagnorisisd.config.schema import Config
 from anagnorisisd.config.sources import Key
-from anagnorisisd.doctor.facts import Running
+from anagnorisisd.doctor import probe
+from anagnorisisd.doctor.facts import MpdFacts, Running
 from anagnorisisd.mpd.address import candidates
 
 SYSTEM_SOCKET = Path("/run") / NAME / SOCKET_NAME
@@ -44,10 +45,19 @@ def _ask(socket: Path) -> Running | None:
         return None
     if not status.HasField("places"):  # of an earlier version
         return None
-    told = status.places
-    return Running(
-        socket, Path(told.music), Path(told.state), Path(told.models), status.mpd.address
-    )
+    told, mpd = status.places, status.mpd
+    link = None
+    if mpd.connected:
+        link = probe.mpd_facts(mpd.address, mpd.server_version, mpd.lacking)
+    return Running(socket, Path(told.music), Path(told.state), Path(told.models), mpd.address, link)
+
+
+def link(running: Running | None, told: Collection[Key]) -> MpdFacts | None:
+    """Return the daemon's link to MPD, which counts unless `told` names another address.
+
+    The shell need not have the password that the daemon has.
+    """
+    return None if running is None or ("mpd", "address") in told else running.link
 
 
 def adopted(

@@ -105,7 +105,8 @@ def _figure(drawing: Drawing) -> str:
 
 def _summary(material: ReportData) -> str:
     made = datetime.fromtimestamp(material.made_at, UTC).strftime("%d %B %Y, %H:%M UTC")
-    rated = f"{len(material.examples)} tracks are rated and embedded"
+    count = len(material.examples)
+    rated = f"{count} {'track is' if count == 1 else 'tracks are'} rated and embedded"
     version = material.evaluator
     if version is None:
         return f"{made}. {rated}; no evaluator has been trained yet."

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.config import schema
-from anagnorisisd.doctor import probe
+from anagnorisisd.doctor import probe, running_daemon
 from anagnorisisd.errors import StoreError
 from anagnorisisd.storage.health import inspect
 from anagnorisisd.storage.stores import FILE_NAME, Stores
@@ -195,6 +195,52 @@ def test_a_running_daemon_is_looked_at_as_it_was_told(tmp_path: Path) -> None:
     assert str(other) in found["disk space"]["said"]
     assert found["database"]["said"].endswith("whole")
     assert str(other) in elsewhere["music folder"]["said"], "what is asked for comes first"
+
+
+def test_what_mpd_lets_a_running_daemon_do_is_the_daemons_to_say(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("open sesame\n")
+    secret.chmod(0o600)
+    extra = (
+        'password "open sesame@read,add,control,player,admin"\ndefault_permissions "read,control"'
+    )
+    settings = f"mpd: {{password_file: {secret}}}\n"
+    (tmp_path / "config.yaml").write_text(settings)
+    with running(tmp_path, ["a.wav"], extra=extra) as mpd:
+        address = ("--mpd", str(mpd.socket))
+        flags = (*address, "--music", str(mpd.music), "--state", str(tmp_path / "state"))
+        with daemon_with("--config", str(tmp_path / "config.yaml"), *flags) as home:
+            wait_for_mpd(home)
+            _, found = findings(home)
+            _, elsewhere = findings(home, *address)
+
+    assert found["MPD permissions"]["verdict"] == "fine", found["MPD permissions"]
+    assert found["stickers"]["verdict"] == "fine", found["stickers"]
+    assert elsewhere["MPD permissions"]["verdict"] == "problem", "an address is tried as told"
+
+
+def wait_for_mpd(home: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        found = running_daemon.ask([home / "anagnorisis" / "anagnorisisd.sock"])
+        if found is not None and found.link is not None:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_unit_that_systemd_has_not_read_yet_is_found_on_the_disk(tmp_path: Path) -> None:
+    """systemd answers here as it does before `daemon-reload`, and where none runs."""
+    unit = tmp_path / ".local" / "share" / "systemd" / "user" / "anagnorisis.service"
+    _, before = findings(tmp_path)
+    unit.parent.mkdir(parents=True)
+    unit.touch()
+
+    _, found = findings(tmp_path)
+
+    assert before["unit"]["said"] == "no unit is installed"
+    assert found["unit"]["said"] == f"{unit} is there, but systemd has not read it"
+    assert "systemctl --user daemon-reload" in found["unit"]["remedy"]
 
 
 def test_a_broken_configuration_is_the_only_finding(tmp_path: Path) -> None:
