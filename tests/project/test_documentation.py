@@ -93,14 +93,14 @@ def test_internal_links_resolve(path: Path) -> None:
 
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
-LIVES = ARCHITECTURE.split("## Three lives")[1].split("\n## ")[0]
+PATHS = ARCHITECTURE.split("## Three paths of data")[1].split("\n## ")[0]
 
 
 def steps() -> Iterator[tuple[str, str]]:
-    """Yield each module that the three lives name, with each function named after it."""
+    """Yield each module that the three paths of data name, with each function named after it."""
     module = ""
     owners: dict[str, str] = {}
-    for span in re.findall(r"`([^`]+)`", LIVES):
+    for span in re.findall(r"`([^`]+)`", PATHS):
         if span.endswith(".py"):
             module = span
             continue
@@ -109,7 +109,7 @@ def steps() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("module", "function"), list(steps()))
-def test_each_step_of_the_three_lives_is_where_it_is_said_to_be(module: str, function: str) -> None:
+def test_each_step_of_a_path_is_in_its_module(module: str, function: str) -> None:
     body = ast.parse((ROOT / "anagnorisisd" / module).read_text()).body
     for name in function.split("."):
         found = [node for node in body if getattr(node, "name", None) == name]
@@ -118,8 +118,8 @@ def test_each_step_of_the_three_lives_is_where_it_is_said_to_be(module: str, fun
     assert isinstance(found[0], ast.FunctionDef | ast.AsyncFunctionDef)
 
 
-def test_the_lives_have_steps() -> None:
-    assert len(re.findall(r"^\d\. ", LIVES, re.MULTILINE)) > 15
+def test_the_paths_have_steps() -> None:
+    assert len(re.findall(r"^\d\. ", PATHS, re.MULTILINE)) > 15
     assert len(list(steps())) > 20
 
 
