@@ -141,7 +141,7 @@ class EvaluatorVersion:
     rating_count: int
     metrics: Metrics
     status: EvaluatorStatus
-    verdict: str
+    promotion_reason: str
     notes: Mapping[str, str]
 
 

@@ -1,6 +1,6 @@
 """Plays: one stay of a track in the player, and how it is judged.
 
-| ending | heard | verdict |
+| ending | heard | outcome |
 |---|---|---|
 | any | at least `full_play_fraction` of it | full |
 | ended by itself | anything | full |
@@ -36,5 +36,5 @@ class Play:
     ended_at: float
     heard_seconds: float
     duration_seconds: float | None
-    verdict: PlayOutcome
+    outcome: PlayOutcome
     reason: str

@@ -85,5 +85,5 @@ RULES: tuple[tuple[Rule, PlayOutcome, str], ...] = (
 
 
 def judge(stay: Playthrough, limits: Thresholds) -> tuple[PlayOutcome, str]:
-    """Return the verdict on a stay and its reason in words."""
+    """Return the outcome of a playthrough and the reason for it."""
     return next((word, reason) for applies, word, reason in RULES if applies(stay, limits))

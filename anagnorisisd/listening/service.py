@@ -124,7 +124,7 @@ class PlayService:
             ended_at=stay.ended_at + age,
             heard_seconds=stay.heard_seconds,
             duration_seconds=stay.duration_seconds,
-            verdict=word,
+            outcome=word,
             reason=reason,
         )
         await self._plays.append(play)

@@ -61,8 +61,8 @@ class PrometheusExporter:
         self._plays = Counter(
             "anagnorisis_plays", "Plays judged, by verdict", ["verdict"], registry=registry
         )
-        for verdict in PlayOutcome:
-            self._plays.labels(verdict.value)
+        for outcome in PlayOutcome:
+            self._plays.labels(outcome.value)
         self._picks = Counter(
             "anagnorisis_picks_queued", "Picks added to the queue", registry=registry
         )
@@ -85,7 +85,7 @@ class PrometheusExporter:
             case TrackRated(change):
                 self._ratings.labels(self._source(change.rating.source)).inc()
             case PlayJudged(play):
-                self._plays.labels(play.verdict.value).inc()
+                self._plays.labels(play.outcome.value).inc()
             case PickQueued():
                 self._picks.inc()
             case TracksEmbedded(track_ids):

@@ -329,7 +329,7 @@ class QueueManager:
 def _changes_weights(told: Announcement) -> bool:
     """Whether an announcement is a reason to look at our entries again."""
     if isinstance(told.event, PlayJudged):
-        return told.event.play.verdict is PlayOutcome.SKIP
+        return told.event.play.outcome is PlayOutcome.SKIP
     return bool(told.missed) or isinstance(
         told.event, TrackRated | EvaluatorPromoted | PredictionsUpdated
     )

@@ -18,7 +18,7 @@ class GivenRating:
 class JudgedPlay:
     """A play as it was judged."""
 
-    verdict: PlayOutcome
+    outcome: PlayOutcome
     heard_seconds: float
     duration_seconds: float | None
 

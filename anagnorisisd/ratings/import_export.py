@@ -77,7 +77,7 @@ class ImportExport:
             yield HistoryEntry(entry.track_id, uri, entry.rated_at, entry.source, given)
         for play in plays:
             uri = uris.get(play.track_id, Uri(""))
-            judged = JudgedPlay(play.verdict, play.heard_seconds, play.duration_seconds)
+            judged = JudgedPlay(play.outcome, play.heard_seconds, play.duration_seconds)
             yield HistoryEntry(play.track_id, uri, play.ended_at, "", judged)
 
     async def take(self, entries: Sequence[HistoryEntry], *, dry_run: bool) -> list[ImportResult]:
@@ -108,13 +108,13 @@ class ImportExport:
         dry_run: bool,
     ) -> ImportResult:
         value = None if given.value is None else rating.checked(given.value)
-        verdict = await batch.judge_rating(track_id, value, entry.at)
-        if verdict is TAKEN:
+        result = await batch.judge_rating(track_id, value, entry.at)
+        if result is TAKEN:
             at = self._clock.now() if entry.at is None else entry.at
             batch.add_rating(Rating(0, track_id, value, at, entry.source))
             if not dry_run:
                 await self._ratings.restore(track_id, value, at=at, source=entry.source)
-        return verdict
+        return result
 
     async def _take_play(
         self,
@@ -134,7 +134,7 @@ class ImportExport:
             entry.at,
             judged.heard_seconds,
             judged.duration_seconds,
-            judged.verdict,
+            judged.outcome,
             REASON,
         )
         if not batch.add_play(play):

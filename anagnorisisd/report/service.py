@@ -135,7 +135,7 @@ class ReportService:
     async def _played(self) -> Sequence[ReportRow]:
         plays = await self._plays.recent(RECENT)
         return [
-            await self._line(play.track_id, NOTES[play.verdict], play.ended_at) for play in plays
+            await self._line(play.track_id, NOTES[play.outcome], play.ended_at) for play in plays
         ]
 
     async def _line(self, track_id: TrackId, note: str, at: float | None = None) -> ReportRow:

@@ -141,7 +141,7 @@ def evaluator_message(version: EvaluatorVersion) -> evaluator_pb2.Evaluator:
         rating_count=version.rating_count,
         metrics=_metrics_message(version.metrics),
         status=EVALUATOR_STATUSES[version.status],
-        verdict=printable(version.verdict),
+        verdict=printable(version.promotion_reason),
         plays=printable(version.notes.get("plays", "")),
     )
 

@@ -6,7 +6,7 @@ from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.events import Announcement
 from anagnorisisd.rpc import conversion
 
-VERDICTS = {
+PLAY_OUTCOMES = {
     PlayOutcome.FULL: messages.PLAY_VERDICT_FULL,
     PlayOutcome.SKIP: messages.PLAY_VERDICT_SKIP,
     PlayOutcome.NEITHER: messages.PLAY_VERDICT_NEITHER,
@@ -46,7 +46,7 @@ def _fill(message: messages.WatchEventsResponse, event: events.Event) -> None:
             message.play_judged.CopyFrom(
                 messages.PlayJudged(
                     track_id=play.track_id,
-                    verdict=VERDICTS[play.verdict],
+                    verdict=PLAY_OUTCOMES[play.outcome],
                     reason=conversion.printable(play.reason),
                     heard_seconds=play.heard_seconds,
                     duration_seconds=play.duration_seconds,

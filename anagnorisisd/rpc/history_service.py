@@ -33,7 +33,7 @@ OUTCOMES = {
     ImportOutcome.KNOWN: messages.IMPORT_OUTCOME_KNOWN,
     ImportOutcome.LEFT_OUT: messages.IMPORT_OUTCOME_LEFT_OUT,
 }
-VERDICTS = {message: verdict for verdict, message in event_messages.VERDICTS.items()}
+PLAY_OUTCOMES = {message: outcome for outcome, message in event_messages.PLAY_OUTCOMES.items()}
 
 
 class HistoryServicer(HistoryServiceServicer):
@@ -103,12 +103,12 @@ def _content(message: messages.HistoryEntry) -> GivenRating | JudgedPlay:
             return GivenRating(message.rating.value if message.rating.HasField("value") else None)
         case "play":
             play = message.play
-            if play.verdict not in VERDICTS:
-                raise InvalidValue("entries.play.verdict", f"there is no verdict {play.verdict}")
+            if play.verdict not in PLAY_OUTCOMES:
+                raise InvalidValue("entries.play.verdict", f"unknown value {play.verdict}")
             seconds = play.duration_seconds if play.HasField("duration_seconds") else math.nan
             known = math.isfinite(seconds) and seconds > 0
             return JudgedPlay(
-                VERDICTS[play.verdict], play.heard_seconds, seconds if known else None
+                PLAY_OUTCOMES[play.verdict], play.heard_seconds, seconds if known else None
             )
         case _:
             raise InvalidValue("entries.content", "set one of rating or play")
@@ -124,10 +124,10 @@ def _entry_message(entry: HistoryEntry) -> messages.HistoryEntry:
     match entry.content:
         case GivenRating(value):
             message.rating.CopyFrom(messages.GivenRating(value=value))
-        case JudgedPlay(verdict, heard, duration):
+        case JudgedPlay(outcome, heard, duration):
             message.play.CopyFrom(
                 messages.JudgedPlay(
-                    verdict=event_messages.VERDICTS[verdict],
+                    verdict=event_messages.PLAY_OUTCOMES[outcome],
                     heard_seconds=heard,
                     duration_seconds=duration,
                 )

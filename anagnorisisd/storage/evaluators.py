@@ -69,7 +69,7 @@ class EvaluatorStore:
         *,
         rating_count: int,
         status: EvaluatorStatus,
-        verdict: str,
+        promotion_reason: str,
         at: float,
     ) -> EvaluatorVersion:
         """Store a version; `CURRENT` retires the one in charge in the same transaction.
@@ -88,7 +88,7 @@ class EvaluatorStore:
                 "metrics": json.dumps(asdict(model.metrics)),
                 "notes": json.dumps(dict(model.notes)),
                 "status": status,
-                "verdict": verdict,
+                "verdict": promotion_reason,
                 "blob": model.blob,
             }
             added = int(db.execute(ADD, values).lastrowid or 0)
@@ -241,6 +241,6 @@ def _evaluator(row: Row) -> EvaluatorVersion:
         rating_count=row["rating_count"],
         metrics=Metrics(**json.loads(row["metrics"])),
         status=EvaluatorStatus(row["status"]),
-        verdict=row["verdict"],
+        promotion_reason=row["verdict"],
         notes=json.loads(row["notes"]),
     )

@@ -35,7 +35,7 @@ class PlayStore:
                 play.ended_at,
                 play.heard_seconds,
                 play.duration_seconds,
-                play.verdict,
+                play.outcome,
                 row_mapping.text(play.reason),
             )
             db.execute(APPEND, values)
@@ -53,6 +53,6 @@ class PlayStore:
     async def _plays(self, query: str, *values: float) -> Sequence[Play]:
         found = await self._database.read(lambda db: db.execute(query, values).fetchall())
         return [
-            Play(TrackId(track_id), started, ended, heard, duration, PlayOutcome(verdict), reason)
-            for track_id, started, ended, heard, duration, verdict, reason in found
+            Play(TrackId(track_id), started, ended, heard, duration, PlayOutcome(outcome), reason)
+            for track_id, started, ended, heard, duration, outcome, reason in found
         ]

@@ -1,4 +1,4 @@
-"""Learning: one training, from the ratings to the verdict, and the small steps in between.
+"""Learning: one training, from the ratings to the promotion, and the small steps in between.
 
 A model is stored after all its predictions: until then the next start finds that the stored one
 lacks the newest ratings, and makes up for it.
@@ -88,7 +88,7 @@ class Trainer:
             self._stamp,
             rating_count=len(examples),
             status=EvaluatorStatus.CURRENT if promoted else EvaluatorStatus.KEPT_BACK,
-            verdict=reason,
+            promotion_reason=reason,
             at=self._clock.now(),
         )
         if not promoted:

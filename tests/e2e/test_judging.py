@@ -115,10 +115,10 @@ async def plays(listener: Room, count: int) -> list[Play]:
     return found
 
 
-async def verdicts(listener: Room, count: int) -> list[tuple[str, PlayOutcome]]:
-    """Wait for that many plays, and return song and verdict of each."""
+async def outcomes(listener: Room, count: int) -> list[tuple[str, PlayOutcome]]:
+    """Wait for that many plays, and return song and outcome of each."""
     names = {track_id(song): song.split(".")[0] for song in [*SONGS, *RAMPED, "short.wav"]}
-    return [(names[play.track_id], play.verdict) for play in await plays(listener, count)]
+    return [(names[play.track_id], play.outcome) for play in await plays(listener, count)]
 
 
 def about(seconds: float) -> Any:
@@ -131,8 +131,8 @@ async def test_songs_that_end_by_themselves_are_full_plays(listener: Room) -> No
 
     first, last = await plays(listener, 2)
 
-    assert (first.verdict, first.track_id) == (PlayOutcome.FULL, track_id("a.wav"))
-    assert (last.verdict, last.track_id) == (PlayOutcome.FULL, track_id("b.wav"))
+    assert (first.outcome, first.track_id) == (PlayOutcome.FULL, track_id("a.wav"))
+    assert (last.outcome, last.track_id) == (PlayOutcome.FULL, track_id("b.wav"))
     assert first.heard_seconds == about(SECONDS)
     assert last.heard_seconds == about(SECONDS)
 
@@ -144,7 +144,7 @@ async def test_leaving_a_song_early_is_a_skip(listener: Room, command: list[str]
 
     await listener.server.ask(*command)
 
-    assert await verdicts(listener, 1) == [("b", PlayOutcome.SKIP)]
+    assert await outcomes(listener, 1) == [("b", PlayOutcome.SKIP)]
 
 
 async def test_leaving_a_song_at_once_or_late_says_nothing(listener: Room) -> None:
@@ -153,7 +153,7 @@ async def test_leaving_a_song_at_once_or_late_says_nothing(listener: Room) -> No
     await reached(listener, 17)
     await listener.server.ask("next")
 
-    assert await verdicts(listener, 2) == [("a", PlayOutcome.NEITHER), ("b", PlayOutcome.NEITHER)]
+    assert await outcomes(listener, 2) == [("a", PlayOutcome.NEITHER), ("b", PlayOutcome.NEITHER)]
 
 
 async def test_the_last_song_left_by_next_is_a_skip(listener: Room) -> None:
@@ -162,7 +162,7 @@ async def test_the_last_song_left_by_next_is_a_skip(listener: Room) -> None:
 
     await listener.server.ask("next")
 
-    assert await verdicts(listener, 1) == [("a", PlayOutcome.SKIP)]
+    assert await outcomes(listener, 1) == [("a", PlayOutcome.SKIP)]
 
 
 async def test_stop_says_nothing(listener: Room) -> None:
@@ -171,7 +171,7 @@ async def test_stop_says_nothing(listener: Room) -> None:
 
     await listener.server.ask("stop")
 
-    assert await verdicts(listener, 1) == [("a", PlayOutcome.NEITHER)]
+    assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
 async def test_a_pause_is_not_heard(listener: Room) -> None:
@@ -184,7 +184,7 @@ async def test_a_pause_is_not_heard(listener: Room) -> None:
 
     (play,) = await plays(listener, 1)
 
-    assert (play.verdict, play.heard_seconds) == (PlayOutcome.SKIP, about(9))
+    assert (play.outcome, play.heard_seconds) == (PlayOutcome.SKIP, about(9))
 
 
 async def test_what_was_jumped_over_was_not_heard(listener: Room) -> None:
@@ -195,7 +195,7 @@ async def test_what_was_jumped_over_was_not_heard(listener: Room) -> None:
 
     (play,) = await plays(listener, 1)
 
-    assert play.verdict is not PlayOutcome.FULL
+    assert play.outcome is not PlayOutcome.FULL
     assert play.heard_seconds < 15
 
 
@@ -209,7 +209,7 @@ async def test_what_was_heard_twice_counts_twice(listener: Room) -> None:
 
     (play,) = await plays(listener, 1)
 
-    assert play.verdict is PlayOutcome.FULL
+    assert play.outcome is PlayOutcome.FULL
     assert play.heard_seconds == about(32)
 
 
@@ -222,7 +222,7 @@ async def test_a_song_repeated_is_played_each_time(listener: Room) -> None:
     await listener.server.ask("single", "on")
     await begun(listener, "a.wav")
 
-    assert await verdicts(listener, 2) == [("a", PlayOutcome.FULL)] * 2
+    assert await outcomes(listener, 2) == [("a", PlayOutcome.FULL)] * 2
 
 
 @pytest.mark.parametrize("value", ["on", "once"])
@@ -230,23 +230,23 @@ async def test_single_stops_after_a_full_play(listener: Room, value: str) -> Non
     await listener.server.ask("single", value)
     await begun(listener, "a.wav", "b.wav")
 
-    assert await verdicts(listener, 1) == [("a", PlayOutcome.FULL)]
+    assert await outcomes(listener, 1) == [("a", PlayOutcome.FULL)]
 
 
-async def test_consume_changes_no_verdict(listener: Room) -> None:
+async def test_consume_does_not_change_the_outcome(listener: Room) -> None:
     await listener.server.ask("consume", "on")
     await begun(listener, "a.wav", "b.wav", "c.wav")
     await reached(listener, 8)
     await listener.server.ask("next")
 
-    assert await verdicts(listener, 2) == [("a", PlayOutcome.SKIP), ("b", PlayOutcome.FULL)]
+    assert await outcomes(listener, 2) == [("a", PlayOutcome.SKIP), ("b", PlayOutcome.FULL)]
 
 
 async def test_crossfade_is_no_skip(listener: Room) -> None:
     await listener.server.ask("crossfade", "5")
     await begun(listener, "a.wav", "b.wav")
 
-    assert await verdicts(listener, 2) == [("a", PlayOutcome.FULL), ("b", PlayOutcome.FULL)]
+    assert await outcomes(listener, 2) == [("a", PlayOutcome.FULL), ("b", PlayOutcome.FULL)]
 
 
 async def test_mixramp_is_no_skip(listener: Room) -> None:
@@ -255,7 +255,7 @@ async def test_mixramp_is_no_skip(listener: Room) -> None:
     began = time.monotonic()
     await begun(listener, *RAMPED)
 
-    assert await verdicts(listener, 2) == [("e", PlayOutcome.FULL), ("f", PlayOutcome.FULL)]
+    assert await outcomes(listener, 2) == [("e", PlayOutcome.FULL), ("f", PlayOutcome.FULL)]
     overlap = 2 * SECONDS - (time.monotonic() - began) * mpd.RATE
     print(f"about {overlap:.1f} s of overlap")
 
@@ -266,7 +266,7 @@ async def test_a_song_removed_while_it_plays_says_nothing(listener: Room) -> Non
 
     await listener.server.ask("del", "1")
 
-    assert await verdicts(listener, 1) == [("a", PlayOutcome.NEITHER)]
+    assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
 async def test_clearing_the_queue_says_nothing(listener: Room) -> None:
@@ -275,7 +275,7 @@ async def test_clearing_the_queue_says_nothing(listener: Room) -> None:
 
     await listener.server.ask("clear")
 
-    assert await verdicts(listener, 1) == [("a", PlayOutcome.NEITHER)]
+    assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
 async def test_loading_other_songs_over_the_queue_says_nothing(listener: Room) -> None:
@@ -285,7 +285,7 @@ async def test_loading_other_songs_over_the_queue_says_nothing(listener: Room) -
     await listener.server.ask("clear")
     await begun(listener, "c.wav")
 
-    assert (await verdicts(listener, 2))[0] == ("a", PlayOutcome.NEITHER)
+    assert (await outcomes(listener, 2))[0] == ("a", PlayOutcome.NEITHER)
 
 
 async def test_a_file_that_cannot_be_played_is_no_skip(listener: Room) -> None:
@@ -300,14 +300,14 @@ async def test_a_file_that_cannot_be_played_is_no_skip(listener: Room) -> None:
     await listener.server.ask("clear")
     await listener.looked()
 
-    assert (first.track_id, first.verdict) == (track_id("a.wav"), PlayOutcome.FULL)
-    assert PlayOutcome.SKIP not in {play.verdict for play in await listener.plays()}
+    assert (first.track_id, first.outcome) == (track_id("a.wav"), PlayOutcome.FULL)
+    assert PlayOutcome.SKIP not in {play.outcome for play in await listener.plays()}
 
 
 async def test_a_very_short_track_is_played_in_full(listener: Room) -> None:
     await begun(listener, "short.wav", "a.wav")
 
-    assert (await verdicts(listener, 1))[0] == ("short", PlayOutcome.FULL)
+    assert (await outcomes(listener, 1))[0] == ("short", PlayOutcome.FULL)
 
 
 async def test_browsing_is_no_skipping(server: mpd.Mpd, stores: Stores) -> None:
@@ -323,7 +323,7 @@ async def test_browsing_is_no_skipping(server: mpd.Mpd, stores: Stores) -> None:
         await reached(listener, 3)
         server.mpc("stop")  # whatever else happens ends a burst
 
-        assert await verdicts(listener, 4) == [
+        assert await outcomes(listener, 4) == [
             ("a", PlayOutcome.NEITHER),
             ("b", PlayOutcome.NEITHER),
             ("c", PlayOutcome.SKIP),
@@ -337,7 +337,7 @@ async def test_a_song_outside_the_library_is_none_of_our_business(listener: Room
     await listener.server.ask("update", "--wait")
 
     await begun(listener, "stranger.wav", "a.wav")
-    found = await verdicts(listener, 1)
+    found = await outcomes(listener, 1)
     stranger.unlink()
 
     assert found == [("a", PlayOutcome.FULL)]
@@ -350,7 +350,7 @@ async def test_a_daemon_started_in_the_middle_of_a_song_judges_it_once(
         await begun(listener, "a.wav", "b.wav")
         await reached(listener, 8)
     async with attended(server, stores) as listener:
-        assert await verdicts(listener, 2) == [("a", PlayOutcome.FULL), ("b", PlayOutcome.FULL)]
+        assert await outcomes(listener, 2) == [("a", PlayOutcome.FULL), ("b", PlayOutcome.FULL)]
 
 
 async def test_a_killed_mpd_is_no_skip(listener: Room) -> None:
@@ -361,7 +361,7 @@ async def test_a_killed_mpd_is_no_skip(listener: Room) -> None:
 
     await asyncio.to_thread(listener.server.start)
 
-    assert await verdicts(listener, 1) == [("a", PlayOutcome.NEITHER)]
+    assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
 async def test_a_restarted_mpd_goes_on_with_the_same_play(listener: Room) -> None:
@@ -372,7 +372,7 @@ async def test_a_restarted_mpd_goes_on_with_the_same_play(listener: Room) -> Non
 
     await asyncio.to_thread(listener.server.start)
 
-    assert await verdicts(listener, 2) == [("a", PlayOutcome.FULL), ("b", PlayOutcome.FULL)]
+    assert await outcomes(listener, 2) == [("a", PlayOutcome.FULL), ("b", PlayOutcome.FULL)]
 
 
 async def test_a_song_that_mpd_takes_for_longer_than_it_is_ends_by_itself(
@@ -394,7 +394,7 @@ async def test_a_song_that_mpd_takes_for_longer_than_it_is_ends_by_itself(
 
         (play,) = await plays(listener, 1)
 
-    assert play.verdict is PlayOutcome.FULL
+    assert play.outcome is PlayOutcome.FULL
     assert play.duration_seconds == file.duration_seconds
 
 

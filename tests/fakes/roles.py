@@ -141,7 +141,7 @@ class FakeTrainer:
             self.stamp,
             rating_count=12,
             status=EvaluatorStatus.CURRENT,
-            verdict="first of its kind",
+            promotion_reason="first of its kind",
             at=self.clock.now(),
         )
 

@@ -1,4 +1,4 @@
-"""The table of verdicts, row by row."""
+"""The table of outcomes, row by row."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ STAY = Playthrough(
 )
 
 ROWS = [
-    # ending, seconds heard of 200, unseen, browsing, verdict, words of the reason
+    # ending, seconds heard of 200, unseen, browsing, outcome, words of the reason
     (Ending.NATURAL, 200, 0, False, PlayOutcome.FULL, "nearly to the end"),
     (Ending.NATURAL, 3, 0, False, PlayOutcome.FULL, "by itself"),
     (Ending.NATURAL, 100, 100, False, PlayOutcome.FULL, "by itself"),

@@ -111,7 +111,7 @@ async def test_a_skip_is_stored_although_nothing_changes_any_more(
         return bool(await stores.plays.recent(1))
 
     await until_async(stored)
-    assert [play.verdict for play in await stores.plays.recent(2)] == [PlayOutcome.SKIP]
+    assert [play.outcome for play in await stores.plays.recent(2)] == [PlayOutcome.SKIP]
 
 
 async def test_a_change_of_song_is_looked_at_again_whatever_else_happens_meanwhile(

@@ -38,7 +38,7 @@ class Seat:
         """Return the stored plays, oldest first."""
         names = {track_id(uri): uri for uri in SONGS}
         found = reversed(await self.stores.plays.recent(100))
-        return [(names[play.track_id], play.verdict) for play in found]
+        return [(names[play.track_id], play.outcome) for play in found]
 
 
 async def add_songs(stores: Stores, *uris: str, seconds: float | None = 200.0) -> None:
@@ -63,7 +63,7 @@ async def test_plays_are_stored_with_their_times(seat: Seat) -> None:
 
     (play,) = await seat.stores.plays.recent(1)
 
-    assert (play.track_id, play.verdict) == (track_id("a.ogg"), PlayOutcome.FULL)
+    assert (play.track_id, play.outcome) == (track_id("a.ogg"), PlayOutcome.FULL)
     assert play.started_at == pytest.approx(began)
     assert play.ended_at == pytest.approx(began + 200, abs=0.1)
     assert play.heard_seconds == pytest.approx(200, abs=0.1)
@@ -187,11 +187,11 @@ async def test_the_shorter_of_both_lengths_counts(
     await seat.listening.close()
 
     play = (await seat.stores.plays.recent(9))[-1]
-    assert (play.verdict, play.duration_seconds) == (PlayOutcome.FULL, judged_by)
+    assert (play.outcome, play.duration_seconds) == (PlayOutcome.FULL, judged_by)
 
 
 @pytest.mark.parametrize("leap", [-1e8, 1e8])
-async def test_a_wall_clock_that_leaps_changes_no_verdict(seat: Seat, leap: float) -> None:
+async def test_a_wall_clock_that_leaps_does_not_change_the_outcome(seat: Seat, leap: float) -> None:
     seat.player.add("a.ogg", "b.ogg")
     await seat.player.play()
     await seat.look()
@@ -201,6 +201,6 @@ async def test_a_wall_clock_that_leaps_changes_no_verdict(seat: Seat, leap: floa
     await seat.look(100.01)
 
     (play,) = await seat.stores.plays.recent(1)
-    assert play.verdict is PlayOutcome.FULL
+    assert play.outcome is PlayOutcome.FULL
     assert play.heard_seconds == pytest.approx(200, abs=0.1)
     assert play.ended_at == pytest.approx(seat.clock.now(), abs=0.1)

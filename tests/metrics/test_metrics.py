@@ -137,8 +137,8 @@ async def test_what_happens_is_counted(stores: Stores, clock: FakeClock) -> None
         await bench.ratings.rate(track, 8, source="channel")
         await bench.ratings.rate(track, 7, source="sticker")
         await bench.ratings.undo(source="sticker")
-        for verdict in (PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP):
-            bench.events.publish(PlayJudged(play(track, verdict)))
+        for outcome in (PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP):
+            bench.events.publish(PlayJudged(play(track, outcome)))
         bench.events.publish(TracksEmbedded((track, track)))
         bench.events.publish(PlayerLost("it went away"))
 

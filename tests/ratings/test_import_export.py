@@ -70,12 +70,12 @@ async def lived(house: House) -> None:
     """Give the house a history: two ratings, one of them cleared, and three plays."""
     for at, track, value in ((-3, A, 8.5), (-2, B, 3.0), (-1, B, None)):
         await house.stores.ratings.rate(track, value, at=EPOCH + at * HOUR, source="test")
-    for at, track, verdict in (
+    for at, track, outcome in (
         (-3, A, PlayOutcome.FULL),
         (-2, B, PlayOutcome.SKIP),
         (-1, A, PlayOutcome.FULL),
     ):
-        await house.stores.plays.append(play(track, verdict, ended_at=EPOCH + at * HOUR + 0.25))
+        await house.stores.plays.append(play(track, outcome, ended_at=EPOCH + at * HOUR + 0.25))
 
 
 async def histories(stores: Stores) -> tuple[list[object], list[object]]:
@@ -84,7 +84,7 @@ async def histories(stores: Stores) -> tuple[list[object], list[object]]:
         for entry in await stores.ratings.history(limit=100)
     ]
     plays = [
-        (play.track_id, play.verdict, play.ended_at, play.heard_seconds, play.duration_seconds)
+        (play.track_id, play.outcome, play.ended_at, play.heard_seconds, play.duration_seconds)
         for play in await stores.plays.between(0, EPOCH)
     ]
     return list(ratings), list(plays)

@@ -208,8 +208,8 @@ async def test_predicted_ratings_and_plays_are_shown_where_that_is_wished(
         listener.events.publish(PredictionsUpdated(1))
         await stickered(listener, "a.wav", "7.3", "predictedRating")
 
-        for verdict in (PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP):
-            await stores.plays.append(play(track_id("b.wav"), verdict, ended_at=1_000_000.0))
+        for outcome in (PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP):
+            await stores.plays.append(play(track_id("b.wav"), outcome, ended_at=1_000_000.0))
         listener.events.publish(PlayJudged(play(track_id("b.wav"))))
         await stickered(listener, "b.wav", "2", "playCount")
         await stickered(listener, "b.wav", "1", "skipCount")

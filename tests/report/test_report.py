@@ -100,7 +100,7 @@ async def lively(stores: Stores, clock: FakeClock) -> Stores:
         STAMP,
         rating_count=28,
         status=EvaluatorStatus.CURRENT,
-        verdict="first",
+        promotion_reason="first",
         at=clock.now(),
     )
     async for batch in stores.embeddings.described(STAMP):

@@ -11,16 +11,16 @@ from anagnorisisd.storage.stores import FILE_NAME, Stores
 from tests.support.library import EPOCH, STAMP, add_tracks, play, track_id
 
 
-async def test_plays_are_counted_by_verdict(stores: Stores) -> None:
+async def test_plays_are_counted_by_outcome(stores: Stores) -> None:
     (track,) = await add_tracks(stores, "a.mp3")
-    for verdict in (PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP, PlayOutcome.NEITHER):
-        await stores.plays.append(play(track, verdict))
+    for outcome in (PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP, PlayOutcome.NEITHER):
+        await stores.plays.append(play(track, outcome))
     found = await stores.library.track(track, STAMP)
     assert (found.play_count, found.skip_count) == (2, 1)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "heard_seconds", "counts"),
+    ("outcome", "heard_seconds", "counts"),
     [
         (PlayOutcome.FULL, 180.0, True),
         (PlayOutcome.SKIP, 6.0, True),
@@ -30,10 +30,10 @@ async def test_plays_are_counted_by_verdict(stores: Stores) -> None:
     ],
 )
 async def test_last_played_is_when_it_was_last_heard(
-    stores: Stores, verdict: PlayOutcome, heard_seconds: float, counts: bool
+    stores: Stores, outcome: PlayOutcome, heard_seconds: float, counts: bool
 ) -> None:
     (track,) = await add_tracks(stores, "a.mp3")
-    await stores.plays.append(play(track, verdict, ended_at=EPOCH, heard_seconds=heard_seconds))
+    await stores.plays.append(play(track, outcome, ended_at=EPOCH, heard_seconds=heard_seconds))
     found = await stores.library.track(track, STAMP)
     assert found.last_played_at == (EPOCH if counts else None)
 

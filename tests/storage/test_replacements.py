@@ -33,8 +33,8 @@ async def rated(stores: Stores) -> Stores:
     """A library whose song is rated 8, was played twice and skipped once."""
     await take_in(stores, URI, "old")
     await stores.ratings.rate(OLD, 8.0, at=EPOCH, source="test")
-    for number, verdict in enumerate((PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP)):
-        await stores.plays.append(play(OLD, verdict, ended_at=EPOCH + number))
+    for number, outcome in enumerate((PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP)):
+        await stores.plays.append(play(OLD, outcome, ended_at=EPOCH + number))
     return stores
 
 

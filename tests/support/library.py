@@ -84,13 +84,13 @@ def vector(*values: float) -> Vectors:
 
 def play(
     track: TrackId,
-    verdict: PlayOutcome = PlayOutcome.FULL,
+    outcome: PlayOutcome = PlayOutcome.FULL,
     *,
     ended_at: float = EPOCH,
     heard_seconds: float = 180.0,
 ) -> Play:
     """Return a judged play of a three-minute track."""
-    return Play(track, ended_at - heard_seconds, ended_at, heard_seconds, 180.0, verdict, "test")
+    return Play(track, ended_at - heard_seconds, ended_at, heard_seconds, 180.0, outcome, "test")
 
 
 async def predict(stores: Stores, means: dict[TrackId, float], stddev: float = 1.0) -> None:
@@ -109,5 +109,5 @@ async def add_evaluator(
     metrics = Metrics(1.2, 1.6, 0.4, 0.68, 0.95, {"mean": 1.6, "neighbours": 1.4})
     model = TrainedModel("gaussian_process", blob, metrics, {"plays": "not used"})
     return await stores.evaluators.add(
-        model, STAMP, rating_count=20, status=status, verdict="test", at=EPOCH
+        model, STAMP, rating_count=20, status=status, promotion_reason="test", at=EPOCH
     )

@@ -595,7 +595,7 @@ async def test_old_models_are_forgotten_but_not_their_metrics(bench: Bench) -> N
             STAMP,
             rating_count=10,
             status=EvaluatorStatus.CURRENT if version == 2 else EvaluatorStatus.KEPT_BACK,
-            verdict="",
+            promotion_reason="",
             at=bench.clock.now(),
         )
 
@@ -611,12 +611,12 @@ async def test_old_models_are_forgotten_but_not_their_metrics(bench: Bench) -> N
 async def test_unrated_tracks_that_were_played_are_heard_the_newest_first(bench: Bench) -> None:
     await bench.embed(range(10))
     await bench.rate(range(2))
-    for row, verdict in enumerate(
+    for row, outcome in enumerate(
         [PlayOutcome.FULL, PlayOutcome.SKIP, PlayOutcome.SKIP, PlayOutcome.FULL]
     ):
         bench.clock.jump(60)
         at = bench.clock.now()
-        await bench.stores.plays.append(play(bench.tracks[row], verdict, ended_at=at))
+        await bench.stores.plays.append(play(bench.tracks[row], outcome, ended_at=at))
     await bench.stores.plays.append(play(bench.tracks[20]))
 
     heard = await bench.stores.embeddings.heard(STAMP, 10)
