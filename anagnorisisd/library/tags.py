@@ -7,7 +7,8 @@ ever raises.
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, BinaryIO
 
 from mutagen.aac import AAC
@@ -111,21 +112,35 @@ def read_tags(file: BinaryIO, kind: Kind) -> tuple[Tags, float | None]:
 
 def _read(file: BoundedFile, kind: Kind) -> tuple[Tags, float | None]:
     opened = _OPENERS[kind](file)
-    tags = opened.tags
-    if tags is None and kind in {Kind.AAC, Kind.MP3}:
-        tags = _foreign_tags(file)
-    return _tags(tags), _duration(getattr(opened.info, "length", None))
+    mpeg = kind in {Kind.AAC, Kind.MP3}
+    tags = _mpeg_tags(file, opened.tags) if mpeg else _tags(opened.tags)
+    return tags, _duration(getattr(opened.info, "length", None))
 
 
-def _foreign_tags(file: BoundedFile) -> Any:
-    """Return the ID3v2, ID3v1 or APEv2 tag of a format that has none of its own."""
-    for opener in (ID3, APEv2):
-        try:
-            file.seek(0)
-            return opener(file)
-        except Exception:  # noqa: S112 - absent and damaged are the same here
-            continue
-    return None
+def _mpeg_tags(file: BoundedFile, found: Any) -> Tags:
+    """Return the ID3v2 or else APEv2 tag of a format that has none of its own.
+
+    ID3v1 cuts names to 30 characters: it only says what an APEv2 tag leaves out, as mp3gain's does.
+    """
+    id3 = found if found is not None else _opened(ID3, file)
+    if id3 and not is_short(id3):
+        return _tags(id3)
+    ape, short = _tags(_opened(APEv2, file)), _tags(id3)
+    known = {name: value for name, value in asdict(ape).items() if value is not None}
+    return replace(short, **known)
+
+
+def _opened(opener: Callable[[BoundedFile], Any], file: BoundedFile) -> Any:
+    try:
+        file.seek(0)
+        return opener(file)
+    except Exception:  # absent and damaged are the same here
+        return None
+
+
+def is_short(tags: Any) -> bool:
+    """Return whether mutagen read ID3v1 alone."""
+    return isinstance(tags, ID3) and tags.version < (2, 0)
 
 
 def _tags(tags: Any) -> Tags:

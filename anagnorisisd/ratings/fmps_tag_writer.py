@@ -3,14 +3,16 @@
 | format                                       | tag                                 |
 |----------------------------------------------|-------------------------------------|
 | flac, ogg (all codecs)                       | Vorbis comment `FMPS_Rating`        |
-| mp3 with ID3 or no tags, wav, aiff           | ID3 frame `TXXX:FMPS_Rating`        |
-| mp3 with APEv2 alone, wavpack, ape, musepack | APEv2 item `FMPS_Rating`            |
+| mp3, wav, aiff                               | ID3 frame `TXXX:FMPS_Rating`        |
+| mp3 with APEv2 but no ID3v2; wavpack, ape,   | APEv2 item `FMPS_Rating`            |
+| musepack                                     |                                     |
 | m4a, mp4                                     | `----:com.apple.iTunes:FMPS_Rating` |
 | wma                                          | ASF attribute `FMPS/Rating`         |
 """
 
 # mypy: disable-error-code="no-untyped-call"
 
+import os
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
@@ -34,10 +36,15 @@ from mutagen.wavpack import WavPack
 
 from anagnorisisd.errors import MediaError
 from anagnorisisd.library.audio_hash import Kind
+from anagnorisisd.library.tags import is_short
 
 NAME = "FMPS_Rating"
 ATOM = f"----:com.apple.iTunes:{NAME}"
 ATTRIBUTE = "FMPS/Rating"
+APE_FOOTER = b"APETAGEX"
+APE_FOOTER_BYTES = 32
+LONGEST_TRAILER = 1 << 20
+"""Lyrics3 has up to 999,999 bytes, ID3v1 with its extension 355."""
 PARTS = 10
 """A rating is 0 to 10, the tag 0 to 1."""
 
@@ -72,7 +79,9 @@ def _put_comment(opener: Callable[[Path], Any], path: Path, text: str | None) ->
         if file.tags is None:
             file.add_tags()
         file.tags[NAME] = text
+    trailer = _trailer(path)
     file.save()
+    _put_back(path, trailer)
     return True
 
 
@@ -112,14 +121,16 @@ def _put_chunk(opener: Callable[[Path], Any], path: Path, text: str | None) -> b
 
 def _put_mpeg(path: Path, text: str | None) -> bool:
     try:
-        return _put_frame(ID3(path), path, text)
+        tags = ID3(path)  # of ID3v1 alone, too
     except ID3NoHeaderError:
-        pass
+        tags = ID3()
+    if not is_short(tags) and tags:
+        return _put_frame(tags, path, text)
     try:
-        # An ID3 tag of our own would hide from players all that an APEv2 tag says.
+        # An ID3v2 tag of our own would hide from players all that an APEv2 tag says.
         return _put_item(APEv2(path), path, text)
     except APENoHeaderError:
-        return _put_frame(ID3(), path, text)
+        return _put_frame(tags, path, text)
 
 
 def _put_item(tags: Any, path: Path, text: str | None) -> bool:
@@ -129,8 +140,25 @@ def _put_item(tags: Any, path: Path, text: str | None) -> bool:
         del tags[NAME]
     else:
         tags[NAME] = text
+    trailer = _trailer(path)
     tags.save(path)
+    _put_back(path, trailer)
     return True
+
+
+def _trailer(path: Path) -> bytes:
+    """Return the ID3v1 tag and lyrics behind an APEv2 tag, which mutagen cuts off with it."""
+    with path.open("rb") as file:
+        file.seek(-min(LONGEST_TRAILER, path.stat().st_size), os.SEEK_END)
+        _, found, rest = file.read().rpartition(APE_FOOTER)
+    trailer = rest[APE_FOOTER_BYTES - len(APE_FOOTER) :] if found else b""
+    return trailer if trailer.startswith((b"TAG", b"LYRICSBEGIN")) else b""
+
+
+def _put_back(path: Path, trailer: bytes) -> None:
+    if trailer:
+        with path.open("ab") as file:
+            file.write(trailer)
 
 
 def _put_frame(tags: Any, path: Path, text: str | None) -> bool:

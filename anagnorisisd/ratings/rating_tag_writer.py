@@ -2,7 +2,8 @@
 
 The file is copied, the copy is tagged, and takes the file's place only when it holds the very
 same audio; whoever plays or reads the file meanwhile goes on with the old one. Mode, owner and
-extended attributes stay; the time of modification is new, for backups and MPD go by it.
+extended attributes stay; the time of modification is new, for backups and MPD go by it. Of a hard
+link, the other names keep the old file.
 """
 
 import asyncio

@@ -8,10 +8,14 @@
 | POPM of Quod Libet                        | 0 to 255, linear                                   |
 | POPM of anybody else                      | 13, 1, 54, 64, 118, 128, 186, 196, 242, 255 for    |
 |                                           | half to five stars; other bytes are taken linearly |
-| RATING (Vorbis, APE)                      | 0 to 5 stars, or 0 to 100                          |
+| WM/SharedUserRating (ASF)                 | 1, 25, 50, 75, 99 for one to five stars, and what  |
+|                                           | Windows shows as as many                           |
+| RATING (Vorbis, APE)                      | 0 to 1 where it is a fraction of at most 1, as     |
+|                                           | 0.8 or 1.0; else 0 to 5 stars, or 0 to 100         |
 | rate (MP4)                                | 0 to 100                                           |
 
-The first row that a file has counts. A byte of 0 in POPM means that nobody rated the file.
+The first row that a file has counts. A 0 in POPM or
+WM/SharedUserRating means that nobody rated the file.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -29,7 +33,7 @@ from mutagen.mp3 import MP3
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
 from anagnorisisd.library.bounded_file import BoundedFile
 from anagnorisisd.library.regular_file import open_regular
-from anagnorisisd.library.tags import READ_SECONDS
+from anagnorisisd.library.tags import READ_SECONDS, is_short
 from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
 
 STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
@@ -51,7 +55,7 @@ def read(path: str | Path) -> float | None:
 def _read(source: BoundedFile) -> float | None:
     file: Any = mutagen.File(source)
     tags = file.tags if file is not None else None
-    if not tags and isinstance(file, MP3):
+    if isinstance(file, MP3) and (not tags or is_short(tags)):
         tags = _at_the_end(source)
     if not tags:
         return None
@@ -60,7 +64,7 @@ def _read(source: BoundedFile) -> float | None:
 
 
 def _at_the_end(source: BoundedFile) -> Any:
-    """Return the APEv2 tag of an MP3 file that has no other."""
+    """Return the APEv2 tag of an MP3 file that has no ID3v2."""
     try:
         source.seek(0)
         return APEv2(source)
@@ -77,9 +81,8 @@ def _ratings(tags: Any) -> Iterator[float | None]:
             yield scaled(text, 10)
     for frame in getattr(tags, "getall", lambda _: ())("POPM"):
         yield _popularimeter(frame)
-    stars = scaled(texts.get("rating"), 1)
-    if stars is not None:
-        yield stars * 2 if stars <= 5 else stars / 10
+    yield _shared(scaled(texts.get("wm/shareduserrating"), 1))
+    yield _plain(texts.get("rating"))
     yield scaled(texts.get("rate"), Decimal("0.1"))
 
 
@@ -107,6 +110,23 @@ def scaled(text: str | None, factor: Decimal | int) -> float | None:
     except ArithmeticError:
         return None
     return value if math.isfinite(value) else None
+
+
+def _plain(text: str | None) -> float | None:
+    value = scaled(text, 1)
+    if value is None:
+        return None
+    # Stars are written as 1, 4 or 4.5; only a share of the whole has a point and is at most 1.
+    if value <= 1 and "." in str(text):
+        return scaled(text, 10)
+    return value * 2 if value <= 5 else value / 10
+
+
+def _shared(value: float | None) -> float | None:
+    """Return the stars that Windows shows: 1 to 12 are one, 13 to 37 two, and so on to 99."""
+    if value is None or not 1 <= value <= 99:
+        return None
+    return 2.0 * (1 + (int(value) + 12) // 25)
 
 
 def _popularimeter(frame: Any) -> float | None:

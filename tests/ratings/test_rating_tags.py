@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mutagen.apev2 import APEv2
+from mutagen.asf import ASF, ASFDWordAttribute
 from mutagen.flac import FLAC
-from mutagen.id3 import ID3, POPM, TIT2
+from mutagen.id3 import ID3, POPM, TIT2, ID3NoHeaderError
 
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.errors import MediaError
@@ -113,6 +114,111 @@ def test_tags_at_the_end_alone_stay_the_only_ones(tmp_path: Path) -> None:
 
     assert tag_rating_reader.read(song) == 6.5
     assert tags_of(song).title == "At the end"
+
+
+LONG = "A title that is longer than thirty characters"
+
+
+def with_short_copy(song: Path, *, between: bytes = b"", **items: str) -> bytes:
+    """Give a file an APEv2 tag, and after it the ID3v1 tag that older players read."""
+    tags = APEv2()
+    tags.update(items)
+    tags.save(song)
+    short = b"TAG" + LONG.encode()[:30] + b"Somebody".ljust(30, b"\0") + bytes(65)
+    with song.open("ab") as file:
+        file.write(between + short)
+    return between + short
+
+
+LYRICS = b"LYRICSBEGININD0000200LYR00004Word"
+LYRICS += b"%06dLYRICS200" % len(LYRICS)
+
+
+@pytest.mark.parametrize("between", [b"", LYRICS], ids=["v1", "lyrics"])
+def test_a_short_id3_tag_neither_replaces_nor_hides_an_ape_tag(
+    between: bytes, tmp_path: Path
+) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    untag(song)
+    short = with_short_copy(song, between=between, Title=LONG)
+    track_id, tags = identity(song), tags_of(song)
+    assert (tags.title, tags.artist) == (LONG, "Somebody")
+
+    for rating in (6.5, 0.0, None):
+        assert rating_tag_writer.write(song, track_id, rating)
+        assert tag_rating_reader.read(song) == rating
+        assert (identity(song), tags_of(song)) == (track_id, tags)
+        assert song.read_bytes().endswith(short)
+        with pytest.raises(ID3NoHeaderError):
+            ID3(song, load_v1=False)
+    assert APEv2(song)["Title"] == LONG
+
+
+@pytest.mark.parametrize("name", ["tone.ape", "version-7.mpc"])
+def test_an_id3_tag_behind_an_ape_tag_is_kept(name: str, tmp_path: Path) -> None:
+    song = copy_sample(name, tmp_path)
+    short = with_short_copy(song, Title=LONG)
+
+    assert rating_tag_writer.write(song, identity(song), 6.5)
+
+    assert song.read_bytes().endswith(short)
+    assert tag_rating_reader.read(song) == 6.5
+    assert tags_of(song).title == LONG
+
+
+def test_a_short_id3_tag_alone_keeps_its_words(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    untag(song)
+    short = b"TAG" + b"Short".ljust(30, b"\0") + b"Somebody".ljust(30, b"\0") + bytes(65)
+    song.write_bytes(song.read_bytes() + short)
+
+    assert rating_tag_writer.write(song, identity(song), 6.5)
+
+    assert (tags_of(song).title, tags_of(song).artist) == ("Short", "Somebody")
+    assert tag_rating_reader.read(song) == 6.5
+
+
+@pytest.mark.parametrize(
+    ("value", "rating"),
+    [(0, None), (1, 2), (12, 2), (13, 4), (25, 4), (50, 6), (75, 8), (99, 10), (255, None)],
+)
+def test_stars_of_windows_are_read(value: int, rating: float | None, tmp_path: Path) -> None:
+    song = copy_sample("tone.wma", tmp_path)
+    tagged = ASF(song)
+    tagged["WM/SharedUserRating"] = ASFDWordAttribute(value)
+    tagged.save()
+
+    assert tag_rating_reader.read(song) == rating
+
+
+@pytest.mark.parametrize(
+    ("text", "rating"),
+    [
+        ("0.8", 8), ("1.0", 10), (".25", 2.5), ("0,8", None), ("0", 0), ("1", 2), ("4", 8),
+        ("4.5", 9), ("1.5", 3), ("5", 10), ("80", 8), ("100", 10), ("101", None), ("-1", None),
+    ],
+)  # fmt: skip
+def test_scale_of_a_plain_rating_is_told_by_its_form(
+    text: str, rating: float | None, tmp_path: Path
+) -> None:
+    song = write_song(tmp_path / "song.flac")
+    tagged = FLAC(song)
+    tagged["RATING"] = text
+    tagged.save()
+
+    assert tag_rating_reader.read(song) == rating
+
+
+def test_another_name_of_the_file_keeps_what_it_was(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.flac")
+    other = tmp_path / "other.flac"
+    other.hardlink_to(song)
+    before = other.read_bytes()
+
+    assert rating_tag_writer.write(song, identity(song), 6.5)
+
+    assert tag_rating_reader.read(song) == 6.5
+    assert other.read_bytes() == before
 
 
 def test_version_of_the_tags_stays(tmp_path: Path) -> None:
