@@ -14,7 +14,7 @@ from anagnorisisd.rpc.status import StatusReader
 
 Context = ServicerContext[Any, Any]
 
-PIECE_BYTES = 256 << 10
+CHUNK_BYTES = 256 << 10
 """Callers take no message above a few megabytes; a report may be larger."""
 
 
@@ -46,14 +46,14 @@ class DaemonServicer(DaemonServiceServicer):
         self, request: messages.BackUpRequest, context: Context
     ) -> AsyncIterator[messages.BackUpResponse]:
         """Send a copy of all that is known."""
-        async with aclosing(self._copier.pieces()) as pieces:
-            async for piece in pieces:
-                yield messages.BackUpResponse(piece=piece)
+        async with aclosing(self._copier.chunks()) as chunks:
+            async for chunk in chunks:
+                yield messages.BackUpResponse(piece=chunk)
 
     async def DrawReport(
         self, request: messages.DrawReportRequest, context: Context
     ) -> AsyncIterator[messages.DrawReportResponse]:
         """Send a report on ratings, evaluator and library."""
         page = (await self._drawer.html()).encode(errors="replace")
-        for start in range(0, len(page), PIECE_BYTES):
-            yield messages.DrawReportResponse(piece=page[start : start + PIECE_BYTES])
+        for start in range(0, len(page), CHUNK_BYTES):
+            yield messages.DrawReportResponse(piece=page[start : start + CHUNK_BYTES])

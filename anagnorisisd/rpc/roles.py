@@ -70,10 +70,10 @@ class Picker(Protocol):
 
 
 class Copier(Protocol):
-    """Copies all that is known; `adapters.sqlite.backups.Copies` does."""
+    """Copies the database."""
 
-    def pieces(self) -> AsyncGenerator[bytes]:
-        """Yield a copy of one moment piece by piece."""
+    def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield a snapshot of the database in chunks."""
         ...
 
 

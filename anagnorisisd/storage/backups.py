@@ -1,8 +1,8 @@
-"""Backups: whole copies of the database, made while it is in use, and put back.
+"""Back up and restore the database.
 
-A copy is made by SQLite's online backup in one step, so that it is the database of one moment
-however much is written meanwhile. It is checked before it gets its name, and it is one file: what
-stands at that name is a whole backup or what was there before.
+SQLite's online backup copies all pages in one step, so the copy is a consistent snapshot although
+the daemon goes on writing. The copy is a single file and is checked before it is renamed to its
+target, so that a crash leaves the previous file there.
 """
 
 import asyncio
@@ -22,47 +22,47 @@ import sqlite_utils
 from anagnorisis import atomic_write
 from anagnorisis.errors import Failed
 from anagnorisisd.errors import LimitReached, StoreDamaged, StoreError
-from anagnorisisd.storage.error_messages import BACKUPS, told
-from anagnorisisd.storage.migrations import lacking, waiting
+from anagnorisisd.storage.error_messages import BACKUPS, storage_errors
+from anagnorisisd.storage.migrations import missing_schema_part, pending_steps
 
-KEPT = 5
-"""How many automatic backups stay; the oldest goes first."""
+BACKUPS_KEPT = 5
+"""Number of automatic backups kept; older ones are deleted."""
 
-PIECE_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 18
 
-STALLED_SECONDS = 60.0
-"""So long a caller may take for one piece."""
+STALL_TIMEOUT_SECONDS = 60.0
+"""Time after which a stream ends whose reader took no chunk."""
 
 
 class BackupStream:
-    """Copies of the database for whoever asks the daemon: one at a time, for each takes its space.
+    """Streams copies of the database to clients, one at a time because each takes disk space.
 
-    Those that a killed daemon left behind are removed at the start.
+    Copies left behind by a killed daemon are deleted at the start.
     """
 
     def __init__(self, database: Path) -> None:
         self._database = database
-        self._under_way: object | None = None
+        self._current: object | None = None
         for left in database.parent.glob(f"{database.name}.*.part"):
             left.unlink(missing_ok=True)
 
-    async def pieces(self) -> AsyncGenerator[bytes]:
-        """Yield a copy of one moment piece by piece; it takes space beside the database meanwhile.
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield a snapshot in chunks; the copy takes disk space beside the database meanwhile.
 
         Raises:
-            LimitReached: another copy is on its way, or a piece of this one was not taken in time.
+            LimitReached: another copy is being sent, or the reader took no chunk in time.
             StoreError: the database is damaged, or the copy cannot be written.
         """
-        if self._under_way is not None:
+        if self._current is not None:
             raise LimitReached(
                 "another copy of the database is being sent; try again when it has arrived,"
                 " or use `anagnorisisd backup FILE`"
             )
-        mine = self._under_way = object()
+        mine = self._current = object()
 
         def end() -> None:
-            if self._under_way is mine:
-                self._under_way = None
+            if self._current is mine:
+                self._current = None
 
         def give_up() -> None:
             file.close()
@@ -72,13 +72,13 @@ class BackupStream:
         loop = asyncio.get_running_loop()
         stalled = loop.call_later(0, lambda: None)
         try:
-            while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-                # Whoever stops reading must not hold the space, and those behind, for ever.
-                stalled = loop.call_later(STALLED_SECONDS, give_up)
-                yield piece
+            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                # A reader that stops must not keep the disk space and block other copies forever.
+                stalled = loop.call_later(STALL_TIMEOUT_SECONDS, give_up)
+                yield chunk
                 stalled.cancel()
                 if file.closed:
-                    raise LimitReached(f"nothing was read for {STALLED_SECONDS:.0f} seconds")
+                    raise LimitReached(f"nothing was read for {STALL_TIMEOUT_SECONDS:.0f} seconds")
         finally:
             stalled.cancel()
             file.close()
@@ -155,7 +155,7 @@ def back_up(database: Path, target: Path) -> None:
         raise StoreError(f"{target} is a folder; name a file in it")
     if target.exists() and target.samefile(database):
         raise StoreError(f"{target} is the database itself; name another file")
-    with told(target):
+    with storage_errors(target):
         if atomic_write.is_regular(str(target)):
             with atomic_write.replacing(str(target)) as part:
                 _fill(Path(part), database, target)
@@ -163,7 +163,7 @@ def back_up(database: Path, target: Path) -> None:
     copy = copied(database, database)
     try:
         with copy.open("rb") as file:
-            atomic_write.write(str(target), iter(partial(file.read, PIECE_BYTES), b""))
+            atomic_write.write(str(target), iter(partial(file.read, CHUNK_BYTES), b""))
     except Failed as error:
         raise StoreError(str(error)) from error
     finally:
@@ -178,32 +178,32 @@ def back_up_before(step: str, database: Path) -> None:
     """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     folder = database.parent / BACKUPS
-    with told(folder):
+    with storage_errors(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
     back_up(database, folder / f"{database.stem}-{moment}-before-{step}.db")
-    for old in sorted(folder.glob(f"{database.stem}-*.db"))[:-KEPT]:
+    for old in sorted(folder.glob(f"{database.stem}-*.db"))[:-BACKUPS_KEPT]:
         old.unlink(missing_ok=True)
 
 
 def restore(backup: Path, database: Path) -> Path | None:
-    """Put `backup` in the place of the database; return where the replaced one is, if there was.
+    """Replace the database with `backup`; return the new path of the replaced one, if any.
 
-    No daemon may be running. What is replaced is kept whole, its log of changes included.
+    The daemon must not be running. The replaced database is kept with its write-ahead log.
 
     Raises:
         StoreError: the backup is damaged, or of a newer version, or cannot be copied.
     """
     if not backup.is_file():
         raise StoreError(f"{backup} does not exist")
-    with told(database):
+    with storage_errors(database):
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = copied(backup, database)
     try:
-        _check_ours(part, backup)
-        with told(database):
+        _check_schema(part, backup)
+        with storage_errors(database):
             kept = _set_aside(database)
             part.replace(database)
-            _settle(database.parent)
+            _fsync(database.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -219,7 +219,7 @@ def copied(source: Path, target: Path, name: str = "") -> Path:
         StoreError: `source` cannot be read or is damaged, or the copy cannot be written.
     """
     part = target.with_name(f"{target.name}.{uuid4().hex}.part")
-    with told(target, name):
+    with storage_errors(target, name):
         os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         _fill(part, source, target, name)
@@ -231,39 +231,39 @@ def copied(source: Path, target: Path, name: str = "") -> Path:
 
 def _fill(part: Path, source: Path, target: Path, name: str = "") -> None:
     """Copy `source` into the empty file `part`; errors name the `target` that it is to become."""
-    with told(source), closing(_read_only(source)) as connection:
+    with storage_errors(source), closing(_read_only(source)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         # From here on the errors are the copy's: pages are taken as they are.
-        with told(target, name):
+        with storage_errors(target, name):
             _write(connection, part)
-    with told(target, name):
-        _check_whole(part, source)
+    with storage_errors(target, name):
+        _check_integrity(part, source)
 
 
 def _write(source: sqlite3.Connection, part: Path) -> None:
     with closing(sqlite3.connect(part)) as copy:
         source.backup(copy)
-        # A single file: without this it would want a log of changes beside it.
+        # Without this the copy would need a write-ahead log beside it.
         copy.execute("PRAGMA journal_mode = DELETE")
-    _settle(part)
+    _fsync(part)
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
-def _check_whole(part: Path, source: Path) -> None:
+def _check_integrity(part: Path, source: Path) -> None:
     with closing(_read_only(part)) as copy:
         (finding,) = copy.execute("PRAGMA quick_check(1)").fetchone()
     if finding != "ok":
         raise StoreDamaged(f"{source} is damaged and was not copied ({finding})")
 
 
-def _check_ours(part: Path, backup: Path) -> None:
-    with told(backup), closing(_read_only(part)) as connection:
+def _check_schema(part: Path, backup: Path) -> None:
+    with storage_errors(backup), closing(_read_only(part)) as connection:
         db = sqlite_utils.Database(connection, execute_plugins=False)
-        waiting(db, backup)
-        missing = lacking(db)
+        pending_steps(db, backup)
+        missing = missing_schema_part(db)
         if missing is not None:
             raise StoreError(
                 f"{backup} is not a backup of anagnorisisd, it has no {missing}; name one that is"
@@ -271,12 +271,12 @@ def _check_ours(part: Path, backup: Path) -> None:
 
 
 def _set_aside(database: Path) -> Path | None:
-    """Give the database a second name, and take the log of changes to it along."""
+    """Hard-link the database to a second name and rename its write-ahead log to match."""
     if not database.exists():
         return None
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     kept = database.with_name(f"{database.name}.replaced-{moment}")
-    # The database keeps its own name until the backup takes it: a power cut leaves one of both.
+    # A link, not a rename: after a power cut the database or the backup is at the path.
     kept.hardlink_to(database)
     log = database.with_name(f"{database.name}-wal")
     if log.exists():
@@ -285,8 +285,8 @@ def _set_aside(database: Path) -> Path | None:
     return kept
 
 
-def _settle(path: Path) -> None:
-    """Have a file, or the names in a folder, on disk."""
+def _fsync(path: Path) -> None:
+    """Flush a file or a directory to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

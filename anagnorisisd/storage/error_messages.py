@@ -1,4 +1,4 @@
-"""SQLite's errors in the listener's words, each with what to do about it."""
+"""Translate errors of SQLite and the system to `StoreError`, each with a remedy."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from anagnorisisd.errors import (
 )
 
 BACKUPS = "backups"
-"""The folder beside the database in which automatic backups are."""
+"""The folder of automatic backups, beside the database."""
 
 LOCKED = "is locked by another program; close that program"
 FULL = "cannot grow, the disk is full; free some space"
@@ -50,10 +50,10 @@ ERRNOS: dict[int, tuple[type[StoreError], str]] = {
 
 
 @contextmanager
-def told(path: Path, name: str = "") -> Iterator[None]:
-    """Raise `StoreError`, naming `path` and a remedy, for every error of SQLite or the system.
+def storage_errors(path: Path, name: str = "") -> Iterator[None]:
+    """Translate errors of SQLite and the system to `StoreError`, naming `path` and a remedy.
 
-    `name` is what is said instead of the path, for a file that its reader does not know.
+    `name` replaces the path in the message, for a temporary file that the user does not know.
     """
     shown = name or str(path)
     try:
@@ -61,14 +61,14 @@ def told(path: Path, name: str = "") -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in DAMAGES:
-            raise StoreDamaged(f"{shown} {way_out(path, DAMAGES[code])} ({error})") from error
-        kind, said = KINDS.get(code, (StoreError, REFUSED))
+            raise StoreDamaged(f"{shown} {with_remedy(path, DAMAGES[code])} ({error})") from error
+        kind, problem = KINDS.get(code, (StoreError, REFUSED))
         if code == sqlite3.SQLITE_IOERR and _is_full(path):
-            kind, said = StoreFull, FULL  # SQLite says so of its shared memory, and of quotas
-        raise kind(f"{shown} {said} ({error})") from error
+            kind, problem = StoreFull, FULL  # SQLite says so of its shared memory, and of quotas
+        raise kind(f"{shown} {problem} ({error})") from error
     except OSError as error:
-        kind, said = ERRNOS.get(error.errno or 0, (StoreUnwritable, UNWRITABLE))
-        raise kind(f"{shown} {said} ({error.strerror})") from error
+        kind, problem = ERRNOS.get(error.errno or 0, (StoreUnwritable, UNWRITABLE))
+        raise kind(f"{shown} {problem} ({error.strerror})") from error
 
 
 def _is_full(path: Path) -> bool:
@@ -78,8 +78,8 @@ def _is_full(path: Path) -> bool:
         return False
 
 
-def way_out(path: Path, damage: str) -> str:
-    """Return what to do about a database that cannot be read any more."""
+def with_remedy(path: Path, damage: str) -> str:
+    """Return `damage` and how to restore a backup, as the end of an error message."""
     backup = newest_backup(path)
     if backup is None:
         return (

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import sqlite_utils
 
-from anagnorisisd.storage.error_messages import newest_backup, told
+from anagnorisisd.storage.error_messages import newest_backup, storage_errors
 from anagnorisisd.storage.evaluators import TRAINED
-from anagnorisisd.storage.migrations import waiting
+from anagnorisisd.storage.migrations import pending_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ def inspect(path: Path) -> DatabaseHealth | None:
     """
     if not path.is_file():
         return None
-    with told(path), closing(_opened(path)) as connection:
+    with storage_errors(path), closing(_opened(path)) as connection:
         (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         db = sqlite_utils.Database(connection, execute_plugins=False)
-        size, steps = path.stat().st_size, len(waiting(db, path))
+        size, steps = path.stat().st_size, len(pending_steps(db, path))
         if finding != "ok" or "tracks" not in db.table_names():
             return DatabaseHealth(
                 path, size, None if finding == "ok" else finding, to_migrate=steps

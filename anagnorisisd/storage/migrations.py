@@ -1,7 +1,7 @@
-"""How a file of any earlier version becomes one of today's.
+"""Schema migrations.
 
-Each step is one transaction, recorded with what it did. Steps are never edited once released: a
-change of the schema is a new step at the end.
+Each step is one transaction and is recorded. Released steps are never edited: append a new step to
+change the schema.
 """
 
 from pathlib import Path
@@ -69,8 +69,8 @@ STEPS = (
 )
 
 
-def waiting(db: sqlite_utils.Database, path: Path) -> list[str]:
-    """Return the names of the steps that `db` has not taken yet; writes nothing.
+def pending_steps(db: sqlite_utils.Database, path: Path) -> list[str]:
+    """Return the names of the migrations not yet applied to `db`; writes nothing.
 
     Raises:
         StoreError: a newer version of the program wrote the file at `path`.
@@ -86,10 +86,10 @@ def waiting(db: sqlite_utils.Database, path: Path) -> list[str]:
     return [migration.name for migration in migrations.pending(db)]
 
 
-def lacking(db: sqlite_utils.Database) -> str | None:
-    """Return something that the steps taken by `db` make and that it has not; `None` if nothing.
+def missing_schema_part(db: sqlite_utils.Database) -> str | None:
+    """Return a table, index, trigger or column that the applied migrations create and `db` lacks.
 
-    A database without any step is another program's, or none.
+    `None` if nothing is missing. A database without migrations belongs to another program.
     """
     taken = {migration.name for migration in _steps().applied(db)}
     if not taken:

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlite_utils
 
 from anagnorisisd.errors import StoreDamaged, StoreLost
-from anagnorisisd.storage.error_messages import way_out
+from anagnorisisd.storage.error_messages import with_remedy
 
 Identity = tuple[int, int]
 """Device and inode; neither is given to another file as long as this one is open."""
@@ -53,8 +53,8 @@ class OpenFiles:
     def _check_size(self, size_bytes: int, db: sqlite_utils.Database) -> None:
         # A database only grows, unless another program vacuums it, and then knows it to be smaller.
         if size_bytes < self._size_bytes and size_bytes < _pages_bytes(db):
-            said = way_out(self._database, "was cut short by another program")
-            raise StoreDamaged(f"{self._database} {said}")
+            problem = with_remedy(self._database, "was cut short by another program")
+            raise StoreDamaged(f"{self._database} {problem}")
         self._size_bytes = size_bytes
 
 

@@ -1,7 +1,7 @@
-"""The threads that read: a reader waits neither for the disk nor, mostly, for other readers.
+"""Pool of reader threads, each with its own read-only connection.
 
-Each has a connection of its own that cannot write. It sees whatever was on disk when it began to
-read, and holds up nobody who writes: that is what SQLite's write-ahead log is for.
+With the write-ahead log a reader sees the database as it was when the read began, and neither waits
+for writers nor blocks them.
 """
 
 import sqlite3
@@ -18,22 +18,22 @@ from anagnorisisd.storage.transaction import BUSY_TIMEOUT_SECONDS
 T = TypeVar("T")
 
 READERS = 3
-"""One may be busy with a large page and another with a search, and a rating still be answered."""
+"""With a large page and a search under way, a third reader still answers short queries."""
 
 CACHE_KIB = 256
-"""What each keeps of the file for itself, of 2 MB by default: the kernel keeps the file anyway."""
+"""Page cache of each connection; SQLite's default is 2 MB, but the kernel caches the file too."""
 
 
 class ReadPool:
-    """Runs jobs that only read."""
+    """Runs jobs on read-only connections."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._own = threading.local()
+        self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._unowned: list[sqlite_utils.Database] = []
+        self._unassigned: list[sqlite_utils.Database] = []
         self._threads = ThreadPoolExecutor(
-            READERS, thread_name_prefix="reading", initializer=self._own_one
+            READERS, thread_name_prefix="reading", initializer=self._assign_connection
         )
 
     def open(self) -> None:
@@ -49,20 +49,20 @@ class ReadPool:
             db.execute("PRAGMA query_only = ON")
             db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             db.execute("SELECT 1 FROM sqlite_master").fetchone()  # Only now are its files opened.
-            self._unowned.append(db)
+            self._unassigned.append(db)
 
     def submit(self, job: Callable[[sqlite_utils.Database], T]) -> Future[T]:
-        """Have a job run by the next thread that is free."""
+        """Run a job on the next free thread."""
         return self._threads.submit(self._run, job)
 
     def close(self) -> None:
-        """Wait for the jobs that were submitted, then close the connections."""
+        """Finish the submitted jobs, then close the connections."""
         self._threads.shutdown()
         for connection in self._connections:
             connection.close()
 
-    def _own_one(self) -> None:
-        self._own.db = self._unowned.pop()
+    def _assign_connection(self) -> None:
+        self._local.db = self._unassigned.pop()
 
     def _run(self, job: Callable[[sqlite_utils.Database], T]) -> T:
-        return job(self._own.db)
+        return job(self._local.db)

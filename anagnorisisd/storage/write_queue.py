@@ -1,13 +1,12 @@
-"""The line in front of the thread that writes: who waits there, and who is served together.
+"""Write queue with group commit.
 
-A commit waits for the disk, and everybody behind it waits too. So writes that stand in line share
-one commit:
+A commit waits for the disk, so queued writes share one:
 
-* each has a savepoint of its own: one that fails undoes nothing of the others;
-* nobody is answered before the commit, and if that fails everybody who shared it is told;
-* those in bulk (what a scan found, vectors) stand in a lane of their own: they wait until nobody
-  else does, but not for ever, so that a rating waits for one of them at most, and never for a
-  whole group.
+* each write has its own savepoint: if it fails, the others are kept;
+* a write is answered after the commit; if the commit fails, every write in the group fails;
+* bulk writes (scan results, vectors) have a queue of lower priority, one write to a commit while
+  other writes are queued. A rating waits for at most one bulk write, and a bulk write waits for at
+  most `MAX_BULK_WAIT_SECONDS`.
 """
 
 import time
@@ -23,105 +22,105 @@ from anagnorisisd.storage.transaction import begin, committed, savepoint
 T = TypeVar("T")
 Job = Callable[[sqlite_utils.Database], T]
 
-LONGEST_GROUP_SECONDS = 0.01
-"""From then on those in front wait for nobody else before the commit."""
+MAX_GROUP_SECONDS = 0.01
+"""A group takes no further write after this time, so that the first one does not wait long."""
 
-LONGEST_WAIT_SECONDS = 0.2
-"""So long after the last one of its lane, the next one in bulk has its turn whoever else waits."""
+MAX_BULK_WAIT_SECONDS = 0.2
+"""A bulk write goes first when it, or the bulk queue, has waited this long."""
 
 
 class PendingWrite(Generic[T]):
-    """A job in line; its caller awaits `answer`, and may cancel it until the job begins."""
+    """A queued job. The caller awaits `result`, and can cancel it until the job starts."""
 
     def __init__(self, job: Job[T], *, bulk: bool = False) -> None:
         self.job = job
         self.bulk = bulk
-        self.answer: Future[T] = Future()
-        self.since = time.monotonic()
+        self.result: Future[T] = Future()
+        self.queued_at = time.monotonic()
 
 
-Lane = deque[PendingWrite[Any]]
+Queue = deque[PendingWrite[Any]]
 
 
 class WriteQueue:
-    """First come, first served within a lane, by the one thread that calls `serve`."""
+    """Two FIFO queues, normal and bulk, processed by the one thread that calls `process`."""
 
     def __init__(self, check: Callable[[sqlite_utils.Database], None]) -> None:
-        """`check` raises where what is written now would be lost."""
+        """`check` runs before and after each commit; it raises if the database file was lost."""
         self._check = check
-        self._prompt: Lane = deque()
-        self._bulk: Lane = deque()
-        self._bulk_served = 0.0
+        self._normal: Queue = deque()
+        self._bulk: Queue = deque()
+        self._bulk_done_at = 0.0
 
-    def join(self, waiting: PendingWrite[Any]) -> None:
-        """Stand in line; any thread may."""
-        (self._bulk if waiting.bulk else self._prompt).append(waiting)
+    def put(self, write: PendingWrite[Any]) -> None:
+        """Add a write; thread-safe."""
+        (self._bulk if write.bulk else self._normal).append(write)
 
-    def serve(self, db: sqlite_utils.Database) -> None:
-        """Serve until nobody is left in line; it may be that nobody is."""
-        while lane := self._next():
-            self._write(db, lane)
-            if lane is self._bulk:
-                self._bulk_served = time.monotonic()
+    def process(self, db: sqlite_utils.Database) -> None:
+        """Run queued writes until both queues are empty."""
+        while queue := self._next():
+            self._commit_group(db, queue)
+            if queue is self._bulk:
+                self._bulk_done_at = time.monotonic()
 
-    def _next(self) -> Lane:
-        """Return the lane whose turn it is; it is empty if nobody is left."""
+    def _next(self) -> Queue:
+        """Return the queue to process next; it is empty if both are."""
         if not self._bulk:
-            return self._prompt
-        waited = time.monotonic() - max(self._bulk[0].since, self._bulk_served)
-        return self._prompt if self._prompt and waited < LONGEST_WAIT_SECONDS else self._bulk
+            return self._normal
+        waited = time.monotonic() - max(self._bulk[0].queued_at, self._bulk_done_at)
+        return self._normal if self._normal and waited < MAX_BULK_WAIT_SECONDS else self._bulk
 
-    def _write(self, db: sqlite_utils.Database, lane: Lane) -> None:
-        """Take from a lane those that share the next commit, and answer them."""
+    def _commit_group(self, db: sqlite_utils.Database, queue: Queue) -> None:
+        """Run and commit the next group of writes from a queue, and set their results."""
         try:
             begin(db)
         except BaseException as error:
-            _refuse(filter(_wanted, _emptied(lane)), error)
+            _fail(filter(_start, _drain(queue)), error)
             return
-        shared: list[tuple[PendingWrite[Any], Any]] = []
+        group: list[tuple[PendingWrite[Any], Any]] = []
         try:
             with committed(db):
-                self._fill(shared, db, lane)
+                self._run_group(group, db, queue)
                 self._check(db)
-            self._check(db)  # Again: nobody is answered for what went to a file that is gone.
+            self._check(db)  # Again: a commit to a removed file succeeds too.
         except BaseException as error:
-            _refuse((waiting for waiting, _ in shared), error)
+            _fail((write for write, _ in group), error)
         else:
-            for waiting, result in shared:
-                waiting.answer.set_result(result)
+            for write, result in group:
+                write.result.set_result(result)
 
-    def _fill(
-        self, shared: list[tuple[PendingWrite[Any], Any]], db: sqlite_utils.Database, lane: Lane
+    def _run_group(
+        self, group: list[tuple[PendingWrite[Any], Any]], db: sqlite_utils.Database, queue: Queue
     ) -> None:
-        """Run writes until there are none left or the time is over; add those that went well."""
-        ends = time.monotonic() + LONGEST_GROUP_SECONDS
-        while lane and time.monotonic() < ends:
-            waiting = lane.popleft()
-            if not _wanted(waiting):
+        """Run writes until the queue is empty or the time is over; add the successful ones."""
+        deadline = time.monotonic() + MAX_GROUP_SECONDS
+        while queue and time.monotonic() < deadline:
+            write = queue.popleft()
+            if not _start(write):
                 continue
             try:
                 with savepoint(db):
-                    result = waiting.job(db)
+                    result = write.job(db)
             except BaseException as error:
-                waiting.answer.set_exception(error)
+                write.result.set_exception(error)
                 if not db.conn.in_transaction:
-                    raise  # What the others wrote went with it.
+                    raise  # SQLite rolled back the whole group.
             else:
-                shared.append((waiting, result))
-            if lane is self._bulk and self._prompt:
+                group.append((write, result))
+            if queue is self._bulk and self._normal:
                 return
 
 
-def _wanted(waiting: PendingWrite[Any]) -> bool:
-    """Return whether the caller still waits; from now on it cannot be cancelled."""
-    return waiting.answer.set_running_or_notify_cancel()
+def _start(write: PendingWrite[Any]) -> bool:
+    """Mark a write as running; return `False` if its caller cancelled it."""
+    return write.result.set_running_or_notify_cancel()
 
 
-def _emptied(lane: Lane) -> Iterable[PendingWrite[Any]]:
-    while lane:
-        yield lane.popleft()
+def _drain(queue: Queue) -> Iterable[PendingWrite[Any]]:
+    while queue:
+        yield queue.popleft()
 
 
-def _refuse(refused: Iterable[PendingWrite[Any]], error: BaseException) -> None:
-    for waiting in refused:
-        waiting.answer.set_exception(error)
+def _fail(writes: Iterable[PendingWrite[Any]], error: BaseException) -> None:
+    for write in writes:
+        write.result.set_exception(error)

@@ -8,7 +8,7 @@ import pytest
 import sqlite_utils
 
 from anagnorisis.v1 import daemon_pb2
-from anagnorisisd.storage.backups import PIECE_BYTES, BackupStream, restore
+from anagnorisisd.storage.backups import CHUNK_BYTES, BackupStream, restore
 from anagnorisisd.storage.stores import FILE_NAME, Stores, open_stores
 from tests.fakes.clock import FakeClock
 from tests.support.faults import damage_table
@@ -49,7 +49,7 @@ async def test_it_comes_in_pieces_and_leaves_nothing_behind(
     line: Line, stores: Stores, tmp_path: Path
 ) -> None:
     def grow(db: sqlite_utils.Database) -> None:
-        db.execute("INSERT INTO settings VALUES ('large', ?)", ["x" * 3 * PIECE_BYTES])
+        db.execute("INSERT INTO settings VALUES ('large', ?)", ["x" * 3 * CHUNK_BYTES])
 
     before = names(tmp_path / "state")
     await stores.database.write(grow)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anagnorisisd.rpc.daemon_service import PIECE_BYTES
+from anagnorisisd.rpc.daemon_service import CHUNK_BYTES
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.rpc import House, run, said, serving
@@ -31,7 +31,7 @@ def names(folder: Path) -> set[str]:
 async def test_a_page_of_any_size_is_written_to_the_file(
     house: House, socket: Path, tmp_path: Path
 ) -> None:
-    house.drawer.page = "<p>Björk" + "é" * 3 * PIECE_BYTES
+    house.drawer.page = "<p>Björk" + "é" * 3 * CHUNK_BYTES
     file = tmp_path / "page.html"
 
     assert await said(socket, "report", str(file)) == (

@@ -14,7 +14,7 @@ import sqlite_utils
 
 from anagnorisisd.errors import LimitReached, StoreError, StoreFull
 from anagnorisisd.storage import migrations
-from anagnorisisd.storage.backups import KEPT, BackupStream, back_up, restore
+from anagnorisisd.storage.backups import BACKUPS_KEPT, BackupStream, back_up, restore
 from anagnorisisd.storage.stores import FILE_NAME, Stores, open_stores
 from tests.support.faults import damage_table, fill, small_disk
 from tests.support.library import EPOCH, STAMP, add_rated, add_tracks, track_id
@@ -222,7 +222,7 @@ class TestBeforeMigrations:
         await (await open_stores(tmp_path)).close()
 
         kept = names(tmp_path / "backups")
-        assert len(kept) == KEPT
+        assert len(kept) == BACKUPS_KEPT
         assert kept[0].startswith("anagnorisis-2006")
         assert kept[-1].endswith("later_step.db")
 
@@ -275,25 +275,25 @@ class TestCopies:
 
     async def test_there_is_one_at_a_time(self, copies: BackupStream, tmp_path: Path) -> None:
         before = names(tmp_path / "state")
-        async with aclosing(copies.pieces()) as first:
+        async with aclosing(copies.chunks()) as first:
             await anext(first)
             with pytest.raises(LimitReached, match="another copy of the database is being sent"):
-                await anext(copies.pieces())
+                await anext(copies.chunks())
             assert names(tmp_path / "state") == before
 
-        async with aclosing(copies.pieces()) as second:
+        async with aclosing(copies.chunks()) as second:
             assert sum([len(piece) async for piece in second]) > 3_000_000
 
     async def test_one_that_is_not_taken_makes_room(
         self, copies: BackupStream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("anagnorisisd.storage.backups.STALLED_SECONDS", 0.05)
-        async with aclosing(copies.pieces()) as stalled:
+        monkeypatch.setattr("anagnorisisd.storage.backups.STALL_TIMEOUT_SECONDS", 0.05)
+        async with aclosing(copies.chunks()) as stalled:
             await anext(stalled)
 
             async def another() -> bool:
                 try:
-                    async with aclosing(copies.pieces()) as pieces:
+                    async with aclosing(copies.chunks()) as pieces:
                         return bool(await anext(pieces))
                 except LimitReached:
                     return False
@@ -306,14 +306,14 @@ class TestCopies:
         self, copies: BackupStream, tmp_path: Path
     ) -> None:
         before = names(tmp_path / "state")
-        asked = asyncio.create_task(anext(copies.pieces()))
+        asked = asyncio.create_task(anext(copies.chunks()))
         await asyncio.sleep(0)
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
 
         async def ended() -> bool:
             try:
-                return len([piece async for piece in copies.pieces()]) > 0
+                return len([piece async for piece in copies.chunks()]) > 0
             except LimitReached:
                 return False
 
@@ -325,7 +325,7 @@ class TestCopies:
     ) -> None:
         def lived() -> None:
             async def life() -> None:
-                asked = asyncio.create_task(anext(copies.pieces()))
+                asked = asyncio.create_task(anext(copies.chunks()))
                 await until(lambda: bool(list((tmp_path / "state").glob("*.part"))))
                 asked.cancel()  # the loop cancels all that is left, and waits for its threads
                 await asyncio.wait({asked})
@@ -344,7 +344,7 @@ class TestCopies:
             await add_rated(stores, {"a.mp3": 3})
             filler = fill(disk)
             with pytest.raises(StoreFull) as refused:
-                await anext(BackupStream(stores.database.path).pieces())
+                await anext(BackupStream(stores.database.path).chunks())
             assert str(refused.value).startswith(
                 f"a copy of {disk / FILE_NAME} beside it cannot grow, the disk is full"
             )

@@ -206,7 +206,7 @@ async def test_log_is_copied_into_the_file_while_it_is_written(
     assert log.stat().st_size < 50_000_000
 
 
-async def test_cancelled_write_leaves_the_line(stores: Stores) -> None:
+async def test_cancelled_write_leaves_the_queue(stores: Stores) -> None:
     async with busy(stores):
         leaving = asyncio.create_task(stores.queue.put_setting("left", "yes"))
         staying = asyncio.create_task(stores.queue.put_setting("stayed", "yes"))
