@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mutagen.apev2 import APEv2
-from mutagen.asf import ASF, ASFDWordAttribute
+from mutagen.asf import ASF
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, POPM, TIT2, ID3NoHeaderError
 
@@ -185,7 +185,7 @@ def test_a_short_id3_tag_alone_keeps_its_words(tmp_path: Path) -> None:
 def test_stars_of_windows_are_read(value: int, rating: float | None, tmp_path: Path) -> None:
     song = copy_sample("tone.wma", tmp_path)
     tagged = ASF(song)
-    tagged["WM/SharedUserRating"] = ASFDWordAttribute(value)
+    tagged["WM/SharedUserRating"] = value
     tagged.save()
 
     assert tag_rating_reader.read(song) == rating
