@@ -161,7 +161,7 @@ def test_a_file_that_was_not_finished_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_file_of_standard_output_is_continued_and_not_overwritten(tmp_path: Path) -> None:
-    script = "from anagnorisis import whole_file; whole_file.write('/dev/stdout', [b'two'])"
+    script = "from anagnorisis import atomic_write; atomic_write.write('/dev/stdout', [b'two'])"
     with (tmp_path / "out").open("wb") as out:
         out.write(b"one ")
         out.flush()

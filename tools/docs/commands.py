@@ -12,7 +12,7 @@ HEAD = """\
 # Commands
 
 Made from the command lines' own help by `make docs`; do not edit it here. In the folder of the
-project the commands are in `.venv/bin`; the [README](../README.md#living-with-it) says how they get
+project the commands are in `.venv/bin`; the [README](../README.md#first-steps) says how they get
 on your path.
 """
 COMMON = """\
