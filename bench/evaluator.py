@@ -42,13 +42,13 @@ def cost(ratings: int, tracks: int) -> None:
     given = LISTENERS["sound and artists"].rate(library, rng)
     training = training_set(library, np.arange(ratings), given)
     examples = worker_tasks.examples(training)
-    process = model_selection.FAVOURITE
+    process = model_selection.DEFAULT
     moments = [_now()]
     settings = process.search(examples, rng)
     moments.append(_now())
     fitted = process.fit(settings, examples)
     moments.append(_now())
-    model = worker_tasks.learn(
+    model = worker_tasks.refit(
         worker_tasks.dump(process.kind, settings, fitted, training), training
     )
     moments.append(_now())

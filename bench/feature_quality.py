@@ -122,10 +122,10 @@ def _error_ratio(vectors: Vectors, kinds: Integers, seed: int) -> float:
     examples = worker_tasks.examples(training_set(library, rated, ratings))
     inputs = prepare(library.tracks, library.moments).take(held)
     errors = []
-    for candidate in (model_selection.FAVOURITE, model_selection.MEAN):
+    for candidate in (model_selection.DEFAULT, model_selection.BASELINE):
         settings = candidate.search(examples, np.random.default_rng(0))
         opinion = candidate.fit(settings, examples).predict(inputs)
-        errors.append(metrics.error(opinion, ratings[held]))
+        errors.append(metrics.mean_absolute_error(opinion, ratings[held]))
     return errors[0] / errors[1]
 
 

@@ -45,7 +45,10 @@ def compare(vectors: Vectors, precise: Vectors) -> Difference:
     judged = [_judge(vectors, precise, seed) for seed in range(LISTENERS)]
     apart = np.array([np.mean(np.square(each.mean - base.mean)) for each, base, _ in judged])
     errors = np.array(
-        [[metrics.error(one, ratings) for one in (each, base)] for each, base, ratings in judged]
+        [
+            [metrics.mean_absolute_error(one, ratings) for one in (each, base)]
+            for each, base, ratings in judged
+        ]
     )
     base = float(errors[:, 1].mean())
     lost = (errors[:, 0] - errors[:, 1]) / base
@@ -84,7 +87,7 @@ def _judge(
 
 def _opinion(library: Library, ratings: Floats64, rated: Integers, held: Integers) -> Predictions:
     examples = worker_tasks.examples(training_set(library, rated, ratings))
-    favourite = model_selection.FAVOURITE
+    favourite = model_selection.DEFAULT
     fitted = favourite.fit(favourite.search(examples, np.random.default_rng(0)), examples)
     return fitted.predict(prepare(library.tracks, library.moments).take(held))
 

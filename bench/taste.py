@@ -43,7 +43,7 @@ TRACKS = 1500
 FEATURES, OTHER = 150, 768
 SEEDS, FULL_SEEDS = 2, 4
 
-ORIGINAL = MLP(most_epochs=300, patience=300)
+ORIGINAL = MLP(max_epochs=300, patience=300)
 """The perceptron trained the original way: 300 epochs whatever happens, the best one kept."""
 
 
@@ -123,13 +123,13 @@ def _metrics(
     inputs = prepare(library.tracks, library.moments)
     examples = worker_tasks.examples(training_set(library, rated, ratings))
     models: dict[str, FittedModel] = {
-        "ours": model_selection.compete(examples, seed=len(rated)).fitted,
-        "mean": _fitted(model_selection.MEAN, examples),
-        "neighbours": _fitted(model_selection.named("neighbours"), examples),
+        "ours": model_selection.train(examples, seed=len(rated)).fitted,
+        "mean": _fitted(model_selection.BASELINE, examples),
+        "neighbours": _fitted(model_selection.model_of_kind("neighbours"), examples),
         "perceptron": _fitted(ORIGINAL, examples),
     }
     opinions = {name: model.predict(inputs.take(held)) for name, model in models.items()}
-    base = metrics.error(opinions["mean"], ratings[held])
+    base = metrics.mean_absolute_error(opinions["mean"], ratings[held])
     return {
         name: metrics.metrics(opinion, ratings[held], base, {})
         for name, opinion in opinions.items()

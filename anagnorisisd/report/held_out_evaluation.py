@@ -46,8 +46,8 @@ def review(model: bytes, training: TrainingSet) -> HeldOutEvaluation | None:
         return None
     saved = serialization.load(model)
     seed = len(examples)
-    opinion = cross_validation.held_out(
-        model_selection.named(saved.kind), examples, seed, settings=saved.settings
+    opinion = cross_validation.cross_val_predict(
+        model_selection.model_of_kind(saved.kind), examples, seed, settings=saved.settings
     )
     return HeldOutEvaluation(
         given=cross_validation.held_out_ratings(examples, seed),
@@ -71,7 +71,11 @@ def coverage(seen: HeldOutEvaluation) -> Floats64:
 def _curve(examples: Examples) -> Mapping[str, Sequence[tuple[int, float]]]:
     most = min(len(examples) - FEWEST_HELD_OUT, round(MOST_SEEN * len(examples)))
     sizes = [size for size in SIZES if size <= most]
-    rivals = (model_selection.FAVOURITE, model_selection.named("neighbours"), model_selection.MEAN)
+    rivals = (
+        model_selection.DEFAULT,
+        model_selection.model_of_kind("neighbours"),
+        model_selection.BASELINE,
+    )
     curve: dict[str, list[tuple[int, float]]] = {rival.kind: [] for rival in rivals}
     for size in sizes:
         errors: dict[str, list[float]] = {rival.kind: [] for rival in rivals}
@@ -82,7 +86,7 @@ def _curve(examples: Examples) -> Mapping[str, Sequence[tuple[int, float]]]:
             for rival in rivals:
                 fitted = rival.fit(rival.search(seen, rng), seen)
                 opinion: Predictions = fitted.predict(held.inputs)
-                errors[rival.kind].append(metrics.error(opinion, held.ratings))
+                errors[rival.kind].append(metrics.mean_absolute_error(opinion, held.ratings))
         for kind, each in errors.items():
             curve[kind].append((size, float(np.mean(each))))
     return curve

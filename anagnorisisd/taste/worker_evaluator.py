@@ -1,4 +1,4 @@
-"""The evaluator in worker processes, which leave, with their memory, when there is no work."""
+"""The evaluator in worker processes, which exit when idle to free their memory."""
 
 from typing import Any, cast
 
@@ -13,15 +13,14 @@ from anagnorisisd.taste.evaluator import Trying
 from anagnorisisd.workers.pool import WorkerPool
 
 TASKS = "anagnorisisd.taste.models.worker_tasks"
-OPINION = tuple[Floats64, Floats64]
-"""Means and standard deviations."""
+MEAN_AND_STDDEV = tuple[Floats64, Floats64]
 
 TRAINING_SECONDS = 3600.0
 TASK_SECONDS = 300.0
 
 
 class WorkerEvaluator:
-    """Implements `ports.workers.Evaluator`.
+    """The `Evaluator` that runs in worker processes.
 
     Every method may also raise `WorkerLost`, and `EvaluatorUnreadable` where it is given a model.
     """
@@ -31,18 +30,20 @@ class WorkerEvaluator:
 
     async def wake(self) -> None:
         """Start the worker and let it import what it needs."""
-        await self._workers.run(f"{TASKS}:wake", timeout_seconds=TASK_SECONDS)
+        await self._workers.run(f"{TASKS}:warm_up", timeout_seconds=TASK_SECONDS)
 
     async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
         """Let the candidates compete on `examples` and return the best, fitted on all of them."""
-        kinds = await self._train(list[str], "entrants", examples)
-        opinions = {}
+        kinds = await self._train(list[str], "eligible_kinds", examples)
+        predictions = {}
         for place, kind in enumerate(kinds):
             trying(kind, place / len(kinds))
-            opinions[kind] = await self._train(OPINION, "try_out", kind, examples, seed)
+            predictions[kind] = await self._train(
+                MEAN_AND_STDDEV, "cross_validate", kind, examples, seed
+            )
         return cast(
             "TrainedModel",
-            await self._train(TrainedModel, "conclude", examples, seed, opinions),
+            await self._train(TrainedModel, "select_model", examples, seed, predictions),
         )
 
     async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
@@ -52,14 +53,14 @@ class WorkerEvaluator:
     async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
         """Return `model` fitted to `examples` without searching its settings again."""
         answer = await self._workers.run(
-            f"{TASKS}:learn", model, examples, timeout_seconds=TASK_SECONDS, answer=bytes
+            f"{TASKS}:refit", model, examples, timeout_seconds=TASK_SECONDS, answer=bytes
         )
         return cast("bytes", answer)
 
     async def predict(self, model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
         """Return means and standard deviations, `[n]` each, in rating points."""
         answer = await self._workers.run(
-            f"{TASKS}:predict", model, tracks, timeout_seconds=TASK_SECONDS, answer=OPINION
+            f"{TASKS}:predict", model, tracks, timeout_seconds=TASK_SECONDS, answer=MEAN_AND_STDDEV
         )
         return cast("tuple[Floats64, Floats64]", answer)
 

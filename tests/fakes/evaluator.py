@@ -43,7 +43,7 @@ class InlineEvaluator:
     async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
         """Return `model` fitted to `examples`."""
         self.learnings += 1
-        return worker_tasks.learn(model, examples)
+        return worker_tasks.refit(model, examples)
 
     async def predict(self, model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
         """Return means and standard deviations."""

@@ -46,9 +46,9 @@ def test_an_evaluator_competes_and_wins_where_it_is_better(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artists = load("anagnorisisd/taste/models/artists.py").Artists()
-    monkeypatch.setattr(model_selection, "FAVOURITE", artists)
-    monkeypatch.setattr(model_selection, "RIVALS", ())
-    monkeypatch.setattr(model_selection, "CANDIDATES", (model_selection.MEAN, artists))
+    monkeypatch.setattr(model_selection, "DEFAULT", artists)
+    monkeypatch.setattr(model_selection, "CHALLENGERS", ())
+    monkeypatch.setattr(model_selection, "MODELS", (model_selection.BASELINE, artists))
     rng = np.random.default_rng(3)
     tags = [Tags(artist=f"Artist {row % 6}") for row in range(60)]
     ratings = np.array([9, 8, 6, 4, 2, 1], float)[np.arange(60) % 6]

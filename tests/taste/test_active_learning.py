@@ -39,7 +39,7 @@ def test_the_most_telling_is_related_to_most() -> None:
     covariance = np.eye(4)
     covariance[0, 1:3] = covariance[1:3, 0] = 0.6
 
-    assert active_learning.most_telling(covariance, 0.5, 2) == [0, 3]
+    assert active_learning.select_informative(covariance, 0.5, 2) == [0, 3]
 
 
 def test_the_parts_of_a_prediction_name_what_it_rests_on() -> None:

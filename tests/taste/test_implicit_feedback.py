@@ -6,7 +6,7 @@ import numpy as np
 
 from anagnorisisd.domain.evaluation import ImplicitFeedback, TrainingSet
 from anagnorisisd.taste.models import worker_tasks
-from anagnorisisd.taste.models.implicit_feedback import evidence, liking
+from anagnorisisd.taste.models.implicit_feedback import liking, pseudo_ratings
 from tests.support.examples import described, training_set
 
 RATED, HEARD, NEW = 40, 300, 200
@@ -74,8 +74,8 @@ def test_what_is_learnt_later_keeps_the_plays() -> None:
     examples, judge = listener(telling=True)
     model = worker_tasks.train(examples, seed=0)
 
-    again = worker_tasks.learn(model.blob, examples)
-    forgotten = worker_tasks.learn(model.blob, replace(examples, heard=None))
+    again = worker_tasks.refit(model.blob, examples)
+    forgotten = worker_tasks.refit(model.blob, replace(examples, heard=None))
 
     assert again == model.blob
     assert error(forgotten, judge) > error(again, judge)
@@ -87,8 +87,8 @@ def test_a_skip_speaks_against_and_an_unheard_track_says_nothing() -> None:
     np.testing.assert_allclose(found, [0.0, 0.6, -0.6])
 
 
-def test_plays_against_the_ratings_are_no_evidence() -> None:
+def test_plays_against_the_ratings_are_no_pseudo_ratings() -> None:
     examples, _ = listener(telling=True)
     turned = replace(examples, ratings=10 - examples.ratings)
 
-    assert evidence(worker_tasks.examples(turned)) is None
+    assert pseudo_ratings(worker_tasks.examples(turned)) is None

@@ -29,7 +29,7 @@ def assert_sane(examples: TrainingSet) -> None:
 
 
 def fit(kind: str, examples: TrainingSet) -> tuple[Settings, FittedModel]:
-    candidate, learnt = model_selection.named(kind), worker_tasks.examples(examples)
+    candidate, learnt = model_selection.model_of_kind(kind), worker_tasks.examples(examples)
     found = candidate.search(learnt, np.random.default_rng(0))
     return found, candidate.fit(found, learnt)
 
@@ -103,7 +103,7 @@ def test_what_is_learnt_later_changes_predictions_without_a_new_search() -> None
     old = worker_tasks.train(training_set(described(vectors[:20]), ratings[:20]), seed=0).blob
     turned = np.where(ratings > 5, 2.0, 9.0)
 
-    new = worker_tasks.learn(old, training_set(described(vectors), turned))
+    new = worker_tasks.refit(old, training_set(described(vectors), turned))
 
     mean, _ = worker_tasks.predict(new, described(vectors))
     assert mean[ratings > 5].max() < mean[ratings < 5].min()
@@ -114,7 +114,7 @@ def test_learning_the_same_again_changes_nothing() -> None:
     examples = training_set(described(vectors), ratings)
     model = worker_tasks.train(examples, seed=0).blob
 
-    assert worker_tasks.learn(model, examples) == model
+    assert worker_tasks.refit(model, examples) == model
 
 
 def test_the_same_seed_gives_the_same_evaluator() -> None:
@@ -133,7 +133,7 @@ def test_a_model_learns_down_to_a_single_rating() -> None:
     vectors, ratings = two_kinds(12)
     model = worker_tasks.train(training_set(described(vectors), ratings), seed=0).blob
 
-    model = worker_tasks.learn(model, training_set(described(vectors[:1]), ratings[:1]))
+    model = worker_tasks.refit(model, training_set(described(vectors[:1]), ratings[:1]))
 
     mean, stddev = worker_tasks.predict(model, described(vectors))
     assert np.isfinite(mean).all()

@@ -9,8 +9,8 @@ from anagnorisisd.domain.evaluation import Floats64
 from anagnorisisd.taste.models import cross_validation, model_selection
 from anagnorisisd.taste.models.significance import standard_error
 
-FAVOURITE, RIVAL = model_selection.FAVOURITE.kind, model_selection.RIVALS[0].kind
-MEAN = model_selection.MEAN.kind
+FAVOURITE, RIVAL = model_selection.DEFAULT.kind, model_selection.CHALLENGERS[0].kind
+MEAN = model_selection.BASELINE.kind
 
 
 def errors_of_two_equals(count: int, draw: int) -> tuple[Floats64, Floats64]:
@@ -39,7 +39,7 @@ def test_an_equally_good_rival_wins_as_rarely_as_a_standard_error_promises(
     for draw in range(draws):
         ours, theirs = errors_of_two_equals(count, draw)
         apart = {FAVOURITE: ours, RIVAL: theirs, MEAN: ours + 1}
-        wins += model_selection.best_of(apart, count) == RIVAL
+        wins += model_selection.best_kind(apart, count) == RIVAL
 
     # A normal variable is above one standard deviation in 15.9 % of cases.
     assert 0.05 < wins / draws < 0.20
@@ -50,7 +50,7 @@ def test_a_rival_that_is_clearly_better_wins() -> None:
     noise = np.random.default_rng(0).normal(size=len(ours)) * 0.1
 
     assert (
-        model_selection.best_of({FAVOURITE: ours, RIVAL: ours - 0.5 + noise, MEAN: ours}, 50)
+        model_selection.best_kind({FAVOURITE: ours, RIVAL: ours - 0.5 + noise, MEAN: ours}, 50)
         == RIVAL
     )
 
@@ -66,7 +66,7 @@ def test_the_formula_of_nadeau_and_bengio() -> None:
 
 @given(st.integers(min_value=2, max_value=1500), st.integers(min_value=0, max_value=99))
 def test_the_sizes_of_folds_do_not_depend_on_the_seed(count: int, seed: int) -> None:
-    held = cross_validation.held_counts(count)
+    held = cross_validation.fold_sizes(count)
 
     assert held == [len(rows) for _, rows in cross_validation.splits(count, seed)]
     assert sum(held) == count * cross_validation.repeats(count)

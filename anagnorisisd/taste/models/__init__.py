@@ -1,6 +1,6 @@
-"""The evaluator: learns from ratings how a listener would rate everything else.
+"""The evaluator: predicts ratings from ratings.
 
-Runs in worker processes; `tasks` holds what the daemon calls. Four candidates compete at every
-training (`competition`): the mean rating, the nearest neighbours, a Gaussian process over sound
+Runs in worker processes; the daemon calls `worker_tasks`. Each training selects among four models
+(`model_selection`): the mean rating, the nearest neighbours, a Gaussian process over sound
 and metadata, and a three-layer perceptron. Numbers and arrays only: numpy and scipy, no torch.
 """

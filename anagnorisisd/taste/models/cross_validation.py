@@ -1,6 +1,6 @@
-"""How good a candidate is on ratings that it has not seen.
+"""Repeated K-fold cross-validation.
 
-Repeated K-fold cross-validation: every rating is held out once in each repeat. The splits
+Every rating is held out once in each repeat. The splits
 depend on the number of examples and the seed alone, so that whatever is compared with the same
 seed is compared on the same splits.
 """
@@ -17,7 +17,7 @@ from anagnorisisd.taste.models.prediction import Predictions
 
 FOLDS = 5
 REPEATS = 3
-FITS = 1000
+MAX_HELD_OUT = 1000
 """Fewer repeats once this many examples are held out anyway."""
 
 Rows = NDArray[np.intp]
@@ -32,36 +32,36 @@ def splits(count: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
             yield np.setdiff1d(order, held), np.sort(held)
 
 
-def held_counts(count: int) -> list[int]:
+def fold_sizes(count: int) -> list[int]:
     """Return how many examples each fold of each repeat holds out, in the order of `splits`."""
     return [len(held) for _, held in splits(count, 0)]  # sizes do not depend on the seed
 
 
 def repeats(count: int) -> int:
     """Return how many times `count` examples are split: more often the fewer they are."""
-    return max(1, min(REPEATS, FITS // max(1, count)))
+    return max(1, min(REPEATS, MAX_HELD_OUT // max(1, count)))
 
 
-def held_out(
-    candidate: Model, examples: Examples, seed: int, settings: Settings | None = None
+def cross_val_predict(
+    model: Model, examples: Examples, seed: int, settings: Settings | None = None
 ) -> Predictions:
-    """Return what the candidate says of each held-out example, `[repeats x n]`, in split order.
+    """Return the prediction of each held-out example, `[repeats x n]`, in split order.
 
-    Without `settings` they are searched anew in each fold, from what that fold may see. A
-    held-out track counts as never heard, as new music is.
+    Without `settings` each fold searches its own on its training examples. A held-out track
+    counts as never played.
     """
     rng = np.random.default_rng([seed, 1])
-    opinions = []
+    predictions = []
     for train, held in splits(len(examples), seed):
-        seen = examples.take(train)
-        known = candidate.search(seen, rng) if settings is None else settings
-        opinions.append(candidate.fit(known, seen).predict(examples.inputs.take(held)))
+        training = examples.take(train)
+        fold_settings = model.search(training, rng) if settings is None else settings
+        predictions.append(model.fit(fold_settings, training).predict(examples.inputs.take(held)))
     return Predictions(
-        np.concatenate([each.mean for each in opinions]),
-        np.concatenate([each.stddev for each in opinions]),
+        np.concatenate([each.mean for each in predictions]),
+        np.concatenate([each.stddev for each in predictions]),
     )
 
 
 def held_out_ratings(examples: Examples, seed: int) -> Floats64:
-    """Return the ratings that `held_out` speaks of, in the same order."""
+    """Return the ratings of `cross_val_predict`, in the same order."""
     return np.concatenate([examples.ratings[held] for _, held in splits(len(examples), seed)])

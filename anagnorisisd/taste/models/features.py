@@ -1,4 +1,4 @@
-"""What the candidates look at: the standardised sound and the metadata as codes.
+"""Features: the standardised embedding, and the metadata as codes.
 
 Two tracks have the same artist, album and so on when their codes are equal; 0 means unknown,
 which is equal to nothing. Codes are hashes of the text, so that tracks which come later compare
@@ -31,7 +31,7 @@ CLIP_DEVIATIONS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`n` tracks as a candidate sees them.
+    """Features of `n` tracks.
 
     `sound` is `[n, d]`: standardised over the library and scaled so that two random tracks are
     at a squared distance of about 2, whatever the embedder. `codes` is `[n, len(TRAITS)]`, and

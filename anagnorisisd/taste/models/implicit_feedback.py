@@ -1,9 +1,8 @@
-"""What plays and skips say about a rating, if they say anything.
+"""Implicit feedback: pseudo-ratings from plays and skips.
 
-On tracks that are both rated and heard one sees how far the share of full plays goes with the
-rating. Read backwards, that turns the plays of an unrated track into a rating that might have
-been given, and into how doubtful it is: with the correlation `r`, a doubt of `1 / r^2 - 1` times
-the variance of all ratings.
+Tracks that are both rated and played give the correlation `r` between the share of full plays and
+the rating. An inverse regression turns the plays of an unrated track into a pseudo-rating with an
+extra noise variance of `1 / r^2 - 1` times the variance of all ratings.
 """
 
 from dataclasses import dataclass
@@ -12,43 +11,45 @@ import numpy as np
 
 from anagnorisisd.domain.evaluation import Floats64
 from anagnorisisd.taste.models.features import Examples, Inputs
-from anagnorisisd.taste.models.model_protocol import spread
+from anagnorisisd.taste.models.model_protocol import regularized_variance
 
-FEWEST = 15
-"""Fewer tracks that are both rated and heard prove nothing."""
-WEAKEST = 0.05
+MIN_TRACKS = 15
+"""Tracks both rated and played that are needed for a correlation."""
+MIN_R_SQUARED = 0.05
 """The least share of the ratings' variance, `r^2`, that plays must explain."""
-SUPPOSED_PLAYS = 2.0
+PRIOR_PLAYS = 2.0
 
 
 def liking(full_plays: Floats64, skips: Floats64) -> Floats64:
-    """Return how plays speak for tracks, `[n]`: from -1, all skipped, to 1; 0 where unheard."""
-    return (full_plays - skips) / (full_plays + skips + SUPPOSED_PLAYS)
+    """Return the smoothed share of full plays minus skips, `[n]`, -1 to 1; 0 where never played."""
+    return (full_plays - skips) / (full_plays + skips + PRIOR_PLAYS)
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """Ratings that `n` heard tracks might have been given, and the variance of the doubt."""
+class PseudoRatings:
+    """Pseudo-ratings of `n` played tracks, and their extra noise variance."""
 
     inputs: Inputs
     ratings: Floats64
-    doubt: float
+    variance: float
 
 
-def evidence(examples: Examples) -> Evidence | None:
-    """Return what the heard tracks say; `None` where plays do not go with ratings."""
+def pseudo_ratings(examples: Examples) -> PseudoRatings | None:
+    """Return pseudo-ratings; `None` where plays do not correlate with ratings."""
     heard = examples.heard
-    known = examples.liking != 0
-    if not len(heard) or np.count_nonzero(known) < FEWEST:
+    both = examples.liking != 0
+    if not len(heard) or np.count_nonzero(both) < MIN_TRACKS:
         return None
-    likings, ratings = examples.liking[known], examples.ratings[known]
+    likings, ratings = examples.liking[both], examples.ratings[both]
     if not (likings.std() and ratings.std()):
         return None
     correlation = float(np.corrcoef(likings, ratings)[0, 1])
-    # A correlation found by chance is taken off (the adjusted coefficient of determination).
+    # Adjusted coefficient of determination, to discount correlation by chance.
     explained = 1 - (1 - correlation**2) * (len(ratings) - 1) / (len(ratings) - 2)
-    if correlation <= 0 or explained < WEAKEST:
+    if correlation <= 0 or explained < MIN_R_SQUARED:
         return None
     slope = float(ratings.std() / (np.sqrt(explained) * likings.std()))
-    guesses = ratings.mean() + slope * (heard.liking - likings.mean())
-    return Evidence(heard.inputs, guesses, spread(examples.ratings) * (1 / explained - 1))
+    estimates = ratings.mean() + slope * (heard.liking - likings.mean())
+    return PseudoRatings(
+        heard.inputs, estimates, regularized_variance(examples.ratings) * (1 / explained - 1)
+    )

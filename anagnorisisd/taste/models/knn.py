@@ -9,10 +9,14 @@ from anagnorisisd.domain.evaluation import Floats64
 from anagnorisisd.taste.models import kernels
 from anagnorisisd.taste.models.features import Examples, Inputs
 from anagnorisisd.taste.models.kernels import Matrix
-from anagnorisisd.taste.models.model_protocol import Settings, no_pulls, spread
+from anagnorisisd.taste.models.model_protocol import (
+    Settings,
+    regularized_variance,
+    zero_contributions,
+)
 from anagnorisisd.taste.models.prediction import Predictions, predictions
 
-CHOICES = (3, 5, 8, 12, 20, 35)
+NEIGHBOUR_COUNTS = (3, 5, 8, 12, 20, 35)
 """How many neighbours may be asked; the search tries each."""
 
 
@@ -31,14 +35,14 @@ class FittedKNN:
             _mean_of_nearest(squared, self.examples.ratings, self.count), self.stddev
         )
 
-    def pulls(self, track: Inputs) -> Matrix:
+    def contributions(self, track: Inputs) -> Matrix:
         """Return how far each of the nearest examples lies from the mean, shared among them."""
         squared = kernels.squared_distances(track, self.examples.inputs)[0]
         nearest = np.argsort(squared, kind="stable")[: self.count]
         ratings = self.examples.ratings
-        pulls = no_pulls(len(ratings))
-        pulls[0, nearest] = (ratings[nearest] - ratings.mean()) / len(nearest)
-        return pulls
+        contributions = zero_contributions(len(ratings))
+        contributions[0, nearest] = (ratings[nearest] - ratings.mean()) / len(nearest)
+        return contributions
 
     def weights(self) -> Settings:
         """Return nothing: the examples say it all."""
@@ -54,7 +58,7 @@ class KNN:
     def search(self, examples: Examples, rng: np.random.Generator) -> Settings:
         """Return the number of neighbours with the least error on the examples themselves."""
         squared = _distances_to_others(examples)
-        allowed = [count for count in CHOICES if count < len(examples)] or [1]
+        allowed = [count for count in NEIGHBOUR_COUNTS if count < len(examples)] or [1]
         errors = [_residuals(squared, examples.ratings, count) for count in allowed]
         best = min(range(len(allowed)), key=lambda choice: float(np.abs(errors[choice]).mean()))
         return {"count": np.array(allowed[best])}
@@ -63,9 +67,9 @@ class KNN:
         """Keep the examples."""
         count = int(settings["count"])
         if len(examples) <= count:
-            return FittedKNN(examples, count, math.sqrt(spread(examples.ratings)))
+            return FittedKNN(examples, count, math.sqrt(regularized_variance(examples.ratings)))
         residuals = _residuals(_distances_to_others(examples), examples.ratings, count)
-        return FittedKNN(examples, count, math.sqrt(spread(residuals)))
+        return FittedKNN(examples, count, math.sqrt(regularized_variance(residuals)))
 
     def restore(self, settings: Settings, examples: Examples, weights: Settings) -> FittedKNN:
         """Keep the examples again."""

@@ -7,7 +7,11 @@ import numpy as np
 
 from anagnorisisd.taste.models.features import Examples, Inputs
 from anagnorisisd.taste.models.kernels import Matrix
-from anagnorisisd.taste.models.model_protocol import Settings, no_pulls, spread
+from anagnorisisd.taste.models.model_protocol import (
+    Settings,
+    regularized_variance,
+    zero_contributions,
+)
 from anagnorisisd.taste.models.prediction import Predictions, predictions
 
 
@@ -23,9 +27,9 @@ class FittedMean:
         """Return the mean for every track."""
         return predictions(np.full(len(inputs), self.mean), self.stddev)
 
-    def pulls(self, track: Inputs) -> Matrix:
+    def contributions(self, track: Inputs) -> Matrix:
         """Return zeros: every track gets the same."""
-        return no_pulls(self.count)
+        return zero_contributions(self.count)
 
     def weights(self) -> Settings:
         """Return nothing: the examples say it all."""
@@ -45,7 +49,9 @@ class Mean:
     def fit(self, settings: Settings, examples: Examples) -> FittedMean:
         """Take the mean."""
         return FittedMean(
-            float(examples.ratings.mean()), len(examples), math.sqrt(spread(examples.ratings))
+            float(examples.ratings.mean()),
+            len(examples),
+            math.sqrt(regularized_variance(examples.ratings)),
         )
 
     def restore(self, settings: Settings, examples: Examples, weights: Settings) -> FittedMean:

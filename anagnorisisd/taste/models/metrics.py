@@ -1,4 +1,4 @@
-"""From held-out opinions to the numbers that are shown."""
+"""Metrics of held-out predictions."""
 
 from collections.abc import Mapping
 
@@ -9,26 +9,26 @@ from anagnorisisd.taste.models.prediction import Predictions
 
 
 def metrics(
-    opinion: Predictions, ratings: Floats64, mean_error: float, errors: Mapping[str, float]
+    predicted: Predictions, ratings: Floats64, mean_error: float, errors: Mapping[str, float]
 ) -> Metrics:
-    """Return how `opinion` did on the held-out `ratings`, `[n]`.
+    """Return the metrics of `predicted` on the held-out `ratings`, `[n]`.
 
-    `mean_error` is that of always answering the mean, `errors` that of every candidate.
+    `mean_error` is the baseline error, of the mean rating; `errors` has that of every model.
     """
-    apart = np.abs(opinion.mean - ratings)
+    absolute_errors = np.abs(predicted.mean - ratings)
     return Metrics(
-        error=error(opinion, ratings),
+        error=mean_absolute_error(predicted, ratings),
         mean_error=mean_error,
-        rank_correlation=rank_correlation(opinion.mean, ratings),
-        within_one=float(np.mean(apart <= opinion.stddev)),
-        within_two=float(np.mean(apart <= 2 * opinion.stddev)),
+        rank_correlation=rank_correlation(predicted.mean, ratings),
+        within_one=float(np.mean(absolute_errors <= predicted.stddev)),
+        within_two=float(np.mean(absolute_errors <= 2 * predicted.stddev)),
         baseline_errors=dict(errors),
     )
 
 
-def error(opinion: Predictions, ratings: Floats64) -> float:
+def mean_absolute_error(predicted: Predictions, ratings: Floats64) -> float:
     """Return the mean absolute error, in rating points."""
-    return float(np.mean(np.abs(opinion.mean - ratings)))
+    return float(np.mean(np.abs(predicted.mean - ratings)))
 
 
 def rank_correlation(left: Floats64, right: Floats64) -> float:

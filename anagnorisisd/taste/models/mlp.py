@@ -16,14 +16,18 @@ from numpy.typing import NDArray
 from anagnorisisd.domain.evaluation import Floats64, Vectors
 from anagnorisisd.taste.models.features import Examples, Inputs
 from anagnorisisd.taste.models.kernels import Matrix
-from anagnorisisd.taste.models.model_protocol import Settings, no_pulls, spread
+from anagnorisisd.taste.models.model_protocol import (
+    Settings,
+    regularized_variance,
+    zero_contributions,
+)
 from anagnorisisd.taste.models.prediction import Predictions, predictions
 
 UNITS = (768, 256, 11)
-BATCH = 64
-BLOCK = 16384
-HELD_OUT = 0.1
-STEP, DECAY_FIRST, DECAY_SECOND, TINY = 1e-3, 0.9, 0.999, 1e-8
+BATCH_SIZE = 64
+BLOCK_SIZE = 16384
+VALIDATION_SHARE = 0.1
+LEARNING_RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 
 Arrays = list[NDArray[Any]]
 
@@ -42,7 +46,7 @@ class Network:
         return cls(values, views(values, arrays))
 
     @classmethod
-    def fresh(cls, dimension: int, rng: np.random.Generator) -> "Network":
+    def initialized(cls, dimension: int, rng: np.random.Generator) -> "Network":
         """Return a network with uniform weights within 1/sqrt(inputs), torch's default."""
         arrays: Arrays = []
         for inputs, outputs in zip((dimension, *UNITS[:-1]), UNITS, strict=True):
@@ -58,9 +62,9 @@ class Network:
 
     def gradients(self, sound: Vectors, ratings: NDArray[np.float32], into: Arrays) -> None:
         """Write the gradient of the mean squared error by each array `into` arrays like them."""
-        _, hidden, second, chances, guesses = layers = self._forward(sound)
-        error = (2 / len(ratings)) * (guesses - ratings)
-        by_scores = error[:, None] * chances * (_levels() - guesses[:, None])
+        _, hidden, second, probabilities, ratings_predicted = layers = self._forward(sound)
+        error = (2 / len(ratings)) * (ratings_predicted - ratings)
+        by_scores = error[:, None] * probabilities * (_levels() - ratings_predicted[:, None])
         by_second = by_scores @ self.arrays[4].T * (second > 0)
         by_hidden = by_second @ self.arrays[2].T * (hidden > 0)
         for place, above in enumerate((by_hidden, by_second, by_scores)):
@@ -74,8 +78,8 @@ class Network:
         second = np.maximum(hidden @ w2 + b2, 0)
         scores = second @ w3 + b3
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        chances = scores / scores.sum(axis=1, keepdims=True)
-        return [sound, hidden, second, chances, chances @ _levels()]
+        probabilities = scores / scores.sum(axis=1, keepdims=True)
+        return [sound, hidden, second, probabilities, probabilities @ _levels()]
 
 
 class Adam:
@@ -95,21 +99,21 @@ class Adam:
         """Take one step down the squared error of a batch."""
         self._network.gradients(sound, ratings.astype(np.float32), self._gradients)
         self._steps += 1
-        for start in range(0, len(self._gradient), BLOCK):
-            self._step(slice(start, start + BLOCK))
+        for start in range(0, len(self._gradient), BLOCK_SIZE):
+            self._step(slice(start, start + BLOCK_SIZE))
 
     def _step(self, block: slice) -> None:
         gradient, first, second = self._gradient[block], self._first[block], self._second[block]
-        first *= DECAY_FIRST
-        first += (1 - DECAY_FIRST) * gradient
+        first *= BETA1
+        first += (1 - BETA1) * gradient
         gradient *= gradient
-        second *= DECAY_SECOND
-        second += (1 - DECAY_SECOND) * gradient
+        second *= BETA2
+        second += (1 - BETA2) * gradient
         width = np.sqrt(second, out=gradient)
-        width *= 1 / math.sqrt(1 - DECAY_SECOND**self._steps)
-        width += TINY
+        width *= 1 / math.sqrt(1 - BETA2**self._steps)
+        width += EPSILON
         step = np.divide(first, width, out=width)
-        step *= STEP / (1 - DECAY_FIRST**self._steps)
+        step *= LEARNING_RATE / (1 - BETA1**self._steps)
         self._network.values[block] -= step
 
 
@@ -132,11 +136,11 @@ class FittedMLP:
 
     def predict(self, inputs: Inputs) -> Predictions:
         """Return what the network says of each track."""
-        return predictions(self.network.ratings(_stretched(inputs)), self.stddev)
+        return predictions(self.network.ratings(_unit_variance(inputs)), self.stddev)
 
-    def pulls(self, track: Inputs) -> Matrix:
+    def contributions(self, track: Inputs) -> Matrix:
         """Return zeros: a network cannot say."""
-        return no_pulls(self.count)
+        return zero_contributions(self.count)
 
     def weights(self) -> Settings:
         """Return the network, whose training takes too long to repeat."""
@@ -148,12 +152,12 @@ class FittedMLP:
 class MLP:
     """The perceptron; the only setting to search for is the seed of its first weights.
 
-    Training ends after `most_epochs`, or when the held-out tenth has not gained for `patience`
+    Training ends after `max_epochs`, or when the held-out tenth has not gained for `patience`
     of them. The original went through 300 whatever happened, which never did better.
     """
 
     kind: str = "perceptron"
-    most_epochs: int = 100
+    max_epochs: int = 100
     patience: int = 15
 
     def search(self, examples: Examples, rng: np.random.Generator) -> Settings:
@@ -163,24 +167,24 @@ class MLP:
     def fit(self, settings: Settings, examples: Examples) -> FittedMLP:
         """Train, and keep the epoch that did best on a held-out tenth."""
         rng = np.random.default_rng(int(settings["seed"][0]))
-        sound, ratings = _stretched(examples.inputs), examples.ratings
+        sound, ratings = _unit_variance(examples.inputs), examples.ratings
         order = rng.permutation(len(examples))
-        held = max(1, round(HELD_OUT * len(examples)))
+        held = max(1, round(VALIDATION_SHARE * len(examples)))
         test, train = order[:held], order[held:] if len(order) > held else order
-        network = Network.fresh(sound.shape[1], rng)
+        network = Network.initialized(sound.shape[1], rng)
         adam = Adam(network)
-        best, best_error, since = network.values.copy(), np.inf, 0
-        for _ in range(self.most_epochs):
-            _one_epoch(adam, sound[train], ratings[train])
-            error = _metric(network.ratings(sound[test]), ratings[test])
-            since += 1
+        best, best_error, stale_epochs = network.values.copy(), np.inf, 0
+        for _ in range(self.max_epochs):
+            _train_epoch(adam, sound[train], ratings[train])
+            error = _relative_error(network.ratings(sound[test]), ratings[test])
+            stale_epochs += 1
             if error < best_error:
-                best, best_error, since = network.values.copy(), error, 0
-            if since >= self.patience:
+                best, best_error, stale_epochs = network.values.copy(), error, 0
+            if stale_epochs >= self.patience:
                 break
         chosen = Network(best, views(best, network.arrays))
         residuals = chosen.ratings(sound[test]) - ratings[test]
-        return FittedMLP(chosen, len(examples), math.sqrt(spread(residuals)))
+        return FittedMLP(chosen, len(examples), math.sqrt(regularized_variance(residuals)))
 
     def restore(self, settings: Settings, examples: Examples, weights: Settings) -> FittedMLP:
         """Put the network together again."""
@@ -188,18 +192,18 @@ class MLP:
         return FittedMLP(Network.of(arrays), len(examples), float(weights["stddev"]))
 
 
-def _one_epoch(adam: Adam, sound: Vectors, ratings: Floats64) -> None:
-    for start in range(0, len(ratings), BATCH):
-        batch = slice(start, start + BATCH)
+def _train_epoch(adam: Adam, sound: Vectors, ratings: Floats64) -> None:
+    for start in range(0, len(ratings), BATCH_SIZE):
+        batch = slice(start, start + BATCH_SIZE)
         adam.step(sound[batch], ratings[batch])
 
 
-def _metric(guesses: Floats64, ratings: Floats64) -> float:
+def _relative_error(ratings_predicted: Floats64, ratings: Floats64) -> float:
     """Return the error by which the original chooses the epoch: relative to rating plus one."""
-    return float(np.mean(np.abs(guesses - ratings) / (ratings + 1)))
+    return float(np.mean(np.abs(ratings_predicted - ratings) / (ratings + 1)))
 
 
-def _stretched(inputs: Inputs) -> Vectors:
+def _unit_variance(inputs: Inputs) -> Vectors:
     """Undo the scaling by the number of dimensions: a network wants unit variances."""
     return inputs.sound * np.float32(math.sqrt(inputs.sound.shape[1]))
 

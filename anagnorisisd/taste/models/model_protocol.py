@@ -1,4 +1,4 @@
-"""What every candidate of the competition can do."""
+"""Model protocol: what every evaluator model implements."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -16,16 +16,16 @@ Settings = Mapping[str, NDArray[Any]]
 
 
 class FittedModel(Protocol):
-    """A candidate that has learnt from examples."""
+    """A model fitted to examples."""
 
     def predict(self, inputs: Inputs) -> Predictions:
         """Return the predicted ratings; every number is finite."""
         ...
 
-    def pulls(self, track: Inputs) -> Matrix:
-        """Return by how much each example moved the prediction of one track, `[parts, n]`.
+    def contributions(self, track: Inputs) -> Matrix:
+        """Return the contribution of each example to the prediction of one track, `[parts, n]`.
 
-        In rating points, in the order of `kernels.PARTS`; all 0 where the candidate cannot say.
+        In rating points, in the order of `kernels.PARTS`; all 0 where the model cannot tell.
         """
         ...
 
@@ -35,7 +35,7 @@ class FittedModel(Protocol):
 
 
 class Model(Protocol):
-    """A way to learn from ratings. Needs at least one example."""
+    """A model that can be fitted to ratings. Needs at least one example."""
 
     @property
     def kind(self) -> str:
@@ -55,21 +55,21 @@ class Model(Protocol):
         ...
 
 
-def no_pulls(count: int) -> Matrix:
-    """Return the pulls of `count` examples that had no say."""
+def zero_contributions(count: int) -> Matrix:
+    """Return zero contributions of `count` examples."""
     return np.zeros((len(PARTS), count))
 
 
-SUPPOSED_STDDEV = 2.0
-SUPPOSED_COUNT = 2.0
+PRIOR_RATING_STDDEV = 2.0
+PRIOR_RATING_COUNT = 2.0
 
 
-def spread(ratings: Floats64) -> float:
-    """Return the variance of ratings, in points squared, held up by a supposition.
+def regularized_variance(ratings: Floats64) -> float:
+    """Return the variance of ratings, in points squared, shrunk towards a prior.
 
-    A few equal ratings do not prove that a listener rates everything alike: two more ratings
-    with a deviation of two points are supposed.
+    A few equal ratings do not prove that a listener rates everything alike: the prior counts as
+    two more ratings with a deviation of two points.
     """
     squares = float(np.sum((ratings - ratings.mean()) ** 2))
-    supposed = SUPPOSED_COUNT * SUPPOSED_STDDEV**2
-    return (squares + supposed) / (len(ratings) + SUPPOSED_COUNT)
+    prior = PRIOR_RATING_COUNT * PRIOR_RATING_STDDEV**2
+    return (squares + prior) / (len(ratings) + PRIOR_RATING_COUNT)

@@ -1,9 +1,9 @@
-"""The candidates compete in cross-validation, and the best honest one is fitted on everything.
+"""Model selection by cross-validation; the selected model is fitted on all ratings.
 
-At a few dozen ratings the luck of the splits is larger than the differences between candidates.
-So the process, which did best for every simulated listener (`bench/taste.py`), stays unless a
-rival is better by more than the standard error of the difference (`significance`); but whatever
-does not beat the mean rating gives way to it.
+With a few dozen ratings the variance of the splits exceeds the differences between models. The
+default is the Gaussian process, the best for every simulated listener (`bench/taste.py`). A
+challenger replaces it only if its error is lower by more than the standard error of the
+difference (`significance`). If neither beats the mean rating, the mean is used.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.taste.models import cross_validation, metrics
 from anagnorisisd.taste.models.features import Examples
 from anagnorisisd.taste.models.gaussian_process import GaussianProcess, GaussianProcessWithPlays
-from anagnorisisd.taste.models.implicit_feedback import evidence
+from anagnorisisd.taste.models.implicit_feedback import pseudo_ratings
 from anagnorisisd.taste.models.knn import KNN
 from anagnorisisd.taste.models.mean import Mean
 from anagnorisisd.taste.models.mlp import MLP
@@ -24,112 +24,132 @@ from anagnorisisd.taste.models.model_protocol import FittedModel, Model, Setting
 from anagnorisisd.taste.models.prediction import Predictions
 from anagnorisisd.taste.models.significance import standard_error
 
-MEAN, FAVOURITE, LISTENING = Mean(), GaussianProcess(), GaussianProcessWithPlays()
-RIVALS: tuple[Model, ...] = (KNN(), MLP(), LISTENING)
-CANDIDATES: tuple[Model, ...] = (MEAN, FAVOURITE, *RIVALS)
+BASELINE, DEFAULT, WITH_PLAYS = Mean(), GaussianProcess(), GaussianProcessWithPlays()
+CHALLENGERS: tuple[Model, ...] = (KNN(), MLP(), WITH_PLAYS)
+MODELS: tuple[Model, ...] = (BASELINE, DEFAULT, *CHALLENGERS)
 
-FEWEST = 2
+MIN_RATINGS = 2
 """With fewer ratings nothing can be held out."""
-FEWEST_FOR_PERCEPTRON = 30
+MIN_MLP_RATINGS = 30
 """With fewer, the tenth on which it chooses its epoch is hardly more than a single rating."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedModel:
-    """The candidate that did best, fitted on all examples, and how all of them did."""
+    """The selected model, fitted on all examples, with the metrics of all models."""
 
-    candidate: Model
+    model: Model
     settings: Settings
     fitted: FittedModel
     metrics: Metrics
     notes: Mapping[str, str]
 
 
-def named(kind: str) -> Model:
-    """Return the candidate of that kind."""
-    return next(candidate for candidate in CANDIDATES if candidate.kind == kind)
+def model_of_kind(kind: str) -> Model:
+    """Return the model of that kind."""
+    return next(model for model in MODELS if model.kind == kind)
 
 
-def entrants(examples: Examples) -> tuple[Model, ...]:
-    """Return the candidates for which `examples` are enough.
+def eligible_models(examples: Examples) -> tuple[Model, ...]:
+    """Return the models for which `examples` suffice.
 
     Raises:
         PreconditionFailed: there are too few examples to hold any out.
     """
     _require(examples)
-    lacking: set[type] = set()
-    if len(examples) < FEWEST_FOR_PERCEPTRON:
-        lacking.add(MLP)
-    if evidence(examples) is None:
-        lacking.add(GaussianProcessWithPlays)
-    return tuple(each for each in CANDIDATES if type(each) not in lacking)
+    excluded: set[type] = set()
+    if len(examples) < MIN_MLP_RATINGS:
+        excluded.add(MLP)
+    if pseudo_ratings(examples) is None:
+        excluded.add(GaussianProcessWithPlays)
+    return tuple(each for each in MODELS if type(each) not in excluded)
 
 
-def compete(examples: Examples, seed: int) -> SelectedModel:
-    """Let all candidates compete on the same splits.
+def train(examples: Examples, seed: int) -> SelectedModel:
+    """Cross-validate all models on the same splits, and fit the selected one.
 
     Raises:
         PreconditionFailed: there are too few examples to hold any out.
     """
-    candidates = entrants(examples)
-    opinions = {each.kind: cross_validation.held_out(each, examples, seed) for each in candidates}
-    return conclude(examples, seed, opinions)
+    models = eligible_models(examples)
+    predictions = {
+        each.kind: cross_validation.cross_val_predict(each, examples, seed) for each in models
+    }
+    return select_model(examples, seed, predictions)
 
 
-def conclude(examples: Examples, seed: int, opinions: Mapping[str, Predictions]) -> SelectedModel:
-    """Return the winner, given what each kind said of the examples held out with `seed`."""
+def select_model(
+    examples: Examples, seed: int, predictions: Mapping[str, Predictions]
+) -> SelectedModel:
+    """Return the selected model, given the predictions of each kind held out with `seed`."""
     ratings = cross_validation.held_out_ratings(examples, seed)
-    errors = {kind: metrics.error(opinion, ratings) for kind, opinion in opinions.items()}
-    apart = {kind: np.abs(opinion.mean - ratings) for kind, opinion in opinions.items()}
-    best = named(best_of(apart, len(examples)))
+    errors = {
+        kind: metrics.mean_absolute_error(predicted, ratings)
+        for kind, predicted in predictions.items()
+    }
+    absolute_errors = {
+        kind: np.abs(predicted.mean - ratings) for kind, predicted in predictions.items()
+    }
+    best = model_of_kind(best_kind(absolute_errors, len(examples)))
     settings = best.search(examples, np.random.default_rng([seed, 2]))
     return SelectedModel(
-        candidate=best,
+        model=best,
         settings=settings,
         fitted=best.fit(settings, examples),
-        metrics=metrics.metrics(opinions[best.kind], ratings, errors["mean"], errors),
-        notes={"plays": _on_plays(errors, best)},
+        metrics=metrics.metrics(predictions[best.kind], ratings, errors["mean"], errors),
+        notes={"plays": _plays_note(errors, best)},
     )
 
 
-def best_of(apart: Mapping[str, Floats64], count: int) -> str:
-    """Return the kind that wins, given each one's absolute errors on `count` ratings held out.
+def best_kind(absolute_errors: Mapping[str, Floats64], count: int) -> str:
+    """Return the selected kind, given the absolute errors of each on `count` held-out ratings.
 
-    They are `[repeats x count]`, in the order of `validation.splits`.
+    They are `[repeats x count]`, in the order of `cross_validation.splits`.
     """
-    best, held = FAVOURITE.kind, cross_validation.held_counts(count)
-    for kind in (rival.kind for rival in RIVALS if rival.kind in apart):
-        gain = apart[best] - apart[kind]
-        if gain.mean() > standard_error(gain, held, count):
+    best, fold_sizes = DEFAULT.kind, cross_validation.fold_sizes(count)
+    for kind in (
+        challenger.kind for challenger in CHALLENGERS if challenger.kind in absolute_errors
+    ):
+        gain = absolute_errors[best] - absolute_errors[kind]
+        if gain.mean() > standard_error(gain, fold_sizes, count):
             best = kind
-    return best if apart[best].mean() <= apart[MEAN.kind].mean() else MEAN.kind
+    return (
+        best
+        if absolute_errors[best].mean() <= absolute_errors[BASELINE.kind].mean()
+        else BASELINE.kind
+    )
 
 
-def retry(kind: str, settings: Settings, examples: Examples, seed: int) -> Metrics:
-    """Return how a candidate with settings of old does on the splits of `seed`.
+def evaluate(kind: str, settings: Settings, examples: Examples, seed: int) -> Metrics:
+    """Return the metrics of a model with given settings on the splits of `seed`.
 
     Raises:
         PreconditionFailed: there are too few examples to hold any out.
     """
     _require(examples)
     ratings = cross_validation.held_out_ratings(examples, seed)
-    mean = cross_validation.held_out(MEAN, examples, seed)
-    opinion: Predictions = cross_validation.held_out(named(kind), examples, seed, settings)
-    errors = {"mean": metrics.error(mean, ratings), kind: metrics.error(opinion, ratings)}
-    return metrics.metrics(opinion, ratings, errors["mean"], errors)
+    mean = cross_validation.cross_val_predict(BASELINE, examples, seed)
+    predicted: Predictions = cross_validation.cross_val_predict(
+        model_of_kind(kind), examples, seed, settings
+    )
+    errors = {
+        "mean": metrics.mean_absolute_error(mean, ratings),
+        kind: metrics.mean_absolute_error(predicted, ratings),
+    }
+    return metrics.metrics(predicted, ratings, errors["mean"], errors)
 
 
-def _on_plays(errors: Mapping[str, float], best: Model) -> str:
+def _plays_note(errors: Mapping[str, float], best: Model) -> str:
     """Say whether plays and skips help to predict ratings."""
-    without, with_plays = errors[FAVOURITE.kind], errors.get(LISTENING.kind)
+    without, with_plays = errors[DEFAULT.kind], errors.get(WITH_PLAYS.kind)
     if with_plays is None:
-        return "not used: they do not go with the ratings, or are too few to tell"
-    verdict = "used" if best is LISTENING else "not used: no clear gain"
-    return f"{verdict}; held-out error {with_plays:.3f} with, {without:.3f} points without"
+        return "not used: no correlation with ratings, or too few plays"
+    decision = "used" if best is WITH_PLAYS else "not used: no clear gain"
+    return f"{decision}; held-out error {with_plays:.3f} with, {without:.3f} points without"
 
 
 def _require(examples: Examples) -> None:
-    if len(examples) < FEWEST:
+    if len(examples) < MIN_RATINGS:
         raise PreconditionFailed(
-            f"{FEWEST} rated and embedded tracks are needed to train, there is {len(examples)}"
+            f"{MIN_RATINGS} rated and embedded tracks are needed to train, found {len(examples)}"
         )

@@ -1,4 +1,4 @@
-"""What a candidate says of tracks. Light, for a worker hands it back to the daemon."""
+"""Predicted ratings. Imports little, since the daemon receives them from workers."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A fitted candidate as bytes: named arrays in numpy's own format, never a pickle."""
+"""Serialization of a fitted model: named arrays in numpy's own format, never a pickle."""
 
 import io
 import zipfile
@@ -19,7 +19,7 @@ SETTING, WEIGHT = "setting.", "weight."
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """Everything that makes a fitted candidate, as it was saved.
+    """Everything that a fitted model consists of.
 
     `track_ids`, `[n]`, are those of the examples.
     """

@@ -1,4 +1,4 @@
-"""What the daemon has done here, in a worker process: functions of plain values and bytes."""
+"""Tasks of the evaluator in a worker process: functions of plain values and bytes."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -26,37 +26,46 @@ from anagnorisisd.taste.models.features import Examples, ImplicitExamples, prepa
 from anagnorisisd.taste.models.gaussian_process import FittedGaussianProcess, GaussianProcess
 from anagnorisisd.taste.models.implicit_feedback import liking
 from anagnorisisd.taste.models.kernels import PARTS
-from anagnorisisd.taste.models.model_protocol import SUPPOSED_STDDEV, FittedModel, Settings, spread
+from anagnorisisd.taste.models.model_protocol import (
+    PRIOR_RATING_STDDEV,
+    FittedModel,
+    Settings,
+    regularized_variance,
+)
 from anagnorisisd.taste.models.prediction import Predictions
 from anagnorisisd.taste.models.serialization import SavedModel
 
 
-def wake() -> None:
-    """Do nothing: that this module was imported is all that is wanted."""
+def warm_up() -> None:
+    """Do nothing: importing this module is the purpose."""
 
 
-def entrants(training: TrainingSet) -> list[str]:
+def eligible_kinds(training: TrainingSet) -> list[str]:
     """Return the kinds that can compete on `training`.
 
     Raises:
         PreconditionFailed: there are too few ratings to hold any out.
     """
-    return [each.kind for each in model_selection.entrants(examples(training))]
+    return [each.kind for each in model_selection.eligible_models(examples(training))]
 
 
-def try_out(kind: str, training: TrainingSet, seed: int) -> tuple[Floats64, Floats64]:
-    """Return what one kind says of the ratings held out from it: means and deviations."""
-    said = cross_validation.held_out(model_selection.named(kind), examples(training), seed)
-    return said.mean, said.stddev
+def cross_validate(kind: str, training: TrainingSet, seed: int) -> tuple[Floats64, Floats64]:
+    """Return cross-validated predictions of one kind: means and standard deviations."""
+    predicted = cross_validation.cross_val_predict(
+        model_selection.model_of_kind(kind), examples(training), seed
+    )
+    return predicted.mean, predicted.stddev
 
 
-def conclude(
-    training: TrainingSet, seed: int, tried: Mapping[str, Sequence[Floats64]]
+def select_model(
+    training: TrainingSet, seed: int, cross_validated: Mapping[str, Sequence[Floats64]]
 ) -> TrainedModel:
-    """Return the best of the kinds that were tried out, fitted on all of `training`."""
-    opinions = {kind: Predictions(mean, stddev) for kind, (mean, stddev) in tried.items()}
-    winner = model_selection.conclude(examples(training), seed, opinions)
-    kind = winner.candidate.kind
+    """Return the best of the kinds that were cross-validated, fitted on all of `training`."""
+    predictions = {
+        kind: Predictions(mean, stddev) for kind, (mean, stddev) in cross_validated.items()
+    }
+    winner = model_selection.select_model(examples(training), seed, predictions)
+    kind = winner.model.kind
     return TrainedModel(
         kind=kind,
         blob=dump(kind, winner.settings, winner.fitted, training),
@@ -66,53 +75,59 @@ def conclude(
 
 
 def train(training: TrainingSet, seed: int) -> TrainedModel:
-    """Let the candidates compete and return the best one, fitted on all of `training`.
+    """Cross-validate all models and return the best one, fitted on all of `training`.
 
     Raises:
         PreconditionFailed: there are too few ratings to hold any out.
     """
-    tried = {kind: try_out(kind, training, seed) for kind in entrants(training)}
-    return conclude(training, seed, tried)
+    cross_validated = {
+        kind: cross_validate(kind, training, seed) for kind in eligible_kinds(training)
+    }
+    return select_model(training, seed, cross_validated)
 
 
 def compare(old: bytes, training: TrainingSet, seed: int) -> Metrics:
     """Return how the kind and settings of `old` do on held-out ratings of `training`."""
     saved = serialization.load(old)
-    return model_selection.retry(saved.kind, saved.settings, examples(training), seed)
+    return model_selection.evaluate(saved.kind, saved.settings, examples(training), seed)
 
 
-def learn(model: bytes, training: TrainingSet) -> bytes:
+def refit(model: bytes, training: TrainingSet) -> bytes:
     """Return `model` fitted to `training`, with the settings that it has."""
     saved = serialization.load(model)
-    fitted = model_selection.named(saved.kind).fit(saved.settings, examples(training))
+    fitted = model_selection.model_of_kind(saved.kind).fit(saved.settings, examples(training))
     return dump(saved.kind, saved.settings, fitted, training)
 
 
 def predict(model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
     """Return means and standard deviations, `[n]` each, in rating points."""
-    saved, fitted = _restored(model)
-    opinion = fitted.predict(prepare(tracks, saved.moments))
-    return opinion.mean, opinion.stddev
+    saved, fitted = _load_model(model)
+    predicted = fitted.predict(prepare(tracks, saved.moments))
+    return predicted.mean, predicted.stddev
 
 
 def influences(model: bytes, track: TrackFeatures, count: int) -> list[tuple[str, float]]:
     """Return the rated tracks that shaped the prediction of one track most, with their shares."""
-    saved, fitted = _restored(model)
-    pulls = np.abs(fitted.pulls(prepare(track, saved.moments)).sum(axis=0))
-    total = float(pulls.sum())
-    largest = np.argsort(-pulls, kind="stable")[:count]
+    saved, fitted = _load_model(model)
+    contributions = np.abs(fitted.contributions(prepare(track, saved.moments)).sum(axis=0))
+    total = float(contributions.sum())
+    largest = np.argsort(-contributions, kind="stable")[:count]
     return [
-        (str(saved.track_ids[row]), float(pulls[row]) / total) for row in largest if pulls[row] > 0
+        (str(saved.track_ids[row]), float(contributions[row]) / total)
+        for row in largest
+        if contributions[row] > 0
     ]
 
 
 def parts(model: bytes, track: TrackFeatures) -> dict[str, float]:
     """Return the share that each part (sound, artist, ...) has in the prediction of one track."""
-    saved, fitted = _restored(model)
-    pulls = dict(zip(PARTS, fitted.pulls(prepare(track, saved.moments)).sum(axis=1), strict=True))
-    pulls["sound"] += pulls.pop("direction")  # a listener hears both at once
-    total = sum(map(abs, pulls.values()))
-    return {part: abs(float(pull)) / total for part, pull in pulls.items() if pull}
+    saved, fitted = _load_model(model)
+    contributions = dict(
+        zip(PARTS, fitted.contributions(prepare(track, saved.moments)).sum(axis=1), strict=True)
+    )
+    contributions["sound"] += contributions.pop("direction")  # a listener hears both at once
+    total = sum(map(abs, contributions.values()))
+    return {part: abs(float(pull)) / total for part, pull in contributions.items() if pull}
 
 
 def suggest(model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
@@ -124,24 +139,26 @@ def suggest(model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]
     if model is None:
         vectors = tracks.vectors
         moments = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
-        knobs = hyperparameters.prior_hyperparameters(SUPPOSED_STDDEV**2)
-        unexplained = covariance.among(prepare(tracks, moments), knobs)
+        params = hyperparameters.prior_hyperparameters(PRIOR_RATING_STDDEV**2)
+        posterior_covariance = covariance.covariance_matrix(prepare(tracks, moments), params)
     else:
-        saved, fitted = _restored(model)
+        saved, fitted = _load_model(model)
         if not isinstance(fitted, FittedGaussianProcess):
-            knobs = hyperparameters.prior_hyperparameters(spread(saved.examples.ratings))
-            fitted = GaussianProcess().fit(knobs.as_settings(), saved.examples)
-        knobs = fitted.knobs
-        unexplained = fitted.unexplained(prepare(tracks, saved.moments))
-    rows = active_learning.most_telling(unexplained, knobs.noise, count)
+            params = hyperparameters.prior_hyperparameters(
+                regularized_variance(saved.examples.ratings)
+            )
+            fitted = GaussianProcess().fit(params.as_settings(), saved.examples)
+        params = fitted.params
+        posterior_covariance = fitted.posterior_covariance(prepare(tracks, saved.moments))
+    rows = active_learning.select_informative(posterior_covariance, params.noise, count)
     return [tracks.track_ids[row] for row in rows]
 
 
 @lru_cache(maxsize=2)
-def _restored(model: bytes) -> tuple[SavedModel, FittedModel]:
-    """Return the fitted model; scoring a library asks for the same one again and again."""
+def _load_model(model: bytes) -> tuple[SavedModel, FittedModel]:
+    """Return the fitted model, cached: scoring a library uses it for every batch."""
     saved = serialization.load(model)
-    candidate = model_selection.named(saved.kind)
+    candidate = model_selection.model_of_kind(saved.kind)
     return saved, candidate.restore(saved.settings, saved.examples, saved.weights)
 
 
