@@ -56,7 +56,8 @@ def ids_of(entries: Sequence[QueueEntry]) -> frozenset[SongId]:
 class PlayerState:
     """Status and current song, read in one go.
 
-    `taken_at` is monotonic seconds of the reader's clock at the moment of the reading.
+    `taken_at` is monotonic seconds of the reader's clock when the answer was there, and
+    `span_seconds` how long it was waited for: the state is that of some moment of this span.
     `elapsed_seconds` and `duration_seconds` are `None` while stopped; `song_id` and `uri` are
     `None` when there is no current song. `updating` says that the player's database is being
     brought in line with its disk.
@@ -78,6 +79,7 @@ class PlayerState:
     crossfade_seconds: float = 0.0
     error: str | None = None
     updating: bool = False
+    span_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,13 @@ END_TOLERANCE_SECONDS = 0.25
 Natural ends were measured within 0.10 s; `next` half a second before the end is none.
 """
 
+LONGEST_SPAN_SECONDS = 3.0
+"""How much of the time that a reading took may count as not knowing when it was true.
+
+A busy computer stamps MPD's answer late, mostly by less than a second. An allowance without a bound
+would take a song left long before its end for one that was played to it.
+"""
+
 SEEK_SECONDS = 1.0
 """How far behind a song must be for an announced change to be a seek back.
 
@@ -128,7 +135,8 @@ class PlaybackTracker:
             return 0.0
         passed = self._passed(last, state)
         moved = (state.elapsed_seconds or 0.0) - (last.elapsed_seconds or 0.0)
-        behind = announced and passed - moved > SEEK_SECONDS * max(1.0, self._rate)
+        lag = SEEK_SECONDS * max(1.0, self._rate) + self._span(state)
+        behind = announced and passed - moved > lag
         sought_back = moved < 0 or (behind and state.phase is PlaybackState.PLAY)
         return passed if sought_back else min(passed, moved)
 
@@ -136,13 +144,17 @@ class PlaybackTracker:
         """Return how much music fits between two states."""
         return max(0.0, state.taken_at - last.taken_at) * self._rate
 
+    def _span(self, state: PlayerState) -> float:
+        """Return how much music may have been played between a state and its stamp."""
+        return min(state.span_seconds, LONGEST_SPAN_SECONDS) * self._rate
+
     def _since_change(self, last: PlayerState, state: PlayerState) -> float:
         """Return for how much music the new song has been playing at the time of `state`."""
         if state.phase is PlaybackState.STOP or state.elapsed_seconds is None:
             return 0.0
         # When a song was faded in, the change counts from the end of the old one.
         since = max(0.0, state.elapsed_seconds - last.crossfade_seconds)
-        return since if since <= self._passed(last, state) else 0.0
+        return since if since <= self._passed(last, state) + self._span(last) else 0.0
 
     def _ended_by_itself(self, song: _Open, state: PlayerState, *, strict: bool = False) -> bool:
         if song.duration_seconds is None or song.last.phase is not PlaybackState.PLAY:
@@ -150,7 +162,9 @@ class PlaybackTracker:
         played = self._passed(song.last, state) - self._since_change(song.last, state)
         left = song.duration_seconds - (song.last.elapsed_seconds or 0.0) - played
         tolerance = END_TOLERANCE_SECONDS * max(1.0, self._rate)
-        return -tolerance <= left <= tolerance if strict else left <= tolerance
+        # A late stamp of the last sight makes the end seem further off, one of this state nearer.
+        natural = left <= tolerance + self._span(song.last)
+        return natural and (not strict or left >= -tolerance - self._span(state))
 
     def _ending(
         self, song: _Open, state: PlayerState, queue: Collection[SongId], blind: bool
@@ -186,7 +200,8 @@ class PlaybackTracker:
         """Return what was heard between the last sight of a song and its end."""
         if song.last.phase is not PlaybackState.PLAY:
             return 0.0
-        played = self._passed(song.last, state) - since
+        # Less than nothing when a change was noticed long after it, and the last stamp was late.
+        played = max(0.0, self._passed(song.last, state) - since)
         if song.duration_seconds is None:
             return played
         left = song.duration_seconds - (song.last.elapsed_seconds or 0.0)

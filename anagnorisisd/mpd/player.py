@@ -121,12 +121,13 @@ class MpdPlayer:
     async def state(self) -> PlayerState:
         """Return status and current song, read in one go."""
         for _ in range(TRIES):
+            asked_at = self._clock.monotonic()
             status = await self._commands.call("status")
             taken_at = self._clock.monotonic()
             song_id = translate.song_id(status)
             uri = None if song_id is None else await self.uri_of(song_id)
             if song_id is None or uri is not None:
-                return translate.player_state(status, uri, taken_at)
+                return translate.player_state(status, uri, taken_at, taken_at - asked_at)
         raise PlayerUnavailable("MPD changes songs faster than they can be read")
 
     async def queue(self) -> Sequence[QueueEntry]:

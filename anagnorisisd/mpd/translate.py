@@ -37,8 +37,8 @@ def song_count(stats: Row) -> int:
     return _field(stats, "songs", int, 0)
 
 
-def player_state(status: Row, uri: Uri | None, taken_at: float) -> PlayerState:
-    """Return the state; `uri` is that of the current song.
+def player_state(status: Row, uri: Uri | None, taken_at: float, span_seconds: float) -> PlayerState:
+    """Return the state; `uri` is that of the current song, the times are those of the reading.
 
     Raises:
         PlayerUnavailable: a field cannot be read.
@@ -61,6 +61,7 @@ def player_state(status: Row, uri: Uri | None, taken_at: float) -> PlayerState:
         crossfade_seconds=_field(status, "xfade", _seconds, 0.0),
         error=_field(status, "error", str, None),
         updating="updating_db" in status,
+        span_seconds=span_seconds,
     )
 
 

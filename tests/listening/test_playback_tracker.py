@@ -335,3 +335,69 @@ def test_stays_follow_each_other_and_are_never_heard_longer_than_they_lasted(
         assert stay.unseen_seconds >= 0
     for earlier, later in pairwise(told_so_far):
         assert later.started_at >= earlier.ended_at - 1e-6
+
+
+# What a busy computer does to a reading: MPD answers at once, and the answer is stamped later.
+
+
+def late(state: PlayerState, seconds: float) -> PlayerState:
+    """Return a state whose answer was stamped `seconds` after the moment that it tells of."""
+    return replace(state, taken_at=state.taken_at + seconds, span_seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("left_at", "delay", "expected"),
+    [
+        (200.05, 0.0, Ending.NATURAL),
+        (200.05, 0.3, Ending.NATURAL),
+        (200.05, 3.0, Ending.NATURAL),
+        (199.5, 0.1, Ending.LEFT),
+        (190.0, 3.0, Ending.LEFT),
+        (190.0, 30.0, Ending.LEFT),
+    ],
+)
+def test_a_late_stamp_is_allowed_for_within_bounds(
+    left_at: float, delay: float, expected: Ending
+) -> None:
+    # `left_at` lies behind the last late stamp, so that it is only the stamp that errs.
+    story = (late(playing(100, elapsed=100), delay), playing(left_at, 2))
+
+    assert ending(*story)[1] is expected
+
+
+def test_a_late_stamp_is_no_seek_back() -> None:
+    stays = PlaybackTracker()
+    stays.observe(playing(0), IDS)
+    stays.observe(late(playing(100, elapsed=100), 2.5), IDS, announced=True)
+    stay = stays.observe(stopped(102.5, 1), IDS, announced=True)
+
+    assert stay is not None
+    assert stay.heard_seconds == 100
+
+
+delays = st.floats(0, 3)
+
+
+@given(seen_at=st.floats(0, 199), noticed=st.floats(0, 150), delay=delays, last_delay=delays)
+def test_a_natural_end_is_one_however_late_answers_are_stamped(
+    seen_at: float, noticed: float, delay: float, last_delay: float
+) -> None:
+    before = late(playing(seen_at, elapsed=seen_at), last_delay)
+    after = late(playing(DURATION + noticed, 2, elapsed=noticed), delay)
+
+    for stay in told(before, after):
+        assert stay.ending is Ending.NATURAL
+        assert 0 <= stay.heard_seconds <= DURATION
+
+
+@given(left_at=st.floats(5, 190), noticed=st.floats(0, 150), delay=delays, last_delay=delays)
+def test_a_skip_stays_one_however_late_answers_are_stamped(
+    left_at: float, noticed: float, delay: float, last_delay: float
+) -> None:
+    before = late(playing(left_at - 5, elapsed=left_at - 5), last_delay)
+    after = late(playing(left_at + noticed, 2, elapsed=noticed), delay)
+
+    (stay,) = told(before, after)
+
+    assert stay.ending is Ending.LEFT
+    assert stay.heard_seconds <= 5.001 + delay

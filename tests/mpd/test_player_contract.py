@@ -1,6 +1,7 @@
 """What every player does, the working fake as well as a real MPD."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.player import PlaybackState, Player, SongId
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.listening.play_rules import Ending
+from anagnorisisd.listening.playback_tracker import PlaybackTracker
 from anagnorisisd.mpd.player import MpdPlayer
 from tests.fakes.player import FakePlayer
 from tests.support import mpd
@@ -121,6 +124,37 @@ async def test_the_state_shows_what_plays(player: Player) -> None:
     assert state.duration_seconds == pytest.approx(20, abs=0.1)
     assert state.elapsed_seconds is not None
     assert 0 <= state.elapsed_seconds < 10
+
+
+class BusyClock(SystemClock):
+    """The clock of a busy computer: whoever asks for the time waits for the processor first."""
+
+    waits_seconds = 0.0
+
+    def monotonic(self) -> float:
+        """Return the time after the wait."""
+        time.sleep(self.waits_seconds)
+        return super().monotonic()
+
+
+async def test_a_song_whose_state_was_stamped_late_still_ends_by_itself(server: mpd.Mpd) -> None:
+    server.mpc("clear")
+    config, clock = schema.Mpd(address=str(server.socket), timeout_seconds=5), BusyClock()
+    player, tracker = MpdPlayer(config, server.music, "", clock), PlaybackTracker()
+    async with watched(Subject(player, str, server.kill, server.start)) as subject:
+        await player.enqueue(ONE)
+        second = await player.enqueue(TWO)
+        await player.play()
+        await asyncio.to_thread(server.mpc, "seek", "0:17")
+        clock.waits_seconds = 0.6
+        tracker.observe(await player.state(), ())
+        clock.waits_seconds = 0.0
+        while (state := await player.state()).song_id != second:
+            await subject.heard("player")
+        stay = tracker.observe(state, ())
+
+    assert stay is not None
+    assert (stay.uri, stay.ending) == (ONE, Ending.NATURAL)
 
 
 async def test_skipping_goes_to_the_next_song_and_from_the_last_one_to_a_stop(
