@@ -1,4 +1,4 @@
-"""Settings from environment variables: `ANAGNORISIS_PICKS__AHEAD=5`."""
+"""Read settings from environment variables such as `ANAGNORISIS_PICKS__AHEAD=5`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 from ruamel.yaml.error import YAMLError
 
 from anagnorisisd.config.files import load
-from anagnorisisd.config.format import allowed, nearest_key
+from anagnorisisd.config.format import nearest_key, value_type
 from anagnorisisd.config.sources import Key, Problem, Setting, dotted, fields
 
 PREFIX = "ANAGNORISIS_"
@@ -35,13 +35,13 @@ def variable(key: Key) -> str:
 
 
 def value(text: str, field: FieldInfo) -> object:
-    """Return `text` as the type it looks like where the field takes no text, else as it is.
+    """Return `text` itself for a field of text, a path or a choice, else as YAML reads it.
 
     So `#` or `:` in a path mean nothing, while numbers and lists are read as in a file.
     """
-    if any(word in allowed(field) for word in ("number", "true", "list")):
-        try:
-            return load(text)
-        except (YAMLError, ValueError):
-            return text
-    return text
+    if issubclass(value_type(field), (str, Path)):
+        return text
+    try:
+        return load(text)
+    except (YAMLError, ValueError):
+        return text

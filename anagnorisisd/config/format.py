@@ -39,6 +39,13 @@ def allowed(field: FieldInfo) -> str:
     return _kind(field.annotation) + _range(field)
 
 
+def value_type(field: FieldInfo) -> type:
+    """Return the type of a field's value: `int` for `int | None`, `tuple` for any list."""
+    kind = _without_none(field.annotation)
+    found: type = get_origin(kind) or kind
+    return found
+
+
 def choices(field: FieldInfo) -> list[str]:
     """Return the values of a field that takes one of a few words, else nothing."""
     kind = _without_none(field.annotation)

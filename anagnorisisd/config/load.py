@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from anagnorisisd.config import environment, files
-from anagnorisisd.config.format import allowed, choices, nearest, shown
+from anagnorisisd.config.format import allowed, choices, nearest, shown, value_type
 from anagnorisisd.config.schema import Config, Executor
 from anagnorisisd.config.sources import Key, Problem, Setting, dotted, fields, nested
 from anagnorisisd.errors import ConfigError
@@ -89,7 +89,7 @@ def _validated(settings: Mapping[Key, Setting], problems: list[Problem]) -> Conf
 
 def _placed(setting: Setting, field: FieldInfo) -> object:
     """Return the value, with a path made absolute: `~` expanded, relative to its source."""
-    if allowed(field) == "a path" and isinstance(setting.value, str) and setting.value:
+    if value_type(field) is Path and isinstance(setting.value, str) and setting.value:
         return str(setting.folder / Path(setting.value).expanduser())
     return setting.value
 
@@ -133,7 +133,7 @@ def _refusal(value: Any, field: FieldInfo) -> str:
 
 def _no_paths(settings: Mapping[Key, Setting], known: Mapping[Key, FieldInfo]) -> Iterator[Problem]:
     for key, setting in settings.items():
-        if allowed(known[key]) == "a path" and "\0" in str(setting.value):
+        if value_type(known[key]) is Path and "\0" in str(setting.value):
             yield Problem(
                 setting.where, f"{dotted(key)}: {shown(setting.value)} has a NUL, no path does"
             )

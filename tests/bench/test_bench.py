@@ -189,7 +189,7 @@ def test_the_bare_interpreter_imports_what_the_daemon_does() -> None:
         command = [sys.executable, "-c", f"{program}\n{THIRD_PARTIES}"]
         return set(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.split())
 
-    daemons = imported("import anagnorisisd.__main__, anagnorisisd.daemon")
+    daemons = imported("import anagnorisisd.cli, anagnorisisd.daemon")
 
     assert daemons <= imported(ALL_PACKAGES)
 

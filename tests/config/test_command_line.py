@@ -49,7 +49,7 @@ def test_a_good_configuration_is_told_with_all_places(home: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"read from +my\.yaml\n", done.stdout)
-    assert re.search(rf"music +{home}/songs \(not there now\)\n", done.stdout)
+    assert re.search(rf"music +{home}/songs \(not found\)\n", done.stdout)
     assert re.search(rf"state +{home}/kept\n", done.stdout)
     assert re.search(rf"socket +{home}/anagnorisis/anagnorisisd.sock\n", done.stdout)
 
@@ -99,8 +99,8 @@ def test_what_is_known_is_backed_up_and_restored(home: Path) -> None:
     again = anagnorisisd(home, *there, "restore", str(backups))
 
     assert (saved.returncode, restored.returncode, again.returncode) == (0, 0, 0)
-    assert saved.stdout == f"All that is known is now in {backups} too.\n"
-    assert restored.stdout == f"{home}/state/{FILE_NAME} is now as in {backups}.\n"
+    assert saved.stdout == f"The database is backed up to {backups}.\n"
+    assert restored.stdout == f"Restored {home}/state/{FILE_NAME} from {backups}.\n"
     assert re.search(rf"is kept in {home}/state/{FILE_NAME}\.replaced-\d+T", again.stdout)
 
 

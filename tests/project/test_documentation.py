@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from anagnorisis import parser, rate_key
-from anagnorisisd import __main__ as daemon
+from anagnorisisd import cli
 from tests.support.documented import DOCUMENTS, ROOT, Typed, named
 
 DOCTOR = ROOT / "anagnorisisd" / "doctor"
@@ -19,7 +19,7 @@ COMMANDS = (ROOT / "docs" / "commands.md").read_text()
 PARSERS = {
     "anagnorisis": parser.build,
     "anagnorisis-rate": rate_key.parser,
-    "anagnorisisd": daemon.build,
+    "anagnorisisd": cli.build_parser,
 }
 
 
@@ -80,7 +80,7 @@ def test_every_verb_is_documented(verb: str) -> None:
     assert f"\n### anagnorisis {verb}\n" in COMMANDS
 
 
-@pytest.mark.parametrize("command", sorted(verbs(daemon.build())))
+@pytest.mark.parametrize("command", sorted(verbs(cli.build_parser())))
 def test_every_command_of_the_daemon_is_documented(command: str) -> None:
     assert f"\n### anagnorisisd {command}\n" in COMMANDS
 

@@ -42,8 +42,8 @@ LAYERS: dict[str, set[str]] = {
     "install": {"config"},
 }  # fmt: skip
 
-# `app` wires everything together; `daemon` and `__main__` start it.
-WIRING = {"app", "daemon", "__main__"}
+# `app` wires everything together; `daemon`, `cli` and `__main__` start it.
+WIRING = {"app", "cli", "daemon", "__main__"}
 # What runs on a Dask worker is wired by itself, from the configuration of that computer.
 WIRING_MODULES = {"embedding/dask/worker.py"}
 
@@ -173,7 +173,7 @@ def test_clients_never_import_the_daemon() -> None:
 
 def test_importing_the_whole_daemon_loads_nothing_heavy() -> None:
     script = (
-        "import sys, anagnorisisd.__main__, anagnorisisd.daemon; "
+        "import sys, anagnorisisd.cli, anagnorisisd.daemon; "
         f"print(sorted(set({HEAVY + SELDOM!r}) & set(sys.modules)))"
     )
 

@@ -8,7 +8,7 @@ sooner.
 import sys
 from functools import partial
 
-from anagnorisisd import __main__, app
+from anagnorisisd import app, cli
 from anagnorisisd.listening.service import PlayService
 
 
@@ -17,7 +17,7 @@ def main() -> int:
     rate, *arguments = sys.argv[1:]
     vars(app)["EVALUATOR_IDLE_SECONDS"] = 3.0
     vars(app)["PlayService"] = partial(PlayService, rate=float(rate))
-    return __main__.main(arguments)
+    return cli.main(arguments)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from anagnorisis import parser, rate_key
 from anagnorisis.completion import subparsers
-from anagnorisisd import __main__ as daemon
+from anagnorisisd import cli
 from tools.docs.markdown import code, table
 
 HEAD = """\
@@ -23,7 +23,7 @@ command answers in the contract's JSON; lists and streams have one object a line
 
 def page() -> str:
     """Return the page in Markdown."""
-    client, script, server = parser.build(), rate_key.parser(), daemon.build()
+    client, script, server = parser.build(), rate_key.parser(), cli.build_parser()
     lines = [HEAD, "## anagnorisis", "", str(client.description), "", COMMON]
     lines += _options(client)
     for verb in _verbs(client):
