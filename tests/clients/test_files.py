@@ -17,6 +17,8 @@ from tests.fakes.clock import FakeClock
 from tests.support.library import add_rated
 from tests.support.rpc import House, Outcome, command, serving
 
+pytestmark = pytest.mark.slow
+
 START = {
     "export": b'{"kind": "rating"',
     "report": b"<p>report",

@@ -17,6 +17,8 @@ from tests.support.mpd import Mpd, running
 from tests.support.rpc import House, Outcome, command, serving
 from tests.support.until import until
 
+pytestmark = pytest.mark.slow
+
 SONGS = ("a.wav", "b.wav")
 
 

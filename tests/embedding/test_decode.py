@@ -17,6 +17,8 @@ from tests.support.media import FORMATS, SAMPLES, encoded, song
 from tests.support.media import RATE as MEDIA_RATE
 from tests.support.songs import RATE, wild
 
+pytestmark = pytest.mark.slow
+
 Sound = NDArray[np.floating]
 
 

@@ -31,6 +31,8 @@ from tests.support.media import encoded
 from tests.support.songs import calm, encode, make_songs, wild
 from tests.support.until import until
 
+pytestmark = pytest.mark.slow
+
 JOBS = "tests.support.jobs"
 
 

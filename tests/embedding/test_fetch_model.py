@@ -14,6 +14,8 @@ from anagnorisisd.embedding.fetch_model import fetch
 from anagnorisisd.embedding.published_models import MERT, Publication, PublishedFile
 from anagnorisisd.errors import FetchFailed
 
+pytestmark = pytest.mark.slow
+
 CONTENTS = {"config.json": b'{"model_type": "mert_model"}', "pytorch_model.bin": bytes(24_000_000)}
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 PUBLICATION = Publication(

@@ -25,6 +25,8 @@ from tests.support import mpd
 from tests.support.hostile import Talk, serving, wired
 from tests.support.until import until
 
+pytestmark = pytest.mark.slow
+
 SONGS = ["one.wav", "rock/two.wav"]
 
 

@@ -20,6 +20,8 @@ from tests.fakes.player import FakePlayer
 from tests.support import mpd
 from tests.support.until import until
 
+pytestmark = pytest.mark.slow
+
 SONGS = ("one.wav", "folder/two.wav", "folder/drei größer.wav")
 ONE, TWO, THREE = map(Uri, SONGS)
 

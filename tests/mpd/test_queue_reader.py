@@ -15,6 +15,8 @@ from anagnorisisd.mpd.connection import Connection, Refused
 from anagnorisisd.mpd.queue_reader import QueueReader
 from tests.support import mpd
 
+pytestmark = pytest.mark.slow
+
 SONGS = [f"{letter}.wav" for letter in "abcdefgh"]
 Rows = list[tuple[int, str, int, int]]
 

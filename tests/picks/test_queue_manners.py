@@ -26,6 +26,8 @@ from tests.support.listener import Room, room
 from tests.support.media import write_song
 from tests.support.until import until, until_async
 
+pytestmark = pytest.mark.slow
+
 SONGS = [f"{letter}.wav" for letter in "abcdefghijkl"]
 
 

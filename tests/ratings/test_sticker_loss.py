@@ -21,6 +21,8 @@ from tests.support.library import play, track_id
 from tests.support.listener import Room, room
 from tests.support.until import until, until_async
 
+pytestmark = pytest.mark.slow
+
 SONGS = [f"{number}.wav" for number in range(8)]
 LOOKS = 2
 """Comparisons after which a sticker that is gone would have been taken for a word long since."""

@@ -15,6 +15,8 @@ from tests.support.library import scanned, track_id
 from tests.support.listener import Room, room
 from tests.support.until import until, until_async
 
+pytestmark = pytest.mark.slow
+
 SONGS = [f"{letter}.wav" for letter in "abcd"]
 READ_ONLY = schema.Ratings(write_stickers=False)
 LIKES = schema.Ratings(read_like=True)

@@ -13,6 +13,8 @@ from tests.support.library import play, predict, track_id
 from tests.support.listener import Room, room
 from tests.support.until import until, until_async
 
+pytestmark = pytest.mark.slow
+
 SONGS = [f"{letter}.wav" for letter in "abcd"]
 
 

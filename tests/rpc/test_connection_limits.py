@@ -21,6 +21,8 @@ from tests.fakes.clock import FakeClock
 from tests.support.rpc import House, serving
 from tests.support.until import until
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "0123456789abcdef0123"
 HEADER = (("authorization", f"Bearer {TOKEN}"),)
 OWN = [("grpc.use_local_subchannel_pool", 1)]

@@ -33,6 +33,8 @@ from tests.rpc.test_hostile_clients import ANSWERS, METHODS, messages
 from tests.support.library import add_rated
 from tests.support.rpc import House, Line, serving
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("ANAGNORISIS_FUZZ_MESSAGES", "15"))
 REFLECT = "ServerReflection/ServerReflectionInfo"
 FOREIGN: dict[str, type[Message]] = {

@@ -36,6 +36,8 @@ from tests.support.library import add_rated
 from tests.support.rpc import House, Line, command, serving
 from tests.support.until import until
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = (daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, rating_pb2)
 METHODS = {
     f"/{service.full_name}/{method.name}": method
