@@ -61,7 +61,7 @@ class SnapshotSource:
             no_picks=self._queueing.reason if link.connected else None,
             notices=[
                 *([scan.problem] if scan.problem else []),
-                *link.lacking,
+                *link.missing_features,
                 learning(await self._training.status()),
             ],
         )

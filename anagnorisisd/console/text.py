@@ -62,9 +62,9 @@ def playing(snapshot: Snapshot) -> str:
         return f"MPD: {snapshot.link.reason or 'not connected'}; trying again"
     if snapshot.player is None:
         return "MPD: not asked yet"
-    if snapshot.player.uri is None or snapshot.player.phase is PlaybackState.STOP:
+    if snapshot.player.uri is None or snapshot.player.playback_state is PlaybackState.STOP:
         return "Nothing is playing; play something in your MPD client, and picks follow"
-    verb = "Playing" if snapshot.player.phase is PlaybackState.PLAY else "Paused"
+    verb = "Playing" if snapshot.player.playback_state is PlaybackState.PLAY else "Paused"
     if snapshot.current is None:
         return f"{verb}: {snapshot.player.uri} (not in the library)"
     return f"{verb}: {name(snapshot.current)} ({opinion(snapshot.current)})"

@@ -64,7 +64,7 @@ class PlayerState:
     """
 
     taken_at: float
-    phase: PlaybackState
+    playback_state: PlaybackState
     song_id: SongId | None = None
     uri: Uri | None = None
     position: int | None = None
@@ -84,10 +84,10 @@ class PlayerState:
 
 @dataclass(frozen=True, slots=True)
 class PlayerLink:
-    """How the connection to the player stands.
+    """The state of the connection to the player.
 
-    `lacking` names what this server cannot do for us, each with its remedy. `session` counts the
-    connections made so far: what was read in one session says nothing about changes before it.
+    `missing_features` are messages: what this server does not support or permit, and the remedy.
+    `session` counts the connections made so far: changes may be missed between two sessions.
     """
 
     connected: bool
@@ -95,7 +95,7 @@ class PlayerLink:
     server_version: str | None = None
     music_directory: str | None = None
     reason: str | None = None
-    lacking: tuple[str, ...] = ()
+    missing_features: tuple[str, ...] = ()
     session: int = 0
 
 

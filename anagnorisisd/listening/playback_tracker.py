@@ -99,7 +99,7 @@ class PlaybackTracker:
 
     def _begin(self, state: PlayerState, since: float) -> None:
         self._open = None
-        if state.song_id is None or state.uri is None or state.phase is PlaybackState.STOP:
+        if state.song_id is None or state.uri is None or state.playback_state is PlaybackState.STOP:
             return
         elapsed = state.elapsed_seconds or 0.0
         self._open = _Open(
@@ -113,7 +113,7 @@ class PlaybackTracker:
         )
 
     def _goes_on(self, song: _Open, state: PlayerState, blind: bool) -> bool:
-        if state.phase is PlaybackState.STOP:
+        if state.playback_state is PlaybackState.STOP:
             return False
         moved = (state.elapsed_seconds or 0.0) - (song.last.elapsed_seconds or 0.0)
         if blind:
@@ -131,13 +131,13 @@ class PlaybackTracker:
 
     def _heard(self, last: PlayerState, state: PlayerState, announced: bool) -> float:
         """Return how much was heard of a song that goes on."""
-        if last.phase is not PlaybackState.PLAY:
+        if last.playback_state is not PlaybackState.PLAY:
             return 0.0
         passed = self._passed(last, state)
         moved = (state.elapsed_seconds or 0.0) - (last.elapsed_seconds or 0.0)
         lag = SEEK_SECONDS * max(1.0, self._rate) + self._span(state)
         behind = announced and passed - moved > lag
-        sought_back = moved < 0 or (behind and state.phase is PlaybackState.PLAY)
+        sought_back = moved < 0 or (behind and state.playback_state is PlaybackState.PLAY)
         return passed if sought_back else min(passed, moved)
 
     def _passed(self, last: PlayerState, state: PlayerState) -> float:
@@ -150,14 +150,14 @@ class PlaybackTracker:
 
     def _since_change(self, last: PlayerState, state: PlayerState) -> float:
         """Return for how much music the new song has been playing at the time of `state`."""
-        if state.phase is PlaybackState.STOP or state.elapsed_seconds is None:
+        if state.playback_state is PlaybackState.STOP or state.elapsed_seconds is None:
             return 0.0
         # When a song was faded in, the change counts from the end of the old one.
         since = max(0.0, state.elapsed_seconds - last.crossfade_seconds)
         return since if since <= self._passed(last, state) + self._span(last) else 0.0
 
     def _ended_by_itself(self, song: _Open, state: PlayerState, *, strict: bool = False) -> bool:
-        if song.duration_seconds is None or song.last.phase is not PlaybackState.PLAY:
+        if song.duration_seconds is None or song.last.playback_state is not PlaybackState.PLAY:
             return False
         played = self._passed(song.last, state) - self._since_change(song.last, state)
         left = song.duration_seconds - (song.last.elapsed_seconds or 0.0) - played
@@ -169,7 +169,7 @@ class PlaybackTracker:
     def _ending(
         self, song: _Open, state: PlayerState, queue: Collection[SongId], blind: bool
     ) -> Ending:
-        stopped = state.phase is PlaybackState.STOP and state.song_id is not None
+        stopped = state.playback_state is PlaybackState.STOP and state.song_id is not None
         gone = song.song_id not in queue and not _consumed(song.last, state)
         cases = (
             # Unseen changes are believed to be natural only if the time fits from both sides.
@@ -198,7 +198,7 @@ class PlaybackTracker:
 
     def _heard_at_last(self, song: _Open, state: PlayerState, since: float) -> float:
         """Return what was heard between the last sight of a song and its end."""
-        if song.last.phase is not PlaybackState.PLAY:
+        if song.last.playback_state is not PlaybackState.PLAY:
             return 0.0
         # Less than nothing when a change was noticed long after it, and the last stamp was late.
         played = max(0.0, self._passed(song.last, state) - since)

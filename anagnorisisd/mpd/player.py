@@ -58,7 +58,7 @@ class MpdPlayer:
             address=str(session.address),
             server_version=session.commands.version,
             music_directory=session.music_directory,
-            lacking=session.lacking,
+            missing_features=session.lacking,
             session=self._sessions,
         )
 

@@ -46,7 +46,7 @@ def player_state(status: Row, uri: Uri | None, taken_at: float, span_seconds: fl
     duration = _field(status, "duration", _seconds, None)
     return PlayerState(
         taken_at=taken_at,
-        phase=_field(status, "state", PlaybackState, PlaybackState.STOP),
+        playback_state=_field(status, "state", PlaybackState, PlaybackState.STOP),
         song_id=song_id(status),
         uri=uri,
         position=_field(status, "song", int, None),

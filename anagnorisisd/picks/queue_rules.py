@@ -119,7 +119,7 @@ def spent(
 
 def begun(state: PlayerState) -> SongId | None:
     """Return the entry that has begun, or `None` where playback is stopped."""
-    return None if state.phase is PlaybackState.STOP else state.song_id
+    return None if state.playback_state is PlaybackState.STOP else state.song_id
 
 
 def replaceable(

@@ -87,7 +87,7 @@ class StatusReader:
     async def _playback(self) -> messages.Playback:
         state = await self._player.state()
         playback = messages.Playback(
-            phase=PHASES[state.phase],
+            phase=PHASES[state.playback_state],
             song_id=state.song_id,
             uri=conversion.printable(state.uri),
             elapsed_seconds=state.elapsed_seconds,
@@ -106,7 +106,7 @@ def _link_message(link: PlayerLink) -> messages.MpdLink:
         address=conversion.printable(link.address),
         server_version=conversion.printable(link.server_version),
         reason=conversion.printable(link.reason),
-        lacking=map(conversion.printable, link.lacking),
+        lacking=map(conversion.printable, link.missing_features),
     )
 
 

@@ -64,7 +64,7 @@ async def test_play_puts_them_last_as_the_listeners_own_and_starts_nothing(
 
     assert lines[-1] == "2 tracks put at the end of the queue"
     assert await queue(house) == ["a.ogg", *UNRATED[:2]]
-    assert (await house.player.state()).phase is PlaybackState.STOP
+    assert (await house.player.state()).playback_state is PlaybackState.STOP
     assert await house.stores.queue.entries() == {}
 
 

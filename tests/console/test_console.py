@@ -111,7 +111,10 @@ def test_an_opinion_is_the_rating_else_the_prediction(track: Track, opinion: str
         ),
         ({"player": None}, "MPD: not asked yet"),
         ({"player": replace(PLAYING, uri=None)}, "Nothing is playing"),
-        ({"player": replace(PLAYING, phase=PlaybackState.PAUSE)}, "Paused: Kilowatt – Fifty Hertz"),
+        (
+            {"player": replace(PLAYING, playback_state=PlaybackState.PAUSE)},
+            "Paused: Kilowatt – Fifty Hertz",
+        ),
         ({"current": None}, "(not in the library)"),
     ],
 )
@@ -134,7 +137,7 @@ def test_plain_lines_are_said_once_and_again_when_they_change() -> None:
     screen.show(WORKING)
     screen.show(LISTENING)
     screen.show(LISTENING)
-    screen.show(replace(LISTENING, player=replace(PLAYING, phase=PlaybackState.PAUSE)))
+    screen.show(replace(LISTENING, player=replace(PLAYING, playback_state=PlaybackState.PAUSE)))
     screen.close()
 
     lines = stream.getvalue().splitlines()

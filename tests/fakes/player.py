@@ -42,7 +42,7 @@ class FakePlayer:
         self.updates: list[Uri] = []
         self.capacity = 16_384
         self.replies: list[str] = []
-        self.modes = PlayerState(taken_at=0.0, phase=PlaybackState.STOP)
+        self.modes = PlayerState(taken_at=0.0, playback_state=PlaybackState.STOP)
         self._clock = clock
         self._connected = True
         self._session = 1
@@ -50,7 +50,7 @@ class FakePlayer:
         self._ids = 0
         self._version = 1
         self._current: SongId | None = None
-        self._phase = PlaybackState.STOP
+        self._playback_state = PlaybackState.STOP
         self._elapsed = 0.0
         self._counted_at = clock.monotonic()
         self._stickers: dict[tuple[Uri, str], str] = {}
@@ -87,11 +87,11 @@ class FakePlayer:
         self._meet()
         position = self._position(self._current)
         entry = None if position is None else self._entries[position]
-        stopped = self._phase is PlaybackState.STOP or entry is None
+        stopped = self._playback_state is PlaybackState.STOP or entry is None
         return replace(
             self.modes,
             taken_at=self._clock.monotonic(),
-            phase=self._phase if entry else PlaybackState.STOP,
+            playback_state=self._playback_state if entry else PlaybackState.STOP,
             song_id=entry.song_id if entry else None,
             uri=entry.uri if entry else None,
             position=position,
@@ -142,7 +142,7 @@ class FakePlayer:
         if self._current is None and self._entries:
             self._go_to(0)
         if self._current is not None:
-            self._phase = PlaybackState.PLAY
+            self._playback_state = PlaybackState.PLAY
         self._changed("player")
 
     async def update(self, uri: Uri) -> None:
@@ -213,13 +213,13 @@ class FakePlayer:
     def pause(self) -> None:
         """Pause."""
         self._catch_up()
-        self._phase = PlaybackState.PAUSE
+        self._playback_state = PlaybackState.PAUSE
         self._changed("player")
 
     def stop(self) -> None:
         """Stop, keeping the place in the queue."""
         self._catch_up()
-        self._phase = PlaybackState.STOP
+        self._playback_state = PlaybackState.STOP
         self._elapsed = 0.0
         self._changed("player")
 
@@ -229,7 +229,7 @@ class FakePlayer:
         assert position is not None
         self._catch_up()
         self._leave(position)
-        self._phase = PlaybackState.PLAY
+        self._playback_state = PlaybackState.PLAY
 
     def seek(self, seconds: float) -> None:
         """Go to a place in the current song."""
@@ -256,7 +256,7 @@ class FakePlayer:
         """Set the playback options; only `consume` also has its effect here."""
         self.modes = PlayerState(
             taken_at=0.0,
-            phase=PlaybackState.STOP,
+            playback_state=PlaybackState.STOP,
             random=random,
             repeat=repeat,
             single=single,
@@ -299,7 +299,7 @@ class FakePlayer:
         """Let songs end whose time has come."""
         now = self._clock.monotonic()
         passed, self._counted_at = now - self._counted_at, now
-        if self._phase is not PlaybackState.PLAY:
+        if self._playback_state is not PlaybackState.PLAY:
             return
         self._elapsed += passed
         while (position := self._position(self._current)) is not None:
@@ -320,7 +320,7 @@ class FakePlayer:
     def _go_to(self, position: int) -> None:
         inside = position < len(self._entries)
         self._current = self._entries[position].song_id if inside else None
-        self._phase = self._phase if inside else PlaybackState.STOP
+        self._playback_state = self._playback_state if inside else PlaybackState.STOP
         self._elapsed = 0.0
         self._changed("player")
 

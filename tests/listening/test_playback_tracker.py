@@ -24,7 +24,7 @@ IDS = frozenset(map(SongId, range(1, 10)))
 def playing(at: float, song: int = 1, elapsed: float = 0.0, **more: Any) -> PlayerState:
     values: dict[str, Any] = {
         "taken_at": at,
-        "phase": PlaybackState.PLAY,
+        "playback_state": PlaybackState.PLAY,
         "song_id": SongId(song),
         "uri": Uri(f"{song}.ogg"),
         "position": song - 1,
@@ -36,13 +36,13 @@ def playing(at: float, song: int = 1, elapsed: float = 0.0, **more: Any) -> Play
 
 
 def paused(at: float, song: int = 1, elapsed: float = 0.0, **more: Any) -> PlayerState:
-    return playing(at, song, elapsed, phase=PlaybackState.PAUSE, **more)
+    return playing(at, song, elapsed, playback_state=PlaybackState.PAUSE, **more)
 
 
 def stopped(at: float, song: int | None = None, **more: Any) -> PlayerState:
     return playing(
         at,
-        phase=PlaybackState.STOP,
+        playback_state=PlaybackState.STOP,
         song_id=None if song is None else SongId(song),
         uri=None if song is None else Uri(f"{song}.ogg"),
         elapsed_seconds=None,
@@ -300,7 +300,7 @@ def stories(draw: st.DrawFn) -> list[tuple[PlayerState, frozenset[SongId]]]:
             now,
             song,
             elapsed=draw(st.floats(0, 250)),
-            phase=draw(
+            playback_state=draw(
                 st.sampled_from([PlaybackState.PLAY, PlaybackState.PLAY, PlaybackState.PAUSE])
             ),
             duration_seconds=duration,

@@ -87,7 +87,7 @@ async def test_an_mpd_that_starts_later_is_found(tmp_path: Path) -> None:
         with mpd.running(tmp_path):
             await watched.connected()
 
-            assert (await watched.player.state()).phase is PlaybackState.STOP
+            assert (await watched.player.state()).playback_state is PlaybackState.STOP
 
 
 async def test_a_frozen_mpd_is_given_up_and_found_again(server: mpd.Mpd) -> None:
@@ -103,7 +103,7 @@ async def test_a_frozen_mpd_is_given_up_and_found_again(server: mpd.Mpd) -> None
 
         await watched.connected()
 
-        assert (await watched.player.state()).phase is PlaybackState.STOP
+        assert (await watched.player.state()).playback_state is PlaybackState.STOP
 
 
 async def test_a_half_open_link_is_noticed_without_a_word(
@@ -155,7 +155,7 @@ async def test_a_caller_who_gives_up_leaves_the_link_in_order(server: mpd.Mpd) -
                 async with asyncio.timeout(0.0002):
                     await watched.player.stickers("rating")
 
-        assert (await watched.player.state()).phase is PlaybackState.STOP
+        assert (await watched.player.state()).playback_state is PlaybackState.STOP
 
 
 async def test_a_long_queue_is_read_in_pages_and_only_when_it_changed(server: mpd.Mpd) -> None:
@@ -262,7 +262,7 @@ async def test_nonsense_is_survived_and_named(talk: Talk, server: mpd.Mpd, tmp_p
         async with wired(address, server.socket):
             await watched.connected()
 
-            assert (await watched.player.state()).phase is PlaybackState.STOP
+            assert (await watched.player.state()).playback_state is PlaybackState.STOP
 
 
 async def test_nonsense_in_the_middle_of_a_conversation_ends_it(tmp_path: Path) -> None:
@@ -422,7 +422,7 @@ class TestPermissions:
                 password.write_text("secret\n")
 
                 await watched.connected()
-                assert watched.player.link().lacking == ()
+                assert watched.player.link().missing_features == ()
 
     async def test_what_is_not_allowed_is_named_with_its_remedy(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -431,7 +431,7 @@ class TestPermissions:
             async with watching(at(server.socket), server.music) as watched:
                 await watched.connected()
 
-                lacking = " ".join(watched.player.link().lacking)
+                lacking = " ".join(watched.player.link().missing_features)
 
                 assert "permission 'control'" in lacking
                 assert "stickers" in lacking
@@ -499,7 +499,7 @@ class TestFolders:
         async with watching(at(server.socket), tmp_path / "other") as watched:
             await watched.connected()
 
-            assert "mpd.music_directory" in watched.player.link().lacking[0]
+            assert "mpd.music_directory" in watched.player.link().missing_features[0]
             with pytest.raises(PlayerRefused):
                 await watched.player.enqueue(Uri("one.wav"))
 

@@ -49,7 +49,7 @@ async def test_picks_are_queued_and_what_is_refused_does_not_break_the_link(
             await asyncio.sleep(0)
 
             events = [told.event for told in announcements.arrived()]
-            lacking = listener.player.link().lacking
+            lacking = listener.player.link().missing_features
 
         assert not any(isinstance(event, PlayerLost) for event in events)
         assert mopidy.connections == 2

@@ -88,7 +88,7 @@ def player(subject: Subject) -> Player:
 async def test_a_fresh_player_has_stopped_with_an_empty_queue(player: Player) -> None:
     state = await player.state()
 
-    assert (state.phase, state.song_id, state.uri, state.elapsed_seconds) == (
+    assert (state.playback_state, state.song_id, state.uri, state.elapsed_seconds) == (
         PlaybackState.STOP,
         None,
         None,
@@ -117,7 +117,7 @@ async def test_the_state_shows_what_plays(player: Player) -> None:
     await player.play()
     state = await player.state()
 
-    assert (state.phase, state.song_id, state.uri, state.position) == (
+    assert (state.playback_state, state.song_id, state.uri, state.position) == (
         PlaybackState.PLAY,
         song_id,
         TWO,
@@ -171,8 +171,8 @@ async def test_skipping_goes_to_the_next_song_and_from_the_last_one_to_a_stop(
     await player.skip()
     after_two = await player.state()
 
-    assert (after_one.phase, after_one.song_id) == (PlaybackState.PLAY, second)
-    assert (after_two.phase, after_two.song_id) == (PlaybackState.STOP, None)
+    assert (after_one.playback_state, after_one.song_id) == (PlaybackState.PLAY, second)
+    assert (after_two.playback_state, after_two.song_id) == (PlaybackState.STOP, None)
 
 
 async def test_a_file_that_the_player_does_not_have_is_refused(player: Player) -> None:
@@ -266,4 +266,4 @@ async def test_a_player_that_goes_away_says_so_and_comes_back(subject: Subject) 
     assert not link.connected
     assert link.reason
     assert subject.player.link().session > before
-    assert (await subject.player.state()).phase is PlaybackState.STOP
+    assert (await subject.player.state()).playback_state is PlaybackState.STOP

@@ -22,10 +22,10 @@ def entries(*ids: int, priorities: Mapping[int, int] | None = None) -> list[Queu
 
 
 def state(
-    position: int | None = 0, phase: PlaybackState = PlaybackState.PLAY, **more: Any
+    position: int | None = 0, playback_state: PlaybackState = PlaybackState.PLAY, **more: Any
 ) -> PlayerState:
     song_id = None if position is None else SongId(position + 1)
-    return PlayerState(0.0, phase, song_id=song_id, position=position, **more)
+    return PlayerState(0.0, playback_state, song_id=song_id, position=position, **more)
 
 
 def ours(*ids: int) -> set[SongId]:
