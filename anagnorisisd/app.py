@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import anagnorisisd
 from anagnorisisd.clock import Clock, SystemClock
@@ -41,8 +42,8 @@ from anagnorisisd.ratings.sticker_service import StickerService
 from anagnorisisd.ratings.tag_ratings import TagRatingReader
 from anagnorisisd.ratings.tag_writer import TagWriter
 from anagnorisisd.ratings.track_resolver import TrackResolver
+from anagnorisisd.report import worker as report_worker
 from anagnorisisd.report.service import ReportService
-from anagnorisisd.report.worker import ReportWorker
 from anagnorisisd.rpc.daemon_service import DaemonServicer
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
 from anagnorisisd.rpc.event_stream import EventStream
@@ -270,7 +271,9 @@ class _Wiring:
             embeddings=self._stores.embeddings,
             evaluators=self._stores.evaluators,
             queue=self._stores.queue,
-            reporter=ReportWorker(self._pool("report", idle_seconds=DRAWER_IDLE_SECONDS)),
+            draw=partial(
+                report_worker.draw, self._pool("report", idle_seconds=DRAWER_IDLE_SECONDS)
+            ),
             clock=self._clock,
             stamp=self._embedding.stamp,
         )

@@ -48,11 +48,11 @@ def style() -> AbstractContextManager[None]:
     )
 
 
-def over_time(material: ReportData) -> str:
+def over_time(data: ReportData) -> str:
     """Return every rating at its moment."""
     figure, axes = _axes("", "rating")
-    when = [datetime.fromtimestamp(moment, UTC) for moment in material.rated_at]
-    axes.scatter(when, material.ratings, s=18, alpha=0.6, color=OURS, linewidths=0)  # type: ignore[arg-type]
+    when = [datetime.fromtimestamp(moment, UTC) for moment in data.rated_at]
+    axes.scatter(when, data.ratings, s=18, alpha=0.6, color=OURS, linewidths=0)  # type: ignore[arg-type]
     axes.set_ylim(-0.4, 10.4)
     dates = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(dates)
@@ -107,18 +107,18 @@ def calibration(seen: HeldOutEvaluation) -> str:
     return _svg(figure)
 
 
-def library_map(material: ReportData) -> str:
+def library_map(data: ReportData) -> str:
     """Return the library seen from where it is widest, coloured by predicted rating."""
     figure, axes = _axes("", "", WIDE)
-    places = _places(material)
-    known = np.isfinite(material.predicted)
+    places = _places(data)
+    known = np.isfinite(data.predicted)
     x, y = places.T
     axes.scatter(x[~known], y[~known], s=10, color=FAINT, linewidths=0, rasterized=True)
     dots = axes.scatter(
         x[known],
         y[known],
         s=16,
-        c=material.predicted[known],
+        c=data.predicted[known],
         cmap="viridis",
         linewidths=0,
         rasterized=True,
@@ -129,9 +129,9 @@ def library_map(material: ReportData) -> str:
     return _svg(figure)
 
 
-def _places(material: ReportData) -> Floats64:
+def _places(data: ReportData) -> Floats64:
     """Return the two principal components, `[n, 2]`, of the embeddings."""
-    vectors = material.library.vectors
+    vectors = data.library.vectors
     moments = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
     sound = standardise(vectors, moments).astype(np.float64)
     sound -= sound.mean(axis=0)

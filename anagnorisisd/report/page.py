@@ -62,28 +62,28 @@ class Drawing:
     wide: bool = False
 
 
-def draw(material: ReportData) -> str:
+def draw(data: ReportData) -> str:
     """Return the page. Needs matplotlib."""
-    seen = review(material.model, material.examples) if material.model else None
-    figures = "".join(map(_figure, _drawings(material, seen)))
-    tables = "".join(_tables(material))
+    seen = review(data.model, data.examples) if data.model else None
+    figures = "".join(map(_figure, _drawings(data, seen)))
+    tables = "".join(_tables(data))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Anagnorisis report</title><style>{STYLE}</style></head><body>"
-        f"<h1>Anagnorisis report</h1><p>{escape(_summary(material))}</p>"
+        f"<h1>Anagnorisis report</h1><p>{escape(_summary(data))}</p>"
         f'<div class="cards">{figures}</div><div class="cards">{tables}</div>'
         "</body></html>\n"
     )
 
 
-def _drawings(material: ReportData, seen: HeldOutEvaluation | None) -> list[Drawing]:
+def _drawings(data: ReportData, seen: HeldOutEvaluation | None) -> list[Drawing]:
     from anagnorisisd.report import figures
 
     drawn = []
     with figures.style():
-        if len(material.ratings):
-            svg = figures.over_time(material)
+        if len(data.ratings):
+            svg = figures.over_time(data)
             drawn.append(Drawing("Ratings over time", "Each dot is a rating that you gave.", svg))
         if seen is not None:
             drawn += [
@@ -91,8 +91,8 @@ def _drawings(material: ReportData, seen: HeldOutEvaluation | None) -> list[Draw
                 Drawing(*LEARNING, figures.learning_curve(seen)),
                 Drawing(*CALIBRATION, figures.calibration(seen)),
             ]
-        if len(material.library):
-            drawn.append(Drawing(*MAP, figures.library_map(material), wide=True))
+        if len(data.library):
+            drawn.append(Drawing(*MAP, figures.library_map(data), wide=True))
     return drawn
 
 
@@ -103,11 +103,11 @@ def _figure(drawing: Drawing) -> str:
     )
 
 
-def _summary(material: ReportData) -> str:
-    made = datetime.fromtimestamp(material.made_at, UTC).strftime("%d %B %Y, %H:%M UTC")
-    count = len(material.examples)
+def _summary(data: ReportData) -> str:
+    made = datetime.fromtimestamp(data.made_at, UTC).strftime("%d %B %Y, %H:%M UTC")
+    count = len(data.examples)
     rated = f"{count} {'track is' if count == 1 else 'tracks are'} rated and embedded"
-    version = material.evaluator
+    version = data.evaluator
     if version is None:
         return f"{made}. {rated}; no evaluator has been trained yet."
     metrics = version.metrics
@@ -119,14 +119,14 @@ def _summary(material: ReportData) -> str:
     )
 
 
-def _tables(material: ReportData) -> list[str]:
-    most = list(material.artists[:ARTISTS])
-    least = [artist for artist in material.artists[::-1][:ARTISTS] if artist not in most]
+def _tables(data: ReportData) -> list[str]:
+    most = list(data.artists[:ARTISTS])
+    least = [artist for artist in data.artists[::-1][:ARTISTS] if artist not in most]
     tables = [
         ("Most liked artists", [_artist_row(artist) for artist in most]),
         ("Least liked artists", [_artist_row(artist) for artist in least]),
-        ("Picks in the queue", [_line_row(line) for line in material.picks]),
-        ("Played last", [_line_row(line) for line in material.plays]),
+        ("Picks in the queue", [_line_row(line) for line in data.picks]),
+        ("Played last", [_line_row(line) for line in data.plays]),
     ]
     return [_table(title, rows) for title, rows in tables if rows]
 

@@ -1,7 +1,7 @@
-"""The report: gathers what the program knows, and has a page made of it."""
+"""Report service: collects ratings, evaluator, plays and picks, and draws the page."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from random import Random
 
 import numpy as np
@@ -11,8 +11,8 @@ from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluation import Floats64, TrackFeatures
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Track, TrackId
+from anagnorisisd.report import worker
 from anagnorisisd.report.data import ArtistSummary, ReportData, ReportRow
-from anagnorisisd.report.interface import Reporter
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.storage.library import LibraryStore
@@ -24,7 +24,7 @@ from anagnorisisd.taste import reservoir_sampling
 
 PAGE = 1000
 DOTS = 3000
-"""More tracks than this on the map only hide each other."""
+"""Tracks on the map: more only hide each other."""
 RECENT = 15
 FEWEST_TRACKS = 2
 """An artist with fewer tracks is left out of the most and least liked."""
@@ -36,7 +36,7 @@ NOTES = {
 
 
 class ReportService:
-    """Makes a self-contained page about ratings, evaluator and library."""
+    """Makes a self-contained HTML page about ratings, evaluator and library."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ReportService:
         embeddings: EmbeddingStore,
         evaluators: EvaluatorStore,
         queue: QueueStore,
-        reporter: Reporter,
+        draw: Callable[[ReportData], Awaitable[str]],
         clock: Clock,
         stamp: EmbedderStamp,
     ) -> None:
@@ -57,7 +57,7 @@ class ReportService:
         self._embeddings = embeddings
         self._evaluators = evaluators
         self._queue = queue
-        self._reporter = reporter
+        self._draw = draw
         self._clock = clock
         self._stamp = stamp
 
@@ -67,13 +67,13 @@ class ReportService:
         Raises:
             PreconditionFailed: the plotting library is not installed.
         """
-        await self._reporter.check()
+        worker.require_matplotlib()
         rng = Random(0)  # noqa: S311 - the same library gives the same map
         rated_at, ratings = await self._history()
         sample = await reservoir_sampling.drawn(self._embeddings, self._stamp, DOTS, rng)
         current = await self._evaluators.current()
         ours = current is not None and current.stamp == self._stamp
-        material = ReportData(
+        data = ReportData(
             made_at=self._clock.now(),
             rated_at=rated_at,
             ratings=ratings,
@@ -86,7 +86,7 @@ class ReportService:
             evaluator=current,
             model=await self._evaluators.blob(current.version) if current and ours else None,
         )
-        return await self._reporter.draw(material)
+        return await self._draw(data)
 
     async def _history(self) -> tuple[Floats64, Floats64]:
         times: list[float] = []

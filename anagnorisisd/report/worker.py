@@ -1,4 +1,4 @@
-"""The report, drawn in a worker process, since plotting takes imports and memory."""
+"""Draws the report in a worker process, because matplotlib is slow to import and large."""
 
 import importlib.util
 from typing import cast
@@ -7,31 +7,25 @@ from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.report.data import ReportData
 from anagnorisisd.workers.pool import WorkerPool
 
-LACKING = (
+MATPLOTLIB_MISSING = (
     "the report is drawn by matplotlib, which is not installed; "
     "install it beside the daemon: pip install 'anagnorisisd[report]'"
 )
+DRAW_TIMEOUT_SECONDS = 600.0
 
-DRAWING_SECONDS = 600.0
+
+def require_matplotlib() -> None:
+    """Raise `PreconditionFailed` if matplotlib is not installed; does not import it."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise PreconditionFailed(MATPLOTLIB_MISSING)
 
 
-class ReportWorker:
-    """Implements `ports.reporter.Reporter`."""
-
-    def __init__(self, workers: WorkerPool) -> None:
-        self._workers = workers
-
-    async def check(self) -> None:
-        """Look whether the plotting library is there, without importing it."""
-        if importlib.util.find_spec("matplotlib") is None:
-            raise PreconditionFailed(LACKING)
-
-    async def draw(self, material: ReportData) -> str:
-        """Return a self-contained HTML page."""
-        answer = await self._workers.run(
-            "anagnorisisd.report.page:draw",
-            material,
-            timeout_seconds=DRAWING_SECONDS,
-            answer=str,
-        )
-        return cast("str", answer)
+async def draw(workers: WorkerPool, data: ReportData) -> str:
+    """Return a self-contained HTML page."""
+    answer = await workers.run(
+        "anagnorisisd.report.page:draw",
+        data,
+        timeout_seconds=DRAW_TIMEOUT_SECONDS,
+        answer=str,
+    )
+    return cast("str", answer)

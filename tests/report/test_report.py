@@ -20,12 +20,9 @@ from anagnorisisd.domain.track import Tags
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.report import figures, page
 from anagnorisisd.report.data import ReportData
-from anagnorisisd.report.interface import Reporter
 from anagnorisisd.report.service import ReportService
-from anagnorisisd.report.worker import ReportWorker
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.models import worker_tasks
-from anagnorisisd.workers.pool import WorkerPool
 from tests.fakes.clock import FakeClock
 from tests.support.examples import two_kinds
 from tests.support.library import play, scanned, track_id
@@ -36,14 +33,8 @@ STAMP = EmbedderStamp("test", "1", 6)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 
 
-class InlineReporter:
-    """Draws in this process."""
-
-    async def check(self) -> None:
-        pass
-
-    async def draw(self, material: ReportData) -> str:
-        return page.draw(material)
+async def draw_inline(data: ReportData) -> str:
+    return page.draw(data)
 
 
 class Outside(HTMLParser):
@@ -64,7 +55,7 @@ class Outside(HTMLParser):
                 self.found.append(f"{tag} {name}")
 
 
-def reporting(stores: Stores, clock: FakeClock, reporter: Reporter | None = None) -> ReportService:
+def reporting(stores: Stores, clock: FakeClock) -> ReportService:
     return ReportService(
         library=stores.library,
         ratings=stores.ratings,
@@ -72,7 +63,7 @@ def reporting(stores: Stores, clock: FakeClock, reporter: Reporter | None = None
         embeddings=stores.embeddings,
         evaluators=stores.evaluators,
         queue=stores.queue,
-        reporter=reporter or InlineReporter(),
+        draw=draw_inline,
         clock=clock,
         stamp=STAMP,
     )
@@ -147,8 +138,7 @@ async def test_nothing_is_read_or_computed_when_the_plotting_library_is_missing(
 ) -> None:
     # Neither installed nor found: as in an environment without the extra `report`.
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    workers = WorkerPool(name="report", size=1, idle_seconds=1.0)
-    service = reporting(lively, clock, ReportWorker(workers))
+    service = reporting(lively, clock)
     await lively.close()  # whatever is read from here on fails
 
     with pytest.raises(PreconditionFailed, match=r"pip install 'anagnorisisd\[report\]'"):
