@@ -1,4 +1,4 @@
-"""Time as an argument."""
+"""The clock interface, and waits that wake up together."""
 
 import asyncio
 import math
@@ -8,13 +8,13 @@ from typing import Protocol
 WAKE_INTERVAL_SECONDS = 30.0
 
 NOW_SECONDS = 1.0
-"""A beat that is nearer than this is the one that has just woken us."""
+"""A wake time nearer than this is the one that just woke the caller."""
 
 
 def coalesced_wait(now: float, at_most: float) -> float:
-    """Return how many seconds to wait until the last beat within `at_most` of `now`.
+    """Return the seconds from `now` (monotonic) to the last common wake time within `at_most`.
 
-    `now` is monotonic. Where there is no beat it is `at_most` itself.
+    Wake times are multiples of `WAKE_INTERVAL_SECONDS`; without one in range, return `at_most`.
     """
     last = math.floor((now + at_most + NOW_SECONDS) / WAKE_INTERVAL_SECONDS) * WAKE_INTERVAL_SECONDS
     wait = min(last - now, at_most)
@@ -22,7 +22,7 @@ def coalesced_wait(now: float, at_most: float) -> float:
 
 
 class Clock(Protocol):
-    """Tells the time and lets it pass; tests bring one that they move by hand."""
+    """Source of the time; tests use a clock that they advance by hand."""
 
     def now(self) -> float:
         """Return unix seconds."""
@@ -33,11 +33,11 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Wait `seconds`."""
         ...
 
     async def rest(self, at_most: float) -> None:
-        """Let up to so many seconds pass, so that those who look now and then wake up together."""
+        """Wait up to `at_most` seconds, until a wake time that other periodic tasks share."""
         ...
 
 
@@ -53,9 +53,9 @@ class SystemClock:
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Wait `seconds`."""
         await asyncio.sleep(seconds)
 
     async def rest(self, at_most: float) -> None:
-        """Wait for the last common beat within `at_most` seconds."""
+        """Wait until the last common wake time within `at_most` seconds."""
         await asyncio.sleep(coalesced_wait(time.monotonic(), at_most))

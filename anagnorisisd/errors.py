@@ -47,11 +47,11 @@ class NothingPlaying(PreconditionFailed):
 
 
 class NothingToUndo(PreconditionFailed):
-    """There is no rating change left to take back."""
+    """There is no rating change to undo."""
 
 
 class RatedMeanwhile(PreconditionFailed):
-    """The track was rated after the state that a change was to follow."""
+    """The track has a newer rating than the one that the change is based on."""
 
 
 class NoEvaluator(PreconditionFailed):
@@ -59,15 +59,15 @@ class NoEvaluator(PreconditionFailed):
 
 
 class LimitReached(AnagnorisisError):
-    """As many as may do this at once are doing it, or somebody took too long for it."""
+    """Too many concurrent requests of this kind, or the client was too slow."""
 
 
 class PlayerUnavailable(AnagnorisisError):
-    """MPD is away, or did not answer in time."""
+    """Not connected to MPD, or MPD did not answer in time."""
 
 
 class PlayerRefused(AnagnorisisError):
-    """MPD answered and said no; the link itself is fine."""
+    """MPD answered with an error; the connection itself works."""
 
 
 class PlayerFull(PlayerRefused):
@@ -91,19 +91,19 @@ class EmbeddingFailed(AnagnorisisError):
 
 
 class EmbedderUnusable(AnagnorisisError):
-    """The embedder itself cannot work, whatever the track: weights missing, damaged, or wrong."""
+    """The embedder cannot embed any track: weights are missing, damaged or the wrong ones."""
 
 
 class WeightsUnreadable(EmbedderUnusable):
-    """There are weights, but the disk or its permissions keep them from being read at present."""
+    """The weights exist, but an I/O error or missing permission prevents reading them."""
 
 
 class FetchFailed(AnagnorisisError):
-    """A published model could not be fetched, or is not what was published."""
+    """A model could not be downloaded, or its checksum does not match."""
 
 
 class InstallationFailed(AnagnorisisError):
-    """The program could not be put into its places, or taken away from them."""
+    """The program could not be installed or uninstalled."""
 
 
 class StoreError(AnagnorisisError):
@@ -111,19 +111,19 @@ class StoreError(AnagnorisisError):
 
 
 class StoreFull(StoreError):
-    """There is no room on the disk."""
+    """The disk is full."""
 
 
 class StoreUnavailable(StoreError):
-    """Another program has the database locked, or it is closed already: later it may work."""
+    """The database is locked by another program, or closed. A retry may succeed."""
 
 
 class StoreUnwritable(StoreError):
-    """The database, or its folder, may not be written."""
+    """No permission to write the database or its folder."""
 
 
 class StoreDamaged(StoreError):
-    """The database cannot be read as one any more."""
+    """The database is corrupt."""
 
 
 class StoreLost(StoreError):
@@ -139,12 +139,12 @@ class AlreadyRunning(AnagnorisisError):
 
 
 class WorkerLost(AnagnorisisError):
-    """A worker process died or hung while it had this task; the pool itself goes on."""
+    """A worker process died or hung during this task; the pool continues."""
 
 
 class WorkerDied(WorkerLost):
-    """It crashed or was killed, by the kernel if it took too much memory or processor time."""
+    """The worker crashed or was killed, for example by the kernel for lack of memory."""
 
 
 class WorkerHung(WorkerLost):
-    """It did not answer in time."""
+    """The worker did not answer in time."""

@@ -1,4 +1,4 @@
-"""The daemon's announcements: numbered, kept for a while, and never holding anybody up."""
+"""Publish and subscribe within the daemon: numbered events with a replay buffer."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ from anagnorisisd.domain.event import Event
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """An event with its place in the daemon's life. `missed` counts those dropped before it."""
+    """A published event; `missed` counts events dropped before it."""
 
     sequence: int
     at: float
@@ -22,7 +22,7 @@ class Announcement:
 
 
 class Events:
-    """Hands every published event to every subscription, without ever waiting for one."""
+    """Delivers every published event to every subscription; `publish` never blocks."""
 
     def __init__(self, clock: Clock, keep: int = 1024) -> None:
         self._clock = clock
@@ -51,8 +51,8 @@ class Events:
     def subscribe(self, *, after: int | None = None, buffer: int = 256) -> "Subscription":
         """Return a subscription to what is published from now on.
 
-        With `after`, those still kept with a higher sequence come first; what is no longer kept
-        counts as missed.
+        With `after`, kept announcements with a higher sequence are replayed first; those no longer
+        kept count as missed.
         """
         subscription = Subscription(self._subscriptions, buffer)
         if after is not None and after < self._sequence:
@@ -76,7 +76,7 @@ class Subscription:
         registry.add(self)
 
     def offer(self, announcement: Announcement) -> None:
-        """Take an announcement in."""
+        """Append an announcement; drop the oldest if the buffer is full."""
         if len(self._buffer) >= self._size:
             self._buffer.popleft()
             self.missed += 1
@@ -93,7 +93,7 @@ class Subscription:
         return Announcement(first.sequence, first.at, first.event, missed)
 
     def arrived(self) -> list[Announcement]:
-        """Return and forget what has come in, without waiting; often nothing."""
+        """Return and remove all buffered announcements, without waiting."""
         taken = list(self._buffer)
         self._buffer.clear()
         if taken and self.missed:

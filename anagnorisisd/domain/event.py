@@ -1,4 +1,4 @@
-"""What the daemon announces about itself. Events are hints: whoever cares reads the state."""
+"""Events of the daemon. They are hints: subscribers read the state before they act."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from anagnorisisd.domain.track import TrackId, Uri
 
 @dataclass(frozen=True, slots=True)
 class TrackRated:
-    """A rating was given, cleared or taken back, and is on disk."""
+    """A rating was set, cleared or undone, and is stored."""
 
     change: RatingChange
 
@@ -69,21 +69,21 @@ class PickingSwitched:
 
 @dataclass(frozen=True, slots=True)
 class PicksHeldBack:
-    """No picks are added from now on; with an empty `reason` they are again."""
+    """Picking was paused because of `reason`; an empty `reason` means that it resumed."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class PlayerConnected:
-    """The link to the player is up."""
+    """The connection to the player was established."""
 
     address: str
 
 
 @dataclass(frozen=True, slots=True)
 class PlayerLost:
-    """The link to the player went down; it is being tried again."""
+    """The connection to the player was lost; the daemon reconnects."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""Plays: one stay of a track in the player, and how it is judged.
+"""Plays and their outcomes.
 
 | ending | heard | outcome |
 |---|---|---|
@@ -10,7 +10,8 @@
 | left by the listener | less than `skip_fraction` of it | skip |
 | left by the listener | everything between | neither |
 
-What was played before we looked (`unseen_seconds`) speaks against a skip, never for a full play.
+Seconds played before the daemon connected (`unseen_seconds`) can prevent a skip, but do not count
+towards a full play.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a player shows of itself at one moment: state and queue, read together."""
+"""The player: its state, queue and interface."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass

@@ -1,15 +1,15 @@
-"""Chance as an argument: `random.Random` has these methods, and a test brings one with a seed."""
+"""The interface of a random number generator; `random.Random` implements it."""
 
 from typing import Protocol
 
 
 class RandomSource(Protocol):
-    """Where random numbers come from."""
+    """A random number generator, passed as an argument so that tests can seed it."""
 
     def random(self) -> float:
-        """Return the next number, from 0 to below 1, each as likely as any other."""
+        """Return a uniform random number in [0, 1)."""
         ...
 
     def getrandbits(self, k: int, /) -> int:
-        """Return the next `k` bits as a number."""
+        """Return an integer of `k` random bits."""
         ...

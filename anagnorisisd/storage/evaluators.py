@@ -57,7 +57,7 @@ PREDICT = """INSERT INTO predictions (track, version, mean, stddev)
 
 
 class EvaluatorStore:
-    """`EvaluatorStore` in SQLite."""
+    """Stores evaluators, predictions and trainings."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

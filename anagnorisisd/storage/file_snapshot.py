@@ -1,4 +1,4 @@
-"""Files as they were last seen, by which a scan tells what has changed."""
+"""Files as of the last scan, to detect changes."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a database holds and how it is, read without changing it, whether a daemon runs or not."""
+"""Read-only inspection of the database, with or without a running daemon."""
 
 import sqlite3
 from contextlib import closing

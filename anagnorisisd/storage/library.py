@@ -30,7 +30,7 @@ SETTLED_AT_ONCE = 50
 
 
 class LibraryStore:
-    """`LibraryStore` in SQLite."""
+    """Stores tracks and files."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Plays: judged stays in the player, append-only."""
+"""Plays with their outcomes, append-only."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ BETWEEN = f"{PLAYS} WHERE ended_at BETWEEN ? AND ? ORDER BY ended_at, plays.id"
 
 
 class PlayStore:
-    """`PlayStore` in SQLite."""
+    """Stores and reads plays."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

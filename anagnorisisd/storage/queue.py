@@ -1,4 +1,4 @@
-"""Our queue entries, and switches that outlive the daemon."""
+"""Queue entries owned by the daemon, and settings kept across restarts."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,7 +11,7 @@ from anagnorisisd.storage.database import Database
 
 
 class QueueStore:
-    """`QueueStore` in SQLite."""
+    """Stores owned queue entries and settings."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -23,7 +23,7 @@ APPEND = """INSERT INTO ratings (track, value, previous, rated_at, source, undoe
 
 
 class RatingStore:
-    """`RatingStore` in SQLite."""
+    """Stores the history of ratings."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""The player's stickers as they were last seen or written."""
+"""MPD stickers as last read or written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,7 +14,7 @@ EXPECT = "INSERT OR IGNORE INTO stickers_seen (name, path, value, entry) VALUES 
 
 
 class StickerStore:
-    """`StickerStore` in SQLite."""
+    """Stores the stickers last seen in MPD."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

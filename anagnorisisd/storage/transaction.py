@@ -1,4 +1,4 @@
-"""All or nothing, once for a group of writes and once more for each of them."""
+"""Transactions for groups of writes, with a savepoint for each write."""
 
 import sqlite3
 from collections.abc import Iterator
