@@ -143,7 +143,7 @@ async def test_a_song_whose_state_was_stamped_late_still_ends_by_itself(server: 
     server.mpc("clear")
     config, clock = schema.Mpd(address=str(server.socket), timeout_seconds=5), BusyClock()
     player, tracker = MpdPlayer(config, server.music, "", clock), PlaybackTracker()
-    async with watched(Subject(player, str, server.kill, server.start)) as subject:
+    async with watched(Subject(player, print, server.kill, server.start)) as subject:
         await player.enqueue(ONE)
         second = await player.enqueue(TWO)
         await player.play()
