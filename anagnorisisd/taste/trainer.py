@@ -59,9 +59,9 @@ class Trainer:
         self._clock = clock
         self._stamp = stamp
         self.minimum_ratings = minimum_ratings
-        self._scoring = PredictionWriter(embeddings, evaluators, evaluator, events, stamp)
+        self._prediction_writer = PredictionWriter(embeddings, evaluators, evaluator, events, stamp)
 
-    async def in_charge(self) -> EvaluatorVersion | None:
+    async def current_version(self) -> EvaluatorVersion | None:
         """Return the evaluator in charge if it is one for the present embedder."""
         current = await self._evaluators.current()
         return current if current is not None and current.stamp == self._stamp else None
@@ -82,7 +82,7 @@ class Trainer:
         say(
             TrainingProgress(TrainingPhase.COMPARING, 0.6, "comparing with the evaluator in charge")
         )
-        promoted, reason = await self._compared(model, examples)
+        promoted, reason = await self._compare(model, examples)
         version = await self._evaluators.add(
             model,
             self._stamp,
@@ -100,31 +100,31 @@ class Trainer:
 
     async def learn(self) -> None:
         """Let the evaluator in charge take all ratings in, and predict everything anew."""
-        current = await self.in_charge()
+        current = await self.current_version()
         if current is None:
             return
         examples = await self._examples()
-        known = await self._evaluators.blob(current.version)
-        model = await self._evaluator.learn(known, examples) if len(examples) else known
-        if model == known:
-            await self._scoring.what_is_missing(current.version, model)
+        blob = await self._evaluators.blob(current.version)
+        model = await self._evaluator.learn(blob, examples) if len(examples) else blob
+        if model == blob:
+            await self._prediction_writer.what_is_missing(current.version, model)
         else:
-            await self._scoring.everything(current.version, model)
+            await self._prediction_writer.everything(current.version, model)
             await self._evaluators.update_blob(current.version, model)
 
     async def predict_missing(self) -> None:
         """Predict the tracks which the evaluator in charge has not predicted yet."""
-        if current := await self.in_charge():
+        if current := await self.current_version():
             model = await self._evaluators.blob(current.version)
-            await self._scoring.what_is_missing(current.version, model)
+            await self._prediction_writer.what_is_missing(current.version, model)
 
     async def _examples(self) -> TrainingSet:
         examples = await self._embeddings.training_set(self._stamp)
         return replace(examples, heard=await self._embeddings.heard(self._stamp, HEARD))
 
-    async def _compared(self, model: TrainedModel, examples: TrainingSet) -> tuple[bool, str]:
+    async def _compare(self, model: TrainedModel, examples: TrainingSet) -> tuple[bool, str]:
         """Return whether `model` takes over and why; both are tried with their own settings."""
-        current = await self.in_charge()
+        current = await self.current_version()
         old: Metrics | None = None
         new = model.metrics
         if current is not None:
@@ -144,7 +144,7 @@ class Trainer:
             fraction = 0.7 + 0.3 * min(1.0, done / total)
             say(TrainingProgress(TrainingPhase.SCORING, fraction, message))
 
-        await self._scoring.everything(version.version, model, report)
+        await self._prediction_writer.everything(version.version, model, report)
 
 
 def _too_few(examples: int, lacking: int) -> str:

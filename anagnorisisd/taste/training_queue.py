@@ -23,7 +23,7 @@ from anagnorisisd.taste.trainer import Say
 class _Entry:
     """`evidence` is what there was when the training began; `None`: it has not read it yet."""
 
-    followed: ProgressBroadcast[TrainingProgress] = field(default_factory=ProgressBroadcast)
+    broadcast: ProgressBroadcast[TrainingProgress] = field(default_factory=ProgressBroadcast)
     evidence: Evidence | None = None
 
 
@@ -31,7 +31,7 @@ class TrainingQueue:
     """Runs trainings one after another, and shares each among those who may have it.
 
     `evidence` returns what there is to learn from now; `train` trains, told what `evidence`
-    returned just before; `failed` is told of each error. `one_at_a_time` is held meanwhile.
+    returned just before; `failed` is told of each error. `training_lock` is held meanwhile.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class TrainingQueue:
         evidence: Callable[[], Awaitable[Evidence]],
         train: Callable[[Say, Evidence], Awaitable[TrainingResult]],
         failed: Callable[[Exception], Awaitable[None]],
-        one_at_a_time: asyncio.Lock,
+        training_lock: asyncio.Lock,
     ) -> None:
         self._evidence = evidence
         self._train = train
         self._failed = failed
-        self._one_at_a_time = one_at_a_time
+        self._training_lock = training_lock
         self._running: _Entry | None = None
         self._waiting: _Entry | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -62,13 +62,13 @@ class TrainingQueue:
             now = await self._evidence()
             # What has not read the ratings yet will read those stored before this call.
             if running.evidence is None or running.evidence == now:
-                return running.followed
+                return running.broadcast
         if self._waiting is None:
             self._waiting = _Entry()
             task = asyncio.create_task(self._run(self._waiting))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return self._waiting.followed
+        return self._waiting.broadcast
 
     async def close(self) -> None:
         """Break off what is under way, and let those who follow it go."""
@@ -79,26 +79,26 @@ class TrainingQueue:
             await asyncio.wait(tasks)
 
     async def _run(self, entry: _Entry) -> None:
-        followed = entry.followed
+        broadcast = entry.broadcast
         try:
             if self._running is not None:
                 message = "waiting for the training under way"
-                followed.say(TrainingProgress(TrainingPhase.READING, 0.0, message))
-            async with self._one_at_a_time:
+                broadcast.say(TrainingProgress(TrainingPhase.READING, 0.0, message))
+            async with self._training_lock:
                 self._waiting, self._running = None, entry
                 entry.evidence = await self._evidence()
-                result = await self._train(followed.say, entry.evidence)
+                result = await self._train(broadcast.say, entry.evidence)
         except BaseException as error:
             self._leave(entry)
             try:
                 if isinstance(error, Exception):
                     await self._failed(error)
             finally:
-                followed.end(error)
+                broadcast.end(error)
         else:
             self._leave(entry)
-            followed.say(TrainingProgress(TrainingPhase.DONE, 1.0, result.reason, result))
-            followed.end()
+            broadcast.say(TrainingProgress(TrainingPhase.DONE, 1.0, result.reason, result))
+            broadcast.end()
 
     def _leave(self, entry: _Entry) -> None:
         if self._running is entry:

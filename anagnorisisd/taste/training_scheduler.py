@@ -51,7 +51,7 @@ from anagnorisisd.taste.training_queue import TrainingQueue
 
 log = logging.getLogger(__name__)
 
-MOST_OF_THE_RATED = 0.9
+MIN_EMBEDDED_SHARE = 0.9
 
 
 class TrainingScheduler:
@@ -79,7 +79,7 @@ class TrainingScheduler:
         self._clock = clock
         self._config = config
         self._stamp = stamp
-        self._learning = Trainer(
+        self._trainer = Trainer(
             embeddings=embeddings,
             evaluators=evaluators,
             evaluator=evaluator,
@@ -96,12 +96,12 @@ class TrainingScheduler:
             stamp=stamp,
         )
         self._attempts = Attempts(evaluators, clock)
-        self._one_at_a_time = asyncio.Lock()
+        self._training_lock = asyncio.Lock()
         self._queue = TrainingQueue(
             evidence=self._evidence,
             train=self._train,
             failed=self._attempts.failed,
-            one_at_a_time=self._one_at_a_time,
+            training_lock=self._training_lock,
         )
         self._wake = asyncio.Event()
         self._rated = True  # what was rated before the start may not have been learnt
@@ -113,7 +113,7 @@ class TrainingScheduler:
         the new one.
         """
         self._config = config
-        self._learning.minimum_ratings = config.minimum_ratings
+        self._trainer.minimum_ratings = config.minimum_ratings
         self._wake.set()  # a first training may be due now
 
     @property
@@ -131,7 +131,7 @@ class TrainingScheduler:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
                 group.create_task(self._react())
-                group.create_task(self._scheduler.run(self._at, self._zone, self._look))
+                group.create_task(self._scheduler.run(self._at, self._zone, self._train_if_due))
         finally:
             await self._queue.close()
 
@@ -166,7 +166,7 @@ class TrainingScheduler:
             InvalidValue: there is no such version.
             PreconditionFailed: it was made for another embedder, or is no longer kept.
         """
-        async with self._one_at_a_time:
+        async with self._training_lock:
             earlier = await self._evaluators.version(version)
             if earlier.stamp != self._stamp:
                 raise PreconditionFailed(
@@ -177,7 +177,7 @@ class TrainingScheduler:
                 raise PreconditionFailed(f"the model of evaluator {version} is no longer kept")
             current = await self._evaluators.make_current(version)
             self._events.publish(EvaluatorPromoted(version))
-            await self._learning.learn()
+            await self._trainer.learn()
             return current
 
     async def _listen(self) -> None:
@@ -192,12 +192,12 @@ class TrainingScheduler:
     async def _react(self) -> None:
         while True:
             await self._wake.wait()
-            patience = self._config.learn_after_seconds
+            delay_seconds = self._config.learn_after_seconds
             woken = self._clock.monotonic()
-            if await self._learning.in_charge() is not None:
+            if await self._trainer.current_version() is not None:
                 await self._evaluator.wake()
-            # A moment's patience: ratings and embeddings tend to come in groups.
-            await self._clock.sleep(max(0.0, woken + patience - self._clock.monotonic()))
+            # A moment's delay_seconds: ratings and embeddings tend to come in groups.
+            await self._clock.sleep(max(0.0, woken + delay_seconds - self._clock.monotonic()))
             self._wake.clear()
             await self._catch_up()
 
@@ -207,19 +207,19 @@ class TrainingScheduler:
             return
         rated, self._rated = self._rated, False
         try:
-            async with self._one_at_a_time:
+            async with self._training_lock:
                 if rated:
-                    await self._learning.learn()
+                    await self._trainer.learn()
                 else:
-                    await self._learning.predict_missing()
+                    await self._trainer.predict_missing()
         except EvaluatorUnreadable as error:
-            await self._train_unasked(f"a new evaluator is trained: {error}")
+            await self._train_unasked(f"training a new evaluator: {error}")
         except BaseException:
             self._rated = self._rated or rated  # it is still to be learnt
             raise
 
     async def _first_training_is_due(self) -> bool:
-        if await self._learning.in_charge() is not None:
+        if await self._trainer.current_version() is not None:
             return False
         examples = await self._embeddings.example_count(self._stamp)
         if examples < self._config.minimum_ratings:
@@ -228,11 +228,11 @@ class TrainingScheduler:
             return True
         # The old embedder's predictions are in use until most of the evidence has come over.
         rated, _ = await self._ratings.summary()
-        if examples >= MOST_OF_THE_RATED * rated:
+        if examples >= MIN_EMBEDDED_SHARE * rated:
             return True
         return not (await self._embeddings.progress(self._stamp)).pending
 
-    async def _look(self) -> None:
+    async def _train_if_due(self) -> None:
         """Train if it is time to: called each minute."""
         if (await self._attempts.failures()).count or await self._nightly_training_is_due():
             await self._train_unasked()
@@ -267,7 +267,7 @@ class TrainingScheduler:
         except Exception as error:
             # It is on record, where the doctor finds it.
             expected = isinstance(error, AnagnorisisError)
-            log.error("the training failed, and is tried again: %s", error, exc_info=not expected)
+            log.error("training failed, will be retried: %s", error, exc_info=not expected)
 
     async def _evidence(self) -> Evidence:
         newest = await self._ratings.history(limit=1)
@@ -278,6 +278,6 @@ class TrainingScheduler:
 
     async def _train(self, say: Say, evidence: Evidence) -> TrainingResult:
         began = self._clock.now()
-        result = await self._learning.train(say)
+        result = await self._trainer.train(say)
         await self._attempts.succeeded(began, result.reason, evidence)
         return result

@@ -29,7 +29,7 @@ class Listener:
             evidence=self.evidence,
             train=self.train,
             failed=self.failed,
-            one_at_a_time=asyncio.Lock(),
+            training_lock=asyncio.Lock(),
         )
 
     async def evidence(self) -> Evidence:
