@@ -380,7 +380,7 @@ class _Wiring:
             ),
             evaluators=EvaluatorServicer(self._training, stores.evaluators),
             daemon=self._daemon_servicer(tracks),
-            history=self._history_servicer(),
+            history=self._history_servicer(tracks),
         )
 
     def _library_servicer(self, tracks: TrackLookup) -> LibraryServicer:
@@ -412,7 +412,7 @@ class _Wiring:
             self._make_reporting(),
         )
 
-    def _history_servicer(self) -> HistoryServicer:
+    def _history_servicer(self, tracks: TrackLookup) -> HistoryServicer:
         transfer = ImportExport(
             library=self._stores.library,
             history=self._stores.ratings,
@@ -422,4 +422,5 @@ class _Wiring:
             stamp=self._embedding.stamp,
         )
         tags = TagRatingReader(self._library.path, self._readers)
-        return HistoryServicer(transfer, ExternalRatings(self._stores.library, tags, self._player))
+        foreign = ExternalRatings(self._stores.library, tags, self._player)
+        return HistoryServicer(transfer, foreign, self._stores.plays, tracks)

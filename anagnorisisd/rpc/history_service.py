@@ -8,6 +8,7 @@ from grpc.aio import ServicerContext
 
 from anagnorisis.v1 import history_pb2 as messages
 from anagnorisis.v1.history_pb2_grpc import HistoryServiceServicer
+from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.ratings.external_ratings import ExternalRatings
@@ -19,8 +20,10 @@ from anagnorisisd.ratings.history_entries import (
     JudgedPlay,
 )
 from anagnorisisd.ratings.import_export import ImportExport
-from anagnorisisd.rpc import conversion, event_messages, validation
+from anagnorisisd.rpc import conversion, event_messages, paging, validation
 from anagnorisisd.rpc.shielded_calls import shielded_call
+from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.storage.plays import PlayStore
 
 Context = ServicerContext[Any, Any]
 
@@ -39,9 +42,31 @@ PLAY_OUTCOMES = {message: outcome for outcome, message in event_messages.PLAY_OU
 class HistoryServicer(HistoryServiceServicer):
     """Exports and imports."""
 
-    def __init__(self, transfer: ImportExport, foreign: ExternalRatings) -> None:
+    def __init__(
+        self,
+        transfer: ImportExport,
+        foreign: ExternalRatings,
+        plays: PlayStore,
+        tracks: TrackLookup,
+    ) -> None:
         self._transfer = transfer
         self._foreign = foreign
+        self._plays = plays
+        self._tracks = tracks
+
+    async def ListPlays(
+        self, request: messages.ListPlaysRequest, context: Context
+    ) -> messages.ListPlaysResponse:
+        """List the plays, those that ended last first."""
+        size = validation.count("page_size", request.page_size, validation.DEFAULT_PAGE)
+        before = paging.position(request.page_token, "plays")
+        found = await self._plays.page(size + 1, before)
+        page = found[:size]
+        uris = await self._tracks.uris(play.track_id for _, play in page)
+        return messages.ListPlaysResponse(
+            plays=[_play_message(play, uris.get(play.track_id)) for _, play in page],
+            next_page_token=paging.token(page[-1][0], "plays") if len(found) > size else "",
+        )
 
     async def ExportHistory(
         self, request: messages.ExportHistoryRequest, context: Context
@@ -112,6 +137,11 @@ def _content(message: messages.HistoryEntry) -> GivenRating | JudgedPlay:
             )
         case _:
             raise InvalidValue("entries.content", "set one of rating or play")
+
+
+def _play_message(play: Play, uri: Uri | None) -> messages.HistoryEntry:
+    content = JudgedPlay(play.outcome, play.heard_seconds, play.duration_seconds)
+    return _entry_message(HistoryEntry(play.track_id, uri or Uri(""), play.ended_at, "", content))
 
 
 def _entry_message(entry: HistoryEntry) -> messages.HistoryEntry:

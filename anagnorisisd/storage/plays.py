@@ -1,6 +1,7 @@
 """Plays with their outcomes, append-only."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlite_utils
 
@@ -16,6 +17,11 @@ APPEND = """INSERT INTO plays
 PLAYS = """SELECT track_id, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason
     FROM plays JOIN tracks t ON t.id = plays.track"""
 RECENT = f"{PLAYS} ORDER BY ended_at DESC, plays.id DESC LIMIT ?"
+PAGE = """SELECT plays.id, track_id, started_at, ended_at, heard_seconds, duration_seconds, verdict,
+    reason FROM plays JOIN tracks t ON t.id = plays.track
+    WHERE :before IS NULL OR (ended_at, plays.id) <
+        (SELECT ended_at, id FROM plays WHERE id = :before)
+    ORDER BY ended_at DESC, plays.id DESC LIMIT :limit"""
 BETWEEN = f"{PLAYS} WHERE ended_at BETWEEN ? AND ? ORDER BY ended_at, plays.id"
 
 
@@ -46,13 +52,21 @@ class PlayStore:
         """Return the plays that ended last, newest first; old ones may be imported later."""
         return await self._plays(RECENT, limit)
 
+    async def page(self, limit: int, before: int | None) -> Sequence[tuple[int, Play]]:
+        """Return plays with their ids, those that ended last first, after the one with `before`."""
+        values = {"limit": limit, "before": before}
+        found = await self._database.read(lambda db: db.execute(PAGE, values).fetchall())
+        return [(key, _play(*row)) for key, *row in found]
+
     async def between(self, start: float, end: float) -> Sequence[Play]:
         """Return the plays that ended from `start` to `end`, the one that ended first first."""
         return await self._plays(BETWEEN, start, end)
 
     async def _plays(self, query: str, *values: float) -> Sequence[Play]:
         found = await self._database.read(lambda db: db.execute(query, values).fetchall())
-        return [
-            Play(TrackId(track_id), started, ended, heard, duration, PlayOutcome(outcome), reason)
-            for track_id, started, ended, heard, duration, outcome, reason in found
-        ]
+        return [_play(row) for row in found]
+
+
+def _play(row: Sequence[Any]) -> Play:
+    track_id, started, ended, heard, duration, outcome, reason = row
+    return Play(TrackId(track_id), started, ended, heard, duration, PlayOutcome(outcome), reason)

@@ -118,6 +118,7 @@ def _add_ratings(verbs: Verbs) -> None:
     history = verbs.add("ratings", "rating:history", "list the ratings given, newest first")
     _add_uri(history, "only of this track")
     _add_limit(history)
+    _add_limit(verbs.add("plays", "rating:plays", "list plays and skips, the latest first"))
 
 
 def _add_tracks(verbs: Verbs) -> None:
@@ -234,7 +235,7 @@ def _add_limit(
 
 
 GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
-    ("rate", "clear", "undo", "ratings"): _add_ratings,
+    ("rate", "clear", "undo", "ratings", "plays"): _add_ratings,
     ("tracks", "unusable", "similar", "embedding", "scan", "embed"): _add_tracks,
     ("picks", "why", "suggest"): _add_picks,
     ("train", "evaluators", "rollback"): _add_evaluators,

@@ -7,12 +7,16 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
 import pytest
 
+from anagnorisis.v1.history_pb2 import ListPlaysRequest
+from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 from anagnorisisd.domain.embedding import ExecutorState
 from anagnorisisd.domain.evaluation import Failures
 from anagnorisisd.domain.event import PickQueued, PlayJudged
 from anagnorisisd.domain.pick import Pick
+from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
@@ -86,6 +90,35 @@ class TestRating:
         assert header.split() == ["WHEN", "RATING", "SOURCE", "TRACK"]
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d  cleared  cli     a\.ogg", newest)
         assert oldest.split()[2:4] == ["8", "cli"]
+
+    async def test_plays_are_listed_by_the_time_they_ended(
+        self, house: House, socket: Path
+    ) -> None:
+        for outcome, ended_at in (
+            (PlayOutcome.FULL, EPOCH),
+            (PlayOutcome.SKIP, EPOCH + 60),
+            (PlayOutcome.FULL, EPOCH - 60),
+            (PlayOutcome.NEITHER, EPOCH),
+        ):
+            await house.stores.plays.append(play(track_id("a.ogg"), outcome, ended_at=ended_at))
+
+        rows = [line.split() for line in (await said(socket, "plays")).splitlines()[1:]]
+        entries = await answered(socket, "plays", "-n", "2")
+        found: list[int] = []
+        token = ""
+        async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+            while True:
+                request = ListPlaysRequest(page_size=1, page_token=token)
+                answer = await HistoryServiceStub(channel).ListPlays(request)
+                found.extend(entry.at.seconds for entry in answer.plays)
+                token = answer.next_page_token
+                if not token:
+                    break
+
+        assert [row[2] for row in rows] == ["skip", "neither", "full", "full"]
+        assert {row[-1] for row in rows} == {"a.ogg"}
+        assert [entry["track_id"] for entry in entries] == [track_id("a.ogg")] * 2
+        assert found == [EPOCH + 60, EPOCH, EPOCH, EPOCH - 60]
 
     async def test_json_is_that_of_the_contract(self, house: House, socket: Path) -> None:
         (rated,) = await answered(socket, "rate", "8")

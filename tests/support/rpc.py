@@ -138,6 +138,8 @@ class House:
                 ExternalRatings(
                     stores.library, TagRatingReader(lambda uri: music / uri, thread_pool()), player
                 ),
+                stores.plays,
+                tracks,
             ),
         )
         return cls(stores, clock, player, events, picker, trainer, embedding, drawer, servicers)

@@ -1,4 +1,4 @@
-"""`rate`, `clear`, `undo` and `ratings`."""
+"""`rate`, `clear`, `undo`, `ratings` and `plays`."""
 
 from argparse import Namespace
 
@@ -7,7 +7,10 @@ from anagnorisis.connection import connected
 from anagnorisis.output import show_json, show_table
 from anagnorisis.paging import collected
 from anagnorisis.target import target
+from anagnorisis.v1 import history_pb2
 from anagnorisis.v1 import rating_pb2 as messages
+from anagnorisis.v1.daemon_pb2 import PlayVerdict
+from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 
 SOURCE = "cli"
@@ -49,6 +52,28 @@ def history(arguments: Namespace) -> None:
             show_json(entry, line=True)
     else:
         show_table(("WHEN", "RATING", "SOURCE", "TRACK"), [_row(entry) for entry in entries])
+
+
+def plays(arguments: Namespace) -> None:
+    """List plays and skips."""
+    with connected(arguments) as channel:
+        entries = collected(
+            HistoryServiceStub(channel).ListPlays,
+            history_pb2.ListPlaysRequest(),
+            "plays",
+            arguments.limit,
+        )
+    if arguments.json:
+        for entry in entries:
+            show_json(entry, line=True)
+    else:
+        show_table(("ENDED", "VERDICT", "HEARD", "TRACK"), [_play_row(each) for each in entries])
+
+
+def _play_row(entry: history_pb2.HistoryEntry) -> tuple[str, str, str, str]:
+    verdict = PlayVerdict.Name(entry.play.verdict).removeprefix("PLAY_VERDICT_").lower()
+    track = text.printable(entry.uri) or entry.track_id
+    return text.when(entry.at), verdict, text.clock(entry.play.heard_seconds), track
 
 
 def _show(answer: rating_requests.Answer, as_json: bool) -> None:

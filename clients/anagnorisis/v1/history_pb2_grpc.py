@@ -35,6 +35,11 @@ class HistoryServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ListPlays = channel.unary_unary(
+                '/anagnorisis.v1.HistoryService/ListPlays',
+                request_serializer=anagnorisis_dot_v1_dot_history__pb2.ListPlaysRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_history__pb2.ListPlaysResponse.FromString,
+                _registered_method=True)
         self.ExportHistory = channel.unary_stream(
                 '/anagnorisis.v1.HistoryService/ExportHistory',
                 request_serializer=anagnorisis_dot_v1_dot_history__pb2.ExportHistoryRequest.SerializeToString,
@@ -55,6 +60,15 @@ class HistoryServiceStub:
 class HistoryServiceServicer:
     """Takes what the listener said and heard out of the daemon and into it.
     """
+
+    def ListPlays(self, request, context):
+        """Lists the plays, those that ended last first.
+
+        INVALID_ARGUMENT: a bad page size or token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ExportHistory(self, request, context):
         """Returns every rating and every play, each kind oldest first.
@@ -87,6 +101,11 @@ class HistoryServiceServicer:
 
 def add_HistoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListPlays': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlays,
+                    request_deserializer=anagnorisis_dot_v1_dot_history__pb2.ListPlaysRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_history__pb2.ListPlaysResponse.SerializeToString,
+            ),
             'ExportHistory': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportHistory,
                     request_deserializer=anagnorisis_dot_v1_dot_history__pb2.ExportHistoryRequest.FromString,
@@ -113,6 +132,33 @@ def add_HistoryServiceServicer_to_server(servicer, server):
 class HistoryService:
     """Takes what the listener said and heard out of the daemon and into it.
     """
+
+    @staticmethod
+    def ListPlays(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.HistoryService/ListPlays',
+            anagnorisis_dot_v1_dot_history__pb2.ListPlaysRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_history__pb2.ListPlaysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ExportHistory(request,

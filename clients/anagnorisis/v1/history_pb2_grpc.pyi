@@ -33,6 +33,11 @@ class HistoryServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> HistoryServiceAsyncStub: ...
+    ListPlays: _grpc.UnaryUnaryMultiCallable[_history_pb2.ListPlaysRequest, _history_pb2.ListPlaysResponse]
+    """Lists the plays, those that ended last first.
+
+    INVALID_ARGUMENT: a bad page size or token.
+    """
     ExportHistory: _grpc.UnaryStreamMultiCallable[_history_pb2.ExportHistoryRequest, _history_pb2.ExportHistoryResponse]
     """Returns every rating and every play, each kind oldest first."""
     ImportHistory: _grpc.UnaryUnaryMultiCallable[_history_pb2.ImportHistoryRequest, _history_pb2.ImportHistoryResponse]
@@ -54,6 +59,11 @@ class HistoryServiceAsyncStub(HistoryServiceStub):
     """Takes what the listener said and heard out of the daemon and into it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ListPlays: _aio.UnaryUnaryMultiCallable[_history_pb2.ListPlaysRequest, _history_pb2.ListPlaysResponse]  # type: ignore[assignment]
+    """Lists the plays, those that ended last first.
+
+    INVALID_ARGUMENT: a bad page size or token.
+    """
     ExportHistory: _aio.UnaryStreamMultiCallable[_history_pb2.ExportHistoryRequest, _history_pb2.ExportHistoryResponse]  # type: ignore[assignment]
     """Returns every rating and every play, each kind oldest first."""
     ImportHistory: _aio.UnaryUnaryMultiCallable[_history_pb2.ImportHistoryRequest, _history_pb2.ImportHistoryResponse]  # type: ignore[assignment]
@@ -72,6 +82,17 @@ class HistoryServiceAsyncStub(HistoryServiceStub):
 
 class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes what the listener said and heard out of the daemon and into it."""
+
+    @_abc_1.abstractmethod
+    def ListPlays(
+        self,
+        request: _history_pb2.ListPlaysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_history_pb2.ListPlaysResponse, _abc.Awaitable[_history_pb2.ListPlaysResponse]]:
+        """Lists the plays, those that ended last first.
+
+        INVALID_ARGUMENT: a bad page size or token.
+        """
 
     @_abc_1.abstractmethod
     def ExportHistory(
