@@ -7,16 +7,22 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "node_modules", "*.egg-info", "models")
-"""What is no source: leftovers of other builds would end in the wheels."""
+# What is no source: leftovers of other builds would end in the wheels.
+NO_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "node_modules", "*.egg-info")
 
 
 def build(folder: Path) -> list[Path]:
     """Build the wheels of daemon and client below `folder`."""
     source, wheels = folder / "source", folder / "wheels"
-    shutil.copytree(ROOT, source, ignore=LEFT_OUT)
+    shutil.copytree(ROOT, source, ignore=_left_out)
     _pip("wheel", "--no-build-isolation", "--wheel-dir", wheels, source / "clients", source)
     return sorted(wheels.glob("*.whl"))
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    # Downloaded weights, gigabytes of them, lie in the project's own folder `models`.
+    weights = {"models"} if Path(folder) == ROOT else set()
+    return {*NO_SOURCE(folder, names), *weights}
 
 
 def environment(folder: Path, wheels: list[Path]) -> Path:
