@@ -1,7 +1,6 @@
-"""The composition root: which tool stands behind which port, and who is given what.
+"""Application wiring: creates the services and passes each what it needs.
 
-Only this module knows adapters and services at once. Everything that has to be closed is closed
-in the reverse order of its opening, however the daemon ends.
+Resources are closed in the reverse order of their opening, also after an error.
 """
 
 import os
@@ -66,133 +65,130 @@ from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
 
 READER_IDLE_SECONDS = 5.0
+# Far more than the tags and covers of one file need; stops a decompression bomb.
 READER_MEMORY_BYTES = 512 << 20
-"""Tags and covers of one file at a time fit many times over; a bomb among them does not."""
 EVALUATOR_IDLE_SECONDS = 60.0
-DRAWER_IDLE_SECONDS = 5.0
+REPORT_IDLE_SECONDS = 5.0
 
 ServiceLoop = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The assembled daemon: what runs, and what else its life touches."""
+    """The assembled daemon: its service loops, and what the main loop needs of the rest."""
 
     clock: Clock
     stores: Stores
     server: RpcServer
-    lives: Mapping[str, ServiceLoop]
+    service_loops: Mapping[str, ServiceLoop]
     pools: Sequence[WorkerPool]
     reconfigure: Callable[[Config], None]
     superseded: Callable[[], Awaitable[EmbedderStamp]]
 
 
 @asynccontextmanager
-async def wired(
-    config: Config, places: Paths, screen: Screen | None, chooser: EmbedderSelector
+async def open_app(
+    config: Config, paths: Paths, screen: Screen | None, selector: EmbedderSelector
 ) -> AsyncIterator[App]:
-    """Open everything, wire it, and close it in reverse at the end.
+    """Open the state, create the services, and close all in reverse order on exit.
 
     Raises:
         AlreadyRunning: another daemon uses the same state directory.
-        StoreError: the database cannot be used, or is not there any more.
-        EmbedderUnusable: the embedder that is configured has no usable weights.
-        ConfigError: it is to run on other computers, but Dask is not installed.
+        StoreError: the database is unusable or missing.
+        EmbedderUnusable: the configured embedder has no usable weights.
+        ConfigError: `embedding.executor` is dask, but Dask is not installed.
     """
     async with AsyncExitStack() as stack:
-        marker = StateMarker(places.state, places.cache)
-        marker.check(places.state / FILE_NAME)
-        stack.enter_context(state_lock.held(places.state))
-        stores = await open_stores(places.state)
+        marker = StateMarker(paths.state, paths.cache)
+        marker.check(paths.state / FILE_NAME)
+        stack.enter_context(state_lock.held(paths.state))
+        stores = await open_stores(paths.state)
         stack.push_async_callback(stores.close)
         marker.write()
-        yield _Wiring(config, places, chooser, stores, stack).parts(screen)
+        yield _AppBuilder(config, paths, selector, stores, stack).build(screen)
 
 
-class _Wiring:
-    """Makes the services over the open stores.
-
-    Long because the daemon has many parts, and flat: each method makes one of them.
-    """
+class _AppBuilder:
+    """Creates the services; each method creates one."""
 
     def __init__(
         self,
         config: Config,
-        places: Paths,
-        chooser: EmbedderSelector,
+        paths: Paths,
+        selector: EmbedderSelector,
         stores: Stores,
         stack: AsyncExitStack,
     ) -> None:
         self._config = config
-        self._places = places
+        self._paths = paths
         self._stores = stores
         self._stack = stack
         self._pools: list[WorkerPool] = []
         self._clock = SystemClock()
         self._events = Events(self._clock)
-        self._readers = self._pool(
+        self._reader_pool = self._pool(
             "reading",
-            # One more than a single core: a file that hangs does not hold up the others.
+            # At least two, so that one file that hangs does not block the others.
             size=max(2, len(os.sched_getaffinity(0))),
             idle_seconds=READER_IDLE_SECONDS,
             memory_bytes=READER_MEMORY_BYTES,
-            reach=ReadablePaths(real_path(places.music)),
+            reach=ReadablePaths(real_path(paths.music)),
         )
         self._library = self._make_library()
-        self._embedding = self._make_embedding(chooser)
+        self._embedding = self._make_embedding(selector)
         self._training = self._make_training()
-        self._player = MpdPlayer(config.mpd, places.music, config.ratings.channel, self._clock)
+        self._player = MpdPlayer(config.mpd, paths.music, config.ratings.channel, self._clock)
         self._ratings = RatingService(stores.ratings, self._events, self._clock)
-        self._targets = TrackResolver(stores.library, self._player)
-        self._queueing = self._make_queueing()
-        self._listening = self._make_listening()
-        self._mirroring = self._make_mirroring()
-        self._meter = self._make_meter()
+        self._track_resolver = TrackResolver(stores.library, self._player)
+        self._queue_manager = self._make_queue_manager()
+        self._play_service = self._make_play_service()
+        self._sticker_service = self._make_sticker_service()
+        self._metrics_sink = self._make_metrics_sink()
 
-    def parts(self, screen: Screen | None) -> App:
+    def build(self, screen: Screen | None) -> App:
         """Return the assembled daemon."""
-        timed = self._meter.time_call if self._meter else None
-        server = RpcServer(self._config.rpc, self._places.socket, self._servicers(), timed)
+        timed = self._metrics_sink.time_call if self._metrics_sink else None
+        server = RpcServer(self._config.rpc, self._paths.socket, self._servicers(), timed)
         self._stack.push_async_callback(server.stop)
         return App(
             clock=self._clock,
             stores=self._stores,
             server=server,
-            lives=self._lives(screen),
+            service_loops=self._service_loops(screen),
             pools=self._pools,
             reconfigure=self._reconfigure,
             superseded=self._embedding.superseded,
         )
 
     def _reconfigure(self, config: Config) -> None:
-        """Hand each service its section if it is another one; only what is `Live` in it differs."""
+        """Pass each service its changed section; only `Live` keys differ."""
         before, self._config = self._config, config
         if config.music != before.music:
             self._library.reconfigure(config.music)
         if config.picks != before.picks:
-            self._queueing.reconfigure(config.picks)
+            self._queue_manager.reconfigure(config.picks)
         if config.listening != before.listening:
-            self._listening.reconfigure(config.listening)
+            self._play_service.reconfigure(config.listening)
         if config.training != before.training:
             self._training.reconfigure(config.training)
         if config.ratings != before.ratings:
-            self._mirroring.reconfigure(config.ratings)
+            self._sticker_service.reconfigure(config.ratings)
 
-    def _lives(self, screen: Screen | None) -> Mapping[str, ServiceLoop]:
-        lives = {
+    def _service_loops(self, screen: Screen | None) -> Mapping[str, ServiceLoop]:
+        service_loops = {
             "library": self._library.run,
             "embedding": self._embedding.run,
             "training": self._training.run,
-            "attending to MPD": self._make_attending().run,
-            "mirroring ratings": self._mirroring.run,
+            "attending to MPD": self._make_player_monitor().run,
+            "mirroring ratings": self._sticker_service.run,
         }
         if self._config.ratings.write_file_tags:
-            lives["writing ratings into tags"] = self._make_tagging().run
-        if self._meter is not None:
-            lives["serving metrics"] = self._make_metering(self._meter).run
+            service_loops["writing ratings into tags"] = self._make_tag_writer().run
+        if self._metrics_sink is not None:
+            service_loops["serving metrics"] = self._make_metrics_collector(self._metrics_sink).run
         if screen is not None:
-            lives["screen"] = self._make_feed(screen).run
-        return lives
+            service_loops["screen"] = self._make_snapshot_source(screen).run
+        return service_loops
 
     def _pool(
         self,
@@ -213,21 +209,21 @@ class _Wiring:
     def _make_library(self) -> LibraryService:
         return LibraryService(
             self._stores.library,
-            MusicDirectory(self._places.music, self._config.music, self._readers),
-            make_watcher(self._places.music, self._config.music),
+            MusicDirectory(self._paths.music, self._config.music, self._reader_pool),
+            make_watcher(self._paths.music, self._config.music),
             events=self._events,
             clock=self._clock,
             config=self._config.music,
         )
 
-    def _make_embedding(self, chooser: EmbedderSelector) -> EmbeddingService:
-        embedder = self._make_embedder(chooser.recipe())
+    def _make_embedding(self, selector: EmbedderSelector) -> EmbeddingService:
+        embedder = self._make_embedder(selector.recipe())
         self._stack.push_async_callback(embedder.close)
         return EmbeddingService(
             self._stores.embeddings,
             embedder,
             self._library.path,
-            preference=chooser,
+            preference=selector,
             events=self._events,
             clock=self._clock,
             on_hold=lambda: self._config.embedding.pause_on_battery and on_battery(),
@@ -236,15 +232,15 @@ class _Wiring:
     def _make_embedder(self, recipe: EmbeddingPlan) -> Embedder:
         config = self._config.embedding
         if config.executor is Executor.DASK:
-            return DaskEmbedder(recipe, config, self._places.music)
+            return DaskEmbedder(recipe, config, self._paths.music)
         embedder = WorkerEmbedder(
             recipe,
             idle_seconds=config.idle_minutes * 60,
             timeout_seconds=config.track_timeout_seconds,
             reach=ReadablePaths(
-                real_path(self._places.music),
-                readable=[self._places.models],
-                writable=[self._places.cache],
+                real_path(self._paths.music),
+                readable=[self._paths.models],
+                writable=[self._paths.cache],
             ),
         )
         self._pools += embedder.pools
@@ -263,7 +259,7 @@ class _Wiring:
             stamp=self._embedding.stamp,
         )
 
-    def _make_reporting(self) -> ReportService:
+    def _make_report_service(self) -> ReportService:
         return ReportService(
             library=self._stores.library,
             ratings=self._stores.ratings,
@@ -272,13 +268,13 @@ class _Wiring:
             evaluators=self._stores.evaluators,
             queue=self._stores.queue,
             draw=partial(
-                report_worker.draw, self._pool("report", idle_seconds=DRAWER_IDLE_SECONDS)
+                report_worker.draw, self._pool("report", idle_seconds=REPORT_IDLE_SECONDS)
             ),
             clock=self._clock,
             stamp=self._embedding.stamp,
         )
 
-    def _make_queueing(self) -> QueueManager:
+    def _make_queue_manager(self) -> QueueManager:
         return QueueManager(
             library=self._stores.library,
             store=self._stores.queue,
@@ -289,7 +285,7 @@ class _Wiring:
             config=self._config.picks,
         )
 
-    def _make_mirroring(self) -> StickerService:
+    def _make_sticker_service(self) -> StickerService:
         return StickerService(
             player=self._player,
             library=self._stores.library,
@@ -301,7 +297,7 @@ class _Wiring:
             config=self._config.ratings,
         )
 
-    def _make_listening(self) -> PlayService:
+    def _make_play_service(self) -> PlayService:
         return PlayService(
             self._stores.library,
             self._stores.plays,
@@ -310,69 +306,77 @@ class _Wiring:
             self._config.listening,
         )
 
-    def _make_attending(self) -> PlayerMonitor:
+    def _make_player_monitor(self) -> PlayerMonitor:
         return PlayerMonitor(
             player=self._player,
-            listening=self._listening,
-            queueing=self._queueing,
+            listening=self._play_service,
+            queueing=self._queue_manager,
             channel=MessageChannel(
-                self._player, self._targets, self._ratings, self._queueing.switch, self._clock
+                self._player,
+                self._track_resolver,
+                self._ratings,
+                self._queue_manager.switch,
+                self._clock,
             ),
-            mirror=self._mirroring,
+            mirror=self._sticker_service,
             events=self._events,
             clock=self._clock,
         )
 
-    def _make_tagging(self) -> TagWriter:
-        from anagnorisisd.ratings.rating_tag_writer import RatingTagWriter  # mutagen takes a while
+    def _make_tag_writer(self) -> TagWriter:
+        from anagnorisisd.ratings.rating_tag_writer import (
+            RatingTagWriter,
+        )  # mutagen is slow to import
 
         return TagWriter(
-            tags=RatingTagWriter(self._library.path, self._readers),
+            tags=RatingTagWriter(self._library.path, self._reader_pool),
             library=self._stores.library,
             store=self._stores.ratings,
             events=self._events,
             clock=self._clock,
         )
 
-    def _make_meter(self) -> MetricsSink | None:
+    def _make_metrics_sink(self) -> MetricsSink | None:
         address = self._config.metrics.address
         if address is None:
             return None
-        from anagnorisisd.metrics.prometheus import PrometheusExporter  # few want it loaded
+        from anagnorisisd.metrics.prometheus import (
+            PrometheusExporter,
+        )  # optional, so loaded only when configured
 
         return PrometheusExporter(address, anagnorisisd.__version__)
 
-    def _make_metering(self, meter: MetricsSink) -> MetricsCollector:
+    def _make_metrics_collector(self, meter: MetricsSink) -> MetricsCollector:
         return MetricsCollector(
             meter,
             library=self._stores.library,
             player=self._player,
             embedding=self._embedding,
             training=self._training,
-            picking=self._queueing,
+            picking=self._queue_manager,
             events=self._events,
         )
 
-    def _make_feed(self, screen: Screen) -> SnapshotSource:
+    def _make_snapshot_source(self, screen: Screen) -> SnapshotSource:
         return SnapshotSource(
             screen,
             library=self._library,
             embedding=self._embedding,
             training=self._training,
             player=self._player,
-            queueing=self._queueing,
+            queueing=self._queue_manager,
             tracks=self._stores.library,
             clock=self._clock,
         )
 
     def _servicers(self) -> Servicers:
         stores = self._stores
-        tracks = TrackLookup(self._targets, stores.library, self._embedding.stamp)
+        tracks = TrackLookup(self._track_resolver, stores.library, self._embedding.stamp)
         return Servicers(
             ratings=RatingServicer(self._ratings, stores.ratings, tracks),
             library=self._library_servicer(tracks),
             picks=PickServicer(
-                picker=self._queueing,
+                picker=self._queue_manager,
                 curiosity=self._training.curiosity,
                 requests=EnqueueService(stores.library, self._player),
                 tracks=tracks,
@@ -396,24 +400,24 @@ class _Wiring:
         )
 
     def _daemon_servicer(self, tracks: TrackLookup) -> DaemonServicer:
-        standing = StatusReader(
+        status = StatusReader(
             library=self._stores.library,
             player=self._player,
             tracks=tracks,
             embedding=self._embedding,
-            picker=self._queueing,
+            picker=self._queue_manager,
             trainer=self._training,
-            places=StatusPaths(self._places.music, self._places.state, self._places.models),
+            places=StatusPaths(self._paths.music, self._paths.state, self._paths.models),
         )
         return DaemonServicer(
-            standing,
+            status,
             EventStream(self._events, self._clock),
             BackupStream(self._stores.database.path),
-            self._make_reporting(),
+            self._make_report_service(),
         )
 
     def _history_servicer(self, tracks: TrackLookup) -> HistoryServicer:
-        transfer = ImportExport(
+        import_export = ImportExport(
             library=self._stores.library,
             history=self._stores.ratings,
             plays=self._stores.plays,
@@ -421,6 +425,6 @@ class _Wiring:
             clock=self._clock,
             stamp=self._embedding.stamp,
         )
-        tags = TagRatingReader(self._library.path, self._readers)
-        foreign = ExternalRatings(self._stores.library, tags, self._player)
-        return HistoryServicer(transfer, foreign, self._stores.plays, tracks)
+        tags = TagRatingReader(self._library.path, self._reader_pool)
+        external_ratings = ExternalRatings(self._stores.library, tags, self._player)
+        return HistoryServicer(import_export, external_ratings, self._stores.plays, tracks)

@@ -1,4 +1,4 @@
-"""The daemon's life."""
+"""The daemon's main loop: start, run until a signal arrives, stop."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from anagnorisisd.app import App, wired
+from anagnorisisd.app import App, open_app
 from anagnorisisd.config.paths import Paths
 from anagnorisisd.console import Screen
 from anagnorisisd.embedding.registry import EmbedderSelector
@@ -21,19 +21,19 @@ from anagnorisisd.runtime.systemd_notify import READY, STOPPING, SystemdNotifier
 
 log = logging.getLogger(__name__)
 
-LOSS_LOOK_SECONDS = 30.0
+FILE_CHECK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What signals have asked for."""
+class _Signals:
+    """What the signals received so far request."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     reload: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def run(configured: ConfigReloader, places: Paths, screen: Screen | None = None) -> None:
-    """Put the parts together, let them run until told to stop, take them apart in reverse.
+async def run(reloader: ConfigReloader, paths: Paths, screen: Screen | None = None) -> None:
+    """Open the app, run it until a signal stops it, and close it in reverse order.
 
     When another embedder becomes usable, its weights having arrived, everything is put together
     anew around it.
@@ -41,102 +41,102 @@ async def run(configured: ConfigReloader, places: Paths, screen: Screen | None =
     Raises:
         AlreadyRunning: another daemon uses the same state or socket.
         StoreError: the database cannot be used.
-        ConfigError: what is configured cannot be listened on.
-        EmbedderUnusable: the embedder that is configured has no usable weights.
+        ConfigError: a configured address cannot be listened on.
+        EmbedderUnusable: the configured embedder has no usable weights.
     """
     malloc_tuning.keep_small()
-    asked = _listen_to_signals()
+    signals = _install_signal_handlers()
     manager = SystemdNotifier(os.environ)
-    # It outlives the parts: an embedder that was tried and refused stays refused.
-    chooser = EmbedderSelector(
-        EmbedderSettings(configured.config.embedding, places.models, places.cache)
+    # It outlives the app: an embedder that was tried and refused stays refused.
+    selector = EmbedderSelector(
+        EmbedderSettings(reloader.config.embedding, paths.models, paths.cache)
     )
-    while not asked.stop.is_set():
-        async with wired(configured.config, places, screen, chooser) as parts:
-            await parts.server.start()
+    while not signals.stop.is_set():
+        async with open_app(reloader.config, paths, screen, selector) as app:
+            await app.server.start()
             manager.notify(READY)
             malloc_tuning.set_aside()
-            await _live(parts, configured, manager, asked)
-            if asked.stop.is_set():
+            await _run_until_stopped(app, reloader, manager, signals)
+            if signals.stop.is_set():
                 manager.notify(STOPPING)
 
 
-async def _live(
-    parts: App, configured: ConfigReloader, manager: SystemdNotifier, asked: _Asked
+async def _run_until_stopped(
+    app: App, reloader: ConfigReloader, manager: SystemdNotifier, signals: _Signals
 ) -> None:
-    """Let all parts run until one is told to stop or another embedder is wanted.
+    """Run all service loops until a signal stops them or another embedder is usable.
 
     Raises:
         StoreError: what is stored was found to be damaged, or is not there any more.
     """
     async with asyncio.TaskGroup() as tasks:
-        lives = [
-            tasks.create_task(keep_running(name, life, parts.clock))
-            for name, life in parts.lives.items()
+        loops = [
+            tasks.create_task(keep_running(name, loop, app.clock))
+            for name, loop in app.service_loops.items()
         ]
-        answers = parts.stores.ratings.summary
-        lives += [
-            tasks.create_task(watchdog.feed(manager, answers, parts.pools, parts.clock)),
-            tasks.create_task(_reload(parts, configured, manager, asked.reload)),
-            tasks.create_task(_look_for_loss(parts)),
+        answers = app.stores.ratings.summary
+        loops += [
+            tasks.create_task(watchdog.feed(manager, answers, app.pools, app.clock)),
+            tasks.create_task(_reload(app, reloader, manager, signals.reload)),
+            tasks.create_task(_check_files(app)),
         ]
         # What was lost can be found by another start only, which refuses to begin anew.
-        lost = tasks.create_task(parts.stores.database.lost())
-        faults = [tasks.create_task(_damage(parts)), lost]
+        lost = tasks.create_task(app.stores.database.lost())
+        faults = [tasks.create_task(_damage(app)), lost]
         ends = [
-            tasks.create_task(asked.stop.wait()),
-            tasks.create_task(_superseded(parts)),
+            tasks.create_task(signals.stop.wait()),
+            tasks.create_task(_superseded(app)),
             *faults,
         ]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in (*lives, *ends):
+        for task in (*loops, *ends):
             task.cancel()
     for fault in faults:
         if not fault.cancelled():
             raise fault.result()
 
 
-async def _damage(parts: App) -> StoreError:
+async def _damage(app: App) -> StoreError:
     """Return what is wrong with what is stored; never where nothing is."""
     try:
-        await parts.stores.database.check()
+        await app.stores.database.check()
     except StoreError as error:
         return error
     return await asyncio.Future()
 
 
-async def _look_for_loss(parts: App) -> None:
+async def _check_files(app: App) -> None:
     """Hold the open database against its path now and then; every write does so for itself."""
     while True:
         with suppress(StoreError):  # `lost` tells it, and those who need the database the rest
-            await parts.stores.database.check_files()
-        await parts.clock.rest(LOSS_LOOK_SECONDS)
+            await app.stores.database.check_files()
+        await app.clock.rest(FILE_CHECK_SECONDS)
 
 
-async def _superseded(parts: App) -> None:
-    stamp = await parts.superseded()
-    log.info("the embedder %s is there; the library is embedded anew in the background", stamp)
+async def _superseded(app: App) -> None:
+    stamp = await app.superseded()
+    log.info("switching to embedder %s; re-embedding the library in the background", stamp)
 
 
 async def _reload(
-    parts: App, configured: ConfigReloader, manager: SystemdNotifier, asked: asyncio.Event
+    app: App, reloader: ConfigReloader, manager: SystemdNotifier, signals: asyncio.Event
 ) -> None:
-    """Read the configuration again whenever that is asked for."""
+    """Read the configuration again at each request."""
     while True:
-        await asked.wait()
-        asked.clear()
+        await signals.wait()
+        signals.clear()
         manager.notify_reloading()
-        result = await configured.again(parts.reconfigure)
+        result = await reloader.again(app.reconfigure)
         manager.notify(READY, f"STATUS={result}")
 
 
-def _listen_to_signals() -> _Asked:
+def _install_signal_handlers() -> _Signals:
     """Let SIGTERM and SIGINT ask to stop, and SIGHUP to read the configuration again."""
-    asked = _Asked()
+    signals = _Signals()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.stop.set)
+        loop.add_signal_handler(number, signals.stop.set)
     # A terminal that was closed says the same, and means another thing.
     on_terminal = sys.stdin is not None and sys.stdin.isatty()
-    loop.add_signal_handler(signal.SIGHUP, (asked.stop if on_terminal else asked.reload).set)
-    return asked
+    loop.add_signal_handler(signal.SIGHUP, (signals.stop if on_terminal else signals.reload).set)
+    return signals

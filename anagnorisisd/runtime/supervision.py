@@ -35,7 +35,7 @@ async def keep_running(name: str, life: Callable[[], Awaitable[None]], clock: Cl
             if reason != said:
                 said = reason
                 expected = all(isinstance(cause, AnagnorisisError) for cause in causes)
-                log.error("%s failed and is started again: %s", name, reason, exc_info=not expected)
+                log.error("%s failed and is restarted: %s", name, reason, exc_info=not expected)
         else:
             return
         await clock.sleep(pause)

@@ -50,7 +50,9 @@ async def feed(
     while seconds is not None:
         late = ", ".join(pool.name for pool in pools if pool.overdue())
         if late and late != said:
-            log.error("nobody ended what was overdue in: %s; systemd is left to notice", late)
+            log.error(
+                "worker pool %s did not kill a timed-out task; withholding the watchdog ping", late
+            )
         said = late
         # A store that cannot even be read makes nobody leave; systemd ends the wait for it.
         with suppress(TimeoutError, StoreError):

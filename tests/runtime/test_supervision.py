@@ -45,7 +45,7 @@ async def test_the_same_failure_is_said_once(caplog: pytest.LogCaptureFixture) -
     await task
 
     assert [record.message for record in caplog.records] == [
-        "library failed and is started again: disk is full"
+        "library failed and is restarted: disk is full"
     ]
     assert not caplog.records[0].exc_info
 
@@ -60,7 +60,7 @@ async def test_a_part_of_several_tasks_says_what_failed(caplog: pytest.LogCaptur
     await task
 
     (record,) = caplog.records
-    assert record.message == "training failed and is started again: disk is full; no disk"
+    assert record.message == "training failed and is restarted: disk is full; no disk"
     assert not record.exc_info
 
 

@@ -88,5 +88,5 @@ async def test_workers_that_nobody_ends_starve_it_and_that_is_said_once(
 
         await until(lambda: manager.fed == 2)
     assert [entry.message for entry in caplog.records] == [
-        "nobody ended what was overdue in: reading; systemd is left to notice"
+        "worker pool reading did not kill a timed-out task; withholding the watchdog ping"
     ]
