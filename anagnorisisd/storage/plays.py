@@ -56,7 +56,7 @@ class PlayStore:
         """Return plays with their ids, those that ended last first, after the one with `before`."""
         values = {"limit": limit, "before": before}
         found = await self._database.read(lambda db: db.execute(PAGE, values).fetchall())
-        return [(key, _play(*row)) for key, *row in found]
+        return [(key, _play(row)) for key, *row in found]
 
     async def between(self, start: float, end: float) -> Sequence[Play]:
         """Return the plays that ended from `start` to `end`, the one that ended first first."""
