@@ -67,7 +67,7 @@ def plays(arguments: Namespace) -> None:
         for entry in entries:
             show_json(entry, line=True)
     else:
-        show_table(("ENDED", "VERDICT", "HEARD", "TRACK"), [_play_row(each) for each in entries])
+        show_table(("ENDED", "OUTCOME", "HEARD", "TRACK"), [_play_row(each) for each in entries])
 
 
 def _play_row(entry: history_pb2.HistoryEntry) -> tuple[str, str, str, str]:
