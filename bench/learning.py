@@ -90,13 +90,18 @@ async def _times(
     """Return the seconds of some ratings, between which the worker `leaves` or stays."""
     idle = SOON_SECONDS if leaves else PATIENCE_SECONDS
     async with _learner(stores, library, idle) as (training, events):
+        # Others may have left children behind, such as multiprocessing's resource tracker.
+        others = set(psutil.Process().children())
         life = asyncio.create_task(training.run())
         found = []
         try:
             for track in ids[: TIMES + 1]:
                 found.append(await _until_learnt(stores, events, track))
                 if leaves:
-                    await until(lambda: not psutil.Process().children(), seconds=PATIENCE_SECONDS)
+                    await until(
+                        lambda: set(psutil.Process().children()) <= others,
+                        seconds=PATIENCE_SECONDS,
+                    )
         finally:
             life.cancel()
             await asyncio.wait({life})
