@@ -374,10 +374,10 @@ def test_the_stamp_names_the_windows_as_it_always_did(small: Path, tmp_path: Pat
 
 def test_other_windows_are_another_stamp() -> None:
     change = (
-        "from anagnorisisd.embedding.mert import stages\n"
-        "stages.WINDOWS, stages.WINDOW_SECONDS = 7, 2.5\n"
-        "from anagnorisisd.embedding.mert import recipe\n"
-        "print(recipe.WINDOW_PLAN)"
+        "from anagnorisisd.embedding.mert import worker_tasks\n"
+        "worker_tasks.WINDOWS, worker_tasks.WINDOW_SECONDS = 7, 2.5\n"
+        "from anagnorisisd.embedding.mert import plan\n"
+        "print(plan.WINDOW_PLAN)"
     )
 
     told = subprocess.run(
