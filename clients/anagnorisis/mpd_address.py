@@ -82,12 +82,13 @@ def _password(text: str) -> tuple[str, str]:
 
 def _host_and_port(text: str, port: int) -> tuple[str, int]:
     if text.startswith("~"):
-        return os.path.expanduser(text), port
+        # A NUL, which no path has, is refused by `expanduser` alone among all that read it here.
+        return text if "\0" in text else os.path.expanduser(text), port
     if text.startswith(("/", "@")):
         return text, port
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
-        return host, _port(rest.removeprefix(":"), port)
+        return host or "localhost", _port(rest.removeprefix(":"), port)
     if text.count(":") == 1:
         host, _, rest = text.partition(":")
         return host or "localhost", _port(rest, port)

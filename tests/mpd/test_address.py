@@ -1,7 +1,7 @@
 """Where MPD is, as written down and as mpc looks for it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anagnorisis.mpd_address import Address, candidates, parse
@@ -49,6 +49,8 @@ def test_a_password_is_what_mpc_takes_for_it(host: str, password: str, port: int
     assert parse(str(address), 1)._replace(port=port, password=password) == address
 
 
+@example("~\0", "")
+@example("[]:6601", "")
 @given(st.text(), st.text(max_size=8))
 def test_any_text_is_an_address_with_a_port(text: str, port: str) -> None:
     for address in candidates(text, {"MPD_PORT": port}):
