@@ -413,6 +413,8 @@ async def test_why_nothing_is_picked_is_known_and_announced(
     listener.server.mpc("add", "a.wav")
     listener.server.mpc("play")
     await listener.queue_of(4)
+    # The picks are in the queue a moment before the end of the reason for none is announced.
+    await until(lambda: listener.queueing.reason is None)
     with listener.events.subscribe() as announcements:
         listener.server.mpc(*doing)
         await until(lambda: words in (listener.queueing.reason or ""))
