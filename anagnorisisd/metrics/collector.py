@@ -54,7 +54,7 @@ class MetricsSink(Protocol):
 
 
 class Embeds(Protocol):
-    """Knows how far embedding is; `services.embedding.Embedding` does."""
+    """Knows how far embedding is; `embedding.service.EmbeddingService` does."""
 
     @property
     def stamp(self) -> EmbedderStamp:
@@ -67,7 +67,7 @@ class Embeds(Protocol):
 
 
 class Trains(Protocol):
-    """Knows what is learnt; `services.taste.training.Training` does."""
+    """Knows what is learnt; `taste.training_scheduler.TrainingScheduler` does."""
 
     async def status(self) -> TrainingStatus:
         """Return what is learnt, and when more will be."""
@@ -75,7 +75,7 @@ class Trains(Protocol):
 
 
 class Picks(Protocol):
-    """Knows whether it picks; `services.picking.queueing.Queueing` does."""
+    """Knows whether it picks; `picks.queue_manager.QueueManager` does."""
 
     @property
     def enabled(self) -> bool:

@@ -11,7 +11,7 @@ from anagnorisisd.library.scan_progress import ScanProgress
 
 
 class Scanner(Protocol):
-    """Scans; `services.library.library.Library` does."""
+    """Scans; `library.service.LibraryService` does."""
 
     def scan(self) -> AsyncIterator[ScanProgress]:
         """Bring the library in line with the disk."""
@@ -19,7 +19,7 @@ class Scanner(Protocol):
 
 
 class Embeddings(Protocol):
-    """Embeds, and knows how far it is; `services.embedding.Embedding` does."""
+    """Embeds, and knows how far it is; `embedding.service.EmbeddingService` does."""
 
     @property
     def stamp(self) -> EmbedderStamp:
@@ -36,7 +36,7 @@ class Embeddings(Protocol):
 
 
 class Picker(Protocol):
-    """Picks; `services.picking.queueing.Queueing` does."""
+    """Picks; `picks.queue_manager.QueueManager` does."""
 
     @property
     def enabled(self) -> bool:
@@ -78,7 +78,7 @@ class Copier(Protocol):
 
 
 class Trainer(Protocol):
-    """Trains; `services.taste.training.Training` does."""
+    """Trains; `taste.training_scheduler.TrainingScheduler` does."""
 
     def train(self) -> AsyncIterator[TrainingProgress]:
         """Train a new evaluator."""
@@ -94,7 +94,7 @@ class Trainer(Protocol):
 
 
 class Curious(Protocol):
-    """Knows what it knows; `services.taste.curiosity.Curiosity` does."""
+    """Knows what it knows; `taste.explanations.Explanations` does."""
 
     async def influences(self, track_id: TrackId) -> Sequence[tuple[TrackId, float]]:
         """Return the rated tracks that shaped a predicted rating, with their shares."""
@@ -112,7 +112,7 @@ class Curious(Protocol):
 
 
 class Drawer(Protocol):
-    """Draws reports; `services.taste.reporting.Reporting` does."""
+    """Draws reports; `report.service.ReportService` does."""
 
     async def html(self) -> str:
         """Return a self-contained page."""

@@ -28,7 +28,7 @@ class Scheduler(Protocol):
 
 
 class ApScheduler:
-    """Implements `ports.scheduler.Scheduler`."""
+    """Implements `Scheduler`."""
 
     def __init__(self, *, look_every_seconds: float = 60.0) -> None:
         self._look_every_seconds = look_every_seconds

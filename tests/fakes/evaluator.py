@@ -14,7 +14,7 @@ from anagnorisisd.taste.models import worker_tasks
 
 
 class InlineEvaluator:
-    """Implements `ports.workers.Evaluator`; `hold` lets a test look at a training under way."""
+    """Implements `taste.evaluator.Evaluator`; `hold` lets a test look at a training under way."""
 
     def __init__(self) -> None:
         self.trainings = 0

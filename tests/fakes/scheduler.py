@@ -9,7 +9,7 @@ from anagnorisisd.runtime.daily_schedule import Zone
 
 
 class MinuteScheduler:
-    """Implements `ports.scheduler.Scheduler` by the clock alone."""
+    """Implements `Scheduler` by the clock alone."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class MinuteScheduler:
 
 
 class HandScheduler:
-    """Implements `ports.scheduler.Scheduler`; a test says when to look, and waits for the end."""
+    """Implements `Scheduler`; a test says when to look, and waits for the end."""
 
     def __init__(self) -> None:
         self._look: asyncio.Future[Callable[[], Awaitable[None]]] = asyncio.Future()
