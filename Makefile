@@ -27,7 +27,7 @@ test: check ## Check everything, tests against a real MPD included
 	@[ "$$(id -u)" != 0 ] || .venv/bin/python -m tools.system_packages --if-possible $(BOOTING)
 	@.venv/bin/python -m tools.node_packages
 	@$(INSTALL) --group docs
-	.venv/bin/pytest -n 2 --dist loadgroup
+	.venv/bin/pytest -n 2 --dist loadgroup --max-worker-restart 0
 
 install: setup ## Put it into ~/.local for your session: unit, programs, man page, completions
 	@$(INSTALL) --no-deps --no-build-isolation -e clients -e .
