@@ -1,4 +1,7 @@
-"""Publish and subscribe within the daemon: numbered events with a replay buffer."""
+"""The daemon's events, and publish and subscribe with a replay buffer.
+
+Events are hints: subscribers read the current state before they act.
+"""
 
 import asyncio
 from collections import deque
@@ -8,7 +11,105 @@ from types import TracebackType
 from typing import Self
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain.event import Event
+from anagnorisisd.domain.pick import Pick
+from anagnorisisd.domain.play import Play
+from anagnorisisd.domain.rating import RatingChange
+from anagnorisisd.domain.track import TrackId, Uri
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRated:
+    """A rating was set, cleared or undone, and is stored."""
+
+    change: RatingChange
+
+
+@dataclass(frozen=True, slots=True)
+class PlayJudged:
+    """A play ended and was judged."""
+
+    play: Play
+
+
+@dataclass(frozen=True, slots=True)
+class PickQueued:
+    """A pick was added to the queue."""
+
+    pick: Pick
+    uri: Uri
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryChanged:
+    """A scan or the watcher changed what is present: tracks added, files moved or missing."""
+
+    added: tuple[TrackId, ...] = ()
+    moved: int = 0
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TracksEmbedded:
+    """New vectors were stored."""
+
+    track_ids: tuple[TrackId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionsUpdated:
+    """The predicted ratings of `count` tracks were written."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorPromoted:
+    """A newly trained evaluator took over."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class PickingSwitched:
+    """The listener switched picking on or off."""
+
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PicksHeldBack:
+    """Picking was paused because of `reason`; an empty `reason` means that it resumed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerConnected:
+    """The connection to the player was established."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerLost:
+    """The connection to the player was lost; the daemon reconnects."""
+
+    reason: str
+
+
+Event = (
+    TrackRated
+    | PlayJudged
+    | PickQueued
+    | LibraryChanged
+    | TracksEmbedded
+    | PredictionsUpdated
+    | EvaluatorPromoted
+    | PickingSwitched
+    | PicksHeldBack
+    | PlayerConnected
+    | PlayerLost
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding import features
 from anagnorisisd.embedding.mert import engines, plan, worker_tasks
 from anagnorisisd.embedding.mert.engine_plan import Engine, EnginePlan

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import TrackFeatures, Vectors
+from anagnorisisd.domain.evaluator import TrackFeatures, Vectors
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.embedding import features
 from anagnorisisd.taste.models import metrics, model_selection, worker_tasks

@@ -20,7 +20,7 @@ from random import Random
 import psutil
 
 from anagnorisisd.clock import SystemClock
-from anagnorisisd.domain.candidates import Candidates
+from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.embedding.features import STAMP
 from anagnorisisd.events import Events
 from anagnorisisd.picks import chooser

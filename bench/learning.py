@@ -18,9 +18,8 @@ import psutil
 
 from anagnorisisd.clock import SystemClock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import PredictionsUpdated
 from anagnorisisd.domain.track import TrackId, Uri
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, PredictionsUpdated
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.runtime.scheduler import ApScheduler
 from anagnorisisd.storage.stores import Stores, open_stores

@@ -17,9 +17,8 @@ from random import Random
 
 import numpy as np
 
-from anagnorisisd.domain.candidates import Candidates
-from anagnorisisd.domain.names import Credits
-from anagnorisisd.domain.pick import Pick
+from anagnorisisd.domain.artist_names import ArtistCredits
+from anagnorisisd.domain.pick import Candidates, Pick
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import GuardRules
@@ -118,13 +117,13 @@ def _columns(tracks: int) -> Candidates:
     )
 
 
-def _credits(tracks: int) -> Credits:
+def _credits(tracks: int) -> ArtistCredits:
     """Return the credits of artists with 40 tracks each, of which every tenth has a guest."""
     count = tracks // 40 + 1
     tags = [f"Artist {number}" for number in range(count)]
     tags += [f"{tag} feat. Artist {number // 2}" for number, tag in enumerate(tags)]
     of_track = np.arange(tracks) // 40 + np.where(np.arange(tracks) % 10, 0, count)
-    return Credits.read(of_track.astype(np.int32), tags)
+    return ArtistCredits.read(of_track.astype(np.int32), tags)
 
 
 def _records(columns: Candidates) -> list[Record]:

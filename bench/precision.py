@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Floats64, TrackFeatures, Vectors
+from anagnorisisd.domain.evaluator import Floats64, TrackFeatures, Vectors
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.taste.models import metrics, model_selection, worker_tasks
 from anagnorisisd.taste.models.features import prepare

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import FeatureStats, Floats64, TrackFeatures, TrainingSet
+from anagnorisisd.domain.evaluator import FeatureStats, Floats64, TrackFeatures, TrainingSet
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 
 STYLES = 8

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Floats64, Metrics
+from anagnorisisd.domain.evaluator import Floats64, Metrics
 from anagnorisisd.taste.models import metrics, model_selection, worker_tasks
 from anagnorisisd.taste.models.features import Examples, prepare
 from anagnorisisd.taste.models.mlp import MLP

@@ -2,7 +2,7 @@
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.console.snapshot import Scanning, Screen, Snapshot
-from anagnorisisd.domain.evaluation import TrainingStatus
+from anagnorisisd.domain.evaluator import TrainingStatus
 from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import Player, PlayerState
 from anagnorisisd.domain.track import Track

@@ -34,6 +34,18 @@ class RatingChange:
     previous: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class SyncedSticker:
+    """A song's rating sticker when sticker and rating last agreed, and the rating then.
+
+    `value` is `None` where there was no sticker. `entry` is the sequence of the rating in the
+    history, 0 where there was none, and `None` where it is not known.
+    """
+
+    value: str | None
+    entry: int | None = None
+
+
 def checked(value: float) -> float:
     """Return `value` if it is a rating, from 0 to 10; raise `InvalidValue` otherwise."""
     if not (math.isfinite(value) and LOWEST <= value <= HIGHEST):

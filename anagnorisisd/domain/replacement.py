@@ -16,7 +16,7 @@ Albums are not compared: the same recording is on several.
 
 from dataclasses import dataclass
 
-from anagnorisisd.domain import names
+from anagnorisisd.domain import artist_names
 from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import Tags, TrackId
 
@@ -64,4 +64,4 @@ def _agree(before: str | None, now: str | None) -> bool | None:
     """Tell whether two tags are equal; `None` where one is missing."""
     if not before or not now:
         return None
-    return names.key(before) == names.key(now)
+    return artist_names.key(before) == artist_names.key(now)

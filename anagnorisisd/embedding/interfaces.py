@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp, ExecutorState
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     Vectors,
 )
 

@@ -5,10 +5,9 @@ from collections.abc import Coroutine
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import Vectors
-from anagnorisisd.domain.event import TracksEmbedded
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, TracksEmbedded
 from anagnorisisd.storage.embeddings import EmbeddingStore
 
 STORE_SECONDS = 1.0

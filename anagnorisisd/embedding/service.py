@@ -21,13 +21,12 @@ from pathlib import Path
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
-from anagnorisisd.domain.evaluation import Vectors
-from anagnorisisd.domain.event import LibraryChanged
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.embedding.interfaces import Embedder, Preference
 from anagnorisisd.embedding.run import EmbeddingRun
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed, WeightsUnreadable
-from anagnorisisd.events import Events, Subscription
+from anagnorisisd.events import Events, LibraryChanged, Subscription
 from anagnorisisd.storage.embeddings import EmbeddingStore
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from anagnorisisd.domain.embedding import (
     ExecutorState,
     PlanStage,
 )
-from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.errors import AnagnorisisError, EmbedderUnusable, EmbeddingFailed, WorkerLost
 from anagnorisisd.library.os_error_text import reason_of
 from anagnorisisd.workers.pool import WorkerPool

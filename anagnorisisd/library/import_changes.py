@@ -7,10 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain.event import LibraryChanged, TrackRated
 from anagnorisisd.domain.reader_loss import HeldBack
 from anagnorisisd.domain.track import FileStamp, ScannedFile, SeenFile, Uri
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, LibraryChanged, TrackRated
 from anagnorisisd.library.interfaces import WHOLE_FOLDER, Differences, MusicDirectoryReader
 from anagnorisisd.library.scan_progress import ScanProgress
 from anagnorisisd.storage.file_upsert import UpsertResult

@@ -1,8 +1,7 @@
 """Which track lies at a uri; looked up once while the library stays as it is."""
 
-from anagnorisisd.domain.event import LibraryChanged
 from anagnorisisd.domain.track import TrackId, Uri
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, LibraryChanged
 from anagnorisisd.storage.library import LibraryStore
 
 

@@ -13,8 +13,10 @@ import math
 from typing import Protocol
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain.event import (
+from anagnorisisd.domain.player import Player, PlayerState
+from anagnorisisd.events import (
     EvaluatorPromoted,
+    Events,
     LibraryChanged,
     PickingSwitched,
     PlayerConnected,
@@ -22,8 +24,6 @@ from anagnorisisd.domain.event import (
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.domain.player import Player, PlayerState
-from anagnorisisd.events import Events
 from anagnorisisd.listening.change_consumer import TICK_SECONDS, Consumer
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.picks.queue_manager import QueueManager

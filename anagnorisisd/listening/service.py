@@ -9,12 +9,11 @@ from dataclasses import replace
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import PlayJudged
 from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.player import PlayerState, QueueEntry, ids_of
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import StoreError
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, PlayJudged
 from anagnorisisd.listening.play_rules import Playthrough, Thresholds, judge
 from anagnorisisd.listening.playback_tracker import PlaybackTracker
 from anagnorisisd.listening.skip_burst import SkipBurst

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
-from anagnorisisd.domain.evaluation import TrainingStatus
-from anagnorisisd.domain.event import Event
+from anagnorisisd.domain.evaluator import TrainingStatus
 from anagnorisisd.domain.player import Player
 from anagnorisisd.errors import StoreError
-from anagnorisisd.events import Events
+from anagnorisisd.events import Event, Events
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.track_queries import LibraryCounts
 

@@ -18,8 +18,9 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from anagnorisisd.domain.evaluation import TrainingStatus
-from anagnorisisd.domain.event import (
+from anagnorisisd.domain.evaluator import TrainingStatus
+from anagnorisisd.domain.play import PlayOutcome
+from anagnorisisd.events import (
     EvaluatorPromoted,
     Event,
     PickQueued,
@@ -28,7 +29,6 @@ from anagnorisisd.domain.event import (
     TrackRated,
     TracksEmbedded,
 )
-from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.metrics.collector import Readings, Stored
 from anagnorisisd.metrics.http_server import listening
 from anagnorisisd.storage.track_queries import LibraryCounts

@@ -7,23 +7,23 @@ or the evaluator changed: a second for a quarter of a million of them.
 import asyncio
 from collections.abc import Collection
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.candidates import Candidates
-from anagnorisisd.domain.event import (
+from anagnorisisd.domain.pick import Candidates, Explanation, Pick
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.events import (
+    Announcement,
     EvaluatorPromoted,
+    Events,
     LibraryChanged,
     PlayJudged,
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.domain.pick import Explanation, Pick
-from anagnorisisd.domain.rng import RandomSource
-from anagnorisisd.domain.track import TrackId
-from anagnorisisd.events import Announcement, Events
 from anagnorisisd.picks import chooser, scoring
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import GuardRules
@@ -76,7 +76,7 @@ class CandidateCache:
         self,
         view: QueueView | None,
         count: int,
-        rng: RandomSource,
+        rng: Random,
         left_out: Collection[TrackId] = (),
     ) -> list[Pick]:
         """Choose tracks that are neither in the queue nor among `left_out`."""

@@ -7,10 +7,9 @@ is part of the explanation.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
-from anagnorisisd.domain.candidates import Candidates, Floats
-from anagnorisisd.domain.pick import Explanation, Pick
-from anagnorisisd.domain.rng import RandomSource
+from anagnorisisd.domain.pick import Candidates, Explanation, Floats, Pick
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks.guards import GuardRules
 from anagnorisisd.picks.sampler import Sampler, WeightedCandidates
@@ -37,7 +36,7 @@ def choose(
     rules: GuardRules,
     surroundings: PickContext,
     count: int,
-    rng: RandomSource,
+    rng: Random,
 ) -> list[Pick]:
     """Return up to `count` different picks, in the order in which they are to be played.
 

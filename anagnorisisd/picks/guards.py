@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from anagnorisisd.domain.candidates import Bools, Candidates
+from anagnorisisd.domain.pick import Bools, Candidates
 from anagnorisisd.domain.track import TrackId
 
 

@@ -2,8 +2,7 @@
 
 import logging
 
-from anagnorisisd.domain.event import PicksHeldBack
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, PicksHeldBack
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,6 @@ from random import Random
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import (
-    EvaluatorPromoted,
-    PickingSwitched,
-    PickQueued,
-    PlayJudged,
-    PredictionsUpdated,
-    TrackRated,
-)
 from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.player import Mode, Player, PlayerState, QueueEntry, SongId, ids_of
@@ -27,7 +19,16 @@ from anagnorisisd.errors import (
     PreconditionFailed,
     UnknownToPlayer,
 )
-from anagnorisisd.events import Announcement, Events
+from anagnorisisd.events import (
+    Announcement,
+    EvaluatorPromoted,
+    Events,
+    PickingSwitched,
+    PickQueued,
+    PlayJudged,
+    PredictionsUpdated,
+    TrackRated,
+)
 from anagnorisisd.picks import queue_rules
 from anagnorisisd.picks.candidate_cache import CandidateCache
 from anagnorisisd.picks.no_picks_reason import CLEARED, NOTHING, Reason

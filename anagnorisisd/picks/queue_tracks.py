@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from anagnorisisd.domain.event import LibraryChanged
 from anagnorisisd.domain.player import QueueEntry, SongId
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, LibraryChanged
 from anagnorisisd.library.track_id_cache import TrackIdCache
 from anagnorisisd.storage.library import LibraryStore
 

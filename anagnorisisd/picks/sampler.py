@@ -6,14 +6,13 @@ draw, and one that hits what is queued or picked already is repeated.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from random import Random
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.domain.candidates import Bools, Candidates, Floats
-from anagnorisisd.domain.pick import Explanation
-from anagnorisisd.domain.rng import RandomSource
+from anagnorisisd.domain.pick import Bools, Candidates, Explanation, Floats
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks import scoring
 from anagnorisisd.picks.guards import Guard, GuardRules, spread_guards, standing_guards
@@ -32,7 +31,7 @@ def _distinct(rows: Rows) -> Rows:
     return np.array(sorted(set(rows.tolist())), dtype=np.int64)
 
 
-def draw(weight: Floats, rng: RandomSource) -> int:
+def draw(weight: Floats, rng: Random) -> int:
     """Return one index, drawn with a probability proportional to its weight.
 
     Raises:
@@ -41,7 +40,7 @@ def draw(weight: Floats, rng: RandomSource) -> int:
     return _drawn(np.cumsum(weight), rng)
 
 
-def _drawn(edges: Floats, rng: RandomSource) -> int:
+def _drawn(edges: Floats, rng: Random) -> int:
     if not (len(edges) and edges[-1] > 0):
         raise ValueError("nothing to draw from: no weight is above 0")
     # rng.random() is below 1, but the product may round up to the last edge.
@@ -102,7 +101,7 @@ class Sampler(Protocol):
 
     candidates: int
 
-    def draw(self, rng: RandomSource) -> int:
+    def draw(self, rng: Random) -> int:
         """Return a row, drawn with a probability proportional to its weight."""
         ...
 
@@ -123,7 +122,7 @@ class _UnguardedSampler:
         self._pool = pool
         self._taken = taken
 
-    def draw(self, rng: RandomSource) -> int:
+    def draw(self, rng: Random) -> int:
         for _ in range(MOST_DRAWS):
             row = _drawn(self._pool.factors.edges, rng)
             if row not in self._taken:
@@ -176,7 +175,7 @@ class _GuardedSampler:
         self._guards = guards
         self._relaxed = relaxed
 
-    def draw(self, rng: RandomSource) -> int:
+    def draw(self, rng: Random) -> int:
         return draw(self._weight, rng)
 
     def weights(self) -> Floats:

@@ -10,7 +10,7 @@ Everything works on whole columns: one row a track, no loop over tracks.
 
 import numpy as np
 
-from anagnorisisd.domain.candidates import Candidates, Factors, Floats
+from anagnorisisd.domain.pick import Candidates, Factors, Floats
 from anagnorisisd.domain.rating import HIGHEST
 
 LEAST_RATING = 0.1

@@ -4,8 +4,7 @@ What a like asks for is in the second table of `ratings/sticker_rules.py`.
 """
 
 from anagnorisisd.domain.player import Player
-from anagnorisisd.domain.rating import Rating
-from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.domain.rating import Rating, SyncedSticker
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import RatedMeanwhile
 from anagnorisisd.library.track_id_cache import TrackIdCache
@@ -53,7 +52,7 @@ class LikeStickers:
         last = max((entry.sequence for entry in newest.values()), default=0)
         reading = await self.reader.read(last)
         seen = await self._stickers.seen(NAME)
-        noted: dict[Uri, Seen] = {}
+        noted: dict[Uri, SyncedSticker] = {}
         again = bool(reading.suspects)
         try:
             for uri in sorted({*reading.texts, *seen}):
@@ -68,9 +67,9 @@ class LikeStickers:
         self,
         uri: Uri,
         reading: Reading,
-        seen: Seen | None,
+        seen: SyncedSticker | None,
         newest: dict[TrackId, Rating],
-        noted: dict[Uri, Seen],
+        noted: dict[Uri, SyncedSticker],
     ) -> bool:
         """Do what one like asks for; return whether that could be done."""
         text, changed = reading.texts.get(uri), reading.changed(uri)
@@ -94,7 +93,7 @@ class LikeStickers:
             newest[track_id] = entry
             self.reader.note({uri: text}, track_id, entry.sequence)
         if move is not SyncAction.KEEP:
-            noted[uri] = Seen(text, 0 if entry is None else entry.sequence)
+            noted[uri] = SyncedSticker(text, 0 if entry is None else entry.sequence)
         return True
 
     async def _carry_out(
@@ -117,6 +116,8 @@ class LikeStickers:
         return self._told_at > entry.rated_at + NOTICE_SECONDS
 
 
-def _sides(text: str | None, seen: Seen | None, entry: Rating | None, live: bool) -> SyncState:
+def _sides(
+    text: str | None, seen: SyncedSticker | None, entry: Rating | None, live: bool
+) -> SyncState:
     rating, sequence = (None, 0) if entry is None else (entry.value, entry.sequence)
     return SyncState(text, seen, rating, sequence, live)

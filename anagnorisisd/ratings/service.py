@@ -5,10 +5,9 @@ A change is on disk before it is returned, and announced after that.
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain import rating
-from anagnorisisd.domain.event import TrackRated
 from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, TrackRated
 from anagnorisisd.storage.ratings import RatingStore
 
 

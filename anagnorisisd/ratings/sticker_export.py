@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from anagnorisisd.domain.player import Player
-from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.domain.rating import SyncedSticker
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerRefused
 from anagnorisisd.storage.library import LibraryStore
@@ -73,9 +73,13 @@ class StickerExport:
             seen = {uri: known for uri, known in seen.items() if uri in present}
         copies = await self._library.copies(list(texts))
         changed = ((uri, texts[track]) for uri, track in copies.items())
-        wanted = iter([(uri, text) for uri, text in changed if seen.get(uri) != Seen(text)])
+        wanted = iter(
+            [(uri, text) for uri, text in changed if seen.get(uri) != SyncedSticker(text)]
+        )
         while batch := list(islice(wanted, BATCH)):
-            written = {uri: Seen(text) for uri, text in batch if await self._set(uri, name, text)}
+            written = {
+                uri: SyncedSticker(text) for uri, text in batch if await self._set(uri, name, text)
+            }
             await self._stickers.remember(name, written)
         self._sessions[name] = session
 

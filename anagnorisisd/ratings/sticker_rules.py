@@ -35,8 +35,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from anagnorisisd.domain.rating import HIGHEST, LOWEST
-from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.domain.rating import HIGHEST, LOWEST, SyncedSticker
 
 FEW = 5
 """At most so many stickers that vanish between two readings are taken for the listener's word."""
@@ -68,7 +67,7 @@ class SyncState:
     """
 
     sticker: str | None
-    seen: Seen | None
+    seen: SyncedSticker | None
     rating: float | None
     entry: int = 0
     live: bool = False

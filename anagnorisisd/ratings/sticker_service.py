@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import (
+from anagnorisisd.domain.player import Player
+from anagnorisisd.errors import AnagnorisisError, PlayerRefused
+from anagnorisisd.events import (
     Event,
+    Events,
     LibraryChanged,
     PlayJudged,
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.domain.player import Player
-from anagnorisisd.errors import AnagnorisisError, PlayerRefused
-from anagnorisisd.events import Events
 from anagnorisisd.library.track_id_cache import TrackIdCache
 from anagnorisisd.ratings.like_stickers import NAME as LIKE
 from anagnorisisd.ratings.like_stickers import LikeStickers

@@ -13,8 +13,7 @@ from itertools import islice
 
 from anagnorisisd.config import schema
 from anagnorisisd.domain.player import Player
-from anagnorisisd.domain.rating import Rating
-from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.domain.rating import Rating, SyncedSticker
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerRefused, RatedMeanwhile
 from anagnorisisd.library.track_id_cache import TrackIdCache
@@ -221,7 +220,7 @@ class StickerSync:
         return track_id in self._due or track_id in self._followed
 
     async def _grouped(
-        self, reading: Reading, seen: Mapping[Uri, Seen], newest: Mapping[TrackId, Rating]
+        self, reading: Reading, seen: Mapping[Uri, SyncedSticker], newest: Mapping[TrackId, Rating]
     ) -> dict[TrackId, list[Uri]]:
         """Return the files of each track that may have something to compare."""
         copies = dict(await self._library.copies(list(newest)))
@@ -292,7 +291,7 @@ class StickerSync:
         return True
 
     def _follow_further(self, track: "_Track", uri: Uri, text: str | None, entry: Rating) -> None:
-        self._writer.agree(uri, Seen(text, entry.sequence))
+        self._writer.agree(uri, SyncedSticker(text, entry.sequence))
         self._reader.note({uri: text}, track.track_id, entry.sequence)
         self._spreading[track.track_id] = (entry, uri)
 
@@ -321,7 +320,7 @@ class _Track:
         track_id: TrackId,
         newest: Rating | None,
         reading: Reading,
-        seen: Mapping[Uri, Seen],
+        seen: Mapping[Uri, SyncedSticker],
     ) -> None:
         self.track_id = track_id
         self.newest = newest
@@ -341,8 +340,8 @@ class _Track:
 
     def agree(self, uri: Uri, writer: StickerWriter) -> None:
         """Have it noted that sticker and rating are as they are, if that is news."""
-        now = Seen(self.reading.texts.get(uri), self.entry)
-        if self.seen.get(uri) != now and (uri in self.seen or now != Seen(None, 0)):
+        now = SyncedSticker(self.reading.texts.get(uri), self.entry)
+        if self.seen.get(uri) != now and (uri in self.seen or now != SyncedSticker(None, 0)):
             writer.agree(uri, now)
 
     def _is_newer(self, told_at: float) -> bool:

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Collection, Mapping
 
 from anagnorisisd.domain.player import Player
-from anagnorisisd.domain.rating import Rating
-from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.domain.rating import Rating, SyncedSticker
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerRefused
 from anagnorisisd.ratings import sticker_rules
@@ -25,7 +24,7 @@ class StickerWriter:
         self._stickers = stickers
         self._reader = reader
         self._refused: dict[Uri, str | None] = {}
-        self._agreed: dict[Uri, Seen] = {}
+        self._agreed: dict[Uri, SyncedSticker] = {}
 
     @property
     def waiting(self) -> int:
@@ -36,7 +35,7 @@ class StickerWriter:
         """Try again what the player refused."""
         self._refused.clear()
 
-    def agree(self, uri: Uri, seen: Seen) -> None:
+    def agree(self, uri: Uri, seen: SyncedSticker) -> None:
         """Have it noted what both sides agree on."""
         self._agreed[uri] = seen
 
@@ -67,7 +66,7 @@ class StickerWriter:
                 log.debug("the sticker of %s was not written: %s", uri, error)
             else:
                 self._refused.pop(uri, None)
-                self.agree(uri, Seen(text, newest.sequence))
+                self.agree(uri, SyncedSticker(text, newest.sequence))
                 self._reader.note({uri: text}, track_id, newest.sequence)
 
     async def expect(self, uris: Collection[Uri]) -> None:

@@ -8,10 +8,9 @@ import logging
 from collections.abc import Iterable
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain.event import TrackRated
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import MediaError
-from anagnorisisd.events import Announcement, Events
+from anagnorisisd.events import Announcement, Events, TrackRated
 from anagnorisisd.ratings.interfaces import RatingTags
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.ratings import RatingStore

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anagnorisisd.domain.evaluation import EvaluatorVersion, Floats64, TrackFeatures, TrainingSet
+from anagnorisisd.domain.evaluator import EvaluatorVersion, Floats64, TrackFeatures, TrainingSet
 
 
 @dataclass(frozen=True, slots=True)

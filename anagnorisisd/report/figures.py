@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from anagnorisisd.domain.evaluation import FeatureStats, Floats64
+from anagnorisisd.domain.evaluator import FeatureStats, Floats64
 from anagnorisisd.report import held_out_evaluation
 from anagnorisisd.report.data import ReportData
 from anagnorisisd.report.held_out_evaluation import HeldOutEvaluation

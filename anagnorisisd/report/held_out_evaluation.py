@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Floats64, TrainingSet
+from anagnorisisd.domain.evaluator import Floats64, TrainingSet
 from anagnorisisd.taste.models import (
     cross_validation,
     metrics,

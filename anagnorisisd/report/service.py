@@ -8,7 +8,7 @@ import numpy as np
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import Floats64, TrackFeatures
+from anagnorisisd.domain.evaluator import Floats64, TrackFeatures
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Track, TrackId
 from anagnorisisd.report import worker

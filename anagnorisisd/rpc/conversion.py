@@ -4,7 +4,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from anagnorisis.v1 import evaluator_pb2, library_pb2, pick_pb2, rating_pb2, track_pb2
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     EvaluatorStatus,
     EvaluatorVersion,
     Metrics,

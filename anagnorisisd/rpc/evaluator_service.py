@@ -7,7 +7,7 @@ from grpc.aio import ServicerContext
 
 from anagnorisis.v1 import evaluator_pb2 as messages
 from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceServicer
-from anagnorisisd.domain.evaluation import EvaluatorStatus
+from anagnorisisd.domain.evaluator import EvaluatorStatus
 from anagnorisisd.errors import InvalidValue, NoEvaluator, PreconditionFailed
 from anagnorisisd.rpc import conversion, paging, validation
 from anagnorisisd.rpc.roles import Trainer

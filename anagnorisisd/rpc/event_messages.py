@@ -1,7 +1,7 @@
 """Event to message: one row per kind."""
 
 from anagnorisis.v1 import daemon_pb2 as messages
-from anagnorisisd.domain import event as events
+from anagnorisisd import events
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.events import Announcement
 from anagnorisisd.rpc import conversion

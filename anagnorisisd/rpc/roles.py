@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, 
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
-from anagnorisisd.domain.evaluation import EvaluatorVersion, TrainingProgress, TrainingStatus
+from anagnorisisd.domain.evaluator import EvaluatorVersion, TrainingProgress, TrainingStatus
 from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.library.scan_progress import ScanProgress

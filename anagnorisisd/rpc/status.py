@@ -7,7 +7,7 @@ from pathlib import Path
 import anagnorisisd
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
-from anagnorisisd.domain.evaluation import TrainingStatus
+from anagnorisisd.domain.evaluator import TrainingStatus
 from anagnorisisd.domain.player import PlaybackState, Player, PlayerLink
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
 from anagnorisisd.rpc import conversion

@@ -8,9 +8,9 @@ import numpy as np
 import sqlite_utils
 from numpy.typing import NDArray
 
-from anagnorisisd.domain import names
-from anagnorisisd.domain.candidates import Candidates
-from anagnorisisd.domain.names import Credits
+from anagnorisisd.domain import artist_names
+from anagnorisisd.domain.artist_names import ArtistCredits
+from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.rating import WITHOUT_OPINION
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.storage.database import Row
@@ -80,7 +80,7 @@ def _joined(
         skips=skips,
         last_played_at=_played(last_played),
         duration_seconds=seconds,
-        artists=Credits.read(artist, tags),
+        artists=ArtistCredits.read(artist, tags),
         album=album,
         excluded=np.isin(keys, excluded)[order],
         mean_rating=mean_rating,
@@ -156,6 +156,6 @@ def excluded(
 
 def _tags_naming(db: sqlite_utils.Database, genres: Sequence[str]) -> list[str]:
     """Return the genre tags in the library that name one of `genres`."""
-    unwanted = set(map(names.key, genres))
+    unwanted = set(map(artist_names.key, genres))
     tags = db.execute("SELECT DISTINCT genre FROM files WHERE genre NOT NULL")
-    return [tag for (tag,) in tags if unwanted & names.genres(tag)]
+    return [tag for (tag,) in tags if unwanted & artist_names.genres(tag)]

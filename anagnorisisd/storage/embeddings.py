@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import sqlite_utils
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
-from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Row

@@ -8,7 +8,7 @@ from functools import partial
 import sqlite_utils
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     EvaluatorStatus,
     EvaluatorVersion,
     Evidence,

@@ -5,8 +5,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
-from anagnorisisd.domain.candidates import Candidates
 from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.reader_loss import HeldBack
 from anagnorisisd.domain.replacement import Replacement
 from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri

@@ -8,7 +8,7 @@ import numpy as np
 import sqlite_utils
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import TrackFeatures, Vectors
+from anagnorisisd.domain.evaluator import TrackFeatures, Vectors
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.errors import UnknownTrack
 from anagnorisisd.storage.database import Row

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import FeatureStats, Vectors
+from anagnorisisd.domain.evaluator import FeatureStats, Vectors
 
 
 class RunningStats:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import sqlite_utils
 
-from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.domain.rating import SyncedSticker
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Database
@@ -19,13 +19,13 @@ class StickerStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def seen(self, name: str) -> Mapping[Uri, Seen]:
+    async def seen(self, name: str) -> Mapping[Uri, SyncedSticker]:
         """Return what was noted of one name."""
         query = "SELECT path, value, entry FROM stickers_seen WHERE name = ?"
         found = await self._database.read(lambda db: db.execute(query, [name]).fetchall())
-        return {row_mapping.uri(path): Seen(value, entry) for path, value, entry in found}
+        return {row_mapping.uri(path): SyncedSticker(value, entry) for path, value, entry in found}
 
-    async def remember(self, name: str, values: Mapping[Uri, Seen]) -> None:
+    async def remember(self, name: str, values: Mapping[Uri, SyncedSticker]) -> None:
         """Note stickers that were seen or written."""
         put = [
             (name, row_mapping.path(uri), row_mapping.text(seen.value), seen.entry)

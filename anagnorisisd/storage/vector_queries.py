@@ -9,7 +9,7 @@ import numpy as np
 import sqlite_utils
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     FeatureStats,
     ImplicitFeedback,
     TrackFeatures,

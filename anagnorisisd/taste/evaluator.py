@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     Floats64,
     Metrics,
     TrackFeatures,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import TrackFeatures
+from anagnorisisd.domain.evaluator import TrackFeatures
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.storage.embeddings import EmbeddingStore

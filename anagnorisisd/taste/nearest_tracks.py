@@ -6,7 +6,7 @@ import heapq
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import FeatureStats, Floats64, Vectors
+from anagnorisisd.domain.evaluator import FeatureStats, Floats64, Vectors
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.storage.embeddings import EmbeddingStore

@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import TrackFeatures
-from anagnorisisd.domain.event import PredictionsUpdated
-from anagnorisisd.events import Events
+from anagnorisisd.domain.evaluator import TrackFeatures
+from anagnorisisd.events import Events, PredictionsUpdated
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.taste.evaluator import Evaluator

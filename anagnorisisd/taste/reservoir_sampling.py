@@ -1,12 +1,12 @@
 """A fair sample of the embedded tracks, without ever holding them all."""
 
 from collections.abc import Callable
+from random import Random
 
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import TrackFeatures
-from anagnorisisd.domain.rng import RandomSource
+from anagnorisisd.domain.evaluator import TrackFeatures
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.storage.embeddings import EmbeddingStore
 
@@ -19,7 +19,7 @@ async def drawn(
     embeddings: EmbeddingStore,
     stamp: EmbedderStamp,
     count: int,
-    rng: RandomSource,
+    rng: Random,
     wanted: Callable[[TrackId], bool] = _any,
 ) -> TrackFeatures:
     """Return up to `count` of the wanted tracks, each as likely as any other.

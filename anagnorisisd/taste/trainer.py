@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain import evaluation
+from anagnorisisd.domain import evaluator
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     EvaluatorStatus,
     EvaluatorVersion,
     Metrics,
@@ -22,9 +22,8 @@ from anagnorisisd.domain.evaluation import (
     TrainingResult,
     TrainingSet,
 )
-from anagnorisisd.domain.event import EvaluatorPromoted
 from anagnorisisd.errors import EvaluatorUnreadable
-from anagnorisisd.events import Events
+from anagnorisisd.events import EvaluatorPromoted, Events
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.taste.evaluator import Evaluator
@@ -134,7 +133,7 @@ class Trainer:
                 new = await self._evaluator.compare(model.blob, examples, seed=len(examples))
             except EvaluatorUnreadable as error:
                 log.warning("evaluator %d is replaced: %s", current.version, error)
-        return evaluation.promotion(new, old)
+        return evaluator.promotion(new, old)
 
     async def _score(self, version: EvaluatorVersion, model: bytes, say: Say) -> None:
         total = max(1, (await self._embeddings.progress(self._stamp)).done)

@@ -8,7 +8,7 @@ import logging
 from datetime import time
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain.evaluation import Evidence, Failures
+from anagnorisisd.domain.evaluator import Evidence, Failures
 from anagnorisisd.errors import StoreError
 from anagnorisisd.runtime import daily_schedule
 from anagnorisisd.runtime.daily_schedule import Zone

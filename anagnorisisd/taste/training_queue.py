@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from anagnorisisd.domain.evaluation import Evidence, TrainingPhase, TrainingProgress, TrainingResult
+from anagnorisisd.domain.evaluator import Evidence, TrainingPhase, TrainingProgress, TrainingResult
 from anagnorisisd.taste.progress_broadcast import ProgressBroadcast
 from anagnorisisd.taste.trainer import Say
 

@@ -23,20 +23,19 @@ from zoneinfo import ZoneInfo
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     EvaluatorVersion,
     Evidence,
     TrainingProgress,
     TrainingResult,
     TrainingStatus,
 )
-from anagnorisisd.domain.event import EvaluatorPromoted, TrackRated, TracksEmbedded
 from anagnorisisd.errors import (
     AnagnorisisError,
     EvaluatorUnreadable,
     PreconditionFailed,
 )
-from anagnorisisd.events import Events
+from anagnorisisd.events import EvaluatorPromoted, Events, TrackRated, TracksEmbedded
 from anagnorisisd.runtime import daily_schedule
 from anagnorisisd.runtime.daily_schedule import Zone
 from anagnorisisd.runtime.scheduler import Scheduler

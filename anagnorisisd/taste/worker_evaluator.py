@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     Floats64,
     Metrics,
     TrackFeatures,

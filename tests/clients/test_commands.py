@@ -13,11 +13,11 @@ import pytest
 from anagnorisis.v1.history_pb2 import ListPlaysRequest
 from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 from anagnorisisd.domain.embedding import ExecutorState
-from anagnorisisd.domain.evaluation import Failures
-from anagnorisisd.domain.event import PickQueued, PlayJudged
+from anagnorisisd.domain.evaluator import Failures
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Tags, Uri
+from anagnorisisd.events import PickQueued, PlayJudged
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import (

@@ -14,7 +14,7 @@ import pytest
 
 from anagnorisis.v1 import library_pb2, track_pb2
 from anagnorisisd.config import schema
-from anagnorisisd.domain.candidates import Candidates
+from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import TrackId

@@ -14,9 +14,9 @@ import soundfile
 from mutagen.flac import FLAC
 
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import PredictionsUpdated
 from anagnorisisd.domain.play import Play, PlayOutcome
 from anagnorisisd.domain.track import Uri
+from anagnorisisd.events import PredictionsUpdated
 from anagnorisisd.library import media_file
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd

@@ -17,7 +17,7 @@ import pytest
 from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding
 from anagnorisisd.doctor import probe
 from anagnorisisd.doctor.facts import ExecutorFacts
-from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
 from anagnorisisd.embedding.published_models import MERT
 from anagnorisisd.embedding.registry import EmbedderSelector

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.event import LibraryChanged, TracksEmbedded
 from anagnorisisd.domain.track import TrackState
 from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
-from anagnorisisd.events import Events, Subscription
+from anagnorisisd.events import Events, LibraryChanged, Subscription, TracksEmbedded
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder, FakePreference

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from anagnorisisd.domain.embedding import LOCAL_EXECUTOR, EmbedderStamp
-from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.evaluator import Vectors
 
 
 class FakeEmbedder:

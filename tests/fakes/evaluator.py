@@ -2,7 +2,7 @@
 
 import asyncio
 
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     Floats64,
     Metrics,
     TrackFeatures,

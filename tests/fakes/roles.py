@@ -11,7 +11,7 @@ from anagnorisisd.domain.embedding import (
     EmbeddingProgress,
     ExecutorState,
 )
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     EvaluatorStatus,
     EvaluatorVersion,
     Failures,
@@ -23,11 +23,10 @@ from anagnorisisd.domain.evaluation import (
     TrainingResult,
     TrainingStatus,
 )
-from anagnorisisd.domain.event import PickingSwitched
 from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, PickingSwitched
 from anagnorisisd.library.scan_progress import ScanProgress
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext

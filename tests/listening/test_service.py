@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import PlayJudged
 from anagnorisisd.domain.play import Play, PlayOutcome
 from anagnorisisd.errors import StoreError
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, PlayJudged
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.storage.plays import PlayStore
 from anagnorisisd.storage.stores import Stores

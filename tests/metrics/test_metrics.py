@@ -15,10 +15,9 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from anagnorisisd.domain.event import PlayerLost, PlayJudged, TracksEmbedded
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.errors import ConfigError
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, PlayerLost, PlayJudged, TracksEmbedded
 from anagnorisisd.metrics.collector import MetricsCollector
 from anagnorisisd.metrics.http_server import MOST_CONNECTIONS
 from anagnorisisd.metrics.prometheus import MOST_SOURCES, PrometheusExporter

@@ -11,7 +11,7 @@ import pytest
 from anagnorisisd.config import schema
 from anagnorisisd.doctor import checks, probe
 from anagnorisisd.doctor.finding import Severity
-from anagnorisisd.domain.event import PlayerLost
+from anagnorisisd.events import PlayerLost
 from anagnorisisd.mpd.session import is_too_old
 from anagnorisisd.storage.stores import Stores
 from tests.support.hostile import serving

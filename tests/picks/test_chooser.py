@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anagnorisisd.domain.candidates import Candidates
-from anagnorisisd.domain.pick import Explanation
+from anagnorisisd.domain.pick import Candidates, Explanation
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext

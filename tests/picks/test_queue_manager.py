@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import LibraryChanged, PickQueued, TrackRated
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.errors import PlayerUnavailable, PreconditionFailed
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, LibraryChanged, PickQueued, TrackRated
 from anagnorisisd.picks.owned_entries import OwnedEntries
 from anagnorisisd.picks.queue_manager import QueueManager
 from anagnorisisd.storage.stores import Stores

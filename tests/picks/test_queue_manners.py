@@ -16,8 +16,8 @@ from anagnorisisd.clock import SystemClock
 from anagnorisisd.config import schema
 from anagnorisisd.console.snapshot_source import SnapshotSource
 from anagnorisisd.domain.embedding import EmbeddingProgress
-from anagnorisisd.domain.evaluation import TrainingStatus
-from anagnorisisd.domain.event import LibraryChanged, PicksHeldBack
+from anagnorisisd.domain.evaluator import TrainingStatus
+from anagnorisisd.events import LibraryChanged, PicksHeldBack
 from anagnorisisd.library.scan_progress import ScanProgress
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from anagnorisisd.domain.candidates import Floats
+from anagnorisisd.domain.pick import Floats
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks import scoring
 from tests.support.candidates import NEVER, NONE, candidates, name, worked_example

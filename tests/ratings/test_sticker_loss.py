@@ -10,10 +10,10 @@ from typing import cast
 import pytest
 
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import PlayJudged
-from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.domain.rating import SyncedSticker
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import StoreError
+from anagnorisisd.events import PlayJudged
 from anagnorisisd.storage.stickers import StickerStore
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
@@ -161,11 +161,11 @@ class FailingStickers:
             self.failing -= 1
             raise StoreError("the disk is full")
 
-    async def seen(self, name: str) -> Mapping[Uri, Seen]:
+    async def seen(self, name: str) -> Mapping[Uri, SyncedSticker]:
         self._fail()
         return await self._store.seen(name)
 
-    async def remember(self, name: str, values: Mapping[Uri, Seen]) -> None:
+    async def remember(self, name: str, values: Mapping[Uri, SyncedSticker]) -> None:
         self._fail()
         await self._store.remember(name, values)
 

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import LibraryChanged
+from anagnorisisd.events import LibraryChanged
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import scanned, track_id

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anagnorisisd.domain.sticker import Seen
+from anagnorisisd.domain.rating import SyncedSticker
 from anagnorisisd.ratings.sticker_rules import (
     SyncAction,
     SyncState,
@@ -21,63 +21,63 @@ from anagnorisisd.ratings.sticker_rules import (
     [
         # Both say the same, whoever wrote it and in whatever way.
         (None, None, None, 0, False, SyncAction.AGREE),
-        ("8", Seen("8", 1), 8.0, 1, False, SyncAction.AGREE),
+        ("8", SyncedSticker("8", 1), 8.0, 1, False, SyncAction.AGREE),
         ("8", None, 8.0, 1, False, SyncAction.AGREE),
-        ("08", Seen("5", 1), 8.0, 2, True, SyncAction.AGREE),
-        ("8", Seen("8", 1), 7.5, 1, False, SyncAction.AGREE),
-        ("7.5", Seen("7.5", 1), 7.5, 1, False, SyncAction.AGREE),
+        ("08", SyncedSticker("5", 1), 8.0, 2, True, SyncAction.AGREE),
+        ("8", SyncedSticker("8", 1), 7.5, 1, False, SyncAction.AGREE),
+        ("7.5", SyncedSticker("7.5", 1), 7.5, 1, False, SyncAction.AGREE),
         ("0", None, 0.0, 1, False, SyncAction.AGREE),
-        (None, Seen("8", 1), None, 2, True, SyncAction.AGREE),
+        (None, SyncedSticker("8", 1), None, 2, True, SyncAction.AGREE),
         # No rating.
-        ("good", Seen("good", 0), 5.0, 1, False, SyncAction.WRITE),
-        ("good", Seen("5", 1), 6.0, 2, False, SyncAction.WRITE),
+        ("good", SyncedSticker("good", 0), 5.0, 1, False, SyncAction.WRITE),
+        ("good", SyncedSticker("5", 1), 6.0, 2, False, SyncAction.WRITE),
         ("good", None, None, 0, False, SyncAction.IGNORE),
         ("good", None, 5.0, 1, False, SyncAction.IGNORE),
-        ("good", Seen("good", 1), 5.0, 1, False, SyncAction.IGNORE),
-        ("85", Seen("5", 1), 5.0, 1, True, SyncAction.IGNORE),
-        ("good", Seen("good", 1), None, 2, False, SyncAction.IGNORE),
+        ("good", SyncedSticker("good", 1), 5.0, 1, False, SyncAction.IGNORE),
+        ("85", SyncedSticker("5", 1), 5.0, 1, True, SyncAction.IGNORE),
+        ("good", SyncedSticker("good", 1), None, 2, False, SyncAction.IGNORE),
         # Changed while the link was up.
-        ("3", Seen("8", 1), 8.0, 1, True, SyncAction.RATE),
-        ("3", Seen("5", 1), 8.0, 2, True, SyncAction.RATE),
+        ("3", SyncedSticker("8", 1), 8.0, 1, True, SyncAction.RATE),
+        ("3", SyncedSticker("5", 1), 8.0, 2, True, SyncAction.RATE),
         ("3", None, 8.0, 2, True, SyncAction.RATE),
-        ("3", Seen("8", 1), None, 2, True, SyncAction.RATE),
-        ("3", Seen(None, 0), None, 0, True, SyncAction.RATE),
+        ("3", SyncedSticker("8", 1), None, 2, True, SyncAction.RATE),
+        ("3", SyncedSticker(None, 0), None, 0, True, SyncAction.RATE),
         # Changed at another time, and our rating as it was, or never given.
         ("8", None, None, 0, False, SyncAction.RATE),
-        ("8", Seen("5", 1), 5.0, 1, False, SyncAction.RATE),
-        ("0", Seen("5", 1), 5.0, 1, False, SyncAction.RATE),
-        ("8", Seen(None, 1), 5.0, 1, False, SyncAction.RATE),
-        ("8", Seen(None, 2), None, 2, False, SyncAction.RATE),
+        ("8", SyncedSticker("5", 1), 5.0, 1, False, SyncAction.RATE),
+        ("0", SyncedSticker("5", 1), 5.0, 1, False, SyncAction.RATE),
+        ("8", SyncedSticker(None, 1), 5.0, 1, False, SyncAction.RATE),
+        ("8", SyncedSticker(None, 2), None, 2, False, SyncAction.RATE),
         ("8", None, None, 2, False, SyncAction.RATE),
-        ("8", Seen("5"), 5.0, 1, False, SyncAction.RATE),
+        ("8", SyncedSticker("5"), 5.0, 1, False, SyncAction.RATE),
         # Changed at another time, and our rating given or cleared.
-        ("8", Seen("3", 1), 5.0, 2, False, SyncAction.WRITE),
-        ("8", Seen("5", 1), 5.0, 2, False, SyncAction.WRITE),
+        ("8", SyncedSticker("3", 1), 5.0, 2, False, SyncAction.WRITE),
+        ("8", SyncedSticker("5", 1), 5.0, 2, False, SyncAction.WRITE),
         ("8", None, 5.0, 1, False, SyncAction.WRITE),
-        ("8", Seen(None, 0), 5.0, 1, False, SyncAction.WRITE),
-        ("8", Seen("3"), 5.0, 2, False, SyncAction.WRITE),
-        ("8", Seen("5", 1), None, 2, False, SyncAction.DELETE),
-        ("8", Seen(None, 0), None, 2, False, SyncAction.DELETE),
+        ("8", SyncedSticker(None, 0), 5.0, 1, False, SyncAction.WRITE),
+        ("8", SyncedSticker("3"), 5.0, 2, False, SyncAction.WRITE),
+        ("8", SyncedSticker("5", 1), None, 2, False, SyncAction.DELETE),
+        ("8", SyncedSticker(None, 0), None, 2, False, SyncAction.DELETE),
         # As it was.
-        ("8", Seen("8", 1), 5.0, 2, False, SyncAction.WRITE),
-        ("8", Seen("8"), 5.0, 2, False, SyncAction.WRITE),
-        ("8", Seen("8", 1), None, 2, False, SyncAction.DELETE),
-        ("0", Seen("0"), None, 2, False, SyncAction.DELETE),
+        ("8", SyncedSticker("8", 1), 5.0, 2, False, SyncAction.WRITE),
+        ("8", SyncedSticker("8"), 5.0, 2, False, SyncAction.WRITE),
+        ("8", SyncedSticker("8", 1), None, 2, False, SyncAction.DELETE),
+        ("0", SyncedSticker("0"), None, 2, False, SyncAction.DELETE),
         # As it was, and another track took the path.
-        ("8", Seen("8", 1), None, 0, False, SyncAction.KEEP),
-        ("8", Seen("8"), None, 0, False, SyncAction.KEEP),
+        ("8", SyncedSticker("8", 1), None, 0, False, SyncAction.KEEP),
+        ("8", SyncedSticker("8"), None, 0, False, SyncAction.KEEP),
         # Vanished.
-        (None, Seen("5", 1), 5.0, 1, True, SyncAction.CLEAR),
-        (None, Seen("3", 1), 5.0, 2, True, SyncAction.CLEAR),
-        (None, Seen("5", 1), 5.0, 1, False, SyncAction.WRITE),
-        (None, Seen("3", 1), 5.0, 2, False, SyncAction.WRITE),
-        (None, Seen("good", 0), 5.0, 1, False, SyncAction.WRITE),
+        (None, SyncedSticker("5", 1), 5.0, 1, True, SyncAction.CLEAR),
+        (None, SyncedSticker("3", 1), 5.0, 2, True, SyncAction.CLEAR),
+        (None, SyncedSticker("5", 1), 5.0, 1, False, SyncAction.WRITE),
+        (None, SyncedSticker("3", 1), 5.0, 2, False, SyncAction.WRITE),
+        (None, SyncedSticker("good", 0), 5.0, 1, False, SyncAction.WRITE),
         (None, None, 5.0, 1, False, SyncAction.WRITE),
     ],
 )
 def test_the_newer_side_is_followed(
     sticker: str | None,
-    seen: Seen | None,
+    seen: SyncedSticker | None,
     rating: float | None,
     entry: int,
     live: bool,
@@ -91,29 +91,29 @@ def test_the_newer_side_is_followed(
     [
         # While the link is up a like is the newest word.
         ("0", None, 9.0, 1, True, False, SyncAction.RATE),
-        ("0", Seen("2", 1), 8.0, 1, True, True, SyncAction.RATE),
-        ("2", Seen("2", 1), None, 2, True, False, SyncAction.RATE),
-        (None, Seen("2", 1), 8.0, 1, True, True, SyncAction.CLEAR),
-        ("1", Seen("2", 1), 8.0, 1, True, True, SyncAction.CLEAR),
-        (None, Seen("2", 1), 9.0, 2, True, False, SyncAction.AGREE),
-        ("1", Seen("2", 1), 9.0, 2, True, False, SyncAction.AGREE),
-        (None, Seen("2", 1), None, 2, True, True, SyncAction.AGREE),
-        ("7", Seen("2", 1), 8.0, 1, True, True, SyncAction.AGREE),
+        ("0", SyncedSticker("2", 1), 8.0, 1, True, True, SyncAction.RATE),
+        ("2", SyncedSticker("2", 1), None, 2, True, False, SyncAction.RATE),
+        (None, SyncedSticker("2", 1), 8.0, 1, True, True, SyncAction.CLEAR),
+        ("1", SyncedSticker("2", 1), 8.0, 1, True, True, SyncAction.CLEAR),
+        (None, SyncedSticker("2", 1), 9.0, 2, True, False, SyncAction.AGREE),
+        ("1", SyncedSticker("2", 1), 9.0, 2, True, False, SyncAction.AGREE),
+        (None, SyncedSticker("2", 1), None, 2, True, True, SyncAction.AGREE),
+        ("7", SyncedSticker("2", 1), 8.0, 1, True, True, SyncAction.AGREE),
         # Found after a start.
         ("2", None, None, 0, False, False, SyncAction.RATE),
         ("2", None, None, 2, False, False, SyncAction.RATE),
         ("2", None, 5.0, 1, False, False, SyncAction.AGREE),
-        ("0", Seen("2", 1), 8.0, 1, False, True, SyncAction.RATE),
-        ("0", Seen("2", 1), 5.0, 2, False, False, SyncAction.AGREE),
+        ("0", SyncedSticker("2", 1), 8.0, 1, False, True, SyncAction.RATE),
+        ("0", SyncedSticker("2", 1), 5.0, 2, False, False, SyncAction.AGREE),
         ("1", None, None, 0, False, False, SyncAction.AGREE),
         # Nothing new, or lost.
-        ("2", Seen("2", 1), None, 2, False, False, SyncAction.KEEP),
-        (None, Seen("2", 1), 8.0, 1, False, True, SyncAction.KEEP),
+        ("2", SyncedSticker("2", 1), None, 2, False, False, SyncAction.KEEP),
+        (None, SyncedSticker("2", 1), 8.0, 1, False, True, SyncAction.KEEP),
     ],
 )
 def test_a_like_counts_as_its_time_is_known(
     like: str | None,
-    seen: Seen | None,
+    seen: SyncedSticker | None,
     rating: float | None,
     entry: int,
     live: bool,
@@ -169,7 +169,7 @@ def test_stickers_hold_whole_numbers() -> None:
 texts = st.one_of(st.none(), st.text(max_size=4), st.integers(-2, 12).map(str))
 ratings = st.one_of(st.none(), st.floats(0, 10))
 entries = st.integers(0, 3)
-notes = st.one_of(st.none(), st.builds(Seen, texts, st.one_of(st.none(), entries)))
+notes = st.one_of(st.none(), st.builds(SyncedSticker, texts, st.one_of(st.none(), entries)))
 
 
 @st.composite
@@ -191,18 +191,18 @@ def test_following_once_is_enough(before: SyncState) -> None:
     match sync_action(before):
         case SyncAction.RATE:
             assert before.sticker is not None
-            seen = Seen(before.sticker, new)
+            seen = SyncedSticker(before.sticker, new)
             after = SyncState(before.sticker, seen, rating_of(before.sticker), new)
         case SyncAction.CLEAR:
-            after = SyncState(None, Seen(None, new), None, new)
+            after = SyncState(None, SyncedSticker(None, new), None, new)
         case SyncAction.WRITE:
             assert before.rating is not None
             text = text_of(before.rating)
-            after = SyncState(text, Seen(text, before.entry), before.rating, before.entry)
+            after = SyncState(text, SyncedSticker(text, before.entry), before.rating, before.entry)
         case SyncAction.DELETE:
-            after = SyncState(None, Seen(None, before.entry), None, before.entry)
+            after = SyncState(None, SyncedSticker(None, before.entry), None, before.entry)
         case SyncAction.AGREE:
-            seen = Seen(before.sticker, before.entry)
+            seen = SyncedSticker(before.sticker, before.entry)
             after = SyncState(before.sticker, seen, before.rating, before.entry)
         case SyncAction.IGNORE | SyncAction.KEEP:
             return

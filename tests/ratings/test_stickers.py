@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import PlayJudged, PredictionsUpdated
 from anagnorisisd.domain.play import PlayOutcome
+from anagnorisisd.events import PlayJudged, PredictionsUpdated
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import play, predict, track_id

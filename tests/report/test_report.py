@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import EvaluatorStatus
+from anagnorisisd.domain.evaluator import EvaluatorStatus
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import Tags

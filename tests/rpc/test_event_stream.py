@@ -9,7 +9,7 @@ import pytest
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1 import rating_pb2
 from anagnorisis.v1.track_pb2 import Target
-from anagnorisisd.domain import event as events
+from anagnorisisd import events
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import TrackId, Uri

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from anagnorisisd.domain.event import LibraryChanged, PredictionsUpdated
-from anagnorisisd.events import Events, Subscription
+from anagnorisisd.events import Events, LibraryChanged, PredictionsUpdated, Subscription
 from tests.fakes.clock import FakeClock
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anagnorisisd.domain.evaluation import EvaluatorStatus, Evidence, Failures
+from anagnorisisd.domain.evaluator import EvaluatorStatus, Evidence, Failures
 from anagnorisisd.domain.track import Prediction, Uri
 from anagnorisisd.errors import InvalidValue, StoreError
 from anagnorisisd.storage.stores import Stores

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import sqlite_utils
 
-from anagnorisisd.domain.candidates import Candidates
+from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.track import FileStamp, Tags, Track, TrackId, TrackState, Uri
 from anagnorisisd.errors import UnknownTrack
 from anagnorisisd.storage import track_queries

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anagnorisisd.domain.candidates import Candidates
-from anagnorisisd.domain.names import Credits
+from anagnorisisd.domain.artist_names import ArtistCredits
+from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.track import TrackId
 
 DAY = 86_400.0
@@ -58,10 +58,10 @@ def candidates(
     )
 
 
-def credits_of(artist: Sequence[int | str]) -> Credits:
+def credits_of(artist: Sequence[int | str]) -> ArtistCredits:
     """Return the credits of tracks with these artist tags, or numbers that stand for such."""
     tags = [str(each) if each else None for each in artist]
-    return Credits.read(np.arange(len(tags), dtype=np.int32), tags)
+    return ArtistCredits.read(np.arange(len(tags), dtype=np.int32), tags)
 
 
 def worked_example() -> Candidates:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     FeatureStats,
     Floats64,
     TrackFeatures,

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     EvaluatorStatus,
     EvaluatorVersion,
     Metrics,

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from anagnorisisd.clock import SystemClock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.event import LibraryChanged
 from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.player import Player, PlayerState
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, LibraryChanged
 from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.mpd.player import MpdPlayer

@@ -9,10 +9,9 @@ import numpy as np
 
 from anagnorisisd.config import schema
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluation import TrainingProgress, TrainingResult
-from anagnorisisd.domain.event import TracksEmbedded
+from anagnorisisd.domain.evaluator import TrainingProgress, TrainingResult
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, TracksEmbedded
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.runtime.scheduler import Scheduler
 from anagnorisisd.storage.stores import Stores

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import covariance, hyperparameters
 from anagnorisisd.taste.models.covariance import ROWS, BatchedCovariance
 from anagnorisisd.taste.models.features import TRAITS, Examples, ImplicitExamples, Inputs

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import ImplicitFeedback, TrainingSet
+from anagnorisisd.domain.evaluator import ImplicitFeedback, TrainingSet
 from anagnorisisd.taste.models import worker_tasks
 from anagnorisisd.taste.models.implicit_feedback import liking, pseudo_ratings
 from tests.support.examples import described, training_set

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anagnorisisd.domain.evaluation import FeatureStats, TrainingSet, promotion
+from anagnorisisd.domain.evaluator import FeatureStats, TrainingSet, promotion
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.errors import PreconditionFailed, StoreError
 from anagnorisisd.taste.models import model_selection, worker_tasks

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from anagnorisisd.config import schema
-from anagnorisisd.domain.evaluation import TrainedModel, TrainingSet
+from anagnorisisd.domain.evaluator import TrainedModel, TrainingSet
 from anagnorisisd.errors import WorkerLost
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.evaluator import Trying

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import cross_validation, model_selection
 from anagnorisisd.taste.models.significance import standard_error
 

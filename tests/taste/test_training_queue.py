@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     Evidence,
     TrainingOutcome,
     TrainingProgress,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anagnorisisd.config import schema
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     EvaluatorStatus,
     Metrics,
     TrainedModel,
@@ -14,14 +14,14 @@ from anagnorisisd.domain.evaluation import (
     TrainingPhase,
     TrainingSet,
 )
-from anagnorisisd.domain.event import (
+from anagnorisisd.domain.play import PlayOutcome
+from anagnorisisd.errors import InvalidValue, PreconditionFailed, WorkerLost
+from anagnorisisd.events import (
     EvaluatorPromoted,
     Event,
     PredictionsUpdated,
     TracksEmbedded,
 )
-from anagnorisisd.domain.play import PlayOutcome
-from anagnorisisd.errors import InvalidValue, PreconditionFailed, WorkerLost
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.evaluator import Trying
 from tests.fakes.clock import FakeClock

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anagnorisisd import errors
-from anagnorisisd.domain.evaluation import Floats64, Metrics, TrainedModel
+from anagnorisisd.domain.evaluator import Floats64, Metrics, TrainedModel
 from anagnorisisd.domain.reader_loss import ReaderLoss
 from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, Tags, TrackId, Uri
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed

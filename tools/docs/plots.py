@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anagnorisisd.domain.candidates import Candidates
-from anagnorisisd.domain.names import Credits
+from anagnorisisd.domain.artist_names import ArtistCredits
+from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.picks import scoring
 
 GREEN, ORANGE, BLUE, GREY = "#2e8b57", "#d2691e", "#4169a0", "#888888"
@@ -95,7 +95,7 @@ def candidates(**columns: np.ndarray) -> Candidates:
         "skips": np.zeros(count),
         "last_played_at": np.full(count, -np.inf),
         "duration_seconds": np.full(count, 200.0),
-        "artists": Credits.read(np.zeros(count, np.int32), [None]),
+        "artists": ArtistCredits.read(np.zeros(count, np.int32), [None]),
         "album": np.zeros(count, np.int64),
         "excluded": np.zeros(count, bool),
     }

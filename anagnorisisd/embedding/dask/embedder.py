@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from anagnorisisd.config.schema import Embedding
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, ExecutorState
-from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.dask.client import DaskClient, DaskWorkerLost, require_dask
 from anagnorisisd.embedding.dask.protocol import (
     EMBED,

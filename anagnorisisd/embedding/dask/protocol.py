@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from anagnorisisd.domain.embedding import Conditions, EmbedderStamp
-from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.errors import EmbeddingFailed
 
 SURVEY = "anagnorisisd.embedding.dask.worker:survey"

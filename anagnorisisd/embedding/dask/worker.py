@@ -20,7 +20,7 @@ from typing import Any
 import anagnorisisd
 from anagnorisisd.config import load, paths
 from anagnorisisd.config.schema import Device
-from anagnorisisd.domain.evaluation import Vectors
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.dask.protocol import LARGEST_SENT_BYTES, Answer, Job, Spec
 from anagnorisisd.embedding.registry import plan_for
 from anagnorisisd.embedding.settings import EmbedderSettings

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import kernels, parallel
 from anagnorisisd.taste.models.features import TRAITS, Inputs
 from anagnorisisd.taste.models.hyperparameters import Hyperparameters

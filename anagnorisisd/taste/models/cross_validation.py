@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models.features import Examples
 from anagnorisisd.taste.models.model_protocol import Model, Settings
 from anagnorisisd.taste.models.prediction import Predictions

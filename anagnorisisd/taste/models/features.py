@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.domain.evaluation import FeatureStats, Floats64, TrackFeatures, Vectors
+from anagnorisisd.domain.evaluator import FeatureStats, Floats64, TrackFeatures, Vectors
 from anagnorisisd.domain.track import Tags, Uri
 
 Codes = NDArray[np.int64]

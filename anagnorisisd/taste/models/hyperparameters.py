@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import kernels
 from anagnorisisd.taste.models.features import Examples
 from anagnorisisd.taste.models.kernels import PARTS

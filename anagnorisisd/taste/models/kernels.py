@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models.features import TRAITS, Inputs
 
 PARTS = ("sound", "direction", *TRAITS, "year")

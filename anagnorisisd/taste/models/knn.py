@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import kernels
 from anagnorisisd.taste.models.features import Examples, Inputs
 from anagnorisisd.taste.models.kernels import Matrix

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Floats64, Metrics
+from anagnorisisd.domain.evaluator import Floats64, Metrics
 from anagnorisisd.taste.models.prediction import Predictions
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.domain.evaluation import Floats64, Vectors
+from anagnorisisd.domain.evaluator import Floats64, Vectors
 from anagnorisisd.taste.models.features import Examples, Inputs
 from anagnorisisd.taste.models.kernels import Matrix
 from anagnorisisd.taste.models.model_protocol import (

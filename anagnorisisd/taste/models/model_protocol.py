@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models.features import Examples, Inputs
 from anagnorisisd.taste.models.kernels import PARTS, Matrix
 from anagnorisisd.taste.models.prediction import Predictions

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Floats64, Metrics
+from anagnorisisd.domain.evaluator import Floats64, Metrics
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.taste.models import cross_validation, metrics
 from anagnorisisd.taste.models.features import Examples

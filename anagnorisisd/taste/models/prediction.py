@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.domain.evaluation import FeatureStats
+from anagnorisisd.domain.evaluator import FeatureStats
 from anagnorisisd.errors import EvaluatorUnreadable
 from anagnorisisd.taste.models.features import TRAITS, Examples, ImplicitExamples, Inputs
 from anagnorisisd.taste.models.model_protocol import Settings

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import Floats64
+from anagnorisisd.domain.evaluator import Floats64
 
 
 def standard_error(differences: Floats64, fold_sizes: Sequence[int], count: int) -> float:

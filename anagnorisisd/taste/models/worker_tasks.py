@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from anagnorisisd.domain.evaluation import (
+from anagnorisisd.domain.evaluator import (
     FeatureStats,
     Floats64,
     ImplicitFeedback,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anagnorisisd.domain import names
-from anagnorisisd.domain.names import Credits
+from anagnorisisd.domain import artist_names
+from anagnorisisd.domain.artist_names import ArtistCredits
 
 JOINERS = ["; ", ";", " / ", " feat. ", " Ft. ", " feat ", " featuring ", " vs. ", " VS "]
 ENSEMBLES = [" & ", ", ", " and ", ", and ", " And "]
@@ -14,7 +14,7 @@ ENSEMBLES = [" & ", ", ", " and ", ", and ", " And "]
 
 def found(tag: str, *others: str) -> set[str]:
     """Return the artists of a tag in a library that has others, too."""
-    return set(names.artists([tag, *others])[0])
+    return set(artist_names.artists([tag, *others])[0])
 
 
 @pytest.mark.parametrize("joiner", JOINERS)
@@ -54,23 +54,25 @@ def test_other_joiners_do_where_the_library_has_each_artist(joiner: str) -> None
     ],
 )
 def test_artists_of_a_tag(tag: str, others: list[str], expected: set[str] | None) -> None:
-    assert found(tag, *others) == (expected or ({names.key(tag)} if expected is None else set()))
+    assert found(tag, *others) == (
+        expected or ({artist_names.key(tag)} if expected is None else set())
+    )
 
 
 @pytest.mark.parametrize(
     "tag", ["Christmas", "christmas/Pop", "Pop, Christmas", "Pop;CHRISTMAS", "Folk | Christmas"]
 )
 def test_a_genre_is_found_in_a_list_of_genres(tag: str) -> None:
-    assert "christmas" in names.genres(tag)
+    assert "christmas" in artist_names.genres(tag)
 
 
 @pytest.mark.parametrize("tag", ["Post-Christmas", "Christmas Pop", "R&B", "", "/"])
 def test_a_genre_is_not_found_in_a_longer_name(tag: str) -> None:
-    assert "christmas" not in names.genres(tag)
+    assert "christmas" not in artist_names.genres(tag)
 
 
 def test_a_genre_with_a_slash_can_be_named_as_it_is() -> None:
-    assert names.key("Rock/Pop") in names.genres("rock/pop")
+    assert artist_names.key("Rock/Pop") in artist_names.genres("rock/pop")
 
 
 letters = st.text(max_size=12) | st.sampled_from(["Alpha", "Beta", "Gamma"])
@@ -82,11 +84,11 @@ tags = st.lists(
 
 @given(tags)
 def test_every_tag_has_artists_that_are_no_longer_than_itself(tags: list[str]) -> None:
-    read = names.artists(tags)
+    read = artist_names.artists(tags)
     assert len(read) == len(tags)
     for tag, artists in zip(tags, read, strict=True):
-        assert all(artist and artist in names.key(tag) for artist in artists)
-        assert artists or not set(names.key(tag)) - set("featuring vs.;/()[]")
+        assert all(artist and artist in artist_names.key(tag) for artist in artists)
+        assert artists or not set(artist_names.key(tag)) - set("featuring vs.;/()[]")
 
 
 @given(tags, st.data())
@@ -94,9 +96,11 @@ def test_sharing_is_having_an_artist_in_common(tags: list[str], data: st.DataObj
     listed = [None, *dict.fromkeys(tags)]
     of_track = data.draw(st.lists(st.integers(0, len(listed) - 1), min_size=1, max_size=12))
     near = data.draw(st.lists(st.integers(0, len(of_track) - 1), max_size=3))
-    read = [frozenset[str](), *names.artists([tag for tag in listed if tag is not None])]
+    read = [frozenset[str](), *artist_names.artists([tag for tag in listed if tag is not None])]
     wanted = {artist for row in near for artist in read[of_track[row]]}
 
-    shared = Credits.read(np.array(of_track, np.int32), listed).sharing(np.array(near, np.int64))
+    shared = ArtistCredits.read(np.array(of_track, np.int32), listed).sharing(
+        np.array(near, np.int64)
+    )
 
     assert shared.tolist() == [bool(wanted & read[place]) for place in of_track]

@@ -86,7 +86,7 @@ def _members(name: str, known: Collection[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Credits:
+class ArtistCredits:
     """The artists of `n` tracks: each has one credit, and each credit names artists.
 
     `of_track`, `[n]`, are numbers of credits. `credit` and `artist`, `[m]`, are pairs of a credit
