@@ -20,7 +20,7 @@ from anagnorisisd.config.schema import Config
 from anagnorisisd.errors import ConfigError
 from tools import system_packages
 from tools.console import GiveUp, guarded, say
-from tools.foreground_run import existing_mpd, music, private_mpd
+from tools.foreground_run import existing_mpd, mpd_conf, music, private_mpd
 
 ROOT = Path(__file__).resolve().parents[1]
 DAEMON = str(Path(sys.executable).parent / "anagnorisisd")
@@ -73,8 +73,12 @@ def _usual(config: Config, found: existing_mpd.ListenersMpd | None) -> list[Path
     """Return where the listener's music is likely to lie, the likeliest first."""
     if config.music.directory:
         return [config.music.directory]
-    told = found.music_directory if found else None
-    return [platformdirs.user_music_path(), *([told] if told else [])]
+    usual = [platformdirs.user_music_path()]
+    if found:
+        configured = mpd_conf.music_directories(os.environ)
+        if played := found.find_music(configured, config.music.formats):
+            usual.insert(0, played)
+    return usual
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """`make run` on machines with and without music, and with and without an MPD."""
 
 import os
+import shutil
 import signal
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from anagnorisisd.mpd.address import Address
 from tools.console import GiveUp
 from tools.demo import library
-from tools.foreground_run import existing_mpd, music, private_mpd
+from tools.foreground_run import existing_mpd, mpd_conf, music, private_mpd
 from tools.foreground_run.mpd_greeting import greets
 
 pytestmark = pytest.mark.slow
@@ -100,6 +103,85 @@ def test_where_mpd_does_not_tell_its_folder_it_is_asked_for_files(
     found.close()
 
 
+class _Mpd024(socketserver.StreamRequestHandler):
+    """The greeting of MPD 0.24 and its answer to `config`."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"OK MPD 0.24.0\n")
+        for line in self.rfile:
+            if line == b"config\n":
+                self.wfile.write(
+                    b"music_directory: /srv/a: b\nplaylist_directory: /srv/lists\npcre: 1\nOK\n"
+                )
+
+
+def test_mpd_0_24_tells_its_music_directory_among_other_settings(tmp_path: Path) -> None:
+    address = tmp_path / "socket"
+    with socketserver.ThreadingUnixStreamServer(str(address), _Mpd024) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        found = existing_mpd.find(str(address), {})
+        assert found is not None
+        found.close()
+        server.shutdown()
+        serving.join()
+
+    assert found.music_directory == Path("/srv/a: b")
+
+
+def test_the_music_of_an_mpd_that_does_not_tell_it_is_found_in_its_configuration(
+    folder: Path, running: Path, tmp_path: Path
+) -> None:
+    """As over TCP, where MPD refuses the command `config`."""
+    found = existing_mpd.find(str(running), {})
+    assert found is not None
+    subprocess.run(["mpc", f"--host={running}", "--wait", "-q", "update"], check=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(next(folder.rglob("*.flac")), other / "unknown to MPD.flac")
+
+    assert found.find_music([other], FORMATS) == folder
+    found.music_directory = None
+    assert found.find_music([tmp_path / "absent", other], FORMATS) is None
+    assert found.find_music([other, folder], FORMATS) == folder
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "directory"),
+    [
+        ('music_directory "/srv/music"', "/srv/music"),
+        ("\tmusic_directory\t'/srv/music'  # all of it", "/srv/music"),
+        (r'music_directory "/srv/\"quoted\" \\ # music"', r'/srv/"quoted" \ # music'),
+        ('#music_directory "/a"\nmusic_directory "/b"\nmusic_directory_x "/c"', "/b"),
+        ('playlist_directory "/srv/lists"', None),
+        ('music_directory "/srv', None),
+        ("music_directory", None),
+    ],
+)
+def test_a_music_directory_is_read_from_mpd_conf(text: str, directory: str | None) -> None:
+    assert mpd_conf.music_directory(text) == directory
+
+
+def test_the_configurations_of_mpd_are_looked_for_where_mpd_does(tmp_path: Path) -> None:
+    written = {
+        ".config/mpd/mpd.conf": 'music_directory "~/Songs"',
+        ".mpdconf": "music_directory nfs://host/music",
+        ".mpd/mpd.conf": 'music_directory "/one"',
+        "system.conf": 'music_directory "~"',
+    }
+    for name, text in written.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    def found(**variables: str) -> list[Path]:
+        told = {"HOME": str(tmp_path), **variables}
+        return list(mpd_conf.music_directories(told, tmp_path / "system.conf"))
+
+    assert found() == [tmp_path / "Songs", Path("/one"), tmp_path]
+    assert found(XDG_CONFIG_HOME=str(tmp_path / "absent")) == [Path("/one"), tmp_path]
+
+
 def test_an_mpd_that_refuses_our_password_is_not_ours(running: Path) -> None:
     assert existing_mpd.find(f"wrong@{running}", {}) is None
 
@@ -164,28 +246,50 @@ signal.pause()
 """
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
-def test_the_daemon_and_its_mpd_end_with_the_run(
-    folder: Path, tmp_path: Path, ending: signal.Signals
-) -> None:
-    """A stand-in for the daemon says what it was given and waits."""
-    stand_in = tmp_path / "anagnorisisd"
+def start_run(home: Path, **variables: str) -> "subprocess.Popen[str]":
+    """Start the run with a stand-in for the daemon, which says what it was given and waits."""
+    stand_in = home / "anagnorisisd"
     stand_in.write_text(f"#!{sys.executable}\n{STAND_IN}")
     stand_in.chmod(0o755)
     script = (
         "from pathlib import Path; from tools import run; "
-        f"run.RUN = Path({str(tmp_path)!r}); run.DAEMON = {str(stand_in)!r}; "
+        f"run.RUN = Path({str(home)!r}); run.DAEMON = {str(stand_in)!r}; "
         "from tools.console import guarded; guarded(run.main)"
     )
-    variables = {
-        **os.environ,
-        "MUSIC": str(folder),
-        "MPD_HOST": str(tmp_path / "absent"),
-        "HOME": str(tmp_path),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=variables
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**kept, "HOME": str(home), **variables},
     )
+
+
+def test_without_a_folder_asked_for_the_listeners_mpd_and_its_music_are_taken(
+    folder: Path, running: Path, tmp_path: Path
+) -> None:
+    """Though there is music in the folder of the desktop, too."""
+    (tmp_path / "Music").mkdir()
+    shutil.copy(next(folder.rglob("*.flac")), tmp_path / "Music")
+    process = start_run(tmp_path, MPD_HOST=str(running))
+    assert process.stdout is not None
+
+    lines = [process.stdout.readline() for _ in range(3)]
+    process.terminate()
+    process.communicate(timeout=20)
+
+    assert lines == [
+        f"Music: {folder}\n",
+        f"MPD:   yours, at {running}\n",
+        f"daemon run --music {folder} None\n",
+    ]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_the_daemon_and_its_mpd_end_with_the_run(
+    folder: Path, tmp_path: Path, ending: signal.Signals
+) -> None:
+    process = start_run(tmp_path, MUSIC=str(folder), MPD_HOST=str(tmp_path / "absent"))
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(3)]
     control = lines[1].split("control it with: ")[1].split()

@@ -1,10 +1,11 @@
-"""The MPD the listener may have running already, and whether it plays from a given folder."""
+"""The MPD the listener may have running already, its music, and whether it plays from a folder."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
 import mpd
+from mpd.base import mpd_commands
 
 from anagnorisisd.mpd.address import Address, candidates
 from tools.foreground_run.mpd_greeting import TIMEOUT_SECONDS, greets
@@ -14,10 +15,25 @@ SAMPLE = 20
 """How many files are asked for where MPD does not tell its music directory."""
 
 
+@mpd_commands("config")  # type: ignore[untyped-decorator]
+def _settings(_client: mpd.MPDClient, lines: Iterable[str]) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in lines)
+
+
+class _Client(mpd.MPDClient):  # type: ignore[misc]
+    """A client whose `config` returns every setting.
+
+    python-mpd2 expects one setting and returns `None` for the several of MPD 0.24.
+    """
+
+
+_Client.add_command("config", _settings)
+
+
 class ListenersMpd:
     """An MPD that answers."""
 
-    def __init__(self, address: Address, client: mpd.MPDClient) -> None:
+    def __init__(self, address: Address, client: _Client) -> None:
         self.address = address
         self._client = client
         self.music_directory = self._told_directory()
@@ -33,17 +49,22 @@ class ListenersMpd:
         uris = [str(path.relative_to(folder)) for path in islice(audio(folder, formats), SAMPLE)]
         return any(self._knows(uri) for uri in uris)
 
+    def find_music(self, configured: Iterable[Path], formats: Collection[str]) -> Path | None:
+        """Return the music directory: what MPD tells, else what it plays from of `configured`."""
+        if self.music_directory:
+            return self.music_directory
+        return next((path for path in configured if self.plays_from(path, formats)), None)
+
     def close(self) -> None:
         """Hang up."""
         self._client.disconnect()
 
     def _told_directory(self) -> Path | None:
         try:
-            told = self._client.config()
-        except (mpd.MPDError, OSError):
+            told = self._client.config().get("music_directory")
+        except (mpd.MPDError, OSError, ValueError):
             return None
-        directory = told.get("music_directory") if isinstance(told, dict) else told
-        return Path(directory) if directory else None
+        return Path(told) if told else None
 
     def _knows(self, uri: str) -> bool:
         try:
@@ -55,13 +76,13 @@ class ListenersMpd:
 def find(configured: str | None, variables: Mapping[str, str]) -> ListenersMpd | None:
     """Return the first MPD that answers among the places where mpc would look."""
     for address in candidates(configured, variables):
-        client = mpd.MPDClient()
+        client = _Client()
         if greets(address) and _connects(client, address):
             return ListenersMpd(address, client)
     return None
 
 
-def _connects(client: mpd.MPDClient, address: Address) -> bool:
+def _connects(client: _Client, address: Address) -> bool:
     client.timeout = TIMEOUT_SECONDS
     try:
         client.connect(address.host, None if address.is_socket else address.port)
