@@ -1,5 +1,6 @@
 """Fixtures that tests of every kind share."""
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +20,13 @@ settings.load_profile("no deadline")
 def one_thread_for_linear_algebra() -> None:
     """As in the workers: on busy cores, small matrices take ten times as long with more."""
     threadpool_limits(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_not_ignored() -> None:
+    """A shell ignores SIGINT in what it starts with `&`, and child processes inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
