@@ -176,7 +176,7 @@ def _fetch_model(arguments: argparse.Namespace) -> None:
 
 def _check_config(arguments: argparse.Namespace) -> None:
     _, where = _load_config(arguments)
-    files = load.sources(getattr(arguments, "config", None))
+    files = load.config_files(getattr(arguments, "config", None))
     print("The configuration is valid.")
     for name, value in (
         ("read from", ", ".join(map(str, files)) or "no file; all defaults"),
@@ -209,7 +209,7 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
     link = running_daemon.link(running, given)
     if running is not None:
         config, where = running_daemon.adopted(running, config, where, os.environ, given)
-    files = tuple(load.sources(getattr(arguments, "config", None)))
+    files = tuple(load.config_files(getattr(arguments, "config", None)))
     others = asyncio.run(runner.examine(config, where, os.environ, time.time(), link))
     return [checks.config((), files, running), *others]
 

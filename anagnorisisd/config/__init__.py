@@ -1,1 +1,1 @@
-"""Configuration: `schema` says what there is, `load` reads it from every place."""
+"""Configuration: `schema` defines the keys, `load` reads them from all sources."""

@@ -1,4 +1,4 @@
-"""What reading the configuration again comes to: what applies at once, and what needs a restart."""
+"""Compare two configurations: which changes apply at once, and which need a restart."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,23 +7,23 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from anagnorisisd.config.format import shown
+from anagnorisisd.config.messages import format_value
 from anagnorisisd.config.schema import Config, is_live
-from anagnorisisd.config.sources import Key, dotted, fields, subsection
+from anagnorisisd.config.settings import Key, dotted, fields, subsection
 
 Part = TypeVar("Part", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A key whose value is another one than that in force; `live` if it applies at once."""
+    """A key with a new value; `live` if the value applies without a restart."""
 
     key: Key
     value: object
     live: bool
 
     def __str__(self) -> str:
-        return f"{dotted(self.key)} = {shown(self.value)}"
+        return f"{dotted(self.key)} = {format_value(self.value)}"
 
 
 def between(in_force: Config, wanted: Config) -> Iterator[Change]:
@@ -35,7 +35,7 @@ def between(in_force: Config, wanted: Config) -> Iterator[Change]:
 
 
 def with_live(in_force: Part, wanted: Part) -> Part:
-    """Return `in_force` with the values that `wanted` has for the keys which apply at once."""
+    """Return `in_force` with the values of `wanted` for the keys that apply without a restart."""
     taken: dict[str, object] = {}
     for name, field in type(in_force).model_fields.items():
         if subsection(field):

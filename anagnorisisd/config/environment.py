@@ -6,18 +6,18 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 from ruamel.yaml.error import YAMLError
 
-from anagnorisisd.config.files import load
-from anagnorisisd.config.format import nearest_key, value_type
-from anagnorisisd.config.sources import Key, Problem, Setting, dotted, fields
+from anagnorisisd.config import yaml_file
+from anagnorisisd.config.messages import suggest_key
+from anagnorisisd.config.settings import Key, Problem, Setting, dotted, fields, value_type
 
 PREFIX = "ANAGNORISIS_"
 SEPARATOR = "__"
 
 
 def read(environment: Mapping[str, str]) -> Iterator[Setting | Problem]:
-    """Yield the settings among the variables.
+    """Yield the settings among the environment variables, and a problem for each unknown key.
 
-    Variables without a double underscore belong to others: the client has `ANAGNORISIS_SOCKET`.
+    Variables without a double underscore are not settings: the client reads `ANAGNORISIS_SOCKET`.
     """
     known = dict(fields())
     for name, text in sorted(environment.items()):
@@ -26,7 +26,7 @@ def read(environment: Mapping[str, str]) -> Iterator[Setting | Problem]:
             if key in known:
                 yield Setting(key, value(text, known[key]), name, Path.cwd())
             else:
-                yield Problem(name, f"{dotted(key)}: unknown key{nearest_key(key)}")
+                yield Problem(name, f"{dotted(key)}: unknown key{suggest_key(key)}")
 
 
 def variable(key: Key) -> str:
@@ -35,13 +35,13 @@ def variable(key: Key) -> str:
 
 
 def value(text: str, field: FieldInfo) -> object:
-    """Return `text` itself for a field of text, a path or a choice, else as YAML reads it.
+    """Return `text` unchanged for a field of type text, path or enum; parse it as YAML otherwise.
 
-    So `#` or `:` in a path mean nothing, while numbers and lists are read as in a file.
+    A `#` or `:` in a path thus has no special meaning, and numbers and lists are read as in a file.
     """
     if issubclass(value_type(field), (str, Path)):
         return text
     try:
-        return load(text)
+        return yaml_file.parse(text)
     except (YAMLError, ValueError):
         return text

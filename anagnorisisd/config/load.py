@@ -1,8 +1,8 @@
-"""From every place to one validated configuration.
+"""Load the configuration from all sources and validate it.
 
-Later places win: the schema's defaults, `/etc/anagnorisis/config.yaml`, the listener's own file
-(or the one named on the command line), environment variables, flags. All problems are reported
-at once, each with its place, the value, what is allowed, and the nearest right name.
+Later sources override earlier ones: the schema's defaults, `/etc/anagnorisis/config.yaml`, the
+user's file (or the file of `--config`), environment variables, flags. All problems are reported at
+once, each with its source, the value, the allowed values, and the most similar key.
 """
 
 import json
@@ -16,39 +16,48 @@ import platformdirs
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from anagnorisisd.config import environment, files
-from anagnorisisd.config.format import allowed, choices, nearest, shown, value_type
+from anagnorisisd.config import environment, yaml_file
+from anagnorisisd.config.messages import allowed, format_value, suggest_word
 from anagnorisisd.config.schema import Config, Executor
-from anagnorisisd.config.sources import Key, Problem, Setting, dotted, fields, nested
+from anagnorisisd.config.settings import (
+    Key,
+    Problem,
+    Setting,
+    choices,
+    dotted,
+    fields,
+    nested,
+    value_type,
+)
 from anagnorisisd.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/anagnorisis/config.yaml")
 
 Flags = Mapping[Key, tuple[str, str]]
-"""What the command line sets: for each key the flag's name and the text given to it."""
+"""Keys set on the command line, each with the name and the argument of its flag."""
 
 
 def load(flags: Flags, variables: Mapping[str, str], file: Path | None = None) -> Config:
-    """Return the configuration; `file` stands in for the listener's own.
+    """Return the configuration; `file` is read instead of the user's file.
 
     Raises:
-        ConfigError: something cannot be used; it carries every problem.
+        ConfigError: the configuration is invalid; it has every problem found.
     """
     settings: dict[Key, Setting] = {}
     problems: list[Problem] = []
-    for found in _everything(flags, variables, file):
+    for found in _read_all(flags, variables, file):
         if isinstance(found, Problem):
             problems.append(found)
         else:
             settings[found.key] = found
     config = _validated(settings, problems)
     if config is None or problems:
-        raise ConfigError([str(problem) for problem in sorted(problems, key=_reading_order)])
+        raise ConfigError([str(problem) for problem in sorted(problems, key=_natural_order)])
     return config
 
 
-def sources(file: Path | None = None) -> list[Path]:
-    """Return the files that are read, the most general first; `file` must exist, others may."""
+def config_files(file: Path | None = None) -> list[Path]:
+    """Return the files to read, in order; `file` is read instead of the user's file."""
     own = platformdirs.user_config_path("anagnorisis") / "config.yaml"
     return [
         *([SYSTEM_FILE] if SYSTEM_FILE.exists() else []),
@@ -56,15 +65,16 @@ def sources(file: Path | None = None) -> list[Path]:
     ]
 
 
-def _reading_order(problem: Problem) -> list[str | int]:
+def _natural_order(problem: Problem) -> list[str | int]:
+    """Sort `config.yaml:9:1` before `config.yaml:10:1`."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", problem.where)]
 
 
-def _everything(
+def _read_all(
     flags: Flags, variables: Mapping[str, str], file: Path | None
 ) -> Iterator[Setting | Problem]:
-    for path in sources(file):
-        yield from files.read(path.expanduser(), str(path))
+    for path in config_files(file):
+        yield from yaml_file.read(path.expanduser(), str(path))
     yield from environment.read(variables)
     known = dict(fields())
     for key, (flag, text) in flags.items():
@@ -73,22 +83,22 @@ def _everything(
 
 def _validated(settings: Mapping[Key, Setting], problems: list[Problem]) -> Config | None:
     known = dict(fields())
-    values = {key: _placed(setting, known[key]) for key, setting in settings.items()}
-    # Through JSON, because strict validation of Python values would want Path and enum objects.
+    values = {key: _resolved(setting, known[key]) for key, setting in settings.items()}
+    # Through JSON, because strict validation of Python values requires Path and enum objects.
     text = json.dumps(nested(values), default=str)
     try:
         config = Config.model_validate_json(text, strict=True)
     except ValidationError as error:
         problems.extend(_problems(error, settings, known))
         return None
-    problems.extend(_no_paths(settings, known))
+    problems.extend(_paths_with_nul(settings, known))
     problems.extend(_unknown_timezone(config, settings))
-    problems.extend(_nowhere(config, settings))
+    problems.extend(_missing_dask_address(config, settings))
     return config
 
 
-def _placed(setting: Setting, field: FieldInfo) -> object:
-    """Return the value, with a path made absolute: `~` expanded, relative to its source."""
+def _resolved(setting: Setting, field: FieldInfo) -> object:
+    """Return the value; a path is made absolute, relative to the directory of its source."""
     if value_type(field) is Path and isinstance(setting.value, str) and setting.value:
         return str(setting.folder / Path(setting.value).expanduser())
     return setting.value
@@ -97,14 +107,15 @@ def _placed(setting: Setting, field: FieldInfo) -> object:
 def _problems(
     error: ValidationError, settings: Mapping[Key, Setting], known: Mapping[Key, FieldInfo]
 ) -> Iterator[Problem]:
-    told: set[Key] = set()
+    reported: set[Key] = set()
     for detail in error.errors():
-        key, setting = _blamed(detail["loc"], settings)
-        if key in told:
+        key, setting = _invalid_setting(detail["loc"], settings)
+        if key in reported:
             continue
-        told.add(key)
+        reported.add(key)
         if setting and key in known:
-            yield Problem(setting.where, f"{dotted(key)}: {_refusal(setting.value, known[key])}")
+            message = _invalid_value(setting.value, known[key])
+            yield Problem(setting.where, f"{dotted(key)}: {message}")
         else:
             message = detail["msg"].removeprefix("Value error, ")
             yield Problem(
@@ -112,10 +123,10 @@ def _problems(
             )
 
 
-def _blamed(
+def _invalid_setting(
     location: Sequence[int | str], settings: Mapping[Key, Setting]
 ) -> tuple[Key, Setting | None]:
-    """Return the key that an error is about and its setting; of a whole section, any of it."""
+    """Return key and setting that pydantic's `location` refers to; for a section, any in it."""
     parts = tuple(str(part) for part in location)
     for length in range(len(parts), 0, -1):
         if parts[:length] in settings:
@@ -124,19 +135,20 @@ def _blamed(
     return parts, next(inside, None)
 
 
-def _refusal(value: Any, field: FieldInfo) -> str:
+def _invalid_value(value: Any, field: FieldInfo) -> str:
     if value is None:
         return f"is empty, but should be {allowed(field)}"
-    hint = nearest(str(value), choices(field))
-    return f"{shown(value)} is not {allowed(field)}{hint}"
+    hint = suggest_word(str(value), choices(field))
+    return f"{format_value(value)} is not {allowed(field)}{hint}"
 
 
-def _no_paths(settings: Mapping[Key, Setting], known: Mapping[Key, FieldInfo]) -> Iterator[Problem]:
+def _paths_with_nul(
+    settings: Mapping[Key, Setting], known: Mapping[Key, FieldInfo]
+) -> Iterator[Problem]:
     for key, setting in settings.items():
         if value_type(known[key]) is Path and "\0" in str(setting.value):
-            yield Problem(
-                setting.where, f"{dotted(key)}: {shown(setting.value)} has a NUL, no path does"
-            )
+            value = format_value(setting.value)
+            yield Problem(setting.where, f"{dotted(key)}: {value} has a NUL character")
 
 
 def _unknown_timezone(config: Config, settings: Mapping[Key, Setting]) -> Iterator[Problem]:
@@ -146,12 +158,11 @@ def _unknown_timezone(config: Config, settings: Mapping[Key, Setting]) -> Iterat
         return
     known = zoneinfo.available_timezones()
     if name not in known:
-        hint = nearest(name, known)
+        hint = suggest_word(name, known)
         yield Problem(settings[key].where, f"{dotted(key)}: unknown time zone {name!r}{hint}")
 
 
-def _nowhere(config: Config, settings: Mapping[Key, Setting]) -> Iterator[Problem]:
-    """Yield that vectors are to be made on other computers, but nobody says where."""
+def _missing_dask_address(config: Config, settings: Mapping[Key, Setting]) -> Iterator[Problem]:
     key = ("embedding", "executor")
     if config.embedding.executor is Executor.DASK and config.embedding.dask.address is None:
         yield Problem(

@@ -1,7 +1,7 @@
-"""Where everything lies on disk, resolved once so that nothing else deals with paths.
+"""Paths of music, state, socket, models and cache.
 
-What the configuration leaves open is filled in: by the directories that systemd hands a service
-(`STATE_DIRECTORY` and its kin), else by the XDG base directories. Nothing is created here.
+A path that is not configured comes from the environment variables that systemd sets for a service
+(`STATE_DIRECTORY` and others), else from the XDG base directories. No directory is created here.
 """
 
 import os
@@ -17,15 +17,15 @@ from anagnorisisd.errors import ConfigError
 NAME = "anagnorisis"
 SOCKET_NAME = "anagnorisisd.sock"
 SYSTEM_MUSIC = Path("/var/lib/mpd/music")
-"""Where Debian's MPD has its music; the default of the system service."""
+"""The music directory of Debian's MPD; the default of the system service."""
 
-LONGEST_SOCKET_PATH_BYTES = 107
-"""Linux keeps the path of a Unix socket in 108 bytes, the closing zero included."""
+MAX_SOCKET_PATH_BYTES = 107
+"""`sockaddr_un.sun_path` has 108 bytes on Linux, including the final NUL; see unix(7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Absolute paths; only `music` is expected to exist, the others are made when needed."""
+    """Absolute paths; only `music` must exist, the others are created when needed."""
 
     music: Path
     state: Path
@@ -35,15 +35,15 @@ class Paths:
 
 
 def resolve(config: Config, variables: Mapping[str, str]) -> Paths:
-    """Return where everything lies.
+    """Return the paths of a configuration, with defaults from the environment `variables`.
 
     Raises:
-        ConfigError: the socket's path is too long to be one.
+        ConfigError: the path of the socket is too long.
     """
     service = "STATE_DIRECTORY" in variables
     state = (
         config.state.directory
-        or _handed(variables, "STATE_DIRECTORY")
+        or _systemd_directory(variables, "STATE_DIRECTORY")
         or platformdirs.user_state_path(NAME)
     )
     data = state if service else platformdirs.user_data_path(NAME)
@@ -51,40 +51,39 @@ def resolve(config: Config, variables: Mapping[str, str]) -> Paths:
         music=config.music.directory
         or (SYSTEM_MUSIC if service else platformdirs.user_music_path()),
         state=state,
-        socket=_checked(config.rpc.socket or _socket(variables)),
+        socket=_checked(config.rpc.socket or _default_socket(variables)),
         models=config.embedding.model_directory or data / "models",
-        cache=_handed(variables, "CACHE_DIRECTORY") or platformdirs.user_cache_path(NAME),
+        cache=_systemd_directory(variables, "CACHE_DIRECTORY")
+        or platformdirs.user_cache_path(NAME),
     )
 
 
-def _handed(variables: Mapping[str, str], name: str) -> Path | None:
-    """Return the first directory systemd lists in a variable."""
+def _systemd_directory(variables: Mapping[str, str], name: str) -> Path | None:
+    """Return the first directory that systemd lists in a variable."""
     first = variables.get(name, "").split(":")[0]
     return Path(first) if first else None
 
 
-def _socket(variables: Mapping[str, str]) -> Path:
-    """Return the default place of the socket; the client looks in the same places.
-
-    Where there is no runtime directory (a bare `su`, a container) it is the state directory:
-    unlike `/tmp` nobody else can have put something there.
-    """
-    handed = _handed(variables, "RUNTIME_DIRECTORY")
-    if handed:
-        return handed / SOCKET_NAME
+def _default_socket(variables: Mapping[str, str]) -> Path:
+    """Return the default path of the socket; the client has the same default."""
+    directory = _systemd_directory(variables, "RUNTIME_DIRECTORY")
+    if directory:
+        return directory / SOCKET_NAME
     runtime = Path(variables.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
     if runtime.is_dir():
         return runtime / NAME / SOCKET_NAME
+    # Without a runtime directory (plain `su`, a container). Unlike /tmp, only this user can write
+    # to the state directory.
     return platformdirs.user_state_path(NAME) / SOCKET_NAME
 
 
 def _checked(socket: Path) -> Path:
     length = len(os.fsencode(socket))
-    if length > LONGEST_SOCKET_PATH_BYTES:
+    if length > MAX_SOCKET_PATH_BYTES:
         raise ConfigError(
             [
-                f"rpc.socket: {socket} has {length} bytes, but a Unix socket's path takes at most "
-                f"{LONGEST_SOCKET_PATH_BYTES}; set a shorter one"
+                f"rpc.socket: {socket} has {length} bytes, but the path of a Unix socket can have "
+                f"at most {MAX_SOCKET_PATH_BYTES}; set a shorter one"
             ]
         )
     return socket

@@ -1,9 +1,9 @@
-"""The configuration: every section, key, type, range and default.
+"""The configuration schema: every section, key, type, range and default.
 
-`config.yaml` at the root of the repository shows the same with comments; a test keeps the two
-together. Each part of the daemon is given its own section and never sees the rest.
+A test compares it with the documented `config.yaml` at the root of the repository. Each service
+gets its own section only.
 
-A key that is `Live` applies as soon as the configuration is read again; all others need a restart.
+A change of a `Live` key applies when the configuration is reloaded; others need a restart.
 """
 
 from enum import StrEnum
@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 
 class _AppliesAtOnce:
-    """Marks a key whose section is handed to its service anew while the daemon runs."""
+    """Marks a key whose new value is passed to its service while the daemon runs."""
 
 
 Live = Annotated[Value, _AppliesAtOnce()]
@@ -32,7 +32,7 @@ LOOPBACK = r"^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$"
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, strict, and without unknown keys."""
+    """A section of the configuration: immutable, strictly typed, and without unknown keys."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
@@ -40,12 +40,12 @@ class Section(BaseModel):
 
 
 def is_live(field: FieldInfo) -> bool:
-    """Say whether a key applies without a restart."""
+    """Return whether a change of this key applies without a restart."""
     return any(isinstance(mark, _AppliesAtOnce) for mark in field.metadata)
 
 
 class Watch(StrEnum):
-    """How changes in the music folder are noticed between scans."""
+    """How changes in the music directory are detected between scans."""
 
     INOTIFY = "inotify"
     POLL = "poll"
@@ -53,7 +53,7 @@ class Watch(StrEnum):
 
 
 class Music(Section):
-    """Where the music lies."""
+    """The music directory and how it is scanned."""
 
     directory: Path | None = None
     formats: tuple[str, ...] = (
@@ -66,7 +66,7 @@ class Music(Section):
 
 
 class Mpd(Section):
-    """Where MPD is."""
+    """The connection to MPD."""
 
     address: str | None = None
     password_file: Path | None = None
@@ -76,7 +76,7 @@ class Mpd(Section):
 
 
 class Picks(Section):
-    """What is put into the queue."""
+    """Which tracks are added to the queue, and when."""
 
     enabled: Live[bool] = True
     ahead: Live[Annotated[int, Field(ge=0, le=100)]] = 3
@@ -93,7 +93,7 @@ class Picks(Section):
 
 
 class Listening(Section):
-    """How a play is judged."""
+    """What counts as a full play or a skip."""
 
     full_play_fraction: Live[Annotated[float, Field(gt=0, le=1)]] = 0.85
     skip_fraction: Live[Annotated[float, Field(gt=0, le=1)]] = 0.5
@@ -119,21 +119,21 @@ class Device(StrEnum):
 
 
 class Executor(StrEnum):
-    """Who makes the vectors."""
+    """Where embeddings are computed."""
 
     LOCAL = "local"
     DASK = "dask"
 
 
 class Dask(Section):
-    """Where vectors are made on other computers."""
+    """The Dask cluster that computes embeddings."""
 
     address: Annotated[str | None, Field(pattern=SCHEDULER)] = None
     music_directory: Path | None = None
 
 
 class Embedding(Section):
-    """How audio becomes a vector."""
+    """How audio is embedded."""
 
     embedder: EmbedderChoice = EmbedderChoice.AUTO
     model_directory: Path | None = None
@@ -148,7 +148,7 @@ class Embedding(Section):
 
 
 class Training(Section):
-    """When and from what the evaluator learns."""
+    """When the evaluator is trained."""
 
     time: Live[Annotated[str, Field(pattern=TIME_OF_DAY)]] = "03:30"
     timezone: Live[str | None] = None
@@ -157,7 +157,7 @@ class Training(Section):
 
 
 class Ratings(Section):
-    """Which doors ratings come through, and where they are mirrored."""
+    """Sources of ratings, and where ratings are written."""
 
     read_stickers: Live[bool] = True
     write_stickers: Live[bool] = True
@@ -169,7 +169,7 @@ class Ratings(Section):
 
 
 class Tcp(Section):
-    """TCP for clients on other machines; off without an address."""
+    """TCP for clients on other computers; off without an address."""
 
     address: str | None = None
     token_file: Path | None = None
@@ -178,7 +178,7 @@ class Tcp(Section):
 
 
 class Rpc(Section):
-    """Where the gRPC service listens."""
+    """The addresses of the gRPC service."""
 
     socket: Path | None = None
     share_with_group: bool = False
@@ -186,19 +186,19 @@ class Rpc(Section):
 
 
 class Metrics(Section):
-    """Numbers for Prometheus; off without an address."""
+    """Metrics for Prometheus; off without an address."""
 
     address: Annotated[str | None, Field(pattern=LOOPBACK)] = None
 
 
 class State(Section):
-    """Where the daemon keeps what it knows."""
+    """The state directory."""
 
     directory: Path | None = None
 
 
 class LogLevel(StrEnum):
-    """How much is logged."""
+    """The minimum level of log messages."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -207,7 +207,7 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How it is written; auto is journal under systemd and text elsewhere."""
+    """The format of log messages; auto is journal under systemd, else text."""
 
     AUTO = "auto"
     TEXT = "text"
@@ -216,14 +216,14 @@ class LogFormat(StrEnum):
 
 
 class Log(Section):
-    """The log."""
+    """Logging."""
 
     level: Live[LogLevel] = LogLevel.INFO
     format: LogFormat = LogFormat.AUTO
 
 
 class Config(Section):
-    """The whole configuration; only the composition root sees it."""
+    """The whole configuration; only `app` and `daemon` have it."""
 
     music: Music = Music()
     mpd: Mpd = Mpd()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anagnorisisd.config.paths import NAME, SOCKET_NAME, Paths
 from anagnorisisd.config.schema import Config
-from anagnorisisd.config.sources import Key
+from anagnorisisd.config.settings import Key
 from anagnorisisd.doctor import probe
 from anagnorisisd.doctor.facts import MpdFacts, Running
 from anagnorisisd.mpd.address import candidates

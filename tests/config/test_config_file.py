@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 from anagnorisisd.config import load
 from anagnorisisd.config.schema import Config
-from anagnorisisd.config.sources import Key, dotted, fields
+from anagnorisisd.config.settings import Key, dotted, fields
 
 FILE = Path(__file__).parents[2] / "config.yaml"
 KEYS = [key for key, _ in fields()]

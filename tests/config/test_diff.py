@@ -6,7 +6,7 @@ import pytest
 
 from anagnorisisd.config import diff
 from anagnorisisd.config.schema import Config, Log, LogLevel, Mpd, Music, Picks, Rpc, Tcp
-from anagnorisisd.config.sources import dotted
+from anagnorisisd.config.settings import dotted
 from anagnorisisd.errors import ConfigError
 from anagnorisisd.runtime.config_reload import ConfigReloader
 

@@ -33,16 +33,16 @@ def problems(content: bytes, folder: Path) -> tuple[str, ...]:
     [
         ("training: {time: 2020-99-99}", "not valid YAML: month must be in 1..12"),
         (f"picks: {{ahead: {'9' * 5000}}}", "has a number of more than 64 digits"),
-        ("a: " + "[" * 20_000, "is nested more deeply"),
-        ("a: &a {<<: *a}", "too deeply or too often (*a)"),
-        (BOMB, "too deeply or too often (*a0)"),
-        ("a: [" + "1, " * 80_000 + "]", "has more in it"),
+        ("a: " + "[" * 20_000, "has more than 20 levels"),
+        ("a: &a {<<: *a}", "has nested or too many aliases (*a)"),
+        (BOMB, "has nested or too many aliases (*a0)"),
+        ("a: [" + "1, " * 80_000 + "]", "or 10,000 nodes"),
         ("x" * 300_000, "has more than 262144 bytes"),
         ('"\\e[31m\\n": 1', "\\x1b[31m\\n: unknown key"),
-        ('music: {directory: "a\\0b"}', "has a NUL, no path does"),
+        ('music: {directory: "a\\0b"}', "has a NUL character"),
     ],
 )
-def test_what_is_no_configuration_is_said(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_configuration_is_reported(tmp_path: Path, text: str, said: str) -> None:
     (found,) = problems(text.encode(), tmp_path)
 
     assert said in found

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from anagnorisisd.config.schema import is_live
-from anagnorisisd.config.sources import fields
+from anagnorisisd.config.settings import fields
 
 PAGE = Path(__file__).parents[2] / "docs" / "service.md"
 

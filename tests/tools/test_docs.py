@@ -16,7 +16,7 @@ from anagnorisis.v1 import (
     pick_pb2,
     rating_pb2,
 )
-from anagnorisisd.config.sources import Key, dotted, fields
+from anagnorisisd.config.settings import Key, dotted, fields
 from anagnorisisd.picks import scoring
 from anagnorisisd.picks.guards import Guard
 from tests.support.candidates import worked_example

@@ -1,13 +1,13 @@
-"""The page of the configuration: ranges and defaults by the schema, words by `config.yaml`."""
+"""The configuration page: ranges and defaults from the schema, descriptions from `config.yaml`."""
 
 from pathlib import Path
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from anagnorisisd.config.environment import variable
-from anagnorisisd.config.format import allowed
+from anagnorisisd.config.messages import allowed
 from anagnorisisd.config.schema import Config
-from anagnorisisd.config.sources import Key, dotted, fields, subsection
+from anagnorisisd.config.settings import Key, dotted, fields, subsection
 from tools.docs.markdown import code, table
 
 FILE = Path(__file__).resolve().parents[2] / "config.yaml"
@@ -15,18 +15,18 @@ FILE = Path(__file__).resolve().parents[2] / "config.yaml"
 INTRODUCTION = f"""\
 # Configuration
 
-Made from the schema and [config.yaml](../config.yaml) by `make docs`; do not edit it here.
+Generated from the schema and [config.yaml](../config.yaml) by `make docs`; do not edit it here.
 
-Later places win:
+Later sources override earlier ones:
 
 1. the defaults below;
 2. `/etc/anagnorisis/config.yaml`;
-3. `~/.config/anagnorisis/config.yaml`, or the file after `--config`;
-4. environment variables: `picks.ahead` is `{variable(("picks", "ahead"))}`, two underscores
+3. `~/.config/anagnorisis/config.yaml`, or the file given with `--config`;
+4. environment variables: `picks.ahead` is `{variable(("picks", "ahead"))}`, with two underscores
    between section and key;
 5. the flags of `anagnorisisd`.
 
-A file holds only what you want to change:
+A file needs only the keys that you want to change:
 
 ```yaml
 picks:
@@ -34,16 +34,19 @@ picks:
   artist_spread: 2
 ```
 
-Unknown keys and wrong values are refused, all at once, with line, column and the nearest right
-name. `anagnorisisd check-config` says so without starting anything. Relative paths count from the
-folder of the file they stand in, and `~` is your home.
+The daemon refuses a configuration with unknown keys or invalid values, and reports each of them
+with line, column and the most similar key. `anagnorisisd check-config` does this without
+starting it. Relative paths are resolved against the directory of the file, and `~` is your home
+directory.
+
+`systemctl reload` or SIGHUP reloads the configuration. Changes that need a restart are logged.
 """
 
 
 def page() -> str:
     """Return the page in Markdown."""
     lines = [INTRODUCTION]
-    comments = said()
+    comments = comments_by_key()
     for name, field in Config.model_fields.items():
         section = subsection(field)
         if section is None:
@@ -59,14 +62,14 @@ def page() -> str:
             )
             for key, known in keys
         )
-        lines += table(("key", "takes", "default", "meaning"), rows)
+        lines += table(("key", "value", "default", "description"), rows)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def said() -> dict[Key, str]:
-    """Return what the comments of `config.yaml` say of each key.
+def comments_by_key() -> dict[Key, str]:
+    """Return the comment of each key in `config.yaml`.
 
-    A comment is about the keys below it, up to the next comment.
+    A comment describes the keys below it, up to the next comment.
     """
     found: dict[Key, str] = {}
     branch: dict[int, str] = {}

@@ -1,4 +1,7 @@
-"""Settings from YAML files, each with its line and column."""
+"""Read settings from a YAML file, each with its line and column.
+
+A file of any content is read in bounded time and memory.
+"""
 
 import os
 import stat
@@ -16,44 +19,39 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 
-from anagnorisisd.config.format import nearest_key
+from anagnorisisd.config.messages import suggest_key
 from anagnorisisd.config.schema import Config
-from anagnorisisd.config.sources import Key, Problem, Setting, dotted, subsection
+from anagnorisisd.config.settings import Key, Problem, Setting, dotted, subsection
 
-LARGEST_BYTES = 1 << 18
-"""The example, with every key explained, has a tenth of that."""
-
-MOST_NODES = 10_000
-MOST_ALIASES = 100
-DEEPEST = 20
-"""Collections within each other; the schema has three."""
-
-LONGEST_NUMBER = 64
-"""Characters of a plain scalar that may be a number; Python refuses to read 5,000 digits."""
+MAX_BYTES = 1 << 18  # ten times the size of the documented config.yaml
+MAX_NODES = 10_000
+MAX_ALIASES = 100
+MAX_DEPTH = 20  # of nested collections; the schema has three levels
+MAX_NUMBER_LENGTH = 64  # in characters; Python refuses to parse integers of 5,000 digits
 
 
 class TooLarge(ValueError):
-    """More text, nesting or digits than a configuration can need."""
+    """The file exceeds a limit on size, nesting or digits, or is not a regular file."""
 
 
-def load(text: str) -> object:
-    """Return what YAML text says, in bounded time, for any text.
+def parse(text: str) -> object:
+    """Parse YAML, in bounded time for any text.
 
     Raises:
-        TooLarge: it is larger or deeper than any configuration, or refers to parts of itself.
-        ValueError: it is not YAML.
+        TooLarge: the text exceeds a limit, or has nested aliases.
+        ValueError: the text is not valid YAML.
     """
     _check_size(text)
     try:
         return YAML(typ="rt").load(text)
     except (YAMLError, TooLarge):
         raise
-    except Exception as error:  # such as a date of month 99, which the library lets through
+    except Exception as error:  # of other types too, for a date with month 99, say
         raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _check_size(text: str) -> None:
-    """Look at the events of the parser, which build nothing, before anything is built."""
+    """Check the limits on the parser's events, before any object is built."""
     anchored: list[bool] = []
     aliases = 0
     for count, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
@@ -63,39 +61,39 @@ def _check_size(text: str) -> None:
             anchored.pop()
         elif isinstance(event, AliasEvent):
             aliases += 1
-            # Within what others can refer to, each level would multiply the one before.
-            if any(anchored) or aliases > MOST_ALIASES:
-                raise TooLarge(f"refers to its own parts too deeply or too often (*{event.anchor})")
-        elif isinstance(event, ScalarEvent) and event.implicit[0] and _is_long(event.value):
-            raise TooLarge(f"has a number of more than {LONGEST_NUMBER} digits")
-        if len(anchored) > DEEPEST or count > MOST_NODES:
-            raise TooLarge("is nested more deeply, or has more in it, than any configuration")
+            # Aliases within anchored collections grow exponentially ("billion laughs").
+            if any(anchored) or aliases > MAX_ALIASES:
+                raise TooLarge(f"has nested or too many aliases (*{event.anchor})")
+        elif isinstance(event, ScalarEvent) and event.implicit[0] and _is_long_number(event.value):
+            raise TooLarge(f"has a number of more than {MAX_NUMBER_LENGTH} digits")
+        if len(anchored) > MAX_DEPTH or count > MAX_NODES:
+            raise TooLarge(f"has more than {MAX_DEPTH} levels or {MAX_NODES:,} nodes")
 
 
-def _is_long(value: str) -> bool:
-    return len(value) > LONGEST_NUMBER and value[:1] in "+-0123456789."
+def _is_long_number(value: str) -> bool:
+    return len(value) > MAX_NUMBER_LENGTH and value[:1] in "+-0123456789."
 
 
-def _text(path: Path) -> str:
-    """Return the text of a regular file; a FIFO or a device would block, or have no end."""
+def _read_text(path: Path) -> str:
+    """Return the text of a regular file; reading a FIFO or a device could block forever."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise TooLarge("is not a regular file")
-        content = file.read(LARGEST_BYTES + 1)
-    if len(content) > LARGEST_BYTES:
-        raise TooLarge(f"has more than {LARGEST_BYTES} bytes")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise TooLarge(f"has more than {MAX_BYTES} bytes")
     return content.decode()
 
 
 def read(path: Path, shown: str) -> Iterator[Setting | Problem]:
-    """Yield every setting of the file at `path`, and a problem for what is none.
+    """Yield every setting of the file at `path`, and a problem for each invalid entry.
 
-    `shown` is how messages name the file.
+    Messages name the file as `shown`.
     """
     try:
-        text = _text(path)
-        tree = load(text)
+        text = _read_text(path)
+        tree = parse(text)
     except OSError as error:
         yield Problem(shown, f"cannot be read: {(error.strerror or str(error)).lower()}")
     except TooLarge as error:
@@ -126,7 +124,7 @@ def _settings(
         inner = subsection(field)
         if field is None:
             yield Problem(
-                _place(shown, tree, name), f"{dotted(key)}: unknown key{nearest_key(key)}"
+                _place(shown, tree, name), f"{dotted(key)}: unknown key{suggest_key(key)}"
             )
         elif inner is None:
             yield Setting(key, value, _place(shown, tree, name, of_value=value is not None), folder)
@@ -135,12 +133,12 @@ def _settings(
         elif value is not None:
             yield Problem(
                 _place(shown, tree, name, of_value=True),
-                f"{dotted(key)}: {value!r} is not a section with keys of its own",
+                f"{dotted(key)}: expected a section with keys, found {value!r}",
             )
 
 
 def _place(shown: str, tree: CommentedMap, name: object, *, of_value: bool = False) -> str:
-    # A key that came in through a merge (`<<`) has no place of its own: that of its section.
+    # A key from a YAML merge (`<<`) has no position; use that of its section.
     line, column = tree.lc.line, tree.lc.col
     if name in tree.lc.data:
         line, column = tree.lc.data[name][2:4] if of_value else tree.lc.data[name][0:2]

@@ -1,17 +1,16 @@
-"""What the schema allows, in words; used in messages and compared with `config.yaml`."""
+"""Wording of error messages and documentation: allowed values, and the most similar key."""
 
 import difflib
 import json
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from anagnorisisd.config.schema import LOOPBACK, SCHEDULER, TIME_OF_DAY
-from anagnorisisd.config.sources import Key, dotted, fields
+from anagnorisisd.config.settings import Key, dotted, fields, without_none
 
 KINDS = {
     bool: "true or false",
@@ -23,15 +22,15 @@ KINDS = {
 PATTERNS = {
     TIME_OF_DAY: 'a time of day such as "03:30"',
     LOOPBACK: (
-        'a loopback address with a port such as "127.0.0.1:9680" (who may fetch numbers is not'
-        " checked, so nobody else may get there)"
+        'a loopback address with a port such as "127.0.0.1:9680" (metrics are served without'
+        " authentication)"
     ),
     SCHEDULER: "an address such as tcp://desktop:8786",
 }
 
 
 def allowed(field: FieldInfo) -> str:
-    """Return what a field takes: `a whole number from 0 to 100`, `one of inotify, poll, off`."""
+    """Describe the allowed values: `a whole number from 0 to 100`, `one of inotify, poll, off`."""
     for bound in field.metadata:
         pattern = getattr(bound, "pattern", None)
         if pattern:
@@ -39,32 +38,17 @@ def allowed(field: FieldInfo) -> str:
     return _kind(field.annotation) + _range(field)
 
 
-def value_type(field: FieldInfo) -> type:
-    """Return the type of a field's value: `int` for `int | None`, `tuple` for any list."""
-    kind = _without_none(field.annotation)
-    found: type = get_origin(kind) or kind
-    return found
-
-
-def choices(field: FieldInfo) -> list[str]:
-    """Return the values of a field that takes one of a few words, else nothing."""
-    kind = _without_none(field.annotation)
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return [member.value for member in kind]
-    return []
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Return a hint at the most similar word, with a leading `; `; empty where none is near."""
+def suggest_word(word: str, words: Iterable[str]) -> str:
+    """Return `; did you mean X?` for the most similar word, or an empty string."""
     close = difflib.get_close_matches(word, list(words), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def nearest_key(key: Key) -> str:
-    """Return a hint at the key that was probably meant: in its section, or of the same name."""
+def suggest_key(key: Key) -> str:
+    """Return `; did you mean X?` for a similar key of the section, or one of the same name."""
     known = [known for known, _ in fields()]
     if len(key) == 1:
-        return nearest(key[0], sorted({other[0] for other in known}))
+        return suggest_word(key[0], sorted({other[0] for other in known}))
     here = {other[-1]: other for other in known if other[:-1] == key[:-1]}
     for close in difflib.get_close_matches(key[-1], here, n=1):
         return f"; did you mean {dotted(here[close])}?"
@@ -72,8 +56,8 @@ def nearest_key(key: Key) -> str:
     return next((f"; did you mean {dotted(other)}?" for other in elsewhere), "")
 
 
-def shown(value: object) -> str:
-    """Return a value as it would stand in a file, cut where it is long."""
+def format_value(value: object) -> str:
+    """Return a value as written in a file, at most 60 characters of it."""
     if isinstance(value, bool):
         return str(value).lower()
     text = json.dumps(value, ensure_ascii=False, default=str)
@@ -81,18 +65,12 @@ def shown(value: object) -> str:
 
 
 def _kind(annotation: Any) -> str:
-    kind = _without_none(annotation)
+    kind = without_none(annotation)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return f"one of {', '.join(member.value for member in kind)}"
     if get_origin(kind) is tuple:
         return f"a list, each {_kind(get_args(kind)[0])}"
     return KINDS[kind]
-
-
-def _without_none(annotation: Any) -> Any:
-    if get_origin(annotation) in {Union, UnionType}:
-        return next(kind for kind in get_args(annotation) if kind is not type(None))
-    return annotation
 
 
 def _range(field: FieldInfo) -> str:
