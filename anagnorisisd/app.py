@@ -16,11 +16,10 @@ from anagnorisisd.config.schema import Config, Executor
 from anagnorisisd.console import Screen
 from anagnorisisd.console.snapshot_source import SnapshotSource
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan
-from anagnorisisd.embedding.battery import on_battery
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
-from anagnorisisd.embedding.interfaces import Embedder
+from anagnorisisd.embedding.embedder import Embedder
 from anagnorisisd.embedding.registry import EmbedderSelector
-from anagnorisisd.embedding.service import EmbeddingService
+from anagnorisisd.embedding.service import EmbeddingService, on_battery
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.events import Events
 from anagnorisisd.library.music_directory import MusicDirectory
@@ -217,7 +216,7 @@ class _AppBuilder:
         )
 
     def _make_embedding(self, selector: EmbedderSelector) -> EmbeddingService:
-        embedder = self._make_embedder(selector.recipe())
+        embedder = self._make_embedder(selector.plan())
         self._stack.push_async_callback(embedder.close)
         return EmbeddingService(
             self._stores.embeddings,
@@ -229,12 +228,12 @@ class _AppBuilder:
             on_hold=lambda: self._config.embedding.pause_on_battery and on_battery(),
         )
 
-    def _make_embedder(self, recipe: EmbeddingPlan) -> Embedder:
+    def _make_embedder(self, plan: EmbeddingPlan) -> Embedder:
         config = self._config.embedding
         if config.executor is Executor.DASK:
-            return DaskEmbedder(recipe, config, self._paths.music)
+            return DaskEmbedder(plan, config, self._paths.music)
         embedder = WorkerEmbedder(
-            recipe,
+            plan,
             idle_seconds=config.idle_minutes * 60,
             timeout_seconds=config.track_timeout_seconds,
             reach=ReadablePaths(

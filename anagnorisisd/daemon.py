@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from anagnorisisd.app import App, open_app
 from anagnorisisd.config.paths import Paths
 from anagnorisisd.console import Screen
+from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.registry import EmbedderSelector
-from anagnorisisd.embedding.settings import EmbedderSettings
 from anagnorisisd.errors import StoreError
 from anagnorisisd.runtime import malloc_tuning, watchdog
 from anagnorisisd.runtime.config_reload import ConfigReloader

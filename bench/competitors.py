@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from anagnorisisd.embedding.mert.worker_tasks import RATE, WINDOW_SAMPLES, WINDOW_SECONDS, WINDOWS
-from anagnorisisd.embedding.types import Samples
+from anagnorisisd.embedding.embedder import Samples
+from anagnorisisd.embedding.mert.inference import RATE, WINDOW_SAMPLES, WINDOW_SECONDS, WINDOWS
 
 Starts = list[float]
 

@@ -20,9 +20,9 @@ import numpy as np
 
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding import features
-from anagnorisisd.embedding.mert import engines, plan, worker_tasks
-from anagnorisisd.embedding.mert.engine_plan import Engine, EnginePlan
-from anagnorisisd.embedding.types import Samples, Vector
+from anagnorisisd.embedding.embedder import Samples, Vector
+from anagnorisisd.embedding.mert import inference, plan
+from anagnorisisd.embedding.mert.inference import Engine, EnginePlan
 from bench import competitors, precision
 from bench.interleaved_runs import Make, Measured, Work, peak_megabytes, processes, take_turns
 from bench.songs import songs
@@ -66,7 +66,7 @@ def _readers(found: list[Path]) -> None:
 
 
 def _read(path: Path) -> Samples:
-    return worker_tasks.read(str(path))
+    return inference.read(str(path))
 
 
 def _features(found: list[Path]) -> None:
@@ -178,7 +178,7 @@ def _print_models(measured: dict[str, Measured], peaks: dict[str, float], thread
     wanted = _tracks(reference)
     for name, one in measured.items():
         peak = peaks["bf16" if name.endswith("bf16") else "fp32"]
-        share = worker_tasks.WINDOWS * GIGAFLOP_A_WINDOW / one.seconds / peak
+        share = inference.WINDOWS * GIGAFLOP_A_WINDOW / one.seconds / peak
         print(
             f"| {name} | {one.seconds:.2f} | {60 / one.seconds:.1f} "
             f"| {original.seconds / one.seconds:.1f} | {one.processor_seconds:.2f} "
@@ -220,12 +220,12 @@ def _original(folder: Path, threads: int, *, ours: bool) -> Work:
         if find_spec("pydub")
         else competitors.librosa_offset
     )
-    return lambda path: run(worker_tasks.normalised(read(path)))
+    return lambda path: run(inference.normalised(read(path)))
 
 
 def _engine(plan: EnginePlan) -> Work:
-    run = engines.start(plan, worker_tasks.WINDOW_SAMPLES)
-    return lambda path: run(worker_tasks.normalised(_read(path)))
+    run = inference.start(plan, inference.WINDOW_SAMPLES)
+    return lambda path: run(inference.normalised(_read(path)))
 
 
 def _matmul(threads: int, kind: str) -> Callable[[Path], None]:

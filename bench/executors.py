@@ -19,9 +19,8 @@ import psutil
 
 from anagnorisisd.config.schema import EmbedderChoice, Embedding, Executor
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
-from anagnorisisd.embedding.interfaces import Embedder
+from anagnorisisd.embedding.embedder import Embedder, EmbedderSettings
 from anagnorisisd.embedding.registry import EmbedderSelector
-from anagnorisisd.embedding.settings import EmbedderSettings
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from bench.songs import songs
 from tests.support.dask import free_port, scheduler, workers
@@ -76,8 +75,8 @@ async def _measure(folder: Path, full: bool) -> None:
 @asynccontextmanager
 async def _local(folder: Path, count: int) -> AsyncIterator[Way]:
     config = _config(workers=count)
-    recipe = EmbedderSelector(EmbedderSettings(config, folder, folder)).recipe()
-    embedder = WorkerEmbedder(recipe, idle_seconds=600, timeout_seconds=600)
+    plan = EmbedderSelector(EmbedderSettings(config, folder, folder)).plan()
+    embedder = WorkerEmbedder(plan, idle_seconds=600, timeout_seconds=600)
     yield Way(embedder)
     await embedder.close()
 
@@ -89,9 +88,9 @@ async def _dask(
     home = folder / f"dask {free_port()}"
     address = f"tcp://127.0.0.1:{free_port()}"
     config = _config(address=address, music_directory=music_there)
-    recipe = EmbedderSelector(EmbedderSettings(config, folder, folder)).recipe()
+    plan = EmbedderSelector(EmbedderSettings(config, folder, folder)).plan()
     with scheduler(home, address) as relay, workers(home, address, count, 1):
-        embedder = DaskEmbedder(recipe, config, music)
+        embedder = DaskEmbedder(plan, config, music)
         while embedder.executor.workers < count:
             await embedder.looked()
             await asyncio.sleep(0.1)

@@ -127,18 +127,16 @@ def at_disk(path: Path) -> DiskFacts:
     return DiskFacts(path, shutil.disk_usage(there).free, reason)
 
 
-async def at_executor(
-    config: Embedding, recipe: EmbeddingPlan | None, music: Path
-) -> ExecutorFacts:
-    """Ask the workers of the scheduler whether they can follow `recipe`, as the daemon does."""
+async def at_executor(config: Embedding, plan: EmbeddingPlan | None, music: Path) -> ExecutorFacts:
+    """Ask the workers of the scheduler whether they can follow `plan`, as the daemon does."""
     address = config.dask.address or ""
     if config.executor is Executor.LOCAL:
         return ExecutorFacts()
-    if recipe is None:
+    if plan is None:
         return ExecutorFacts(address, reason="not known without an embedder")
     logging.getLogger(client.__name__).setLevel(logging.CRITICAL)  # it is all on the page
     try:
-        embedder = DaskEmbedder(recipe, config, music)
+        embedder = DaskEmbedder(plan, config, music)
     except ConfigError as error:
         return ExecutorFacts(address, reason=error.problems[0])
     try:

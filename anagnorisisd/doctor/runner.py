@@ -8,8 +8,8 @@ from anagnorisisd.doctor import checks, probe
 from anagnorisisd.doctor.facts import MpdFacts
 from anagnorisisd.doctor.finding import Finding
 from anagnorisisd.domain.embedding import EmbeddingPlan
+from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.registry import EmbedderSelector
-from anagnorisisd.embedding.settings import EmbedderSettings
 from anagnorisisd.errors import EmbedderUnusable, StoreError
 from anagnorisisd.storage.health import DatabaseHealth, inspect
 from anagnorisisd.storage.state_marker import StateMarker
@@ -30,8 +30,8 @@ async def examine(
     folder = probe.at_folder(places.music, config.music)
     mpd = link or await probe.at_mpd(config.mpd, places.music, variables)
     condition, unreadable = _database(places)
-    recipe, unusable = _recipe(config, places)
-    executor = await probe.at_executor(config.embedding, recipe, places.music)
+    plan, unusable = _plan(config, places)
+    executor = await probe.at_executor(config.embedding, plan, places.music)
     size = condition.size_bytes if condition else 0
     return [
         checks.music_folder(folder),
@@ -42,7 +42,7 @@ async def examine(
         checks.daemon(places.socket, probe.at_socket(places.socket)),
         checks.disk_space(probe.at_disk(places.state), size),
         checks.database(condition, unreadable),
-        checks.embedder(str(recipe.stamp) if recipe else None, unusable, condition),
+        checks.embedder(str(plan.stamp) if plan else None, unusable, condition),
         checks.executor(executor),
         checks.confinement(await probe.at_confinement()),
         checks.evaluator(condition, config.training.minimum_ratings),
@@ -60,10 +60,10 @@ def _database(places: Paths) -> tuple[DatabaseHealth | None, str | None]:
         return None, str(error)
 
 
-def _recipe(config: Config, places: Paths) -> tuple[EmbeddingPlan | None, str | None]:
+def _plan(config: Config, places: Paths) -> tuple[EmbeddingPlan | None, str | None]:
     settings = EmbedderSettings(config.embedding, places.models, places.cache)
     try:
         chooser = EmbedderSelector(settings)
-        return chooser.recipe(), chooser.unreadable or None
+        return chooser.plan(), chooser.unreadable or None
     except EmbedderUnusable as error:
         return None, str(error)

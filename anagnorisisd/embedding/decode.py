@@ -32,7 +32,7 @@ import av.error
 import numpy as np
 import soxr
 
-from anagnorisisd.embedding.types import Samples
+from anagnorisisd.embedding.embedder import Samples
 from anagnorisisd.errors import EmbeddingFailed
 
 SHORTEST_SECONDS = 0.1

@@ -11,11 +11,17 @@ from itertools import pairwise
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
-from anagnorisisd.embedding import spectral
-from anagnorisisd.embedding.filter_banks import FFT_SIZE, MFCCS, RATE, Filters, filters
-from anagnorisisd.embedding.settings import READING_MEMORY_BYTES, EmbedderSettings
-from anagnorisisd.embedding.spectral import HOP, Frames
-from anagnorisisd.embedding.types import Samples, Vector
+from anagnorisisd.embedding import frame_features
+from anagnorisisd.embedding.embedder import DECODER_MEMORY_BYTES, EmbedderSettings, Samples, Vector
+from anagnorisisd.embedding.frame_features import (
+    FFT_SIZE,
+    HOP,
+    MFCCS,
+    RATE,
+    Filters,
+    Frames,
+    filters,
+)
 
 WINDOWS = 12
 WINDOW_SECONDS = 5.0
@@ -42,7 +48,7 @@ def offer(settings: EmbedderSettings) -> EmbeddingPlan:
         arguments=(),
         workers=settings.cores,
         threads=1,
-        memory_bytes=READING_MEMORY_BYTES,
+        memory_bytes=DECODER_MEMORY_BYTES,
     )
     return EmbeddingPlan(STAMP, (stage,))
 
@@ -71,9 +77,9 @@ def _describe_window(samples: Samples) -> Frames:
     # Anything shorter has too few frames to speak of deviations.
     samples = np.pad(samples, (0, max(0, RATE - len(samples))))
     bank = filters()
-    spectrum = spectral.magnitudes(samples, bank)
-    bands = spectral.log_mel(spectrum, bank)
-    onsets = spectral.onset_strength(bands)
+    spectrum = frame_features.magnitudes(samples, bank)
+    bands = frame_features.log_mel(spectrum, bank)
+    onsets = frame_features.onset_strength(bands)
     frames = _timbre(samples, spectrum, bands, onsets, bank)
     return np.concatenate(
         [
@@ -81,7 +87,7 @@ def _describe_window(samples: Samples) -> Frames:
             frames.std(axis=0),
             np.diff(frames[:, :MFCCS], axis=0).std(axis=0),
             rhythm(onsets),
-            harmony(spectral.chroma(spectrum, bank)),
+            harmony(frame_features.chroma(spectrum, bank)),
         ]
     )
 
@@ -90,25 +96,29 @@ def _timbre(
     samples: Samples, spectrum: Frames, bands: Frames, onsets: Frames, bank: Filters
 ) -> Frames:
     """Return the frame features, `[frames, 34]`; frequencies and levels as logarithms."""
-    centroid, bandwidth = spectral.centroid_and_bandwidth(spectrum)
+    centroid, bandwidth = frame_features.centroid_and_bandwidth(spectrum)
     columns = [
         np.log1p(centroid),
         np.log1p(bandwidth),
-        np.log1p(spectral.roll_off(spectrum)),
-        np.log(spectral.flatness(spectrum) + QUIET),
-        spectral.zero_crossings(samples),
-        np.log(spectral.loudness(samples) + QUIET),
+        np.log1p(frame_features.roll_off(spectrum)),
+        np.log(frame_features.flatness(spectrum) + QUIET),
+        frame_features.zero_crossings(samples),
+        np.log(frame_features.loudness(samples) + QUIET),
         onsets,
     ]
     return np.concatenate(
-        [spectral.mfcc(bands, bank), spectral.contrast(spectrum), np.stack(columns, axis=1)],
+        [
+            frame_features.mfcc(bands, bank),
+            frame_features.contrast(spectrum),
+            np.stack(columns, axis=1),
+        ],
         axis=1,
     )
 
 
 def rhythm(onsets: Frames) -> Frames:
     """Return how strongly onsets repeat in each tempo band, and the octave of the tempo, `[9]`."""
-    similar = spectral.autocorrelation(onsets - onsets.mean())
+    similar = frame_features.autocorrelation(onsets - onsets.mean())
     similar /= max(float(similar[0]), QUIET)
     lags = np.arange(1, len(similar))
     bpm = 60.0 * RATE / (HOP * lags)

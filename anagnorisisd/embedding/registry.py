@@ -1,6 +1,6 @@
 """The embedders that there are. Light: the parent asks here what to have the workers do.
 
-An embedder is a module with `offer(settings) -> Recipe | None`: how its vectors are made, or
+An embedder is a module with `offer(settings) -> EmbeddingPlan | None`: how its vectors are made, or
 `None` while it cannot be used here. `docs/embedders.md` shows how to add one.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from anagnorisisd.config.schema import EmbedderChoice
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan
 from anagnorisisd.embedding import features
+from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.mert import plan as mert
-from anagnorisisd.embedding.settings import EmbedderSettings
 from anagnorisisd.errors import EmbedderUnusable, WeightsUnreadable
 
 log = logging.getLogger(__name__)
@@ -34,14 +34,14 @@ def plan_for(stamp: EmbedderStamp, settings: EmbedderSettings) -> EmbeddingPlan:
     instead = []
     for offer in OFFERS.values():
         try:
-            recipe = offer(settings)
+            plan = offer(settings)
         except EmbedderUnusable as error:
             instead.append(str(error))
             continue
-        if recipe is not None and recipe.stamp == stamp:
-            return recipe
-        if recipe is not None:
-            instead.append(f"makes {recipe.stamp}")
+        if plan is not None and plan.stamp == stamp:
+            return plan
+        if plan is not None:
+            instead.append(f"makes {plan.stamp}")
     raise EmbedderUnusable(f"cannot make {stamp}: {', '.join(instead)}")
 
 
@@ -55,7 +55,7 @@ class EmbedderSelector:
         self.unreadable = ""
         """Why the last choice passed over weights that are there."""
 
-    def recipe(self) -> EmbeddingPlan:
+    def plan(self) -> EmbeddingPlan:
         """Return how vectors are to be made; looks at files, and reads new weights once.
 
         Raises:
@@ -76,31 +76,31 @@ class EmbedderSelector:
         raise EmbedderUnusable("no embedder can be used")
 
     def wanted(self) -> EmbedderStamp:
-        """Return the stamp of what `recipe` makes; raises the same.
+        """Return the stamp of what `plan` makes; raises the same.
 
         Raises:
             WeightsUnreadable: there are weights that cannot be read at present. A disk that
                 fails is no reason to embed the whole library by something else.
         """
-        recipe = self.recipe()
+        plan = self.plan()
         if self.unreadable:
             raise WeightsUnreadable(self.unreadable)
-        return recipe.stamp
+        return plan.stamp
 
     def refuse(self, stamp: EmbedderStamp) -> None:
         """Never choose this one again: it was tried."""
         self._refused.add(stamp)
 
     def _offered(self, name: str) -> EmbeddingPlan:
-        recipe = OFFERS[name](self._settings)
-        if recipe is None:
+        plan = OFFERS[name](self._settings)
+        if plan is None:
             raise EmbedderUnusable(
                 f"embedder {name}: there are no weights below {self._settings.model_directory}; "
                 "`anagnorisisd fetch-model` fetches them"
             )
-        if recipe.stamp in self._refused:
-            raise EmbedderUnusable(f"embedder {recipe.stamp} was tried and cannot be used")
-        return recipe
+        if plan.stamp in self._refused:
+            raise EmbedderUnusable(f"embedder {plan.stamp} was tried and cannot be used")
+        return plan
 
     def _say(self, reason: str, level: int) -> None:
         """Say why something better is not used, once."""

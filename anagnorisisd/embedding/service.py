@@ -14,19 +14,20 @@ embedder. So new files, a crash and weights that arrive later all come to the sa
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+
+import psutil
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.track import TrackId, Uri
-from anagnorisisd.embedding.interfaces import Embedder, Preference
-from anagnorisisd.embedding.run import EmbeddingRun
+from anagnorisisd.embedding.embedder import Embedder, EmbedderPreference
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed, WeightsUnreadable
-from anagnorisisd.events import Events, LibraryChanged, Subscription
+from anagnorisisd.events import Events, LibraryChanged, Subscription, TracksEmbedded
 from anagnorisisd.storage.embeddings import EmbeddingStore
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,67 @@ SPEED_TRACKS = 50
 """Over so many tracks the speed is measured."""
 
 
+STORE_SECONDS = 1.0
+"""Vectors that come faster than this are stored together: every write waits for the disk."""
+
+
+def on_battery() -> bool:
+    """Return whether the computer runs on battery power; `False` where there is none."""
+    battery = psutil.sensors_battery()
+    return battery is not None and battery.power_plugged is False
+
+
+class EmbeddingRun:
+    """Tracks under way, vectors not stored yet, and tracks to try again later."""
+
+    def __init__(
+        self, store: EmbeddingStore, stamp: EmbedderStamp, events: Events, clock: Clock
+    ) -> None:
+        self._store = store
+        self._stamp = stamp
+        self._events = events
+        self._clock = clock
+        self._stored_at = float("-inf")
+        self.under_way: dict[asyncio.Task[Vectors], TrackId] = {}
+        self.vectors: dict[TrackId, Vectors] = {}
+        self.later: set[TrackId] = set()
+        """Tracks to try again when nothing else is pending."""
+
+    def __len__(self) -> int:
+        return len(self.under_way) + len(self.vectors) + len(self.later)
+
+    def __contains__(self, track_id: TrackId) -> bool:
+        return (
+            track_id in self.vectors
+            or track_id in self.later
+            or track_id in self.under_way.values()
+        )
+
+    def start(self, track_id: TrackId, work: Coroutine[None, None, Vectors]) -> None:
+        """Have a track embedded."""
+        self.under_way[asyncio.ensure_future(work)] = track_id
+
+    async def store_when_due(self) -> None:
+        """Store what there is: the first vector at once, so that there is something to pick."""
+        if self._clock.monotonic() - self._stored_at >= STORE_SECONDS:
+            await self.store()
+
+    async def store(self) -> None:
+        """Store the vectors, and announce them once they are on disk."""
+        if not self.vectors:
+            return
+        await self._store.put(self._stamp, self.vectors)
+        self._stored_at = self._clock.monotonic()
+        self._events.publish(TracksEmbedded(tuple(self.vectors)))
+        self.vectors = {}
+
+    async def stop(self) -> None:
+        """Give up what is under way."""
+        for task in self.under_way:
+            task.cancel()
+        await asyncio.gather(*self.under_way, return_exceptions=True)
+
+
 class EmbeddingService:
     """Has every present track embedded, the newest first."""
 
@@ -58,7 +120,7 @@ class EmbeddingService:
         embedder: Embedder,
         path: Callable[[Uri], Path],
         *,
-        preference: Preference,
+        preference: EmbedderPreference,
         events: Events,
         clock: Clock,
         on_hold: Callable[[], bool] = lambda: False,

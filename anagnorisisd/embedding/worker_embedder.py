@@ -36,21 +36,21 @@ and on a busy machine time passes while nothing is done."""
 
 
 class WorkerEmbedder:
-    """Follows a recipe; each stage has processes of its own, so that stages overlap."""
+    """Follows a plan; each stage has processes of its own, so that stages overlap."""
 
     def __init__(
         self,
-        recipe: EmbeddingPlan,
+        plan: EmbeddingPlan,
         *,
         idle_seconds: float,
         timeout_seconds: float,
         reach: ReadablePaths | None = None,
     ) -> None:
-        self._recipe = recipe
+        self._plan = plan
         self._timeout_seconds = timeout_seconds
         self._stages = [
-            (stage, _pool(f"{recipe.stamp.name} {number}", stage, idle_seconds, reach))
-            for number, stage in enumerate(recipe.stages, start=1)
+            (stage, _pool(f"{plan.stamp.name} {number}", stage, idle_seconds, reach))
+            for number, stage in enumerate(plan.stages, start=1)
         ]
         self._works: bool | None = None
         """Whether a file was ever embedded; unknown before the first."""
@@ -59,12 +59,12 @@ class WorkerEmbedder:
     @property
     def stamp(self) -> EmbedderStamp:
         """What is written beside every vector."""
-        return self._recipe.stamp
+        return self._plan.stamp
 
     @property
     def concurrency(self) -> int:
         """How many files are worth having under way: one per worker, and one to come."""
-        return sum(stage.workers for stage in self._recipe.stages) + 1
+        return sum(stage.workers for stage in self._plan.stages) + 1
 
     @property
     def pools(self) -> list[WorkerPool]:

@@ -10,7 +10,7 @@ import soundfile
 
 from anagnorisisd.config.schema import EmbedderChoice, Embedding
 from anagnorisisd.embedding import registry
-from anagnorisisd.embedding.settings import EmbedderSettings
+from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from tests.support.songs import RATE, calm
 
@@ -35,8 +35,8 @@ async def test_the_example_of_the_document_works(
     soundfile.write(tmp_path / "song.flac", calm(0), RATE)
     chooser = registry.EmbedderSelector(EmbedderSettings(Embedding(), tmp_path, tmp_path))
 
-    recipe = chooser.recipe()
-    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=60)
+    plan = chooser.plan()
+    embedder = WorkerEmbedder(plan, idle_seconds=60, timeout_seconds=60)
     try:
         vector = await embedder.embed(str(tmp_path / "song.flac"))
     finally:

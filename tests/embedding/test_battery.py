@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from anagnorisisd.embedding.battery import on_battery
+from anagnorisisd.embedding.service import on_battery
 
 BATTERY = {"energy_now": "20", "energy_full": "50", "power_now": "10"}
 

@@ -19,9 +19,9 @@ from anagnorisisd.doctor import probe
 from anagnorisisd.doctor.facts import ExecutorFacts
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
+from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.published_models import MERT
 from anagnorisisd.embedding.registry import EmbedderSelector
-from anagnorisisd.embedding.settings import EmbedderSettings
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import ConfigError, EmbeddingFailed
 from anagnorisisd.workers.worker_process import NICENESS
@@ -67,9 +67,9 @@ class Cluster:
     ) -> AsyncIterator[DaskEmbedder]:
         """Let the workers embed."""
         dask = {"address": self.address, "music_directory": music_there}
-        wishes = wish(embedder, executor="dask", dask=dask)
-        recipe = EmbedderSelector(EmbedderSettings(wishes, self.models, self.home)).recipe()
-        made = DaskEmbedder(recipe, wishes, self.music, patience_seconds=patience)
+        wishes = spec(embedder, executor="dask", dask=dask)
+        plan = EmbedderSelector(EmbedderSettings(wishes, self.models, self.home)).plan()
+        made = DaskEmbedder(plan, wishes, self.music, patience_seconds=patience)
         try:
             yield made
         finally:
@@ -83,7 +83,7 @@ class Cluster:
             return list((await client.run(os.getpid)).values())
 
 
-def wish(embedder: EmbedderChoice, **more: object) -> Embedding:
+def spec(embedder: EmbedderChoice, **more: object) -> Embedding:
     usual = {"embedder": embedder, "layer": 3, "device": Device.CPU, "workers": 2}
     return Embedding.model_validate(usual | more)
 
@@ -96,8 +96,8 @@ async def embedded_here(
     home: Path, paths: Sequence[str], embedder: EmbedderChoice = FEATURES
 ) -> list[Vectors]:
     """Return the vectors as the daemon's own worker processes make them."""
-    recipe = EmbedderSelector(EmbedderSettings(wish(embedder), home / "models", home)).recipe()
-    made = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=300)
+    plan = EmbedderSelector(EmbedderSettings(spec(embedder), home / "models", home)).plan()
+    made = WorkerEmbedder(plan, idle_seconds=60, timeout_seconds=300)
     try:
         return list(await asyncio.gather(*map(made.embed, paths)))
     finally:
@@ -307,11 +307,11 @@ def test_without_the_extra_the_remedy_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anagnorisisd.embedding.dask.client.find_spec", lambda _: None)
-    config = wish(FEATURES, executor="dask", dask={"address": "tcp://127.0.0.1:1"})
-    recipe = EmbedderSelector(EmbedderSettings(config, tmp_path, tmp_path)).recipe()
+    config = spec(FEATURES, executor="dask", dask={"address": "tcp://127.0.0.1:1"})
+    plan = EmbedderSelector(EmbedderSettings(config, tmp_path, tmp_path)).plan()
 
     with pytest.raises(ConfigError, match=r"`pip install 'anagnorisisd\[dask\]'` installs it"):
-        DaskEmbedder(recipe, config, tmp_path)
+        DaskEmbedder(plan, config, tmp_path)
 
 
 def test_a_daemon_lets_the_workers_embed_its_library(cluster: Cluster, tmp_path: Path) -> None:
@@ -330,13 +330,13 @@ def test_a_daemon_lets_the_workers_embed_its_library(cluster: Cluster, tmp_path:
 
 
 async def test_the_doctor_asks_the_workers(cluster: Cluster) -> None:
-    config = wish(FEATURES, executor="dask", dask={"address": cluster.address})
-    recipe = EmbedderSelector(EmbedderSettings(config, cluster.models, cluster.home)).recipe()
-    nowhere = wish(FEATURES, executor="dask", dask={"address": f"tcp://127.0.0.1:{free_port()}"})
+    config = spec(FEATURES, executor="dask", dask={"address": cluster.address})
+    plan = EmbedderSelector(EmbedderSettings(config, cluster.models, cluster.home)).plan()
+    nowhere = spec(FEATURES, executor="dask", dask={"address": f"tcp://127.0.0.1:{free_port()}"})
 
-    here = await probe.at_executor(wish(FEATURES), recipe, cluster.music)
-    there = await probe.at_executor(config, recipe, cluster.music)
-    away = await probe.at_executor(nowhere, recipe, cluster.music)
+    here = await probe.at_executor(spec(FEATURES), plan, cluster.music)
+    there = await probe.at_executor(config, plan, cluster.music)
+    away = await probe.at_executor(nowhere, plan, cluster.music)
 
     assert here == ExecutorFacts()
     assert there == ExecutorFacts(cluster.address, WORKERS)

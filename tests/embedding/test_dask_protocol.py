@@ -66,15 +66,15 @@ def test_a_survey_is_a_number_of_places_or_a_reason() -> None:
 
 
 def test_wishes_and_errands_travel_as_plain_values() -> None:
-    wish = Spec(STAMP, (("engine", "torch"), ("threads", 2)), 7, "cpu", 60.0, 300.0)
-    errand = Job("/music/a.flac", 1000, 1_750_000_000.5)
+    spec = Spec(STAMP, (("engine", "torch"), ("threads", 2)), 7, "cpu", 60.0, 300.0)
+    job = Job("/music/a.flac", 1000, 1_750_000_000.5)
 
     # As through JSON or msgpack, which know no tuples.
-    values = wish.packed()
+    values = spec.packed()
     values["conditions"] = [list(pair) for pair in values["conditions"]]
 
-    assert Spec.unpacked(values) == wish
-    assert Job.unpacked(errand.packed()) == errand
+    assert Spec.unpacked(values) == spec
+    assert Job.unpacked(job.packed()) == job
 
 
 def test_a_daemon_of_another_version_is_told_so_before_its_wish_is_read() -> None:

@@ -58,8 +58,8 @@ def joined(draw: st.DrawFn) -> tuple[str, list[Part]]:
 @pytest.fixture
 async def embedder() -> AsyncIterator[WorkerEmbedder]:
     stage = PlanStage(f"{features.__name__}:embed", arguments=(), workers=1, threads=1)
-    recipe = EmbeddingPlan(EmbedderStamp("features", "test", features.STAMP.dimension), (stage,))
-    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=60)
+    plan = EmbeddingPlan(EmbedderStamp("features", "test", features.STAMP.dimension), (stage,))
+    embedder = WorkerEmbedder(plan, idle_seconds=60, timeout_seconds=60)
     yield embedder
     await embedder.close()
 

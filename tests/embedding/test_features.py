@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from anagnorisisd.config import schema
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
 from anagnorisisd.embedding import features, registry
-from anagnorisisd.embedding.filter_banks import RATE
+from anagnorisisd.embedding.embedder import EmbedderSettings, Vector
+from anagnorisisd.embedding.frame_features import RATE
 from anagnorisisd.embedding.service import EmbeddingService
-from anagnorisisd.embedding.settings import EmbedderSettings
-from anagnorisisd.embedding.types import Vector
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.events import Events
@@ -40,7 +39,7 @@ JOBS = "tests.support.jobs"
 async def embedder(tmp_path: Path) -> AsyncIterator[WorkerEmbedder]:
     wishes = EmbedderSettings(schema.Embedding(workers=2), tmp_path / "models", tmp_path / "cache")
     made = WorkerEmbedder(
-        registry.EmbedderSelector(wishes).recipe(), idle_seconds=60, timeout_seconds=60
+        registry.EmbedderSelector(wishes).plan(), idle_seconds=60, timeout_seconds=60
     )
     yield made
     await made.close()
@@ -158,7 +157,7 @@ async def test_workers_leave_when_idle_and_come_back(tmp_path: Path) -> None:
     make_songs(tmp_path, 1)
     wishes = EmbedderSettings(schema.Embedding(workers=1), tmp_path, tmp_path)
     embedder = WorkerEmbedder(
-        registry.EmbedderSelector(wishes).recipe(), idle_seconds=0.05, timeout_seconds=60
+        registry.EmbedderSelector(wishes).plan(), idle_seconds=0.05, timeout_seconds=60
     )
     try:
         first = await embedder.embed(str(tmp_path / "song 00.flac"))
@@ -177,7 +176,7 @@ def _workers() -> list[psutil.Process]:
     ]
 
 
-def _recipe(*targets: str) -> EmbeddingPlan:
+def _plan(*targets: str) -> EmbeddingPlan:
     stages = tuple(PlanStage(f"{JOBS}:{target}", (), workers=1, threads=1) for target in targets)
     return EmbeddingPlan(EmbedderStamp("test", "1", 2), stages)
 
@@ -198,7 +197,7 @@ def _recipe(*targets: str) -> EmbeddingPlan:
     ],
 )
 async def test_every_trouble_has_its_error(target: str, error: type[Exception], text: str) -> None:
-    embedder = WorkerEmbedder(_recipe(target), idle_seconds=60, timeout_seconds=60)
+    embedder = WorkerEmbedder(_plan(target), idle_seconds=60, timeout_seconds=60)
     try:
         with pytest.raises(error, match=text):
             await embedder.embed(__file__ if target == "miss_a_library" else "/music/song.mp3")
@@ -207,7 +206,7 @@ async def test_every_trouble_has_its_error(target: str, error: type[Exception], 
 
 
 async def test_a_track_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
-    embedder = WorkerEmbedder(_recipe("hang"), idle_seconds=60, timeout_seconds=0.5)
+    embedder = WorkerEmbedder(_plan("hang"), idle_seconds=60, timeout_seconds=0.5)
     try:
         with pytest.raises(EmbeddingFailed, match="gave up after 5 seconds") as failed:
             await embedder.embed(str(tmp_path / "song.mp3"))
@@ -217,7 +216,7 @@ async def test_a_track_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
 
 
 async def test_stages_hand_on_what_they_made() -> None:
-    embedder = WorkerEmbedder(_recipe("measure", "double"), idle_seconds=60, timeout_seconds=60)
+    embedder = WorkerEmbedder(_plan("measure", "double"), idle_seconds=60, timeout_seconds=60)
     try:
         assert (await embedder.embed("12345")).tolist() == [10.0, 2.0]
     finally:
@@ -229,7 +228,7 @@ async def test_a_library_that_has_changed_fails_no_track(
 ) -> None:
     clock = FakeClock()
     await add_tracks(stores, *(f"{number}.mp3" for number in range(20)))
-    embedder = WorkerEmbedder(_recipe("stumble"), idle_seconds=60, timeout_seconds=60)
+    embedder = WorkerEmbedder(_plan("stumble"), idle_seconds=60, timeout_seconds=60)
     preference = FakePreference(embedder.stamp)
     service = EmbeddingService(
         stores.embeddings, embedder, Path, preference=preference, events=Events(clock), clock=clock

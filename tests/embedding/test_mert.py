@@ -1,4 +1,4 @@
-"""MERT from checkpoints of the published layout: numbers, strictness, safety, engines."""
+"""MERT from checkpoints of the published layout: numbers, strictness, safety, inference."""
 
 import asyncio
 import json
@@ -19,13 +19,12 @@ import soundfile
 import torch
 
 from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding, Executor
-from anagnorisisd.embedding.mert import engines, model, model_files, worker_tasks
-from anagnorisisd.embedding.mert import plan as mert_recipe
-from anagnorisisd.embedding.mert.engine_plan import Engine, EnginePlan
+from anagnorisisd.embedding.embedder import EmbedderSettings, Samples, Vector
+from anagnorisisd.embedding.mert import inference, model, model_files
+from anagnorisisd.embedding.mert import plan as mert_plan
+from anagnorisisd.embedding.mert.inference import Engine, EnginePlan
 from anagnorisisd.embedding.published_models import MERT
 from anagnorisisd.embedding.registry import EmbedderSelector
-from anagnorisisd.embedding.settings import EmbedderSettings
-from anagnorisisd.embedding.types import Samples, Vector
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed, WeightsUnreadable
 from tests.support import mert
@@ -50,8 +49,8 @@ def plan(models: Path, cache: Path, engine: Engine = Engine.TORCH, layer: int = 
 
 
 def windows(count: int = 2, seed: int = 0) -> Samples:
-    noise = np.random.default_rng(seed).normal(size=(count, worker_tasks.WINDOW_SAMPLES))
-    return worker_tasks.normalised(noise.astype(np.float32))
+    noise = np.random.default_rng(seed).normal(size=(count, inference.WINDOW_SAMPLES))
+    return inference.normalised(noise.astype(np.float32))
 
 
 def settings(models: Path, cache: Path, **wishes: Any) -> EmbedderSettings:
@@ -84,7 +83,7 @@ def test_a_vector_is_the_mean_over_frames_and_windows(small: Path, tmp_path: Pat
     given = windows()
     states = [mert.forward(weights, SMALL, torch.from_numpy(window))[3] for window in given]
 
-    vector = worker_tasks.embed(given, plan(small, tmp_path))
+    vector = inference.embed(given, plan(small, tmp_path))
 
     assert states[0].shape == (374, SMALL["hidden_size"])
     expected = torch.stack([state.mean(0) for state in states]).mean(0).numpy()
@@ -105,13 +104,13 @@ def test_a_lossless_copy_is_the_same_and_a_good_lossy_one_nearly(
 
 
 def _vector(models: Path, path: Path) -> Vector:
-    return worker_tasks.embed(worker_tasks.read(str(path)), plan(models, path.parent))
+    return inference.embed(inference.read(str(path)), plan(models, path.parent))
 
 
 def test_windows_are_normalised_each_for_itself() -> None:
     loud = np.stack([windows(1)[0] * 3 + 1, windows(1, seed=1)[0] * 0.001])
 
-    normalised = worker_tasks.normalised(loud.astype(np.float32))
+    normalised = inference.normalised(loud.astype(np.float32))
 
     assert normalised.mean(axis=1) == pytest.approx([0, 0], abs=1e-3)
     assert normalised.std(axis=1) == pytest.approx([1, 1], abs=0.06)
@@ -121,24 +120,24 @@ def test_a_short_track_is_repeated_until_it_fills_a_window(tmp_path: Path) -> No
     path = tmp_path / "short.wav"
     soundfile.write(path, wild(0)[: 2 * RATE], RATE)
 
-    read = worker_tasks.read(str(path))
+    read = inference.read(str(path))
 
-    assert read.shape == (1, worker_tasks.WINDOW_SAMPLES)
+    assert read.shape == (1, inference.WINDOW_SAMPLES)
     assert (read[0, :24_000] == read[0, 48_000:72_000]).all()
 
 
 def test_openvino_says_the_same_as_torch(small: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
-    reference = engines.on_torch(plan(small, tmp_path))
-    converted = engines.on_openvino(
-        plan(small, tmp_path, Engine.OPENVINO), worker_tasks.WINDOW_SAMPLES
+    reference = inference.on_torch(plan(small, tmp_path))
+    converted = inference.on_openvino(
+        plan(small, tmp_path, Engine.OPENVINO), inference.WINDOW_SAMPLES
     )
     (kept,) = tmp_path.glob("mert-*/model.bin")
     written = kept.stat().st_mtime_ns
     songs = [windows(1, seed) for seed in range(4)]
 
     ours, theirs = (np.concatenate([run(song) for song in songs]) for run in (reference, converted))
-    again = engines.on_openvino(plan(small, tmp_path, Engine.OPENVINO), worker_tasks.WINDOW_SAMPLES)
+    again = inference.on_openvino(plan(small, tmp_path, Engine.OPENVINO), inference.WINDOW_SAMPLES)
 
     assert _cosines(ours, theirs).min() > 0.99
     assert (again(songs[0]) == theirs[0]).all()
@@ -152,21 +151,21 @@ def test_a_broken_openvino_costs_nothing(
     (tmp_path / "file").touch()
     wanted = plan(small, tmp_path / "file", Engine.OPENVINO)  # no folder to convert into
 
-    vector = engines.start(wanted, worker_tasks.WINDOW_SAMPLES)(windows())
+    vector = inference.start(wanted, inference.WINDOW_SAMPLES)(windows())
 
-    assert vector == pytest.approx(engines.on_torch(plan(small, tmp_path))(windows()), abs=1e-5)
+    assert vector == pytest.approx(inference.on_torch(plan(small, tmp_path))(windows()), abs=1e-5)
 
 
-@pytest.mark.skipif(not mert_recipe.has_bfloat16(), reason="the processor has no bfloat16")
+@pytest.mark.skipif(not mert_plan.has_bfloat16(), reason="the processor has no bfloat16")
 @pytest.mark.parametrize("engine", [Engine.TORCH, Engine.OPENVINO])
 def test_half_the_precision_says_nearly_the_same(
     small: Path, tmp_path: Path, engine: Engine
 ) -> None:
     if engine is Engine.OPENVINO:
         pytest.importorskip("openvino")
-    precise = engines.on_torch(plan(small, tmp_path))
-    fast = engines.start(
-        replace(plan(small, tmp_path, engine), bfloat16=True), worker_tasks.WINDOW_SAMPLES
+    precise = inference.on_torch(plan(small, tmp_path))
+    fast = inference.start(
+        replace(plan(small, tmp_path, engine), bfloat16=True), inference.WINDOW_SAMPLES
     )
     songs = [windows(1, seed) for seed in range(6)]
 
@@ -245,7 +244,7 @@ def test_rubbish_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_no_folder_is_no_offer(tmp_path: Path) -> None:
-    assert mert_recipe.offer(settings(tmp_path, tmp_path)) is None
+    assert mert_plan.offer(settings(tmp_path, tmp_path)) is None
 
 
 def test_a_git_lfs_pointer_is_explained(small: Path, tmp_path: Path) -> None:
@@ -255,7 +254,7 @@ def test_a_git_lfs_pointer_is_explained(small: Path, tmp_path: Path) -> None:
     )
 
     with pytest.raises(EmbedderUnusable, match="git lfs pull"):
-        mert_recipe.offer(settings(tmp_path, tmp_path))
+        mert_plan.offer(settings(tmp_path, tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -268,7 +267,7 @@ def test_another_architecture_is_refused(tmp_path: Path, key: str, value: object
     (path / "config.json").write_text(json.dumps(SMALL | {key: value}))
 
     with pytest.raises(EmbedderUnusable, match=key):
-        mert_recipe.offer(settings(tmp_path, tmp_path))
+        mert_plan.offer(settings(tmp_path, tmp_path))
 
 
 HOSTILE: tuple[object, ...] = (
@@ -293,7 +292,7 @@ def test_a_number_that_no_model_has_is_the_embedders_failure(tmp_path: Path, key
     path = mert.make_folder(tmp_path / MERT.name)
 
     def tried() -> None:
-        assert mert_recipe.offer(settings(tmp_path, tmp_path))
+        assert mert_plan.offer(settings(tmp_path, tmp_path))
         model.load(path, 3)
 
     for value in HOSTILE:
@@ -310,10 +309,10 @@ async def test_numbers_that_contradict_each_other_fail_no_track(
 ) -> None:
     path = mert.make_folder(tmp_path / MERT.name)
     (path / "config.json").write_text(json.dumps(SMALL | change))
-    recipe = mert_recipe.offer(settings(tmp_path, tmp_path))
-    assert recipe
+    plan = mert_plan.offer(settings(tmp_path, tmp_path))
+    assert plan
     soundfile.write(tmp_path / "song.flac", calm(0), RATE)
-    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=100)
+    embedder = WorkerEmbedder(plan, idle_seconds=60, timeout_seconds=100)
     try:
         with pytest.raises(EmbedderUnusable, match=r"config\.json"):
             await embedder.embed(str(tmp_path / "song.flac"))
@@ -335,7 +334,7 @@ def test_a_configuration_that_is_none_is_refused(tmp_path: Path, content: str) -
     (path / "config.json").write_text(content)
 
     with pytest.raises(EmbedderUnusable, match=r"config\.json"):
-        mert_recipe.offer(settings(tmp_path, tmp_path))
+        mert_plan.offer(settings(tmp_path, tmp_path))
 
 
 def test_weights_that_are_not_the_published_ones_are_used_but_named(
@@ -344,8 +343,8 @@ def test_weights_that_are_not_the_published_ones_are_used_but_named(
     mert.make_folder(tmp_path / MERT.name, seed=5)
 
     with caplog.at_level(logging.WARNING):
-        assert mert_recipe.offer(settings(tmp_path, tmp_path))
-        assert mert_recipe.offer(settings(tmp_path, tmp_path))
+        assert mert_plan.offer(settings(tmp_path, tmp_path))
+        assert mert_plan.offer(settings(tmp_path, tmp_path))
 
     assert [record.message.split()[1:6] for record in caplog.records] == [
         ["is", "not", "the", "published", "MERT-v1-95M;"]
@@ -356,26 +355,26 @@ def test_the_stamp_tells_weights_and_layer_apart(tmp_path: Path) -> None:
     mert.make_folder(tmp_path / "one" / MERT.name, seed=1)
     mert.make_folder(tmp_path / "two" / MERT.name, seed=2)
 
-    recipes = [
-        mert_recipe.offer(settings(tmp_path / "one", tmp_path)),
-        mert_recipe.offer(settings(tmp_path / "two", tmp_path)),
-        mert_recipe.offer(settings(tmp_path / "one", tmp_path, layer=2)),
+    plans = [
+        mert_plan.offer(settings(tmp_path / "one", tmp_path)),
+        mert_plan.offer(settings(tmp_path / "two", tmp_path)),
+        mert_plan.offer(settings(tmp_path / "one", tmp_path, layer=2)),
     ]
 
-    assert len({recipe.stamp for recipe in recipes if recipe}) == 3
+    assert len({plan.stamp for plan in plans if plan}) == 3
 
 
 def test_the_stamp_names_the_windows_as_it_always_did(small: Path, tmp_path: Path) -> None:
-    recipe = mert_recipe.offer(settings(small, tmp_path))
+    plan = mert_plan.offer(settings(small, tmp_path))
 
-    assert recipe
-    assert recipe.stamp.version.split("-")[1:3] == ["layer3", "5x5s"]
+    assert plan
+    assert plan.stamp.version.split("-")[1:3] == ["layer3", "5x5s"]
 
 
 def test_other_windows_are_another_stamp() -> None:
     change = (
-        "from anagnorisisd.embedding.mert import worker_tasks\n"
-        "worker_tasks.WINDOWS, worker_tasks.WINDOW_SECONDS = 7, 2.5\n"
+        "from anagnorisisd.embedding.mert import inference\n"
+        "inference.WINDOWS, inference.WINDOW_SECONDS = 7, 2.5\n"
         "from anagnorisisd.embedding.mert import plan\n"
         "print(plan.WINDOW_PLAN)"
     )
@@ -410,7 +409,7 @@ def test_a_disk_that_fails_is_told_and_something_else_is_used(
     unreadable_disk(mert.make_folder(tmp_path / MERT.name))
     chooser = EmbedderSelector(settings(tmp_path, tmp_path))
 
-    assert [chooser.recipe().stamp.name for _ in range(3)] == ["features"] * 3
+    assert [chooser.plan().stamp.name for _ in range(3)] == ["features"] * 3
 
     (record,) = caplog.records
     assert record.levelname == "WARNING"
@@ -433,11 +432,11 @@ def test_a_folder_that_may_not_be_looked_into_is_no_reason_for_another_embedder(
 
 async def test_weights_that_a_worker_cannot_read_are_tried_again(tmp_path: Path) -> None:
     path = mert.make_folder(tmp_path / MERT.name)
-    recipe = mert_recipe.offer(settings(tmp_path, tmp_path))
-    assert recipe
+    plan = mert_plan.offer(settings(tmp_path, tmp_path))
+    assert plan
     unreadable_disk(path)
     soundfile.write(tmp_path / "song.flac", calm(0), RATE)
-    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=100)
+    embedder = WorkerEmbedder(plan, idle_seconds=60, timeout_seconds=100)
     try:
         with pytest.raises(WeightsUnreadable):
             await embedder.embed(str(tmp_path / "song.flac"))
@@ -451,7 +450,7 @@ def test_a_pipe_in_place_of_the_configuration_is_not_waited_for(tmp_path: Path) 
     os.mkfifo(path / "config.json")
 
     with pytest.raises(EmbedderUnusable, match="not a regular file"):
-        mert_recipe.offer(settings(tmp_path, tmp_path))
+        mert_plan.offer(settings(tmp_path, tmp_path))
 
 
 def test_auto_takes_mert_once_its_weights_are_there(tmp_path: Path) -> None:
@@ -469,19 +468,19 @@ def test_mert_on_request_says_what_is_missing(tmp_path: Path) -> None:
     chooser = EmbedderSelector(settings(tmp_path, tmp_path, embedder=EmbedderChoice.MERT))
 
     with pytest.raises(EmbedderUnusable, match="fetch-model"):
-        chooser.recipe()
+        chooser.plan()
 
 
 async def test_files_become_vectors_and_no_code_of_the_folder_runs(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mert_recipe, "find_spec", lambda name: None)  # the reference engine
-    recipe = mert_recipe.offer(settings(small, tmp_path / "cache", workers=2))
-    assert recipe
+    monkeypatch.setattr(mert_plan, "find_spec", lambda name: None)  # the reference engine
+    plan = mert_plan.offer(settings(small, tmp_path / "cache", workers=2))
+    assert plan
     for name, song in (("calm.flac", calm(0)), ("wild.flac", wild(0))):
         soundfile.write(tmp_path / name, song, RATE)
     (tmp_path / "text.mp3").write_text("no music")
-    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=100)
+    embedder = WorkerEmbedder(plan, idle_seconds=60, timeout_seconds=100)
     try:
         one, again, other, bad = await asyncio.gather(
             *(embedder.embed(str(tmp_path / name)) for name in
@@ -501,10 +500,10 @@ async def test_files_become_vectors_and_no_code_of_the_folder_runs(
 async def test_weights_that_cannot_be_used_fail_no_track(tmp_path: Path) -> None:
     path = mert.make_folder(tmp_path / MERT.name)
     (path / "pytorch_model.bin").write_bytes(b"rubbish")
-    recipe = mert_recipe.offer(settings(tmp_path, tmp_path))
-    assert recipe
+    plan = mert_plan.offer(settings(tmp_path, tmp_path))
+    assert plan
     soundfile.write(tmp_path / "song.flac", calm(0), RATE)
-    embedder = WorkerEmbedder(recipe, idle_seconds=60, timeout_seconds=100)
+    embedder = WorkerEmbedder(plan, idle_seconds=60, timeout_seconds=100)
     try:
         with pytest.raises(EmbedderUnusable):
             await embedder.embed(str(tmp_path / "song.flac"))
@@ -523,9 +522,7 @@ def test_nothing_is_reported_to_anybody(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
-    engines.on_openvino(
-        plan(small, tmp_path, Engine.OPENVINO, layer=1), worker_tasks.WINDOW_SAMPLES
-    )
+    inference.on_openvino(plan(small, tmp_path, Engine.OPENVINO, layer=1), inference.WINDOW_SAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -547,10 +544,10 @@ def test_the_fastest_engine_that_is_there_is_taken(
     openvino: bool,
     engine: Engine,
 ) -> None:
-    monkeypatch.setattr(mert_recipe, "find_spec", lambda name: openvino or None)
-    monkeypatch.setattr(mert_recipe, "_has_cuda", lambda: driver)
+    monkeypatch.setattr(mert_plan, "find_spec", lambda name: openvino or None)
+    monkeypatch.setattr(mert_plan, "_has_cuda", lambda: driver)
 
-    offered = mert_recipe.offer(settings(small, tmp_path, device=device, workers=3))
+    offered = mert_plan.offer(settings(small, tmp_path, device=device, workers=3))
 
     assert offered
     reading, modelling = offered.stages
@@ -561,12 +558,12 @@ def test_the_fastest_engine_that_is_there_is_taken(
 def test_a_gpu_that_is_not_there_is_refused_unless_others_embed(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mert_recipe, "_has_cuda", lambda: False)
+    monkeypatch.setattr(mert_plan, "_has_cuda", lambda: False)
 
     with pytest.raises(EmbedderUnusable, match=r"no NVIDIA driver.*set embedding\.device to auto"):
-        mert_recipe.offer(settings(small, tmp_path, device=Device.CUDA))
+        mert_plan.offer(settings(small, tmp_path, device=Device.CUDA))
     elsewhere = settings(small, tmp_path, device=Device.CUDA, executor=Executor.DASK)
-    offered = mert_recipe.offer(elsewhere)
+    offered = mert_plan.offer(elsewhere)
 
     assert offered
     assert offered.stages[-1].arguments[0].engine is Engine.CUDA
@@ -591,11 +588,11 @@ def test_the_stamp_tells_the_precision_that_the_numbers_depend_on(
     bfloat16: bool,
     precision: str,
 ) -> None:
-    monkeypatch.setattr(mert_recipe, "has_bfloat16", lambda: bfloat16)
-    monkeypatch.setattr(mert_recipe, "_has_cuda", lambda: True)
-    monkeypatch.setattr(mert_recipe, "find_spec", lambda name: openvino or None)
+    monkeypatch.setattr(mert_plan, "has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(mert_plan, "_has_cuda", lambda: True)
+    monkeypatch.setattr(mert_plan, "find_spec", lambda name: openvino or None)
 
-    offered = mert_recipe.offer(settings(small, tmp_path, device=device))
+    offered = mert_plan.offer(settings(small, tmp_path, device=device))
 
     assert offered
     assert offered.stamp.version.endswith(f"-5x5s-{precision}")
@@ -604,4 +601,4 @@ def test_the_stamp_tells_the_precision_that_the_numbers_depend_on(
 
 def test_a_layer_that_the_model_does_not_have_is_named(small: Path, tmp_path: Path) -> None:
     with pytest.raises(EmbedderUnusable, match=r"embedding\.layer: 7 is above"):
-        mert_recipe.offer(settings(small, tmp_path, layer=7))
+        mert_plan.offer(settings(small, tmp_path, layer=7))

@@ -6,10 +6,10 @@ import pytest
 
 from anagnorisisd.config.schema import Device, Embedding
 from anagnorisisd.domain.embedding import Conditions
+from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.mert import plan
 from anagnorisisd.embedding.published_models import MERT
 from anagnorisisd.embedding.registry import plan_for
-from anagnorisisd.embedding.settings import EmbedderSettings
 from anagnorisisd.errors import EmbedderUnusable
 from tests.support import mert
 

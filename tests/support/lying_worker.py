@@ -13,6 +13,6 @@ def dask_setup(worker: object) -> None:
     anagnorisisd.embedding.dask.worker.embed = embed
 
 
-def embed(wish: object, errand: object, content: object) -> dict[str, object]:
+def embed(spec: object, job: object, content: object) -> dict[str, object]:
     """Answer with a vector of the right size that is not finite."""
     return {"vector": np.full(206, np.nan, "<f4").tobytes(), "stamp": "features-1"}

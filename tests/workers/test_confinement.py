@@ -15,9 +15,9 @@ from anagnorisisd.config import schema
 from anagnorisisd.config.schema import Device, EmbedderChoice
 from anagnorisisd.domain.embedding import Conditions
 from anagnorisisd.domain.track import ScannedFile, Uri
+from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.published_models import MERT
 from anagnorisisd.embedding.registry import EmbedderSelector
-from anagnorisisd.embedding.settings import EmbedderSettings
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.library.music_directory import MusicDirectory
 from anagnorisisd.workers.confinement import landlock_version
@@ -176,7 +176,7 @@ async def test_a_confined_embedder_embeds(
         ),
     ):
         made = WorkerEmbedder(
-            EmbedderSelector(settings).recipe(), idle_seconds=60, timeout_seconds=100, reach=reach
+            EmbedderSelector(settings).plan(), idle_seconds=60, timeout_seconds=100, reach=reach
         )
         try:
             vectors.append(await made.embed(str(tmp_path / "music" / "song.flac")))

@@ -61,7 +61,7 @@ class DaskWorkerLost(Exception):
 
 
 class DaskClient:
-    """Keeps `members` in line with the workers of the scheduler that can do as wished.
+    """Keeps `workers` in line with the workers of the scheduler that can do as wished.
 
     | what happens                        | what follows                                        |
     |-------------------------------------|-----------------------------------------------------|
@@ -71,10 +71,10 @@ class DaskClient:
     | it leaves                           | dismissed; what it had to do is given to another    |
     """
 
-    def __init__(self, address: str, wish: Spec, members: WorkerRegistry) -> None:
+    def __init__(self, address: str, spec: Spec, workers: WorkerRegistry) -> None:
         self._address = address
-        self._wish = wish
-        self._members = members
+        self._spec = spec
+        self._workers = workers
         self._client: Any = None
         self._looked = False
         self._surveys: dict[str, asyncio.Task[None]] = {}
@@ -89,7 +89,7 @@ class DaskClient:
     @property
     def lacking(self) -> str:
         """Why nobody embeds; empty if somebody does, or nothing is known yet."""
-        if self._away or len(self._members):
+        if self._away or len(self._workers):
             return self._away
         if self._reasons:
             return ", ".join(self._unfit())
@@ -99,7 +99,7 @@ class DaskClient:
     async def settled(self) -> tuple[str, ...]:
         """Wait until the scheduler is away, or every worker was asked; return who is unfit."""
         while not self._away:
-            judged = len(self._members) + len(self._reasons)
+            judged = len(self._workers) + len(self._reasons)
             if self._looked and judged == len(self._surveys):
                 break
             await asyncio.sleep(GLANCE_SECONDS)
@@ -125,7 +125,7 @@ class DaskClient:
         """Return what the function `target` ("package.module:function") answers on a worker.
 
         Raises:
-            Lost: the worker, or the link to it, was lost.
+            DaskWorkerLost: the worker, or the link to it, was lost.
             Nonsense: the function raised something, which ours do not.
         """
         with self._translated() as client:
@@ -140,7 +140,7 @@ class DaskClient:
         """Lay `content` down on a worker; what is returned stands for it in `ask`'s arguments.
 
         Raises:
-            Lost: the worker, or the link to it, was lost.
+            DaskWorkerLost: the worker, or the link to it, was lost.
         """
         with self._translated() as client:
             return await client.scatter(content, workers=[address], hash=False)
@@ -164,7 +164,7 @@ class DaskClient:
 
     def dismiss(self, address: str, reason: str, *, ask_again: bool) -> None:
         """Let a worker have no more tracks until it has been started anew, or asked again."""
-        self._members.dismiss(address)
+        self._workers.dismiss(address)
         self._note(address, reason)
         if ask_again:
             self._surveys[address] = asyncio.create_task(self._survey(address))
@@ -176,7 +176,7 @@ class DaskClient:
         try:
             while True:
                 there = await _workers(client)
-                self._members.keep(there)
+                self._workers.keep(there)
                 for address in self._surveys.keys() - there:
                     self._surveys.pop(address).cancel()
                     self._reasons.pop(address, None)
@@ -186,7 +186,7 @@ class DaskClient:
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._client, self._looked = None, False
-            self._members.keep(())
+            self._workers.keep(())
             for survey in self._surveys.values():
                 survey.cancel()
             self._surveys.clear()
@@ -204,15 +204,15 @@ class DaskClient:
                 self._note(address, f"cannot be asked: {_reason(error)}")
             else:
                 self._reasons.pop(address, None)
-                self._members.admit(address, places)
+                self._workers.admit(address, places)
                 log.info("%s embeds, %d tracks at once", address, places)
                 return
             await asyncio.sleep(SURVEY_AGAIN_SECONDS)
 
     async def _asked(self, address: str) -> int:
         async with asyncio.timeout(SURVEY_SECONDS):
-            version, wish = anagnorisisd.__version__, self._wish.packed()
-            return read_survey(await self.ask(address, SURVEY, version, wish))
+            version, spec = anagnorisisd.__version__, self._spec.packed()
+            return read_survey(await self.ask(address, SURVEY, version, spec))
 
     def _note(self, address: str, reason: str) -> None:
         """Remember why a worker does not embed, and say so once."""

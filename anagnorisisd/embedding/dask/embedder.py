@@ -59,7 +59,7 @@ class DaskEmbedder:
 
     def __init__(
         self,
-        recipe: EmbeddingPlan,
+        plan: EmbeddingPlan,
         config: Embedding,
         music: Path,
         *,
@@ -67,23 +67,23 @@ class DaskEmbedder:
     ) -> None:
         require_dask()
         assert config.dask.address is not None, "the configuration was checked"
-        self._stamp = recipe.stamp
+        self._stamp = plan.stamp
         self._address = config.dask.address
         self._music = music
         self._music_there = config.dask.music_directory or music
         self._idle_seconds = config.idle_minutes * 60
         self._patience = patience_seconds or PATIENCE * config.track_timeout_seconds
-        wish = Spec(
-            stamp=recipe.stamp,
-            conditions=recipe.conditions,
+        spec = Spec(
+            stamp=plan.stamp,
+            conditions=plan.conditions,
             layer=config.layer,
             device=config.device.value,
             idle_seconds=self._idle_seconds,
             timeout_seconds=config.track_timeout_seconds,
         )
-        self._wish = wish.packed()
-        self._members = WorkerRegistry()
-        self._link = DaskClient(self._address, wish, self._members)
+        self._spec = spec.packed()
+        self._workers = WorkerRegistry()
+        self._client = DaskClient(self._address, spec, self._workers)
         self._linking: asyncio.Task[None] | None = None
         self._leaving: asyncio.TimerHandle | None = None
         self._under_way = 0
@@ -97,12 +97,12 @@ class DaskEmbedder:
     @property
     def concurrency(self) -> int:
         """How many files are worth having under way: what the workers take at once."""
-        return max(1, self._members.places)
+        return max(1, self._workers.places)
 
     @property
     def executor(self) -> ExecutorState:
         """Where vectors are made, and what is lacking."""
-        return ExecutorState(self._address, len(self._members), self._link.lacking)
+        return ExecutorState(self._address, len(self._workers), self._client.lacking)
 
     async def embed(self, path: str) -> Vectors:
         """Return the vector, `[dimension]` finite float32, of the file at `path`.
@@ -114,29 +114,29 @@ class DaskEmbedder:
         with self._linked():
             tried: list[str] = []
             while True:
-                member = await self._members.take(tried)
+                worker = await self._workers.take(tried)
                 try:
-                    return await self._by(member, path)
+                    return await self._by(worker, path)
                 except (Incapable, ProtocolError) as error:
-                    self._link.dismiss(member.address, str(error), ask_again=False)
+                    self._client.dismiss(worker.address, str(error), ask_again=False)
                 except DaskWorkerLost as error:
-                    log.info("%s, asked to embed %s, %s", member.address, ascii(path), error)
+                    log.info("%s, asked to embed %s, %s", worker.address, ascii(path), error)
                     if not error.blame:
                         await asyncio.sleep(AGAIN_SECONDS)
                         continue
-                    tried.append(member.address)
+                    tried.append(worker.address)
                     if len(tried) == MAX_LOST:
                         raise EmbeddingFailed(
                             f"{MAX_LOST} workers were lost over it; the last one {error}",
                             permanent=False,
                         ) from None
                 finally:
-                    self._members.leave(member)
+                    self._workers.leave(worker)
 
     async def looked(self) -> tuple[str, ...]:
         """Ask every worker whether it can, and return the reasons of those that cannot."""
         with self._linked():
-            return await self._link.settled()
+            return await self._client.settled()
 
     async def close(self) -> None:
         """Give up what is under way, and leave the scheduler."""
@@ -154,7 +154,7 @@ class DaskEmbedder:
             self._leaving.cancel()
             self._leaving = None
         if self._linking is None:
-            self._linking = asyncio.create_task(self._link.run())
+            self._linking = asyncio.create_task(self._client.run())
         try:
             yield
         finally:
@@ -168,50 +168,50 @@ class DaskEmbedder:
             self._linking.cancel()
         self._linking = None
 
-    async def _by(self, member: WorkerEntry, path: str) -> Vectors:
+    async def _by(self, worker: WorkerEntry, path: str) -> Vectors:
         """Have a file embedded by one worker; raises as `read_vector` and `DaskClient.ask` do."""
         status = await _of_the_file(os.stat, path)
-        errand = Job(self._there(path), status.st_size, status.st_mtime)
-        if member.sees_music:
+        job = Job(self._there(path), status.st_size, status.st_mtime)
+        if worker.sees_music:
             with suppress(FileNotVisible):
-                return await self._answer(member, self._link.ask(*self._asking(member, errand)))
-            self._is_blind(member)
+                return await self._answer(worker, self._client.ask(*self._asking(worker, job)))
+            self._is_blind(worker)
         if status.st_size > LARGEST_SENT_BYTES:
             raise EmbeddingFailed(
-                f"has {status.st_size >> 20} MB and is too large to be sent to {member.address}; "
+                f"has {status.st_size >> 20} MB and is too large to be sent to {worker.address}; "
                 "let the worker see the music folder",
                 permanent=True,
             )
         try:
-            return await self._answer(member, self._sent(member, errand, path))
+            return await self._answer(worker, self._sent(worker, job, path))
         except FileNotVisible:
             raise ProtocolError("does not see what was sent to it") from None
 
-    async def _sent(self, member: WorkerEntry, errand: Job, path: str) -> Any:
+    async def _sent(self, worker: WorkerEntry, job: Job, path: str) -> Any:
         async with self._sending:  # one at a time, so that no more than one file is held here
             content = await _of_the_file(Path.read_bytes, Path(path))
-            held = await self._link.send(member.address, content)
+            held = await self._client.send(worker.address, content)
             del content
         try:
-            return await self._link.ask(*self._asking(member, errand, held))
+            return await self._client.ask(*self._asking(worker, job, held))
         finally:
             held.release()
 
-    def _asking(self, member: WorkerEntry, errand: Job, held: Any = None) -> tuple[Any, ...]:
-        return member.address, EMBED, self._wish, errand.packed(), held
+    def _asking(self, worker: WorkerEntry, job: Job, held: Any = None) -> tuple[Any, ...]:
+        return worker.address, EMBED, self._spec, job.packed(), held
 
-    async def _answer(self, member: WorkerEntry, asking: Coroutine[Any, Any, Any]) -> Vectors:
+    async def _answer(self, worker: WorkerEntry, asking: Coroutine[Any, Any, Any]) -> Vectors:
         """Wait for an answer, but neither for ever nor for a worker that is gone."""
-        answer, gone = asyncio.create_task(asking), asyncio.create_task(member.gone.wait())
+        answer, gone = asyncio.create_task(asking), asyncio.create_task(worker.gone.wait())
         both = {answer, gone}
         try:
             await asyncio.wait(both, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
                 return read_vector(answer.result(), self._stamp)
             if not gone.done():
-                self._link.dismiss(member.address, "is silent", ask_again=True)
+                self._client.dismiss(worker.address, "is silent", ask_again=True)
             raise DaskWorkerLost(
-                "is gone" if gone.done() else "is silent", blame=self._link.connected
+                "is gone" if gone.done() else "is silent", blame=self._client.connected
             )
         finally:
             for task in both:
@@ -221,10 +221,10 @@ class DaskEmbedder:
     def _there(self, path: str) -> str:
         return str(self._music_there / Path(path).relative_to(self._music))
 
-    def _is_blind(self, member: WorkerEntry) -> None:
-        if member.sees_music:
-            member.sees_music = False
-            log.info("%s does not see %s; files are sent to it", member.address, self._music_there)
+    def _is_blind(self, worker: WorkerEntry) -> None:
+        if worker.sees_music:
+            worker.sees_music = False
+            log.info("%s does not see %s; files are sent to it", worker.address, self._music_there)
 
 
 async def _of_the_file(read: Callable[..., Result], *args: Any) -> Result:

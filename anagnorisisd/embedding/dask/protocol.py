@@ -86,8 +86,8 @@ def read_survey(answer: object) -> int:
     """Return how many tracks the worker wants to have at once.
 
     Raises:
-        Unfit: it cannot make the vectors.
-        Nonsense: it answered something else.
+        Incapable: it cannot make the vectors.
+        ProtocolError: it answered something else.
     """
     match answer:
         case {"places": int(places)} if places > 0:
@@ -101,10 +101,10 @@ def read_vector(answer: object, stamp: EmbedderStamp) -> Vectors:
     """Return the vector that a worker made, `[stamp.dimension]` finite float32.
 
     Raises:
-        Absent: it does not see the file.
+        FileNotVisible: it does not see the file.
         EmbeddingFailed: the file cannot be embedded.
-        Unfit: it cannot make the vectors after all.
-        Nonsense: it answered something else, or a vector that is none of this stamp.
+        Incapable: it cannot make the vectors after all.
+        ProtocolError: it answered something else, or a vector that is none of this stamp.
     """
     match answer:
         case {"vector": bytes(raw), "stamp": str(made_by)}:

@@ -22,8 +22,8 @@ from anagnorisisd.config import load, paths
 from anagnorisisd.config.schema import Device
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.dask.protocol import LARGEST_SENT_BYTES, Answer, Job, Spec
+from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.registry import plan_for
-from anagnorisisd.embedding.settings import EmbedderSettings
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import AnagnorisisError, EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.workers.readable_paths import ReadablePaths
@@ -40,21 +40,21 @@ WAITING = 1
 """Tracks that wait at the worker, so that the next one is there when one is finished."""
 
 
-def survey(version: str, wish: Mapping[str, Any]) -> Answer:
+def survey(version: str, spec: Mapping[str, Any]) -> Answer:
     """Say whether this worker can do as wished by a daemon of `version`."""
     if version != anagnorisisd.__version__:
         return {"unfit": f"has anagnorisisd {anagnorisisd.__version__}, the daemon {version}"}
     threads = _dask_worker().state.nthreads
     try:
-        embedder = _host().embedder(Spec.unpacked(wish), threads)
+        embedder = _host().embedder(Spec.unpacked(spec), threads)
     except AnagnorisisError as error:
         return {"unfit": str(error)}
     return {"places": min(embedder.concurrency, threads) + WAITING}
 
 
-def embed(wish: Mapping[str, Any], errand: Mapping[str, Any], content: bytes | None) -> Answer:
+def embed(spec: Mapping[str, Any], job: Mapping[str, Any], content: bytes | None) -> Answer:
     """Embed a file that is seen here, or that was sent as `content`."""
-    wanted, file = Spec.unpacked(wish), Job.unpacked(errand)
+    wanted, file = Spec.unpacked(spec), Job.unpacked(job)
     try:
         with ExitStack() as stack:
             if content is not None:
@@ -92,7 +92,7 @@ class _Host:
         # A process that ends waits for its children first, and ours wait for work.
         Finalize(None, self._dissolve, exitpriority=LAST_WORD)
 
-    def embedder(self, wish: Spec, threads: int) -> WorkerEmbedder:
+    def embedder(self, spec: Spec, threads: int) -> WorkerEmbedder:
         """Return what makes the vectors, with so many threads; the first time it is looked for.
 
         Raises:
@@ -100,20 +100,20 @@ class _Host:
             ConfigError: this computer's configuration cannot be used.
         """
         with self._making:
-            if wish not in self._embedders:
-                settings = _settings(wish, threads)
-                self._embedders[wish] = WorkerEmbedder(
-                    plan_for(wish.stamp, settings),
-                    idle_seconds=wish.idle_seconds,
-                    timeout_seconds=wish.timeout_seconds,
+            if spec not in self._embedders:
+                settings = _settings(spec, threads)
+                self._embedders[spec] = WorkerEmbedder(
+                    plan_for(spec.stamp, settings),
+                    idle_seconds=spec.idle_seconds,
+                    timeout_seconds=spec.timeout_seconds,
                     # Where the music lies here is known file by file only.
                     reach=ReadablePaths("/", writable=[settings.cache_directory]),
                 )
-            return self._embedders[wish]
+            return self._embedders[spec]
 
-    def embed(self, wish: Spec, path: str, threads: int) -> Vectors:
+    def embed(self, spec: Spec, path: str, threads: int) -> Vectors:
         """Return the vector of a file; raises as `Embedder.embed` and `embedder` do."""
-        work = self.embedder(wish, threads).embed(path)
+        work = self.embedder(spec, threads).embed(path)
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _dissolve(self) -> None:
@@ -122,12 +122,12 @@ class _Host:
             asyncio.run_coroutine_threadsafe(embedder.close(), self._loop).result()
 
 
-def _settings(wish: Spec, threads: int) -> EmbedderSettings:
+def _settings(spec: Spec, threads: int) -> EmbedderSettings:
     config = load.load({}, os.environ)
     where = paths.resolve(config, os.environ)
-    wanted = {"layer": wish.layer, "device": Device(wish.device), "workers": threads}
+    wanted = {"layer": spec.layer, "device": Device(spec.device), "workers": threads}
     return EmbedderSettings(
-        config.embedding.model_copy(update=wanted), where.models, where.cache, wish.conditions
+        config.embedding.model_copy(update=wanted), where.models, where.cache, spec.conditions
     )
 
 

@@ -23,31 +23,31 @@ class WorkerRegistry:
     """The workers that can make the vectors; whoever has a track waits here for one of them."""
 
     def __init__(self) -> None:
-        self._members: dict[str, WorkerEntry] = {}
+        self._workers: dict[str, WorkerEntry] = {}
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._workers)
 
     @property
     def places(self) -> int:
         """How many tracks all of them take at once."""
-        return sum(member.places for member in self._members.values())
+        return sum(worker.places for worker in self._workers.values())
 
     def admit(self, address: str, places: int) -> None:
         """Let a worker have tracks."""
-        self._members[address] = WorkerEntry(address, places)
+        self._workers[address] = WorkerEntry(address, places)
         self._changed.set()
 
     def dismiss(self, address: str) -> None:
         """Let a worker have no more tracks; what it is doing for us is given up."""
-        if member := self._members.pop(address, None):
-            member.gone.set()
+        if worker := self._workers.pop(address, None):
+            worker.gone.set()
             self._changed.set()
 
     def keep(self, addresses: Collection[str]) -> None:
         """Dismiss all but these."""
-        for address in self._members.keys() - set(addresses):
+        for address in self._workers.keys() - set(addresses):
             self.dismiss(address)
 
     async def take(self, rather_not: Collection[str] = ()) -> WorkerEntry:
@@ -55,19 +55,19 @@ class WorkerRegistry:
 
         Those in `rather_not` are only taken if there is nobody else.
         """
-        while (member := self._freest(rather_not)) is None:
+        while (worker := self._freest(rather_not)) is None:
             self._changed.clear()
             await self._changed.wait()
-        member.busy += 1
-        return member
+        worker.busy += 1
+        return worker
 
-    def leave(self, member: WorkerEntry) -> None:
+    def leave(self, worker: WorkerEntry) -> None:
         """Free a place that `take` gave."""
-        member.busy -= 1
+        worker.busy -= 1
         self._changed.set()
 
     def _freest(self, rather_not: Collection[str]) -> WorkerEntry | None:
-        members = self._members.values()
-        wanted = [one for one in members if one.address not in rather_not] or list(members)
+        workers = self._workers.values()
+        wanted = [one for one in workers if one.address not in rather_not] or list(workers)
         free = [one for one in wanted if one.busy < one.places]
         return min(free, key=lambda one: one.busy / one.places, default=None)

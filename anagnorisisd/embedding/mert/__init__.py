@@ -1,6 +1,7 @@
-"""MERT-v1-95M: a transformer trained on music, from weights that the listener fetches.
+"""MERT-v1-95M: a transformer trained on music, from weights that the listener downloads.
 
-`recipe` says in the parent how its vectors are made; `folder` looks at what was fetched;
-`model` loads it; `engines` run it; `stages` is what the workers do. Nothing from the folder is
-ever executed: the architecture is transformers' own `HubertModel`, the weights are tensors.
+`plan` decides in the parent how its vectors are made; `model_files` inspects the model directory;
+`model` loads the weights; `inference` is what the workers do: read windows and run the model.
+Nothing from the directory is executed: the architecture is transformers' own `HubertModel`, the
+weights are tensors.
 """

@@ -8,14 +8,13 @@ import psutil
 
 from anagnorisisd.config.schema import Device, Executor
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
-from anagnorisisd.embedding.mert.engine_plan import Engine, EnginePlan
+from anagnorisisd.embedding.embedder import DECODER_MEMORY_BYTES, EmbedderSettings
+from anagnorisisd.embedding.mert.inference import WINDOW_SECONDS, WINDOWS, Engine, EnginePlan
 from anagnorisisd.embedding.mert.model_files import inspect
-from anagnorisisd.embedding.mert.worker_tasks import WINDOW_SECONDS, WINDOWS
 from anagnorisisd.embedding.published_models import MERT
-from anagnorisisd.embedding.settings import READING_MEMORY_BYTES, EmbedderSettings
 from anagnorisisd.errors import EmbedderUnusable
 
-STAGES = "anagnorisisd.embedding.mert.worker_tasks"
+STAGES = "anagnorisisd.embedding.mert.inference"
 WINDOW_PLAN = f"{WINDOWS}x{WINDOW_SECONDS:g}s"
 """A part of the stamp: other windows give other numbers."""
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
@@ -51,7 +50,7 @@ def offer(settings: EmbedderSettings) -> EmbeddingPlan | None:
     )
     # Reading the next tracks overlaps with the model; it costs a twentieth of the model's time.
     reading = PlanStage(
-        f"{STAGES}:read", arguments=(), workers=1, threads=1, memory_bytes=READING_MEMORY_BYTES
+        f"{STAGES}:read", arguments=(), workers=1, threads=1, memory_bytes=DECODER_MEMORY_BYTES
     )
     modelling = PlanStage(
         f"{STAGES}:embed",

@@ -1,22 +1,42 @@
-"""What can be heard in one window, frame by frame, by librosa's definitions.
+"""Frame features of one window, by librosa's definitions: the spectrogram and what follows from it.
 
-librosa computes a new spectrogram for almost every question; here all are asked of the same one.
-Each function gives, within single precision, what the function of librosa named in it gives.
-Frames are `FFT_SIZE` long, `HOP` apart and centred; a window of `n` samples has
+librosa computes a new spectrogram for almost every feature; here all share one. Importing librosa
+would also cost seconds (the first time, while numba compiles, some twenty) and 150 MB in every
+worker. Tests compare each function with the function of librosa that its docstring names, within
+single precision. Frames are `FFT_SIZE` long, `HOP` apart and centred; a window of `n` samples has
 `1 + n // HOP` of them.
 """
+
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from anagnorisisd.embedding.filter_banks import FFT_SIZE, RATE, Filters
-from anagnorisisd.embedding.types import Samples
+from anagnorisisd.embedding.embedder import Samples
+
+Bank = NDArray[np.float32]
+Numbers = NDArray[np.float64]
 
 Frames = NDArray[np.float32]
 """`[frames]` or `[frames, values]`."""
 
+RATE = 22050
+FFT_SIZE = 2048
 HOP = 512
+MEL_BANDS = 64
+MFCCS = 20
+
+MEL_HERTZ = 200.0 / 3
+"""Slaney's scale: so wide is a mel up to `MEL_CORNER_HERTZ`; above, widths grow."""
+
+MEL_CORNER_HERTZ = 1000.0
+MEL_GROWTH = np.log(6.4) / 27
+OCTAVE_0_HERTZ = 440.0 / 16
+CHROMA_CENTRE_OCTAVE = 5.0
+CHROMA_OCTAVES_WIDE = 2.0
+SEMITONES_A_TO_C = 3
 FLOOR = 1e-10
 TOP_DECIBEL = 80.0
 ROLL_OFF = 0.85
@@ -25,6 +45,73 @@ CONTRAST_OCTAVES = 6
 CONTRAST_QUANTILE = 0.02
 FREQUENCIES: Frames = np.fft.rfftfreq(FFT_SIZE, 1 / RATE).astype(np.float32)
 """Centre of each bin in hertz, `[bins]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What spectra are multiplied with; `bins` is `FFT_SIZE // 2 + 1`.
+
+    `window [FFT_SIZE]`, `mel [bins, MEL_BANDS]`, `dct [MEL_BANDS, MFCCS]`, `chroma [bins, 12]`.
+    """
+
+    window: Bank
+    mel: Bank
+    dct: Bank
+    chroma: Bank
+
+
+@cache
+def filters() -> Filters:
+    """Return the filters; computed once in each process, in milliseconds."""
+    return Filters(*(np.ascontiguousarray(bank, np.float32) for bank in (
+        hann_window(FFT_SIZE), mel_filters(RATE, FFT_SIZE, MEL_BANDS), dct_matrix(),
+        chroma_filters(),
+    )))  # fmt: skip
+
+
+def hann_window(size: int) -> Numbers:
+    """Return the periodic Hann window, `[size]` (`librosa.filters.get_window`)."""
+    turns = np.arange(size, dtype=np.float64) / size
+    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * turns))
+
+
+def mel_filters(rate: int, fft_size: int, bands: int) -> Numbers:
+    """Return triangles of equal area, equally wide on Slaney's mel scale (`librosa.filters.mel`).
+
+    They reach from 0 Hz to half of `rate`; the shape is `[fft_size // 2 + 1, bands]`.
+    """
+    corner = MEL_CORNER_HERTZ / MEL_HERTZ
+    highest = corner + np.log(rate / 2 / MEL_CORNER_HERTZ) / MEL_GROWTH
+    mels = np.linspace(0.0, highest, bands + 2)
+    above = MEL_CORNER_HERTZ * np.exp(MEL_GROWTH * (mels - corner))
+    edges = np.where(mels < corner, mels * MEL_HERTZ, above)
+    bins = np.fft.rfftfreq(fft_size, 1 / rate)[:, np.newaxis]
+    rising = (bins - edges[:-2]) / np.diff(edges)[:-1]
+    falling = (edges[2:] - bins) / np.diff(edges)[1:]
+    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2]))
+
+
+def dct_matrix() -> Numbers:
+    """Return the orthonormal cosine transform, type 2 (`scipy.fft.dct`)."""
+    places = (np.arange(MEL_BANDS) + 0.5) / MEL_BANDS
+    waves: Numbers = np.cos(np.pi * np.outer(places, np.arange(MFCCS))) * np.sqrt(2 / MEL_BANDS)
+    waves[:, 0] /= np.sqrt(2)
+    return waves
+
+
+def chroma_filters() -> Numbers:
+    """Return the pitch class of each bin, C first (`librosa.filters.chroma`)."""
+    hertz = np.arange(1, FFT_SIZE) * RATE / FFT_SIZE
+    semitones = 12 * np.log2(hertz / OCTAVE_0_HERTZ)
+    semitones = np.concatenate([[semitones[0] - 18.0], semitones])  # bin 0 has no pitch
+    widths = np.append(np.maximum(np.diff(semitones), 1.0), 1.0)
+    distance = np.remainder(semitones[:, np.newaxis] - np.arange(12) + 6, 12) - 6
+    near = np.exp(-0.5 * (2 * distance / widths[:, np.newaxis]) ** 2)
+    near /= np.linalg.norm(near, axis=1, keepdims=True)
+    octaves = (semitones / 12 - CHROMA_CENTRE_OCTAVE) / CHROMA_OCTAVES_WIDE
+    weighted: Numbers = near * np.exp(-0.5 * octaves[:, np.newaxis] ** 2)
+    from_c: Numbers = np.roll(weighted, -SEMITONES_A_TO_C, axis=1)
+    return from_c[: FFT_SIZE // 2 + 1]
 
 
 def magnitudes(samples: Samples, filters: Filters) -> Frames:
