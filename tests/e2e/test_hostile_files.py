@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.support.broken_files import write_hostile_files
 from tests.support.daemon import RunningDaemon, running_daemon
@@ -75,6 +76,7 @@ def write_good_files(folder: Path, count: int) -> list[str]:
     return names
 
 
+@pytest.mark.timeout(300 + 6 * FILES)
 def test_every_file_gets_its_reason_and_every_good_one_is_embedded(tmp_path: Path) -> None:
     good = write_good_files(tmp_path / "music", FILES)
     names = [*good, *write_hostile_files(tmp_path / "music", FILES)]

@@ -181,7 +181,9 @@ def framed(header: object, rest: bytes = b"") -> bytes:
         framed({"error": {}, "arrays": []}),
         framed({"error": 1, "arrays": []}),
         struct.pack("<Q", 33 << 20) + bytes(33 << 20),
-        struct.pack("<Q", 10**6 + 30) + b'{"arrays":[],"value":' + b"[" * 10**6,
+        struct.pack("<Q", 10**6 + 21) + b'{"arrays":[],"value":' + b"[" * 10**6,
+        framed({"value": {"array": 0}, "arrays": [["<f8", [0, 10**30]]]}),
+        framed({"value": {"array": 0}, "arrays": [["<f8", [0] * 100]]}),
     ],
 )
 def test_whatever_a_worker_sends_is_an_answer_or_nonsense(content: bytes) -> None:
