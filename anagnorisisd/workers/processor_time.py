@@ -23,6 +23,10 @@ GRACE_SECONDS = 5.0
 """How much longer the kernel waits for code that does not come back to Python."""
 
 
+_active = False
+"""Whether a limit is in force."""
+
+
 class OutOfProcessorTime(BaseException):
     """The work took all the processor time it may have.
 
@@ -34,7 +38,8 @@ class OutOfProcessorTime(BaseException):
 def limited(seconds: float) -> Iterator[None]:
     """Let the body have so much processor time of this process.
 
-    Does nothing in threads other than the main one, which cannot be interrupted.
+    Does nothing in threads other than the main one, which cannot be interrupted. Limits do
+    not nest.
 
     Raises:
         OutOfProcessorTime: it took more.
@@ -42,14 +47,17 @@ def limited(seconds: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGPROF, _interrupt)
+    global _active  # noqa: PLW0603 - one process has one timer
+    # The handler stays installed: by default a signal that arrives late would kill the process.
+    signal.signal(signal.SIGPROF, _on_expiry)
+    _active = True
     kill_after(seconds + GRACE_SECONDS)
     signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN_SECONDS)
     try:
         yield
     finally:
+        _active = False  # first: an exception raised in here would leave the limits in force
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
         kill_after(math.inf)
 
 
@@ -66,5 +74,6 @@ def kill_after(seconds: float) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise OutOfProcessorTime
+def _on_expiry(_signal: int, _frame: FrameType | None) -> None:
+    if _active:
+        raise OutOfProcessorTime

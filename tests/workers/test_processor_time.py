@@ -1,0 +1,37 @@
+"""Limits on processor time, in a process of their own: a mistake would end the tests."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def run(script: str) -> "subprocess.CompletedProcess[str]":
+    imports = "import resource, signal, time; from anagnorisisd.workers import processor_time"
+    return subprocess.run(
+        [sys.executable, "-c", f"{imports}\n{script}"], capture_output=True, text=True, check=False
+    )
+
+
+def test_signal_after_the_limit_is_ignored() -> None:
+    done = run(
+        "with processor_time.limited(60): pass\nsignal.raise_signal(signal.SIGPROF)\nprint('alive')"
+    )
+
+    assert done.stdout == "alive\n", done.returncode
+
+
+def test_signal_while_the_limit_is_lifted_leaves_no_limit() -> None:
+    done = run(
+        "setitimer = signal.setitimer\n"
+        "def expire(timer, seconds, interval=0):\n"
+        "    if not seconds: signal.raise_signal(signal.SIGPROF)\n"
+        "    setitimer(timer, seconds, interval)\n"
+        "signal.setitimer = expire\n"
+        "with processor_time.limited(60): pass\n"
+        "print(signal.getitimer(signal.ITIMER_PROF), resource.getrlimit(resource.RLIMIT_CPU)[0])"
+    )
+
+    assert done.stdout == "(0.0, 0.0) -1\n", done.stderr
