@@ -18,7 +18,7 @@ from anagnorisisd import console
 from anagnorisisd.config import load, paths
 from anagnorisisd.config.schema import Config
 from anagnorisisd.console.download_progress import DownloadProgress
-from anagnorisisd.doctor.finding import Finding
+from anagnorisisd.doctor import finding
 from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
 from anagnorisisd.runtime import executor_shutdown, log_setup
 from anagnorisisd.storage import state_lock
@@ -29,7 +29,7 @@ OPTION_KEYS = {
     "state": ("state", "directory"),
     "log_level": ("log", "level"),
 }
-"""The configuration key that each option sets."""
+"""The configuration key of each option."""
 
 EXIT_FAILURE, EXIT_CONFIG, EXIT_TEMPFAIL = 1, 2, 75
 """2 is also argparse's exit code for wrong usage; 75 is EX_TEMPFAIL of sysexits.h."""
@@ -97,8 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
     restore = add("restore", _restore, "replace the database with a backup; stop the daemon first")
     restore.add_argument("file", type=Path, metavar="FILE", help="the backup to read")
     for name, command, summary in (
-        ("install", _install, "install service unit, programs, man page and shell completions"),
-        ("uninstall", _uninstall, "remove what install has installed; keeps the database"),
+        ("install", _install, "install the systemd unit, programs, man page and shell completions"),
+        ("uninstall", _uninstall, "remove what install installed; keeps the database"),
     ):
         add(name, command, summary).add_argument(
             "--system", action="store_true", help="use /usr/local instead of ~/.local"
@@ -106,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     fetch = add(
         "fetch-model",
         _fetch_model,
-        "download MERT, the better embedder (378 MB, for non-commercial use)",
+        "download the embedder MERT (378 MB, for non-commercial use)",
     )
     fetch.add_argument(
         "--from",
@@ -120,14 +120,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _common_options() -> argparse.ArgumentParser:
     """Return the options that may stand before and after the command."""
-    # Without SUPPRESS the command's default would overwrite what was given before it.
+    # Without SUPPRESS, the defaults of the command would overwrite options given before it.
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     options.add_argument(
-        "--config", type=Path, metavar="FILE", help="read this file instead of the user's own"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration file (default: ~/.config/anagnorisis/config.yaml)",
     )
-    options.add_argument("--music", metavar="DIRECTORY", help="the music directory")
-    options.add_argument("--mpd", metavar="ADDRESS", help="MPD's socket path or host:port")
-    options.add_argument("--state", metavar="DIRECTORY", help="where the database is kept")
+    options.add_argument("--music", metavar="DIRECTORY", help="music directory")
+    options.add_argument("--mpd", metavar="ADDRESS", help="socket path or host:port of MPD")
+    options.add_argument("--state", metavar="DIRECTORY", help="directory of the database")
     options.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
     return options
 
@@ -190,28 +193,26 @@ def _check_config(arguments: argparse.Namespace) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from anagnorisisd.doctor import output
-
     findings = _findings(arguments)
-    print(output.as_json(findings) if arguments.json else output.page(findings))
-    return 0 if output.well(findings) else EXIT_FAILURE
+    print(finding.as_json(findings) if arguments.json else finding.as_text(findings))
+    return EXIT_FAILURE if finding.has_problem(findings) else 0
 
 
-def _findings(arguments: argparse.Namespace) -> list[Finding]:
+def _findings(arguments: argparse.Namespace) -> list[finding.Finding]:
     from anagnorisisd.doctor import checks, runner, running_daemon
 
     try:
         config, where = _load_config(arguments)
     except ConfigError as error:
-        return [checks.config(error.problems, ())]
-    running = running_daemon.ask(running_daemon.sockets(config, where))
-    given = _options(arguments).keys()
-    link = running_daemon.link(running, given)
+        return [checks.check_config(error.problems, ())]
+    running = running_daemon.query_first(running_daemon.sockets(config, where))
+    flags = _options(arguments).keys()
+    connection = running_daemon.connection_of(running, flags)
     if running is not None:
-        config, where = running_daemon.adopted(running, config, where, os.environ, given)
+        config, where = running_daemon.adopt_settings(running, config, where, os.environ, flags)
     files = tuple(load.config_files(getattr(arguments, "config", None)))
-    others = asyncio.run(runner.examine(config, where, os.environ, time.time(), link))
-    return [checks.config((), files, running), *others]
+    others = asyncio.run(runner.run_checks(config, where, os.environ, time.time(), connection))
+    return [checks.check_config((), files, running), *others]
 
 
 def _backup(arguments: argparse.Namespace) -> None:
@@ -240,14 +241,14 @@ def _restore(arguments: argparse.Namespace) -> None:
 def _install(arguments: argparse.Namespace) -> None:
     from anagnorisisd.install import installer, next_steps, prefix
 
-    place = prefix.computer() if arguments.system else prefix.listener()
-    for line in (*installer.install(place), *next_steps.after_installing(place, os.environ)):
+    target = prefix.system_prefix() if arguments.system else prefix.user_prefix()
+    for line in (*installer.install(target), *next_steps.after_installing(target, os.environ)):
         print(line)
 
 
 def _uninstall(arguments: argparse.Namespace) -> None:
     from anagnorisisd.install import installer, next_steps, prefix
 
-    place = prefix.computer() if arguments.system else prefix.listener()
-    for line in (*installer.uninstall(place), *next_steps.after_removing(place)):
+    target = prefix.system_prefix() if arguments.system else prefix.user_prefix()
+    for line in (*installer.uninstall(target), *next_steps.after_removing(target)):
         print(line)

@@ -1,4 +1,4 @@
-"""What a screen is fed with: plain values, read together at one moment."""
+"""Snapshot of the daemon's state, and the interface of the screens that show it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from anagnorisisd.domain.track import Track
 
 
 @dataclass(frozen=True, slots=True)
-class Scanning:
-    """How far a scan has come: files looked at so far, and whether that was all."""
+class ScanState:
+    """Progress of a scan: files found and added so far."""
 
     found: int
     added: int
@@ -21,14 +21,13 @@ class Scanning:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The daemon at one moment; `None` where something is not known yet.
+    """The daemon's state; `None` where it is not known yet.
 
-    `current` is the track that plays, `ahead` the picks that follow with their reasons,
-    `no_picks` says why none are added, and `notices` are sentences the listener should read: what
-    is learnt, what is missing.
+    `current` is the playing track, `ahead` the queued picks with their explanations, `no_picks`
+    the reason why no picks are added, and `notices` are messages about training and problems.
     """
 
-    scan: Scanning | None = None
+    scan: ScanState | None = None
     embedding: EmbeddingProgress | None = None
     link: PlayerLink | None = None
     player: PlayerState | None = None
@@ -39,12 +38,12 @@ class Snapshot:
 
 
 class Screen(Protocol):
-    """Shows snapshots; call `show` as often as there is news, about once a second at most."""
+    """Shows snapshots."""
 
     def show(self, snapshot: Snapshot) -> None:
-        """Show the daemon as it is now."""
+        """Show a snapshot; called about once a second."""
         ...
 
     def close(self) -> None:
-        """Leave the terminal as it was found."""
+        """Restore the terminal."""
         ...

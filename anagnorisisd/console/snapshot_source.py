@@ -1,7 +1,7 @@
-"""Feeding the screen: once a second everything is read and shown."""
+"""Reads the daemon's state once a second and passes it to a screen."""
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.console.snapshot import Scanning, Screen, Snapshot
+from anagnorisisd.console.snapshot import ScanState, Screen, Snapshot
 from anagnorisisd.domain.evaluator import TrainingStatus
 from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import Player, PlayerState
@@ -17,7 +17,7 @@ SHOW_EVERY_SECONDS = 1.0
 
 
 class SnapshotSource:
-    """Reads the daemon for a screen."""
+    """Reads snapshots from the services and shows them on a screen."""
 
     def __init__(
         self,
@@ -41,18 +41,18 @@ class SnapshotSource:
         self._clock = clock
 
     async def run(self) -> None:
-        """Show what is, until cancelled."""
+        """Show a snapshot every second, until cancelled."""
         while True:
             self._screen.show(await self.snapshot())
             await self._clock.sleep(SHOW_EVERY_SECONDS)
 
     async def snapshot(self) -> Snapshot:
-        """Return the daemon as it is now."""
+        """Return the present state."""
         scan = self._library.progress
         link = self._player.link()
         player = await self._state()
         return Snapshot(
-            scan=Scanning(scan.found, scan.added, scan.done),
+            scan=ScanState(scan.found, scan.added, scan.done),
             embedding=await self._embedding.progress(),
             link=link,
             player=player,
@@ -90,11 +90,11 @@ class SnapshotSource:
 
 
 def learning(status: TrainingStatus) -> str:
-    """Return what the evaluator knows, in one line."""
+    """Return the state of the training in one line."""
     if status.training:
-        return "Learning from your ratings"
+        return "Training"
     if status.failures.count:
-        return f"The training failed and will be tried again: {status.failures.reason}"
+        return f"Training failed, and will be retried: {status.failures.reason}"
     if status.evaluator is not None:
         metrics = status.evaluator.metrics
         return (
@@ -102,5 +102,5 @@ def learning(status: TrainingStatus) -> str:
             f"{metrics.error:.1f} on held-out ratings (baseline {metrics.mean_error:.1f})"
         )
     if status.needed:
-        return f"Rate {status.needed} more and it starts to learn what you like"
-    return "Learning starts in a moment"
+        return f"Rate {status.needed} more tracks for the first training"
+    return "The first training starts in a moment"

@@ -1,4 +1,4 @@
-"""`anagnorisisd doctor`: one page of checks, each with a remedy.
+"""`anagnorisisd doctor`: read-only checks, each with a remedy.
 
-`look` gathers facts, `checks` judges them without looking at anything, `report` shows the result.
+`probe` collects facts from the system, and `checks` turns them into findings.
 """

@@ -1,4 +1,4 @@
-"""The checks: from facts to findings, without looking at anything themselves."""
+"""The checks: pure functions from facts to findings."""
 
 from datetime import datetime, time
 from pathlib import Path
@@ -9,309 +9,247 @@ from anagnorisisd.doctor.facts import (
     ConfinementFacts,
     DiskFacts,
     ExecutorFacts,
-    FolderFacts,
     MpdFacts,
-    Running,
-    UnitFacts,
+    MusicFacts,
+    RunningDaemon,
 )
 from anagnorisisd.doctor.finding import Finding, advice, fine, problem, unknown
 from anagnorisisd.runtime.daily_schedule import next_try
 from anagnorisisd.storage.health import DatabaseHealth
 
-LEAST_FREE_BYTES = 50_000_000
+MIN_FREE_BYTES = 50_000_000
 DAY_SECONDS = 86_400
 TRAINING_OVERDUE_DAYS = 3
 LOOPBACK = ("tcp://127.", "tcp://localhost:", "tcp://[::1]:")
-HOW_TO_DISTRIBUTE = "docs/distributed.md says what a scheduler and its workers need"
+DASK_REMEDY = "see docs/distributed.md for the set-up of scheduler and workers"
 
 
-def config(
-    problems: tuple[str, ...], files: tuple[Path, ...], running: Running | None = None
+def check_config(
+    problems: tuple[str, ...], files: tuple[Path, ...], running: RunningDaemon | None = None
 ) -> Finding:
-    """Judge the configuration; a daemon that runs may have been told other things."""
+    """Check the configuration; with a running daemon, report the settings that it uses."""
     if problems:
         return problem("config", "; ".join(problems), "correct it; `config.yaml` shows every key")
-    read = ", ".join(map(str, files))
-    said = f"read from {read}" if read else "no file; every key has its default"
+    message = f"read from {', '.join(map(str, files))}" if files else "no file; all defaults"
     if running is None:
-        return fine("config", said)
-    return fine("config", f"{said}; looked at as the running daemon has it: {running}")
+        return fine("config", message)
+    return fine("config", f"{message}; the running daemon uses {running}")
 
 
-def music_folder(folder: FolderFacts) -> Finding:
-    """Judge whether there is music to read."""
-    if folder.reason:
+def check_music(music: MusicFacts) -> Finding:
+    """Check that the music directory is readable and has music."""
+    if music.reason:
         return problem(
-            "music folder",
-            f"{folder.path}: {folder.reason}",
-            "mount it, let this user read it, or set music.directory",
+            "music directory",
+            f"{music.path}: {music.reason}",
+            "mount it, make it readable for this user, or set music.directory",
         )
-    if not folder.files:
+    if not music.files:
         return advice(
-            "music folder",
-            f"{folder.path} holds no file of the formats that are read",
-            "set music.directory, or put music there",
+            "music directory",
+            f"{music.path} has no files in the formats of music.formats",
+            "add music, or set music.directory",
         )
-    return fine("music folder", f"{_counted(folder.files, 'file')} in {folder.path}")
+    return fine("music directory", f"{_plural(music.files, 'file')} in {music.path}")
 
 
-def watch_limit(folder: FolderFacts, watch: Watch, limit: int | None) -> Finding:
-    """Judge whether the kernel lets every folder be watched."""
+def check_watch_limit(music: MusicFacts, watch: Watch, limit: int | None) -> Finding:
+    """Check that inotify can watch every directory."""
     if watch is not Watch.INOTIFY:
-        return fine("watch limit", f"not needed, music.watch is {watch.value}")
-    folders = _counted(folder.folders, "folder")
+        return fine("watch limit", f"not needed; music.watch is {watch.value}")
+    directories = "1 directory" if music.directories == 1 else f"{music.directories} directories"
     if limit is None:
-        return unknown("watch limit", f"{folders}; the kernel's limit cannot be read")
-    said = f"{folders}, {limit} watches are allowed"
-    if folder.folders >= limit:
+        return unknown("watch limit", f"{directories}; cannot read the kernel's limit")
+    message = f"{directories}; the kernel's limit is {limit}"
+    if music.directories >= limit:
         return problem(
             "watch limit",
-            said,
-            f"sysctl fs.inotify.max_user_watches={max(1 << 20, 2 * folder.folders)},"
+            message,
+            f"sysctl fs.inotify.max_user_watches={max(1 << 20, 2 * music.directories)},"
             " or set music.watch to poll",
         )
-    return fine("watch limit", said)
+    return fine("watch limit", message)
 
 
-def mpd_link(mpd: MpdFacts) -> Finding:
-    """Judge whether MPD answers."""
+def check_mpd(mpd: MpdFacts) -> Finding:
+    """Check the connection to MPD."""
     if mpd.too_old:
         return problem(
             "MPD",
-            f"version {mpd.version} of the protocol at {mpd.address} is not supported",
-            "use MPD 0.21 or later; the MPD front end of Mopidy speaks 0.19",
+            f"protocol version {mpd.version} at {mpd.address} is not supported",
+            "use MPD 0.21 or later; the MPD front end of Mopidy has 0.19",
         )
     if mpd.reason is None:
         return fine("MPD", f"version {mpd.version} at {mpd.address}")
     remedy = (
-        "set mpd.password_file and mpd.partition to what MPD wants"
+        "check mpd.password_file and mpd.partition"
         if mpd.refused
         else "start MPD, or set mpd.address to its socket or host:port"
     )
     return problem("MPD", mpd.reason, remedy)
 
 
-def mpd_permissions(mpd: MpdFacts) -> Finding:
-    """Judge what MPD allows."""
+def check_mpd_permissions(mpd: MpdFacts) -> Finding:
+    """Check that MPD permits the commands that the daemon needs."""
     if mpd.reason is not None:
-        return unknown("MPD permissions", "not known while MPD is away")
-    if mpd.lacking:
-        said, _, remedy = mpd.lacking[0].partition(": ")
-        more = f" (and {len(mpd.lacking) - 1} more)" if len(mpd.lacking) > 1 else ""
-        return problem("MPD permissions", said + more, remedy)
-    return fine("MPD permissions", "all that is needed")
+        return unknown("MPD permissions", "not connected to MPD")
+    if mpd.missing_features:
+        message, _, remedy = mpd.missing_features[0].partition(": ")
+        others = len(mpd.missing_features) - 1
+        return problem(
+            "MPD permissions", message + (f" (and {others} more)" * bool(others)), remedy
+        )
+    return fine("MPD permissions", "sufficient")
 
 
-def stickers(mpd: MpdFacts) -> Finding:
-    """Judge whether other MPD clients can show and give ratings."""
+def check_stickers(mpd: MpdFacts) -> Finding:
+    """Check that ratings can be shared with other MPD clients."""
     if mpd.reason is not None:
-        return unknown("stickers", "not known while MPD is away")
+        return unknown("stickers", "not connected to MPD")
     if not mpd.stickers:
         return advice(
             "stickers",
-            "MPD keeps none, so ratings cannot be given or seen in other clients",
-            "set sticker_file in mpd.conf and give the permission admin",
+            "not available; other MPD clients cannot display or set ratings",
+            "set sticker_file in mpd.conf, and grant the permission admin",
         )
-    return fine("stickers", "MPD keeps them")
+    return fine("stickers", "available")
 
 
-def daemon(socket: Path, reason: str | None) -> Finding:
-    """Judge whether a daemon listens; `reason` says why it does not answer."""
+def check_socket(socket: Path, reason: str | None) -> Finding:
+    """Check that a daemon is running; `reason` says why it does not answer."""
     if reason is None:
-        return fine("socket", f"a daemon answers on {socket}")
+        return fine("socket", f"the daemon answers on {socket}")
     return problem(
         "socket",
-        f"no daemon answers on {socket}: {reason}",
-        "start it with `anagnorisisd` or its unit; its log says why if it leaves",
+        f"no daemon on {socket}: {reason}",
+        "start `anagnorisisd` or its systemd unit; if it exits, see its log",
     )
 
 
-def disk_space(disk: DiskFacts, database_bytes: int) -> Finding:
-    """Judge whether there is room for what is learnt, and for a copy of the database."""
+def check_disk_space(disk: DiskFacts, database_bytes: int) -> Finding:
+    """Check that there is space for the database, and for a copy of it."""
     if disk.reason:
         return problem(
             "disk space",
             f"{disk.path}: {disk.reason}",
             "make it writable for this user, or set state.directory",
         )
-    said = f"{_megabytes(disk.free_bytes)} free at {disk.path}"
-    if disk.free_bytes < LEAST_FREE_BYTES:
-        return problem("disk space", said, "free some space; ratings need a place on the disk")
+    message = f"{_megabytes(disk.free_bytes)} free at {disk.path}"
+    if disk.free_bytes < MIN_FREE_BYTES:
+        return problem("disk space", message, "free disk space; ratings cannot be stored")
     if disk.free_bytes < 2 * database_bytes:
-        return advice(
-            "disk space", said, "free some space: an upgrade copies the database before it changes"
-        )
-    return fine("disk space", said)
+        return advice("disk space", message, "free disk space; an upgrade copies the database")
+    return fine("disk space", message)
 
 
-def database(condition: DatabaseHealth | None, reason: str | None) -> Finding:
-    """Judge what is known; `reason` says why it cannot be read."""
+def check_database(health: DatabaseHealth | None, reason: str | None) -> Finding:
+    """Check the database; `reason` says why it cannot be read."""
     if reason is not None:
-        said, _, remedy = reason.partition("; ")
-        return problem("database", said, remedy or "look at the daemon's log")
-    if condition is None:
-        return fine("database", "none yet; the first start makes it")
-    if condition.damage is not None:
-        backup = condition.backup or "FILE"
+        message, _, remedy = reason.partition("; ")
+        return problem("database", message, remedy or "see the daemon's log")
+    if health is None:
+        return fine("database", "none; created at the first start")
+    if health.damage is not None:
         return problem(
             "database",
-            f"{condition.path} is damaged: {condition.damage}",
-            f"stop the daemon and put a backup in its place: `anagnorisisd restore {backup}`",
+            f"{health.path} is damaged: {health.damage}",
+            "stop the daemon and restore a backup: "
+            f"`anagnorisisd restore {health.backup or 'FILE'}`",
         )
-    migrating = ", brought up to date at the next start" if condition.to_migrate else ""
-    return fine("database", f"{_megabytes(condition.size_bytes)}, whole{migrating}")
+    migration = ", to be migrated at the next start" if health.to_migrate else ""
+    return fine("database", f"{_megabytes(health.size_bytes)}, intact{migration}")
 
 
-def embedder(stamp: str | None, reason: str | None, condition: DatabaseHealth | None) -> Finding:
-    """Judge whether tracks can be embedded.
+def check_embedder(stamp: str | None, reason: str | None, health: DatabaseHealth | None) -> Finding:
+    """Check that tracks can be embedded.
 
-    `reason` says why not, or with a `stamp` why nothing better is used.
+    Without a `stamp`, `reason` says why not; with one, why a better embedder is not used.
     """
     if stamp is None:
-        said, _, remedy = (reason or "").partition("; ")
-        return problem("embedder", said, remedy or "set embedding.embedder to auto")
+        message, _, remedy = (reason or "").partition("; ")
+        return problem("embedder", message, remedy or "set embedding.embedder to auto")
     if reason:
-        return advice("embedder", f"{stamp}; {reason}", "let this user read the weights")
-    if condition is not None and condition.failed:
+        return advice("embedder", f"{stamp}; {reason}", "make the weights readable for this user")
+    if health is not None and health.failed:
         return advice(
             "embedder",
-            f"{stamp}; {_counted(condition.failed, 'track')} cannot be embedded",
-            "`anagnorisis tracks --state failed` says why, each",
+            f"{stamp}; embedding failed for {_plural(health.failed, 'track')}",
+            "`anagnorisis tracks --state failed` lists the reasons",
         )
     return fine("embedder", stamp)
 
 
-def executor(facts: ExecutorFacts) -> Finding:
-    """Judge whether somebody makes the vectors, and whether others could listen in."""
-    if not facts.address:
+def check_executor(executor: ExecutorFacts) -> Finding:
+    """Check that the Dask workers can embed, and that the connection is encrypted."""
+    if not executor.address:
         return fine("executor", "this computer")
-    if facts.reason:
-        said, _, remedy = facts.reason.partition("; ")
-        return problem("executor", f"{facts.address}: {said}", remedy or HOW_TO_DISTRIBUTE)
-    said = f"{facts.address}, workers that embed: {facts.workers}"
-    if facts.unfit:
+    if executor.reason:
+        message, _, remedy = executor.reason.partition("; ")
+        return problem("executor", f"{executor.address}: {message}", remedy or DASK_REMEDY)
+    message = f"{executor.address}, usable workers: {executor.workers}"
+    if executor.unfit:
+        return advice("executor", f"{message}; unusable: {'; '.join(executor.unfit)}", DASK_REMEDY)
+    if executor.address.startswith("tcp:") and not executor.address.startswith(LOOPBACK):
         return advice(
-            "executor", f"{said}; others do not: {'; '.join(facts.unfit)}", HOW_TO_DISTRIBUTE
+            "executor", f"{message}; not encrypted", "use TLS unless you trust the network"
         )
-    if facts.address.startswith("tcp:") and not facts.address.startswith(LOOPBACK):
-        return advice("executor", f"{said}; not encrypted", "use TLS unless the network is yours")
-    return fine("executor", said)
+    return fine("executor", message)
 
 
-def confinement(facts: ConfinementFacts) -> Finding:
-    """Judge whether processes that read foreign files are confined on this kernel."""
-    if facts.reason is not None:
-        return unknown("confinement", facts.reason)
-    if not facts.possible:
-        return fine("confinement", "readers of music reach neither other files nor a network")
-    if facts.landlock:
+def check_confinement(confinement: ConfinementFacts) -> Finding:
+    """Check that the kernel can confine the processes that read music files."""
+    if confinement.reason is not None:
+        return unknown("confinement", confinement.reason)
+    if not confinement.possible:
+        return fine("confinement", "worker processes cannot access other files or the network")
+    if confinement.landlock:
         remedy = "install libseccomp; a newer kernel confines more"
     else:
-        remedy = "use a kernel of 5.13 or later with Landlock, and install libseccomp"
-    said = f"readers of music could {', '.join(facts.possible)}"
-    return advice("confinement", said, remedy)
+        remedy = "use Linux 5.13 or later with Landlock, and install libseccomp"
+    actions = ", ".join(confinement.possible)
+    return advice("confinement", f"worker processes can {actions}", remedy)
 
 
-def evaluator(condition: DatabaseHealth | None, minimum_ratings: int) -> Finding:
-    """Judge whether there is something that predicts ratings."""
-    rated = condition.rated if condition else 0
-    said = f"{_counted(rated, 'track')} {'is' if rated == 1 else 'are'} rated"
-    if condition is not None and condition.evaluator is not None:
-        return fine("evaluator", f"version {condition.evaluator}, {said}")
+def check_evaluator(health: DatabaseHealth | None, minimum_ratings: int) -> Finding:
+    """Check that an evaluator predicts ratings."""
+    rated = health.rated if health else 0
+    message = _plural(rated, "rated track")
+    if health is not None and health.evaluator is not None:
+        return fine("evaluator", f"version {health.evaluator}, {message}")
     if rated < minimum_ratings:
         return advice(
             "evaluator",
-            f"none yet, {said}",
+            f"none yet, {message}",
             f"rate {minimum_ratings - rated} more: `anagnorisis rate 8`",
         )
-    return advice("evaluator", f"none yet, {said}", "`anagnorisis train`")
+    return advice("evaluator", f"none yet, {message}", "`anagnorisis train`")
 
 
-def last_training(condition: DatabaseHealth | None, training: Training, now: float) -> Finding:
-    """Judge when and how the last training ended, and say when a failed one is tried again."""
-    if condition is None or condition.trained_at is None:
+def check_last_training(health: DatabaseHealth | None, training: Training, now: float) -> Finding:
+    """Check when the last training ended, and its result; `now` is unix seconds."""
+    if health is None or health.trained_at is None:
         return fine("last training", "none yet")
-    days = (now - condition.trained_at) / DAY_SECONDS
-    said = f"{_ago(days)}: {condition.training}"
-    if condition.failed_trainings:
+    days = (now - health.trained_at) / DAY_SECONDS
+    message = f"{_ago(days)}: {health.training}"
+    if health.failed_trainings:
         zone = ZoneInfo(training.timezone) if training.timezone else None
         at = time.fromisoformat(training.time)
-        due = next_try(condition.failed_trainings, condition.trained_at, at, zone)
+        due = next_try(health.failed_trainings, health.trained_at, at, zone)
         again = datetime.fromtimestamp(due, zone).strftime("%d %B, %H:%M")
-        times = "" if condition.failed_trainings == 1 else f" ({condition.failed_trainings} times)"
+        times = "" if health.failed_trainings == 1 else f" ({health.failed_trainings} times)"
         return problem(
             "last training",
-            f"{said}{times}; a running daemon tries again at {again}",
-            "`anagnorisis train` tries again at once; the daemon's log says more",
+            f"{message}{times}; the daemon tries again at {again}",
+            "`anagnorisis train` tries again now; see the daemon's log",
         )
     if days > TRAINING_OVERDUE_DAYS:
         return advice(
-            "last training", said, "let the daemon run at training.time, or `anagnorisis train`"
+            "last training", message, "keep the daemon running, or run `anagnorisis train`"
         )
-    return fine("last training", said)
+    return fine("last training", message)
 
 
-def unit(units: tuple[UnitFacts, ...]) -> Finding:
-    """Judge whether systemd keeps the daemon running."""
-    known = [unit for unit in units if unit.active]
-    running = [unit for unit in known if unit.active in {"active", "reloading"}]
-    unread = next((unit for unit in units if unit.unread), None)
-    if not known and unread is not None:
-        systemctl = _command("systemctl", unread)
-        return advice(
-            "unit",
-            f"{unread.unread} is there, but systemd has not read it",
-            f"`{systemctl} daemon-reload`, then `{systemctl} enable --now anagnorisis`",
-        )
-    if not known:
-        return advice(
-            "unit", "no unit is installed", "`anagnorisisd install` has it start with your session"
-        )
-    if len(running) > 1:
-        return advice(
-            "unit",
-            "both yours and that of the system are active, and both pick for you",
-            "`systemctl --user disable --now anagnorisis`, or as root the same without --user",
-        )
-    if running:
-        return _running(running[0])
-    return _stopped(next((one for one in known if one.active != "inactive"), known[0]))
-
-
-def _running(unit: UnitFacts) -> Finding:
-    restarts = f", restarted {_counted(unit.restarts, 'time')}" if unit.restarts else ""
-    said = f"{_name(unit)} is active{restarts}"
-    if unit.outdated:
-        systemctl = _command("systemctl", unit)
-        return advice(
-            "unit",
-            f"{said}, but its file has changed since",
-            f"`{systemctl} daemon-reload`, then `{systemctl} restart anagnorisis`",
-        )
-    if not unit.enabled:
-        enable = f"`{_command('systemctl', unit)} enable anagnorisis`"
-        return advice("unit", f"{said}, but does not start by itself", enable)
-    return fine("unit", said)
-
-
-def _stopped(unit: UnitFacts) -> Finding:
-    if unit.active == "inactive":
-        start = f"`{_command('systemctl', unit)} start anagnorisis`"
-        return advice("unit", f"{_name(unit)} is not started", start)
-    failing = "failed" if unit.active == "failed" else f"is {unit.active}"
-    said = f"{_name(unit)} {failing}: {unit.result}"
-    return problem("unit", said, f"`{_command('journalctl', unit)} -u anagnorisis` says why")
-
-
-def _name(unit: UnitFacts) -> str:
-    return f"anagnorisis.service ({'user' if unit.of_user else 'system'})"
-
-
-def _command(program: str, unit: UnitFacts) -> str:
-    return f"{program} --user" if unit.of_user else program
-
-
-def _counted(count: int, noun: str) -> str:
+def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
@@ -322,4 +260,4 @@ def _megabytes(count: int) -> str:
 def _ago(days: float) -> str:
     if days < 0:
         return "in the future (has the clock been set back?)"
-    return "today" if days < 1 else f"{_counted(round(days), 'day')} ago"
+    return "today" if days < 1 else f"{_plural(round(days), 'day')} ago"

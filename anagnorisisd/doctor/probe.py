@@ -1,27 +1,22 @@
-"""Gathering the facts. Looks, and changes nothing; what cannot be seen is itself a fact."""
+"""Collect facts about the system. Changes nothing; a failure is returned as a fact, too."""
 
 import logging
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-
-import platformdirs
 
 from anagnorisisd.config.schema import Embedding, Executor, Mpd, Music
 from anagnorisisd.doctor.facts import (
     ConfinementFacts,
     DiskFacts,
     ExecutorFacts,
-    FolderFacts,
     MpdFacts,
-    UnitFacts,
+    MusicFacts,
 )
 from anagnorisisd.domain.embedding import EmbeddingPlan
 from anagnorisisd.embedding.dask import client
@@ -35,56 +30,51 @@ from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
 
 WATCH_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
-SECONDS = 5.0
-TRIAL = "anagnorisisd.workers.confinement_probe:attempt"
-UNIT = "anagnorisis.service"
-UNIT_DIRECTORIES = tuple(
-    map(Path, ("/etc/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd"))
-)
-PROPERTIES = "LoadState,ActiveState,Result,NRestarts,UnitFileState,NeedDaemonReload"
+TIMEOUT_SECONDS = 5.0
+CONFINEMENT_TEST = "anagnorisisd.workers.confinement_probe:attempt"
 
 
-def at_folder(path: Path, config: Music) -> FolderFacts:
-    """Count the folders and the music files below `path`."""
-    reason = _unreadable(path)
+def probe_music(path: Path, config: Music) -> MusicFacts:
+    """Count the directories and music files below `path`."""
+    reason = _unreadable_reason(path)
     if reason is not None:
-        return FolderFacts(path, reason)
+        return MusicFacts(path, reason)
     rules = ExclusionRules(config.formats, config.exclude)
-    folders = files = 0
+    directories = files = 0
     for _, _, names in os.walk(os.fsencode(path)):
-        folders += 1
+        directories += 1
         files += sum(rules.has_music_ending(name) for name in names)
-    return FolderFacts(path, None, folders, files)
+    return MusicFacts(path, None, directories, files)
 
 
-def _unreadable(path: Path) -> str | None:
-    """Return why a folder cannot be listed, if it cannot; a network share may not even say so."""
+def _unreadable_reason(path: Path) -> str | None:
+    """Return why a directory cannot be listed, or `None` if it can."""
     reasons: list[str | None] = []
 
-    def try_it() -> None:
+    def try_to_list() -> None:
         try:
             os.scandir(path).close()
             reasons.append(None)
         except OSError as error:
             reasons.append(error.strerror or str(error))
 
-    # A daemon's thread: the doctor leaves although it hangs.
-    trying = threading.Thread(target=try_it, daemon=True)
-    trying.start()
-    trying.join(SECONDS)
-    return reasons[0] if reasons else "it does not answer, as a network share that is away"
+    # A disconnected network share can block this thread forever; a daemon thread lets us exit.
+    thread = threading.Thread(target=try_to_list, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_SECONDS)
+    return reasons[0] if reasons else "no answer; it may be a disconnected network share"
 
 
-def at_watch_limit() -> int | None:
-    """Return how many folders a user may watch; `None` where the kernel does not say."""
+def probe_watch_limit() -> int | None:
+    """Return the maximum number of inotify watches; `None` if the kernel does not tell."""
     try:
         return int(WATCH_LIMIT.read_text())
     except (OSError, ValueError):
         return None
 
 
-async def at_mpd(config: Mpd, library: Path, variables: Mapping[str, str]) -> MpdFacts:
-    """Log in to MPD as the daemon does, and leave."""
+async def probe_mpd(config: Mpd, library: Path, variables: Mapping[str, str]) -> MpdFacts:
+    """Connect to MPD as the daemon does, and disconnect."""
     addresses = candidates(config.address, variables)
     address = str(addresses[0])
     try:
@@ -97,22 +87,22 @@ async def at_mpd(config: Mpd, library: Path, variables: Mapping[str, str]) -> Mp
         return mpd_facts(str(session.address), session.commands.version, session.lacking)
 
 
-def mpd_facts(address: str, version: str, lacking: Sequence[str]) -> MpdFacts:
-    """Return the facts of a link that is up; `lacking` is what a session says."""
-    without = {NO_STICKERS, NO_STICKER_PERMISSION}
+def mpd_facts(address: str, version: str, missing_features: Sequence[str]) -> MpdFacts:
+    """Return the facts of an open connection."""
+    without_stickers = {NO_STICKERS, NO_STICKER_PERMISSION}
     return MpdFacts(
         address,
         version=version,
-        lacking=tuple(lack for lack in lacking if lack not in without),
-        stickers=not without & set(lacking),
+        missing_features=tuple(text for text in missing_features if text not in without_stickers),
+        stickers=not without_stickers & set(missing_features),
         too_old=is_too_old(version),
     )
 
 
-def at_socket(path: Path) -> str | None:
-    """Return why nobody answers on a Unix socket, `None` if somebody does."""
+def probe_socket(path: Path) -> str | None:
+    """Return why a connection to a Unix socket fails, or `None` if it succeeds."""
     with socket.socket(socket.AF_UNIX) as caller:
-        caller.settimeout(SECONDS)
+        caller.settimeout(TIMEOUT_SECONDS)
         try:
             caller.connect(str(path))
         except OSError as error:
@@ -120,21 +110,24 @@ def at_socket(path: Path) -> str | None:
     return None
 
 
-def at_disk(path: Path) -> DiskFacts:
-    """Return how much is free where `path` is, or will be."""
-    there = next(folder for folder in (path, *path.parents) if folder.exists())
-    reason = None if os.access(there, os.W_OK | os.X_OK) else "cannot be written"
-    return DiskFacts(path, shutil.disk_usage(there).free, reason)
+def probe_disk(path: Path) -> DiskFacts:
+    """Return the free space of the file system of `path`, which need not exist yet."""
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    reason = None if os.access(existing, os.W_OK | os.X_OK) else "not writable"
+    return DiskFacts(path, shutil.disk_usage(existing).free, reason)
 
 
-async def at_executor(config: Embedding, plan: EmbeddingPlan | None, music: Path) -> ExecutorFacts:
-    """Ask the workers of the scheduler whether they can follow `plan`, as the daemon does."""
+async def probe_executor(
+    config: Embedding, plan: EmbeddingPlan | None, music: Path
+) -> ExecutorFacts:
+    """Ask the workers of the Dask scheduler whether they can execute `plan`."""
     address = config.dask.address or ""
     if config.executor is Executor.LOCAL:
         return ExecutorFacts()
     if plan is None:
-        return ExecutorFacts(address, reason="not known without an embedder")
-    logging.getLogger(client.__name__).setLevel(logging.CRITICAL)  # it is all on the page
+        return ExecutorFacts(address, reason="not checked, because there is no usable embedder")
+    # The findings say the same as these log messages.
+    logging.getLogger(client.__name__).setLevel(logging.CRITICAL)
     try:
         embedder = DaskEmbedder(plan, config, music)
     except ConfigError as error:
@@ -147,9 +140,10 @@ async def at_executor(config: Embedding, plan: EmbeddingPlan | None, music: Path
         await embedder.close()
 
 
-async def at_confinement() -> ConfinementFacts:
-    """Let a confined worker try what it must not be able to do."""
-    pool = WorkerPool(name="trial", size=1, idle_seconds=SECONDS, reach=ReadablePaths("/nowhere"))
+async def probe_confinement() -> ConfinementFacts:
+    """Let a confined worker process try actions that must be denied."""
+    paths = ReadablePaths("/nowhere")
+    pool = WorkerPool(name="doctor", size=1, idle_seconds=TIMEOUT_SECONDS, reach=paths)
     with tempfile.TemporaryDirectory() as name, socket.socket() as tcp:
         folder = Path(name)
         (folder / "secret").touch()
@@ -161,59 +155,14 @@ async def at_confinement() -> ConfinementFacts:
             tcp.listen()
             try:
                 possible = await pool.run(
-                    TRIAL, name, tcp.getsockname()[1], timeout_seconds=30.0, answer=list[str]
+                    CONFINEMENT_TEST,
+                    name,
+                    tcp.getsockname()[1],
+                    timeout_seconds=30.0,
+                    answer=list[str],
                 )
             except WorkerLost as error:
                 return ConfinementFacts(reason=str(error))
             finally:
                 await pool.close()
     return ConfinementFacts(tuple(possible), landlock_version())
-
-
-def at_units() -> tuple[UnitFacts, ...]:
-    """Return what both systemds, the computer's and the listener's, know of the unit."""
-    return tuple(
-        unit if unit.active else replace(unit, unread=_unit_file(of_user=unit.of_user))
-        for unit in (_unit(of_user=False), _unit(of_user=True))
-    )
-
-
-def _unit_file(*, of_user: bool) -> Path | None:
-    """Return the file of a unit that systemd does not know, as right after an installation."""
-    if of_user:
-        own = (platformdirs.user_config_path("systemd"), Path.home() / ".local/share/systemd")
-        folders = [*own, *UNIT_DIRECTORIES]
-    else:
-        folders = list(UNIT_DIRECTORIES)
-    places = (folder / ("user" if of_user else "system") / UNIT for folder in folders)
-    return next((path for path in places if path.is_file()), None)
-
-
-def _unit(*, of_user: bool) -> UnitFacts:
-    manager = "--user" if of_user else "--system"
-    try:
-        done = subprocess.run(
-            ["systemctl", manager, "show", UNIT, f"--property={PROPERTIES}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return UnitFacts(of_user)
-    return unit_facts(done.stdout, of_user=of_user)
-
-
-def unit_facts(shown: str, *, of_user: bool) -> UnitFacts:
-    """Return the facts in what `systemctl show` prints."""
-    found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-    if found.get("LoadState") in {None, "not-found"}:
-        return UnitFacts(of_user)
-    return UnitFacts(
-        of_user,
-        active=found.get("ActiveState", ""),
-        result=found.get("Result", ""),
-        restarts=int(found.get("NRestarts") or 0),
-        enabled=found.get("UnitFileState", "").startswith("enabled"),
-        outdated=found.get("NeedDaemonReload") == "yes",
-    )

@@ -1,10 +1,10 @@
-"""The whole examination: every fact is looked up once, and every check made."""
+"""Runs all checks."""
 
 from collections.abc import Mapping
 
 from anagnorisisd.config.paths import Paths
 from anagnorisisd.config.schema import Config
-from anagnorisisd.doctor import checks, probe
+from anagnorisisd.doctor import checks, probe, systemd_unit
 from anagnorisisd.doctor.facts import MpdFacts
 from anagnorisisd.doctor.finding import Finding
 from anagnorisisd.domain.embedding import EmbeddingPlan
@@ -16,54 +16,54 @@ from anagnorisisd.storage.state_marker import StateMarker
 from anagnorisisd.storage.stores import FILE_NAME
 
 
-async def examine(
+async def run_checks(
     config: Config,
-    places: Paths,
+    paths: Paths,
     variables: Mapping[str, str],
     now: float,
-    link: MpdFacts | None = None,
+    connection: MpdFacts | None = None,
 ) -> list[Finding]:
-    """Return a finding for each subject but the configuration itself, in the order of the page.
+    """Return a finding for each subject except the configuration, in the order of the output.
 
-    `now` is unix seconds; `link` is a daemon's link to MPD, without which MPD is asked.
+    `now` is unix seconds; `connection` is the running daemon's, else a new one to MPD is opened.
     """
-    folder = probe.at_folder(places.music, config.music)
-    mpd = link or await probe.at_mpd(config.mpd, places.music, variables)
-    condition, unreadable = _database(places)
-    plan, unusable = _plan(config, places)
-    executor = await probe.at_executor(config.embedding, plan, places.music)
-    size = condition.size_bytes if condition else 0
+    music = probe.probe_music(paths.music, config.music)
+    mpd = connection or await probe.probe_mpd(config.mpd, paths.music, variables)
+    health, database_error = _inspect_database(paths)
+    plan, embedder_error = _embedding_plan(config, paths)
+    executor = await probe.probe_executor(config.embedding, plan, paths.music)
+    size = health.size_bytes if health else 0
     return [
-        checks.music_folder(folder),
-        checks.watch_limit(folder, config.music.watch, probe.at_watch_limit()),
-        checks.mpd_link(mpd),
-        checks.mpd_permissions(mpd),
-        checks.stickers(mpd),
-        checks.daemon(places.socket, probe.at_socket(places.socket)),
-        checks.disk_space(probe.at_disk(places.state), size),
-        checks.database(condition, unreadable),
-        checks.embedder(str(plan.stamp) if plan else None, unusable, condition),
-        checks.executor(executor),
-        checks.confinement(await probe.at_confinement()),
-        checks.evaluator(condition, config.training.minimum_ratings),
-        checks.last_training(condition, config.training, now),
-        checks.unit(probe.at_units()),
+        checks.check_music(music),
+        checks.check_watch_limit(music, config.music.watch, probe.probe_watch_limit()),
+        checks.check_mpd(mpd),
+        checks.check_mpd_permissions(mpd),
+        checks.check_stickers(mpd),
+        checks.check_socket(paths.socket, probe.probe_socket(paths.socket)),
+        checks.check_disk_space(probe.probe_disk(paths.state), size),
+        checks.check_database(health, database_error),
+        checks.check_embedder(str(plan.stamp) if plan else None, embedder_error, health),
+        checks.check_executor(executor),
+        checks.check_confinement(await probe.probe_confinement()),
+        checks.check_evaluator(health, config.training.minimum_ratings),
+        checks.check_last_training(health, config.training, now),
+        systemd_unit.check_units(systemd_unit.read_units()),
     ]
 
 
-def _database(places: Paths) -> tuple[DatabaseHealth | None, str | None]:
-    path = places.state / FILE_NAME
+def _inspect_database(paths: Paths) -> tuple[DatabaseHealth | None, str | None]:
+    path = paths.state / FILE_NAME
     try:
-        StateMarker(places.state, places.cache).check(path)
+        StateMarker(paths.state, paths.cache).check(path)
         return inspect(path), None
     except StoreError as error:
         return None, str(error)
 
 
-def _plan(config: Config, places: Paths) -> tuple[EmbeddingPlan | None, str | None]:
-    settings = EmbedderSettings(config.embedding, places.models, places.cache)
+def _embedding_plan(config: Config, paths: Paths) -> tuple[EmbeddingPlan | None, str | None]:
+    settings = EmbedderSettings(config.embedding, paths.models, paths.cache)
     try:
-        chooser = EmbedderSelector(settings)
-        return chooser.plan(), chooser.unreadable or None
+        selector = EmbedderSelector(settings)
+        return selector.plan(), selector.unreadable or None
     except EmbedderUnusable as error:
         return None, str(error)

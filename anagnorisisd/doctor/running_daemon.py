@@ -1,7 +1,7 @@
-"""A daemon that runs is asked what it was told, so that the doctor looks at the same things.
+"""Query the settings of a running daemon, so that the doctor checks the same paths and MPD.
 
-`make run`, a unit and a terminal all give their daemon other settings than those that hold where
-the doctor is called.
+The daemon may have been started with other flags or another environment than the doctor, by
+`make run` or as a service for example.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,27 +12,27 @@ from anagnorisisd.config.paths import NAME, SOCKET_NAME, Paths
 from anagnorisisd.config.schema import Config
 from anagnorisisd.config.settings import Key
 from anagnorisisd.doctor import probe
-from anagnorisisd.doctor.facts import MpdFacts, Running
+from anagnorisisd.doctor.facts import MpdFacts, RunningDaemon
 from anagnorisisd.mpd.address import candidates
 
 SYSTEM_SOCKET = Path("/run") / NAME / SOCKET_NAME
-SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 
 
-def sockets(config: Config, places: Paths) -> list[Path]:
-    """Return where a daemon may listen; the system service's place counts unless one is named."""
-    return [places.socket] if config.rpc.socket else [places.socket, SYSTEM_SOCKET]
+def sockets(config: Config, paths: Paths) -> list[Path]:
+    """Return the sockets to try; that of the system service, too, unless one is configured."""
+    return [paths.socket] if config.rpc.socket else [paths.socket, SYSTEM_SOCKET]
 
 
-def ask(places: Iterable[Path]) -> Running | None:
-    """Return what the first daemon that answers was told; `None` when none does."""
-    return next((found for found in map(_ask, places) if found is not None), None)
+def query_first(sockets: Iterable[Path]) -> RunningDaemon | None:
+    """Return the settings of the first daemon that answers; `None` if none does."""
+    return next((found for found in map(_query, sockets) if found is not None), None)
 
 
-def _ask(socket: Path) -> Running | None:
+def _query(socket: Path) -> RunningDaemon | None:
     if not socket.is_socket():
         return None
-    import grpc  # takes a while, and often nobody is there to be asked
+    import grpc  # slow to import
 
     from anagnorisis.v1 import daemon_pb2
     from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
@@ -40,44 +40,51 @@ def _ask(socket: Path) -> Running | None:
     try:
         with grpc.insecure_channel(f"unix:{socket.absolute()}") as channel:
             request = daemon_pb2.GetStatusRequest()
-            status = DaemonServiceStub(channel).GetStatus(request, timeout=SECONDS)
+            status = DaemonServiceStub(channel).GetStatus(request, timeout=TIMEOUT_SECONDS)
     except grpc.RpcError:
         return None
-    if not status.HasField("places"):  # of an earlier version
+    if not status.HasField("places"):  # an earlier version
         return None
-    told, mpd = status.places, status.mpd
-    link = None
+    directories, mpd = status.places, status.mpd
+    connection = None
     if mpd.connected:
-        link = probe.mpd_facts(mpd.address, mpd.server_version, mpd.lacking)
-    return Running(socket, Path(told.music), Path(told.state), Path(told.models), mpd.address, link)
+        connection = probe.mpd_facts(mpd.address, mpd.server_version, mpd.lacking)
+    return RunningDaemon(
+        socket,
+        Path(directories.music),
+        Path(directories.state),
+        Path(directories.models),
+        mpd.address,
+        connection,
+    )
 
 
-def link(running: Running | None, told: Collection[Key]) -> MpdFacts | None:
-    """Return the daemon's link to MPD, which counts unless `told` names another address.
+def connection_of(running: RunningDaemon | None, flags: Collection[Key]) -> MpdFacts | None:
+    """Return the daemon's connection to MPD, unless a flag sets another address.
 
-    The shell need not have the password that the daemon has.
+    The user's environment need not have the password that the daemon has.
     """
-    return None if running is None or ("mpd", "address") in told else running.link
+    return None if running is None or ("mpd", "address") in flags else running.connection
 
 
-def adopted(
-    running: Running,
+def adopt_settings(
+    running: RunningDaemon,
     config: Config,
-    places: Paths,
+    paths: Paths,
     variables: Mapping[str, str],
-    told: Collection[Key],
+    flags: Collection[Key],
 ) -> tuple[Config, Paths]:
-    """Return configuration and places as the daemon has them, but for the keys in `told`."""
-    places = replace(
-        places,
+    """Return configuration and paths with the daemon's settings, except for keys set by flags."""
+    paths = replace(
+        paths,
         socket=running.socket,
-        music=places.music if ("music", "directory") in told else running.music,
-        state=places.state if ("state", "directory") in told else running.state,
+        music=paths.music if ("music", "directory") in flags else running.music,
+        state=paths.state if ("state", "directory") in flags else running.state,
         models=running.models,
     )
-    # An address found here too may come with a password, which the daemon does not tell.
+    # Keep an address that is also found here: MPD_HOST may have its password.
     found = {str(address) for address in candidates(config.mpd.address, variables)}
-    if ("mpd", "address") in told or running.mpd in found:
-        return config, places
+    if ("mpd", "address") in flags or running.mpd in found:
+        return config, paths
     mpd = config.mpd.model_copy(update={"address": running.mpd})
-    return config.model_copy(update={"mpd": mpd}), places
+    return config.model_copy(update={"mpd": mpd}), paths

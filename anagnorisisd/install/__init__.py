@@ -1,1 +1,1 @@
-"""`anagnorisisd install`: units, programs, man pages and completions."""
+"""`anagnorisisd install`: systemd units, programs, man page and shell completions."""

@@ -1,19 +1,19 @@
-"""The configuration that a listener begins with: every key, none of them set."""
+"""The initial configuration file: every key, commented out."""
 
 import re
 
 HEADER = """\
-# Anagnorisis for MPD: every key with its default. Take the # away in front of a key to change it;
-# `anagnorisisd check-config` says whether it can be used, and a reload of the service, or its
-# restart, makes it count. An empty value means "decide for me".
+# Anagnorisis for MPD: every key with its default. To change a key, remove the # in front of it,
+# check the file with `anagnorisisd check-config`, and reload or restart the service. An empty value
+# selects the default described beside the key.
 """
 KEY = re.compile(r"( *)(\w+:.*)")
 
 
 def commented(text: str) -> str:
-    """Return the documented defaults as a file that sets nothing, so that they may still change.
+    """Return `text`, the project's `config.yaml`, with all keys commented out and a new header.
 
-    `text` is `config.yaml` of the project; its own heading makes way for another one.
+    A file that sets no key keeps up with defaults that change in later versions.
     """
     _, body = text.split("\n\n", 1)
     lines = body.splitlines()
@@ -21,7 +21,7 @@ def commented(text: str) -> str:
 
 
 def _unset(line: str, following: str) -> str:
-    """Comment a key out, but leave what is above deeper ones: a section."""
+    """Comment out a key, unless it is a section: followed by a more deeply indented key."""
     key = KEY.fullmatch(line)
     if key is None or _depth(following) > _depth(line):
         return line
@@ -29,7 +29,7 @@ def _unset(line: str, following: str) -> str:
 
 
 def _followers(lines: list[str]) -> list[str]:
-    """Return for each line the next one that is neither empty nor a comment."""
+    """Return for each line the next one that is a key."""
     found, last = [], ""
     for line in reversed(lines):
         found.append(last)

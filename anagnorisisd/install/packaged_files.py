@@ -1,4 +1,4 @@
-"""What was installed beside the packages: programs, units, man page, completions, configuration."""
+"""Files installed with the Python packages: programs, units, man page, completions, config.yaml."""
 
 import re
 import subprocess
@@ -10,41 +10,41 @@ from anagnorisisd.errors import InstallationFailed
 
 DISTRIBUTIONS = ("anagnorisis", "anagnorisisd")
 PLACED = ("bin", "share/man", "share/bash-completion", "share/zsh", "share/fish")
-"""What a prefix needs of it, besides the unit."""
+"""Directories whose files `install` links into the prefix, besides the unit."""
 
 CONFIG = Path("share/anagnorisis/config.yaml")
 DROP_INS = Path("share/anagnorisis/systemd")
 
 
 def prefix() -> Path:
-    """Return where this program is installed: a virtual environment, as a rule."""
+    """Return the environment of this program, usually a virtual environment."""
     return Path(sys.prefix)
 
 
 def for_prefix(units: Path) -> list[Path]:
-    """Return the files that belong into another prefix, relative to it.
+    """Return the files to install into another prefix, relative to it.
 
     Raises:
-        InstallationFailed: this program runs from somewhere it was not installed to.
+        InstallationFailed: this program was not installed as a package.
     """
     wanted = (*map(Path, PLACED), units)
     found = [path for path in _beside_the_packages() if any(map(path.is_relative_to, wanted))]
     if not found:
         raise InstallationFailed(
-            f"{prefix()} holds no programs of anagnorisisd; install it with pip or `make setup`"
+            f"{prefix()} has no programs of anagnorisisd; install it with pip or `make setup`"
         )
     return found
 
 
 def drop_ins() -> list[Path]:
-    """Return the drop-ins that this systemd knows; their names begin with the version it takes."""
+    """Return the unit drop-ins for this systemd; a name begins with the minimum version."""
     version = systemd_version()
     there = sorted((prefix() / DROP_INS).glob("*.conf"))
     return [path for path in there if int(path.name.partition("-")[0]) <= version]
 
 
 def systemd_version() -> int:
-    """Return which systemd this is; 0 where there is none."""
+    """Return the version of systemd; 0 without systemd."""
     try:
         done = subprocess.run(
             ["systemctl", "--version"], capture_output=True, text=True, check=False

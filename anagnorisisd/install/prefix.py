@@ -1,4 +1,4 @@
-"""Where things are put: for one listener, or for the whole computer."""
+"""Installation prefixes: `~/.local` for one user, or `/usr/local` for all."""
 
 import subprocess
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ import platformdirs
 from anagnorisisd.config import load
 
 UNIT = "anagnorisis.service"
-SECONDS = 60.0
+SYSTEMCTL_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class InstallPrefix:
-    """A prefix, and the systemd that sees to it."""
+    """A prefix with its unit directory, configuration file and systemd manager."""
 
     prefix: Path
     units: Path
-    """Where systemd looks for units, relative to the prefix."""
+    """Directory of systemd units, relative to the prefix."""
     config: Path
     for_all: bool
 
     def systemctl(self, *words: str) -> bool:
-        """Tell systemd something; return whether it did it."""
+        """Run systemctl; return whether it succeeded."""
         manager = "--system" if self.for_all else "--user"
         try:
             done = subprocess.run(
                 ["systemctl", manager, *words],
                 capture_output=True,
                 check=False,
-                timeout=SECONDS,
+                timeout=SYSTEMCTL_TIMEOUT_SECONDS,
             )
         except (OSError, subprocess.TimeoutExpired):
             return False
         return done.returncode == 0
 
 
-def listener() -> InstallPrefix:
-    """Return the places of the listener who runs this."""
+def user_prefix() -> InstallPrefix:
+    """Return the prefix of the current user."""
     return InstallPrefix(
         prefix=Path.home() / ".local",
         units=Path("share/systemd/user"),
@@ -47,8 +47,8 @@ def listener() -> InstallPrefix:
     )
 
 
-def computer() -> InstallPrefix:
-    """Return the places of the whole computer."""
+def system_prefix() -> InstallPrefix:
+    """Return the prefix for all users."""
     return InstallPrefix(
         prefix=Path("/usr/local"),
         units=Path("lib/systemd/system"),

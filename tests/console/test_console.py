@@ -1,4 +1,4 @@
-"""What a foreground run shows, rendered to text."""
+"""The screens of a foreground run, rendered to text."""
 
 import io
 from dataclasses import replace
@@ -8,9 +8,9 @@ from rich.console import Console
 
 from anagnorisisd import console
 from anagnorisisd.console.download_progress import DownloadProgress
-from anagnorisisd.console.plain import PlainScreen
-from anagnorisisd.console.snapshot import Scanning, Snapshot
-from anagnorisisd.console.terminal import TerminalScreen, view
+from anagnorisisd.console.plain_screen import PlainScreen
+from anagnorisisd.console.snapshot import ScanState, Snapshot
+from anagnorisisd.console.terminal_screen import TerminalScreen, view
 from anagnorisisd.domain.embedding import EmbeddingProgress
 from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import PlaybackState, PlayerLink, PlayerState
@@ -39,11 +39,11 @@ WHY = Explanation(
 )
 PLAYING = PlayerState(0.0, PlaybackState.PLAY, uri=TRACK.uri)
 WORKING = Snapshot(
-    scan=Scanning(found=120, added=40, done=False),
+    scan=ScanState(found=120, added=40, done=False),
     embedding=EmbeddingProgress(pending=90, done=10, failed=2, tracks_per_second=2.0),
 )
 LISTENING = Snapshot(
-    scan=Scanning(found=40, added=0, done=True),
+    scan=ScanState(found=40, added=0, done=True),
     embedding=EmbeddingProgress(pending=0, done=40, failed=0),
     link=PlayerLink(connected=True, address="/run/mpd/socket"),
     player=PLAYING,
@@ -77,7 +77,7 @@ def test_what_plays_and_what_comes_next_and_how_to_rate() -> None:
     text = rendered(LISTENING)
 
     assert "✓ Library: 40 files, 0 new" in text
-    assert "Playing: Kilowatt – Fifty Hertz (no opinion yet)" in text
+    assert "Playing: Kilowatt – Fifty Hertz (no prediction yet)" in text
     assert "7.2 predicted" in text
     assert "0.53 × 0.73 × 1 × 0.5" in text
     assert "artist spread" in text
@@ -109,7 +109,7 @@ def test_an_opinion_is_the_rating_else_the_prediction(track: Track, opinion: str
             {"link": PlayerLink(False, "localhost:6600", reason="refused")},
             "MPD: refused; trying again",
         ),
-        ({"player": None}, "MPD: not asked yet"),
+        ({"player": None}, "MPD: connecting"),
         ({"player": replace(PLAYING, uri=None)}, "Nothing is playing"),
         (
             {"player": replace(PLAYING, playback_state=PlaybackState.PAUSE)},

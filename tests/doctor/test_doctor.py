@@ -1,4 +1,4 @@
-"""What the doctor sees of real folders, sockets, databases and MPDs."""
+"""The doctor with real directories, sockets, databases, daemons and MPDs."""
 
 import json
 import os
@@ -26,62 +26,62 @@ from tests.support.mpd import running
 pytestmark = pytest.mark.slow
 
 
-def test_folders_and_music_files_are_counted(tmp_path: Path) -> None:
+def test_directories_and_music_files_are_counted(tmp_path: Path) -> None:
     (tmp_path / "album").mkdir()
     for name in ("a.mp3", "album/b.FLAC", "album/cover.jpg"):
         (tmp_path / name).touch()
 
-    found = probe.at_folder(tmp_path, schema.Music())
+    found = probe.probe_music(tmp_path, schema.Music())
 
-    assert (found.reason, found.folders, found.files) == (None, 2, 2)
+    assert (found.reason, found.directories, found.files) == (None, 2, 2)
 
 
-def test_a_folder_that_is_away_has_its_reason(tmp_path: Path) -> None:
-    found = probe.at_folder(tmp_path / "nowhere", schema.Music())
+def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
+    found = probe.probe_music(tmp_path / "nowhere", schema.Music())
 
     assert found.reason == "No such file or directory"
 
 
-def test_somebody_answers_on_a_socket_or_nobody(tmp_path: Path) -> None:
-    assert probe.at_socket(tmp_path / "sock") == "No such file or directory"
+def test_a_socket_with_and_without_a_listener(tmp_path: Path) -> None:
+    assert probe.probe_socket(tmp_path / "sock") == "No such file or directory"
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(tmp_path / "sock"))
         listener.listen()
-        assert probe.at_socket(tmp_path / "sock") is None
-    assert probe.at_socket(tmp_path / "sock") == "Connection refused"
+        assert probe.probe_socket(tmp_path / "sock") is None
+    assert probe.probe_socket(tmp_path / "sock") == "Connection refused"
 
 
-def test_a_folder_still_to_be_made_has_the_space_of_its_parent(tmp_path: Path) -> None:
-    found = probe.at_disk(tmp_path / "not" / "yet")
+def test_disk_space_of_a_directory_that_does_not_exist_yet(tmp_path: Path) -> None:
+    found = probe.probe_disk(tmp_path / "not" / "yet")
 
     assert found.free_bytes > 0
     assert found.reason is None
 
 
-async def test_an_mpd_is_asked_as_the_daemon_asks_it(tmp_path: Path) -> None:
+async def test_mpd_with_all_permissions(tmp_path: Path) -> None:
     with running(tmp_path) as mpd:
         config = schema.Mpd(address=str(mpd.socket))
 
-        found = await probe.at_mpd(config, mpd.music, {})
+        found = await probe.probe_mpd(config, mpd.music, {})
 
     assert found.version is not None
-    assert (found.reason, found.lacking, found.stickers) == (None, (), True)
+    assert (found.reason, found.missing_features, found.stickers) == (None, (), True)
 
 
-async def test_an_mpd_that_does_not_let_us_add_or_keep_stickers(tmp_path: Path) -> None:
+async def test_mpd_without_permission_to_add_or_to_use_stickers(tmp_path: Path) -> None:
     with running(tmp_path, extra='default_permissions "read,control,player"') as mpd:
         config = schema.Mpd(address=str(mpd.socket))
 
-        found = await probe.at_mpd(config, mpd.music, {})
+        found = await probe.probe_mpd(config, mpd.music, {})
 
-    assert any("add picks" in lack for lack in found.lacking)
+    assert any("add picks" in lack for lack in found.missing_features)
     assert not found.stickers
 
 
-async def test_an_mpd_that_is_away_has_its_reason(tmp_path: Path) -> None:
+async def test_mpd_that_does_not_run(tmp_path: Path) -> None:
     config = schema.Mpd(address=str(tmp_path / "nowhere"))
 
-    found = await probe.at_mpd(config, tmp_path, {})
+    found = await probe.probe_mpd(config, tmp_path, {})
 
     assert "nowhere" in (found.reason or "")
     assert not found.refused
@@ -127,7 +127,7 @@ async def test_a_damaged_database_says_what_is_damaged(stores: Stores, tmp_path:
     assert found.damage
 
 
-def test_no_database_and_none_that_is_one(tmp_path: Path) -> None:
+def test_a_missing_database_and_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert inspect(tmp_path / "nothing.db") is None
     (tmp_path / "text.db").write_text("My diary. " * 1000)
     with pytest.raises(StoreError, match="is not a database"):
@@ -140,17 +140,17 @@ def findings(home: Path, *flags: str) -> tuple[int, Mapping[str, Mapping[str, st
     return done.returncode, {found["subject"]: found for found in json.loads(done.stdout)}
 
 
-def test_the_command_makes_every_check_and_changes_nothing(tmp_path: Path) -> None:
+def test_the_command_runs_every_check_and_changes_nothing(tmp_path: Path) -> None:
     with running(tmp_path, ["a.wav"]) as mpd:
         flags = ("--music", str(mpd.music), "--mpd", str(mpd.socket), "--state", "state")
 
         code, found = findings(tmp_path, *flags)
 
     assert code == 1, "no daemon runs"
-    problems = [name for name, one in found.items() if one["verdict"] == "problem"]
+    problems = [name for name, one in found.items() if one["severity"] == "problem"]
     assert problems == ["socket"]
     assert list(found) == [
-        "config", "music folder", "watch limit", "MPD", "MPD permissions", "stickers", "socket",
+        "config", "music directory", "watch limit", "MPD", "MPD permissions", "stickers", "socket",
         "disk space", "database", "embedder", "executor", "confinement", "evaluator",
         "last training", "unit",
     ]  # fmt: skip
@@ -168,7 +168,7 @@ def daemon_with(*flags: str) -> Iterator[Path]:
         process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=quiet, stderr=quiet)
         deadline = time.monotonic() + 60
         try:
-            while probe.at_socket(home / "anagnorisis" / "anagnorisisd.sock") is not None:
+            while probe.probe_socket(home / "anagnorisis" / "anagnorisisd.sock") is not None:
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
@@ -178,7 +178,7 @@ def daemon_with(*flags: str) -> Iterator[Path]:
             process.wait(30)
 
 
-def test_a_running_daemon_is_looked_at_as_it_was_told(tmp_path: Path) -> None:
+def test_the_settings_of_a_running_daemon_are_checked(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     with running(tmp_path, ["a.wav", "b.wav"]) as mpd:
@@ -188,16 +188,16 @@ def test_a_running_daemon_is_looked_at_as_it_was_told(tmp_path: Path) -> None:
             _, elsewhere = findings(home, "--music", str(other))
 
     assert code == 0, found
-    assert f"music in {mpd.music}" in found["config"]["said"]
-    assert found["music folder"]["said"] == f"2 files in {mpd.music}"
-    assert str(mpd.socket) in found["MPD"]["said"]
-    assert found["socket"]["verdict"] == "fine"
-    assert str(other) in found["disk space"]["said"]
-    assert found["database"]["said"].endswith("whole")
-    assert str(other) in elsewhere["music folder"]["said"], "what is asked for comes first"
+    assert f"music in {mpd.music}" in found["config"]["message"]
+    assert found["music directory"]["message"] == f"2 files in {mpd.music}"
+    assert str(mpd.socket) in found["MPD"]["message"]
+    assert found["socket"]["severity"] == "fine"
+    assert str(other) in found["disk space"]["message"]
+    assert found["database"]["message"].endswith("intact")
+    assert str(other) in elsewhere["music directory"]["message"], "what is asked for comes first"
 
 
-def test_what_mpd_lets_a_running_daemon_do_is_the_daemons_to_say(tmp_path: Path) -> None:
+def test_mpd_permissions_are_those_of_the_running_daemon(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("open sesame\n")
     secret.chmod(0o600)
@@ -214,22 +214,22 @@ def test_what_mpd_lets_a_running_daemon_do_is_the_daemons_to_say(tmp_path: Path)
             _, found = findings(home)
             _, elsewhere = findings(home, *address)
 
-    assert found["MPD permissions"]["verdict"] == "fine", found["MPD permissions"]
-    assert found["stickers"]["verdict"] == "fine", found["stickers"]
-    assert elsewhere["MPD permissions"]["verdict"] == "problem", "an address is tried as told"
+    assert found["MPD permissions"]["severity"] == "fine", found["MPD permissions"]
+    assert found["stickers"]["severity"] == "fine", found["stickers"]
+    assert elsewhere["MPD permissions"]["severity"] == "problem", "an address is tried as told"
 
 
 def wait_for_mpd(home: Path) -> None:
     deadline = time.monotonic() + 60
     while True:
-        found = running_daemon.ask([home / "anagnorisis" / "anagnorisisd.sock"])
-        if found is not None and found.link is not None:
+        found = running_daemon.query_first([home / "anagnorisis" / "anagnorisisd.sock"])
+        if found is not None and found.connection is not None:
             return
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def test_a_unit_that_systemd_has_not_read_yet_is_found_on_the_disk(tmp_path: Path) -> None:
+def test_a_unit_file_that_systemd_has_not_loaded_is_found(tmp_path: Path) -> None:
     """systemd answers here as it does before `daemon-reload`, and where none runs."""
     unit = tmp_path / ".local" / "share" / "systemd" / "user" / "anagnorisis.service"
     _, before = findings(tmp_path)
@@ -238,14 +238,14 @@ def test_a_unit_that_systemd_has_not_read_yet_is_found_on_the_disk(tmp_path: Pat
 
     _, found = findings(tmp_path)
 
-    assert before["unit"]["said"] == "no unit is installed"
-    assert found["unit"]["said"] == f"{unit} is there, but systemd has not read it"
+    assert before["unit"]["message"] == "no unit is installed"
+    assert found["unit"]["message"] == f"{unit} exists, but systemd has not loaded it"
     assert "systemctl --user daemon-reload" in found["unit"]["remedy"]
 
 
-def test_a_broken_configuration_is_the_only_finding(tmp_path: Path) -> None:
+def test_an_invalid_configuration_is_the_only_finding(tmp_path: Path) -> None:
     code, found = findings(tmp_path, "--log-level", "loud")
 
     assert code == 1
     assert list(found) == ["config"]
-    assert '"loud" is not one of' in found["config"]["said"]
+    assert '"loud" is not one of' in found["config"]["message"]

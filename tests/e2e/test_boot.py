@@ -231,8 +231,8 @@ def test_the_doctor_sees_the_unit(system: Service) -> None:
     findings = json.loads(system.machine.run("anagnorisisd", "doctor", "--json", code=None))
     (unit,) = [found for found in findings if found["subject"] == "unit"]
 
-    assert unit["verdict"] == "fine"
-    assert "anagnorisis.service (system) is active" in unit["said"]
+    assert unit["severity"] == "fine"
+    assert "anagnorisis.service (system) is active" in unit["message"]
 
 
 def test_removing_it_leaves_what_was_learnt(system: Service) -> None:

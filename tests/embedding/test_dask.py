@@ -334,9 +334,9 @@ async def test_the_doctor_asks_the_workers(cluster: Cluster) -> None:
     plan = EmbedderSelector(EmbedderSettings(config, cluster.models, cluster.home)).plan()
     nowhere = spec(FEATURES, executor="dask", dask={"address": f"tcp://127.0.0.1:{free_port()}"})
 
-    here = await probe.at_executor(spec(FEATURES), plan, cluster.music)
-    there = await probe.at_executor(config, plan, cluster.music)
-    away = await probe.at_executor(nowhere, plan, cluster.music)
+    here = await probe.probe_executor(spec(FEATURES), plan, cluster.music)
+    there = await probe.probe_executor(config, plan, cluster.music)
+    away = await probe.probe_executor(nowhere, plan, cluster.music)
 
     assert here == ExecutorFacts()
     assert there == ExecutorFacts(cluster.address, WORKERS)

@@ -110,7 +110,7 @@ def test_installing_again_keeps_the_configuration(environment: Path, home: Path)
 
     said = run(home, program, "install")
 
-    assert f"{mine}, which stays as it is" in said
+    assert f"{mine} (not changed)" in said
     assert mine.read_text() == "picks: {ahead: 9}\n"
 
 

@@ -78,10 +78,10 @@ def _has_taken(mopidy: Mopidy, connections: int) -> bool:
 async def test_the_doctor_names_it(mopidy: Mopidy, tmp_path: Path) -> None:
     config = schema.Mpd(address=str(tmp_path / "mpd" / "socket"))
 
-    finding = checks.mpd_link(await probe.at_mpd(config, tmp_path / "music", {}))
+    finding = checks.check_mpd(await probe.probe_mpd(config, tmp_path / "music", {}))
 
-    assert finding.verdict is Severity.PROBLEM
-    assert "0.19.0" in finding.said
+    assert finding.severity is Severity.PROBLEM
+    assert "0.19.0" in finding.message
     assert "0.21" in (finding.remedy or "")
 
 

@@ -52,7 +52,8 @@ def test_a_documented_command_exists(words: list[str]) -> None:
     PARSERS[words[0]]().parse_args(words[1:])
 
 
-REMEDIES = re.findall(r"`(anagnorisis[^`\n]+)`", (DOCTOR / "checks.py").read_text())
+CHECKS = "\n".join((DOCTOR / name).read_text() for name in ("checks.py", "systemd_unit.py"))
+REMEDIES = re.findall(r"`(anagnorisis[^`\n{]+)`", CHECKS)
 
 
 @pytest.mark.parametrize("command", REMEDIES)
@@ -62,13 +63,13 @@ def test_a_remedy_of_the_doctor_can_be_typed(command: str) -> None:
 
 
 def subjects() -> list[str]:
-    """Return what the doctor looks at, in the order of its page."""
-    said = r"\b(?:fine|advice|problem|unknown)\(\s*\"([^\"]+)\""
-    return list(dict.fromkeys(re.findall(said, (DOCTOR / "checks.py").read_text())))
+    """Return the subjects of the doctor's checks, in the order of its output."""
+    call = r"\b(?:fine|advice|problem|unknown)\(\s*\"([^\"]+)\""
+    return list(dict.fromkeys(re.findall(call, CHECKS)))
 
 
 def test_every_check_of_the_doctor_has_its_entry() -> None:
-    text = (ROOT / "docs" / "troubles.md").read_text()
+    text = (ROOT / "docs" / "troubleshooting.md").read_text()
     entries = re.findall(r"^### (.+)$", text.split("\n## ")[1], re.MULTILINE)
 
     assert len(entries) > 10

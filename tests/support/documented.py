@@ -1,6 +1,6 @@
-"""The commands that the documents tell people to type, and what they say comes of them.
+"""Commands in the documents, with the output that the documents show.
 
-How a document is written, so that its commands are run by `tests/e2e/test_documented_commands.py`:
+How documents are written so that `tests/e2e/test_documented_commands.py` can run their commands:
 
 * A block ```` ```console ```` is a session. A line that starts with `$ ` is typed; the lines up to
   the next one are what it prints. A line `...` stands for any lines. The whole block is run in its
@@ -42,20 +42,20 @@ PLACEHOLDERS = {
     "/path/to/music": "music",
 }
 
-HALVES = ("mpc", "mpc sendmessage", "mpc sticker", "anagnorisis-rate", "anagnorisisd restore")
-"""What is mentioned by its name only, and cannot be typed so."""
+INCOMPLETE = ("mpc", "mpc sendmessage", "mpc sticker", "anagnorisis-rate", "anagnorisisd restore")
+"""Names of commands that are mentioned without their arguments."""
 
 NOT_RUN = {
-    "anagnorisisd": "it would run until stopped; the daemon that these tests run is one",
-    "anagnorisisd install": "it is for a home of one's own: test_installation.py has some",
-    "anagnorisisd uninstall": "so is this: test_installation.py",
-    "anagnorisisd uninstall --system": "it is for the whole computer: test_boot.py has one",
-    "anagnorisis completion fish | source": "it is for fish: test_client_papers.py",
-    "anagnorisis manual | man -l -": "not everybody has man: test_client_papers.py uses groff",
-    "anagnorisisd restore FILE": "it needs the daemon stopped: test_command_line.py",
-    "anagnorisisd fetch-model": "it needs the internet: test_fetch_model.py has a server for it",
+    "anagnorisisd": "runs until it is stopped; these tests have a daemon of their own",
+    "anagnorisisd install": "changes the home directory; see test_installer.py",
+    "anagnorisisd uninstall": "changes the home directory; see test_installer.py",
+    "anagnorisisd uninstall --system": "needs root; see test_boot.py",
+    "anagnorisis completion fish | source": "needs fish; see test_man_and_completion.py",
+    "anagnorisis manual | man -l -": "needs man; see test_man_and_completion.py, with groff",
+    "anagnorisisd restore FILE": "needs a stopped daemon; see test_command_line.py",
+    "anagnorisisd fetch-model": "needs the internet; see test_fetch_model.py, with a local server",
 }
-"""Commands that are not run here, and why; all of `make` is left out, as it would run this test."""
+"""Commands that are not run, with the reason. `make` is never run: it would run this test."""
 
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+?) -->\n+)?```(?P<kind>\w*)\n(?P<text>.*?)^```$",
@@ -142,5 +142,5 @@ def _typed(lines: list[str]) -> Iterator[Typed]:
 def _spans(text: str) -> Iterator[str]:
     for span in SPAN.findall(FENCE.sub("", text)):
         command = span.replace("\\|", "|")
-        if command not in HALVES and command.partition(" ")[0] in PROGRAMS:
+        if command not in INCOMPLETE and command.partition(" ")[0] in PROGRAMS:
             yield command

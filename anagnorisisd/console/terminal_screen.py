@@ -1,4 +1,4 @@
-"""The live view: progress while the library is read, then what plays and what comes next."""
+"""The live view on a terminal: scan and embedding progress, the playing track, queued picks."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from anagnorisisd.console import text
+from anagnorisisd.console import messages
 from anagnorisisd.console.snapshot import Snapshot
 from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.track import Track
@@ -18,52 +18,52 @@ BAR_CELLS = 30
 
 
 class TerminalScreen:
-    """Redraws one region of the terminal; log lines scroll by above it."""
+    """Redraws a region of the terminal; log messages scroll above it."""
 
     def __init__(self, console: Console, client: str) -> None:
         self._client = client
         self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
 
     def show(self, snapshot: Snapshot) -> None:
-        """Draw the daemon as it is now."""
+        """Draw a snapshot."""
         if not self._live.is_started:
             self._live.start()
         self._live.update(view(snapshot, self._client), refresh=True)
 
     def close(self) -> None:
-        """Leave the last view standing and give the cursor back."""
+        """Keep the last view on the terminal and show the cursor again."""
         self._live.stop()
 
 
 def view(snapshot: Snapshot, client: str) -> RenderableType:
-    """Return the whole view of one snapshot."""
+    """Return the view of a snapshot."""
     return Group(*_parts(snapshot, client))
 
 
 def _parts(snapshot: Snapshot, client: str) -> Iterator[RenderableType]:
     yield from _progress(snapshot)
-    yield Text(text.playing(snapshot), style="bold")
+    yield Text(messages.playback(snapshot), style="bold")
     if snapshot.ahead:
         yield _ahead(snapshot)
     if snapshot.no_picks:
-        yield Text(text.held_back(snapshot.no_picks), style="yellow")
+        yield Text(messages.picking_state(snapshot.no_picks), style="yellow")
     for notice in snapshot.notices:
         yield Text(notice, style="yellow")
-    for line in (*text.how_to_rate(client), "Stop: Ctrl-C"):
+    for line in (*messages.command_hints(client), "Stop: Ctrl-C"):
         yield Text(line, style="dim")
 
 
 def _progress(snapshot: Snapshot) -> Iterator[RenderableType]:
     scan, embedding = snapshot.scan, snapshot.embedding
     if scan:
-        yield _bar(text.scanning(scan), total=None if not scan.done else 1, done=1)
+        yield _bar(messages.scan_progress(scan), total=None if not scan.done else 1, done=1)
     if embedding and embedding.total:
-        settled = embedding.total - embedding.pending
-        yield _bar(text.embedding(embedding), embedding.total, settled)
+        processed = embedding.total - embedding.pending
+        yield _bar(messages.embedding_progress(embedding), embedding.total, processed)
 
 
 def _bar(label: str, total: int | None, done: int) -> RenderableType:
-    """Return a labelled bar; without a total it only shows that something goes on."""
+    """Return a labelled progress bar; without a total it only pulses."""
     if total is not None and done >= total:
         return Text(f"✓ {label}", style="green")
     row = Table.grid(padding=(0, 1))
@@ -77,7 +77,7 @@ def _ahead(snapshot: Snapshot) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     table.add_column("picks ahead", overflow="ellipsis", ratio=1, min_width=24, no_wrap=True)
     table.add_column("rating", no_wrap=True)
-    table.add_column(text.WEIGHT, max_width=len(text.WEIGHT))
+    table.add_column(messages.WEIGHT_FACTORS, max_width=len(messages.WEIGHT_FACTORS))
     table.add_column("chance", justify="right", no_wrap=True)
     for track, why in snapshot.ahead:
         table.add_row(*_row(track, why))
@@ -86,8 +86,8 @@ def _ahead(snapshot: Snapshot) -> Table:
 
 def _row(track: Track, why: Explanation) -> tuple[Text | str, ...]:
     return (
-        Text(text.name(track)),
-        text.counted_rating(why),
-        text.weight(why),
+        Text(messages.track_name(track)),
+        messages.rating_with_source(why),
+        messages.weight_factors(why),
         f"{why.probability:.1%}",
     )

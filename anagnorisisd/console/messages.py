@@ -1,13 +1,13 @@
-"""Tracks, ratings and reasons in words, the same on a terminal and in plain lines."""
+"""Texts for tracks, ratings, weights and progress, used by both screens."""
 
-from anagnorisisd.console.snapshot import Scanning, Snapshot
+from anagnorisisd.console.snapshot import ScanState, Snapshot
 from anagnorisisd.domain.embedding import EmbeddingProgress
 from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import PlaybackState
 from anagnorisisd.domain.track import Track
 
 
-def name(track: Track) -> str:
+def track_name(track: Track) -> str:
     """Return `Artist – Title`, printable whatever the tags hold."""
     text = f"{track.tags.artist} – {track.title}" if track.tags.artist else track.title
     return "".join(
@@ -15,40 +15,40 @@ def name(track: Track) -> str:
     )
 
 
-def opinion(track: Track) -> str:
-    """Return what is thought of a track: `rated 8`, `predicted 6.3 ± 1.2`, `no opinion yet`."""
+def rating_or_prediction(track: Track) -> str:
+    """Return `rated 8`, `predicted 6.3 ± 1.2` or `no prediction yet`."""
     if track.rating is not None:
         return f"rated {track.rating:g}"
     if track.prediction is not None:
         return f"predicted {track.prediction.mean:.1f} ± {track.prediction.stddev:.1f}"
-    return "no opinion yet"
+    return "no prediction yet"
 
 
-WEIGHT = "rating × skips × recency"
-"""What the numbers of `weight` stand for; guards that lower the weight are named after them."""
+WEIGHT_FACTORS = "rating × skips × recency"
+"""Names of the factors that `weight_factors` shows first; guards have theirs beside them."""
 
 
-def counted_rating(why: Explanation) -> str:
-    """Return the rating that counted and where it came from: `7.2 predicted`."""
+def rating_with_source(why: Explanation) -> str:
+    """Return the effective rating and its source: `7.2 predicted`."""
     source = {"rating": "rated", "mean": "assumed"}.get(why.rating_source, why.rating_source)
     return f"{why.rating:.1f} {source}"
 
 
-def weight(why: Explanation) -> str:
+def weight_factors(why: Explanation) -> str:
     """Return the factors of a weight: `0.53 × 0.73 × 0.97 × 0.5 artist spread`."""
     parts = [f"{why.rating_factor:.2g}", f"{why.skip_factor:.2g}", f"{why.recency_factor:.2g}"]
     guards = (f"{factor:.2g} {guard.replace('_', ' ')}" for guard, factor in why.guards.items())
     return " × ".join([*parts, *guards])
 
 
-def scanning(scan: Scanning) -> str:
-    """Return how a scan goes, or went."""
+def scan_progress(scan: ScanState) -> str:
+    """Return the progress or result of a scan."""
     state = "Library" if scan.done else "Scanning"
     return f"{state}: {plural(scan.found, 'file')}, {scan.added} new"
 
 
-def embedding(progress: EmbeddingProgress) -> str:
-    """Return how far the embedding has come."""
+def embedding_progress(progress: EmbeddingProgress) -> str:
+    """Return the progress of embedding the library."""
     text = f"Embedding: {progress.done} of {plural(progress.total, 'track')}"
     if progress.failed:
         text += f", {progress.failed} failed"
@@ -56,30 +56,30 @@ def embedding(progress: EmbeddingProgress) -> str:
     return f"{text}, {duration(left)} left" if left and left >= 1 else text
 
 
-def playing(snapshot: Snapshot) -> str:
-    """Return what the player does, in one line."""
+def playback(snapshot: Snapshot) -> str:
+    """Return the player's state in one line."""
     if snapshot.link is not None and not snapshot.link.connected:
         return f"MPD: {snapshot.link.reason or 'not connected'}; trying again"
     if snapshot.player is None:
-        return "MPD: not asked yet"
+        return "MPD: connecting"
     if snapshot.player.uri is None or snapshot.player.playback_state is PlaybackState.STOP:
-        return "Nothing is playing; play something in your MPD client, and picks follow"
+        return "Nothing is playing; start playback in your MPD client to get picks"
     verb = "Playing" if snapshot.player.playback_state is PlaybackState.PLAY else "Paused"
     if snapshot.current is None:
         return f"{verb}: {snapshot.player.uri} (not in the library)"
-    return f"{verb}: {name(snapshot.current)} ({opinion(snapshot.current)})"
+    return f"{verb}: {track_name(snapshot.current)} ({rating_or_prediction(snapshot.current)})"
 
 
-def held_back(reason: str | None) -> str:
-    """Return why no picks are added, or that they are."""
+def picking_state(reason: str | None) -> str:
+    """Return whether picks are added, or why not."""
     return f"No picks are added: {reason}" if reason else "Picks are added again"
 
 
-def how_to_rate(client: str) -> tuple[str, str]:
-    """Return the hints at the commands."""
+def command_hints(client: str) -> tuple[str, str]:
+    """Return two lines with the most important commands."""
     return (
-        f"Rate what plays, 0 to 10: {client} rate 8",
-        f"Why it was picked:        {client} why",
+        f"Rate the playing track, 0 to 10: {client} rate 8",
+        f"Explain why it was picked:       {client} why",
     )
 
 
