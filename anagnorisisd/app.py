@@ -30,8 +30,7 @@ from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.metrics.collector import MetricsCollector, MetricsSink
 from anagnorisisd.mpd.player import MpdPlayer
-from anagnorisisd.picks.enqueue import EnqueueService
-from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.message_channel import MessageChannel
@@ -139,7 +138,7 @@ class _AppBuilder:
         self._player = MpdPlayer(config.mpd, paths.music, config.ratings.channel, self._clock)
         self._ratings = RatingService(stores.ratings, self._events, self._clock)
         self._track_resolver = TrackResolver(stores.library, self._player)
-        self._queue_manager = self._make_queue_manager()
+        self._pick_service = self._make_pick_service()
         self._play_service = self._make_play_service()
         self._sticker_service = self._make_sticker_service()
         self._metrics_sink = self._make_metrics_sink()
@@ -165,7 +164,7 @@ class _AppBuilder:
         if config.music != before.music:
             self._library.reconfigure(config.music)
         if config.picks != before.picks:
-            self._queue_manager.reconfigure(config.picks)
+            self._pick_service.reconfigure(config.picks)
         if config.listening != before.listening:
             self._play_service.reconfigure(config.listening)
         if config.training != before.training:
@@ -273,8 +272,8 @@ class _AppBuilder:
             stamp=self._embedding.stamp,
         )
 
-    def _make_queue_manager(self) -> QueueManager:
-        return QueueManager(
+    def _make_pick_service(self) -> PickService:
+        return PickService(
             library=self._stores.library,
             store=self._stores.queue,
             plays=self._stores.plays,
@@ -308,16 +307,16 @@ class _AppBuilder:
     def _make_player_monitor(self) -> PlayerMonitor:
         return PlayerMonitor(
             player=self._player,
-            listening=self._play_service,
-            queueing=self._queue_manager,
-            channel=MessageChannel(
+            play_service=self._play_service,
+            queue_manager=self._pick_service.queue_manager,
+            message_channel=MessageChannel(
                 self._player,
                 self._track_resolver,
                 self._ratings,
-                self._queue_manager.switch,
+                self._pick_service.switch,
                 self._clock,
             ),
-            mirror=self._sticker_service,
+            sticker_service=self._sticker_service,
             events=self._events,
             clock=self._clock,
         )
@@ -352,7 +351,7 @@ class _AppBuilder:
             player=self._player,
             embedding=self._embedding,
             training=self._training,
-            picking=self._queue_manager,
+            picking=self._pick_service,
             events=self._events,
         )
 
@@ -363,7 +362,7 @@ class _AppBuilder:
             embedding=self._embedding,
             training=self._training,
             player=self._player,
-            queueing=self._queue_manager,
+            picks=self._pick_service,
             tracks=self._stores.library,
             clock=self._clock,
         )
@@ -375,9 +374,8 @@ class _AppBuilder:
             ratings=RatingServicer(self._ratings, stores.ratings, tracks),
             library=self._library_servicer(tracks),
             picks=PickServicer(
-                picker=self._queue_manager,
+                picker=self._pick_service,
                 curiosity=self._training.curiosity,
-                requests=EnqueueService(stores.library, self._player),
                 tracks=tracks,
                 default_count=lambda: self._config.picks.ahead,
             ),
@@ -404,7 +402,7 @@ class _AppBuilder:
             player=self._player,
             tracks=tracks,
             embedding=self._embedding,
-            picker=self._queue_manager,
+            picker=self._pick_service,
             trainer=self._training,
             places=StatusPaths(self._paths.music, self._paths.state, self._paths.models),
         )

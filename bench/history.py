@@ -19,7 +19,8 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.embedding.features import STAMP
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
-from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.picks.guards import PickRules
+from anagnorisisd.picks.scoring import score
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.storage.track_queries import TrackOrder
 from bench import prefilled_state
@@ -78,10 +79,10 @@ async def _play(stores: Stores, turn: int) -> None:
 
 
 async def _choose(stores: Stores, turn: int) -> None:
-    candidates = await stores.library.candidates()
+    scored = score(await stores.library.candidates())
     recent = [play.track_id for play in await stores.plays.recent(10)]
-    beside = PickContext(EPOCH, recent=recent)
-    chooser.choose(candidates, GuardRules(artist_spread=3), beside, 3, Random(turn))
+    context = PickContext(EPOCH, recent=recent)
+    chooser.choose(scored, PickRules(artist_spread=3), context, 3, Random(turn))
 
 
 async def _count(stores: Stores, _: int) -> None:

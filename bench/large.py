@@ -20,12 +20,12 @@ from random import Random
 import psutil
 
 from anagnorisisd.clock import SystemClock
-from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.embedding.features import STAMP
 from anagnorisisd.events import Events
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
-from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.picks.guards import PickRules
+from anagnorisisd.picks.scoring import ScoredCandidates, score
 from anagnorisisd.runtime import malloc_tuning
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.taste.trainer import Trainer
@@ -102,9 +102,10 @@ async def _steps(state: Path) -> list[Step]:
         async with step("all candidates read"):
             candidates = await stores.library.candidates()
         async with step("three picks, weights anew"):
-            _choose(candidates)
+            scored = score(candidates)
+            _choose(scored)
         async with step("three more"):
-            _choose(candidates)
+            _choose(scored)
         async with step(f"trained on {RATINGS} ratings, everything scored"):
             await _learn(stores)
         async with step("all candidates read again"):
@@ -114,8 +115,8 @@ async def _steps(state: Path) -> list[Step]:
     return steps
 
 
-def _choose(candidates: Candidates) -> None:
-    chooser.choose(candidates, GuardRules(), PickContext(EPOCH), 3, Random(0))
+def _choose(scored: ScoredCandidates) -> None:
+    chooser.choose(scored, PickRules(), PickContext(EPOCH), 3, Random(0))
 
 
 async def _learn(stores: Stores) -> None:

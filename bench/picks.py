@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 from random import Random
@@ -21,7 +21,8 @@ from anagnorisisd.domain.artist_names import ArtistCredits
 from anagnorisisd.domain.pick import Candidates, Pick
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
-from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.picks.guards import PickRules
+from anagnorisisd.picks.scoring import ScoredCandidates, score
 from anagnorisisd.storage.stores import open_stores
 from bench import prefilled_state
 from bench.prefilled_state import EPOCH, track_id
@@ -34,7 +35,7 @@ FEW = 10
 UPKEEP = ("tracks", "all read, s", "microseconds a track", "one rating followed, ms")
 COLUMNS = ("tracks", "records, ms", "ours, ms", "times faster",
            "ours after a change, ms", "nanoseconds a track", "ours with spread, ms")  # fmt: skip
-SPREAD = GuardRules(artist_spread=3, album_spread=1)
+SPREAD = PickRules(artist_spread=3, album_spread=1)
 
 
 @dataclass
@@ -72,18 +73,18 @@ def run(full: bool) -> None:
 def _choose(tracks: int) -> None:
     columns = _columns(tracks)
     records = _records(columns)
-    wanted = chooser.probabilities(columns, GuardRules(), PickContext(EPOCH))
+    scored = score(columns)
+    wanted = chooser.probabilities(scored, PickRules(), PickContext(EPOCH))
     np.testing.assert_allclose(_chances(records), wanted, rtol=1e-9)
     rng, many = Random(0), np.random.default_rng(0)
     slow, fast, anew, spread = [], [], [], []
     recent = [columns.track_id(row) for row in range(0, tracks, tracks // 5)]
-    beside = PickContext(EPOCH, recent=recent)
+    context = PickContext(EPOCH, recent=recent)
     for _ in range(TURNS):
         slow.append(_seconds(lambda: _chosen_records(records, many)))
-        fast.append(_seconds(lambda: _chosen(columns, rng)))
-        spread.append(_seconds(lambda: chooser.choose(columns, SPREAD, beside, COUNT, rng)))
-        changed = replace(columns)
-        anew.append(_seconds(lambda: _chosen(changed, rng)))  # noqa: B023 - called at once
+        fast.append(_seconds(lambda: _chosen(scored, rng)))
+        spread.append(_seconds(lambda: chooser.choose(scored, SPREAD, context, COUNT, rng)))
+        anew.append(_seconds(lambda: _chosen(score(columns), rng)))
     records_s, ours_s, anew_s, spread_s = map(statistics.median, (slow, fast, anew, spread))
     print(
         f"| {tracks:,} | {1000 * records_s:.1f} | {1000 * ours_s:.2f} "
@@ -92,8 +93,8 @@ def _choose(tracks: int) -> None:
     )
 
 
-def _chosen(columns: Candidates, rng: Random) -> list[Pick]:
-    return chooser.choose(columns, GuardRules(), PickContext(EPOCH), COUNT, rng)
+def _chosen(scored: ScoredCandidates, rng: Random) -> list[Pick]:
+    return chooser.choose(scored, PickRules(), PickContext(EPOCH), COUNT, rng)
 
 
 def _columns(tracks: int) -> Candidates:

@@ -21,7 +21,7 @@ from anagnorisisd.listening.service import PlayService
 from anagnorisisd.mpd.address import Address
 from anagnorisisd.mpd.connection import Connection
 from anagnorisisd.mpd.player import MpdPlayer
-from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.picks.service import PickService
 from anagnorisisd.storage.stores import Stores, open_stores
 from tests.support import mpd
 from tests.support.library import scanned
@@ -72,7 +72,7 @@ async def _row(
     watching = asyncio.create_task(_watch(player))
     await until(lambda: player.link().connected)
     listening = PlayService(stores.library, stores.plays, events, clock, schema.Listening())
-    queueing = QueueManager(
+    picks = PickService(
         library=stores.library,
         store=stores.queue,
         plays=stores.plays,
@@ -87,7 +87,7 @@ async def _row(
         began = time.process_time()
         state = await player.state()
         await listening.observe(state, await player.queue(), announced=True)
-        await queueing.refill(state)
+        await picks.queue_manager.refill(state)
         return 1000 * (time.process_time() - began)
 
     async def after(*changes: Callable[[], Awaitable[object]]) -> float:

@@ -9,7 +9,7 @@ from anagnorisisd.domain.track import Track
 from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable, UnknownTrack
 from anagnorisisd.library.service import LibraryService
-from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.picks.service import PickService
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.taste.training_scheduler import TrainingScheduler
 
@@ -27,7 +27,7 @@ class SnapshotSource:
         embedding: EmbeddingService,
         training: TrainingScheduler,
         player: Player,
-        queueing: QueueManager,
+        picks: PickService,
         tracks: LibraryStore,
         clock: Clock,
     ) -> None:
@@ -36,7 +36,7 @@ class SnapshotSource:
         self._embedding = embedding
         self._training = training
         self._player = player
-        self._queueing = queueing
+        self._picks = picks
         self._tracks = tracks
         self._clock = clock
 
@@ -58,7 +58,7 @@ class SnapshotSource:
             player=player,
             current=await self._current(player),
             ahead=await self._ahead() if player else (),
-            no_picks=self._queueing.reason if link.connected else None,
+            no_picks=self._picks.reason if link.connected else None,
             notices=[
                 *([scan.problem] if scan.problem else []),
                 *link.missing_features,
@@ -80,7 +80,7 @@ class SnapshotSource:
 
     async def _ahead(self) -> list[tuple[Track, Explanation]]:
         ahead = []
-        for pick in await self._queueing.ahead():
+        for pick in await self._picks.ahead():
             try:
                 track = await self._tracks.track(pick.track_id, self._embedding.stamp)
             except UnknownTrack:

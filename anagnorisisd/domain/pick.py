@@ -1,15 +1,12 @@
 """Candidates, and the picks chosen from them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from random import Random
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.artist_names import ArtistCredits
-from anagnorisisd.domain.rating import HIGHEST, LOWEST
 from anagnorisisd.domain.track import TrackId
 
 Floats = NDArray[np.float64]
@@ -20,9 +17,11 @@ Bools = NDArray[np.bool_]
 class Candidates:
     """The present tracks as columns of equal length `n`, ordered by track id.
 
-    `track_ids` are 32-byte strings (`S32`). `rating` and `predicted_mean` are NaN where there is
-    none. `last_played_at` is unix seconds, `-inf` for tracks never played. `album` are signed
-    codes: equal numbers mean the same one, 0 means unknown.
+    `track_ids` are 32-byte strings (`S32`). `rating`, `predicted_mean`, `predicted_stddev` and
+    `duration_seconds` are NaN where unknown. `last_played_at` is unix seconds, `-inf` for tracks
+    never played. `album` holds signed codes: equal codes mean the same album, 0 means unknown.
+    `excluded` marks the tracks that the configuration excludes. `mean_rating` is the mean of all
+    the listener's ratings.
     """
 
     track_ids: NDArray[np.bytes_]
@@ -37,8 +36,6 @@ class Candidates:
     album: NDArray[np.int64]
     excluded: Bools
     mean_rating: float
-    worked_out: "list[Factors]" = field(default_factory=list, init=False, repr=False, compare=False)
-    """The factors once they were asked for; candidates with other columns have other factors."""
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -58,41 +55,14 @@ class Candidates:
         """Return the track of a row."""
         return TrackId(bytes(self.track_ids[row]).decode())
 
-    def drawn(self, explore: float, rng: Random) -> Self:
-        """Return candidates whose predictions were drawn from their distributions.
-
-        `explore` scales the standard deviation: 0 keeps the mean, 1 is full Thompson sampling.
-        """
-        if explore <= 0:
-            return self
-        # NumPy's own chance takes 7 MB, and few explore: nobody else has it loaded.
-        many = np.random.default_rng(rng.getrandbits(64))
-        noise = many.standard_normal(len(self)) * self.predicted_stddev * explore
-        return replace(self, predicted_mean=np.clip(self.predicted_mean + noise, LOWEST, HIGHEST))
-
-
-@dataclass(frozen=True, slots=True)
-class Factors:
-    """The factors of the weight, one row a track, before guards.
-
-    `weight` is their product, `edges` its cumulative sum; `positive` says that no weight is 0.
-    """
-
-    rating: Floats
-    rating_factor: Floats
-    skip_factor: Floats
-    recency_factor: Floats
-    weight: Floats
-    edges: Floats
-    positive: bool
-
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a track has the chance that it has, at the moment of choosing.
+    """Why a track has its weight and probability at one moment.
 
-    `guards` holds only the guards that lowered the weight, `relaxed` those that were given up.
-    `rank` counts from 1 among `candidates` tracks.
+    `rating` is the effective rating, `rating_source` one of rating, predicted and mean. `guards`
+    holds only the guards that lowered the weight, `relaxed` those that were not applied because
+    they would have excluded every candidate. `rank` counts from 1 among `candidates` tracks.
     """
 
     rating: float

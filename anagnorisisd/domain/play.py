@@ -1,18 +1,4 @@
-"""Plays and their outcomes.
-
-| ending | heard | outcome |
-|---|---|---|
-| any | at least `full_play_fraction` of it | full |
-| ended by itself | anything | full |
-| stopped, removed, broken, player gone | less | neither |
-| left by the listener | less than `skip_after_seconds` | neither |
-| left by the listener, from amid a burst of such | less than `skip_fraction` of it | neither |
-| left by the listener | less than `skip_fraction` of it | skip |
-| left by the listener | everything between | neither |
-
-Seconds played before the daemon connected (`unseen_seconds`) can prevent a skip, but do not count
-towards a full play.
-"""
+"""Plays: what the listener heard, as it is stored; `listening.play_rules` decides the outcome."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +7,7 @@ from anagnorisisd.domain.track import TrackId
 
 
 class PlayOutcome(StrEnum):
-    """What a play says about the listener's liking."""
+    """Whether a play counts for the track, against it, or not at all."""
 
     FULL = "full"
     SKIP = "skip"

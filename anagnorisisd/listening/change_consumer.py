@@ -1,4 +1,4 @@
-"""One consumer of the player's changes: it takes a step when woken, and again after a failure."""
+"""A consumer of player changes: runs one step when woken, and again after a failure."""
 
 import asyncio
 import logging
@@ -11,20 +11,20 @@ from anagnorisisd.errors import AnagnorisisError
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 60.0
-"""From so long a pause on, the clock may wake several sleepers together."""
+"""Waits of at least this length end together with those of other tasks, to wake up less often."""
 
 RETRY_SECONDS = 5.0
-"""How soon after a failure the step is tried again."""
+"""How long after a failure the step is run again."""
 
 Step = Callable[[frozenset[str]], Awaitable[float]]
-"""Takes what changed since the last step that succeeded, and returns in how many seconds to take
-the next one although nothing changes; `inf` for not at all."""
+"""Takes the names of what changed since the last successful step. Returns in how many seconds to
+run again although nothing changes; `inf` for never."""
 
 
-class Consumer:
+class ChangeConsumer:
     """Runs one step at a time.
 
-    Each consumer has a task of its own, so that one that fails or waits does not hold up another.
+    Each consumer is a task of its own, so that one that fails or waits does not delay others.
     """
 
     def __init__(self, name: str, step: Step, clock: Clock) -> None:
@@ -33,41 +33,38 @@ class Consumer:
         self._clock = clock
         self._changed: set[str] = set()
         self._woken = asyncio.Event()
-        self._said: str | None = None
+        self._last_error: str | None = None
 
     def wake(self, changed: frozenset[str] = frozenset()) -> None:
-        """Have the step taken soon; changes that come meanwhile are handed over together."""
+        """Request a step; changes that arrive before it runs are passed to it together."""
         self._changed |= changed
         self._woken.set()
 
     async def run(self) -> None:
-        """Take a step whenever woken or due, until cancelled."""
+        """Run a step whenever woken or due, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            waiting: asyncio.Task[None] | None = None
+            timer: asyncio.Task[None] | None = None
             while True:
                 await self._woken.wait()
                 self._woken.clear()
-                if waiting is not None:
-                    waiting.cancel()
+                if timer is not None:
+                    timer.cancel()
                 changed, self._changed = frozenset(self._changed), set()
                 seconds = await self._attempt(changed)
-                due = seconds < math.inf
-                waiting = tasks.create_task(self._wake_after(seconds)) if due else None
+                timer = tasks.create_task(self._wake_after(seconds)) if seconds < math.inf else None
 
     async def _attempt(self, changed: frozenset[str]) -> float:
-        """Take the step; a failure, also one nobody thought of, is said once and tried again."""
+        """Run the step. After any exception it is retried; the same error is logged once."""
         try:
             seconds = await self._step(changed)
         except Exception as error:
             self._changed |= changed
-            if str(error) != self._said:
+            if str(error) != self._last_error:
                 expected = isinstance(error, AnagnorisisError)
-                log.warning(
-                    "%s failed and is tried again: %s", self._name, error, exc_info=not expected
-                )
-            self._said = str(error)
+                log.warning("%s failed; retrying: %s", self._name, error, exc_info=not expected)
+            self._last_error = str(error)
             return RETRY_SECONDS
-        self._said = None
+        self._last_error = None
         return seconds
 
     async def _wake_after(self, seconds: float) -> None:

@@ -1,16 +1,15 @@
-"""Attending: whatever happens to the player, its state is read and the others are told.
+"""Reads the player's state whenever it may have changed, and passes it to the services.
 
-Changes are hints. They may come doubled or late, so each of them, and the clock now and then,
-leads to the same reading of the same state. While nothing changes nothing is done: a computer
-that plays music should be able to sleep between two songs.
+Changes are hints. They may come twice or late, so each of them, and a timer, leads to the same
+reading of the same state. While nothing changes, nothing is read: a computer that plays music
+should be able to sleep between two songs.
 
-Those who are told work beside each other: storing plays, commands on the channel, and refilling the
-queue. None of them waits for another one, or for a failure of another one.
+Storing plays, handling messages and refilling the queue run concurrently: none of them waits for
+another, and a failure of one does not stop the others.
 """
 
 import asyncio
 import math
-from typing import Protocol
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.player import Player, PlayerState
@@ -24,134 +23,139 @@ from anagnorisisd.events import (
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.listening.change_consumer import TICK_SECONDS, Consumer
+from anagnorisisd.listening.change_consumer import TICK_SECONDS, ChangeConsumer
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.picks.queue_manager import QueueManager
 from anagnorisisd.ratings.message_channel import MessageChannel
+from anagnorisisd.ratings.sticker_service import StickerService
 
 SETTLE_SECONDS = 0.25
-"""After a change of song MPD's numbers are not final: a song faded in is at 0 for a moment."""
+"""So long after a change the state is read again: with crossfade, MPD first reports 0 s elapsed."""
 
-REASONS = (TrackRated, EvaluatorPromoted, PredictionsUpdated, LibraryChanged, PickingSwitched)
-"""Announcements after which the queue may want something else."""
-
-
-class Mirror(Protocol):
-    """Keeps ratings and the player's stickers alike, as `Mirroring` does."""
-
-    def notice(self, changed: frozenset[str]) -> None:
-        """Note what changed, without waiting."""
-        ...
+REFILL_EVENTS = (
+    TrackRated,
+    EvaluatorPromoted,
+    PredictionsUpdated,
+    LibraryChanged,
+    PickingSwitched,
+)
+"""Events after which the queue may need other picks."""
 
 
 class PlayerMonitor:
-    """The daemon's eye on the player."""
+    """Watches the player."""
 
     def __init__(
         self,
         *,
         player: Player,
-        listening: PlayService,
-        queueing: QueueManager,
-        channel: MessageChannel,
-        mirror: Mirror,
+        play_service: PlayService,
+        queue_manager: QueueManager,
+        message_channel: MessageChannel,
+        sticker_service: StickerService,
         events: Events,
         clock: Clock,
     ) -> None:
         self._player = player
-        self._listening = listening
-        self._queueing = queueing
-        self._channel = channel
-        self._mirror = mirror
+        self._play_service = play_service
+        self._queue_manager = queue_manager
+        self._message_channel = message_channel
+        self._sticker_service = sticker_service
         self._events = events
         self._clock = clock
-        self._reading = Consumer("reading the player's state", self._read, clock)
-        self._plays = Consumer("storing plays", self._store_plays, clock)
-        self._commands = Consumer("doing what the MPD channel says", self._obey, clock)
-        self._refilling = Consumer("refilling the queue", self._refill, clock)
-        self._state: PlayerState | None = None
+        self._state_reader = ChangeConsumer("Reading the player's state", self._read_state, clock)
+        self._play_writer = ChangeConsumer("Storing plays", self._store_plays, clock)
+        self._message_handler = ChangeConsumer("Handling messages", self._handle_messages, clock)
+        self._refiller = ChangeConsumer("Refilling the queue", self._refill, clock)
+        self._unhandled_state: PlayerState | None = None
         self._settled_at = -math.inf
         self._restored = False
 
     async def run(self) -> None:
-        """Look after the player until cancelled; then finish what was begun."""
-        consumers = (self._reading, self._plays, self._commands, self._refilling)
+        """Watch the player until cancelled; then store the plays that ended."""
+        consumers = (
+            self._state_reader,
+            self._play_writer,
+            self._message_handler,
+            self._refiller,
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 for consumer in consumers:
                     tasks.create_task(consumer.run())
                 tasks.create_task(self._watch_player())
                 tasks.create_task(self._watch_events())
-                self._commands.wake()  # what was left when this part of the daemon failed
+                # Messages may be left from before this task failed and was started again.
+                self._message_handler.wake()
         finally:
             try:
-                await self._channel.close()
+                await self._message_channel.close()
             finally:
-                await self._listening.close()
+                await self._play_service.close()
 
     async def _watch_player(self) -> None:
         async for changed in self._player.changes():
-            self._publish(changed)
-            self._mirror.notice(changed)
+            self._publish_link(changed)
+            self._sticker_service.notice(changed)
             if changed & {"message", "connected"}:
-                self._commands.wake()
-            self._reading.wake(changed)
+                self._message_handler.wake()
+            self._state_reader.wake(changed)
 
-    def _publish(self, changed: frozenset[str]) -> None:
+    def _publish_link(self, changed: frozenset[str]) -> None:
         link = self._player.link()
         if "lost" in changed:
-            self._events.publish(PlayerLost(link.reason or "the link broke"))
+            self._events.publish(PlayerLost(link.reason or "the connection was lost"))
         if "connected" in changed:
             self._events.publish(PlayerConnected(link.address))
 
     async def _watch_events(self) -> None:
         with self._events.subscribe() as announcements:
-            async for told in announcements:
-                if told.missed or isinstance(told.event, REASONS):
-                    self._reading.wake()
+            async for announcement in announcements:
+                if announcement.missed or isinstance(announcement.event, REFILL_EVENTS):
+                    self._state_reader.wake()
 
-    async def _read(self, changed: frozenset[str]) -> float:
-        """Read the state, and hand it to those who act on it."""
+    async def _read_state(self, changed: frozenset[str]) -> float:
+        """Read the state and the queue, and pass them on."""
         if "lost" in changed:
-            self._listening.lost()
+            self._play_service.disconnected()
         if "player" in changed:
             self._settled_at = self._clock.monotonic() + SETTLE_SECONDS
         if not self._player.link().connected:
             return TICK_SECONDS
         state = await self._player.state()
         queue = await self._player.queue()
-        await self._listening.observe(state, queue, announced="player" in changed)
-        self._plays.wake()
-        self._state = state
-        self._refilling.wake(changed)
-        return self._until_due()
+        await self._play_service.observe(state, queue, announced="player" in changed)
+        self._play_writer.wake()
+        self._unhandled_state = state
+        self._refiller.wake(changed)
+        return self._seconds_until_due()
 
-    def _until_due(self) -> float:
-        """Return in how many seconds the state is to be read although nothing changes."""
+    def _seconds_until_due(self) -> float:
+        """Return in how many seconds to read the state although nothing changes."""
         now = self._clock.monotonic()
-        settled = self._settled_at if self._settled_at > now else math.inf
-        return min(TICK_SECONDS, max(0.0, min(settled, self._listening.due()) - now))
+        settled_at = self._settled_at if self._settled_at > now else math.inf
+        return min(TICK_SECONDS, max(0.0, min(settled_at, self._play_service.due()) - now))
 
     async def _store_plays(self, changed: frozenset[str]) -> float:
-        await self._listening.save()
+        await self._play_service.save()
         return math.inf
 
-    async def _obey(self, changed: frozenset[str]) -> float:
-        await self._channel.obey()
+    async def _handle_messages(self, changed: frozenset[str]) -> float:
+        await self._message_channel.obey()
         return math.inf
 
     async def _refill(self, changed: frozenset[str]) -> float:
         if not self._restored:
-            await self._queueing.restore()
+            await self._queue_manager.restore()
             self._restored = True
         if "connected" in changed:
-            self._queueing.reconnected()
+            self._queue_manager.reconnected()
         if "database" in changed:
-            self._queueing.reconsider()
-        state, self._state = self._state, None
-        if state is None:  # The state is read again first, and then handed over.
-            self._reading.wake()
+            self._queue_manager.database_updated()
+        state, self._unhandled_state = self._unhandled_state, None
+        if state is None:  # handled already: have the state read again, which wakes this again
+            self._state_reader.wake()
             return math.inf
         if self._player.link().connected:
-            await self._queueing.refill(state)
-        return max(0.0, self._queueing.due() - self._clock.monotonic())
+            await self._queue_manager.refill(state)
+        return max(0.0, self._queue_manager.due() - self._clock.monotonic())

@@ -1,4 +1,4 @@
-"""Listening: every stay of a track in the player becomes one judged play."""
+"""The play service: judges every playthrough and stores it as a play."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class PlayService:
-    """Judges what was heard. Songs outside the library, streams included, are none of our business.
+    """Stores the plays of tracks of the library; other songs and streams are ignored.
 
     `rate` says how many seconds of music the player plays in one second; 1 outside of tests.
     """
@@ -43,95 +43,96 @@ class PlayService:
         self._plays = plays
         self._events = events
         self._clock = clock
-        self._limits = _thresholds(config)
-        self._stays = PlaybackTracker(rate)
-        self._browsing = SkipBurst(self._limits)
+        self._limits = thresholds(config)
+        self._tracker = PlaybackTracker(rate)
+        self._skip_burst = SkipBurst(self._limits)
         self._unsaved: deque[Playthrough] = deque()
-        self._draining = asyncio.Lock()
+        self._save_lock = asyncio.Lock()
 
     def reconfigure(self, config: schema.Listening) -> None:
-        """Judge by other limits from now on, what was held back included."""
-        self._unsaved += self._browsing.settle()
-        self._limits = _thresholds(config)
-        self._browsing = SkipBurst(self._limits)
+        """Apply changed thresholds to all plays that are not stored yet."""
+        self._unsaved += self._skip_burst.release_all()
+        self._limits = thresholds(config)
+        self._skip_burst = SkipBurst(self._limits)
 
     async def observe(
         self, state: PlayerState, queue: Sequence[QueueEntry], *, announced: bool = False
     ) -> None:
-        """Compare the player with what was seen before; `save` stores the plays that ended.
+        """Compare the player's state with the one before; `save` stores the plays that ended.
 
-        `announced` says that the player told of a change, as it does of every seek.
+        `announced` says that the player reported a change, as it does for every seek.
         """
-        state = await self._measured(state)
-        ended = self._stays.observe(state, ids_of(queue), announced=announced)
-        self._unsaved += self._browsing.take(ended) if ended else []
-        self._unsaved += self._browsing.until(state.taken_at)
+        state = await self._with_shorter_duration(state)
+        ended = self._tracker.observe(state, ids_of(queue), announced=announced)
+        self._unsaved += self._skip_burst.add(ended) if ended else []
+        self._unsaved += self._skip_burst.release(state.taken_at)
 
-    async def _measured(self, state: PlayerState) -> PlayerState:
-        """Return the state with the shorter of the lengths that player and library know.
+    async def _with_shorter_duration(self, state: PlayerState) -> PlayerState:
+        """Return the state with the shorter of the durations that the player and library report.
 
-        Of an mp3 without a Xing header MPD takes the cover for music, and finds it much too long.
+        MPD reports much too long a duration for an mp3 with a large cover and no Xing header.
         """
         if state.uri is None or state.duration_seconds is None:
             return state
-        with suppress(StoreError):  # Then the player's own word has to do.
+        with suppress(StoreError):  # then the player's duration is used
             known = await self._library.duration_at(state.uri)
             if known:
                 return replace(state, duration_seconds=min(known, state.duration_seconds))
         return state
 
     def due(self) -> float:
-        """Return when, by the monotonic clock, something held back can be stored; else `inf`."""
-        return self._browsing.due()
+        """Return when, in monotonic seconds, a play held back can be stored; else `inf`."""
+        return self._skip_burst.due()
 
-    def lost(self) -> None:
-        """Note that the player cannot be seen any more."""
-        self._stays.lost()
+    def disconnected(self) -> None:
+        """Note that the player cannot be observed until the next call of `observe`."""
+        self._tracker.disconnected()
 
     async def close(self) -> None:
-        """Store the plays that ended but were held back; the one under way is left open.
+        """Store the plays that ended; the current one stays open.
 
-        A daemon that is started again takes up the song under way where it finds it.
+        After a restart the daemon finds the current song where it is.
         """
-        self._unsaved += self._browsing.settle()
+        self._unsaved += self._skip_burst.release_all()
         await self.save()
 
     async def save(self) -> None:
-        """Store the plays that were judged.
+        """Store the plays that are known.
 
         Raises:
-            StoreError: a play could not be stored; it is tried again the next time.
+            StoreError: a play could not be stored; the next call tries again.
         """
-        # Shielded, so that a play whose writing was interrupted is neither lost nor doubled.
-        await asyncio.shield(self._drain())
+        # Shielded: a play whose writing is interrupted would be lost or stored twice.
+        await asyncio.shield(self._save())
 
-    async def _drain(self) -> None:
-        async with self._draining:
+    async def _save(self) -> None:
+        async with self._save_lock:
             while self._unsaved:
                 await self._store(self._unsaved[0])
                 self._unsaved.popleft()
 
-    async def _store(self, stay: Playthrough) -> None:
-        track_id = await self._library.track_at(Uri(stay.uri))
+    async def _store(self, playthrough: Playthrough) -> None:
+        track_id = await self._library.track_at(Uri(playthrough.uri))
         if track_id is None:
             return
-        word, reason = judge(stay, self._limits)
-        age = self._clock.now() - self._clock.monotonic()
+        outcome, reason = judge(playthrough, self._limits)
+        epoch = self._clock.now() - self._clock.monotonic()
         play = Play(
             track_id=track_id,
-            started_at=stay.started_at + age,
-            ended_at=stay.ended_at + age,
-            heard_seconds=stay.heard_seconds,
-            duration_seconds=stay.duration_seconds,
-            outcome=word,
+            started_at=playthrough.started_at + epoch,
+            ended_at=playthrough.ended_at + epoch,
+            heard_seconds=playthrough.heard_seconds,
+            duration_seconds=playthrough.duration_seconds,
+            outcome=outcome,
             reason=reason,
         )
         await self._plays.append(play)
-        log.debug("%s: %s, %s", stay.uri, word, reason)
+        log.debug("%s: %s (%s)", playthrough.uri, outcome, reason)
         self._events.publish(PlayJudged(play))
 
 
-def _thresholds(config: schema.Listening) -> Thresholds:
+def thresholds(config: schema.Listening) -> Thresholds:
+    """Return the thresholds of a configuration."""
     return Thresholds(
         full_play_fraction=config.full_play_fraction,
         skip_fraction=config.skip_fraction,

@@ -1,8 +1,8 @@
-"""Bursts of songs left one after the other: the listener is looking for something.
+"""Bursts of skips: a listener who leaves song after song is browsing, not judging.
 
-A song that was left is *browsed* when at least `browsing_skips` songs left in a row within
-`browsing_seconds` include it, and it is not the last of them. Since only what follows can tell,
-stays that were left are held back for that long; anything else that happens settles them.
+A song that was left counts as *browsed* when it is one of at least `browsing_skips` songs left in
+a row within `browsing_seconds`, and not the last of them. Only what follows can tell. So
+playthroughs that were left are held back for that long, or until one ends in another way.
 """
 
 from dataclasses import replace
@@ -10,62 +10,64 @@ from math import inf
 
 from anagnorisisd.listening.play_rules import Ending, Playthrough, Thresholds
 
-MOMENT_SECONDS = 0.001
-"""Later than a limit, by whichever rounding."""
+ROUNDING_SECONDS = 0.001
+"""Added to a due time so that floating-point rounding does not make it too early."""
 
 
 class SkipBurst:
-    """Holds stays back until it is known whether they were part of a burst."""
+    """Holds playthroughs back until it is known whether they belong to a burst."""
 
     def __init__(self, limits: Thresholds) -> None:
         self._limits = limits
-        self._row: list[Playthrough] = []  # stays left in a row, recent enough to matter
-        self._given_out = 0  # how many of them were returned already
+        self._left: list[Playthrough] = []  # left in a row, and recent enough to matter
+        self._released = 0  # so many of them were returned already
 
-    def take(self, stay: Playthrough) -> list[Playthrough]:
-        """Return what `stay` settles, in order: earlier stays, or itself too."""
-        if stay.ending is not Ending.LEFT:
-            return [*self.settle(), stay]
-        settled = self.until(stay.ended_at)
-        self._row.append(stay)
-        return settled
+    def add(self, play: Playthrough) -> list[Playthrough]:
+        """Take a playthrough; return those that are known now, in order."""
+        if play.ending is not Ending.LEFT:
+            return [*self.release_all(), play]
+        known = self.release(play.ended_at)
+        self._left.append(play)
+        return known
 
-    def until(self, now: float) -> list[Playthrough]:
-        """Return the stays that nothing after `now` can make part of a burst."""
+    def release(self, now: float) -> list[Playthrough]:
+        """Return the playthroughs that nothing after `now` can make part of a burst."""
         window = self._limits.browsing_seconds
-        settled = self._give_out(sum(stay.ended_at < now - window for stay in self._row))
-        # A stay still held back may be in one burst with stays given out already.
-        forgotten = sum(stay.ended_at < now - 2 * window for stay in self._row)
-        self._row = self._row[forgotten:]
-        self._given_out -= forgotten
-        return settled
+        known = self._mark(sum(play.ended_at < now - window for play in self._left))
+        # One that is held back may be in one burst with others that were returned already.
+        outdated = sum(play.ended_at < now - 2 * window for play in self._left)
+        self._left = self._left[outdated:]
+        self._released -= outdated
+        return known
+
+    def release_all(self) -> list[Playthrough]:
+        """Return all playthroughs that are held back: nothing can be added to their burst."""
+        known = self._mark(len(self._left))
+        self._left, self._released = [], 0
+        return known
 
     def due(self) -> float:
-        """Return from when on `until` returns something that is held back; else `inf`."""
-        held = self._row[self._given_out :]
+        """Return from when on `release` returns something; `inf` if nothing is held back."""
+        held = self._left[self._released :]
         if not held:
             return inf
-        return min(stay.ended_at for stay in held) + self._limits.browsing_seconds + MOMENT_SECONDS
+        first = min(play.ended_at for play in held)
+        return first + self._limits.browsing_seconds + ROUNDING_SECONDS
 
-    def settle(self) -> list[Playthrough]:
-        """Return everything that is held back: the row has ended."""
-        settled = self._give_out(len(self._row))
-        self._row, self._given_out = [], 0
-        return settled
-
-    def _give_out(self, count: int) -> list[Playthrough]:
-        settled = [self._marked(index) for index in range(self._given_out, count)]
-        self._given_out = max(self._given_out, count)
-        return settled
-
-    def _marked(self, index: int) -> Playthrough:
-        return replace(self._row[index], browsing=self._is_browsed(index))
+    def _mark(self, count: int) -> list[Playthrough]:
+        """Return those of the first `count` that were not returned yet, with `browsing` set."""
+        known = [
+            replace(self._left[index], browsing=self._is_browsed(index))
+            for index in range(self._released, count)
+        ]
+        self._released = max(self._released, count)
+        return known
 
     def _is_browsed(self, index: int) -> bool:
-        """Whether a window of enough stays in a row holds this one, not as its last."""
+        """Return whether a window of enough songs left in a row has this one, not as its last."""
         size = self._limits.browsing_skips
         return any(
-            self._row[start + size - 1].ended_at - self._row[start].ended_at
+            self._left[start + size - 1].ended_at - self._left[start].ended_at
             <= self._limits.browsing_seconds
-            for start in range(max(0, index - size + 2), min(index, len(self._row) - size) + 1)
+            for start in range(max(0, index - size + 2), min(index, len(self._left) - size) + 1)
         )

@@ -74,7 +74,7 @@ class Trains(Protocol):
 
 
 class Picks(Protocol):
-    """Knows whether it picks; `picks.queue_manager.QueueManager` does."""
+    """Knows whether it picks; `picks.service.PickService` does."""
 
     @property
     def enabled(self) -> bool:

@@ -1,7 +1,7 @@
-"""The pool that picks are drawn from: all candidates, kept in line with what is announced.
+"""The candidates that picks are drawn from, cached in memory and kept up to date by events.
 
-A rating or a play concerns one track, and only that is read again. All of them are when the library
-or the evaluator changed: a second for a quarter of a million of them.
+A rating or a play changes one track, and only that track is read again. When the library or the
+evaluator changed, all candidates are read again: a second for a quarter of a million of them.
 """
 
 import asyncio
@@ -26,20 +26,21 @@ from anagnorisisd.events import (
 )
 from anagnorisisd.picks import chooser, scoring
 from anagnorisisd.picks.chooser import PickContext
-from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.queue_rules import QueueView
+from anagnorisisd.picks.scoring import ScoredCandidates
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.plays import PlayStore
 
-SWEEPING = (LibraryChanged, PredictionsUpdated, EvaluatorPromoted)
-"""Announcements of what may concern every track."""
+INVALIDATING_EVENTS = (LibraryChanged, PredictionsUpdated, EvaluatorPromoted)
+"""Events that may change every candidate."""
 
-HARDLY = 0.05
-"""A track is unfit when a new pick would in 95 % of all cases be a weightier one."""
+OUTWEIGHED_PROBABILITY = 0.05
+"""A queued pick is outweighed when a new pick would have a higher weight in 95 % of all cases."""
 
 
 class CandidateCache:
-    """Holds the candidates, and chooses among them by the listener's rules."""
+    """Caches the scored candidates, and chooses among them by the configured rules."""
 
     def __init__(
         self,
@@ -52,18 +53,19 @@ class CandidateCache:
         self._library = library
         self._plays = plays
         self._clock = clock
-        self._news = events.subscribe()
-        self._read: Candidates | None = None
-        self._touched: set[TrackId] = set()
-        self._reading = asyncio.Lock()
+        self._subscription = events.subscribe()
+        self._candidates: Candidates | None = None
+        self._cached: ScoredCandidates | None = None
+        self._changed_tracks: set[TrackId] = set()
+        self._lock = asyncio.Lock()
         self.reconfigure(config)
 
     def reconfigure(self, config: schema.Picks) -> None:
-        """Choose by other rules from now on."""
-        self._folders = config.exclude_folders
-        self._genres = config.exclude_genres
+        """Apply changed rules from the next choice on."""
+        self._exclude_folders = config.exclude_folders
+        self._exclude_genres = config.exclude_genres
         self._stale = True
-        self._rules = GuardRules(
+        self._rules = PickRules(
             min_hours_between_plays=config.min_hours_between_plays,
             artist_spread=config.artist_spread,
             album_spread=config.album_spread,
@@ -77,83 +79,95 @@ class CandidateCache:
         view: QueueView | None,
         count: int,
         rng: Random,
-        left_out: Collection[TrackId] = (),
+        excluded: Collection[TrackId] = (),
     ) -> list[Pick]:
-        """Choose tracks that are neither in the queue nor among `left_out`."""
-        surroundings = await self._surroundings(view)
-        queued = [*surroundings.queued, *left_out]
-        return chooser.choose(
-            await self._candidates(), self._rules, replace(surroundings, queued=queued), count, rng
-        )
+        """Choose up to `count` tracks that are neither in the queue nor in `excluded`."""
+        context = await self._context(view)
+        context = replace(context, queued=[*context.queued, *excluded])
+        return chooser.choose(await self._scored(), self._rules, context, count, rng)
 
     async def explain(self, view: QueueView | None, track_id: TrackId) -> Explanation | None:
-        """Return why a track has the chance it has; `None` when it is not present."""
-        surroundings = await self._surroundings(view)
-        return chooser.explain(await self._candidates(), self._rules, surroundings, track_id)
+        """Return why a track has its weight; `None` when no file of it is present."""
+        context = await self._context(view)
+        return chooser.explain(await self._scored(), self._rules, context, track_id)
 
     async def explain_queued(self, view: QueueView, track_id: TrackId) -> Explanation | None:
-        """Return which chance a track of the queue would have if it were not there."""
-        others = self._without(view, {track_id})
-        return chooser.explain(await self._candidates(), self._rules, others, track_id)
+        """Return why a queued track would have its weight if it were not in the queue."""
+        context = self._context_without(view, {track_id})
+        return chooser.explain(await self._scored(), self._rules, context, track_id)
 
-    async def unfit(self, view: QueueView, ours: Collection[TrackId]) -> set[TrackId]:
-        """Return which of `ours`, all in the queue, would hardly be chosen now."""
-        candidates = await self._candidates()
+    async def outweighed(self, view: QueueView, queued: Collection[TrackId]) -> set[TrackId]:
+        """Return which of these queued tracks a new pick would most likely outweigh."""
+        scored = await self._scored()
+        # The spread guards held when the tracks were added; their neighbours may have moved since.
         rules = replace(self._rules, artist_spread=0, album_spread=0)
-        chances = chooser.probabilities(candidates, rules, self._without(view, ours))
-        rows = {track_id: candidates.row(track_id) for track_id in ours}
+        chances = chooser.probabilities(scored, rules, self._context_without(view, queued))
+        rows = {track_id: scored.candidates.row(track_id) for track_id in queued}
         return {
             track_id
             for track_id, row in rows.items()
-            if row is None or float(chances[chances <= chances[row]].sum()) < HARDLY
+            if row is None or float(chances[chances <= chances[row]].sum()) < OUTWEIGHED_PROBABILITY
         }
 
     async def excluded(self) -> Collection[TrackId]:
-        """Return the tracks that the listener excluded from picks."""
-        if not (self._folders or self._genres):
+        """Return the tracks that the configuration excludes from picks."""
+        if not (self._exclude_folders or self._exclude_genres):
             return ()
-        candidates = await self._candidates()
+        candidates = (await self._scored()).candidates
         rows = np.flatnonzero(candidates.excluded).tolist()
         return {candidates.track_id(row) for row in rows}
 
-    def _without(self, view: QueueView, tracks: Collection[TrackId]) -> PickContext:
-        """Return the queue as if `tracks` were not in it."""
-        to_come = [track_id for track_id in view.to_come if track_id not in tracks]
-        behind = [track_id for track_id in view.behind if track_id not in tracks]
-        return PickContext(self._clock.now(), queued=to_come, behind=behind)
+    async def count(self) -> int:
+        """Return how many candidates there are."""
+        return len((await self._scored()).candidates)
 
-    async def _surroundings(self, view: QueueView | None) -> PickContext:
+    async def _context(self, view: QueueView | None) -> PickContext:
         spread = max(self._rules.artist_spread, self._rules.album_spread)
-        played = await self._plays.recent(spread) if spread else ()
+        plays = await self._plays.recent(spread) if spread else ()
+        recent = [play.track_id for play in reversed(plays)]
+        if view is None:
+            return PickContext(self._clock.now(), recent=recent)
         return PickContext(
             now=self._clock.now(),
-            queued=view.to_come if view else (),
-            behind=view.behind if view else (),
-            recent=[*(play.track_id for play in reversed(played)), *(view.ahead if view else ())],
+            queued=view.upcoming,
+            played=view.played,
+            recent=[*recent, *view.from_current],
         )
 
-    async def _candidates(self) -> Candidates:
-        """Return the present tracks with everything that their weight is made of."""
-        async with self._reading:
-            for told in self._news.arrived():
-                self._note(told)
-            if self._read is None or self._stale:
-                self._read, self._stale = None, False
-                self._touched.clear()
-                self._read = await self._library.candidates(self._folders, self._genres)
-            elif self._touched:
-                self._read = await self._library.refreshed(self._read, self._touched)
-                self._touched.clear()
-            if not self._read.worked_out:
-                # The work of some passes over all tracks, which must not make a rating wait.
-                await asyncio.to_thread(scoring.factors, self._read)
-            return self._read
+    def _context_without(self, view: QueueView, tracks: Collection[TrackId]) -> PickContext:
+        """Return the context as if `tracks` were not in the queue."""
+        queued = [track_id for track_id in view.upcoming if track_id not in tracks]
+        played = [track_id for track_id in view.played if track_id not in tracks]
+        return PickContext(self._clock.now(), queued=queued, played=played)
 
-    def _note(self, told: Announcement) -> None:
-        match told.event:
+    async def _scored(self) -> ScoredCandidates:
+        """Return the scored candidates, read again as far as events say that they changed."""
+        async with self._lock:
+            for announcement in self._subscription.arrived():
+                self._invalidate(announcement)
+            if self._stale or self._candidates is None:
+                # The old candidates are freed before as many new ones are read.
+                self._candidates, self._cached, self._stale = None, None, False
+                self._changed_tracks.clear()
+                self._candidates = await self._library.candidates(
+                    self._exclude_folders, self._exclude_genres
+                )
+            elif self._changed_tracks:
+                self._candidates = await self._library.refreshed(
+                    self._candidates, self._changed_tracks
+                )
+                self._cached = None
+                self._changed_tracks.clear()
+            if self._cached is None:
+                # Scoring passes over all tracks several times; in a thread it delays no rating.
+                self._cached = await asyncio.to_thread(scoring.score, self._candidates)
+            return self._cached
+
+    def _invalidate(self, announcement: Announcement) -> None:
+        match announcement.event:
             case TrackRated(change):
-                self._touched.add(change.rating.track_id)
+                self._changed_tracks.add(change.rating.track_id)
             case PlayJudged(play):
-                self._touched.add(play.track_id)
-        if told.missed or isinstance(told.event, SWEEPING):
+                self._changed_tracks.add(play.track_id)
+        if announcement.missed or isinstance(announcement.event, INVALIDATING_EVENTS):
             self._stale = True

@@ -1,87 +1,79 @@
-"""Choosing picks: guards, relaxation, and exact weighted sampling without replacement.
-
-Guards multiply the weight. They are applied in the order of `Guard`; one that would leave nothing
-to pick is given up, so that the queue never runs dry because of a preference. What was given up
-is part of the explanation.
-"""
+"""Choosing picks: exact weighted sampling without replacement, under guards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from anagnorisisd.domain.pick import Candidates, Explanation, Floats, Pick
+from anagnorisisd.domain.pick import Explanation, Floats, Pick
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.picks.guards import GuardRules
-from anagnorisisd.picks.sampler import Sampler, WeightedCandidates
+from anagnorisisd.picks import scoring
+from anagnorisisd.picks.guards import PickRules
+from anagnorisisd.picks.sampler import GuardedCandidates, Sampler
+from anagnorisisd.picks.scoring import ScoredCandidates
 
 
 @dataclass(frozen=True, slots=True)
 class PickContext:
-    """What the picks will stand beside.
+    """The time and the queue that picks are chosen for.
 
-    `queued` are tracks that are to come in the queue or play, which are never picked again;
-    `behind` are those that it still holds from before, which are picked again only when there is
-    nothing else left: a small library must not end in silence. `recent` are the tracks played or
-    queued last, the nearest last.
+    `queued` are the tracks that play or are still to come; they are never picked again. `played`
+    are those that the queue still holds before the current one; they are picked again only when
+    no other track is left, so that a small library does not end in silence. `recent` are the
+    last tracks played or queued, the newest last; the spread guards compare with them.
     """
 
     now: float
     queued: Sequence[TrackId] = ()
-    behind: Sequence[TrackId] = ()
+    played: Sequence[TrackId] = ()
     recent: Sequence[TrackId] = ()
 
 
 def choose(
-    candidates: Candidates,
-    rules: GuardRules,
-    surroundings: PickContext,
-    count: int,
-    rng: Random,
+    scored: ScoredCandidates, rules: PickRules, context: PickContext, count: int, rng: Random
 ) -> list[Pick]:
     """Return up to `count` different picks, in the order in which they are to be played.
 
     Each pick is drawn with a probability proportional to its weight among the tracks that are
-    left, given what was picked before it. Fewer are returned only when fewer tracks exist.
+    left, given the picks before it. Fewer are returned only when fewer tracks exist.
     """
-    pool = WeightedCandidates(candidates.drawn(rules.explore, rng), rules, surroundings.now)
-    queued, recent = list(surroundings.queued), list(surroundings.recent)
+    sampled = scoring.sample_predictions(scored, rules.explore, rng)
+    guarded = GuardedCandidates(sampled, rules, context.now)
+    queued, recent = list(context.queued), list(context.recent)
     picks: list[Pick] = []
     while len(picks) < count:
-        weighed = pool.beside(queued, recent, surroundings.behind)
-        if not weighed.candidates:
+        sampler = guarded.sampler(queued, recent, context.played)
+        if not sampler.available:
             break
-        row = weighed.draw(rng)
-        track_id = candidates.track_id(row)
-        picks.append(Pick(track_id, weighed.explain(row)))
+        row = sampler.draw(rng)
+        track_id = scored.candidates.track_id(row)
+        picks.append(Pick(track_id, sampler.explain(row)))
         queued.append(track_id)
         recent.append(track_id)
     return picks
 
 
 def explain(
-    candidates: Candidates, rules: GuardRules, surroundings: PickContext, track_id: TrackId
+    scored: ScoredCandidates, rules: PickRules, context: PickContext, track_id: TrackId
 ) -> Explanation | None:
-    """Return why `track_id` has the chance it has now; `None` when it is not a candidate.
+    """Return why `track_id` has its weight; `None` when it is not a candidate.
 
-    Exploration is left out: the explanation shows the expected weight. A track that is queued
-    has the weight and the probability 0.
+    Predictions are not sampled: the explanation shows the expected weight. A queued track has
+    weight and probability 0.
     """
-    row = candidates.row(track_id)
-    if row is None:
-        return None
-    return _weighed(candidates, rules, surroundings).explain(row)
+    row = scored.candidates.row(track_id)
+    return None if row is None else _sampler(scored, rules, context).explain(row)
 
 
-def probabilities(candidates: Candidates, rules: GuardRules, surroundings: PickContext) -> Floats:
+def probabilities(scored: ScoredCandidates, rules: PickRules, context: PickContext) -> Floats:
     """Return the probability of each candidate, `[n]`, to be the next pick.
 
     They sum to 1, unless every candidate is queued.
     """
-    weight = _weighed(candidates, rules, surroundings).weights()
+    weight = _sampler(scored, rules, context).weights()
     total = weight.sum()
     return weight / total if total else weight
 
 
-def _weighed(candidates: Candidates, rules: GuardRules, surroundings: PickContext) -> Sampler:
-    pool = WeightedCandidates(candidates, rules, surroundings.now)
-    return pool.beside(surroundings.queued, surroundings.recent, surroundings.behind)
+def _sampler(scored: ScoredCandidates, rules: PickRules, context: PickContext) -> Sampler:
+    guarded = GuardedCandidates(scored, rules, context.now)
+    return guarded.sampler(context.queued, context.recent, context.played)

@@ -1,6 +1,7 @@
-"""Guards: what lowers a weight because of sameness, duration or exclusion.
+"""Guards: rules that exclude candidates by configuration, duration, time or sameness.
 
-They are applied in the order of `Guard`; one that would leave nothing to pick is given up.
+Guards are applied in the order of `Guard`. One that would exclude every candidate that is left is
+not applied; it is *relaxed*.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from anagnorisisd.domain.track import TrackId
 
 
 class Guard(StrEnum):
-    """The guards, those that matter most first: a later one yields to an earlier one."""
+    """All guards, the most important first: later ones are relaxed first."""
 
     EXCLUDED = "excluded"
     DURATION = "duration"
@@ -24,11 +25,11 @@ class Guard(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class GuardRules:
-    """The listener's wishes about sameness; zeros switch a guard off.
+class PickRules:
+    """What the configuration says about picks; 0 switches a guard off.
 
-    `artist_spread` and `album_spread` say how many neighbouring tracks, played or queued, must
-    be by someone else or from another album.
+    The last `artist_spread` tracks, played or queued, must be by other artists, and the last
+    `album_spread` from other albums. `explore` scales the sampling of predicted ratings.
     """
 
     min_hours_between_plays: float = 0.0
@@ -39,8 +40,8 @@ class GuardRules:
     explore: float = 0.0
 
 
-def standing_guards(candidates: Candidates, rules: GuardRules, now: float) -> dict[Guard, Bools]:
-    """Return which candidates, `[n]`, each guard allows that is on and looks at no neighbours."""
+def track_guards(candidates: Candidates, rules: PickRules, now: float) -> dict[Guard, Bools]:
+    """Return which candidates, `[n]`, each active guard allows, for guards of a track alone."""
     guards: dict[Guard, Bools] = {}
     if candidates.excluded.any():
         guards[Guard.EXCLUDED] = ~candidates.excluded
@@ -52,7 +53,7 @@ def standing_guards(candidates: Candidates, rules: GuardRules, now: float) -> di
         )
     if rules.min_hours_between_plays:
         since = now - candidates.last_played_at
-        # A play in the future is a clock's mistake; it must not keep a track away until then.
+        # A play in the future comes from a wrong clock; it must not block the track until then.
         guards[Guard.HOURS_BETWEEN_PLAYS] = (since < 0) | (
             since >= rules.min_hours_between_plays * 3600
         )
@@ -60,13 +61,13 @@ def standing_guards(candidates: Candidates, rules: GuardRules, now: float) -> di
 
 
 def spread_guards(
-    candidates: Candidates, rules: GuardRules, recent: Sequence[TrackId]
+    candidates: Candidates, rules: PickRules, recent: Sequence[TrackId]
 ) -> dict[Guard, Bools]:
-    """Return which candidates, `[n]`, differ enough from the tracks played or queued last."""
+    """Return which candidates, `[n]`, do not repeat an artist or album of the last tracks."""
     guards: dict[Guard, Bools] = {}
     if rules.artist_spread and recent:
-        near = candidates.rows(recent[-rules.artist_spread :])
-        guards[Guard.ARTIST_SPREAD] = ~candidates.artists.sharing(near)
+        rows = candidates.rows(recent[-rules.artist_spread :])
+        guards[Guard.ARTIST_SPREAD] = ~candidates.artists.sharing(rows)
     if rules.album_spread and recent:
         codes = candidates.album[candidates.rows(recent[-rules.album_spread :])]
         guards[Guard.ALBUM_SPREAD] = ~np.isin(candidates.album, codes[codes != 0])

@@ -1,7 +1,12 @@
-"""Our entries: what we put into the queue and what has not begun yet, across restarts."""
+"""Owned entries: the queue entries that the daemon added and that have not started yet.
+
+They are stored, so that they are known after a restart of the daemon or of the player.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 
+from anagnorisisd.clock import Clock
+from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks import queue_rules
@@ -9,72 +14,75 @@ from anagnorisisd.storage.queue import QueueStore
 
 
 class OwnedEntries:
-    """Keeps in memory what the store remembers, and both in line with the queue."""
+    """Keeps the owned entries in memory and in the database equal to those of the queue."""
 
-    def __init__(self, store: QueueStore) -> None:
+    def __init__(self, store: QueueStore, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
         self._tracks: dict[SongId, TrackId] = {}
-        self._begun: set[SongId] = set()
-        self._doubts = 1
-        self._settled_doubts = 0
+        self._started: set[SongId] = set()
+        self._observed_generation = 0
+        self._generation = 1
+        self.explanations: dict[SongId, Explanation] = {}
+        """Why the entries were picked; empty for those whose reasons are outdated."""
 
     @property
     def tracks(self) -> Mapping[SongId, TrackId]:
-        """Our entries and their tracks; empty until they were first compared with the queue.
+        """The owned entries and their tracks; empty until they were compared with the queue.
 
-        What is returned never changes: a change puts another mapping in its place.
+        The mapping that is returned never changes.
         """
-        return self._tracks if self._settled_doubts == self._doubts else {}
+        return self._tracks if self._observed_generation == self._generation else {}
 
     @property
-    def begun(self) -> Set[SongId]:
-        """Our entries that have begun since the last doubt and are still in the queue."""
-        return self._begun
+    def started(self) -> Set[SongId]:
+        """Entries that were owned until they started, and that are still in the queue."""
+        return self._started
 
-    def doubt(self) -> None:
-        """Note that the queue was out of sight, so that ids may mean something else now."""
-        # Counted, because a doubt may come while an earlier one is being settled.
-        self._doubts += 1
-        self._begun = set()
+    def invalidate(self) -> None:
+        """Note that the queue was not observed for a while: ids may belong to other entries now."""
+        # A counter, because this may happen again while `reconcile` waits for the database.
+        self._generation += 1
+        self._started = set()
 
-    async def compare(
-        self,
-        state: PlayerState,
-        entries: Sequence[QueueEntry],
-        tracks: Mapping[SongId, TrackId],
-        now: float,
+    async def reconcile(
+        self, state: PlayerState, entries: Sequence[QueueEntry], tracks: Mapping[SongId, TrackId]
     ) -> None:
-        """Forget what is gone from the queue or has begun; recognise the rest after a doubt."""
-        if self._settled_doubts != self._doubts:
-            await self._recognise(entries, tracks, now)
-        present = ids_of(entries)
-        begun = queue_rules.begun(state)
-        if begun in self.tracks and begun is not None:
-            self._begun.add(begun)
-        self._begun &= present
-        waiting = present - {begun}
-        await self._forget(song_id for song_id in self.tracks if song_id not in waiting)
+        """Drop the entries that started or left the queue; find all again after `invalidate`.
 
-    async def add(self, song_id: SongId, track_id: TrackId, now: float) -> None:
-        """Remember an entry as ours."""
-        await self._store.add_entry(song_id, track_id, now)
+        `tracks` are the tracks of `entries`.
+        """
+        if self._observed_generation != self._generation:
+            await self._find(entries, tracks)
+        present = ids_of(entries)
+        started = queue_rules.started_entry(state)
+        if started in self.tracks and started is not None:
+            self._started.add(started)
+        self._started &= present
+        waiting = present - {started}
+        await self._drop(song_id for song_id in self.tracks if song_id not in waiting)
+        owned = self.tracks
+        explained = self.explanations.items()
+        self.explanations = {song_id: why for song_id, why in explained if song_id in owned}
+
+    async def add(self, song_id: SongId, track_id: TrackId) -> None:
+        """Store an entry as owned."""
+        await self._store.add_entry(song_id, track_id, self._clock.now())
         self._tracks = {**self._tracks, song_id: track_id}
 
-    async def _recognise(
-        self, entries: Sequence[QueueEntry], tracks: Mapping[SongId, TrackId], now: float
-    ) -> None:
-        doubts = self._doubts
-        remembered = await self._store.entries()
-        found = queue_rules.recognised(remembered, entries, tracks)
-        await self._store.forget_entries(set(remembered) - set(found))
+    async def _find(self, entries: Sequence[QueueEntry], tracks: Mapping[SongId, TrackId]) -> None:
+        generation = self._generation
+        stored = await self._store.entries()
+        found = queue_rules.find_owned_entries(stored, entries, tracks)
+        await self._store.forget_entries(set(stored) - set(found))
         for song_id, track_id in found.items():
-            if remembered.get(song_id) != track_id:
-                await self._store.add_entry(song_id, track_id, now)
-        self._tracks, self._settled_doubts = found, doubts
+            if stored.get(song_id) != track_id:
+                await self._store.add_entry(song_id, track_id, self._clock.now())
+        self._tracks, self._observed_generation = found, generation
 
-    async def _forget(self, gone: Iterable[SongId]) -> None:
-        song_ids = set(gone)
-        if song_ids:
-            await self._store.forget_entries(song_ids)
+    async def _drop(self, song_ids: Iterable[SongId]) -> None:
+        dropped = set(song_ids)
+        if dropped:
+            await self._store.forget_entries(dropped)
             kept = self.tracks.items()
-            self._tracks = {song_id: track for song_id, track in kept if song_id not in song_ids}
+            self._tracks = {song_id: track for song_id, track in kept if song_id not in dropped}

@@ -1,15 +1,16 @@
-"""The player's queue: which entries are ours, how many picks are short, what may be replaced.
+"""Rules of the player's queue: how many picks are missing, and which entries may be replaced.
 
-*Our entries* here are those that we added and that have not begun yet; once an entry has been
-the current one it is history, and what the listener does with it is theirs.
+*Owned entries* here are those that the daemon added and that have not started yet. Once an entry
+has been the current one it is history, and what the listener does with it is theirs. A priority
+that the listener gave to an entry makes it theirs too.
 
-| manner | picks wanted |
+| playback options | picks wanted |
 |---|---|
 | single, also for one song | none: the listener wants silence after this song |
-| repeat | none: nothing is ever short |
-| an empty queue | none, unless it is to be filled |
-| random | as many as were configured, wherever they stand |
-| everything else, consume too | as many as were configured, after the current song |
+| repeat | none: the queue never ends |
+| an empty queue | none, unless `picks.fill_empty_queue` is set |
+| random | `picks.ahead`, at any position |
+| all others, consume included | `picks.ahead`, after the current song |
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,13 +19,13 @@ from dataclasses import dataclass
 from anagnorisisd.domain.player import Mode, PlaybackState, PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
 
-PREPARED_SECONDS = 10.0
-"""So long before its turn the player may have opened the next song; it is left alone then."""
+PRELOAD_SECONDS = 10.0
+"""So long before its turn the player may have opened the next song; it is not replaced then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """How many picks are short, and why none are where the listener might expect some."""
+    """How many picks are missing, and why none are where the listener might expect some."""
 
     count: int
     reason: str | None = None
@@ -32,25 +33,28 @@ class Shortfall:
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """The player and its queue as they were seen last; `tracks` are those of the library."""
+    """The player and its queue when they were last read.
+
+    `tracks` maps the entries whose files belong to the library to their tracks.
+    """
 
     state: PlayerState
     entries: Sequence[QueueEntry]
     tracks: Mapping[SongId, TrackId]
 
     @property
-    def ahead(self) -> list[TrackId]:
-        """The tracks from the current one on."""
+    def from_current(self) -> list[TrackId]:
+        """The tracks from the current one on, in queue order."""
         return self._tracks(entry for entry in self.entries if entry.position >= self._current)
 
     @property
-    def to_come(self) -> list[TrackId]:
-        """The tracks that play or may follow: at random every one of the queue may."""
-        return self._tracks(self.entries) if self.state.random else self.ahead
+    def upcoming(self) -> list[TrackId]:
+        """The tracks that play or may follow; in random mode all of the queue."""
+        return self._tracks(self.entries) if self.state.random else self.from_current
 
     @property
-    def behind(self) -> list[TrackId]:
-        """The tracks that stand before the current one; none at random, where nobody can tell."""
+    def played(self) -> list[TrackId]:
+        """The tracks before the current one; none in random mode, where the order says nothing."""
         if self.state.random:
             return []
         return self._tracks(entry for entry in self.entries if entry.position < self._current)
@@ -67,72 +71,77 @@ class QueueView:
 def shortfall(
     state: PlayerState,
     queue: Sequence[QueueEntry],
-    ours: Collection[SongId],
+    owned: Collection[SongId],
     ahead: int,
     *,
     fill_empty_queue: bool = False,
 ) -> Shortfall:
-    """Return how many picks must be added so that `ahead` of them are to come."""
+    """Return how many picks must be added so that `ahead` of them are upcoming."""
     if state.single is not Mode.OFF:
         return Shortfall(0, "single is on, so nothing follows the current song")
     if state.repeat:
-        return Shortfall(0, "repeat is on, so nothing is ever short")
+        return Shortfall(0, "repeat is on, so the queue never ends")
     if not queue and not fill_empty_queue:
-        return Shortfall(0, "the queue is empty, and filling it is switched off")
-    return Shortfall(max(0, ahead - len(upcoming(state, queue, ours))))
+        return Shortfall(0, "the queue is empty, and picks.fill_empty_queue is off")
+    return Shortfall(max(0, ahead - len(upcoming_entries(state, queue, owned))))
 
 
-def upcoming(
-    state: PlayerState, queue: Sequence[QueueEntry], ours: Collection[SongId]
+def upcoming_entries(
+    state: PlayerState, queue: Sequence[QueueEntry], owned: Collection[SongId]
 ) -> list[QueueEntry]:
-    """Return our entries that are still to come, in the order of the queue."""
-    if not ours:
+    """Return the owned entries that are still to come, in queue order."""
+    if not owned:
         return []
-    behind = -1 if state.random or state.position is None else state.position
+    current = _last_played_position(state)
     return [
         entry
         for entry in queue
-        if entry.song_id in ours and entry.position > behind and entry.song_id != state.song_id
+        if entry.song_id in owned and entry.position > current and entry.song_id != state.song_id
     ]
 
 
-def spent(
+def finished_entries(
     state: PlayerState,
     queue: Sequence[QueueEntry],
-    ours: Collection[SongId],
-    begun: Collection[SongId],
+    owned: Collection[SongId],
+    started: Collection[SongId],
 ) -> list[QueueEntry]:
-    """Return our entries that have had their turn, the oldest first: played, or jumped over.
+    """Return the entries added by us that were played or jumped over, in queue order.
 
-    `ours` have not begun yet, `begun` have.
+    `owned` have not started yet, `started` have.
     """
-    if not (ours or begun):
+    if not (owned or started):
         return []
-    behind = -1 if state.random or state.position is None else state.position
+    current = _last_played_position(state)
     return [
         entry
         for entry in queue
         if entry.song_id != state.song_id
-        and (entry.song_id in begun or (entry.song_id in ours and entry.position < behind))
+        and (entry.song_id in started or (entry.song_id in owned and entry.position < current))
     ]
 
 
-def begun(state: PlayerState) -> SongId | None:
-    """Return the entry that has begun, or `None` where playback is stopped."""
+def _last_played_position(state: PlayerState) -> int:
+    """Return the position up to which entries cannot follow; -1 where any entry can."""
+    return -1 if state.random or state.position is None else state.position
+
+
+def started_entry(state: PlayerState) -> SongId | None:
+    """Return the entry that plays or is paused; `None` while playback is stopped."""
     return None if state.playback_state is PlaybackState.STOP else state.song_id
 
 
-def replaceable(
-    state: PlayerState, queue: Sequence[QueueEntry], ours: Collection[SongId]
+def replaceable_entries(
+    state: PlayerState, queue: Sequence[QueueEntry], owned: Collection[SongId]
 ) -> list[QueueEntry]:
-    """Return our entries that may still be exchanged for others.
+    """Return the owned entries that may be replaced by others.
 
-    What the listener gave a priority is theirs, and the very next song is left alone when the
-    current one is about to end.
+    These are the upcoming ones without a priority, except the next song when the current one is
+    about to end.
     """
     return [
         entry
-        for entry in upcoming(state, queue, ours)
+        for entry in upcoming_entries(state, queue, owned)
         if not entry.priority and not _is_imminent(state, entry)
     ]
 
@@ -141,42 +150,43 @@ def _is_imminent(state: PlayerState, entry: QueueEntry) -> bool:
     follows = state.random or (state.position is not None and entry.position == state.position + 1)
     if not follows or state.duration_seconds is None or state.elapsed_seconds is None:
         return False
-    left = state.duration_seconds - state.elapsed_seconds
-    return left <= max(PREPARED_SECONDS, 2 * state.crossfade_seconds)
+    remaining = state.duration_seconds - state.elapsed_seconds
+    return remaining <= max(PRELOAD_SECONDS, 2 * state.crossfade_seconds)
 
 
-def recognised(
-    remembered: Mapping[SongId, TrackId],
+def find_owned_entries(
+    stored: Mapping[SongId, TrackId],
     queue: Sequence[QueueEntry],
     tracks: Mapping[SongId, TrackId],
 ) -> dict[SongId, TrackId]:
-    """Return which entries are ours after a time in which the queue could not be seen.
+    """Return which entries are owned after a time in which the queue could not be observed.
 
-    `tracks` says what the entries of `queue` are. An entry is ours when it still has its id and
-    its track. A restarted player numbers its entries anew, by position; then an entry of one of
-    our tracks is ours wherever it stands, the hindmost first, because we add at the end.
+    `stored` are the owned entries before, `tracks` the tracks of the entries of `queue`. An entry
+    is owned if it still has its id and its track. A restarted player numbers its entries anew, by
+    position; then an entry with the track of an owned one is owned, the last such entry first,
+    because picks are added at the end.
     """
-    kept = {
-        song_id: track_id
-        for song_id, track_id in remembered.items()
-        if tracks.get(song_id) == track_id
+    found = {
+        song_id: track_id for song_id, track_id in stored.items() if tracks.get(song_id) == track_id
     }
-    if any(entry.song_id != entry.position + 1 for entry in queue):
-        return kept
-    for song_id, track_id in remembered.items():
-        if song_id in kept:
+    renumbered = all(entry.song_id == entry.position + 1 for entry in queue)
+    if not renumbered:
+        return found
+    for song_id, track_id in stored.items():
+        if song_id in found:
             continue
         for entry in reversed(queue):
-            if tracks.get(entry.song_id) == track_id and entry.song_id not in kept:
-                kept[entry.song_id] = track_id
+            if tracks.get(entry.song_id) == track_id and entry.song_id not in found:
+                found[entry.song_id] = track_id
                 break
-    return kept
+    return found
 
 
-def was_cleared(before: Collection[SongId], now: Sequence[QueueEntry], *, consuming: bool) -> bool:
-    """Return whether the listener emptied the queue, perhaps to put other songs into it.
+def was_cleared(before: Collection[SongId], now: Sequence[QueueEntry], *, consume: bool) -> bool:
+    """Return whether the listener emptied the queue, perhaps to add other songs.
 
-    `before` holds the ids of all entries that it had. In consume mode the last one goes by itself.
+    `before` holds the ids of all entries that it had. In consume mode the player itself removes
+    the last one.
     """
     kept = ids_of(now) & set(before)
-    return not kept and len(before) > (1 if consuming else 0)
+    return not kept and len(before) > (1 if consume else 0)

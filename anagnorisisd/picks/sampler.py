@@ -1,7 +1,7 @@
-"""The weights of all candidates at one moment, and drawing one of them.
+"""Weighted sampling of one candidate, with and without guards.
 
-Without guards a draw takes no pass over the tracks: the cumulative weights are the same for every
-draw, and one that hits what is queued or picked already is repeated.
+Without guards, drawing does not pass over all tracks: the cumulative weights are the same for
+every draw, and a draw of an unavailable track is rejected and repeated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,94 +12,88 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.domain.pick import Bools, Candidates, Explanation, Floats
+from anagnorisisd.domain.pick import Bools, Explanation, Floats
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.picks import scoring
-from anagnorisisd.picks.guards import Guard, GuardRules, spread_guards, standing_guards
+from anagnorisisd.picks.guards import Guard, PickRules, spread_guards, track_guards
+from anagnorisisd.picks.scoring import ScoredCandidates
 
 Rows = NDArray[np.int64]
 
-MOST_DRAWS = 64
-"""Draws that may hit what is taken already before the weights are worked out without it."""
+MAX_REJECTIONS = 64
+"""After so many draws of unavailable tracks, the weights are recomputed without those."""
 
-LEAST_LEFT = 1e-3
-"""The share of all weights from which on a sum is had by subtraction."""
-
-
-def _distinct(rows: Rows) -> Rows:
-    """Return each row once, in order; `np.unique` would load NumPy's masked arrays for a few."""
-    return np.array(sorted(set(rows.tolist())), dtype=np.int64)
+MIN_REMAINING_SHARE = 1e-3
+"""A total is computed by subtraction only if at least this share of all weights remains."""
 
 
 def draw(weight: Floats, rng: Random) -> int:
-    """Return one index, drawn with a probability proportional to its weight.
+    """Return an index, drawn with a probability proportional to its weight.
 
     Raises:
         ValueError: no weight is above 0.
     """
-    return _drawn(np.cumsum(weight), rng)
+    return _draw(np.cumsum(weight), rng)
 
 
-def _drawn(edges: Floats, rng: Random) -> int:
-    if not (len(edges) and edges[-1] > 0):
+def _draw(cumulative_weight: Floats, rng: Random) -> int:
+    if not (len(cumulative_weight) and cumulative_weight[-1] > 0):
         raise ValueError("nothing to draw from: no weight is above 0")
-    # rng.random() is below 1, but the product may round up to the last edge.
-    point = min(rng.random() * edges[-1], np.nextafter(edges[-1], 0))
-    return int(np.searchsorted(edges, point, side="right"))
+    total = cumulative_weight[-1]
+    # rng.random() is below 1, but the product may be rounded up to the total.
+    point = min(rng.random() * total, np.nextafter(total, 0))
+    return int(np.searchsorted(cumulative_weight, point, side="right"))
 
 
-class WeightedCandidates:
-    """The candidates, with all that stays the same from one pick to the next."""
+class GuardedCandidates:
+    """Scored candidates and the guards that stay the same from one pick to the next."""
 
-    def __init__(self, candidates: Candidates, rules: GuardRules, now: float) -> None:
-        self.candidates = candidates
-        self.factors = scoring.factors(candidates)
+    def __init__(self, scored: ScoredCandidates, rules: PickRules, now: float) -> None:
+        self._scored = scored
+        self._candidates = scored.candidates
         self._rules = rules
-        self._standing = standing_guards(candidates, rules, now)
+        self._track_guards = track_guards(scored.candidates, rules, now)
 
-    def beside(
-        self,
-        queued: Sequence[TrackId],
-        recent: Sequence[TrackId],
-        behind: Sequence[TrackId] = (),
+    def sampler(
+        self, queued: Sequence[TrackId], recent: Sequence[TrackId], played: Sequence[TrackId] = ()
     ) -> "Sampler":
-        """Return the weights beside these tracks; `behind` counts while anything else is left."""
-        taken = _distinct(self.candidates.rows([*queued, *behind]))
-        if len(taken) == len(self.candidates):
-            taken = _distinct(self.candidates.rows(queued))
-        guards = self._standing | spread_guards(self.candidates, self._rules, recent)
-        if not guards and self.factors.positive:
-            return _UnguardedSampler(self, taken)
-        return self._guarded(taken, guards)
+        """Return the sampler of the next pick; the arguments are those of `PickContext`."""
+        unavailable = _unique(self._candidates.rows([*queued, *played]))
+        if len(unavailable) == len(self._candidates):
+            unavailable = _unique(self._candidates.rows(queued))
+        guards = self._track_guards | spread_guards(self._candidates, self._rules, recent)
+        if not guards and self._scored.factors.all_positive:
+            return _UnguardedSampler(self._scored, unavailable)
+        return self._guarded(unavailable, guards)
 
-    def _guarded(self, taken: Rows, guards: Mapping[Guard, Bools]) -> "_GuardedSampler":
-        weight = self.factors.weight
-        available = np.ones(len(self.candidates), dtype=bool)
-        available[taken] = False
+    def _guarded(self, unavailable: Rows, guards: Mapping[Guard, Bools]) -> "_GuardedSampler":
+        weight = self._scored.factors.weight
+        available = np.ones(len(weight), dtype=bool)
+        available[unavailable] = False
         eligible = available & (weight > 0)
         if not eligible.any():
-            # Every weight is zero: uniform, never "the first".
+            # All weights are 0: every available track gets the same weight.
             eligible, weight = available, np.ones(len(available))
-        kept: dict[Guard, Bools] = {}
+        applied: dict[Guard, Bools] = {}
         for guard, allowed in guards.items():
-            left = eligible & allowed
-            if left.any():
-                eligible, kept[guard] = left, allowed
-        relaxed = tuple(guard for guard in guards if guard not in kept)
+            remaining = eligible & allowed
+            if remaining.any():
+                eligible, applied[guard] = remaining, allowed
+        relaxed = [guard for guard in guards if guard not in applied]
         weight = np.where(eligible, weight, 0.0)
-        return _GuardedSampler(self, int(np.count_nonzero(available)), weight, kept, relaxed)
+        count = int(np.count_nonzero(available))
+        return _GuardedSampler(self._scored, count, weight, applied, relaxed)
 
-    def rating_source(self, row: int) -> str:
-        """Return where the rating comes from that a track is weighed by."""
-        if not np.isnan(self.candidates.rating[row]):
-            return "rating"
-        return "mean" if np.isnan(self.candidates.predicted_mean[row]) else "predicted"
+
+def _unique(rows: Rows) -> Rows:
+    # np.unique would load numpy.ma for a few rows.
+    return np.array(sorted(set(rows.tolist())), dtype=np.int64)
 
 
 class Sampler(Protocol):
-    """The weights of one pick; `candidates` says how many tracks there are to pick from."""
+    """The weights from which one pick is drawn."""
 
-    candidates: int
+    available: int
+    """How many tracks can be picked."""
 
     def draw(self, rng: Random) -> int:
         """Return a row, drawn with a probability proportional to its weight."""
@@ -110,67 +104,67 @@ class Sampler(Protocol):
         ...
 
     def explain(self, row: int) -> Explanation:
-        """Return why a row has the chance that it has."""
+        """Return why a row has its weight and probability."""
         ...
 
 
 class _UnguardedSampler:
-    """The weights where nothing but the tracks that are taken already is left out."""
+    """All candidates except a few unavailable ones; every weight is positive."""
 
-    def __init__(self, pool: WeightedCandidates, taken: Rows) -> None:
-        self.candidates = len(pool.candidates) - len(taken)
-        self._pool = pool
-        self._taken = taken
+    def __init__(self, scored: ScoredCandidates, unavailable: Rows) -> None:
+        self.available = len(scored.candidates) - len(unavailable)
+        self._scored = scored
+        self._unavailable = unavailable
 
     def draw(self, rng: Random) -> int:
-        for _ in range(MOST_DRAWS):
-            row = _drawn(self._pool.factors.edges, rng)
-            if row not in self._taken:
+        for _ in range(MAX_REJECTIONS):
+            row = _draw(self._scored.factors.cumulative_weight, rng)
+            if row not in self._unavailable:
                 return row
-        # What is taken has nearly all of the weight.
+        # The unavailable tracks have nearly all of the weight.
         return draw(self.weights(), rng)
 
     def weights(self) -> Floats:
-        weight = self._pool.factors.weight.copy()
-        weight[self._taken] = 0.0
+        weight = self._scored.factors.weight.copy()
+        weight[self._unavailable] = 0.0
         return weight
 
-    def _total(self, taken: float) -> float:
-        """Return the sum of the weights that are left."""
-        everything = float(self._pool.factors.edges[-1])
-        left = everything - taken
-        # A small difference of large sums is mostly rounding.
-        return left if left > LEAST_LEFT * everything else float(self.weights().sum())
-
     def explain(self, row: int) -> Explanation:
-        weights = self._pool.factors.weight
-        weight = 0.0 if row in self._taken else float(weights[row])
-        taken = weights[self._taken]
-        total = self._total(float(taken.sum()))
-        heavier = np.count_nonzero(weights > weight) - np.count_nonzero(taken > weight)
+        weights = self._scored.factors.weight
+        unavailable = weights[self._unavailable]
+        weight = 0.0 if row in self._unavailable else float(weights[row])
+        heavier = np.count_nonzero(weights > weight) - np.count_nonzero(unavailable > weight)
         return _explanation(
-            self._pool,
+            self._scored,
             row,
             weight=weight,
-            total=total,
+            total=self._total(float(unavailable.sum())),
             heavier=int(heavier),
-            candidates=self.candidates,
+            available=self.available,
         )
+
+    def _total(self, unavailable: float) -> float:
+        """Return the sum of the weights that can be drawn."""
+        everything = float(self._scored.factors.cumulative_weight[-1])
+        remaining = everything - unavailable
+        # A small difference of large sums is mostly rounding error.
+        precise = remaining > MIN_REMAINING_SHARE * everything
+        return remaining if precise else float(self.weights().sum())
 
 
 class _GuardedSampler:
-    """The weights of one pick, `[n]`, and how the guards made them so."""
+    """All candidates; those that are unavailable or that a guard excludes have weight 0."""
 
     def __init__(
         self,
-        pool: WeightedCandidates,
-        candidates: int,
+        scored: ScoredCandidates,
+        available: int,
         weight: Floats,
         guards: Mapping[Guard, Bools],
-        relaxed: tuple[Guard, ...],
+        relaxed: Sequence[Guard],
     ) -> None:
-        self.candidates = candidates
-        self._pool = pool
+        self.available = available
+        self._scored = scored
         self._weight = weight
         self._guards = guards
         self._relaxed = relaxed
@@ -182,37 +176,38 @@ class _GuardedSampler:
         return self._weight
 
     def explain(self, row: int) -> Explanation:
-        weight, total = float(self._weight[row]), float(self._weight.sum())
-        heavier = int(np.count_nonzero(self._weight > weight))
-        guards = {guard.value: 0.0 for guard, allowed in self._guards.items() if not allowed[row]}
+        weight = float(self._weight[row])
+        unguarded = _explanation(
+            self._scored,
+            row,
+            weight=weight,
+            total=float(self._weight.sum()),
+            heavier=int(np.count_nonzero(self._weight > weight)),
+            available=self.available,
+        )
         return replace(
-            _explanation(
-                self._pool,
-                row,
-                weight=weight,
-                total=total,
-                heavier=heavier,
-                candidates=self.candidates,
-            ),
-            guards=guards,
+            unguarded,
+            guards={
+                guard.value: 0.0 for guard, allowed in self._guards.items() if not allowed[row]
+            },
             relaxed=[guard.value for guard in self._relaxed],
         )
 
 
 def _explanation(
-    pool: WeightedCandidates,
+    scored: ScoredCandidates,
     row: int,
     *,
     weight: float,
     total: float,
     heavier: int,
-    candidates: int,
+    available: int,
 ) -> Explanation:
     """Return the explanation of a weight that no guard lowered."""
-    factors = pool.factors
+    factors = scored.factors
     return Explanation(
         rating=float(factors.rating[row]),
-        rating_source=pool.rating_source(row),
+        rating_source=scored.rating_source(row),
         rating_factor=float(factors.rating_factor[row]),
         skip_factor=float(factors.skip_factor[row]),
         recency_factor=float(factors.recency_factor[row]),
@@ -221,5 +216,5 @@ def _explanation(
         weight=weight,
         probability=weight / total if weight else 0.0,
         rank=heavier + 1,
-        candidates=candidates,
+        candidates=available,
     )

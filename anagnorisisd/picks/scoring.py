@@ -1,62 +1,105 @@
-"""The weight of a track: how readily it is picked.
+"""The weight of a track: how likely it is to be picked, before guards.
 
     rating_factor  = (max(0.1, R) / 10)²      R: rating, else predicted rating, else the mean
     skip_factor    = sigmoid((5 + full plays - skips) / 5)
     recency_factor = place by last play / number of tracks
     weight         = rating_factor x skip_factor x recency_factor
 
-Everything works on whole columns: one row a track, no loop over tracks.
+All functions work on whole columns, one row per track.
 """
+
+from dataclasses import dataclass, replace
+from random import Random
 
 import numpy as np
 
-from anagnorisisd.domain.pick import Candidates, Factors, Floats
-from anagnorisisd.domain.rating import HIGHEST
+from anagnorisisd.domain.pick import Candidates, Floats
+from anagnorisisd.domain.rating import HIGHEST, LOWEST
 
-LEAST_RATING = 0.1
-"""A rating of 0 still leaves a track a chance of one in ten thousand of the best."""
+MIN_RATING = 0.1
+"""Lower ratings count as this one, so that a track rated 0 is still picked now and then."""
 
-MOST_DIFFERENCES = 10_000
-"""Between full plays and skips; beyond that a table of them is of no use."""
-
-
-def factors(candidates: Candidates) -> Factors:
-    """Return the factors of every candidate's weight; they are worked out once."""
-    if not candidates.worked_out:
-        candidates.worked_out.append(_factors(candidates))
-    return candidates.worked_out[0]
+MAX_TABLE_SIZE = 10_000
+"""Up to so many different play-skip balances, the sigmoid is computed once for each of them."""
 
 
-def _factors(candidates: Candidates) -> Factors:
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """The factors of the weight, `[n]` each.
+
+    `weight` is their product and `cumulative_weight` its cumulative sum; `all_positive` is true
+    when no weight is 0.
+    """
+
+    rating: Floats
+    rating_factor: Floats
+    skip_factor: Floats
+    recency_factor: Floats
+    weight: Floats
+    cumulative_weight: Floats
+    all_positive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCandidates:
+    """Candidates and the factors of their weights."""
+
+    candidates: Candidates
+    factors: Factors
+
+    def rating_source(self, row: int) -> str:
+        """Return where the effective rating of a row comes from: rating, predicted or mean."""
+        if not np.isnan(self.candidates.rating[row]):
+            return "rating"
+        return "mean" if np.isnan(self.candidates.predicted_mean[row]) else "predicted"
+
+
+def score(candidates: Candidates) -> ScoredCandidates:
+    """Compute every candidate's weight."""
     rating = effective_rating(candidates)
-    rating_factor = (np.maximum(LEAST_RATING, rating) / HIGHEST) ** 2
+    rating_factor = (np.maximum(MIN_RATING, rating) / HIGHEST) ** 2
     skip_factor = skip(candidates.full_plays, candidates.skips)
     recency_factor = recency(candidates.last_played_at)
     weight = rating_factor * skip_factor * recency_factor
-    return Factors(
+    factors = Factors(
         rating=rating,
         rating_factor=rating_factor,
         skip_factor=skip_factor,
         recency_factor=recency_factor,
         weight=weight,
-        edges=np.cumsum(weight),
-        positive=bool((weight > 0).all()),
+        cumulative_weight=np.cumsum(weight),
+        all_positive=bool((weight > 0).all()),
     )
+    return ScoredCandidates(candidates, factors)
+
+
+def sample_predictions(scored: ScoredCandidates, explore: float, rng: Random) -> ScoredCandidates:
+    """Replace each predicted rating by a sample of its distribution, and score again.
+
+    `explore` scales the standard deviation: 0 keeps the mean, 1 is full Thompson sampling.
+    """
+    if explore <= 0:
+        return scored
+    candidates = scored.candidates
+    # numpy.random takes 7 MB of memory, so it is loaded only when a listener explores.
+    normal = np.random.default_rng(rng.getrandbits(64)).standard_normal(len(candidates))
+    sampled = candidates.predicted_mean + normal * candidates.predicted_stddev * explore
+    return score(replace(candidates, predicted_mean=np.clip(sampled, LOWEST, HIGHEST)))
 
 
 def effective_rating(candidates: Candidates) -> Floats:
     """Return the rating, else the predicted rating, else the mean of the listener's ratings."""
-    guess = np.where(
+    unrated = np.where(
         np.isnan(candidates.predicted_mean), candidates.mean_rating, candidates.predicted_mean
     )
-    return np.where(np.isnan(candidates.rating), guess, candidates.rating)
+    return np.where(np.isnan(candidates.rating), unrated, candidates.rating)
 
 
 def recency(last_played_at: Floats) -> Floats:
-    """Return place / n, where the most recently played track has place 1.
+    """Return place / n, `[n]`; the most recently played track has place 1.
 
-    Tracks that tie share the largest place of their group; those never played (`-inf`) come
-    last, so that they all have the factor 1.
+    Tracks played at the same time share the largest place of their group. Those never played
+    (`-inf`) come last, so that each has the factor 1.
     """
     count = len(last_played_at)
     if not count:
@@ -66,26 +109,27 @@ def recency(last_played_at: Floats) -> Floats:
     if len(played):
         times = last_played_at[played]
         oldest_first = np.argsort(times)
-        begins = np.diff(times[oldest_first], prepend=-np.inf) > 0
-        # Those that tie are in the place of the first of them, the oldest.
-        first = np.maximum.accumulate(np.where(begins, np.arange(len(times)), 0))
+        differs = np.diff(times[oldest_first], prepend=-np.inf) > 0
+        # The position of the first track of each group of equal times.
+        first = np.maximum.accumulate(np.where(differs, np.arange(len(times)), 0))
         factor[played[oldest_first]] = (len(times) - first) / count
     return factor
 
 
 def skip(full_plays: Floats, skips: Floats) -> Floats:
-    """Return sigmoid((5 + full plays - skips) / 5); worked out once for each difference."""
-    differences = full_plays - skips
-    if not len(differences):
+    """Return sigmoid((5 + full plays - skips) / 5), `[n]`."""
+    balance = full_plays - skips
+    if not len(balance):
         return np.empty(0)
-    lowest, highest = differences.min(), differences.max()
-    if highest - lowest > MOST_DIFFERENCES:
-        return _sigmoid((5.0 + differences) / 5.0)
-    of_each = _sigmoid((5.0 + np.arange(lowest, highest + 1)) / 5.0)
-    factor: Floats = of_each[(differences - lowest).astype(np.intp)]
+    lowest, highest = balance.min(), balance.max()
+    if highest - lowest > MAX_TABLE_SIZE:
+        return _sigmoid((5.0 + balance) / 5.0)
+    # Few different balances occur: looking them up in a table is faster than the exponential.
+    table = _sigmoid((5.0 + np.arange(lowest, highest + 1)) / 5.0)
+    factor: Floats = table[(balance - lowest).astype(np.intp)]
     return factor
 
 
 def _sigmoid(x: Floats) -> Floats:
-    # By the logarithm: no overflow at either end, and no zero where it is only small.
+    # Computed in log space: no overflow, and no underflow to 0 for small values.
     return np.exp(-np.logaddexp(0.0, -x))

@@ -9,7 +9,6 @@ from grpc.aio import ServicerContext
 from anagnorisis.v1 import pick_pb2 as messages
 from anagnorisis.v1.pick_pb2_grpc import PickServiceServicer
 from anagnorisisd.domain.pick import Pick
-from anagnorisisd.picks.enqueue import EnqueueService
 from anagnorisisd.rpc import conversion, validation
 from anagnorisisd.rpc.roles import Curious, Picker
 from anagnorisisd.rpc.shielded_calls import shielded_call
@@ -29,13 +28,11 @@ class PickServicer(PickServiceServicer):
         *,
         picker: Picker,
         curiosity: Curious,
-        requests: EnqueueService,
         tracks: TrackLookup,
         default_count: Callable[[], int],
     ) -> None:
         self._picker = picker
         self._curiosity = curiosity
-        self._requests = requests
         self._tracks = tracks
         self._default_count = default_count
 
@@ -79,7 +76,7 @@ class PickServicer(PickServiceServicer):
         seed = request.seed if request.HasField("seed") else secrets.randbits(32)
         left_out = await self._picker.excluded()
         suggested = await self._curiosity.suggest(count, seed, left_out)
-        queued = await shielded_call(self._requests.queue(suggested)) if request.queue else {}
+        queued = await shielded_call(self._picker.enqueue(suggested)) if request.queue else {}
         return messages.SuggestTracksResponse(
             suggestions=[
                 messages.Suggestion(

@@ -6,6 +6,7 @@ from typing import Protocol
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluator import EvaluatorVersion, TrainingProgress, TrainingStatus
 from anagnorisisd.domain.pick import Explanation, Pick
+from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.library.scan_progress import ScanProgress
 
@@ -36,7 +37,7 @@ class Embeddings(Protocol):
 
 
 class Picker(Protocol):
-    """Picks; `picks.queue_manager.QueueManager` does."""
+    """Picks; `picks.service.PickService` does."""
 
     @property
     def enabled(self) -> bool:
@@ -58,6 +59,10 @@ class Picker(Protocol):
 
     async def excluded(self) -> Collection[TrackId]:
         """Return the tracks that the listener excluded from picks."""
+        ...
+
+    async def enqueue(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, SongId]:
+        """Add tracks to the end of the queue, as the listener's own entries."""
         ...
 
     async def switch(self, enabled: bool) -> None:

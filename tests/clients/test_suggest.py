@@ -86,7 +86,7 @@ async def test_a_full_queue_is_not_taken_for_an_unknown_file(house: House, socke
     done = await run(socket, "suggest", "-n", "2", "--play")
 
     assert done.code == 1
-    assert done.err == "anagnorisis: the queue is full; 1 of 2 were queued\n"
+    assert done.err == "anagnorisis: the queue is full; 1 of 2 tracks were added\n"
     assert await queue(house) == UNRATED[:1]
 
 

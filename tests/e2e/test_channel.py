@@ -263,7 +263,7 @@ def test_a_command_that_met_a_locked_database_is_done_when_the_lock_is_gone(
             other.execute("BEGIN EXCLUSIVE")
             server.mpc("sendmessage", "anagnorisis", "rate 8 a.wav")
             server.mpc("sendmessage", "anagnorisis", "rate +1 a.wav")
-            daemon.until(lambda: "doing what the MPD channel says failed" in daemon.log.read_text())
+            daemon.until(lambda: "Handling messages failed" in daemon.log.read_text())
 
         daemon.until(lambda: rating(daemon, "a.wav") == 9)
         assert daemon.stop() == 0

@@ -24,13 +24,15 @@ from anagnorisisd.domain.evaluator import (
     TrainingStatus,
 )
 from anagnorisisd.domain.pick import Explanation, Pick
+from anagnorisisd.domain.player import Player, SongId
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.events import Events, PickingSwitched
 from anagnorisisd.library.scan_progress import ScanProgress
-from anagnorisisd.picks import chooser
+from anagnorisisd.picks import chooser, service
 from anagnorisisd.picks.chooser import PickContext
-from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.picks.guards import PickRules
+from anagnorisisd.picks.scoring import score
 from anagnorisisd.storage.stores import Stores
 
 METRICS = Metrics(
@@ -73,9 +75,10 @@ class FakeEmbeddings:
 
 @dataclass
 class FakePicker:
-    """Picks by the real rules from the real store, and queues nothing."""
+    """Picks by the real rules from the real store, and queues only what is asked for."""
 
     stores: Stores
+    player: Player
     events: Events
     clock: Clock
     enabled: bool = True
@@ -85,19 +88,23 @@ class FakePicker:
 
     async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
         """Choose without queueing."""
-        candidates = await self.stores.library.candidates()
-        surroundings = PickContext(self.clock.now())
-        return chooser.choose(candidates, GuardRules(), surroundings, count, Random(seed))
+        scored = score(await self.stores.library.candidates())
+        context = PickContext(self.clock.now())
+        return chooser.choose(scored, PickRules(), context, count, Random(seed))
 
     async def explain(self, track_id: TrackId) -> Explanation:
         """Return the factors of a track's weight."""
-        candidates = await self.stores.library.candidates()
+        scored = score(await self.stores.library.candidates())
         queued = [chosen.track_id for chosen in self.queued]
-        surroundings = PickContext(self.clock.now(), queued)
-        found = chooser.explain(candidates, GuardRules(), surroundings, track_id)
+        context = PickContext(self.clock.now(), queued)
+        found = chooser.explain(scored, PickRules(), context, track_id)
         if found is None:
             raise PreconditionFailed(f"track {track_id} is missing and cannot be picked")
         return found
+
+    async def enqueue(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, SongId]:
+        """Add tracks to the end of the player's queue."""
+        return await service.enqueue(self.stores.library, self.player, track_ids)
 
     async def switch(self, enabled: bool) -> None:
         """Switch picking on or off."""

@@ -198,7 +198,7 @@ def test_consume_mode_removes_nothing_that_was_not_left(consume: Mode) -> None:
 
 
 def test_a_new_error_says_that_the_song_could_not_be_played() -> None:
-    assert ending(playing(0), playing(30, 2, error="cannot decode"))[1] is Ending.BROKEN
+    assert ending(playing(0), playing(30, 2, error="cannot decode"))[1] is Ending.ERROR
     old: dict[str, Any] = {"error": "something long ago"}
     assert ending(playing(0, **old), playing(30, 2, **old))[1] is Ending.LEFT
 
@@ -249,7 +249,7 @@ def test_a_stream_has_no_end_of_its_own() -> None:
 def test_a_song_met_in_its_middle_remembers_what_was_not_seen() -> None:
     (stay,) = told(playing(0, elapsed=120), playing(30, 2))
 
-    assert (stay.unseen_seconds, stay.heard_seconds) == (120, 30)
+    assert (stay.unobserved_seconds, stay.heard_seconds) == (120, 30)
 
 
 def test_music_may_run_faster_than_the_clock_in_tests() -> None:
@@ -265,7 +265,7 @@ class TestABrokenLink:
     def after(self, last: PlayerState, found: PlayerState) -> Playthrough | None:
         stays = PlaybackTracker()
         stays.observe(last, IDS)
-        stays.lost()
+        stays.disconnected()
         return stays.observe(found, IDS)
 
     def test_the_same_song_further_on_is_the_same_play(self) -> None:
@@ -285,7 +285,7 @@ class TestABrokenLink:
     def test_anything_else_is_unknown(self, found: PlayerState) -> None:
         stay = self.after(playing(0), found)
         assert stay is not None
-        assert (stay.ending, stay.heard_seconds, stay.ended_at) == (Ending.AWAY, 0, 0)
+        assert (stay.ending, stay.heard_seconds, stay.ended_at) == (Ending.DISCONNECTED, 0, 0)
 
 
 @st.composite
@@ -323,7 +323,7 @@ def test_stays_follow_each_other_and_are_never_heard_longer_than_they_lasted(
     stays, told_so_far = PlaybackTracker(rate), []
     for index, (state, queue) in enumerate(story):
         if index in losses:
-            stays.lost()
+            stays.disconnected()
         stay = stays.observe(state, queue)
         again = stays.observe(state, queue)
         assert again is None
@@ -332,7 +332,7 @@ def test_stays_follow_each_other_and_are_never_heard_longer_than_they_lasted(
     for stay in told_so_far:
         assert stay.ended_at >= stay.started_at
         assert 0 <= stay.heard_seconds <= (stay.ended_at - stay.started_at) * rate + 1e-6
-        assert stay.unseen_seconds >= 0
+        assert stay.unobserved_seconds >= 0
     for earlier, later in pairwise(told_so_far):
         assert later.started_at >= earlier.ended_at - 1e-6
 

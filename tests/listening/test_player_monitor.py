@@ -11,9 +11,10 @@ from anagnorisisd.domain.player import PlayerState
 from anagnorisisd.events import Events
 from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
-from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.ratings.sticker_service import StickerService
 from anagnorisisd.ratings.track_resolver import TrackResolver
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
@@ -43,13 +44,6 @@ class Watched(FakePlayer):
         return state
 
 
-class NoMirror:
-    """Mirrors nothing."""
-
-    def notice(self, changed: frozenset[str]) -> None:
-        """Note nothing."""
-
-
 @pytest.fixture
 async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
     """A player that plays, and is attended to."""
@@ -57,7 +51,7 @@ async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
     player, events = Watched(clock), Events(clock)
     player.add(*SONGS)
     await player.play()
-    queueing = QueueManager(
+    picks = PickService(
         library=stores.library,
         store=stores.queue,
         plays=stores.plays,
@@ -69,12 +63,21 @@ async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
     ratings = RatingService(stores.ratings, events, clock)
     attending = PlayerMonitor(
         player=player,
-        listening=PlayService(stores.library, stores.plays, events, clock, schema.Listening()),
-        queueing=queueing,
-        channel=MessageChannel(
-            player, TrackResolver(stores.library, player), ratings, queueing.switch, clock
+        play_service=PlayService(stores.library, stores.plays, events, clock, schema.Listening()),
+        queue_manager=picks.queue_manager,
+        message_channel=MessageChannel(
+            player, TrackResolver(stores.library, player), ratings, picks.switch, clock
         ),
-        mirror=NoMirror(),
+        sticker_service=StickerService(
+            player=player,
+            library=stores.library,
+            store=stores.ratings,
+            ratings=ratings,
+            stickers=stores.stickers,
+            events=events,
+            clock=clock,
+            config=schema.Ratings(),
+        ),
         events=events,
         clock=clock,
     )

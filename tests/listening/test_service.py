@@ -111,7 +111,7 @@ async def test_a_link_that_breaks_neither_doubles_nor_loses_a_play(seat: Seat) -
     await seat.player.play()
     for _ in range(5):
         await seat.look(20)
-        seat.listening.lost()
+        seat.listening.disconnected()
     await seat.look(100.1)
     await seat.look(1)
 

@@ -5,22 +5,24 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anagnorisisd.listening.play_rules import Ending, Playthrough, Thresholds
+from anagnorisisd.config import schema
+from anagnorisisd.listening.play_rules import Ending, Playthrough
+from anagnorisisd.listening.service import thresholds
 from anagnorisisd.listening.skip_burst import SkipBurst
-from tests.listening.test_play_rules import STAY
+from tests.listening.test_play_rules import PLAY
 
-LIMITS = Thresholds(browsing_skips=3, browsing_seconds=20.0)
+LIMITS = thresholds(schema.Listening(browsing_skips=3, browsing_seconds=20.0))
 
 
 def left(at: float) -> Playthrough:
-    return replace(STAY, ended_at=at, ending=Ending.LEFT)
+    return replace(PLAY, ended_at=at, ending=Ending.LEFT)
 
 
 def marks(times: list[float]) -> list[bool]:
     """Return which of the songs left at `times` were browsed."""
     browsing = SkipBurst(LIMITS)
-    settled = [stay for at in times for stay in browsing.take(left(at))]
-    settled += browsing.settle()
+    settled = [stay for at in times for stay in browsing.add(left(at))]
+    settled += browsing.release_all()
     assert [stay.ended_at for stay in settled] == times
     return [stay.browsing for stay in settled]
 
@@ -49,21 +51,21 @@ def test_a_burst_after_a_pause_leaves_what_came_before_alone() -> None:
 def test_a_song_left_is_held_back_until_nothing_can_join_it() -> None:
     browsing = SkipBurst(LIMITS)
 
-    assert browsing.take(left(100)) == []
-    assert browsing.until(119) == []
-    assert browsing.until(121) == [left(100)]
-    assert browsing.settle() == []
+    assert browsing.add(left(100)) == []
+    assert browsing.release(119) == []
+    assert browsing.release(121) == [left(100)]
+    assert browsing.release_all() == []
 
 
 def test_anything_else_that_ends_settles_a_row() -> None:
     browsing = SkipBurst(LIMITS)
-    full = replace(STAY, ending=Ending.NATURAL, ended_at=12.0)
+    full = replace(PLAY, ending=Ending.NATURAL, ended_at=12.0)
     for at in (0, 5):
-        browsing.take(left(at))
+        browsing.add(left(at))
 
-    assert browsing.take(full) == [left(0), left(5), full]
-    assert browsing.take(left(13)) == []
-    assert browsing.settle() == [left(13)]
+    assert browsing.add(full) == [left(0), left(5), full]
+    assert browsing.add(left(13)) == []
+    assert browsing.release_all() == [left(13)]
 
 
 @given(st.lists(st.floats(0, 30), max_size=12))
@@ -75,10 +77,10 @@ def test_looking_now_and_then_changes_nothing(gaps: list[float]) -> None:
     browsing = SkipBurst(LIMITS)
     settled = []
     for at in times:
-        settled += browsing.until(at)
-        settled += browsing.until(at)
-        settled += browsing.take(left(at))
-    settled += browsing.settle()
+        settled += browsing.release(at)
+        settled += browsing.release(at)
+        settled += browsing.add(left(at))
+    settled += browsing.release_all()
 
     assert [stay.browsing for stay in settled] == marks(times)
 

@@ -58,7 +58,7 @@ class Bench:
         self.events = Events(clock)
         self.player = FakePlayer(clock)
         self.embedding = FakeEmbeddings(stores, STAMP)
-        self.picker = FakePicker(stores, self.events, clock)
+        self.picker = FakePicker(stores, self.player, self.events, clock)
         self.trainer = FakeTrainer(stores, clock, STAMP)
         self.ratings = RatingService(stores.ratings, self.events, clock)
         self.meter = PrometheusExporter(address, "1.2.3")

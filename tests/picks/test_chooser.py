@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anagnorisisd.domain.pick import Candidates, Explanation
+from anagnorisisd.domain.pick import Candidates, Explanation, Floats, Pick
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
-from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.sampler import draw
+from anagnorisisd.picks.scoring import score
 from tests.support.candidates import (
     NEVER,
     NONE,
@@ -25,7 +26,7 @@ from tests.support.candidates import (
 )
 
 ALONE = PickContext(NOW)
-PLAIN = GuardRules()
+PLAIN = PickRules()
 
 
 def rng(seed: int = 1) -> Random:
@@ -33,9 +34,28 @@ def rng(seed: int = 1) -> Random:
     return Random(seed)
 
 
-def explained(found: Candidates, rules: GuardRules, beside: PickContext, row: int) -> Explanation:
+def choose(
+    found: Candidates, rules: PickRules, context: PickContext, count: int, rng: Random
+) -> list[Pick]:
+    """Score and choose."""
+    return chooser.choose(score(found), rules, context, count, rng)
+
+
+def probabilities(found: Candidates, rules: PickRules, context: PickContext) -> Floats:
+    """Score, and return the probabilities."""
+    return chooser.probabilities(score(found), rules, context)
+
+
+def explain(
+    found: Candidates, rules: PickRules, context: PickContext, track_id: TrackId
+) -> Explanation | None:
+    """Score and explain."""
+    return chooser.explain(score(found), rules, context, track_id)
+
+
+def explained(found: Candidates, rules: PickRules, context: PickContext, row: int) -> Explanation:
     """Return why the track in a row has its chance."""
-    explanation = chooser.explain(found, rules, beside, name(row))
+    explanation = explain(found, rules, context, name(row))
     assert explanation is not None
     return explanation
 
@@ -68,7 +88,7 @@ def libraries(draw: st.DrawFn) -> Candidates:
 
 
 rules = st.builds(
-    GuardRules,
+    PickRules,
     min_hours_between_plays=st.sampled_from([0.0, 24.0]),
     artist_spread=st.integers(0, 3),
     album_spread=st.integers(0, 3),
@@ -77,11 +97,11 @@ rules = st.builds(
     explore=st.sampled_from([0.0, 0.5]),
 )
 neighbours = st.lists(st.integers(0, 14).map(name), max_size=6)
-surroundings = st.builds(PickContext, st.just(NOW), neighbours, neighbours)
+contexts = st.builds(PickContext, st.just(NOW), queued=neighbours, recent=neighbours)
 
 
 def test_worked_example() -> None:
-    found = chooser.probabilities(worked_example(), PLAIN, ALONE)
+    found = probabilities(worked_example(), PLAIN, ALONE)
     np.testing.assert_allclose(found, [0.505, 0.122, 0.373], atol=0.0005)
 
 
@@ -100,16 +120,16 @@ def test_explanation_names_a_predicted_rating() -> None:
 
 
 def test_nothing_is_explained_of_what_is_no_candidate() -> None:
-    assert chooser.explain(candidates(1), PLAIN, ALONE, TrackId("unknown")) is None
+    assert explain(candidates(1), PLAIN, ALONE, TrackId("unknown")) is None
 
 
 @settings(max_examples=40)
-@given(libraries(), rules, surroundings)
+@given(libraries(), rules, contexts)
 def test_probabilities_sum_to_one_and_leave_the_queue_out(
-    found: Candidates, rules: GuardRules, beside: PickContext
+    found: Candidates, rules: PickRules, context: PickContext
 ) -> None:
-    chances = chooser.probabilities(found, rules, beside)
-    queued = found.rows(beside.queued)
+    chances = probabilities(found, rules, context)
+    queued = found.rows(context.queued)
     assert (chances >= 0).all()
     assert (chances[queued] == 0).all()
     everything_is_queued = len(set(queued.tolist())) == len(found)
@@ -117,24 +137,24 @@ def test_probabilities_sum_to_one_and_leave_the_queue_out(
 
 
 @settings(max_examples=40)
-@given(libraries(), rules, surroundings, st.integers(0, 20), st.integers(0, 5))
+@given(libraries(), rules, contexts, st.integers(0, 20), st.integers(0, 5))
 def test_picks_are_different_new_and_as_many_as_there_can_be(
-    found: Candidates, rules: GuardRules, beside: PickContext, count: int, seed: int
+    found: Candidates, rules: PickRules, context: PickContext, count: int, seed: int
 ) -> None:
-    picks = [each.track_id for each in chooser.choose(found, rules, beside, count, rng(seed))]
-    queued = {found.track_id(row) for row in found.rows(beside.queued).tolist()}
+    picks = [each.track_id for each in choose(found, rules, context, count, rng(seed))]
+    queued = {found.track_id(row) for row in found.rows(context.queued).tolist()}
     assert len(set(picks)) == len(picks) == min(count, len(found) - len(queued))
     assert queued.isdisjoint(picks)
 
 
 @settings(max_examples=40)
-@given(libraries(), rules, surroundings)
+@given(libraries(), rules, contexts)
 def test_explanations_agree_with_probabilities(
-    found: Candidates, rules: GuardRules, beside: PickContext
+    found: Candidates, rules: PickRules, context: PickContext
 ) -> None:
-    chances = chooser.probabilities(found, rules, beside)
+    chances = probabilities(found, rules, context)
     for row in range(len(found)):
-        explanation = explained(found, rules, beside, row)
+        explanation = explained(found, rules, context, row)
         assert explanation.probability == pytest.approx(chances[row])
         assert (explanation.weight > 0) == (chances[row] > 0)
         assert explanation.rank == 1 + (chances > chances[row]).sum()
@@ -144,28 +164,28 @@ def test_explanations_agree_with_probabilities(
 
 
 @settings(max_examples=40)
-@given(libraries(), rules, surroundings)
+@given(libraries(), rules, contexts)
 def test_guard_is_given_up_only_when_it_would_leave_nothing(
-    found: Candidates, rules: GuardRules, beside: PickContext
+    found: Candidates, rules: PickRules, context: PickContext
 ) -> None:
-    for guard in explained(found, rules, beside, 0).relaxed:
-        chances = chooser.probabilities(found, rules, beside)
+    for guard in explained(found, rules, context, 0).relaxed:
+        chances = probabilities(found, rules, context)
         for row in np.flatnonzero(chances).tolist():
             # Were the guard one that this track passes, it would have been kept.
-            assert not passes(guard, found, rules, beside, row)
+            assert not passes(guard, found, rules, context, row)
 
 
-def passes(guard: str, found: Candidates, rules: GuardRules, beside: PickContext, row: int) -> bool:
+def passes(guard: str, found: Candidates, rules: PickRules, context: PickContext, row: int) -> bool:
     """Return whether a track passes one guard, told plainly."""
     seconds = found.duration_seconds[row]
-    hours = (beside.now - found.last_played_at[row]) / 3600
+    hours = (context.now - found.last_played_at[row]) / 3600
     if guard in {"artist_spread", "album_spread"}:
         spread, values = (
             (rules.artist_spread, artists_of)
             if guard == "artist_spread"
             else (rules.album_spread, albums_of)
         )
-        rows = found.rows(list(beside.recent)[-spread:])
+        rows = found.rows(list(context.recent)[-spread:])
         return all(not values(found, row) & values(found, near) for near in rows.tolist())
     too_long = rules.max_seconds > 0 and seconds > rules.max_seconds
     passed = {
@@ -188,12 +208,12 @@ def albums_of(found: Candidates, row: int) -> set[int]:
 
 
 def test_equal_weights_are_equal_chances() -> None:
-    np.testing.assert_allclose(chooser.probabilities(candidates(4), PLAIN, ALONE), 0.25)
+    np.testing.assert_allclose(probabilities(candidates(4), PLAIN, ALONE), 0.25)
 
 
 def test_zero_weights_are_uniform_and_keep_their_guards() -> None:
     found = candidates(4, skips=1e9, excluded=[True, False, False, False])
-    assert chooser.probabilities(found, PLAIN, PickContext(NOW, [name(3)])).tolist() == [
+    assert probabilities(found, PLAIN, PickContext(NOW, [name(3)])).tolist() == [
         0, 0.5, 0.5, 0
     ]  # fmt: skip
 
@@ -201,28 +221,28 @@ def test_zero_weights_are_uniform_and_keep_their_guards() -> None:
 def test_all_excluded_is_better_than_silence() -> None:
     found = candidates(2, excluded=True)
     assert explained(found, PLAIN, ALONE, 0).relaxed == ["excluded"]
-    assert len(chooser.choose(found, PLAIN, ALONE, 2, rng())) == 2
+    assert len(choose(found, PLAIN, ALONE, 2, rng())) == 2
 
 
 @pytest.mark.parametrize(
     ("rules", "expected"),
     [
-        (GuardRules(min_seconds=30), [0, 1, 1, 1]),
-        (GuardRules(max_seconds=600), [1, 1, 0, 1]),
-        (GuardRules(min_seconds=30, max_seconds=600), [0, 1, 0, 1]),
+        (PickRules(min_seconds=30), [0, 1, 1, 1]),
+        (PickRules(max_seconds=600), [1, 1, 0, 1]),
+        (PickRules(min_seconds=30, max_seconds=600), [0, 1, 0, 1]),
     ],
 )
-def test_duration_guard_lets_unknown_durations_pass(rules: GuardRules, expected: list[int]) -> None:
+def test_duration_guard_lets_unknown_durations_pass(rules: PickRules, expected: list[int]) -> None:
     found = candidates(4, duration_seconds=[10, 200, 3600, NONE])
-    allowed = chooser.probabilities(found, rules, ALONE) > 0
+    allowed = probabilities(found, rules, ALONE) > 0
     assert allowed.tolist() == [bool(each) for each in expected]
-    assert explained(found, GuardRules(min_seconds=30), ALONE, 0).guards == {"duration": 0.0}
+    assert explained(found, PickRules(min_seconds=30), ALONE, 0).guards == {"duration": 0.0}
 
 
 def test_hours_between_plays() -> None:
     played = [NEVER, NOW - 3601, NOW - 3600, NOW - 3599, NOW + 1e9]
-    chances = chooser.probabilities(
-        candidates(5, last_played_at=played), GuardRules(min_hours_between_plays=1), ALONE
+    chances = probabilities(
+        candidates(5, last_played_at=played), PickRules(min_hours_between_plays=1), ALONE
     )
     assert (chances > 0).tolist() == [True, True, True, False, True]
 
@@ -233,8 +253,8 @@ def test_hours_between_plays() -> None:
 )
 def test_artist_spread_counts_the_nearest(spread: int, expected: list[int]) -> None:
     found = candidates(6, artist=[1, 0, 2, 2, 3, 0])
-    beside = PickContext(NOW, recent=[name(4), name(0), name(2)])
-    chances = chooser.probabilities(found, GuardRules(artist_spread=spread), beside)
+    context = PickContext(NOW, recent=[name(4), name(0), name(2)])
+    chances = probabilities(found, PickRules(artist_spread=spread), context)
     assert (chances[:5] > 0).tolist() == [bool(each) for each in expected]
 
 
@@ -243,26 +263,26 @@ def test_what_differs_from_its_neighbour_is_preferred_whatever_the_codes(
     values: list[int], spread: int, last: int
 ) -> None:
     last %= len(values)
-    beside = PickContext(NOW, recent=[name(last)])
+    context = PickContext(NOW, recent=[name(last)])
     for found, rules in (
-        (candidates(len(values), artist=values), GuardRules(artist_spread=spread)),
-        (candidates(len(values), album=values), GuardRules(album_spread=spread)),
+        (candidates(len(values), artist=values), PickRules(artist_spread=spread)),
+        (candidates(len(values), album=values), PickRules(album_spread=spread)),
     ):
         allowed = [code == 0 or code != values[last] for code in values]
-        chances = chooser.probabilities(found, rules, beside)
+        chances = probabilities(found, rules, context)
         assert ((chances > 0).tolist() == allowed) or not any(allowed)
 
 
 def test_unknown_artists_are_never_the_same() -> None:
-    beside = PickContext(NOW, recent=[name(0)])
-    chances = chooser.probabilities(candidates(3, artist=0), GuardRules(artist_spread=5), beside)
+    context = PickContext(NOW, recent=[name(0)])
+    chances = probabilities(candidates(3, artist=0), PickRules(artist_spread=5), context)
     np.testing.assert_allclose(chances, 1 / 3)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_spread_holds_among_the_picks_while_it_can(seed: int) -> None:
     found = candidates(12, artist=[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3], rating=[9] * 4 + [1] * 8)
-    picks = chooser.choose(found, GuardRules(artist_spread=2), ALONE, 9, rng(seed))
+    picks = choose(found, PickRules(artist_spread=2), ALONE, 9, rng(seed))
     rows = found.rows([each.track_id for each in picks]).tolist()
     artists = [artists_of(found, row) for row in rows]
     assert all(len(set.union(*artists[at : at + 3])) == 3 for at in range(len(artists) - 2))
@@ -271,14 +291,14 @@ def test_spread_holds_among_the_picks_while_it_can(seed: int) -> None:
 def test_later_guards_yield_first_and_others_stay() -> None:
     # Everything but row 2 is by the artist just heard, and row 2 is of the album just heard.
     found = candidates(3, artist=[1, 1, 2], album=[5, 6, 5])
-    beside = PickContext(NOW, recent=[name(0)])
-    both = GuardRules(artist_spread=1, album_spread=1)
-    assert explained(found, both, beside, 2).relaxed == ["album_spread"]
-    assert chooser.probabilities(found, both, beside).tolist() == [0, 0, 1]
+    context = PickContext(NOW, recent=[name(0)])
+    both = PickRules(artist_spread=1, album_spread=1)
+    assert explained(found, both, context, 2).relaxed == ["album_spread"]
+    assert probabilities(found, both, context).tolist() == [0, 0, 1]
     # When the artist cannot be spread either, the album still is.
     alike = replace(found, artists=credits_of([1, 1, 1]))
-    assert explained(alike, both, beside, 1).relaxed == ["artist_spread"]
-    assert chooser.probabilities(alike, both, beside).tolist() == [0, 1, 0]
+    assert explained(alike, both, context, 1).relaxed == ["artist_spread"]
+    assert probabilities(alike, both, context).tolist() == [0, 1, 0]
 
 
 def test_queued_track_has_no_chance_and_says_so() -> None:
@@ -289,9 +309,9 @@ def test_queued_track_has_no_chance_and_says_so() -> None:
 
 def test_a_queued_track_that_has_nearly_all_of_the_weight_leaves_the_others_their_chances() -> None:
     tracks = candidates(3, rating=[10, 0, 0], skips=[0, 1000, 1000])
-    surroundings = PickContext(NOW, queued=[name(0)])
+    context = PickContext(NOW, queued=[name(0)])
 
-    found = [chooser.choose(tracks, GuardRules(), surroundings, 2, rng(seed)) for seed in range(40)]
+    found = [choose(tracks, PickRules(), context, 2, rng(seed)) for seed in range(40)]
 
     assert all({one.track_id for one in picks} == {name(1), name(2)} for picks in found)
     assert 5 < sum(picks[0].track_id == name(1) for picks in found) < 35
@@ -299,35 +319,33 @@ def test_a_queued_track_that_has_nearly_all_of_the_weight_leaves_the_others_thei
 
 def test_what_the_queue_holds_from_before_is_picked_only_when_nothing_else_is_left() -> None:
     found = candidates(4)
-    played = PickContext(NOW, queued=[name(3)], behind=[name(0), name(1)])
+    played = PickContext(NOW, queued=[name(3)], played=[name(0), name(1)])
 
-    picks = [one.track_id for one in chooser.choose(found, PLAIN, played, 4, rng())]
+    picks = [one.track_id for one in choose(found, PLAIN, played, 4, rng())]
 
     assert picks[0] == name(2)
     assert sorted(picks[1:]) == [name(0), name(1)]
-    assert chooser.probabilities(found, PLAIN, played).tolist() == [0, 0, 1, 0]
+    assert probabilities(found, PLAIN, played).tolist() == [0, 0, 1, 0]
 
 
 def test_nothing_is_picked_from_nothing() -> None:
-    assert chooser.choose(candidates(0), PLAIN, ALONE, 3, rng()) == []
-    assert chooser.probabilities(candidates(0), PLAIN, ALONE).tolist() == []
+    assert choose(candidates(0), PLAIN, ALONE, 3, rng()) == []
+    assert probabilities(candidates(0), PLAIN, ALONE).tolist() == []
 
 
 def test_same_seed_picks_the_same() -> None:
     found = candidates(50, predicted=5, stddev=1)
-    for rules in (PLAIN, GuardRules(explore=1)):
-        assert chooser.choose(found, rules, ALONE, 5, rng(3)) == chooser.choose(
-            found, rules, ALONE, 5, rng(3)
-        )
+    for rules in (PLAIN, PickRules(explore=1)):
+        assert choose(found, rules, ALONE, 5, rng(3)) == choose(found, rules, ALONE, 5, rng(3))
 
 
 def test_frequencies_are_the_probabilities() -> None:
     found = worked_example()
-    chances = chooser.probabilities(found, PLAIN, ALONE)
+    chances = probabilities(found, PLAIN, ALONE)
     chance, draws = rng(5), 2000
     counts = np.zeros(3)
     for _ in range(draws):
-        (chosen,) = chooser.choose(found, PLAIN, ALONE, 1, chance)
+        (chosen,) = choose(found, PLAIN, ALONE, 1, chance)
         counts[found.rows([chosen.track_id])] += 1
     chi_square = ((counts - draws * chances) ** 2 / (draws * chances)).sum()
     assert chi_square < 13.8  # 99.9 % of fair samples, two degrees of freedom
@@ -335,11 +353,11 @@ def test_frequencies_are_the_probabilities() -> None:
 
 def test_second_pick_is_drawn_from_what_is_left() -> None:
     found = worked_example()
-    chances = chooser.probabilities(found, PLAIN, ALONE)
+    chances = probabilities(found, PLAIN, ALONE)
     chance, draws = rng(6), 2000
     counts = np.zeros((3, 3))
     for _ in range(draws):
-        chosen = [each.track_id for each in chooser.choose(found, PLAIN, ALONE, 2, chance)]
+        chosen = [each.track_id for each in choose(found, PLAIN, ALONE, 2, chance)]
         counts[tuple(found.rows(chosen))] += 1
     assert np.trace(counts) == 0
     for first in range(3):
@@ -350,8 +368,8 @@ def test_second_pick_is_drawn_from_what_is_left() -> None:
 
 
 def test_each_pick_carries_its_chance_at_that_moment() -> None:
-    first, second = chooser.choose(worked_example(), PLAIN, ALONE, 2, rng())
-    after = chooser.probabilities(worked_example(), PLAIN, PickContext(NOW, [first.track_id]))
+    first, second = choose(worked_example(), PLAIN, ALONE, 2, rng())
+    after = probabilities(worked_example(), PLAIN, PickContext(NOW, [first.track_id]))
     row = worked_example().row(second.track_id)
     assert second.explanation.probability == pytest.approx(after[row])
     assert second.explanation.candidates == 2
@@ -363,7 +381,7 @@ def test_exploration_gives_the_uncertain_a_chance() -> None:
     ratings = [
         each.explanation.rating
         for _ in range(200)
-        for each in chooser.choose(found, GuardRules(explore=1), ALONE, 1, chance)
+        for each in choose(found, PickRules(explore=1), ALONE, 1, chance)
         if each.track_id == name(0)
     ]
     assert np.std(ratings) > 1

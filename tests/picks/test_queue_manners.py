@@ -187,22 +187,22 @@ async def test_a_cleared_queue_is_filled_again_when_picking_is_switched_on(
         await until(lambda: listener.queue() == [])
         await listener.looked()
 
-        await listener.queueing.switch(True)
+        await listener.picks.switch(True)
 
         await listener.queue_of(3)
 
 
 async def test_picking_stays_switched_off_across_a_restart(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores) as listener:
-        await listener.queueing.switch(False)
+        await listener.picks.switch(False)
     async with room(server, stores) as listener:
         server.mpc("add", "a.wav")
         server.mpc("play")
         await listener.looked()
         assert listener.queue() == ["a.wav"]
-        assert not listener.queueing.enabled
+        assert not listener.picks.enabled
 
-        await listener.queueing.switch(True)
+        await listener.picks.switch(True)
 
         await listener.queue_of(4)
 
@@ -256,7 +256,7 @@ async def test_our_entries_are_known_after_a_restart_of_the_daemon(
         await listener.looked()
 
         assert listener.queue() == before
-        assert [pick.track_id for pick in await listener.queueing.ahead()] == [
+        assert [pick.track_id for pick in await listener.picks.ahead()] == [
             track_id(song) for song in before[1:]
         ]
 
@@ -278,7 +278,7 @@ async def test_our_entries_are_known_after_a_restart_of_mpd(
         await listener.looked()
 
         assert listener.queue() == before
-        assert len(await listener.queueing.ahead()) == 3
+        assert len(await listener.picks.ahead()) == 3
 
 
 async def test_a_disliked_pick_is_replaced_and_nothing_else(listener: Room) -> None:
@@ -322,7 +322,7 @@ async def test_a_new_file_is_asked_for_and_picked(server: mpd.Mpd, stores: Store
                 await stores.ratings.rate(track_id(song), 0, at=0.0, source="test")
             await stores.ratings.rate(track_id("late.wav"), 10, at=0.0, source="test")
             listener.events.publish(LibraryChanged())
-            await listener.queueing.switch(True)
+            await listener.picks.switch(True)
             server.mpc("add", "a.wav")
             server.mpc("play")
             await listener.queue_of(4)
@@ -360,11 +360,11 @@ async def test_a_full_queue_is_said_once_and_no_update_asked_for(
         before = updates(listener.server)
         listener.server.mpc("add", *SONGS[:6])
         listener.server.mpc("play")
-        await until(lambda: listener.queueing.reason is not None)
+        await until(lambda: listener.picks.reason is not None)
         for _ in range(3):
             await listener.looked()
 
-        assert "max_playlist_length" in (listener.queueing.reason or "")
+        assert "max_playlist_length" in (listener.picks.reason or "")
         assert caplog.text.count("max_playlist_length") == 1
         assert listener.queue() == SONGS[:6]
         assert updates(listener.server) == before > 0
@@ -390,12 +390,12 @@ async def test_picks_that_were_played_make_room_in_a_full_queue(
 
         assert len(listener.queue()) == 6
         assert listener.queue()[0] == "a.wav"  # the listener's own is never taken away
-        assert listener.queueing.reason is None
+        assert listener.picks.reason is None
 
 
 async def _three_are_ahead(listener: Room) -> bool:
     await listener.looked()
-    return len(await listener.queueing.ahead()) == 3
+    return len(await listener.picks.ahead()) == 3
 
 
 @pytest.mark.parametrize(
@@ -414,13 +414,13 @@ async def test_why_nothing_is_picked_is_known_and_announced(
     listener.server.mpc("play")
     await listener.queue_of(4)
     # The picks are in the queue a moment before the end of the reason for none is announced.
-    await until(lambda: listener.queueing.reason is None)
+    await until(lambda: listener.picks.reason is None)
     with listener.events.subscribe() as announcements:
         listener.server.mpc(*doing)
-        await until(lambda: words in (listener.queueing.reason or ""))
+        await until(lambda: words in (listener.picks.reason or ""))
         listener.server.mpc(*undoing)
         listener.server.mpc("play")
-        await until(lambda: listener.queueing.reason is None)
+        await until(lambda: listener.picks.reason is None)
         told = [each.event for each in announcements.arrived()]
 
     reasons = [event.reason for event in told if isinstance(event, PicksHeldBack)]
@@ -439,15 +439,15 @@ async def test_the_console_is_fed_with_the_reason(listener: Room) -> None:
         embedding=cast("Any", embedding),
         training=cast("Any", SimpleNamespace(status=partial(_returned, status))),
         player=listener.player,
-        queueing=listener.queueing,
+        picks=listener.picks,
         tracks=listener.stores.library,
         clock=SystemClock(),
     )
     listener.server.mpc("add", "a.wav")
     listener.server.mpc("repeat", "on")
-    await until(lambda: listener.queueing.reason is not None)
+    await until(lambda: listener.picks.reason is not None)
 
-    assert (await feed.snapshot()).no_picks == listener.queueing.reason
+    assert (await feed.snapshot()).no_picks == listener.picks.reason
 
 
 async def _returned(value: object) -> object:
@@ -460,12 +460,12 @@ async def test_a_library_without_tracks_is_a_reason(
     async with room(server, stores, music=tmp_path) as listener:
         server.mpc("add", "a.wav")
         server.mpc("play")
-        await until(lambda: "no track" in (listener.queueing.reason or ""))
+        await until(lambda: "no track" in (listener.picks.reason or ""))
 
 
 async def test_previews_queue_nothing_and_are_repeatable(listener: Room) -> None:
-    first = await listener.queueing.preview(5, seed=3)
-    second = await listener.queueing.preview(5, seed=3)
+    first = await listener.picks.preview(5, seed=3)
+    second = await listener.picks.preview(5, seed=3)
 
     assert [pick.track_id for pick in first] == [pick.track_id for pick in second]
     assert listener.queue() == []
@@ -515,7 +515,7 @@ async def test_another_autoqueue_daemon_is_lived_with(stores: Stores, tmp_path: 
             server.mpc("add", "0.flac")
             server.mpc("play")
             await until(lambda: len(listener.queue()) >= 3)  # sima adds to any queue
-            await listener.queueing.switch(True)
+            await listener.picks.switch(True)
             for _ in range(5):
                 await until_async(lambda: _has_picks(listener, 3))
                 server.mpc("next")
@@ -526,4 +526,4 @@ async def test_another_autoqueue_daemon_is_lived_with(stores: Stores, tmp_path: 
 
 
 async def _has_picks(listener: Room, count: int) -> bool:
-    return len(await listener.queueing.ahead()) >= count
+    return len(await listener.picks.ahead()) >= count

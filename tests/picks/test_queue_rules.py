@@ -85,14 +85,14 @@ def test_an_empty_queue_is_filled_only_where_that_is_wished() -> None:
 def test_entries_of_ours_that_had_their_turn_are_spent(
     where: PlayerState, own: set[SongId], begun: set[SongId], expected: list[int]
 ) -> None:
-    spent = queue_rules.spent(where, entries(1, 2, 3, 4), own, begun)
+    spent = queue_rules.finished_entries(where, entries(1, 2, 3, 4), own, begun)
     assert [entry.song_id for entry in spent] == expected
 
 
 def test_an_entry_whose_turn_has_come_has_begun() -> None:
-    assert queue_rules.begun(state(2)) == SongId(3)
-    assert queue_rules.begun(state(2, PlaybackState.PAUSE)) == SongId(3)
-    assert queue_rules.begun(state(2, PlaybackState.STOP)) is None
+    assert queue_rules.started_entry(state(2)) == SongId(3)
+    assert queue_rules.started_entry(state(2, PlaybackState.PAUSE)) == SongId(3)
+    assert queue_rules.started_entry(state(2, PlaybackState.STOP)) is None
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_the_next_song_is_left_alone_near_its_turn(
 ) -> None:
     standing = entries(1, 2, 3, 4, 5, priorities={5: 7})  # 5 was given a priority: it is theirs
 
-    found = queue_rules.replaceable(where, standing, ours(2, 4, 5))
+    found = queue_rules.replaceable_entries(where, standing, ours(2, 4, 5))
 
     assert [entry.song_id for entry in found] == replaceable
 
@@ -124,30 +124,30 @@ class TestRecognition:
         standing = entries(5, 9, 7)
         tracks = {SongId(5): A, SongId(9): B, SongId(7): C}
 
-        found = queue_rules.recognised({SongId(9): B, SongId(7): C}, standing, tracks)
+        found = queue_rules.find_owned_entries({SongId(9): B, SongId(7): C}, standing, tracks)
 
         assert found == {SongId(9): B, SongId(7): C}
 
     def test_an_id_that_means_another_track_now_is_not(self) -> None:
-        assert queue_rules.recognised({SongId(5): A}, entries(5, 9), {SongId(5): B}) == {}
+        assert queue_rules.find_owned_entries({SongId(5): A}, entries(5, 9), {SongId(5): B}) == {}
 
     def test_a_restarted_player_numbers_anew(self) -> None:
         standing = entries(1, 2, 3)
         tracks = {SongId(1): A, SongId(2): B, SongId(3): A}
 
-        found = queue_rules.recognised({SongId(8): A, SongId(9): B}, standing, tracks)
+        found = queue_rules.find_owned_entries({SongId(8): A, SongId(9): B}, standing, tracks)
 
         assert found == {SongId(3): A, SongId(2): B}
 
     def test_what_the_listener_added_meanwhile_is_theirs(self) -> None:
-        assert queue_rules.recognised({SongId(8): A}, entries(4, 9), {SongId(9): A}) == {}
+        assert queue_rules.find_owned_entries({SongId(8): A}, entries(4, 9), {SongId(9): A}) == {}
 
     def test_an_empty_queue_has_nothing_of_ours(self) -> None:
-        assert queue_rules.recognised({SongId(8): A}, [], {}) == {}
+        assert queue_rules.find_owned_entries({SongId(8): A}, [], {}) == {}
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "consuming", "cleared"),
+    ("before", "now", "consume", "cleared"),
     [
         ([1, 2, 3], [], False, True),
         ([1, 2, 3], [4, 5], False, True),  # emptied, and filled with other songs
@@ -160,8 +160,8 @@ class TestRecognition:
     ],
 )
 def test_a_queue_is_cleared_by_the_listener_or_used_up(
-    before: list[int], now: list[int], consuming: bool, cleared: bool
+    before: list[int], now: list[int], consume: bool, cleared: bool
 ) -> None:
-    found = queue_rules.was_cleared(ours(*before), entries(*now), consuming=consuming)
+    found = queue_rules.was_cleared(ours(*before), entries(*now), consume=consume)
 
     assert found is cleared

@@ -15,7 +15,7 @@ from tests.support.candidates import NEVER, NONE, candidates, name, worked_examp
 
 
 def test_worked_example() -> None:
-    factors = scoring.factors(worked_example())
+    factors = scoring.score(worked_example()).factors
     np.testing.assert_allclose(factors.rating, [8, 6, 7])
     np.testing.assert_allclose(factors.rating_factor, [0.64, 0.36, 0.49])
     np.testing.assert_allclose(factors.skip_factor, [0.93, 0.80, 0.60], atol=0.005)
@@ -34,19 +34,21 @@ def test_rating_then_prediction_then_mean(rating: float, predicted: float, expec
 
 @pytest.mark.parametrize(("rating", "factor"), [(0, 0.0001), (0.1, 0.0001), (5, 0.25), (10, 1)])
 def test_rating_factor(rating: float, factor: float) -> None:
-    assert scoring.factors(candidates(1, rating=rating)).rating_factor == pytest.approx(factor)
+    assert scoring.score(candidates(1, rating=rating)).factors.rating_factor == pytest.approx(
+        factor
+    )
 
 
 def test_many_skips_leave_a_small_weight_and_never_none() -> None:
     skips = [0, 10, 100, 1000, 3000]
-    found = scoring.factors(candidates(5, skips=skips, rating=10)).skip_factor
+    found = scoring.score(candidates(5, skips=skips, rating=10)).factors.skip_factor
     assert (np.diff(found) < 0).all()
     assert found[-1] > 0
     assert found[1] == pytest.approx(1 / (1 + np.e))
 
 
 def test_absurd_counts_raise_no_warning() -> None:
-    found = scoring.factors(candidates(2, full_plays=[1e9, 0], skips=[0, 1e9])).skip_factor
+    found = scoring.score(candidates(2, full_plays=[1e9, 0], skips=[0, 1e9])).factors.skip_factor
     assert found.tolist() == [1, 0]
 
 
@@ -87,22 +89,23 @@ def test_rows_are_found_by_track_id() -> None:
 
 
 def test_without_exploration_the_mean_stays() -> None:
-    found = candidates(3, predicted=[2, 5, NONE], stddev=[1, 2, NONE])
-    assert found.drawn(0.0, Random(1)) is found
+    found = scoring.score(candidates(3, predicted=[2, 5, NONE], stddev=[1, 2, NONE]))
+    assert scoring.sample_predictions(found, 0.0, Random(1)) is found
 
 
 @pytest.mark.parametrize("explore", [0.25, 1.0])
 def test_exploration_draws_from_the_predicted_distribution(explore: float) -> None:
-    found = candidates(20_000, predicted=5, stddev=1.0)
-    drawn = found.drawn(explore, Random(1)).predicted_mean
-    assert drawn.mean() == pytest.approx(5, abs=0.03)
-    assert drawn.std() == pytest.approx(explore, rel=0.03)
+    found = scoring.score(candidates(20_000, predicted=5, stddev=1.0))
+    sampled = scoring.sample_predictions(found, explore, Random(1)).candidates.predicted_mean
+    assert sampled.mean() == pytest.approx(5, abs=0.03)
+    assert sampled.std() == pytest.approx(explore, rel=0.03)
 
 
 def test_exploration_stays_within_the_scale_and_invents_nothing() -> None:
-    found = candidates(3, predicted=[9.9, 0.1, NONE], stddev=[30, 30, NONE])
+    found = scoring.score(candidates(3, predicted=[9.9, 0.1, NONE], stddev=[30, 30, NONE]))
     for seed in range(20):
-        high, low, none = found.drawn(1.0, Random(seed)).predicted_mean
+        sampled = scoring.sample_predictions(found, 1.0, Random(seed))
+        high, low, none = sampled.candidates.predicted_mean
         assert 0 <= high <= 10
         assert 0 <= low <= 10
         assert np.isnan(none)

@@ -192,11 +192,12 @@ import sys
 from random import Random
 import anagnorisisd.daemon, anagnorisisd.taste.models.prediction  # the latter comes from workers
 from anagnorisisd.picks import chooser
-from anagnorisisd.picks.guards import GuardRules
+from anagnorisisd.picks.guards import PickRules
+from anagnorisisd.picks.scoring import score
 from tests.support.candidates import NOW, candidates, name
 
-beside = chooser.PickContext(NOW, queued=[name(1)], recent=[name(2)])
-assert chooser.choose(candidates(9), GuardRules(artist_spread=2), beside, 3, Random(1))
+context = chooser.PickContext(NOW, queued=[name(1)], recent=[name(2)])
+assert chooser.choose(score(candidates(9)), PickRules(artist_spread=2), context, 3, Random(1))
 print(sorted({"numpy.random", "numpy.ma"} & set(sys.modules)))
 """
 

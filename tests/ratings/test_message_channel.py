@@ -10,7 +10,7 @@ from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PlayerUnavailable, StoreError
 from anagnorisisd.events import Events
-from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings import message_channel as channel_module
 from anagnorisisd.ratings.message_channel import MOST_ANSWERS, PATIENCE_SECONDS, MessageChannel
 from anagnorisisd.ratings.service import RatingService
@@ -53,7 +53,7 @@ def player(clock: FakeClock) -> FakePlayer:
 @pytest.fixture
 def channel(stores: Stores, disk: FullDisk, player: FakePlayer, clock: FakeClock) -> MessageChannel:
     stores, events = dataclasses.replace(stores, ratings=disk), Events(clock)
-    queueing = QueueManager(
+    picks = PickService(
         library=stores.library,
         store=stores.queue,
         plays=stores.plays,
@@ -64,7 +64,7 @@ def channel(stores: Stores, disk: FullDisk, player: FakePlayer, clock: FakeClock
     )
     ratings = RatingService(stores.ratings, events, clock)
     return MessageChannel(
-        player, TrackResolver(stores.library, player), ratings, queueing.switch, clock
+        player, TrackResolver(stores.library, player), ratings, picks.switch, clock
     )
 
 
@@ -171,7 +171,7 @@ async def test_commands_are_done_although_no_answer_can_be_sent(
 ) -> None:
     disk.full = False
     player, events = Mute(clock, SONGS), Events(clock)
-    queueing = QueueManager(
+    picks = PickService(
         library=stores.library,
         store=stores.queue,
         plays=stores.plays,
@@ -182,7 +182,7 @@ async def test_commands_are_done_although_no_answer_can_be_sent(
     )
     ratings = RatingService(disk, events, clock)
     channel = MessageChannel(
-        player, TrackResolver(stores.library, player), ratings, queueing.switch, clock
+        player, TrackResolver(stores.library, player), ratings, picks.switch, clock
     )
     count = MOST_ANSWERS + 6
     for value in range(count):

@@ -16,6 +16,7 @@ from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.mpd.player import MpdPlayer
 from anagnorisisd.picks.queue_manager import QueueManager
+from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.sticker_service import StickerService
@@ -26,15 +27,18 @@ from tests.support.mpd import Mpd
 from tests.support.until import until
 
 
-class CountedQueueing(QueueManager):
-    """Counts the looks at the queue that came to their end."""
+class RefillCounter:
+    """Counts the refills that have ended."""
 
-    looks = 0
+    def __init__(self, manager: QueueManager) -> None:
+        self.refills = 0
+        self._refill = manager.refill
+        manager.refill = self.refill  # type: ignore[method-assign]
 
     async def refill(self, state: PlayerState) -> None:
         """Refill as always, and count."""
-        await super().refill(state)
-        self.looks += 1
+        await self._refill(state)
+        self.refills += 1
 
 
 class CountedMirroring(StickerService):
@@ -57,7 +61,8 @@ class Room:
     player: Player
     events: Events
     ratings: RatingService
-    queueing: CountedQueueing
+    picks: PickService
+    refill_counter: RefillCounter
     mirroring: CountedMirroring
 
     async def plays(self) -> list[Play]:
@@ -92,12 +97,12 @@ class Room:
     async def looked(self) -> None:
         """Let the services look at everything as it is now, and do what they find to do."""
         for _ in range(2):  # a look that is under way may have begun too early
-            looks, comparisons = self.queueing.looks + 1, self.mirroring.looks + 1
+            looks, comparisons = self.refill_counter.refills + 1, self.mirroring.looks + 1
             self.events.publish(LibraryChanged())
             await until(partial(self._looked_so_often, looks, comparisons))
 
     def _looked_so_often(self, looks: int, comparisons: int) -> bool:
-        return self.queueing.looks >= looks and self.mirroring.looks >= comparisons
+        return self.refill_counter.refills >= looks and self.mirroring.looks >= comparisons
 
 
 @asynccontextmanager
@@ -129,7 +134,7 @@ async def room(
     config = mpd or schema.Mpd(address=str(server.socket), timeout_seconds=5)
     player = MpdPlayer(config, library, "anagnorisis", clock)
     ratings = RatingService(stores.ratings, events, clock)
-    queueing = CountedQueueing(
+    pick_service = PickService(
         library=stores.library,
         store=stores.queue,
         plays=stores.plays,
@@ -139,6 +144,7 @@ async def room(
         config=picks or schema.Picks(),
         seed=1,
     )
+    refill_counter = RefillCounter(pick_service.queue_manager)
     mirroring = CountedMirroring(
         player=player,
         library=stores.library,
@@ -151,21 +157,21 @@ async def room(
     )
     attending = PlayerMonitor(
         player=player,
-        listening=PlayService(
+        play_service=PlayService(
             stores.library, stores.plays, events, clock, listening or schema.Listening(), rate=rate
         ),
-        queueing=queueing,
-        channel=MessageChannel(
-            player, TrackResolver(stores.library, player), ratings, queueing.switch, clock
+        queue_manager=pick_service.queue_manager,
+        message_channel=MessageChannel(
+            player, TrackResolver(stores.library, player), ratings, pick_service.switch, clock
         ),
-        mirror=mirroring,
+        sticker_service=mirroring,
         events=events,
         clock=clock,
     )
     lives = [asyncio.create_task(life()) for life in (attending.run, mirroring.run)]
     try:
         await until(lambda: player.link().connected)
-        yield Room(server, stores, player, events, ratings, queueing, mirroring)
+        yield Room(server, stores, player, events, ratings, pick_service, refill_counter, mirroring)
     finally:
         for life in lives:
             life.cancel()

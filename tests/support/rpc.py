@@ -28,7 +28,6 @@ from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.clock import Clock
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.events import Events
-from anagnorisisd.picks.enqueue import EnqueueService
 from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.service import RatingService
@@ -90,7 +89,7 @@ class House:
         player = FakePlayer(clock)
         targets = TrackResolver(stores.library, player)
         tracks = TrackLookup(targets, stores.library, STAMP)
-        picker = FakePicker(stores, events, clock)
+        picker = FakePicker(stores, player, events, clock)
         trainer = FakeTrainer(stores, clock, STAMP)
         embedding = FakeEmbeddings(stores, STAMP)
         drawer = FakeDrawer()
@@ -118,7 +117,6 @@ class House:
             picks=PickServicer(
                 picker=picker,
                 curiosity=FakeCuriosity(stores, STAMP),
-                requests=EnqueueService(stores.library, player),
                 tracks=tracks,
                 default_count=lambda: 3,
             ),

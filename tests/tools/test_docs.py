@@ -56,7 +56,7 @@ def drawn(svg: str) -> tuple[list[str], list[float]]:
 
 
 def test_the_worked_example_is_what_the_code_computes() -> None:
-    found = scoring.factors(worked_example())
+    found = scoring.score(worked_example()).factors
     columns = (found.rating_factor, found.skip_factor, found.recency_factor, found.weight)
     chances = found.weight / found.weight.sum()
 

@@ -26,7 +26,7 @@ def rating_factor() -> str:
     """Return the rating factor over the rating."""
     ratings = np.linspace(0, 10, 101)
     figure, axes = _axes("rating, own or predicted", "rating factor")
-    factor = scoring.factors(candidates(rating=ratings)).rating_factor
+    factor = scoring.score(candidates(rating=ratings)).factors.rating_factor
     axes.plot(ratings, factor, color=GREEN, linewidth=2)
     for rating in (2, 5, 8, 10):
         value = float(factor[rating * 10])
@@ -47,7 +47,7 @@ def skip_factor() -> str:
     balance = np.arange(-20.0, 21.0)
     figure, axes = _axes("full plays less skips", "skip factor")
     plays = candidates(full_plays=np.maximum(balance, 0), skips=np.maximum(-balance, 0))
-    axes.plot(balance, scoring.factors(plays).skip_factor, ".-", color=BLUE, linewidth=1.5)
+    axes.plot(balance, scoring.score(plays).factors.skip_factor, ".-", color=BLUE, linewidth=1.5)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_ylim(0, 1.02)
     return _drawn(figure)
@@ -103,8 +103,8 @@ def candidates(**columns: np.ndarray) -> Candidates:
 
 
 def _mean_factor(alike: Candidates, explore: float) -> float:
-    drawn = alike.drawn(explore, Random(1))
-    return float(scoring.factors(drawn).rating_factor.mean())
+    sampled = scoring.sample_predictions(scoring.score(alike), explore, Random(1))
+    return float(sampled.factors.rating_factor.mean())
 
 
 def _axes(x: str, y: str) -> tuple[Figure, Axes]:

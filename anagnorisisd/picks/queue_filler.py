@@ -1,0 +1,159 @@
+"""Adds picks to the end of the queue, and copes with what the player refuses."""
+
+import contextlib
+import logging
+import math
+from random import Random
+
+from anagnorisisd.clock import Clock
+from anagnorisisd.config import schema
+from anagnorisisd.domain.pick import Pick
+from anagnorisisd.domain.player import Player, QueueEntry, SongId
+from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.errors import PlayerFull, PlayerRefused, UnknownToPlayer
+from anagnorisisd.events import Events, PickQueued
+from anagnorisisd.picks import queue_rules
+from anagnorisisd.picks.candidate_cache import CandidateCache
+from anagnorisisd.picks.owned_entries import OwnedEntries
+from anagnorisisd.picks.picking_status import PickingStatus
+from anagnorisisd.picks.queue_rules import QueueView
+from anagnorisisd.runtime.shielded import shielded
+from anagnorisisd.storage.library import LibraryStore
+
+log = logging.getLogger(__name__)
+
+MAX_ROUNDS = 5
+"""How often, within one refill, refused tracks are replaced by others."""
+
+RETRY_SECONDS = 15.0
+"""How long to wait after a refill in which no pick was added."""
+
+EMPTY_LIBRARY = "the library has no tracks yet; picks follow when a scan has found some"
+NO_CANDIDATES = "all tracks of the library are in the queue already, or were refused by MPD"
+
+
+class QueueFiller:
+    """Chooses picks and adds them to the queue."""
+
+    def __init__(
+        self,
+        *,
+        library: LibraryStore,
+        player: Player,
+        events: Events,
+        clock: Clock,
+        candidates: CandidateCache,
+        owned: OwnedEntries,
+        status: PickingStatus,
+        rng: Random,
+    ) -> None:
+        self._library = library
+        self._player = player
+        self._events = events
+        self._clock = clock
+        self._candidates = candidates
+        self._owned = owned
+        self._status = status
+        self._rng = rng
+        self._refused: set[TrackId] = set()
+        self._retry_at = 0.0
+        self._full_length: int | None = None
+
+    def forget_refusals(self) -> None:
+        """Note that the player may now accept what it refused before."""
+        self._refused.clear()
+        self._retry_at = 0.0
+        self._full_length = None
+
+    def due(self) -> float:
+        """Return when, in monotonic seconds, to retry after a refusal; `inf` if not at all."""
+        return self._retry_at if self._retry_at > self._clock.monotonic() else math.inf
+
+    async def fill(self, view: QueueView, count: int, config: schema.Picks) -> None:
+        """Add `count` picks, unless the player refused some a moment ago or its queue is full.
+
+        Raises:
+            PlayerUnavailable: the connection to the player is lost; picks added before are kept.
+        """
+        if self._queue_is_full(view) or self._clock.monotonic() < self._retry_at:
+            return
+        try:
+            added, reason = await self._add(view, count)
+        except PlayerFull as error:
+            self._status.report(str(error), level=logging.WARNING)
+            return
+        self._status.report(None if added else reason)
+        if added:
+            if config.start_playback and not view.entries:
+                await self._player.play()
+        elif reason != EMPTY_LIBRARY:  # there, the event of the scan is waited for
+            self._retry_at = self._clock.monotonic() + RETRY_SECONDS
+
+    def _queue_is_full(self, view: QueueView) -> bool:
+        if self._full_length is not None and len(view.entries) < self._full_length:
+            self._full_length = None
+        return self._full_length is not None and not self._finished_entries(view)
+
+    def _finished_entries(self, view: QueueView) -> list[QueueEntry]:
+        return queue_rules.finished_entries(
+            view.state, view.entries, self._owned.tracks, self._owned.started
+        )
+
+    async def _add(self, view: QueueView, count: int) -> tuple[int, str | None]:
+        """Add up to `count` picks; return how many, and why none.
+
+        Raises:
+            PlayerFull: the queue is full, and no entry of ours can be removed from it.
+        """
+        added, length = 0, len(view.entries)
+        finished = self._finished_entries(view)
+        reason: str | None = None
+        for _ in range(MAX_ROUNDS):
+            for pick, uri in await self._choose(view, count - added):
+                try:
+                    await self._enqueue(pick, uri)
+                    added += 1
+                except PlayerFull:
+                    if not finished:
+                        self._full_length = length + added
+                        raise
+                    # Finished entries of ours make room for the picks of the next round.
+                    for _ in range(min(len(finished), count - added)):
+                        await self._player.remove(finished.pop(0).song_id)
+                        length -= 1
+                    break
+                except PlayerRefused as error:
+                    reason = f"MPD refused the picks: {error}"
+                    self._refused.add(pick.track_id)
+                    log.debug("MPD refused %s: %s", uri, error)
+            if added >= count:
+                break
+        if not added and reason is None:
+            reason = NO_CANDIDATES if await self._candidates.count() else EMPTY_LIBRARY
+        return added, reason
+
+    async def _choose(self, view: QueueView, count: int) -> list[tuple[Pick, Uri]]:
+        """Choose up to `count` picks that were not refused, with their files."""
+        excluded = {*self._refused, *self._owned.tracks.values()}
+        picks = await self._candidates.choose(view, count, self._rng, excluded)
+        uris = await self._library.uris([pick.track_id for pick in picks])
+        # Some files may have gone missing since the candidates were read.
+        self._refused.update(pick.track_id for pick in picks if pick.track_id not in uris)
+        return [(pick, uris[pick.track_id]) for pick in picks if pick.track_id in uris]
+
+    async def _enqueue(self, pick: Pick, uri: Uri) -> None:
+        """Add a pick; if MPD does not know the file, ask it to update its database."""
+        try:
+            # Shielded: an entry that was added but not stored would be taken for the listener's.
+            song_id = await shielded(self._add_owned(pick.track_id, uri))
+        except UnknownToPlayer:
+            with contextlib.suppress(PlayerRefused):
+                await self._player.update(uri)
+            raise
+        self._owned.explanations[song_id] = pick.explanation
+        self._events.publish(PickQueued(pick, uri))
+
+    async def _add_owned(self, track_id: TrackId, uri: Uri) -> SongId:
+        song_id = await self._player.enqueue(uri)
+        await self._owned.add(song_id, track_id)
+        return song_id

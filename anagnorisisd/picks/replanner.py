@@ -1,0 +1,88 @@
+"""Removes picks that no longer fit from the queue, so that the next refill replaces them.
+
+A pick no longer fits when a rating, a skip or a prediction changed so much that a new pick would
+most likely outweigh it.
+"""
+
+import math
+
+from anagnorisisd.clock import Clock
+from anagnorisisd.domain.play import PlayOutcome
+from anagnorisisd.domain.player import Player
+from anagnorisisd.events import (
+    Announcement,
+    EvaluatorPromoted,
+    Events,
+    PlayJudged,
+    PredictionsUpdated,
+    TrackRated,
+)
+from anagnorisisd.picks import queue_rules
+from anagnorisisd.picks.candidate_cache import CandidateCache
+from anagnorisisd.picks.owned_entries import OwnedEntries
+from anagnorisisd.picks.queue_rules import QueueView
+
+INTERVAL_SECONDS = 5.0
+"""Picks are replaced at most so often."""
+
+
+class Replanner:
+    """Removes owned entries that a new pick would outweigh."""
+
+    def __init__(
+        self,
+        candidates: CandidateCache,
+        player: Player,
+        owned: OwnedEntries,
+        events: Events,
+        clock: Clock,
+    ) -> None:
+        self._candidates = candidates
+        self._player = player
+        self._owned = owned
+        self._clock = clock
+        self._subscription = events.subscribe()
+        self._requested = False
+        self._not_before = 0.0
+
+    def request(self) -> None:
+        """Ask for the owned entries to be compared with new picks."""
+        self._requested = True
+
+    def process_events(self) -> None:
+        """Request a comparison if an event since the last call changed weights."""
+        if any(map(_changes_weights, self._subscription.arrived())):
+            self._requested = True
+            self._owned.explanations.clear()
+
+    def due(self) -> float:
+        """Return when, in monotonic seconds, to call `replan`; `inf` if nothing was requested."""
+        return self._not_before if self._requested else math.inf
+
+    async def replan(self, view: QueueView) -> bool:
+        """Remove the entries that no longer fit; return false if it is not due.
+
+        Raises:
+            PlayerUnavailable: the connection to the player is lost.
+        """
+        if self.due() > self._clock.monotonic():
+            return False
+        self._requested = False
+        self._not_before = self._clock.monotonic() + INTERVAL_SECONDS
+        owned = self._owned.tracks
+        entries = queue_rules.replaceable_entries(view.state, view.entries, owned)
+        if entries:
+            tracks = {owned[entry.song_id] for entry in entries}
+            outweighed = await self._candidates.outweighed(view, tracks)
+            for entry in entries:
+                if owned[entry.song_id] in outweighed:
+                    await self._player.remove(entry.song_id)
+        return True
+
+
+def _changes_weights(announcement: Announcement) -> bool:
+    if isinstance(announcement.event, PlayJudged):
+        return announcement.event.play.outcome is PlayOutcome.SKIP
+    return bool(announcement.missed) or isinstance(
+        announcement.event, TrackRated | EvaluatorPromoted | PredictionsUpdated
+    )
