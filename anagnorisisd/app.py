@@ -22,9 +22,10 @@ from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.embedding.service import EmbeddingService, on_battery
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.events import Events
+from anagnorisisd.library.file_access import real_path
 from anagnorisisd.library.music_directory import MusicDirectory
-from anagnorisisd.library.realpath_with_timeout import real_path
 from anagnorisisd.library.service import LibraryService
+from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.library.watcher import make_watcher
 from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
@@ -38,7 +39,6 @@ from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.sticker_service import StickerService
 from anagnorisisd.ratings.tag_ratings import TagRatingReader
 from anagnorisisd.ratings.tag_writer import TagWriter
-from anagnorisisd.ratings.track_resolver import TrackResolver
 from anagnorisisd.report import worker as report_worker
 from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc.daemon_service import DaemonServicer

@@ -18,8 +18,8 @@ from pathlib import Path
 from anagnorisisd.clock import SystemClock
 from anagnorisisd.config.schema import Music
 from anagnorisisd.events import Events
+from anagnorisisd.library.change_importer import ScanProgress
 from anagnorisisd.library.music_directory import MusicDirectory
-from anagnorisisd.library.scan_progress import ScanProgress
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.library.watcher import NoWatcher
 from anagnorisisd.storage.stores import open_stores

@@ -43,7 +43,7 @@ def probe_music(path: Path, config: Music) -> MusicFacts:
     directories = files = 0
     for _, _, names in os.walk(os.fsencode(path)):
         directories += 1
-        files += sum(rules.has_music_ending(name) for name in names)
+        files += sum(rules.has_music_extension(name) for name in names)
     return MusicFacts(path, None, directories, files)
 
 

@@ -21,7 +21,7 @@ from anagnorisisd.domain.embedding import (
 )
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.errors import AnagnorisisError, EmbedderUnusable, EmbeddingFailed, WorkerLost
-from anagnorisisd.library.os_error_text import reason_of
+from anagnorisisd.library.file_access import os_error_reason
 from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
 
@@ -99,7 +99,7 @@ class WorkerEmbedder:
             raise await self._unforeseen(error, path) from error
         except OSError as error:
             # Its own text would name the file, and reasons end up in the log.
-            raise EmbeddingFailed(reason_of(error), permanent=False) from error
+            raise EmbeddingFailed(os_error_reason(error), permanent=False) from error
         except MemoryError as error:
             raise EmbeddingFailed("needs more memory than it may have", permanent=False) from error
         except Exception as error:

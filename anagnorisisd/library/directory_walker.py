@@ -1,44 +1,71 @@
-"""Walking the music folder: which files are there, and how that differs from what is known.
+"""Walking the music directory: which files there are, and how they differ from the stored ones.
 
-All of it works on the bytes of names and runs in one call: a rescan of a hundred thousand
-unchanged files is a matter of little more than asking the kernel about each. What was found is
-compared folder by folder, so that nothing but the differences is ever held beside what is known.
+Names are handled as bytes, and a walk runs in one call: for a hundred thousand unchanged files, a
+rescan costs little more than their `stat` calls. Files are compared directory by directory, so that
+only the differences are held in memory beside the stored files.
 
-| what is met                          | what follows                                       |
-|--------------------------------------|----------------------------------------------------|
-| a name that begins with a dot, or is excluded | skipped, with everything below            |
-| a folder that cannot be listed       | recorded with the reason; files below stay as known |
-| a link to a folder                   | followed after all real folders, unless seen before |
-| a link that leads nowhere            | recorded with the reason                           |
-| a file of another extension          | skipped                                            |
+| found                                         | what happens                                     |
+|-----------------------------------------------|--------------------------------------------------|
+| a name that starts with a dot, or is excluded | skipped, with everything below                   |
+| a directory that cannot be listed             | recorded with the reason; files below are kept   |
+| a link to a directory                         | followed after all others, unless visited before |
+| a link to nothing                             | recorded with the reason                         |
+| a file of another extension                   | skipped                                          |
 """
 
 import fnmatch
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from anagnorisisd.domain.track import LATEST_NS, NOT_READ, FileStamp, ScannedFile, SeenFile, Uri
-from anagnorisisd.library.interfaces import Differences
-from anagnorisisd.library.os_error_text import reason_of
+from anagnorisisd.library.file_access import os_error_reason
+
+WHOLE_DIRECTORY = Uri("")
+"""The URI of the music directory itself."""
 
 DOT = ord(".")
 
 
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How the music directory, or a part of it, differs from what is stored.
+
+    `changed` files need to be read; `returned` files were missing and are as they were before.
+    `unusable` are directories that cannot be listed and links to nothing; stored files below such a
+    directory are neither changed nor gone. `linked` are symbolic links to directories, with their
+    real paths: those that were followed if the whole directory was walked, else those that were
+    found and not followed. So a directory with two paths always has the same URI, and a loop ends.
+    """
+
+    found: int = 0
+    unchanged: int = 0
+    changed: Mapping[Uri, FileStamp] = field(default_factory=dict)
+    returned: Sequence[Uri] = ()
+    gone: Sequence[Uri] = ()
+    unusable: Sequence[ScannedFile] = ()
+    suspected: AbstractSet[Uri] = frozenset()
+    """Those of `changed` on which a reader process crashed or hung before."""
+    linked: Mapping[Uri, str] = field(default_factory=dict)
+    problem: str | None = None
+    """Why the music directory itself cannot be read, if it cannot."""
+
+
 class ExclusionRules:
-    """Which names are music: by extension, and by globs over the name or the whole uri."""
+    """Which files are music: by extension, and by globs on the name or the whole URI."""
 
     def __init__(self, formats: Sequence[str], exclude: Sequence[str]) -> None:
-        self._endings = frozenset(f".{ending}".lower().encode() for ending in formats)
-        self._musical: dict[bytes, bool] = {}
+        self._extensions = frozenset(f".{extension}".lower().encode() for extension in formats)
+        self._extension_cache: dict[bytes, bool] = {}
         globs = "|".join(fnmatch.translate(glob) for glob in exclude)
         self._excluded = re.compile(globs) if globs else None
 
-    def skips(self, name: bytes, prefix: bytes) -> bool:
-        """Return whether a file or folder in the folder `prefix` is none of our business."""
+    def excludes(self, name: bytes, prefix: bytes) -> bool:
+        """Return whether a file or directory in the directory `prefix` is skipped."""
         if name[0] == DOT:
             return True
         excluded = self._excluded
@@ -47,79 +74,81 @@ class ExclusionRules:
         text = os.fsdecode(name)
         return bool(excluded.match(text) or excluded.match(os.fsdecode(prefix) + text))
 
-    def skips_any(self, path: bytes) -> bool:
-        """Return whether `path` or one of the folders above it is skipped."""
+    def excludes_path(self, path: bytes) -> bool:
+        """Return whether `path` or one of its parent directories is skipped."""
         parts = path.split(b"/")
         prefixes = accumulate(parts, lambda above, part: above + part + b"/", initial=b"")
-        return any(self.skips(part, prefix) for part, prefix in zip(parts, prefixes, strict=False))
+        return any(
+            self.excludes(part, prefix) for part, prefix in zip(parts, prefixes, strict=False)
+        )
 
-    def has_music_ending(self, name: bytes) -> bool:
-        """Return whether the extension is that of a format."""
-        ending = name[name.rfind(b".") :]
-        known = self._musical.get(ending)
-        if known is None:
-            known = self._musical[ending] = ending.lower() in self._endings
-        return known
+    def has_music_extension(self, name: bytes) -> bool:
+        """Return whether the extension is that of an enabled format, in any case."""
+        extension = name[name.rfind(b".") :]
+        cached = self._extension_cache.get(extension)
+        if cached is None:
+            cached = self._extension_cache[extension] = extension.lower() in self._extensions
+        return cached
 
 
 class DirectoryWalker:
-    """One walk over the folder or a part of it; `known` is what is known of that part."""
+    """One walk over the music directory or a part of it; `stored` are the stored files there."""
 
-    def __init__(self, root: str, rules: ExclusionRules, known: AbstractSet[SeenFile]) -> None:
+    def __init__(self, root: str, rules: ExclusionRules, stored: AbstractSet[SeenFile]) -> None:
         self._root = os.fsencode(root)
         self._rules = rules
         self._found = 0
         self._changed: set[SeenFile] = set()
-        self._left = set(known)  # of what is known, what was not found as it was
+        self._unmatched = set(stored)  # stored files that were not found unchanged
         self._unusable: dict[bytes, str] = {}
-        self._unknown: list[bytes] = []
-        self._linked: dict[bytes, bytes] = {}
-        self._folders: list[bytes] = []  # visited, and not among `_met` yet
-        self._met: set[tuple[int, int] | None] = {None}
+        self._unreadable_prefixes: list[bytes] = []  # nothing is known of the files below
+        self._links: dict[bytes, bytes] = {}
+        self._walked: list[bytes] = []  # not yet among `_visited`, to save `stat` calls
+        self._visited: set[tuple[int, int] | None] = {None}
         self._problem: str | None = None
 
-    def whole(self) -> None:
-        """Walk the whole folder, links included."""
+    def walk_all(self) -> None:
+        """Walk the whole directory, and the directories that it links to."""
         try:
             os.scandir(self._root).close()
         except OSError as error:
-            self._without_root(error)
+            self._record_root_error(error)
             return
-        self._descend(b"")
+        self._walk_below(b"")
         followed: dict[bytes, bytes] = {}
-        while self._linked:
-            links, self._linked = sorted(self._linked.items()), {}
-            followed.update(link for link in links if self._follow(link[0]))
-        self._linked = followed
+        while self._links:
+            links, self._links = sorted(self._links.items()), {}
+            followed.update(link for link in links if self._follow_link(link[0]))
+        self._links = followed
 
-    def part(self, uri: Uri) -> None:
-        """Walk one file or folder; links to folders are left as they are."""
+    def walk_part(self, uri: Uri) -> None:
+        """Walk one file or directory, without following links to directories."""
         path = os.fsencode(uri)
-        if self._rules.skips_any(path):
+        if self._rules.excludes_path(path):
             return
-        if self._is_another_way_in(path):
-            self._unknown.append(path)
+        if self._is_alias(path):
+            self._unreadable_prefixes.append(path)
             return
         try:
-            status = os.stat(self._at(path))  # noqa: PTH116
+            status = os.stat(self._absolute(path))  # noqa: PTH116
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            self._unusable[path] = reason_of(error)
-            self._unknown.append(path + b"/")
+            self._unusable[path] = os_error_reason(error)
+            self._unreadable_prefixes.append(path + b"/")
             return
         if not stat.S_ISDIR(status.st_mode):
-            if self._rules.has_music_ending(path):
+            if self._rules.has_music_extension(path):
                 self._compare({(path, status.st_size, min(status.st_mtime_ns, LATEST_NS))})
-        elif os.path.islink(self._at(path)):  # noqa: PTH114
-            self._leave_link(path)
+        elif os.path.islink(self._absolute(path)):  # noqa: PTH114
+            self._record_link(path)
         else:
-            self._descend(path + b"/")
-        for link in self._linked:
-            self._unknown.append(link + b"/")
+            self._walk_below(path + b"/")
+        for link in self._links:
+            self._unreadable_prefixes.append(link + b"/")
 
     def differences(self) -> Differences:
-        """Return how what was found differs from what is known."""
+        """Return how the files that were found differ from the stored ones."""
         return Differences(
             found=self._found,
             unchanged=self._found - len(self._changed),
@@ -129,103 +158,103 @@ class DirectoryWalker:
                 ScannedFile(_uri(path), NOT_READ, None, problem=reason)
                 for path, reason in self._unusable.items()
             ],
-            linked={_uri(path): os.fsdecode(real) for path, real in self._linked.items()},
+            linked={_uri(path): os.fsdecode(real) for path, real in self._links.items()},
             problem=self._problem,
         )
 
     def _gone(self) -> Iterator[bytes]:
-        unknown = tuple(self._unknown)
-        still_there = self._unusable.keys() | {path for path, _, _ in self._changed}
-        for path, _, _ in self._left:
-            if path not in still_there and not path.startswith(unknown):
+        unreadable = tuple(self._unreadable_prefixes)
+        existing = self._unusable.keys() | {path for path, _, _ in self._changed}
+        for path, _, _ in self._unmatched:
+            if path not in existing and not path.startswith(unreadable):
                 yield path
 
     def _compare(self, found: set[SeenFile]) -> None:
-        """Compare the files of a folder with what is known."""
+        """Compare the files of a directory with the stored ones."""
         self._found += len(found)
-        self._changed |= found - self._left
-        self._left -= found
+        self._changed |= found - self._unmatched
+        self._unmatched -= found
 
-    def _at(self, path: bytes) -> bytes:
+    def _absolute(self, path: bytes) -> bytes:
         return b"%b/%b" % (self._root, path)
 
-    def _without_root(self, error: OSError) -> None:
-        """A folder we may not look into still has its music; one that is away has none."""
+    def _record_root_error(self, error: OSError) -> None:
+        # Without permission to list it, its files may all be there; otherwise they are gone.
         if isinstance(error, PermissionError):
-            self._unknown.append(b"")
-        self._problem = f"the music folder {os.fsdecode(self._root)!r}: {reason_of(error)}"
+            self._unreadable_prefixes.append(b"")
+        self._problem = f"music directory {os.fsdecode(self._root)!r}: {os_error_reason(error)}"
 
-    def _descend(self, prefix: bytes, *, linked: bool = False) -> None:
-        """Take in everything below `prefix`, which is empty or ends with a slash."""
+    def _walk_below(self, prefix: bytes, *, linked: bool = False) -> None:
+        """Compare all files below `prefix`, which is empty or ends with a slash."""
         pending = [prefix]
         while pending:
             prefix = pending.pop()
-            if linked and not self._first_time(prefix):
+            if linked and not self._visit(prefix):
                 continue
-            self._folders.append(prefix)
+            self._walked.append(prefix)
             try:
-                with os.scandir(self._at(prefix)) as entries:
-                    pending.extend(self._take_in(entries, prefix))
+                with os.scandir(self._absolute(prefix)) as entries:
+                    pending.extend(self._compare_entries(entries, prefix))
             except FileNotFoundError:
                 continue
             except OSError as error:
-                self._unusable[prefix[:-1]] = f"folder: {reason_of(error)}"
-                self._unknown.append(prefix)
+                self._unusable[prefix[:-1]] = f"directory: {os_error_reason(error)}"
+                self._unreadable_prefixes.append(prefix)
 
-    def _take_in(self, entries: Iterable[os.DirEntry[bytes]], prefix: bytes) -> list[bytes]:
-        """Take in the files of a folder, and return the folders in it, each with a slash."""
+    def _compare_entries(self, entries: Iterable[os.DirEntry[bytes]], prefix: bytes) -> list[bytes]:
+        """Compare the files of one directory; return its subdirectories, each with a slash."""
         rules = self._rules
         files: set[SeenFile] = set()
-        folders: list[bytes] = []
+        subdirectories: list[bytes] = []
         for entry in entries:
             name = entry.name
-            if rules.skips(name, prefix):
+            if rules.excludes(name, prefix):
                 continue
-            musical = rules.has_music_ending(name)
-            # What is music and no link is by far the most frequent, so it is asked for first.
-            if musical and entry.is_file(follow_symlinks=False):
-                self._take_in_file(entry, prefix + name, files)
+            is_music = rules.has_music_extension(name)
+            # Regular music files are by far the most frequent entries, so they are tested first.
+            if is_music and entry.is_file(follow_symlinks=False):
+                self._add_file(entry, prefix + name, files)
             elif entry.is_dir(follow_symlinks=False):
-                folders.append(prefix + name + b"/")
-            elif entry.is_symlink() and _is_folder(entry):
-                self._leave_link(prefix + name)
-            elif musical:
-                self._take_in_file(entry, prefix + name, files)
+                subdirectories.append(prefix + name + b"/")
+            elif entry.is_symlink() and _is_directory(entry):
+                self._record_link(prefix + name)
+            elif is_music:
+                self._add_file(entry, prefix + name, files)
         self._compare(files)
-        return folders
+        return subdirectories
 
-    def _take_in_file(self, entry: os.DirEntry[bytes], path: bytes, files: set[SeenFile]) -> None:
+    def _add_file(self, entry: os.DirEntry[bytes], path: bytes, files: set[SeenFile]) -> None:
         try:
             status = entry.stat()
         except OSError as error:
-            self._unusable[path] = reason_of(error)
+            self._unusable[path] = os_error_reason(error)
         else:
             files.add((path, status.st_size, min(status.st_mtime_ns, LATEST_NS)))
 
-    def _is_another_way_in(self, path: bytes) -> bool:
-        """Return whether `path` leads through a link back into the folder."""
-        folder = os.path.dirname(self._at(path))  # noqa: PTH120
-        real = os.path.realpath(folder)
-        return real != folder and (real + b"/").startswith(self._root + b"/")
+    def _is_alias(self, path: bytes) -> bool:
+        """Return whether `path` leads through a link to another place in the music directory."""
+        parent = os.path.dirname(self._absolute(path))  # noqa: PTH120
+        real = os.path.realpath(parent)
+        return real != parent and (real + b"/").startswith(self._root + b"/")
 
-    def _leave_link(self, path: bytes) -> None:
-        self._linked[path] = os.path.realpath(self._at(path))
+    def _record_link(self, path: bytes) -> None:
+        self._links[path] = os.path.realpath(self._absolute(path))
 
-    def _follow(self, path: bytes) -> bool:
-        """Take in a linked folder unless it was met before; return whether it was not."""
-        self._met.update(_place(self._at(prefix)) for prefix in self._folders)
-        self._folders.clear()
-        if _place(self._at(path)) in self._met:
+    def _follow_link(self, path: bytes) -> bool:
+        """Walk a linked directory unless it was visited before; return whether it was walked."""
+        self._visited.update(_inode(self._absolute(prefix)) for prefix in self._walked)
+        self._walked.clear()
+        if _inode(self._absolute(path)) in self._visited:
             return False
-        self._descend(path + b"/", linked=True)
+        self._walk_below(path + b"/", linked=True)
         return True
 
-    def _first_time(self, prefix: bytes) -> bool:
-        """Return whether a folder is met for the first time; links may lead back to any."""
-        place = _place(self._at(prefix))
-        if place in self._met:
+    def _visit(self, prefix: bytes) -> bool:
+        """Mark a directory as visited; return whether it was not: a link can lead to any."""
+        inode = _inode(self._absolute(prefix))
+        if inode in self._visited:
             return False
-        self._met.add(place)
+        self._visited.add(inode)
         return True
 
 
@@ -233,15 +262,15 @@ def _uri(path: bytes) -> Uri:
     return Uri(os.fsdecode(path))
 
 
-def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+def _is_directory(entry: os.DirEntry[bytes]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a loop of links
         return False
 
 
-def _place(path: bytes) -> tuple[int, int] | None:
-    """Return what tells a folder from all others, whichever way leads there."""
+def _inode(path: bytes) -> tuple[int, int] | None:
+    """Return device and inode, which are the same for all paths of a directory."""
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError:

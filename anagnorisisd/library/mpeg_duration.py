@@ -1,64 +1,68 @@
-"""How long MPEG audio without a header is: its frames are counted.
+"""The duration of MPEG audio without a header that gives it, by counting frames.
 
-An mp3 of variable bit rate without a Xing or VBRI header, and any aac in ADTS, does not say how
-long it is. Whoever concludes it from the first frame's bit rate may be wrong several times over.
+An MP3 of variable bit rate without a Xing or VBRI header, and any AAC in ADTS, does not contain its
+duration. An estimate from the bit rate of the first frame can be wrong by a factor of several.
 """
 
 from typing import BinaryIO
 
-from anagnorisisd.library.audio_hash import Kind, mpeg
+from anagnorisisd.library.audio_hash import Kind, mpeg, outer_tags
 from anagnorisisd.library.audio_hash.byte_reader import ByteReader
 
-HEAD_BYTES = 7
-MOST_STEPS = 200_000
-"""Frames of more than an hour; what follows is taken to be as dense."""
+FRAME_HEADER_BYTES = 7
+MAX_FRAMES = 200_000
+"""More than an hour. The duration of the rest is extrapolated from the bit rate so far."""
 
-HEADERS = (b"Xing", b"Info", b"VBRI")
-ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+DURATION_HEADERS = (b"Xing", b"Info", b"VBRI")
+ADTS_SAMPLE_RATES = (
+    96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000,
+)  # fmt: skip
 
 
-def measured(file: BinaryIO, kind: Kind) -> float | None:
-    """Return the seconds that the frames of a file last; `None` if it has a header that says so.
+def measure(file: BinaryIO, kind: Kind) -> float | None:
+    """Return the duration of the frames in seconds; `None` if the file has a header with it.
 
     Raises:
-        MediaError: there are more tags than anybody writes.
-        OSError: the disk does not give it.
+        MediaError: the file has too many tags.
+        OSError: the file cannot be read.
     """
     if kind not in {Kind.MP3, Kind.AAC}:
         return None
-    source = ByteReader(file)
-    found = mpeg.first_frame(source, mpeg.skip_id3(source))
-    if found is None or any(mark in source.peek(found[1], 64) for mark in HEADERS):
+    reader = ByteReader(file)
+    found = mpeg.first_frame(reader, outer_tags.end_of_id3(reader))
+    if found is None or any(name in reader.peek(found[1], 64) for name in DURATION_HEADERS):
         return None
-    return _seconds(source, found[1], mpeg.end_of_audio(source), kind)
+    return _sum_frames(reader, found[1], outer_tags.start_of_appended_tags(reader), kind)
 
 
-def _seconds(source: ByteReader, start: int, end: int, kind: Kind) -> float | None:
-    seconds, offset, begin, window = 0.0, start, start, b""
-    for _ in range(MOST_STEPS):
+def _sum_frames(reader: ByteReader, start: int, end: int, kind: Kind) -> float | None:
+    seconds, offset, window_start, window = 0.0, start, start, b""
+    for _ in range(MAX_FRAMES):
         if offset >= end:
             return seconds or None
-        if offset + HEAD_BYTES > begin + len(window):
-            begin, window = offset, source.peek(offset, min(mpeg.SEARCH_BYTES, end - offset))
-        length, lasts = _frame(window[offset - begin : offset - begin + HEAD_BYTES], kind)
-        seconds += lasts
-        offset += length or _to_next_mark(window, offset - begin)
+        if offset + FRAME_HEADER_BYTES > window_start + len(window):
+            window_start = offset
+            window = reader.peek(offset, min(mpeg.SEARCH_BYTES, end - offset))
+        at = offset - window_start
+        length, frame_seconds = _frame(window[at : at + FRAME_HEADER_BYTES], kind)
+        seconds += frame_seconds
+        offset += length or _bytes_to_next_sync(window, at)
     return seconds * (end - start) / (offset - start) or None
 
 
-def _to_next_mark(window: bytes, place: int) -> int:
-    """Return how many bytes further on the next frame may begin."""
-    following = window.find(b"\xff", place + 1)
-    return (following if following >= 0 else max(len(window), place + 1)) - place
+def _bytes_to_next_sync(window: bytes, at: int) -> int:
+    """Return the distance to the next byte at which a frame can start."""
+    following = window.find(b"\xff", at + 1)
+    return (following if following >= 0 else max(len(window), at + 1)) - at
 
 
-def _frame(head: bytes, kind: Kind) -> tuple[int, float]:
-    """Return how many bytes a frame takes and how many seconds it lasts; zeros if it is none."""
+def _frame(header: bytes, kind: Kind) -> tuple[int, float]:
+    """Return the length of a frame in bytes and its duration in seconds; zeros if it is none."""
     if kind is Kind.MP3:
-        length = mpeg.mp3_length(head)
-        return (length, mpeg.mp3_seconds(head)) if length else (0, 0.0)
-    length = mpeg.adts_length(head)
-    rate = head[2] >> 2 & 15 if length else len(ADTS_RATES)
-    if rate >= len(ADTS_RATES):
+        length = mpeg.mp3_frame_bytes(header)
+        return (length, mpeg.mp3_frame_seconds(header)) if length else (0, 0.0)
+    length = mpeg.adts_frame_bytes(header)
+    rate = header[2] >> 2 & 15 if length else len(ADTS_SAMPLE_RATES)
+    if rate >= len(ADTS_SAMPLE_RATES):
         return 0, 0.0
-    return length, 1024 * ((head[6] & 3) + 1) / ADTS_RATES[rate]
+    return length, 1024 * ((header[6] & 3) + 1) / ADTS_SAMPLE_RATES[rate]

@@ -1,4 +1,4 @@
-"""The music folder on disk."""
+"""The music directory: comparing it with the library, and reading its files in worker processes."""
 
 import asyncio
 import os
@@ -12,25 +12,25 @@ from anagnorisisd.config.schema import Music
 from anagnorisisd.domain.reader_loss import ReaderLoss
 from anagnorisisd.domain.track import NOT_READ, ScannedFile, SeenFile, Uri
 from anagnorisisd.errors import WorkerDied, WorkerHung, WorkerLost
-from anagnorisisd.library.directory_walker import DirectoryWalker, ExclusionRules
-from anagnorisisd.library.interfaces import WHOLE_FOLDER, Differences
-from anagnorisisd.library.realpath_with_timeout import real_path
+from anagnorisisd.library.directory_walker import (
+    WHOLE_DIRECTORY,
+    Differences,
+    DirectoryWalker,
+    ExclusionRules,
+)
+from anagnorisisd.library.file_access import real_path
+from anagnorisisd.library.read_limits import BATCH_TIMEOUT_SECONDS, FILE_TIMEOUT_SECONDS
 from anagnorisisd.workers.pool import WorkerPool
 
 BATCH_FILES = 200
-READ_TARGET = "anagnorisisd.library.media_file:read_many"
-BATCH_TIMEOUT_SECONDS = 600.0
-"""For a batch, on the clock; then its files are read alone. What takes more processor time than a
-file is worth is ended much earlier, by its reader."""
-FILE_TIMEOUT_SECONDS = 600.0
-"""For a file that is read alone; a busy machine and a slow share are forgiven a lot."""
+READ_FUNCTION = "anagnorisisd.library.media_file:read_many"
 
 
 class MusicDirectory:
-    """A folder of music; files are read by worker processes.
+    """A directory of music, whose files are read by worker processes.
 
-    On two cores they read twice as many files a second as threads, keep Python's lock free for
-    the event loop, and a file that makes its reader crash or hang costs nothing else.
+    On two cores, processes read twice as many files per second as threads do, they leave the GIL to
+    the event loop, and a file that crashes or hangs its reader affects no other.
     """
 
     def __init__(self, root: Path, config: Music, workers: WorkerPool) -> None:
@@ -39,88 +39,100 @@ class MusicDirectory:
         self._workers = workers
 
     def path(self, uri: Uri) -> Path:
-        """Return where a file lies."""
+        """Return the absolute path of a file."""
         return Path(self._root) / uri
 
-    async def whereabouts(self) -> tuple[int, int] | None:
-        """Return device and inode of the folder, `None` when it is not there."""
+    async def inode(self) -> tuple[int, int] | None:
+        """Return device and inode of the music directory, `None` if it does not exist.
 
-        def look() -> tuple[int, int] | None:
+        They change when a file system is mounted or unmounted there.
+        """
+
+        def stat() -> tuple[int, int] | None:
             with suppress(OSError):
                 status = os.stat(self._root)  # noqa: PTH116
                 return status.st_dev, status.st_ino
             return None
 
-        return await asyncio.to_thread(look)
+        return await asyncio.to_thread(stat)
 
-    async def compare(self, known: AbstractSet[SeenFile], below: Uri = WHOLE_FOLDER) -> Differences:
-        """Compare what is known of `below` with what is there, in one go in a thread."""
-        return await asyncio.to_thread(self._compare, known, below)
+    async def compare(
+        self, stored: AbstractSet[SeenFile], below: Uri = WHOLE_DIRECTORY
+    ) -> Differences:
+        """Compare the stored files of `below`, a file or a directory, with those on disk.
 
-    def _compare(self, known: AbstractSet[SeenFile], below: Uri) -> Differences:
-        walk = DirectoryWalker(self._root, self._rules, known)
-        if below == WHOLE_FOLDER:
-            walk.whole()
+        Opens no file. Raises nothing: if the directory is gone, so are all of its files.
+        """
+        return await asyncio.to_thread(self._compare, stored, below)
+
+    def _compare(self, stored: AbstractSet[SeenFile], below: Uri) -> Differences:
+        walker = DirectoryWalker(self._root, self._rules, stored)
+        if below == WHOLE_DIRECTORY:
+            walker.walk_all()
         else:
-            walk.part(below)
-        return walk.differences()
+            walker.walk_part(below)
+        return walker.differences()
 
     async def read(
         self, uris: Sequence[Uri], suspected: AbstractSet[Uri] = frozenset()
     ) -> AsyncIterator[Sequence[ScannedFile]]:
-        """Read files, a few batches ahead of whoever takes them.
+        """Read files, and yield them in batches, a few batches ahead of the caller.
 
-        Files of a batch that was lost are read one by one after all batches, and those that cost
-        their reader again, or did so in an earlier scan, at the very end.
+        A file that cannot be used comes with its problem; one that is gone is left out. If a batch
+        crashes or hangs its reader, its files are read one by one after all batches. Those that do
+        so again, and the `suspected` ones, are read last; those that do so even then come with the
+        stamp `NOT_READ`.
         """
-        usual = [uri for uri in uris if uri not in suspected]
+        normal = [uri for uri in uris if uri not in suspected]
         alone: list[Uri] = []
         last = [uri for uri in uris if uri in suspected]
-        batches = [usual[at : at + BATCH_FILES] for at in range(0, len(usual), BATCH_FILES)]
-        async with aclosing(self._read_each(batches, BATCH_TIMEOUT_SECONDS)) as read:
-            async for batch, files in read:
+        batches = [normal[at : at + BATCH_FILES] for at in range(0, len(normal), BATCH_FILES)]
+        async with aclosing(self._read_batches(batches, BATCH_TIMEOUT_SECONDS)) as results:
+            async for batch, files in results:
                 if isinstance(files, WorkerLost):
                     alone += batch
                 else:
                     yield files
-        async with aclosing(self._read_each(_singly(alone), FILE_TIMEOUT_SECONDS)) as read:
-            async for (uri,), files in read:
+        singles = [[uri] for uri in alone]
+        async with aclosing(self._read_batches(singles, FILE_TIMEOUT_SECONDS)) as results:
+            async for (uri,), files in results:
                 if isinstance(files, WorkerLost):
                     last.append(uri)
                 else:
                     yield files
-        async with aclosing(self._read_each(_singly(last), FILE_TIMEOUT_SECONDS)) as read:
-            async for (uri,), files in read:
-                yield [_lost(uri, files)] if isinstance(files, WorkerLost) else files
+        singles = [[uri] for uri in last]
+        async with aclosing(self._read_batches(singles, FILE_TIMEOUT_SECONDS)) as results:
+            async for (uri,), files in results:
+                yield [_unread(uri, files)] if isinstance(files, WorkerLost) else files
 
-    async def _read_each(
+    async def _read_batches(
         self, batches: Sequence[list[Uri]], timeout_seconds: float
     ) -> AsyncGenerator[tuple[list[Uri], Sequence[ScannedFile] | WorkerLost], None]:
-        """Yield what comes of each batch as soon as it is there: one that hangs delays no other."""
+        """Yield each batch with its result, in order of completion: one that hangs delays none."""
         waiting = deque(batches)
-        ahead: dict[asyncio.Task[Sequence[ScannedFile] | WorkerLost], list[Uri]] = {}
+        running: dict[asyncio.Task[Sequence[ScannedFile] | WorkerLost], list[Uri]] = {}
         try:
-            while waiting or ahead:
-                while waiting and len(ahead) <= self._workers.size:
+            while waiting or running:
+                while waiting and len(running) <= self._workers.size:
                     batch = waiting.popleft()
-                    ahead[asyncio.create_task(self._read_batch(batch, timeout_seconds))] = batch
-                done, _ = await asyncio.wait(ahead, return_when=asyncio.FIRST_COMPLETED)
+                    running[asyncio.create_task(self._read_batch(batch, timeout_seconds))] = batch
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    yield ahead.pop(task), task.result()
+                    yield running.pop(task), task.result()
         finally:
-            for task in ahead:
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _read_batch(
         self, uris: list[Uri], timeout_seconds: float
     ) -> Sequence[ScannedFile] | WorkerLost:
         if len(uris) == 1:
-            # A share that is dead now hangs at any file, which is not to be blamed for that.
-            await self.whereabouts()
+            # On a network share that has gone stale any file hangs: wait here, before the timeout.
+            await self.inode()
         try:
             files: Sequence[ScannedFile] = await self._workers.run(
-                READ_TARGET,
+                READ_FUNCTION,
                 self._root,
                 uris,
                 timeout_seconds=timeout_seconds,
@@ -134,10 +146,6 @@ class MusicDirectory:
         return files
 
 
-def _singly(uris: Sequence[Uri]) -> list[list[Uri]]:
-    return [[uri] for uri in uris]
-
-
-def _lost(uri: Uri, lost: WorkerLost) -> ScannedFile:
+def _unread(uri: Uri, lost: WorkerLost) -> ScannedFile:
     loss = {WorkerDied: ReaderLoss.KILLED, WorkerHung: ReaderLoss.HUNG}.get(type(lost))
     return ScannedFile(uri, NOT_READ, None, problem=f"cannot be read: {lost}", loss=loss)

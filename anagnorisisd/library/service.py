@@ -1,8 +1,8 @@
-"""The library: brought in line with the music folder by scans, and kept so by hints.
+"""When the library is scanned: at the start, periodically, and where the watcher reports changes.
 
-A scan compares what is known with what is there and reads only what differs. A hint makes the
-same comparison for one file or folder. Files which vanish are marked missing; nothing is ever
-deleted, so that a disk which was not mounted costs nothing but a rescan.
+A scan compares the stored files with those on disk, and reads only the ones that differ. A change
+that the watcher reports leads to the same comparison of one file or directory. Files that disappear
+are marked missing and never deleted, so that an unmounted disk costs only a rescan.
 """
 
 import asyncio
@@ -16,240 +16,246 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.config.schema import Music
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.events import Events
-from anagnorisisd.library.import_changes import ChangeImporter
-from anagnorisisd.library.interfaces import WHOLE_FOLDER, MusicDirectoryReader, Watcher
-from anagnorisisd.library.scan_progress import ScanProgress
+from anagnorisisd.library.change_importer import ChangeImporter, ScanProgress
+from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY
+from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.library.watcher import Watcher
 from anagnorisisd.storage.library import LibraryStore
 
 log = logging.getLogger(__name__)
 
 RECHECK_SECONDS = 1.0
-PATIENT_RECHECKS = 5
-"""So often a scan looks at files in the making again; then they are left to `run`."""
-FOLDER_CHECK_SECONDS = 30.0
-"""So often it is asked whether something was mounted or unmounted at the music folder."""
-SILENT_SECONDS = 10.0
-SILENT = (
-    "the music folder does not answer; if it is a network share, look whether that is still there"
+MAX_SCAN_RECHECKS = 5
+"""How often a scan waits for files that are being written; then it leaves them to `run`."""
+MOUNT_CHECK_SECONDS = 30.0
+"""The interval of checks whether the music directory was mounted or unmounted."""
+UNRESPONSIVE_SECONDS = 10.0
+UNRESPONSIVE = (
+    "the music directory does not respond; if it is a network share, check that it is available"
 )
-MANY_HINTS = 200
-"""From so many on, one look at the whole folder is less work."""
+MAX_HINTS = 200
+"""With more hints than this at once, the whole directory is scanned: that is less work."""
 
 
 class LibraryService:
-    """Keeps the stored library and the music folder in line.
+    """Keeps the library equal to the music directory.
 
-    `run` scans at the start, then every `rescan_minutes` and whenever the folder comes or goes,
-    and follows the watcher's hints in between. `scan` may be called at any time.
+    `run` scans at the start, then every `rescan_minutes` and whenever the directory is mounted or
+    unmounted, and follows the watcher's hints in between. `scan` may be called at any time.
     """
 
     def __init__(
         self,
         store: LibraryStore,
-        folder: MusicDirectoryReader,
+        directory: MusicDirectory,
         watcher: Watcher,
         *,
         events: Events,
         clock: Clock,
         config: Music,
     ) -> None:
-        self._intake = ChangeImporter(store, folder, events, clock)
-        self._folder = folder
+        self._importer = ChangeImporter(store, directory, events, clock)
+        self._directory = directory
         self._watcher = watcher
         self._clock = clock
         self._rescan_seconds = config.rescan_minutes * 60
-        self._scanning: asyncio.Task[ScanProgress] | None = None
+        self._scan_task: asyncio.Task[ScanProgress] | None = None
         self._progress = ScanProgress()
-        self._advanced = asyncio.Event()
-        self._place: tuple[int, int] | None = None
-        self._looked = asyncio.Event()
+        self._progress_changed = asyncio.Event()
+        self._inode: tuple[int, int] | None = None
+        self._inode_checked = asyncio.Event()
         self._linked: Mapping[Uri, str] = {}
-        self._later = _Later()
-        self._hinted_meanwhile: set[Uri] = set()
-        self._one_look = asyncio.Lock()
-        self._said: str | None = None
+        self._rechecks = _UriSet()
+        self._hinted_during_scan: set[Uri] = set()
+        self._update_lock = asyncio.Lock()
+        self._logged_problem: str | None = None
 
     def reconfigure(self, config: Music) -> None:
-        """Take over when the next scan is due."""
+        """Apply a changed interval between scans."""
         self._rescan_seconds = config.rescan_minutes * 60
 
     @property
     def progress(self) -> ScanProgress:
-        """How far the present scan is, or the last one came."""
+        """The progress of the running or the latest scan."""
         return self._progress
 
     def path(self, uri: Uri) -> Path:
-        """Return where a file lies."""
-        return self._folder.path(uri)
+        """Return the absolute path of a file."""
+        return self._directory.path(uri)
 
     async def run(self) -> None:
         """Scan and watch until cancelled."""
-        parts = [
-            self._scan_regularly(),
+        loops = [
+            self._scan_periodically(),
             self._follow_hints(),
-            self._look_again(),
-            self._look_after_the_folder(),
+            self._recheck_recent_files(),
+            self._check_mount(),
         ]
-        tasks = [asyncio.create_task(part) for part in parts]
+        tasks = [asyncio.create_task(loop) for loop in loops]
         try:
             await asyncio.gather(*tasks)
         finally:
-            for task in [*tasks, *filter(None, [self._scanning])]:
+            for task in [*tasks, *filter(None, [self._scan_task])]:
                 task.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await task
             await self._watcher.close()
 
     async def scan(self) -> AsyncIterator[ScanProgress]:
-        """Scan the whole folder, or join the scan that is under way; the last word is `done`.
+        """Scan the whole directory, or join the running scan; the last item yielded is `done`.
 
-        A caller who stops listening does not stop the scan.
+        The scan continues if the caller stops iterating.
 
         Raises:
-            StoreError: what was found cannot be stored.
+            StoreError: the differences cannot be stored.
         """
-        task = self._scanning
+        task = self._scan_task
         if task is None or task.done():
-            self._progress = ScanProgress()  # Not what the last scan came to.
-            task = self._scanning = asyncio.create_task(self._scan())
-            task.add_done_callback(lambda _: self._wake())
+            self._progress = ScanProgress()  # not that of the previous scan
+            task = self._scan_task = asyncio.create_task(self._scan())
+            task.add_done_callback(lambda _: self._notify_progress())
         while not task.done():
-            advanced = self._advanced
+            changed = self._progress_changed
             yield self._progress
-            await advanced.wait()
+            await changed.wait()
         yield task.result()
 
     async def _scan_to_end(self) -> None:
         async for _ in self.scan():
             pass
 
-    async def _scan_regularly(self) -> None:
-        await self._next_look()
+    async def _scan_periodically(self) -> None:
+        await self._next_inode_check()
         while True:
-            place = self._place
+            inode = self._inode
             await self._scan_to_end()
             ended = self._clock.monotonic()
-            while place == self._place and self._clock.monotonic() < ended + self._rescan_seconds:
-                await self._next_look()
+            while inode == self._inode and self._clock.monotonic() < ended + self._rescan_seconds:
+                await self._next_inode_check()
 
-    async def _next_look(self) -> None:
-        """Wait until the folder was looked after once more."""
-        looked = self._looked
-        await looked.wait()
+    async def _next_inode_check(self) -> None:
+        checked = self._inode_checked
+        await checked.wait()
 
-    async def _look_after_the_folder(self) -> None:
-        """See now and then where the folder is, for something may be (un)mounted there."""
+    async def _check_mount(self) -> None:
+        """Read the inode of the directory periodically: it changes on mount and unmount."""
         while True:
-            self._place = await self._whereabouts()
-            looked, self._looked = self._looked, asyncio.Event()
-            looked.set()
-            await self._clock.rest(FOLDER_CHECK_SECONDS)
+            self._inode = await self._read_inode()
+            checked, self._inode_checked = self._inode_checked, asyncio.Event()
+            checked.set()
+            await self._clock.rest(MOUNT_CHECK_SECONDS)
 
-    async def _whereabouts(self) -> tuple[int, int] | None:
-        """Ask where the folder is; say when it does not even answer that, as a dead share does."""
-        looking = asyncio.create_task(self._folder.whereabouts())
+    async def _read_inode(self) -> tuple[int, int] | None:
+        """Return the inode of the directory; log it if that hangs, as on a stale network share."""
+        task = asyncio.create_task(self._directory.inode())
         try:
-            await asyncio.wait({looking}, timeout=SILENT_SECONDS)
-            if not looking.done():
-                self._say(SILENT)
-                await looking
-                self._say(None)
-            return looking.result()
+            await asyncio.wait({task}, timeout=UNRESPONSIVE_SECONDS)
+            if not task.done():
+                self._log_problem(UNRESPONSIVE)
+                await task
+                self._log_problem(None)
+            return task.result()
         finally:
-            looking.cancel()
+            task.cancel()
 
     async def _follow_hints(self) -> None:
         while True:
             hints = _outermost(await self._watcher.hints())
-            if WHOLE_FOLDER in hints or len(hints) > MANY_HINTS:
+            if WHOLE_DIRECTORY in hints or len(hints) > MAX_HINTS:
                 await self._scan_to_end()
             else:
-                await self._look_at(hints)
+                await self._update(hints)
 
-    async def _look_again(self) -> None:
-        """Take care of files that were still in the making."""
+    async def _recheck_recent_files(self) -> None:
+        """Import files that were still being written when they were found."""
         while True:
-            await self._later.any()
+            await self._rechecks.wait()
             await self._clock.sleep(RECHECK_SECONDS)
-            await self._look_at(self._later.take())
+            await self._update(self._rechecks.take())
 
-    async def _look_at(self, uris: Collection[Uri]) -> None:
-        """Bring some files and folders in line."""
-        async with self._one_look:
-            found = await self._intake.compare(uris)
-            if found.linked.keys() - self._linked.keys():
+    async def _update(self, uris: Collection[Uri]) -> None:
+        """Compare some files and directories with the library, and import the differences."""
+        async with self._update_lock:
+            differences = await self._importer.compare(uris)
+            if differences.linked.keys() - self._linked.keys():
                 await self._scan_to_end()
                 return
-            if self._scanning is not None and not self._scanning.done():
-                self._hinted_meanwhile.update(uris)
-            self._later.add(await self._intake.take_in(found, ScanProgress(), lambda _: None))
+            if self._scan_task is not None and not self._scan_task.done():
+                self._hinted_during_scan.update(uris)
+            recent = await self._importer.import_changes(
+                differences, ScanProgress(), lambda _: None
+            )
+            self._rechecks.add(recent)
 
     async def _scan(self) -> ScanProgress:
-        self._advance(ScanProgress())
-        self._hinted_meanwhile.clear()
+        self._set_progress(ScanProgress())
+        self._hinted_during_scan.clear()
         await self._watcher.watch(self._linked)
-        found = await self._intake.compare([WHOLE_FOLDER])
-        self._say(found.problem)
-        if found.linked != self._linked:
-            self._linked = found.linked
+        differences = await self._importer.compare([WHOLE_DIRECTORY])
+        self._log_problem(differences.problem)
+        if differences.linked != self._linked:
+            self._linked = differences.linked
             await self._watcher.watch(self._linked)
-        unchanged = found.unchanged + len(found.returned)
-        self._advance(ScanProgress(found.found, unchanged, problem=found.problem))
-        young = await self._intake.take_in(found, self._progress, self._advance)
-        # What was hinted at meanwhile may have been stored, and then overtaken by this scan.
-        self._later.add(await self._wait_for(young | self._hinted_meanwhile))
-        self._advance(replace(self._progress, done=True))
+        unchanged = differences.unchanged + len(differences.returned)
+        self._set_progress(ScanProgress(differences.found, unchanged, problem=differences.problem))
+        recent = await self._importer.import_changes(
+            differences, self._progress, self._set_progress
+        )
+        # The scan may have overwritten what a hint during it stored with an older state.
+        self._rechecks.add(await self._wait_until_written(recent | self._hinted_during_scan))
+        self._set_progress(replace(self._progress, done=True))
         return self._progress
 
-    async def _wait_for(self, young: set[Uri]) -> set[Uri]:
-        """Look at files in the making until they are done; return those that take too long."""
-        for _ in range(PATIENT_RECHECKS):
-            if not young:
+    async def _wait_until_written(self, recent: set[Uri]) -> set[Uri]:
+        """Import files once nobody writes to them; return those for which that takes too long."""
+        for _ in range(MAX_SCAN_RECHECKS):
+            if not recent:
                 break
             await self._clock.sleep(RECHECK_SECONDS)
-            found = await self._intake.compare(young)
-            young = await self._intake.take_in(found, self._progress, self._advance)
-        return young
+            differences = await self._importer.compare(recent)
+            recent = await self._importer.import_changes(
+                differences, self._progress, self._set_progress
+            )
+        return recent
 
-    def _advance(self, progress: ScanProgress) -> None:
+    def _set_progress(self, progress: ScanProgress) -> None:
         self._progress = progress
-        self._wake()
+        self._notify_progress()
 
-    def _wake(self) -> None:
-        """Let those who follow the scan look at the progress."""
-        self._advanced.set()
-        self._advanced = asyncio.Event()
+    def _notify_progress(self) -> None:
+        self._progress_changed.set()
+        self._progress_changed = asyncio.Event()
 
-    def _say(self, problem: str | None) -> None:
-        """Tell once that the folder is away or back."""
-        if problem != self._said:
-            self._said = problem
-            log.warning("%s", problem or "the music folder can be read again")
+    def _log_problem(self, problem: str | None) -> None:
+        """Log when the directory becomes unreadable, and when it is readable again."""
+        if problem != self._logged_problem:
+            self._logged_problem = problem
+            log.warning("%s", problem or "the music directory can be read again")
 
 
-class _Later:
-    """Files to look at again."""
+class _UriSet:
+    """A set of URIs that can be waited for."""
 
     def __init__(self) -> None:
         self._uris: set[Uri] = set()
-        self._any = asyncio.Event()
+        self._not_empty = asyncio.Event()
 
     def add(self, uris: Collection[Uri]) -> None:
         self._uris.update(uris)
         if self._uris:
-            self._any.set()
+            self._not_empty.set()
 
-    async def any(self) -> None:
-        await self._any.wait()
+    async def wait(self) -> None:
+        await self._not_empty.wait()
 
     def take(self) -> set[Uri]:
         taken, self._uris = self._uris, set()
-        self._any.clear()
+        self._not_empty.clear()
         return taken
 
 
 def _outermost(uris: Collection[Uri]) -> set[Uri]:
-    """Return `uris` without those that lie below another one of them."""
+    """Return `uris` without those that are below another one of them."""
     return {uri for uri in uris if not any(parent in uris for parent in _parents(uri))}
 
 

@@ -1,7 +1,6 @@
-"""What a file says about itself, read by mutagen.
+"""Title, artist and other tags of a file, and its duration, read by mutagen.
 
-Tags are a courtesy: whatever is wrong with them, the audio still counts, so that nothing here
-ever raises.
+Nothing here raises: a file with damaged tags is a track all the same.
 """
 
 import logging
@@ -30,18 +29,15 @@ from mutagen.wavpack import WavPack
 
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.library.audio_hash import Kind
-from anagnorisisd.library.bounded_file import BoundedFile
+from anagnorisisd.library.read_limits import TAG_SECONDS, BoundedFile
 from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
 
 log = logging.getLogger(__name__)
 
-READ_SECONDS = 5.0
-"""Processor time; usual tags take some thousandths of a second."""
+MAX_TAG_CHARACTERS = 1024
+"""Longer tags are cut off."""
 
-LONGEST_TAG = 1024
-"""Characters kept of one tag; more is damage or a joke."""
-
-_OPENERS: Mapping[Kind, type] = {
+_MUTAGEN_TYPES: Mapping[Kind, type] = {
     Kind.MP3: MP3,
     Kind.AAC: AAC,
     Kind.FLAC: FLAC,
@@ -58,8 +54,8 @@ _OPENERS: Mapping[Kind, type] = {
     Kind.WMA: ASF,
 }
 
-_Names = Mapping[str, Sequence[str]]
-_ID3_FRAMES: _Names = {
+_TagNames = Mapping[str, Sequence[str]]
+_ID3_FRAMES: _TagNames = {
     "title": ("TIT2",),
     "artist": ("TPE1",),
     "album": ("TALB",),
@@ -67,7 +63,7 @@ _ID3_FRAMES: _Names = {
     "genre": ("TCON",),
     "year": ("TDRC", "TDOR", "TYER"),
 }
-_MP4_ATOMS: _Names = {
+_MP4_ATOMS: _TagNames = {
     "title": ("\xa9nam",),
     "artist": ("\xa9ART",),
     "album": ("\xa9alb",),
@@ -75,7 +71,7 @@ _MP4_ATOMS: _Names = {
     "genre": ("\xa9gen",),
     "year": ("\xa9day",),
 }
-_ASF_ATTRIBUTES: _Names = {
+_ASF_ATTRIBUTES: _TagNames = {
     "title": ("Title",),
     "artist": ("Author",),
     "album": ("WM/AlbumTitle",),
@@ -83,7 +79,7 @@ _ASF_ATTRIBUTES: _Names = {
     "genre": ("WM/Genre",),
     "year": ("WM/Year", "WM/OriginalReleaseYear"),
 }
-_COMMENTS: _Names = {
+_COMMENT_NAMES: _TagNames = {
     "title": ("title",),
     "artist": ("artist",),
     "album": ("album",),
@@ -91,62 +87,63 @@ _COMMENTS: _Names = {
     "genre": ("genre",),
     "year": ("date", "year", "originaldate"),
 }
-"""Vorbis comments and APEv2; mutagen compares both without case."""
+"""Of Vorbis comments and APEv2; mutagen ignores their case."""
 
 
 def read_tags(file: BinaryIO, kind: Kind) -> tuple[Tags, float | None]:
-    """Return the tags and the duration in seconds, `None` where unknown."""
+    """Return the tags and the duration in seconds, each `None` where unknown."""
     try:
-        with limited(READ_SECONDS):
+        with limited(TAG_SECONDS):
             return _read(BoundedFile(file), kind)
     except OutOfProcessorTime:
         failure = "they take too much processor time"
     except MemoryError:
-        # Nothing is done about it here: what took the memory is held until this clause ends.
+        # No logging in here: the exception keeps the memory allocated until the clause ends.
         failure = "they take too much memory"
-    except Exception as error:  # mutagen lets more than MutagenError through on damaged files
+    except Exception as error:  # On damaged files, mutagen raises more than MutagenError.
         failure = f"{type(error).__name__}: {error}"
-    log.debug("no tags: %s", failure)
+    log.debug("cannot read tags: %s", failure)
     return Tags(), None
 
 
 def _read(file: BoundedFile, kind: Kind) -> tuple[Tags, float | None]:
-    opened = _OPENERS[kind](file)
-    mpeg = kind in {Kind.AAC, Kind.MP3}
-    tags = _mpeg_tags(file, opened.tags) if mpeg else _tags(opened.tags)
+    opened = _MUTAGEN_TYPES[kind](file)
+    is_mpeg = kind in {Kind.AAC, Kind.MP3}
+    tags = _mpeg_tags(file, opened.tags) if is_mpeg else _tags(opened.tags)
     return tags, _duration(getattr(opened.info, "length", None))
 
 
-def _mpeg_tags(file: BoundedFile, found: Any) -> Tags:
-    """Return the ID3v2 or else APEv2 tag of a format that has none of its own.
+def _mpeg_tags(file: BoundedFile, id3: Any) -> Tags:
+    """Return the ID3v2 tag, else the APEv2 tag, of a format without tags of its own.
 
-    ID3v1 cuts names to 30 characters: it only says what an APEv2 tag leaves out, as mp3gain's does.
+    ID3v1, which cuts off text after 30 characters, is used only for fields that the APEv2 tag
+    lacks: mp3gain, for example, writes an APEv2 tag without names.
     """
-    id3 = found if found is not None else _opened(ID3, file)
-    if id3 and not is_short(id3):
+    id3 = id3 if id3 is not None else _open_or_none(ID3, file)
+    if id3 and not is_id3v1(id3):
         return _tags(id3)
-    ape, short = _tags(_opened(APEv2, file)), _tags(id3)
+    ape, id3v1 = _tags(_open_or_none(APEv2, file)), _tags(id3)
     known = {name: value for name, value in asdict(ape).items() if value is not None}
-    return replace(short, **known)
+    return replace(id3v1, **known)
 
 
-def _opened(opener: Callable[[BoundedFile], Any], file: BoundedFile) -> Any:
+def _open_or_none(mutagen_type: Callable[[BoundedFile], Any], file: BoundedFile) -> Any:
     try:
         file.seek(0)
-        return opener(file)
-    except Exception:  # absent and damaged are the same here
+        return mutagen_type(file)
+    except Exception:  # absent or damaged
         return None
 
 
-def is_short(tags: Any) -> bool:
-    """Return whether mutagen read ID3v1 alone."""
+def is_id3v1(tags: Any) -> bool:
+    """Return whether mutagen found an ID3v1 tag only."""
     return isinstance(tags, ID3) and tags.version < (2, 0)
 
 
 def _tags(tags: Any) -> Tags:
     if not tags:
         return Tags()
-    names = _COMMENTS
+    names = _COMMENT_NAMES
     if isinstance(tags, ID3):
         names = _ID3_FRAMES
     elif isinstance(tags, MP4Tags):
@@ -165,7 +162,7 @@ def _tags(tags: Any) -> Tags:
 
 
 def _text(tags: Any, keys: Sequence[str]) -> str | None:
-    """Return the values of the first key that has any, joined."""
+    """Return the values of the first of the `keys` that the tags have, joined."""
     for key in keys:
         value = tags.get(key)
         if value is None:
@@ -173,12 +170,12 @@ def _text(tags: Any, keys: Sequence[str]) -> str | None:
         values = getattr(value, "genres", None) or getattr(value, "text", None) or value
         text = "; ".join(filter(None, map(_clean, [values] if isinstance(values, str) else values)))
         if text:
-            return text[:LONGEST_TAG]
+            return text[:MAX_TAG_CHARACTERS]
     return None
 
 
 def _clean(value: object) -> str:
-    """Return a value without NULs, half characters and surrounding space."""
+    """Return a value without NULs, lone surrogates and surrounding space."""
     text = str(value).replace("\0", " ").strip()
     return text.encode("utf-8", "replace").decode("utf-8")
 

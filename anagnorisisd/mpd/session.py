@@ -8,7 +8,7 @@ from typing import Self
 
 from anagnorisisd.config.schema import Mpd
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
-from anagnorisisd.library.realpath_with_timeout import real_path
+from anagnorisisd.library.file_access import real_path
 from anagnorisisd.mpd.address import Address
 from anagnorisisd.mpd.connection import GONE, Connection, Refused
 from anagnorisisd.mpd.queue_reader import QueueReader

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from anagnorisisd.domain.player import Mode, Player, PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.events import Events, LibraryChanged
-from anagnorisisd.library.track_id_cache import TrackIdCache
+from anagnorisisd.library.track_resolver import TrackIdCache
 from anagnorisisd.picks import queue_rules
 from anagnorisisd.picks.owned_entries import OwnedEntries
 from anagnorisisd.picks.picking_status import PickingStatus
@@ -83,7 +83,7 @@ class _EntryTracks:
         for entry in (*(old for old, _ in changed), *before[len(entries) :]):
             found.pop(entry.song_id, None)
         for entry in (*(new for _, new in changed), *entries[len(before) :]):
-            track_id = await self._track_ids.at(entry.uri)
+            track_id = await self._track_ids.get(entry.uri)
             if track_id is not None:
                 found[entry.song_id] = track_id
         self._entries, self._found = entries, found

@@ -36,7 +36,7 @@ from mutagen.wavpack import WavPack
 
 from anagnorisisd.errors import MediaError
 from anagnorisisd.library.audio_hash import Kind
-from anagnorisisd.library.tags import is_short
+from anagnorisisd.library.tags import is_id3v1
 
 NAME = "FMPS_Rating"
 ATOM = f"----:com.apple.iTunes:{NAME}"
@@ -124,7 +124,7 @@ def _put_mpeg(path: Path, text: str | None) -> bool:
         tags = ID3(path)  # of ID3v1 alone, too
     except ID3NoHeaderError:
         tags = ID3()
-    if not is_short(tags) and tags:
+    if not is_id3v1(tags) and tags:
         return _put_frame(tags, path, text)
     try:
         # An ID3v2 tag of our own would hide from players all that an APEv2 tag says.

@@ -89,7 +89,7 @@ class ImportExport:
     async def _take(self, entry: HistoryEntry, batch: "_Batch", *, dry_run: bool) -> ImportResult:
         track_id = await self._track(entry)
         if track_id is None:
-            return _left_out(f"no track of the library lies at {entry.uri!r}")
+            return _left_out(f"the library has no track at {entry.uri!r}")
         if entry.at is not None and not 0 <= entry.at <= self._clock.now():
             return _left_out("its time is not in the past")
         try:

@@ -7,7 +7,7 @@ from anagnorisisd.domain.player import Player
 from anagnorisisd.domain.rating import Rating, SyncedSticker
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import RatedMeanwhile
-from anagnorisisd.library.track_id_cache import TrackIdCache
+from anagnorisisd.library.track_resolver import TrackIdCache
 from anagnorisisd.ratings import sticker_rules
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.sticker_reader import NOTICE_SECONDS, Reading, StickerReader
@@ -75,7 +75,7 @@ class LikeStickers:
         text, changed = reading.texts.get(uri), reading.changed(uri)
         if not changed and seen is not None and seen.value == text:
             return True
-        track_id = await self._tracks.at(uri)
+        track_id = await self._tracks.get(uri)
         if track_id is None:
             return True
         entry = newest.get(track_id)

@@ -22,9 +22,9 @@ from anagnorisisd.errors import (
     PlayerUnavailable,
     StoreError,
 )
+from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.ratings.message_command import Adjust, Clear, Command, Rate, Switch, Undo, parse
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.track_resolver import TrackResolver
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,8 @@ import mutagen
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import MediaError, WorkerLost
 from anagnorisisd.library.audio_hash import Kind, identify
-from anagnorisisd.library.bounded_file import BoundedFile
-from anagnorisisd.library.os_error_text import reason_of
-from anagnorisisd.library.regular_file import open_regular
-from anagnorisisd.library.tags import READ_SECONDS
+from anagnorisisd.library.file_access import open_regular, os_error_reason
+from anagnorisisd.library.read_limits import TAG_SECONDS, BoundedFile
 from anagnorisisd.ratings import fmps_tag_writer, tag_rating_reader
 from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
@@ -67,7 +65,7 @@ def problem_of_tags(path: str) -> str | None:
     To write them they are read, without any bounds.
     """
     try:
-        with open_regular(path) as file, limited(READ_SECONDS):
+        with open_regular(path) as file, limited(TAG_SECONDS):
             mutagen.File(BoundedFile(file))
     except OutOfProcessorTime:
         return "its tags take too much processor time"
@@ -156,4 +154,4 @@ def _to_disk(path: Path) -> None:
 
 
 def _reason(error: OSError) -> str:
-    return reason_of(error).replace("cannot be read", "cannot be written")
+    return os_error_reason(error).replace("cannot be read", "cannot be written")

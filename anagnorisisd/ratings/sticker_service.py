@@ -19,7 +19,7 @@ from anagnorisisd.events import (
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.library.track_id_cache import TrackIdCache
+from anagnorisisd.library.track_resolver import TrackIdCache
 from anagnorisisd.ratings.like_stickers import NAME as LIKE
 from anagnorisisd.ratings.like_stickers import LikeStickers
 from anagnorisisd.ratings.service import RatingService

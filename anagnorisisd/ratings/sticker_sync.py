@@ -16,7 +16,7 @@ from anagnorisisd.domain.player import Player
 from anagnorisisd.domain.rating import Rating, SyncedSticker
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerRefused, RatedMeanwhile
-from anagnorisisd.library.track_id_cache import TrackIdCache
+from anagnorisisd.library.track_resolver import TrackIdCache
 from anagnorisisd.ratings import sticker_rules
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.sticker_reader import NOTICE_SECONDS, Reading, StickerReader
@@ -227,7 +227,7 @@ class StickerSync:
         for done, uri in enumerate({*reading.texts, *seen} - copies.keys()):
             if done % BATCH == 0:
                 await asyncio.sleep(0)
-            track_id = await self._tracks.at(uri)
+            track_id = await self._tracks.get(uri)
             if track_id is not None:
                 copies[uri] = track_id
         return by_track(copies)

@@ -31,9 +31,9 @@ from mutagen.apev2 import APEv2
 from mutagen.mp3 import MP3
 
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
-from anagnorisisd.library.bounded_file import BoundedFile
-from anagnorisisd.library.regular_file import open_regular
-from anagnorisisd.library.tags import READ_SECONDS, is_short
+from anagnorisisd.library.file_access import open_regular
+from anagnorisisd.library.read_limits import TAG_SECONDS, BoundedFile
+from anagnorisisd.library.tags import is_id3v1
 from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
 
 STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
@@ -44,7 +44,7 @@ LINEAR = "quodlibet"
 def read(path: str | Path) -> float | None:
     """Return the rating, 0 to 10, in the tags of a file; `None` where there is none."""
     try:
-        with open_regular(path) as file, limited(READ_SECONDS):
+        with open_regular(path) as file, limited(TAG_SECONDS):
             return _read(BoundedFile(file))
     except OutOfProcessorTime:
         return None
@@ -55,7 +55,7 @@ def read(path: str | Path) -> float | None:
 def _read(source: BoundedFile) -> float | None:
     file: Any = mutagen.File(source)
     tags = file.tags if file is not None else None
-    if isinstance(file, MP3) and (not tags or is_short(tags)):
+    if isinstance(file, MP3) and (not tags or is_id3v1(tags)):
         tags = _at_the_end(source)
     if not tags:
         return None

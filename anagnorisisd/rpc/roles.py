@@ -8,7 +8,7 @@ from anagnorisisd.domain.evaluator import EvaluatorVersion, TrainingProgress, Tr
 from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.library.scan_progress import ScanProgress
+from anagnorisisd.library.change_importer import ScanProgress
 
 
 class Scanner(Protocol):

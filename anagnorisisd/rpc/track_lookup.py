@@ -6,7 +6,7 @@ from anagnorisis.v1.track_pb2 import Target
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.track import Track, TrackId, Uri
 from anagnorisisd.errors import InvalidValue
-from anagnorisisd.ratings.track_resolver import TrackResolver
+from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.rpc import validation
 from anagnorisisd.storage.library import LibraryStore
 
@@ -50,7 +50,7 @@ class TrackLookup:
         """Tell whether a client met the MPD that the daemon is connected to."""
         if not address:
             return True
-        return self._targets.are_of(validation.path("mpd_address", address))
+        return self._targets.uses_player_at(validation.path("mpd_address", address))
 
     async def find(self, target: Target) -> Track:
         """Return the track that a request means; raises as `meant`."""

@@ -135,7 +135,7 @@ class TestRefusals:
         [
             (("rate", "11"), 2, "anagnorisis: rating: 11 is not between 0 and 10\n"),
             (("rate", "-11"), 2, "anagnorisis: delta: -11 is not between -10 and 10\n"),
-            (("rate", "8", "x.ogg"), 1, "anagnorisis: no track of the library lies at 'x.ogg'; "),
+            (("rate", "8", "x.ogg"), 1, "anagnorisis: the library has no track at 'x.ogg'; "),
             (("undo",), 1, "anagnorisis: "),
             (("embedding",), 1, "anagnorisis: "),
             (("rollback", "7"), 2, "anagnorisis: version: "),

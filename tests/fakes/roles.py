@@ -28,7 +28,7 @@ from anagnorisisd.domain.player import Player, SongId
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.events import Events, PickingSwitched
-from anagnorisisd.library.scan_progress import ScanProgress
+from anagnorisisd.library.change_importer import ScanProgress
 from anagnorisisd.picks import chooser, service
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules

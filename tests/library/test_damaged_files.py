@@ -56,7 +56,7 @@ async def read_all(folder: Path, uris: list[Uri], readers: WorkerPool) -> list[S
 
 def lost(files: list[ScannedFile]) -> dict[Uri, str | None]:
     """Return those whose reader died, hung, or met an error that nobody foresaw."""
-    marks = ("cannot be read: ", "its reader failed: ")
+    marks = ("cannot be read: ", "its parser failed: ")
     return {file.uri: file.problem for file in files if (file.problem or "").startswith(marks)}
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.domain.track import SeenFile, Uri
-from anagnorisisd.library.directory_walker import DirectoryWalker, ExclusionRules
-from anagnorisisd.library.interfaces import Differences
+from anagnorisisd.library.directory_walker import Differences, DirectoryWalker, ExclusionRules
 from tests.support.folder import as_nobody
 
 
@@ -25,9 +24,9 @@ def compare(
 ) -> Differences:
     walk = DirectoryWalker(str(root), ExclusionRules(("mp3", "ogg"), exclude), set(knowledge))
     if below:
-        walk.part(Uri(below))
+        walk.walk_part(Uri(below))
     else:
-        walk.whole()
+        walk.walk_all()
     return walk.differences()
 
 
@@ -139,7 +138,7 @@ def test_linked_files_count_and_broken_links_have_a_reason(tmp_path: Path) -> No
     differences = compare(tmp_path)
 
     assert set(differences.changed) == {"a.mp3", "b.mp3"}
-    assert [(file.uri, file.problem) for file in differences.unusable] == [("c.mp3", "not there")]
+    assert [(file.uri, file.problem) for file in differences.unusable] == [("c.mp3", "not found")]
 
 
 def test_a_forbidden_folder_keeps_what_was_known(tmp_path: Path) -> None:
@@ -153,7 +152,7 @@ def test_a_forbidden_folder_keeps_what_was_known(tmp_path: Path) -> None:
     assert set(differences.changed) == {"a/open.mp3"}
     assert differences.gone == ["a/gone.mp3"]
     assert [(file.uri, file.problem) for file in differences.unusable] == [
-        ("b", "folder: permission denied")
+        ("b", "directory: permission denied")
     ]
     assert differences.problem is None
 
@@ -181,7 +180,7 @@ def test_a_root_that_is_away_has_lost_everything(tmp_path: Path) -> None:
 def test_a_root_that_is_a_file(tmp_path: Path) -> None:
     make(tmp_path, "music")
 
-    assert "not a folder" in (compare(tmp_path / "music").problem or "")
+    assert "not a directory" in (compare(tmp_path / "music").problem or "")
 
 
 @pytest.mark.parametrize(

@@ -106,10 +106,10 @@ def test_a_forbidden_file_is_tried_again_later(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
-        (struct.error("unpack requires 4 bytes"), "its reader failed: error: unpack requires"),
-        (RecursionError("too deep"), "its reader failed: RecursionError: too deep"),
-        (ValueError("x" * 10_000), "its reader failed: ValueError: xxx"),
-        (OverflowError(), "its reader failed: OverflowError"),
+        (struct.error("unpack requires 4 bytes"), "its parser failed: error: unpack requires"),
+        (RecursionError("too deep"), "its parser failed: RecursionError: too deep"),
+        (ValueError("x" * 10_000), "its parser failed: ValueError: xxx"),
+        (OverflowError(), "its parser failed: OverflowError"),
         (MemoryError(), "takes too much memory"),
         (OutOfProcessorTime(), "takes too much processor time"),
     ],
@@ -132,5 +132,5 @@ def test_whatever_a_reader_raises_is_the_reason_of_that_file_alone(
 
     assert [file.track_id is None for file in files] == [False, True, False]
     assert (files[1].problem or "").startswith(problem)
-    assert len(files[1].problem or "") <= media_file.LONGEST_REASON
+    assert len(files[1].problem or "") <= media_file.MAX_PROBLEM_CHARACTERS
     assert files[1].stamp != NOT_READ

@@ -19,9 +19,9 @@ from anagnorisisd.domain.track import SeenFile, TrackId, Uri
 from anagnorisisd.events import Events
 from anagnorisisd.library import music_directory as folder_module
 from anagnorisisd.library import service as library_module
-from anagnorisisd.library.interfaces import WHOLE_FOLDER, Differences
+from anagnorisisd.library.change_importer import ScanProgress
+from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY, Differences
 from anagnorisisd.library.music_directory import MusicDirectory
-from anagnorisisd.library.scan_progress import ScanProgress
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.library.watcher import InotifyWatcher, NoWatcher
 from anagnorisisd.storage.stores import Stores
@@ -202,7 +202,7 @@ async def test_odd_files_have_reasons_and_stop_nothing(
     assert reasons["empty.mp3"] == "empty file"
     assert reasons["letter.flac"].startswith("not audio")
     assert reasons["cut.m4a"].startswith("truncated")
-    assert reasons["broken.ogg"] == "not there"
+    assert reasons["broken.ogg"] == "not found"
     assert reasons["loop.ogg"] == "a symbolic link that leads to itself"
     assert reasons["pipe.wav"] == "not a regular file"
 
@@ -388,7 +388,7 @@ async def test_a_file_that_kills_its_reader_costs_only_itself(
 @pytest.fixture
 async def fragile(root: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerPool]:
     """Real processes, of which each dies that is to read a file called fatal."""
-    monkeypatch.setattr(folder_module, "READ_TARGET", "tests.support.jobs:read_until_death")
+    monkeypatch.setattr(folder_module, "READ_FUNCTION", "tests.support.jobs:read_until_death")
     pool = WorkerPool(name="reading", size=2, idle_seconds=5)
     yield pool
     await pool.close()
@@ -592,11 +592,13 @@ class Slow(MusicDirectory):
         self.compared = 0
         self._slow = clock
 
-    async def compare(self, known: AbstractSet[SeenFile], below: Uri = WHOLE_FOLDER) -> Differences:
+    async def compare(
+        self, stored: AbstractSet[SeenFile], below: Uri = WHOLE_DIRECTORY
+    ) -> Differences:
         """Compare, and let two minutes pass."""
         self._slow.jump(120)
         self.compared += 1
-        return await super().compare(known, below)
+        return await super().compare(stored, below)
 
 
 async def test_a_scan_that_takes_longer_than_the_pause_is_followed_by_that_pause(
@@ -626,10 +628,10 @@ class Silent(MusicDirectory):
         super().__init__(root, config, workers)
         self.answering = asyncio.Event()
 
-    async def whereabouts(self) -> tuple[int, int] | None:
+    async def inode(self) -> tuple[int, int] | None:
         """Return where it is, some time."""
         await self.answering.wait()
-        return await super().whereabouts()
+        return await super().inode()
 
 
 async def test_a_folder_that_does_not_answer_is_told_and_waited_for(
@@ -641,7 +643,7 @@ async def test_a_folder_that_does_not_answer_is_told_and_waited_for(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(library_module, "SILENT_SECONDS", 0.01)
+    monkeypatch.setattr(library_module, "UNRESPONSIVE_SECONDS", 0.01)
     folder = Silent(root, CONFIG, workers)
     write_song(root / "1.opus", 1)
     library = LibraryService(
@@ -649,7 +651,7 @@ async def test_a_folder_that_does_not_answer_is_told_and_waited_for(
     )
 
     task = asyncio.create_task(library.run())
-    await until(lambda: "does not answer" in caplog.text)
+    await until(lambda: "does not respond" in caplog.text)
     folder.answering.set()
     await until(lambda: "can be read again" in caplog.text)
     await until_present(stores, "1.opus")

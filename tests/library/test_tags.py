@@ -15,7 +15,7 @@ from mutagen.mp4 import MP4
 
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.library.audio_hash import Kind, identify
-from anagnorisisd.library.tags import LONGEST_TAG, read_tags
+from anagnorisisd.library.tags import MAX_TAG_CHARACTERS, read_tags
 from tests.support.media import (
     FORMATS,
     READ_ONLY,
@@ -89,7 +89,7 @@ def test_several_values_are_joined_and_cleaned(tmp_path: Path) -> None:
     assert found.artist == "Ann; Bob"
     assert found.album_artist == "Various"
     assert found.genre is None
-    assert found.title == "x" * LONGEST_TAG
+    assert found.title == "x" * MAX_TAG_CHARACTERS
 
 
 @pytest.mark.parametrize(

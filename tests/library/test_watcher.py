@@ -16,7 +16,7 @@ import pytest
 from watchdog.observers.inotify_c import InotifyConstants, InotifyFD
 
 from anagnorisisd.config.schema import Music, Watch
-from anagnorisisd.library.interfaces import WHOLE_FOLDER
+from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY
 from anagnorisisd.library.watcher import InotifyWatcher, NoWatcher, PollingWatcher, make_watcher
 
 REPOSITORY = Path(__file__).parents[2]
@@ -162,7 +162,7 @@ async def test_an_event_that_says_overflow_hints_at_the_whole_folder(
 
     (root / "a/new.mp3").touch()
 
-    assert WHOLE_FOLDER in await hints(watcher)
+    assert WHOLE_DIRECTORY in await hints(watcher)
     monkeypatch.undo()
     seen: set[str] = set()
     while "a/b/later.mp3" not in seen:  # every folder is still watched

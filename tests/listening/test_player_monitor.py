@@ -9,13 +9,13 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.player import PlayerState
 from anagnorisisd.events import Events
+from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.sticker_service import StickerService
-from anagnorisisd.ratings.track_resolver import TrackResolver
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer

@@ -18,7 +18,7 @@ from anagnorisisd.console.snapshot_source import SnapshotSource
 from anagnorisisd.domain.embedding import EmbeddingProgress
 from anagnorisisd.domain.evaluator import TrainingStatus
 from anagnorisisd.events import LibraryChanged, PicksHeldBack
-from anagnorisisd.library.scan_progress import ScanProgress
+from anagnorisisd.library.change_importer import ScanProgress
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import STAMP, scanned, track_id

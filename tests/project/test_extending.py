@@ -12,8 +12,8 @@ import pytest
 
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.events import Events
+from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.track_resolver import TrackResolver
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.models import model_selection, worker_tasks
 from tests.fakes.clock import FakeClock

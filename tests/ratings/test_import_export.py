@@ -150,7 +150,7 @@ async def test_what_is_left_out_is_named_with_its_reason(house: House, tmp_path:
     done = await run(tmp_path, "import", tmp_path / "r.jsonl")
 
     assert done.out.splitlines() == [
-        "left out: line 1: gone.ogg: no track of the library lies at 'gone.ogg'",
+        "left out: line 1: gone.ogg: the library has no track at 'gone.ogg'",
         "left out: line 2: a.ogg: it is older than the rating here",
         "left out: line 3: a.ogg: the track has a rating already",
         "left out: line 4: b.ogg: rating: 11 is not between 0 and 10",
@@ -346,7 +346,7 @@ async def test_the_original_projects_database_is_taken_over(house: House, tmp_pa
 
     assert dry.out.splitlines()[-1] == "4 would be taken over, 0 known already, 2 left out"
     assert done.out.splitlines() == [
-        "left out: row 3: gone.ogg: no track of the library lies at 'gone.ogg'",
+        "left out: row 3: gone.ogg: the library has no track at 'gone.ogg'",
         "left out: row 2: b.ogg: a play needs the time at which it ended",
         "4 taken over, 0 known already, 2 left out",
     ]

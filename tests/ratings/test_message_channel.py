@@ -10,11 +10,11 @@ from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PlayerUnavailable, StoreError
 from anagnorisisd.events import Events
+from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings import message_channel as channel_module
 from anagnorisisd.ratings.message_channel import MOST_ANSWERS, PATIENCE_SECONDS, MessageChannel
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.track_resolver import TrackResolver
 from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock

@@ -264,7 +264,7 @@ def test_tagger_that_harms_the_audio_is_caught(
 
 
 def test_gone_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="not there"):
+    with pytest.raises(MediaError, match="not found"):
         rating_tag_writer.write(tmp_path / "gone.flac", TrackId("0" * 32), 8)
 
 

@@ -19,7 +19,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import AnagnorisisError, PlayerRefused, PlayerUnavailable, StoreError
 from anagnorisisd.events import Events
-from anagnorisisd.library.track_id_cache import TrackIdCache
+from anagnorisisd.library.track_resolver import TrackIdCache
 from anagnorisisd.ratings.like_stickers import LikeStickers
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.sticker_rules import LIKES, rating_of, text_of

@@ -153,4 +153,4 @@ async def test_same_trouble_is_said_once_and_stops_nothing(
             await until(lambda: tag_rating_reader.read(tmp_path / A) == 7)
 
     (said,) = (record.message for record in caplog.records)
-    assert said.endswith("and of others alike: not there")
+    assert said.endswith("and of others alike: not found")

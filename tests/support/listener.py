@@ -12,6 +12,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.player import Player, PlayerState
 from anagnorisisd.events import Events, LibraryChanged
+from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.mpd.player import MpdPlayer
@@ -20,7 +21,6 @@ from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.sticker_service import StickerService
-from anagnorisisd.ratings.track_resolver import TrackResolver
 from anagnorisisd.storage.stores import Stores
 from tests.support.library import scanned, track_id
 from tests.support.mpd import Mpd

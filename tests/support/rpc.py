@@ -28,11 +28,11 @@ from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.clock import Clock
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.events import Events
+from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.tag_ratings import TagRatingReader
-from anagnorisisd.ratings.track_resolver import TrackResolver
 from anagnorisisd.rpc.daemon_service import DaemonServicer
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
 from anagnorisisd.rpc.event_stream import EventStream

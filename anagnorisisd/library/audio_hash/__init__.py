@@ -1,22 +1,22 @@
-"""A track's identity: BLAKE2b, 128 bits, of the audio payload of a file and nothing else.
+"""The identity of a track: a 128-bit BLAKE2b hash of the audio payload of its file.
 
-What taggers write (text, pictures, padding, and the offsets which move with them) is left out,
-format by format, so that moving, renaming and retagging never change the identity. Nothing is
-decoded, and no library decides what the payload is: the identity of a listener's ratings must
-not change with the version of a demuxer.
+What programs for tags write (text, pictures, padding, and offsets that depend on these) is left out
+for each format, so that moving, renaming and retagging do not change the identity. The audio is not
+decoded, and no library decides what the payload is: the identity of rated tracks must not depend on
+the version of a demuxer.
 
 | format | hashed |
 |---|---|
 | mp3, aac (ADTS) | from the first frame up to the ID3v1, APEv2 and Lyrics3 tags at the end |
 | flac | the frames, after all metadata blocks |
-| ogg (vorbis, opus, flac, speex) | packet bytes, without page headers and comment packets |
-| m4a, mp4 | the contents of every `mdat` |
+| ogg (vorbis, opus, flac, speex) | packets, without page headers and comment packets |
+| m4a, mp4 | the contents of every `mdat` box |
 | wav | the `fmt ` and `data` chunks |
 | aiff | the `COMM` and `SSND` chunks |
 | wavpack | all blocks, up to the tags at the end |
 | ape | everything up to the tags at the end |
-| musepack 7 | everything up to the tags at the end, but for the gain in the header |
-| musepack 8 | the packets of sound and the one that says how to decode them |
+| musepack 7 | everything up to the tags at the end, except the gain in the header |
+| musepack 8 | the stream header and the audio packets |
 | wma | the packets of the data object |
 """
 
@@ -27,72 +27,70 @@ from typing import BinaryIO
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import MediaError
 from anagnorisisd.library.audio_hash import (
-    ape,
-    asf,
+    ape_musepack_wavpack,
     flac,
-    mp4,
+    mp4_wma_wav_aiff,
     mpeg,
-    musepack,
     ogg,
-    riff_aiff,
-    wavpack,
 )
 from anagnorisisd.library.audio_hash.byte_reader import ByteReader, Kind
+from anagnorisisd.library.audio_hash.outer_tags import end_of_id3
 
 __all__ = ["Kind", "identify"]
 
-Reader = Callable[[ByteReader], Iterator[bytes]]
+PayloadReader = Callable[[ByteReader], Iterator[bytes]]
 
 DIGEST_BYTES = 16
 
 
 def identify(file: BinaryIO) -> tuple[Kind, TrackId]:
-    """Return what kind of audio `file` holds, by its bytes and not its name, and its identity.
+    """Return the format of `file`, detected by its content and not its name, and its identity.
 
     Raises:
-        MediaError: it is empty, not audio, holds none, or ends before its own headers say so.
-        OSError: it cannot be read.
+        MediaError: the file is empty, not audio, without audio, or shorter than its headers say.
+        OSError: the file cannot be read.
     """
-    source = ByteReader(file)
-    if source.size == 0:
+    reader = ByteReader(file)
+    if reader.size == 0:
         raise MediaError("empty file")
-    kind, read = _format_of(source)
+    kind, read_payload = _detect_format(reader)
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     length = 0
-    for piece in read(source):
-        digest.update(piece)
-        length += len(piece)
+    for chunk in read_payload(reader):
+        digest.update(chunk)
+        length += len(chunk)
     if length == 0:
-        raise MediaError("no audio in it")
+        raise MediaError("contains no audio")
     return kind, TrackId(digest.hexdigest())
 
 
-def _format_of(source: ByteReader) -> tuple[Kind, Reader]:
-    start = mpeg.skip_id3(source)
-    head = source.peek(start, 12)
+def _detect_format(reader: ByteReader) -> tuple[Kind, PayloadReader]:
+    start = end_of_id3(reader)
+    head = reader.peek(start, 12)
     if head[:4] == b"OggS":
-        return ogg.codec(source, start).kind, ogg.payload
-    if head[4:8] in mp4.FIRST_TYPES:
-        return Kind.MP4, mp4.payload
+        return ogg.codec(reader, start).kind, ogg.payload
+    if head[4:8] in mp4_wma_wav_aiff.MP4_FIRST_BOXES:
+        return Kind.MP4, mp4_wma_wav_aiff.mp4_payload
     if found := _MAGIC.get((head[:4], head[8:])) or _MAGIC.get((head[:4], b"")):
         return found
-    if head[:3] == b"MP+":  # its version follows
-        return Kind.MUSEPACK, musepack.payload_7
-    kind = mpeg.kind_at(source, start)
+    if head[:3] == b"MP+":  # followed by the version
+        return Kind.MUSEPACK, ape_musepack_wavpack.musepack_7_payload
+    kind = mpeg.kind_at(reader, start)
     if kind is None:
-        raise MediaError("not audio: none of the known formats")
+        raise MediaError("not audio: unknown format")
     return kind, mpeg.payload
 
 
-_MAGIC: Mapping[tuple[bytes, bytes], tuple[Kind, Reader]] = {
+_ASF_HEADER = mp4_wma_wav_aiff.ASF_HEADER
+_MAGIC: Mapping[tuple[bytes, bytes], tuple[Kind, PayloadReader]] = {
     (b"fLaC", b""): (Kind.FLAC, flac.payload),
-    (b"wvpk", b""): (Kind.WAVPACK, wavpack.payload),
-    (b"MAC ", b""): (Kind.MONKEYS, ape.payload),
-    (b"MPCK", b""): (Kind.MUSEPACK, musepack.payload_8),
-    (asf.HEADER[:4], asf.HEADER[8:12]): (Kind.WMA, asf.payload),
-    (b"RIFF", b"WAVE"): (Kind.WAV, riff_aiff.wav_payload),
-    (b"RF64", b"WAVE"): (Kind.WAV, riff_aiff.wav_payload),
-    (b"FORM", b"AIFF"): (Kind.AIFF, riff_aiff.aiff_payload),
-    (b"FORM", b"AIFC"): (Kind.AIFF, riff_aiff.aiff_payload),
+    (b"wvpk", b""): (Kind.WAVPACK, ape_musepack_wavpack.wavpack_payload),
+    (b"MAC ", b""): (Kind.MONKEYS, ape_musepack_wavpack.ape_payload),
+    (b"MPCK", b""): (Kind.MUSEPACK, ape_musepack_wavpack.musepack_8_payload),
+    (_ASF_HEADER[:4], _ASF_HEADER[8:12]): (Kind.WMA, mp4_wma_wav_aiff.asf_payload),
+    (b"RIFF", b"WAVE"): (Kind.WAV, mp4_wma_wav_aiff.wav_payload),
+    (b"RF64", b"WAVE"): (Kind.WAV, mp4_wma_wav_aiff.wav_payload),
+    (b"FORM", b"AIFF"): (Kind.AIFF, mp4_wma_wav_aiff.aiff_payload),
+    (b"FORM", b"AIFC"): (Kind.AIFF, mp4_wma_wav_aiff.aiff_payload),
 }
-"""By bytes 0 to 4 and 8 to 12; empty where these say nothing."""
+"""By bytes 0 to 4 and 8 to 12, the latter empty where any are allowed."""

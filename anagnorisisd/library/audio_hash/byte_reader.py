@@ -1,4 +1,4 @@
-"""Reading a file by positions, with an end that is noticed."""
+"""Reading a file by offset, with errors where it is truncated."""
 
 import os
 from collections.abc import Iterator
@@ -7,19 +7,19 @@ from typing import BinaryIO
 
 from anagnorisisd.errors import MediaError
 
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 
-MOST_BYTES = 16 << 30
-"""Hours of uncompressed sound in the best quality; what is larger is no music, or mostly a hole."""
+MAX_FILE_BYTES = 16 << 30
+"""Hours of uncompressed audio. A larger file is not music, or a sparse file."""
 
-MOST_STEPS = 1_000_000
-"""How often parts of a file are looked at: each takes microseconds, so all of them take seconds.
+MAX_READS = 1_000_000
+"""Each takes microseconds, so all together take seconds.
 
-Only an ogg stream with a page for every packet comes near: this is enough for three hours of it."""
+The largest number is needed by an Ogg stream with a page per packet: this is enough for 3 hours."""
 
 
 class Kind(StrEnum):
-    """What the bytes of a file are, whatever its name says."""
+    """The audio format of a file, by its content."""
 
     MP3 = "mp3"
     AAC = "aac"
@@ -38,30 +38,30 @@ class Kind(StrEnum):
 
 
 class ByteReader:
-    """An open file of `size` bytes, of which only so many parts are looked at.
+    """Reads a file of `size` bytes, with a limit on the number of reads.
 
     Raises:
-        MediaError: it is larger than any music.
+        MediaError: the file is larger than `MAX_FILE_BYTES`.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._steps = 0
+        self._reads = 0
         self.size = file.seek(0, os.SEEK_END)
-        if self.size > MOST_BYTES:
-            raise MediaError(f"larger than {MOST_BYTES >> 30} GiB")
+        if self.size > MAX_FILE_BYTES:
+            raise MediaError(f"larger than {MAX_FILE_BYTES >> 30} GiB")
 
     def peek(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes; fewer where the file ends, none beyond it.
+        """Return up to `length` bytes: fewer at the end of the file, none beyond it.
 
         Raises:
-            MediaError: the file has more parts than any music.
+            MediaError: the limit on the number of reads is exceeded.
         """
-        self._steps += 1
-        if self._steps > MOST_STEPS:
-            raise MediaError("damaged: it consists of too many parts")
+        self._reads += 1
+        if self._reads > MAX_READS:
+            raise MediaError("damaged: too many parts")
         offset = max(0, offset)
-        if offset >= self.size:  # An offset that a header gives may be too large for `seek`.
+        if offset >= self.size:  # `seek` fails for very large offsets, as damaged headers give.
             return b""
         self._file.seek(offset)
         return self._file.read(max(0, min(length, self.size - offset)))
@@ -70,7 +70,7 @@ class ByteReader:
         """Return exactly `length` bytes.
 
         Raises:
-            MediaError: the file ends before.
+            MediaError: the file ends before that.
         """
         data = self.peek(offset, length)
         if len(data) < length:
@@ -78,17 +78,17 @@ class ByteReader:
         return data
 
     def span(self, start: int, end: int) -> Iterator[bytes]:
-        """Yield the bytes from `start` up to `end`, in pieces.
+        """Yield the bytes from `start` up to `end`, in chunks.
 
         Raises:
-            MediaError: the file ends before; nothing is yielded then.
+            MediaError: the file ends before `end`; nothing is yielded then.
         """
         if end > self.size:
             raise truncated(end, self.size)
-        for offset in range(start, end, PIECE_BYTES):
-            yield self.take(offset, min(PIECE_BYTES, end - offset))
+        for offset in range(start, end, CHUNK_BYTES):
+            yield self.take(offset, min(CHUNK_BYTES, end - offset))
 
 
 def truncated(expected: int, size: int) -> MediaError:
-    """Return the error for a file that is shorter than its headers say."""
-    return MediaError(f"truncated: its headers speak of {expected} bytes, the file has {size}")
+    """Return the error for a file that is shorter than its headers say, in bytes."""
+    return MediaError(f"truncated: {expected} bytes according to its headers, but {size} found")

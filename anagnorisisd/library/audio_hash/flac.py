@@ -1,7 +1,7 @@
 """FLAC: metadata blocks, then frames.
 
-STREAMINFO, the first block, says how many samples there are; the last frame says, in its header,
-with which sample it begins. If the two do not meet, the end of the file is missing.
+STREAMINFO, the first block, gives the number of samples; the header of each frame gives the number
+of its first sample. If the last frame ends before the last sample, the file is truncated.
 """
 
 from collections.abc import Iterator
@@ -9,96 +9,97 @@ from dataclasses import dataclass
 
 from anagnorisisd.errors import MediaError
 from anagnorisisd.library.audio_hash.byte_reader import ByteReader
-from anagnorisisd.library.audio_hash.mpeg import end_of_audio, skip_id3
+from anagnorisisd.library.audio_hash.outer_tags import end_of_id3, start_of_appended_tags
 
 LAST_BLOCK = 0x80
 STREAMINFO_BYTES = 34
 TAIL_BYTES = 256 * 1024
-"""The last frame is looked for in here; the largest usual ones have a tenth of it."""
-LONGEST_HEADER_BYTES = 16
+"""Where the last frame is searched, at the end of the file. Large frames have a tenth of it."""
+MAX_HEADER_BYTES = 16
 
 
-def payload(source: ByteReader) -> Iterator[bytes]:
-    """Yield the frames: what lies between the last metadata block and foreign tags at the end.
+def payload(reader: ByteReader) -> Iterator[bytes]:
+    """Yield the frames: all between the last metadata block and tags at the end.
 
     Raises:
-        MediaError: the end of the file is missing.
+        MediaError: the file is truncated.
     """
-    start, end = _end_of_blocks(source), end_of_audio(source)
-    _check_end(source, start, end)
-    yield from source.span(start, end)
+    start, end = _end_of_metadata(reader), start_of_appended_tags(reader)
+    _check_end(reader, start, end)
+    yield from reader.span(start, end)
 
 
-def _end_of_blocks(source: ByteReader) -> int:
-    offset = skip_id3(source) + 4
+def _end_of_metadata(reader: ByteReader) -> int:
+    offset = end_of_id3(reader) + 4
     while True:
-        head = source.take(offset, 4)
-        offset += 4 + int.from_bytes(head[1:], "big")
-        if head[0] & LAST_BLOCK:
+        header = reader.take(offset, 4)
+        offset += 4 + int.from_bytes(header[1:], "big")
+        if header[0] & LAST_BLOCK:
             return offset
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where a frame begins and ends, in samples."""
+    """The samples of a frame: `start` up to, but not including, `end`."""
 
-    first: int
+    start: int
     end: int
 
 
-def _check_end(source: ByteReader, start: int, end: int) -> None:
-    info = source.peek(skip_id3(source) + 8, STREAMINFO_BYTES)
+def _check_end(reader: ByteReader, start: int, end: int) -> None:
+    info = reader.peek(end_of_id3(reader) + 8, STREAMINFO_BYTES)
     samples = int.from_bytes(info[13:18], "big") & 0xF_FFFF_FFFF
     if len(info) < STREAMINFO_BYTES or not samples:
-        return  # an encoder that wrote into a pipe does not know
-    tail = source.peek(max(start, end - TAIL_BYTES), min(TAIL_BYTES, end - start))
+        return  # unknown to an encoder that writes to a pipe
+    tail = reader.peek(max(start, end - TAIL_BYTES), min(TAIL_BYTES, end - start))
     last = _last_frame(tail, int.from_bytes(info[:2], "big"), samples)
     if last and last.end < samples:
-        raise MediaError(f"truncated: it ends at sample {last.end} of {samples}")
+        raise MediaError(f"truncated: ends at sample {last.end} of {samples}")
 
 
-def _last_frame(tail: bytes, block: int, samples: int) -> _Frame | None:
+def _last_frame(tail: bytes, block_size: int, samples: int) -> _Frame | None:
     offset = len(tail)
     while (offset := tail.rfind(b"\xff", 0, offset)) >= 0:
-        frame = _frame(tail[offset : offset + LONGEST_HEADER_BYTES], block)
-        if frame and frame.first < samples:
+        frame = _frame(tail[offset : offset + MAX_HEADER_BYTES], block_size)
+        if frame and frame.start < samples:
             return frame
     return None
 
 
-def _frame(head: bytes, block: int) -> _Frame | None:
-    """Read the header of a frame; `None` where there is none. `block` is the fixed block size."""
-    if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1:
+def _frame(header: bytes, block_size: int) -> _Frame | None:
+    """Parse the header of a frame; `None` if it is none. `block_size` is the one in STREAMINFO."""
+    if len(header) < 6 or header[1] & 0xFE != 0xF8 or header[3] & 1:
         return None
-    size_code, rate_code = head[2] >> 4, head[2] & 15
+    size_code, rate_code = header[2] >> 4, header[2] & 15
     if size_code == 0 or rate_code == 15:
         return None
-    number, at = _coded_number(head)
+    number, at = _utf8_number(header)
     size_bytes = {6: 1, 7: 2}.get(size_code, 0)
     rate_bytes = {12: 1, 13: 2, 14: 2}.get(rate_code, 0)
-    check_at = at + size_bytes + rate_bytes
-    if number is None or check_at >= len(head) or _crc8(head[:check_at]) != head[check_at]:
+    crc_at = at + size_bytes + rate_bytes
+    if number is None or crc_at >= len(header) or _crc8(header[:crc_at]) != header[crc_at]:
         return None
-    size = _block_size(size_code, int.from_bytes(head[at : at + size_bytes], "big"))
-    first = number if head[1] & 1 else number * block
-    return _Frame(first, first + size)
+    size = _block_size(size_code, int.from_bytes(header[at : at + size_bytes], "big"))
+    # With a variable block size, the number is that of a sample, else that of a frame.
+    start = number if header[1] & 1 else number * block_size
+    return _Frame(start, start + size)
 
 
-def _coded_number(head: bytes) -> tuple[int | None, int]:
-    """Return the number coded as in UTF-8 from the fifth byte on, and where it ends."""
-    lead = head[4]
+def _utf8_number(header: bytes) -> tuple[int | None, int]:
+    """Return the number from the fifth byte on, encoded like UTF-8, and the offset after it."""
+    lead = header[4]
     length = 8 - (lead ^ 0xFF).bit_length() if lead & 0x80 else 0
-    if length in {1, 8} or 4 + max(1, length) > len(head):
+    if length in {1, 8} or 4 + max(1, length) > len(header):
         return None, 4
     number = lead & (0x7F >> length)
-    for byte in head[5 : 4 + length]:
+    for byte in header[5 : 4 + length]:
         number = number << 6 | byte & 0x3F
     return number, 4 + max(1, length)
 
 
-def _block_size(code: int, given: int) -> int:
+def _block_size(code: int, explicit: int) -> int:
     if code in {6, 7}:
-        return given + 1
+        return explicit + 1
     return 192 if code == 1 else 576 << (code - 2) if code <= 5 else 256 << (code - 8)
 
 

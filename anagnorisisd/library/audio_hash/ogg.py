@@ -1,94 +1,101 @@
-"""Ogg: pages of packets. Taggers write other comment packets and cut the pages anew."""
+"""Ogg: packets that are divided into pages.
+
+A program that edits tags replaces the comment packet and divides the packets into other pages.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anagnorisisd.errors import MediaError
 from anagnorisisd.library.audio_hash.byte_reader import ByteReader, Kind, truncated
-from anagnorisisd.library.audio_hash.mpeg import skip_id3
+from anagnorisisd.library.audio_hash.outer_tags import end_of_id3
 
-MARK = b"OggS"
-HEAD_BYTES = 27
-FIRST_PAGE = 0x02
+CAPTURE_PATTERN = b"OggS"
+PAGE_HEADER_BYTES = 27
+FIRST_PAGE_FLAG = 0x02
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """What lies in a logical stream: how many header packets, and which of them count."""
+    """The codec of a logical stream: number of its header packets, and which of them are hashed."""
 
     kind: Kind
     header_packets: int
-    counted: frozenset[int]
+    hashed_headers: frozenset[int]
 
 
 @dataclass(slots=True)
 class _Stream:
-    """How far the header packets of one logical stream have been read."""
+    """A logical stream, with the index of the header packet that is read next."""
 
     codec: Codec
     packet: int = 0
 
 
-def codec(source: ByteReader, start: int) -> Codec:
+def codec(reader: ByteReader, start: int) -> Codec:
     """Return the codec of the first audio stream.
 
     Raises:
-        MediaError: no stream is audio of a known kind.
+        MediaError: no stream is audio of a known codec.
     """
     offset = start
-    while _is_page(head := source.peek(offset, HEAD_BYTES + 255 + 64)) and head[5] & FIRST_PAGE:
-        known = _codec_of(head[HEAD_BYTES + head[26] :])
+    while _is_page(page := reader.peek(offset, PAGE_HEADER_BYTES + 255 + 64)):
+        if not page[5] & FIRST_PAGE_FLAG:
+            break
+        body_at = PAGE_HEADER_BYTES + page[26]
+        known = _codec_of(page[body_at:])
         if known:
             return known
-        offset += HEAD_BYTES + head[26] + sum(head[HEAD_BYTES : HEAD_BYTES + head[26]])
-    raise MediaError("not audio: an ogg without vorbis, opus, flac or speex")
+        offset += body_at + sum(page[PAGE_HEADER_BYTES:body_at])
+    raise MediaError("not audio: an Ogg file without Vorbis, Opus, FLAC or Speex")
 
 
-def payload(source: ByteReader) -> Iterator[bytes]:
+def payload(reader: ByteReader) -> Iterator[bytes]:
     """Yield the packets of all audio streams in order, without their comments.
 
-    What follows damage (something that is no page) is yielded as it is: taggers leave it alone.
+    Chained streams are all read. After damage (bytes that are no page), the rest of the file is
+    yielded as it is: programs that edit tags do not change it.
     """
-    offset = skip_id3(source)
+    offset = end_of_id3(reader)
     streams: dict[bytes, _Stream] = {}
-    while (head := source.peek(offset, HEAD_BYTES + 255))[:4] == MARK:
-        if not _is_page(head):
-            raise truncated(offset + HEAD_BYTES, source.size)
-        table = head[HEAD_BYTES : HEAD_BYTES + head[26]]
-        if len(table) < head[26]:
-            raise truncated(offset + HEAD_BYTES + head[26], source.size)
-        start = offset + HEAD_BYTES + len(table)
-        body = source.take(start, sum(table))
-        serial = head[14:18]
-        if head[5] & FIRST_PAGE and (known := _codec_of(body)):
+    while (header := reader.peek(offset, PAGE_HEADER_BYTES + 255))[:4] == CAPTURE_PATTERN:
+        if not _is_page(header):
+            raise truncated(offset + PAGE_HEADER_BYTES, reader.size)
+        segments = header[PAGE_HEADER_BYTES : PAGE_HEADER_BYTES + header[26]]
+        if len(segments) < header[26]:
+            raise truncated(offset + PAGE_HEADER_BYTES + header[26], reader.size)
+        start = offset + PAGE_HEADER_BYTES + len(segments)
+        body = reader.take(start, sum(segments))
+        serial = header[14:18]
+        if header[5] & FIRST_PAGE_FLAG and (known := _codec_of(body)):
             streams[serial] = _Stream(known)
         if serial in streams:
-            yield from _counted(streams[serial], table, body)
+            yield from _hashed_parts(streams[serial], segments, body)
         offset = start + len(body)
-    yield from source.span(offset, source.size)
+    yield from reader.span(offset, reader.size)
 
 
-def _is_page(head: bytes) -> bool:
-    """Return whether the fixed part of a page's header is there in whole."""
-    return head[:4] == MARK and len(head) >= HEAD_BYTES
+def _is_page(header: bytes) -> bool:
+    """Return whether this is the start of a page with the whole fixed part of its header."""
+    return header[:4] == CAPTURE_PATTERN and len(header) >= PAGE_HEADER_BYTES
 
 
-def _counted(stream: _Stream, table: bytes, body: bytes) -> Iterator[bytes]:
-    """Yield the bytes of a page that count, packet by packet while headers go on."""
+def _hashed_parts(stream: _Stream, segments: bytes, body: bytes) -> Iterator[bytes]:
+    """Yield the parts of a page that are hashed: all but header packets with comments."""
     offset = 0
-    for lacing in table:
+    for segment_bytes in segments:
         if stream.packet >= stream.codec.header_packets:
             break
-        if stream.packet in stream.codec.counted:
-            yield body[offset : offset + lacing]
-        offset += lacing
-        if lacing < 255:
+        if stream.packet in stream.codec.hashed_headers:
+            yield body[offset : offset + segment_bytes]
+        offset += segment_bytes
+        if segment_bytes < 255:  # A shorter segment ends the packet.
             stream.packet += 1
     yield body[offset:]
 
 
 def _codec_of(packet: bytes) -> Codec | None:
-    """Return the codec that the first packet of a stream announces."""
+    """Return the codec by the first packet of a stream, `None` if it is not known."""
     if packet[:7] == b"\x01vorbis":
         return Codec(Kind.OGG_VORBIS, 3, frozenset({0, 2}))
     if packet[:8] == b"OpusHead":

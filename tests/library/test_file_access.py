@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from anagnorisisd.library import realpath_with_timeout as module
-from anagnorisisd.library.realpath_with_timeout import real_path
+from anagnorisisd.library import file_access
+from anagnorisisd.library.file_access import real_path
 
 
 def test_links_are_followed_as_they_are_now(tmp_path: Path) -> None:
@@ -32,13 +32,13 @@ def test_a_disk_that_hangs_is_asked_once_until_it_answers(monkeypatch: pytest.Mo
         answering.wait()
         return "/mnt/share"
 
-    monkeypatch.setattr(module, "SECONDS", 0.01)
+    monkeypatch.setattr(file_access, "REALPATH_TIMEOUT_SECONDS", 0.01)
     monkeypatch.setattr(os.path, "realpath", hang)
     assert [real_path("/share"), real_path("/share/../share")] == ["/share", "/share"]
     assert asked == ["/share"]
 
     answering.set()
-    monkeypatch.setattr(module, "SECONDS", 10)
+    monkeypatch.setattr(file_access, "REALPATH_TIMEOUT_SECONDS", 10)
 
     while real_path("/share") == "/share":  # the first question may still be about to end
         pass

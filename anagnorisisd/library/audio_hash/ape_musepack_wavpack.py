@@ -1,0 +1,84 @@
+"""Monkey's Audio (ape), Musepack (mpc) and WavPack (wv), all with APEv2 tags at the end."""
+
+from collections.abc import Iterator
+
+from anagnorisisd.errors import MediaError
+from anagnorisisd.library.audio_hash.byte_reader import ByteReader, truncated
+from anagnorisisd.library.audio_hash.outer_tags import end_of_id3, start_of_appended_tags
+
+APE_DESCRIPTOR_VERSION = 3980
+"""Since version 3.98, a descriptor gives the size of each part of the file."""
+
+MUSEPACK_7_GAIN = slice(12, 20)
+"""The gain and peak of title and album in the header of version 7, which ReplayGain programs write
+there."""
+
+MUSEPACK_8_AUDIO = frozenset({b"SH", b"AP"})
+"""Stream header and audio packets. The others are gain, chapters, seek tables and the like."""
+
+MAX_PACKET_SIZE_BYTES = 9
+"""The longest field with the size of a packet of Musepack 8."""
+
+
+def ape_payload(reader: ByteReader) -> Iterator[bytes]:
+    """Yield everything up to the tags at the end."""
+    start, end = end_of_id3(reader), start_of_appended_tags(reader)
+    header = reader.peek(start, 36)
+    version = int.from_bytes(header[4:6], "little")
+    if len(header) == 36 and version >= APE_DESCRIPTOR_VERSION:
+        # Descriptor, header, seek table, WAV header, audio in two 32-bit halves, WAV trailer.
+        sizes = [int.from_bytes(header[at : at + 4], "little") for at in range(8, 36, 4)]
+        expected_end = start + sum(sizes[:5]) + (sizes[5] << 32) + sizes[6]
+        if end < expected_end:
+            raise truncated(expected_end, reader.size)
+    yield from reader.span(start, end)
+
+
+def musepack_7_payload(reader: ByteReader) -> Iterator[bytes]:
+    """Yield everything up to the tags at the end, except the gain in the header."""
+    start, end = end_of_id3(reader), start_of_appended_tags(reader)
+    yield from reader.span(start, min(end, start + MUSEPACK_7_GAIN.start))
+    yield from reader.span(start + MUSEPACK_7_GAIN.stop, end)
+
+
+def musepack_8_payload(reader: ByteReader) -> Iterator[bytes]:
+    """Yield the stream header and the audio packets."""
+    end = start_of_appended_tags(reader)
+    offset = end_of_id3(reader) + 4
+    while offset < end:
+        key, size, header_bytes = _packet_header(reader.peek(offset, 2 + MAX_PACKET_SIZE_BYTES))
+        if size < header_bytes:
+            raise MediaError("damaged: a packet has an impossible size")
+        if offset + size > end:
+            raise truncated(offset + size, reader.size)
+        if key in MUSEPACK_8_AUDIO:
+            yield from reader.span(offset, offset + size)
+        if key == b"SE":  # stream end
+            return
+        offset += size
+    raise truncated(end + 1, reader.size)
+
+
+def _packet_header(data: bytes) -> tuple[bytes, int, int]:
+    """Return key, size in bytes including the header, and size of the header of a packet."""
+    size = 0
+    for length, byte in enumerate(data[2:], start=3):
+        size = size << 7 | byte & 0x7F
+        if not byte & 0x80:
+            return data[:2], size, length
+    raise MediaError("damaged: the size of a packet is too long")
+
+
+def wavpack_payload(reader: ByteReader) -> Iterator[bytes]:
+    """Yield all blocks up to the tags at the end."""
+    start, end = end_of_id3(reader), start_of_appended_tags(reader)
+    _check_wavpack_blocks(reader, start, end)
+    yield from reader.span(start, end)
+
+
+def _check_wavpack_blocks(reader: ByteReader, start: int, end: int) -> None:
+    offset = start
+    while offset < end and (header := reader.peek(offset, 8))[:4] == b"wvpk":
+        offset += 8 + int.from_bytes(header[4:8], "little")
+    if offset > end:
+        raise truncated(offset, reader.size)
