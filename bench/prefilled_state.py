@@ -79,7 +79,7 @@ def _add_tracks(connection: sqlite3.Connection, stock: Stock) -> None:
     )
     connection.executemany(
         """INSERT INTO files (path, track, present, seen_at, size_bytes, mtime_ns, title, artist,
-            album, genre, year, duration_seconds, searched, artist_code, album_code)
+            album, genre, year, duration_seconds, search_text, artist_code, album_code)
         VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, 200, ?, ?, ?)""",
         (_file_row(number, *file) for number, file in enumerate(_files(stock))),
     )
@@ -104,10 +104,10 @@ def _files(stock: Stock) -> Iterator[tuple[bytes, int, int]]:
 def _file_row(number: int, path: bytes, size: int, mtime_ns: int) -> Sequence[object]:
     album, artist = number // TRACKS_AN_ALBUM, number // TRACKS_AN_ARTIST
     tags = (f"Track {number}", f"Artist {artist}", f"Album {album}")
-    searched = "\n".join((*tags, path.decode())).casefold()
+    search_text = "\n".join((*tags, path.decode())).casefold()
     return (
         path, number + 1, EPOCH, size, mtime_ns, *tags, f"Genre {album % 20}", 1960 + album % 60,
-        searched, artist + 1, album + 1,
+        search_text, artist + 1, album + 1,
     )  # fmt: skip
 
 
@@ -135,8 +135,8 @@ def _add_predictions(
         (stock.stamp.name, stock.stamp.version, stock.stamp.dimension),
     )
     connection.execute(
-        """INSERT INTO evaluators (version, kind, embedder, trained_at, rating_count, metrics,
-            notes, status, verdict, blob)
+        """INSERT INTO evaluators (version, model, embedder, trained_at, rating_count, metrics,
+            notes, status, promotion_reason, blob)
         VALUES (1, 'mean', 1, ?, 100, '{}', '{}', 'current', 'stocked', x'')""",
         (EPOCH,),
     )
@@ -162,16 +162,16 @@ def _add_plays(connection: sqlite3.Connection, stock: Stock, rng: np.random.Gene
     played = rng.integers(stock.tracks, size=stock.plays).tolist()
     connection.executemany(
         """INSERT INTO plays
-            (track, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason)
+            (track, started_at, ended_at, heard_seconds, duration_seconds, outcome, reason)
         VALUES (?, ?, ?, 180, 200, ?, 'bench')""",
         (
-            (number + 1, EPOCH + place * 600, EPOCH + place * 600 + 180, _verdict(place))
+            (number + 1, EPOCH + place * 600, EPOCH + place * 600 + 180, _outcome(place))
             for place, number in enumerate(played)
         ),
     )
 
 
-def _verdict(place: int) -> str:
+def _outcome(place: int) -> str:
     return "skip" if place % 5 == 0 else "full"
 
 

@@ -144,7 +144,7 @@ def _summary(metrics: Sequence[Metrics]) -> str:
     ratios = np.array([each.error_ratio for each in metrics])
     error = ratios.std(ddof=1) / np.sqrt(len(ratios))
     rank = np.mean([each.rank_correlation for each in metrics])
-    within = np.mean([each.within_one for each in metrics])
+    within = np.mean([each.within_one_stddev for each in metrics])
     return f"{ratios.mean():.2f} ± {error:.2f} ({rank:.2f}; {within:.0%})"
 
 

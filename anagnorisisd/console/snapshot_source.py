@@ -99,7 +99,8 @@ def learning(status: TrainingStatus) -> str:
         metrics = status.evaluator.metrics
         return (
             f"Trained on {status.evaluator.rating_count} ratings: mean absolute error "
-            f"{metrics.error:.1f} on held-out ratings (baseline {metrics.mean_error:.1f})"
+            f"{metrics.mean_absolute_error:.1f} on held-out ratings "
+            f"(baseline {metrics.baseline_error:.1f})"
         )
     if status.needed:
         return f"Rate {status.needed} more tracks for the first training"

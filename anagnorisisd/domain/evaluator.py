@@ -88,32 +88,33 @@ class TrainingSet:
 class Metrics:
     """Held-out performance by repeated cross-validation.
 
-    `error_ratio` is the error over that of always answering the mean rating: below 1 something
-    was learnt. `within_one` and `within_two` are the shares of held-out ratings inside one and
-    two predicted standard deviations. `baseline_errors` names every candidate's error.
+    `baseline_error` is the mean absolute error of always predicting the mean rating, and
+    `error_ratio` compares with it: below 1 the evaluator learnt something. `within_one_stddev` and
+    `within_two_stddev` are the shares of held-out ratings within one and two predicted standard
+    deviations of the prediction. `model_errors` has the error of each model that was compared.
     """
 
-    error: float
-    mean_error: float
+    mean_absolute_error: float
+    baseline_error: float
     rank_correlation: float
-    within_one: float
-    within_two: float
-    baseline_errors: Mapping[str, float]
+    within_one_stddev: float
+    within_two_stddev: float
+    model_errors: Mapping[str, float]
 
     @property
     def error_ratio(self) -> float:
-        """Error relative to always answering the mean rating; 1 when both are 0."""
-        return self.error / self.mean_error if self.mean_error else 1.0
+        """Mean absolute error relative to the baseline error; 1 when both are 0."""
+        return self.mean_absolute_error / self.baseline_error if self.baseline_error else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A fitted evaluator: `kind` names the winning candidate, `blob` is its serialised form.
+    """A fitted evaluator: `model` is the name of the selected model, `blob` its serialised form.
 
     The blob is arrays and plain values only (`numpy.savez`, never a pickle).
     """
 
-    kind: str
+    model: str
     blob: bytes
     metrics: Metrics
     notes: Mapping[str, str]
@@ -123,7 +124,7 @@ class EvaluatorStatus(StrEnum):
     """The place of an evaluator version."""
 
     CURRENT = "current"
-    KEPT_BACK = "kept_back"  # trained, but worse than the one in charge
+    NOT_PROMOTED = "not_promoted"  # trained, but worse than the current one
     RETIRED = "retired"
 
 
@@ -131,11 +132,12 @@ class EvaluatorStatus(StrEnum):
 class EvaluatorVersion:
     """One trained evaluator, as the store keeps it. `version` counts from 1.
 
-    `notes` are sentences on what was found while it was trained: `plays`, whether plays helped.
+    `notes` are findings of the training in sentences: `implicit_feedback` says whether plays and
+    skips improved the predictions.
     """
 
     version: int
-    kind: str
+    model: str
     stamp: EmbedderStamp
     trained_at: float
     rating_count: int
@@ -146,12 +148,12 @@ class EvaluatorVersion:
 
 
 class TrainingPhase(StrEnum):
-    """What a training is busy with."""
+    """Phases of a training, in their order."""
 
-    READING = "reading"
-    COMPETING = "competing"
-    COMPARING = "comparing"
-    SCORING = "scoring"
+    LOADING = "loading"
+    MODEL_SELECTION = "model_selection"
+    COMPARISON = "comparison"
+    PREDICTION = "prediction"
     DONE = "done"
 
 
@@ -159,7 +161,7 @@ class TrainingOutcome(StrEnum):
     """How a training ended."""
 
     PROMOTED = "promoted"
-    KEPT = "kept"  # the evaluator in charge stays, since the new one is worse
+    NOT_PROMOTED = "not_promoted"  # the new evaluator is worse; the current one stays
     TOO_FEW_RATINGS = "too_few_ratings"  # more ratings are needed first
 
 
@@ -229,8 +231,11 @@ def promotion(new: Metrics, old: Metrics | None) -> tuple[bool, str]:
     Both were measured on the same held-out ratings; `None` means that there is nothing to
     compare with.
     """
+    error = new.mean_absolute_error
     if old is None:
-        return True, f"first of its kind: held-out error {new.error:.2f} points"
-    better = new.error <= old.error
-    comparison = f"held-out error {new.error:.3f} against {old.error:.3f} points"
-    return better, f"{'not worse' if better else 'worse'}: {comparison}"
+        return True, f"no evaluator to compare with; mean absolute error {error:.2f}"
+    better = error <= old.mean_absolute_error
+    return better, (
+        f"{'not worse' if better else 'worse'}: mean absolute error {error:.3f} "
+        f"(current evaluator {old.mean_absolute_error:.3f})"
+    )

@@ -271,10 +271,10 @@ class EmbeddingService:
 
     async def _failed(self, track_id: TrackId, failure: EmbeddingFailed) -> bool:
         """Record a failed try; return whether it was the last."""
-        tries = await self._record(track_id, failure, final=failure.permanent)
+        tries = await self._record(track_id, failure, permanent=failure.permanent)
         final = failure.permanent or tries >= MAX_TRIES
         if final and not failure.permanent:
-            await self._record(track_id, failure, final=True)
+            await self._record(track_id, failure, permanent=True)
         log.log(
             logging.WARNING if final else logging.INFO,
             "track %s cannot be embedded%s: %s",
@@ -284,9 +284,9 @@ class EmbeddingService:
         )
         return final
 
-    async def _record(self, track_id: TrackId, failure: EmbeddingFailed, *, final: bool) -> int:
+    async def _record(self, track_id: TrackId, failure: EmbeddingFailed, *, permanent: bool) -> int:
         return await self._store.fail(
-            self.stamp, track_id, str(failure), final=final, at=self._clock.now()
+            self.stamp, track_id, str(failure), permanent=permanent, at=self._clock.now()
         )
 
     def _speed(self) -> float | None:

@@ -165,7 +165,7 @@ def _training(training: TrainingStatus) -> Iterator[Metric]:
             training.last_training_at,
         )
     if training.evaluator is not None:
-        yield _gauge("evaluator_version", "The evaluator in charge", training.evaluator.version)
+        yield _gauge("evaluator_version", "The current evaluator", training.evaluator.version)
         yield _gauge(
             "evaluator_heldout_mae_ratio",
             "Its error on held-out ratings over that of always guessing the mean; below 1 is good",

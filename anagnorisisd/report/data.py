@@ -32,7 +32,7 @@ class ReportData:
 
     `rated_at` (unix seconds) and `ratings` are the whole history without what was cleared.
     `library` is a sample of the tracks with `predicted`, NaN where there is no prediction.
-    `model` is the evaluator in charge; without one, what it would tell is left out.
+    `model` is the current evaluator; without one, what it would tell is left out.
     """
 
     made_at: float

@@ -1,4 +1,4 @@
-"""What held-out ratings say about the evaluator in charge."""
+"""What held-out ratings say about the current evaluator."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

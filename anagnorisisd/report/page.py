@@ -112,10 +112,11 @@ def _summary(data: ReportData) -> str:
         return f"{made}. {rated}; no evaluator has been trained yet."
     metrics = version.metrics
     return (
-        f"{made}. {rated}. Evaluator {version.version} ({version.kind}): "
-        f"mean absolute error {metrics.error:.2f} on held-out ratings "
-        f"(baseline {metrics.mean_error:.2f}); rank correlation {metrics.rank_correlation:.2f}. "
-        f"Plays and skips: {version.notes.get('plays', 'not known')}."
+        f"{made}. {rated}. Evaluator {version.version} ({version.model}): "
+        f"mean absolute error {metrics.mean_absolute_error:.2f} on held-out ratings "
+        f"(baseline {metrics.baseline_error:.2f}); "
+        f"rank correlation {metrics.rank_correlation:.2f}. "
+        f"Plays and skips: {version.notes.get('implicit_feedback', 'not known')}."
     )
 
 

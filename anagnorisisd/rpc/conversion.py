@@ -29,19 +29,19 @@ RATING_SOURCES = {
 }
 EVALUATOR_STATUSES = {
     EvaluatorStatus.CURRENT: evaluator_pb2.EVALUATOR_STATUS_CURRENT,
-    EvaluatorStatus.KEPT_BACK: evaluator_pb2.EVALUATOR_STATUS_KEPT_BACK,
+    EvaluatorStatus.NOT_PROMOTED: evaluator_pb2.EVALUATOR_STATUS_NOT_PROMOTED,
     EvaluatorStatus.RETIRED: evaluator_pb2.EVALUATOR_STATUS_RETIRED,
 }
 TRAINING_PHASES = {
-    TrainingPhase.READING: evaluator_pb2.TRAINING_PHASE_READING,
-    TrainingPhase.COMPETING: evaluator_pb2.TRAINING_PHASE_COMPETING,
-    TrainingPhase.COMPARING: evaluator_pb2.TRAINING_PHASE_COMPARING,
-    TrainingPhase.SCORING: evaluator_pb2.TRAINING_PHASE_SCORING,
+    TrainingPhase.LOADING: evaluator_pb2.TRAINING_PHASE_LOADING,
+    TrainingPhase.MODEL_SELECTION: evaluator_pb2.TRAINING_PHASE_MODEL_SELECTION,
+    TrainingPhase.COMPARISON: evaluator_pb2.TRAINING_PHASE_COMPARISON,
+    TrainingPhase.PREDICTION: evaluator_pb2.TRAINING_PHASE_PREDICTION,
     TrainingPhase.DONE: evaluator_pb2.TRAINING_PHASE_DONE,
 }
 OUTCOMES = {
     TrainingOutcome.PROMOTED: evaluator_pb2.TRAINING_OUTCOME_PROMOTED,
-    TrainingOutcome.KEPT: evaluator_pb2.TRAINING_OUTCOME_KEPT,
+    TrainingOutcome.NOT_PROMOTED: evaluator_pb2.TRAINING_OUTCOME_NOT_PROMOTED,
     TrainingOutcome.TOO_FEW_RATINGS: evaluator_pb2.TRAINING_OUTCOME_TOO_FEW_RATINGS,
 }
 
@@ -135,26 +135,26 @@ def evaluator_message(version: EvaluatorVersion) -> evaluator_pb2.Evaluator:
     """Return a trained evaluator."""
     return evaluator_pb2.Evaluator(
         version=version.version,
-        kind=version.kind,
+        model=version.model,
         embedder=stamp_message(version.stamp),
-        trained=moment(version.trained_at),
+        trained_at=moment(version.trained_at),
         rating_count=version.rating_count,
         metrics=_metrics_message(version.metrics),
         status=EVALUATOR_STATUSES[version.status],
-        verdict=printable(version.promotion_reason),
-        plays=printable(version.notes.get("plays", "")),
+        promotion_reason=printable(version.promotion_reason),
+        implicit_feedback=printable(version.notes.get("implicit_feedback", "")),
     )
 
 
 def _metrics_message(metrics: Metrics) -> evaluator_pb2.Metrics:
     return evaluator_pb2.Metrics(
-        error=metrics.error,
-        mean_error=metrics.mean_error,
+        mean_absolute_error=metrics.mean_absolute_error,
+        baseline_error=metrics.baseline_error,
         error_ratio=metrics.error_ratio,
         rank_correlation=metrics.rank_correlation,
-        within_one=metrics.within_one,
-        within_two=metrics.within_two,
-        baseline_errors=metrics.baseline_errors,
+        within_one_stddev=metrics.within_one_stddev,
+        within_two_stddev=metrics.within_two_stddev,
+        model_errors=metrics.model_errors,
     )
 
 

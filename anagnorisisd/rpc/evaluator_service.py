@@ -18,7 +18,7 @@ Context = ServicerContext[Any, Any]
 
 
 class EvaluatorServicer(EvaluatorServiceServicer):
-    """Trains evaluators, shows them, and puts earlier ones back in charge."""
+    """Trains evaluators, shows them, and makes earlier ones current again."""
 
     def __init__(self, trainer: Trainer, evaluators: EvaluatorStore) -> None:
         self._trainer = trainer
@@ -34,7 +34,7 @@ class EvaluatorServicer(EvaluatorServiceServicer):
     async def GetEvaluator(
         self, request: messages.GetEvaluatorRequest, context: Context
     ) -> messages.GetEvaluatorResponse:
-        """Return the evaluator in charge."""
+        """Return the current evaluator."""
         current = await self._evaluators.current()
         if current is None:
             raise NoEvaluator("no evaluator has been trained yet; rate some tracks, then train")
@@ -55,7 +55,7 @@ class EvaluatorServicer(EvaluatorServiceServicer):
     async def RollbackEvaluator(
         self, request: messages.RollbackEvaluatorRequest, context: Context
     ) -> messages.RollbackEvaluatorResponse:
-        """Put an earlier evaluator in charge."""
+        """Make an earlier evaluator current."""
         if request.version < 0:
             raise InvalidValue("version", f"{request.version} is below 0")
         version = request.version or await self._previous()

@@ -94,7 +94,7 @@ class Trainer(Protocol):
         ...
 
     async def rollback(self, version: int) -> EvaluatorVersion:
-        """Put an earlier evaluator in charge."""
+        """Make an earlier evaluator current."""
         ...
 
 

@@ -15,7 +15,8 @@ PENDING = """
 SELECT t.track_id, f.path FROM tracks t JOIN files f ON f.id = t.file
 WHERE t.present
     AND NOT EXISTS (SELECT 1 FROM embeddings WHERE embedder = :embedder AND track = t.id)
-    AND NOT EXISTS (SELECT 1 FROM failures WHERE embedder = :embedder AND track = t.id AND final)
+    AND NOT EXISTS (SELECT 1 FROM embedding_failures
+        WHERE embedder = :embedder AND track = t.id AND permanent)
 ORDER BY t.added_at DESC, t.track_id LIMIT :limit
 """
 
@@ -23,17 +24,17 @@ PUT = """INSERT INTO embeddings (embedder, track, vector) VALUES (?, ?, ?)
     ON CONFLICT (embedder, track) DO UPDATE SET vector = excluded.vector"""
 
 FAIL = """
-INSERT INTO failures (embedder, track, tries, reason, final, failed_at)
-VALUES (:embedder, :track, 1, :reason, :final, :at)
-ON CONFLICT (embedder, track) DO UPDATE SET tries = tries + 1, reason = excluded.reason,
-    final = excluded.final, failed_at = excluded.failed_at
-RETURNING tries
+INSERT INTO embedding_failures (embedder, track, attempts, reason, permanent, failed_at)
+VALUES (:embedder, :track, 1, :reason, :permanent, :at)
+ON CONFLICT (embedder, track) DO UPDATE SET attempts = attempts + 1, reason = excluded.reason,
+    permanent = excluded.permanent, failed_at = excluded.failed_at
+RETURNING attempts
 """
 
 PROGRESS = """
 SELECT count(*), count(e.id), count(CASE WHEN e.id IS NULL THEN x.track END) FROM tracks t
     LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
-    LEFT JOIN failures x ON x.embedder = :embedder AND x.track = t.id AND x.final
+    LEFT JOIN embedding_failures x ON x.embedder = :embedder AND x.track = t.id AND x.permanent
 WHERE t.present
 """
 
@@ -42,7 +43,7 @@ class EmbeddingStore(VectorQueries):
     """`EmbeddingStore` in SQLite."""
 
     async def pending(self, stamp: EmbedderStamp, limit: int) -> Sequence[tuple[TrackId, Uri]]:
-        """Return present tracks without a vector or a final failure, the newest added first."""
+        """Return present tracks without a vector or a permanent failure, the newest added first."""
 
         def job(db: sqlite_utils.Database) -> list[Row]:
             values = {"embedder": row_mapping.key_of_embedder(db, stamp), "limit": limit}
@@ -63,25 +64,26 @@ class EmbeddingStore(VectorQueries):
                 track = row_mapping.key_of_track(db, track_id)
                 db.execute(PUT, [embedder, track, vector.astype("<f4").tobytes()])
                 db.execute(
-                    "DELETE FROM failures WHERE embedder = ? AND track = ?", [embedder, track]
+                    "DELETE FROM embedding_failures WHERE embedder = ? AND track = ?",
+                    [embedder, track],
                 )
 
         await self._database.write_parts([job])
 
     async def fail(
-        self, stamp: EmbedderStamp, track_id: TrackId, reason: str, *, final: bool, at: float
+        self, stamp: EmbedderStamp, track_id: TrackId, reason: str, *, permanent: bool, at: float
     ) -> int:
-        """Record a failed try and return how many there were; `final` ends further tries."""
+        """Record a failed try and return how many there were; `permanent` ends further attempts."""
 
         def job(db: sqlite_utils.Database) -> int:
             values = {
                 "embedder": row_mapping.ensured_embedder(db, stamp),
                 "track": row_mapping.key_of_track(db, track_id),
                 "reason": row_mapping.text(reason),
-                "final": final,
+                "permanent": permanent,
                 "at": at,
             }
-            return int(db.execute(FAIL, values).fetchall()[0]["tries"])
+            return int(db.execute(FAIL, values).fetchall()[0]["attempts"])
 
         return await self._database.write(job)
 
@@ -90,7 +92,9 @@ class EmbeddingStore(VectorQueries):
 
         def job(db: sqlite_utils.Database) -> int:
             embedder = row_mapping.key_of_embedder(db, stamp)
-            return db.execute("DELETE FROM failures WHERE embedder = ?", [embedder]).rowcount
+            return db.execute(
+                "DELETE FROM embedding_failures WHERE embedder = ?", [embedder]
+            ).rowcount
 
         return await self._database.write(job)
 

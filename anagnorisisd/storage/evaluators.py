@@ -22,14 +22,14 @@ from anagnorisisd.errors import InvalidValue
 from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Database, Row, batched
 
-SELECT = """SELECT v.version, v.kind, e.name, e.version AS embedder_version, e.dimension,
-    v.trained_at, v.rating_count, v.metrics, v.notes, v.status, v.verdict
+SELECT = """SELECT v.version, v.model, e.name, e.version AS embedder_version, e.dimension,
+    v.trained_at, v.rating_count, v.metrics, v.notes, v.status, v.promotion_reason
     FROM evaluators v JOIN embedders e ON e.id = v.embedder"""
 
 ADD = """
 INSERT INTO evaluators
-    (kind, embedder, trained_at, rating_count, metrics, notes, status, verdict, blob)
-VALUES (:kind, :embedder, :at, :rating_count, :metrics, :notes, :status, :verdict, :blob)
+    (model, embedder, trained_at, rating_count, metrics, notes, status, promotion_reason, blob)
+VALUES (:model, :embedder, :at, :rating_count, :metrics, :notes, :status, :promotion_reason, :blob)
 """
 
 PREDICTED_AT_ONCE = 500
@@ -72,7 +72,7 @@ class EvaluatorStore:
         promotion_reason: str,
         at: float,
     ) -> EvaluatorVersion:
-        """Store a version; `CURRENT` retires the one in charge in the same transaction.
+        """Store a version; `CURRENT` retires the current one in the same transaction.
 
         The models of old versions may be forgotten, their metrics never are.
         """
@@ -81,14 +81,14 @@ class EvaluatorStore:
             if status is EvaluatorStatus.CURRENT:
                 _retire(db)
             values = {
-                "kind": model.kind,
+                "model": model.model,
                 "embedder": row_mapping.ensured_embedder(db, stamp),
                 "at": at,
                 "rating_count": rating_count,
                 "metrics": json.dumps(asdict(model.metrics)),
                 "notes": json.dumps(dict(model.notes)),
                 "status": status,
-                "verdict": promotion_reason,
+                "promotion_reason": promotion_reason,
                 "blob": model.blob,
             }
             added = int(db.execute(ADD, values).lastrowid or 0)
@@ -98,7 +98,7 @@ class EvaluatorStore:
         return await self._database.write(job)
 
     async def current(self) -> EvaluatorVersion | None:
-        """Return the evaluator in charge."""
+        """Return the current evaluator."""
         query = f"{SELECT} WHERE v.status = 'current'"
         row = await self._database.read(lambda db: db.execute(query).fetchone())
         return None if row is None else _evaluator(row)
@@ -139,7 +139,7 @@ class EvaluatorStore:
         return [_evaluator(row) for row in found]
 
     async def make_current(self, version: int) -> EvaluatorVersion:
-        """Put an earlier version in charge.
+        """Make an earlier version the current one.
 
         Raises:
             InvalidValue: there is no such version.
@@ -235,12 +235,12 @@ def _version(db: sqlite_utils.Database, version: int) -> EvaluatorVersion:
 def _evaluator(row: Row) -> EvaluatorVersion:
     return EvaluatorVersion(
         version=row["version"],
-        kind=row["kind"],
+        model=row["model"],
         stamp=EmbedderStamp(row["name"], row["embedder_version"], row["dimension"]),
         trained_at=row["trained_at"],
         rating_count=row["rating_count"],
         metrics=Metrics(**json.loads(row["metrics"])),
         status=EvaluatorStatus(row["status"]),
-        promotion_reason=row["verdict"],
+        promotion_reason=row["promotion_reason"],
         notes=json.loads(row["notes"]),
     )

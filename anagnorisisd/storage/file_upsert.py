@@ -33,15 +33,15 @@ class UpsertResult:
 PLACE = """
 INSERT INTO files (path, track, problem, present, seen_at, size_bytes, mtime_ns,
     title, artist, album, album_artist, genre, year, duration_seconds,
-    searched, artist_code, album_code)
+    search_text, artist_code, album_code)
 VALUES (:path, :track, :problem, 1, :seen_at, :size_bytes, :mtime_ns,
     :title, :artist, :album, :album_artist, :genre, :year, :duration_seconds,
-    :searched, :artist_code, :album_code)
+    :search_text, :artist_code, :album_code)
 ON CONFLICT (path, track) DO UPDATE SET present = 1, seen_at = excluded.seen_at,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, title = excluded.title,
     artist = excluded.artist, album = excluded.album, album_artist = excluded.album_artist,
     genre = excluded.genre, year = excluded.year, duration_seconds = excluded.duration_seconds,
-    searched = excluded.searched, artist_code = excluded.artist_code,
+    search_text = excluded.search_text, artist_code = excluded.artist_code,
     album_code = excluded.album_code
 """
 
@@ -128,7 +128,7 @@ def _columns(
 ) -> dict[str, str | bytes | float | None]:
     tags = file.tags
     shown = path.decode(errors="replace")
-    searched = "\n".join(filter(None, (tags.title, tags.artist, tags.album, shown)))
+    search_text = "\n".join(filter(None, (tags.title, tags.artist, tags.album, shown)))
     return {
         "path": path,
         "track": track,
@@ -143,7 +143,7 @@ def _columns(
         "genre": row_mapping.text(tags.genre),
         "year": tags.year,
         "duration_seconds": file.duration_seconds,
-        "searched": row_mapping.text(searchable(searched)),
+        "search_text": row_mapping.text(searchable(search_text)),
         "artist_code": _code(tags.artist) if tags.artist else 0,
         # Without the album's artist the title must do: a compilation has many artists.
         "album_code": _code(tags.album, tags.album_artist) if tags.album else 0,

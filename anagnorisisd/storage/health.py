@@ -59,9 +59,14 @@ def _read(connection: sqlite3.Connection, path: Path, size: int, steps: int) -> 
         return tuple(connection.execute(query).fetchone() or (None, None))
 
     (rated,) = newest("SELECT count(*) FROM tracks WHERE rating IS NOT NULL")
-    (failed,) = newest(
-        "SELECT count(DISTINCT track) FROM failures WHERE final AND embedder ="
-        " (SELECT max(embedder) FROM embeddings)"
+    # Before the migration the table may have another name.
+    (failed,) = (
+        (0,)
+        if steps
+        else newest(
+            "SELECT count(DISTINCT track) FROM embedding_failures WHERE permanent AND embedder ="
+            " (SELECT max(embedder) FROM embeddings)"
+        )
     )
     evaluator, evaluated_at = newest(
         "SELECT version, trained_at FROM evaluators WHERE status = 'current'"

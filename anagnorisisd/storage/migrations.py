@@ -57,6 +57,11 @@ def sticker_entries(db: sqlite_utils.Database) -> None:
     db.executescript(schema.STICKER_ENTRIES)
 
 
+def standard_names(db: sqlite_utils.Database) -> None:
+    """Rename tables, columns and stored values to the terms of the glossary."""
+    db.executescript(schema.STANDARD_NAMES)
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -66,6 +71,7 @@ STEPS = (
     searched_in_one_form,
     reader_losses,
     sticker_entries,
+    standard_names,
 )
 
 

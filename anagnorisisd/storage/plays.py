@@ -11,13 +11,13 @@ from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Database
 
 APPEND = """INSERT INTO plays
-    (track, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason)
+    (track, started_at, ended_at, heard_seconds, duration_seconds, outcome, reason)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
-PLAYS = """SELECT track_id, started_at, ended_at, heard_seconds, duration_seconds, verdict, reason
+PLAYS = """SELECT track_id, started_at, ended_at, heard_seconds, duration_seconds, outcome, reason
     FROM plays JOIN tracks t ON t.id = plays.track"""
 RECENT = f"{PLAYS} ORDER BY ended_at DESC, plays.id DESC LIMIT ?"
-PAGE = """SELECT plays.id, track_id, started_at, ended_at, heard_seconds, duration_seconds, verdict,
+PAGE = """SELECT plays.id, track_id, started_at, ended_at, heard_seconds, duration_seconds, outcome,
     reason FROM plays JOIN tracks t ON t.id = plays.track
     WHERE :before IS NULL OR (ended_at, plays.id) <
         (SELECT ended_at, id FROM plays WHERE id = :before)

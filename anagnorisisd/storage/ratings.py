@@ -98,7 +98,7 @@ class RatingStore:
 
     async def current(self) -> Mapping[TrackId, Rating]:
         """Return the entry that counts of every track that has a rating."""
-        query = f"{ENTRY} WHERE r.sequence = t.rated_by AND t.rating IS NOT NULL"
+        query = f"{ENTRY} WHERE r.sequence = t.rating_sequence AND t.rating IS NOT NULL"
         found = await self._database.read(lambda db: db.execute(query).fetchall())
         return {TrackId(row["track_id"]): _rating(row) for row in found}
 
@@ -107,7 +107,7 @@ class RatingStore:
 
         With `track_ids`, of these tracks only.
         """
-        query = f"{ENTRY} WHERE r.sequence = t.rated_by"
+        query = f"{ENTRY} WHERE r.sequence = t.rating_sequence"
         values: list[str] = []
         if track_ids is not None:
             query += " AND t.track_id IN (SELECT value FROM json_each(?))"
@@ -128,7 +128,7 @@ def _of_request(db: sqlite_utils.Database, request_id: str | None) -> RatingChan
 
 
 def _check_newest(db: sqlite_utils.Database, track: int, after: int | None) -> None:
-    (newest,) = db.execute("SELECT rated_by FROM tracks WHERE id = ?", [track]).fetchone()
+    (newest,) = db.execute("SELECT rating_sequence FROM tracks WHERE id = ?", [track]).fetchone()
     if after is not None and (newest or 0) != after:
         raise RatedMeanwhile("the track was rated meanwhile")
 

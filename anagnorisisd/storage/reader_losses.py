@@ -7,19 +7,19 @@ from anagnorisisd.domain.track import NOT_READ, ScannedFile, SeenFile, Uri
 from anagnorisisd.storage import row_mapping
 
 REMEMBER = """
-INSERT INTO reader_losses (path, size_bytes, mtime_ns, losses, problem, retry_at)
-VALUES (:path, :size_bytes, :mtime_ns, :losses, :problem, :retry_at)
+INSERT INTO reader_failures (path, size_bytes, mtime_ns, failures, problem, retry_at)
+VALUES (:path, :size_bytes, :mtime_ns, :failures, :problem, :retry_at)
 ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
-    losses = excluded.losses, problem = excluded.problem, retry_at = excluded.retry_at
+    failures = excluded.failures, problem = excluded.problem, retry_at = excluded.retry_at
 """
 
 FORGET = """
-DELETE FROM reader_losses WHERE path = :path
+DELETE FROM reader_failures WHERE path = :path
     AND (:is_music OR (size_bytes, mtime_ns) != (:size_bytes, :mtime_ns))
 """
 
 COUNT = """
-SELECT losses FROM reader_losses
+SELECT failures FROM reader_failures
 WHERE path = :path AND (size_bytes, mtime_ns) = (:size_bytes, :mtime_ns)
 """
 
@@ -40,11 +40,11 @@ def note(db: sqlite_utils.Database, file: ScannedFile, at: float) -> None:
         db.execute(FORGET, place | {"is_music": file.track_id is not None})
         return
     known = db.execute(COUNT, place).fetchone()
-    losses = 1 + (known["losses"] if known else 0)
+    failures = 1 + (known["failures"] if known else 0)
     values = {
-        "losses": losses,
+        "failures": failures,
         "problem": row_mapping.text(file.problem or "cannot be read"),
-        "retry_at": retry_at(file.loss, losses, at),
+        "retry_at": retry_at(file.loss, failures, at),
     }
     db.execute(REMEMBER, place | values)
 
@@ -52,7 +52,7 @@ def note(db: sqlite_utils.Database, file: ScannedFile, at: float) -> None:
 def held_back(db: sqlite_utils.Database, below: Uri | None) -> dict[SeenFile, HeldBack]:
     """Return what is remembered of files below a folder, or of all."""
     where, values = ("1", {}) if below is None else (BELOW, {"path": row_mapping.path(below)})
-    query = f"SELECT * FROM reader_losses WHERE {where}"
+    query = f"SELECT * FROM reader_failures WHERE {where}"
     return {
         (row["path"], row["size_bytes"], row["mtime_ns"]): HeldBack(row["problem"], row["retry_at"])
         for row in db.execute(query, values).fetchall()

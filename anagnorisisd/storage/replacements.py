@@ -22,8 +22,9 @@ SELECT track FROM files WHERE path = ? AND track NOT NULL
 """
 """The track that lies, or lay last, at a path."""
 
-WAITING = "SELECT id, path, before, now, known FROM replacements WHERE outcome IS NULL LIMIT ?"
-TRACK = "SELECT track_id, present, rating, rated_by FROM tracks WHERE id = ?"
+WAITING = """SELECT id, path, old_track, new_track, new_track_known FROM replacements
+    WHERE outcome IS NULL LIMIT ?"""
+TRACK = "SELECT track_id, present, rating, rating_sequence FROM tracks WHERE id = ?"
 RECORDING = (
     f"SELECT {row_mapping.TAGS}, f.duration_seconds FROM files f WHERE f.path = ? AND f.track = ?"
 )
@@ -36,7 +37,7 @@ class _Track:
     track_id: TrackId
     present: bool
     rating: float | None
-    rated_by: int
+    rating_sequence: int
 
 
 def track_at(db: sqlite_utils.Database, path: bytes) -> int | None:
@@ -48,7 +49,8 @@ def track_at(db: sqlite_utils.Database, path: bytes) -> int | None:
 def note(db: sqlite_utils.Database, path: bytes, before: int, now: int, *, known: bool) -> None:
     """Remember that a track took another one's place; `known`: the library had it before."""
     db.execute(
-        "INSERT INTO replacements (path, before, now, known) VALUES (?, ?, ?, ?)",
+        """INSERT INTO replacements (path, old_track, new_track, new_track_known)
+            VALUES (?, ?, ?, ?)""",
         [path, before, now, known],
     )
 
@@ -70,17 +72,17 @@ def waiting(db: sqlite_utils.Database) -> int:
 
 
 def _settle(db: sqlite_utils.Database, row: Row, at: float) -> Replacement | None:
-    before, now = _track(db, row["before"]), _track(db, row["now"])
+    before, now = _track(db, row["old_track"]), _track(db, row["new_track"])
     if before.present:
-        _end(db, row, "elsewhere")
+        _end(db, row, "moved")
         return None
     rated = before.rating is not None
     recordings = [_recording(db, row["path"], track) for track in (before, now)]
-    if not same_piece(*recordings, known=bool(row["known"])):
-        _end(db, row, "doubtful")
+    if not same_piece(*recordings, known=bool(row["new_track_known"])):
+        _end(db, row, "uncertain")
         return Replacement(before.track_id, now.track_id, same=False, rated=rated)
     # The newest word counts; a track that was never rated takes over nothing but a rating.
-    newer = before.rated_by > now.rated_by and before.rating != now.rating
+    newer = before.rating_sequence > now.rating_sequence and before.rating != now.rating
     change = (
         ratings.append(db, now.key, before.rating, at=at, source=SOURCE, request_id=None)
         if newer
@@ -88,7 +90,7 @@ def _settle(db: sqlite_utils.Database, row: Row, at: float) -> Replacement | Non
     )
     plays = [id_ for (id_,) in db.execute("SELECT id FROM plays WHERE track = ?", [before.key])]
     db.execute("UPDATE plays SET track = ? WHERE track = ?", [now.key, before.key])
-    _end(db, row, "passed", change.rating.sequence if change else None, plays)
+    _end(db, row, "transferred", change.rating.sequence if change else None, plays)
     return Replacement(before.track_id, now.track_id, True, rated, change, len(plays))
 
 
@@ -103,8 +105,8 @@ def _end(
 
 
 def _track(db: sqlite_utils.Database, key: int) -> _Track:
-    track_id, present, rating, rated_by = db.execute(TRACK, [key]).fetchone()
-    return _Track(key, TrackId(track_id), bool(present), rating, rated_by or 0)
+    track_id, present, rating, rating_sequence = db.execute(TRACK, [key]).fetchone()
+    return _Track(key, TrackId(track_id), bool(present), rating, rating_sequence or 0)
 
 
 def _recording(db: sqlite_utils.Database, path: bytes, track: _Track) -> Recording:

@@ -268,3 +268,66 @@ CREATE TABLE stickers_seen (
 INSERT INTO stickers_seen (name, path, value) SELECT name, path, value FROM stickers;
 DROP TABLE stickers;
 """
+
+STANDARD_NAMES = """
+ALTER TABLE plays RENAME COLUMN verdict TO outcome;
+ALTER TABLE files RENAME COLUMN searched TO search_text;
+ALTER TABLE tracks RENAME COLUMN rated_by TO rating_sequence;
+ALTER TABLE stickers_seen RENAME COLUMN entry TO rating_sequence;
+ALTER TABLE failures RENAME TO embedding_failures;
+ALTER TABLE embedding_failures RENAME COLUMN tries TO attempts;
+ALTER TABLE embedding_failures RENAME COLUMN final TO permanent;
+ALTER TABLE reader_losses RENAME TO reader_failures;
+ALTER TABLE reader_failures RENAME COLUMN losses TO failures;
+
+ALTER TABLE evaluators RENAME COLUMN kind TO model;
+ALTER TABLE evaluators RENAME COLUMN verdict TO promotion_reason;
+-- A new column, as SQLite cannot change a CHECK, and predictions refer to the table.
+ALTER TABLE evaluators ADD COLUMN new_status TEXT NOT NULL DEFAULT 'retired'
+    CHECK (new_status IN ('current', 'not_promoted', 'retired'));
+UPDATE evaluators SET
+    new_status = CASE status WHEN 'kept_back' THEN 'not_promoted' ELSE status END;
+DROP INDEX evaluator_in_charge;
+ALTER TABLE evaluators DROP COLUMN status;
+ALTER TABLE evaluators RENAME COLUMN new_status TO status;
+CREATE UNIQUE INDEX current_evaluator ON evaluators (status) WHERE status = 'current';
+UPDATE evaluators SET metrics = json_object(
+    'mean_absolute_error', json_extract(metrics, '$.error'),
+    'baseline_error', json_extract(metrics, '$.mean_error'),
+    'rank_correlation', json_extract(metrics, '$.rank_correlation'),
+    'within_one_stddev', json_extract(metrics, '$.within_one'),
+    'within_two_stddev', json_extract(metrics, '$.within_two'),
+    'model_errors', json_extract(metrics, '$.baseline_errors')
+);
+UPDATE evaluators SET notes = json_remove(
+    json_set(notes, '$.implicit_feedback', json_extract(notes, '$.plays')), '$.plays'
+) WHERE json_type(notes, '$.plays') NOT NULL;
+UPDATE trainings SET outcome = 'not_promoted' WHERE outcome = 'kept';
+
+CREATE TABLE new_replacements (
+    id              INTEGER PRIMARY KEY,
+    path            BLOB NOT NULL,
+    old_track       INTEGER NOT NULL REFERENCES tracks (id),
+    new_track       INTEGER NOT NULL REFERENCES tracks (id),
+    new_track_known INTEGER NOT NULL,  -- whether the library had the new track already
+    -- NULL until the scan that saw it has ended
+    outcome         TEXT CHECK (outcome IN ('transferred', 'undone', 'uncertain', 'moved')),
+    rating          INTEGER UNIQUE REFERENCES ratings (sequence),  -- the transferred rating
+    plays           TEXT NOT NULL DEFAULT '[]'  -- JSON: the ids of the transferred plays
+) STRICT;
+INSERT INTO new_replacements SELECT id, path, before, now, known,
+    CASE outcome WHEN 'passed' THEN 'transferred' WHEN 'doubtful' THEN 'uncertain'
+        WHEN 'elsewhere' THEN 'moved' ELSE outcome END,
+    rating, plays FROM replacements;
+DROP TRIGGER replacement_undone;
+DROP TABLE replacements;
+ALTER TABLE new_replacements RENAME TO replacements;
+CREATE INDEX replacements_pending ON replacements (id) WHERE outcome IS NULL;
+CREATE INDEX replacements_transferred ON replacements (old_track) WHERE outcome = 'transferred';
+CREATE TRIGGER replacement_undone AFTER INSERT ON ratings WHEN NEW.undoes NOT NULL BEGIN
+    UPDATE plays SET track = (SELECT old_track FROM replacements WHERE rating = NEW.undoes)
+        WHERE id IN (SELECT value FROM json_each(
+            (SELECT plays FROM replacements WHERE rating = NEW.undoes)));
+    UPDATE replacements SET outcome = 'undone' WHERE rating = NEW.undoes;
+END;
+"""

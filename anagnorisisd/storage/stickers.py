@@ -9,8 +9,11 @@ from anagnorisisd.domain.track import Uri
 from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Database
 
-PUT = "INSERT OR REPLACE INTO stickers_seen (name, path, value, entry) VALUES (?, ?, ?, ?)"
-EXPECT = "INSERT OR IGNORE INTO stickers_seen (name, path, value, entry) VALUES (?, ?, NULL, 0)"
+PUT = (
+    "INSERT OR REPLACE INTO stickers_seen (name, path, value, rating_sequence) VALUES (?, ?, ?, ?)"
+)
+EXPECT = """INSERT OR IGNORE INTO stickers_seen (name, path, value, rating_sequence)
+    VALUES (?, ?, NULL, 0)"""
 
 
 class StickerStore:
@@ -21,9 +24,12 @@ class StickerStore:
 
     async def seen(self, name: str) -> Mapping[Uri, SyncedSticker]:
         """Return what was noted of one name."""
-        query = "SELECT path, value, entry FROM stickers_seen WHERE name = ?"
+        query = "SELECT path, value, rating_sequence FROM stickers_seen WHERE name = ?"
         found = await self._database.read(lambda db: db.execute(query, [name]).fetchall())
-        return {row_mapping.uri(path): SyncedSticker(value, entry) for path, value, entry in found}
+        return {
+            row_mapping.uri(path): SyncedSticker(value, rating_sequence)
+            for path, value, rating_sequence in found
+        }
 
     async def remember(self, name: str, values: Mapping[Uri, SyncedSticker]) -> None:
         """Note stickers that were seen or written."""

@@ -82,7 +82,7 @@ TABLES = """tracks t
     JOIN files f ON f.id = t.file
     LEFT JOIN predictions p ON p.track = t.id
     LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
-    LEFT JOIN failures x ON x.embedder = :embedder AND x.track = t.id AND x.final"""
+    LEFT JOIN embedding_failures x ON x.embedder = :embedder AND x.track = t.id AND x.permanent"""
 
 COLUMNS = f"""t.track_id, t.added_at, t.rating, t.full_plays, t.skips, t.last_played_at,
     f.path, {row_mapping.TAGS}, f.duration_seconds, p.mean, p.stddev, x.reason, {STATE} AS state"""
@@ -127,7 +127,7 @@ def page(
 ) -> Sequence[Track]:
     """Return tracks after a key in which every word of `text` occurs, in any case and form."""
     words = {f"word{n}": row_mapping.text(word) for n, word in enumerate(searchable(text).split())}
-    where = [WHERE[only], *(f"instr(f.searched, :{name})" for name in words)]
+    where = [WHERE[only], *(f"instr(f.search_text, :{name})" for name in words)]
     nulls = "" if order is TrackOrder.ADDED else " NULLS LAST"
     order_by = f"{ORDERED_BY[order]} DESC{nulls}, t.track_id"
     found_among = " UNION ALL ".join(
@@ -153,7 +153,7 @@ def page(
 def _following(order: TrackOrder, after: TrackKey | None) -> list[str]:
     """Return conditions that together hold for what comes after a key, one for each track.
 
-    They are searched one by one, since each is a range of an index where there is one; as one
+    They are search_text one by one, since each is a range of an index where there is one; as one
     condition joined by OR they would be no range.
     """
     column = ORDERED_BY[order]
@@ -172,7 +172,8 @@ def counts(db: sqlite_utils.Database, stamp: EmbedderStamp) -> LibraryCounts:
     for state, count in db.execute(
         f"""SELECT {STATE}, count(*) FROM tracks t
             LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
-            LEFT JOIN failures x ON x.embedder = :embedder AND x.track = t.id AND x.final
+            LEFT JOIN embedding_failures x
+                ON x.embedder = :embedder AND x.track = t.id AND x.permanent
             GROUP BY 1""",
         {"embedder": embedder},
     ):

@@ -28,14 +28,15 @@ PAGE_SIZE = 4096
 SELECT = f"""SELECT e.track AS key, t.track_id, e.vector, f.path, {row_mapping.TAGS},
     t.rating, r.rated_at, t.full_plays, t.skips
 FROM embeddings e JOIN tracks t ON t.id = e.track JOIN files f ON f.id = t.file
-    LEFT JOIN ratings r ON r.sequence = t.rated_by
+    LEFT JOIN ratings r ON r.sequence = t.rating_sequence
 WHERE e.embedder = :embedder"""
 PAGED = "AND e.track > :after ORDER BY e.track LIMIT :size"
 
 PRESENT = f"{SELECT} AND t.present {PAGED}"
 LATEST = """(t.present OR NOT EXISTS (
-    SELECT 1 FROM replacements p JOIN embeddings n ON n.track = p.now AND n.embedder = e.embedder
-    WHERE p.before = t.id AND p.outcome = 'passed'))"""
+    SELECT 1 FROM replacements p
+    JOIN embeddings n ON n.track = p.new_track AND n.embedder = e.embedder
+    WHERE p.old_track = t.id AND p.outcome = 'transferred'))"""
 """Not of a former encoding: its rating passed on to the present one, which is not counted twice."""
 
 RATED = f"{SELECT} AND t.rating IS NOT NULL AND {LATEST} {PAGED}"

@@ -20,7 +20,7 @@ each pair of them stays within a second."""
 
 
 class Explanations:
-    """Asks the evaluator in charge about its own knowledge."""
+    """Asks the current evaluator about its own knowledge."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Scoring: every embedded track gets a predicted rating from the evaluator in charge."""
+"""Scoring: every embedded track gets a predicted rating from the current evaluator."""
 
 from collections.abc import AsyncIterator, Callable
 

@@ -61,13 +61,13 @@ class Trainer:
         self._prediction_writer = PredictionWriter(embeddings, evaluators, evaluator, events, stamp)
 
     async def current_version(self) -> EvaluatorVersion | None:
-        """Return the evaluator in charge if it is one for the present embedder."""
+        """Return the current evaluator if it is one for the present embedder."""
         current = await self._evaluators.current()
         return current if current is not None and current.stamp == self._stamp else None
 
     async def train(self, say: Say) -> TrainingResult:
-        """Train a new evaluator, put it in charge if it is not worse, and predict everything."""
-        say(TrainingProgress(TrainingPhase.READING, 0.0, "reading ratings and embeddings"))
+        """Train a new evaluator, promote it if it is not worse, and predict everything."""
+        say(TrainingProgress(TrainingPhase.LOADING, 0.0, "reading ratings and embeddings"))
         examples = await self._examples()
         lacking = self.minimum_ratings - len(examples)
         if lacking > 0:
@@ -75,30 +75,28 @@ class Trainer:
 
         def trying(kind: str, share: float) -> None:
             message = f"trying a model on {len(examples)} ratings: {kind}"
-            say(TrainingProgress(TrainingPhase.COMPETING, 0.1 + 0.5 * share, message))
+            say(TrainingProgress(TrainingPhase.MODEL_SELECTION, 0.1 + 0.5 * share, message))
 
         model = await self._evaluator.train(examples, len(examples), trying)
-        say(
-            TrainingProgress(TrainingPhase.COMPARING, 0.6, "comparing with the evaluator in charge")
-        )
+        say(TrainingProgress(TrainingPhase.COMPARISON, 0.6, "comparing with the current evaluator"))
         promoted, reason = await self._compare(model, examples)
         version = await self._evaluators.add(
             model,
             self._stamp,
             rating_count=len(examples),
-            status=EvaluatorStatus.CURRENT if promoted else EvaluatorStatus.KEPT_BACK,
+            status=EvaluatorStatus.CURRENT if promoted else EvaluatorStatus.NOT_PROMOTED,
             promotion_reason=reason,
             at=self._clock.now(),
         )
         if not promoted:
             await self.learn()
-            return TrainingResult(TrainingOutcome.KEPT, reason, version)
+            return TrainingResult(TrainingOutcome.NOT_PROMOTED, reason, version)
         self._events.publish(EvaluatorPromoted(version.version))
         await self._score(version, model.blob, say)
         return TrainingResult(TrainingOutcome.PROMOTED, reason, version)
 
     async def learn(self) -> None:
-        """Let the evaluator in charge take all ratings in, and predict everything anew."""
+        """Let the current evaluator take all ratings in, and predict everything anew."""
         current = await self.current_version()
         if current is None:
             return
@@ -112,7 +110,7 @@ class Trainer:
             await self._evaluators.update_blob(current.version, model)
 
     async def predict_missing(self) -> None:
-        """Predict the tracks which the evaluator in charge has not predicted yet."""
+        """Predict the tracks which the current evaluator has not predicted yet."""
         if current := await self.current_version():
             model = await self._evaluators.blob(current.version)
             await self._prediction_writer.what_is_missing(current.version, model)
@@ -141,7 +139,7 @@ class Trainer:
         def report(done: int) -> None:
             message = f"predicted {done} of {total} tracks"
             fraction = 0.7 + 0.3 * min(1.0, done / total)
-            say(TrainingProgress(TrainingPhase.SCORING, fraction, message))
+            say(TrainingProgress(TrainingPhase.PREDICTION, fraction, message))
 
         await self._prediction_writer.everything(version.version, model, report)
 

@@ -83,7 +83,7 @@ class TrainingQueue:
         try:
             if self._running is not None:
                 message = "waiting for the training under way"
-                broadcast.say(TrainingProgress(TrainingPhase.READING, 0.0, message))
+                broadcast.say(TrainingProgress(TrainingPhase.LOADING, 0.0, message))
             async with self._training_lock:
                 self._waiting, self._running = None, entry
                 entry.evidence = await self._evidence()

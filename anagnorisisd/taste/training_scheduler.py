@@ -54,7 +54,7 @@ MIN_EMBEDDED_SHARE = 0.9
 
 
 class TrainingScheduler:
-    """Keeps the evaluator in charge up to date with the ratings."""
+    """Keeps the current evaluator up to date with the ratings."""
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class TrainingScheduler:
         )
 
     async def rollback(self, version: int) -> EvaluatorVersion:
-        """Put an earlier evaluator in charge; it learns today's ratings with its own settings.
+        """Make an earlier evaluator current; it learns today's ratings with its own settings.
 
         Raises:
             InvalidValue: there is no such version.

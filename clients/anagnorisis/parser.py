@@ -166,7 +166,7 @@ def _add_evaluators(verbs: Verbs) -> None:
     verbs.add("train", "evaluator:train", "learn from the ratings now")
     evaluators = verbs.add("evaluators", "evaluator:evaluators", "list the evaluators trained")
     _add_limit(evaluators)
-    rollback = verbs.add("rollback", "evaluator:rollback", "put an earlier evaluator in charge")
+    rollback = verbs.add("rollback", "evaluator:rollback", "make an earlier evaluator current")
     rollback.add_argument(
         "version",
         nargs="?",

@@ -460,11 +460,11 @@ class TestEvaluators:
         await house.trainer.version()
         await house.trainer.version()
 
-        assert (await said(socket, "rollback")).startswith("in charge now: evaluator 1 (ridge")
+        assert (await said(socket, "rollback")).startswith("current evaluator: 1 (ridge")
         lines = (await said(socket, "evaluators")).splitlines()
 
-        assert lines[0].split()[:4] == ["VERSION", "TRAINED", "KIND", "RATINGS"]
-        assert [line.split("  ")[-1] for line in lines[1:3]] == ["retired", "in charge"]
+        assert lines[0].split()[:4] == ["VERSION", "TRAINED", "MODEL", "RATINGS"]
+        assert [line.split("  ")[-1] for line in lines[1:3]] == ["retired", "current"]
         assert lines[3:] == ["plays and skips: not used: no clear gain"]
 
 

@@ -19,7 +19,7 @@ async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterat
     await add_tracks(stores, *(f"{letter}.ogg" for letter in "abcde"))
     await add_vectors(stores, {track_id("a.ogg"): vector(1, 2, 3, 4)})
     for uri, reason in (("b.ogg", "no audio in it"), ("c.ogg", "too short")):
-        await stores.embeddings.fail(STAMP, track_id(uri), reason, final=True, at=0.0)
+        await stores.embeddings.fail(STAMP, track_id(uri), reason, permanent=True, at=0.0)
     async with serving(house, tmp_path / "sock"):
         yield house
 

@@ -29,11 +29,11 @@ LONGEST_LIFE_SECONDS = 4.0
 CALL_SECONDS = 5.0
 ENTRY_OF_A_WORKER = '  File "<string>", line 1, in <module>'
 HISTORY = "SELECT sequence, value FROM ratings"
-PLAYS = "SELECT id, ended_at, verdict FROM plays"
+PLAYS = "SELECT id, ended_at, outcome FROM plays"
 TRACKS = """SELECT t.rating, t.full_plays, t.skips,
     (SELECT r.value FROM ratings r WHERE r.track = t.id ORDER BY r.sequence DESC LIMIT 1),
-    (SELECT count(*) FROM plays p WHERE p.track = t.id AND p.verdict = 'full'),
-    (SELECT count(*) FROM plays p WHERE p.track = t.id AND p.verdict = 'skip')
+    (SELECT count(*) FROM plays p WHERE p.track = t.id AND p.outcome = 'full'),
+    (SELECT count(*) FROM plays p WHERE p.track = t.id AND p.outcome = 'skip')
     FROM tracks t"""
 
 

@@ -30,7 +30,7 @@ OUTCOMES = """
     SELECT f.path, coalesce(f.problem, x.reason, CASE WHEN e.id THEN 'embedded' END)
     FROM files f
     LEFT JOIN embeddings e ON e.track = f.track
-    LEFT JOIN failures x ON x.track = f.track AND x.final
+    LEFT JOIN embedding_failures x ON x.track = f.track AND x.permanent
     WHERE f.present"""
 
 

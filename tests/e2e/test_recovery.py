@@ -16,7 +16,7 @@ from tests.support.daemon import RunningDaemon, running_daemon
 RECOVERY_SECONDS = 30.0
 SECONDS = 60.0
 SONGS = [f"{letter}.wav" for letter in "abcdefgh"]
-PLAYS = """SELECT CAST(f.path AS TEXT), p.verdict FROM plays p JOIN tracks t ON t.id = p.track
+PLAYS = """SELECT CAST(f.path AS TEXT), p.outcome FROM plays p JOIN tracks t ON t.id = p.track
     JOIN files f ON f.id = t.file ORDER BY p.id"""
 RATINGS = """SELECT CAST(f.path AS TEXT), r.value, r.source FROM ratings r
     JOIN tracks t ON t.id = r.track JOIN files f ON f.id = t.file ORDER BY r.sequence"""

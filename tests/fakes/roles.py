@@ -36,12 +36,12 @@ from anagnorisisd.picks.scoring import score
 from anagnorisisd.storage.stores import Stores
 
 METRICS = Metrics(
-    error=1.2,
-    mean_error=2.4,
+    mean_absolute_error=1.2,
+    baseline_error=2.4,
     rank_correlation=0.7,
-    within_one=0.68,
-    within_two=0.95,
-    baseline_errors={"mean": 2.4, "neighbours": 1.5},
+    within_one_stddev=0.68,
+    within_two_stddev=0.95,
+    model_errors={"mean": 2.4, "neighbours": 1.5},
 )
 
 
@@ -133,7 +133,7 @@ class FakeTrainer:
 
     async def train(self) -> AsyncIterator[TrainingProgress]:
         """Store a version and say so, or ask for more ratings."""
-        yield TrainingProgress(TrainingPhase.COMPETING, 0.5, "trying models")
+        yield TrainingProgress(TrainingPhase.MODEL_SELECTION, 0.5, "trying models")
         result = TrainingResult(TrainingOutcome.TOO_FEW_RATINGS, "more ratings are needed")
         if not self.needed:
             version = await self.version()
@@ -143,7 +143,9 @@ class FakeTrainer:
     async def version(self) -> EvaluatorVersion:
         """Store a version and return it."""
         return await self.stores.evaluators.add(
-            TrainedModel("ridge", b"model", METRICS, {"plays": "not used: no clear gain"}),
+            TrainedModel(
+                "ridge", b"model", METRICS, {"implicit_feedback": "not used: no clear gain"}
+            ),
             self.stamp,
             rating_count=12,
             status=EvaluatorStatus.CURRENT,
@@ -164,7 +166,7 @@ class FakeTrainer:
         )
 
     async def rollback(self, version: int) -> EvaluatorVersion:
-        """Put an earlier version in charge."""
+        """Make an earlier version the current one."""
         return await self.stores.evaluators.make_current(version)
 
 

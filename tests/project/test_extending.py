@@ -57,7 +57,7 @@ def test_an_evaluator_competes_and_wins_where_it_is_better(
     model = worker_tasks.train(training_set(tracks, ratings), seed=1)
     mean, stddev = worker_tasks.predict(model.blob, tracks)
 
-    assert model.kind == "artists"
+    assert model.model == "artists"
     assert model.metrics.error_ratio < 0.5
     assert np.corrcoef(mean, ratings)[0, 1] > 0.99
     assert (stddev > 0).all()

@@ -306,7 +306,7 @@ class TestEvaluators:
         ]
         metrics = told[-1].evaluator.metrics
         assert metrics.error_ratio == pytest.approx(0.5)
-        assert dict(metrics.baseline_errors) == {"mean": 2.4, "neighbours": 1.5}
+        assert dict(metrics.model_errors) == {"mean": 2.4, "neighbours": 1.5}
         current = await line.evaluators.GetEvaluator(evaluator_pb2.GetEvaluatorRequest())
         assert current.evaluator == told[-1].evaluator
 
@@ -446,9 +446,11 @@ class TestStandards:
         (track,) = await add_tracks(house.stores, "a.ogg")
         await house.stores.database.write(lambda db: db.execute(error).fetchall())
 
-        for _ in range(200):  # until no page has room any more
+        for number in range(500):  # until no page has room any more, nor any free page is left
             call = line.ratings.RateTrack(
-                rating_pb2.RateTrackRequest(target=Target(track_id=track), rating=5)
+                rating_pb2.RateTrackRequest(
+                    target=Target(track_id=track), rating=5, request_id=f"{number:0128}"
+                )
             )
             try:
                 await call

@@ -50,8 +50,8 @@ async def test_pending_are_present_tracks_without_vector_newest_first(stores: St
     for number, name in enumerate(["old", "embedded", "broken", "flaky", "gone", "new"]):
         await add_tracks(stores, name, at=EPOCH + number)
     await add_vectors(stores, {track_id("embedded"): vector(1, 2, 3, 4)})
-    await stores.embeddings.fail(STAMP, track_id("broken"), "silence", final=True, at=EPOCH)
-    await stores.embeddings.fail(STAMP, track_id("flaky"), "died", final=False, at=EPOCH)
+    await stores.embeddings.fail(STAMP, track_id("broken"), "silence", permanent=True, at=EPOCH)
+    await stores.embeddings.fail(STAMP, track_id("flaky"), "died", permanent=False, at=EPOCH)
     await stores.library.mark_missing([Uri("gone")], EPOCH)
     pending = await stores.embeddings.pending(STAMP, 10)
     assert pending == [(track_id(name), name) for name in ("new", "flaky", "old")]
@@ -63,8 +63,8 @@ async def test_pending_are_present_tracks_without_vector_newest_first(stores: St
 async def test_failures_are_counted_until_a_vector_comes(stores: Stores) -> None:
     (track,) = await add_tracks(stores, "a")
     tries = [
-        await stores.embeddings.fail(STAMP, track, "died", final=final, at=EPOCH)
-        for final in (False, False, True)
+        await stores.embeddings.fail(STAMP, track, "died", permanent=permanent, at=EPOCH)
+        for permanent in (False, False, True)
     ]
     assert tries == [1, 2, 3]
     await add_vectors(stores, {track: vector(1, 2, 3, 4)})
@@ -74,11 +74,11 @@ async def test_failures_are_counted_until_a_vector_comes(stores: Stores) -> None
 
 async def test_retry_makes_failed_tracks_pending_again(stores: Stores) -> None:
     a, b = await add_tracks(stores, "a", "b")
-    await stores.embeddings.fail(STAMP, a, "silence", final=True, at=EPOCH)
-    await stores.embeddings.fail(OTHER, b, "silence", final=True, at=EPOCH)
+    await stores.embeddings.fail(STAMP, a, "silence", permanent=True, at=EPOCH)
+    await stores.embeddings.fail(OTHER, b, "silence", permanent=True, at=EPOCH)
     assert await stores.embeddings.retry(STAMP) == 1
     assert len(await stores.embeddings.pending(STAMP, 10)) == 2
-    assert await stores.embeddings.fail(STAMP, a, "silence", final=True, at=EPOCH) == 1
+    assert await stores.embeddings.fail(STAMP, a, "silence", permanent=True, at=EPOCH) == 1
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])

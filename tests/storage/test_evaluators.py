@@ -24,8 +24,8 @@ async def test_version_comes_back_as_it_was(stores: Stores) -> None:
     assert await stores.evaluators.current() == added
     assert await stores.evaluators.versions(10) == [added]
     assert await stores.evaluators.blob(1) == b"\x00\xff model"
-    assert added.metrics.baseline_errors == {"mean": 1.6, "neighbours": 1.4}
-    assert added.notes == {"plays": "not used"}
+    assert added.metrics.model_errors == {"mean": 1.6, "neighbours": 1.4}
+    assert added.notes == {"implicit_feedback": "not used"}
     assert (added.stamp, added.trained_at, added.rating_count) == (STAMP, EPOCH, 20)
 
 
@@ -36,11 +36,11 @@ async def test_there_is_none_at_first(stores: Stores) -> None:
 
 
 async def test_one_version_is_in_charge(stores: Stores) -> None:
-    for status in (EvaluatorStatus.CURRENT, EvaluatorStatus.CURRENT, EvaluatorStatus.KEPT_BACK):
+    for status in (EvaluatorStatus.CURRENT, EvaluatorStatus.CURRENT, EvaluatorStatus.NOT_PROMOTED):
         await add_evaluator(stores, status)
     found = await stores.evaluators.versions(10)
     assert [(each.version, each.status) for each in found] == [
-        (3, EvaluatorStatus.KEPT_BACK),
+        (3, EvaluatorStatus.NOT_PROMOTED),
         (2, EvaluatorStatus.CURRENT),
         (1, EvaluatorStatus.RETIRED),
     ]

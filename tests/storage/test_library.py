@@ -214,8 +214,8 @@ async def test_unknown_track_is_refused(stores: Stores) -> None:
 async def test_states_add_up(stores: Stores) -> None:
     done, broken, flaky, gone, _ = await add_rated(stores, dict.fromkeys("abcde", 5.0))
     await add_vectors(stores, {done: vector(1, 2, 3, 4), gone: vector(1, 2, 3, 4)})
-    await stores.embeddings.fail(STAMP, broken, "silence", final=True, at=EPOCH)
-    await stores.embeddings.fail(STAMP, flaky, "worker died", final=False, at=EPOCH)
+    await stores.embeddings.fail(STAMP, broken, "silence", permanent=True, at=EPOCH)
+    await stores.embeddings.fail(STAMP, flaky, "worker died", permanent=False, at=EPOCH)
     await stores.library.mark_missing([Uri("d")], EPOCH)
     await stores.library.absorb([unreadable("f")], EPOCH)
     assert await stores.library.counts(STAMP) == LibraryCounts(
@@ -241,7 +241,7 @@ async def test_tracks_by_filter(stores: Stores, only: TrackFilter, expected: str
     _, b, c, _ = await add_tracks(stores, *"abcd")
     await stores.ratings.rate(track_id("a"), 8, at=EPOCH, source="test")
     await add_vectors(stores, {b: vector(0, 0, 0, 0)})
-    await stores.embeddings.fail(STAMP, c, "silence", final=True, at=EPOCH)
+    await stores.embeddings.fail(STAMP, c, "silence", permanent=True, at=EPOCH)
     await stores.library.mark_missing([Uri("d")], EPOCH)
     found = await stores.library.tracks(STAMP, only=only, limit=10)
     assert {track.uri for track in found} == set(expected)

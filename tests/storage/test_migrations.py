@@ -1,8 +1,9 @@
-"""Files of every earlier version are brought up to date; those of later ones are refused.
+"""Databases of every earlier version are migrated; those of later versions are refused.
 
-`tests/fixtures/databases/N.sql` is what the first N steps made, filled by hand: two tracks, "a"
-rated 7 and then 8 and played in full, "b" unrated and missing. A change of the schema comes as a
-new step and a new dump; a released step is never edited.
+`tests/fixtures/databases/N.sql` is a database after the first N steps, filled by hand: two tracks,
+"a" rated 7 and then 8 and played in full, "b" unrated and missing. The first, the last and those
+with data that a later step converts are kept; the versions between are made by the steps
+themselves. A change of the schema is a new step and a new dump; a released step is never edited.
 """
 
 import sqlite3
@@ -13,9 +14,13 @@ from unicodedata import normalize
 import pytest
 import sqlite_utils
 
+from anagnorisisd.domain.evaluation import EvaluatorStatus, Metrics
+from anagnorisisd.domain.play import PlayOutcome
+from anagnorisisd.domain.reader_loss import HeldBack
 from anagnorisisd.domain.track import TrackState
 from anagnorisisd.errors import StoreError
 from anagnorisisd.storage import migrations
+from anagnorisisd.storage.health import inspect
 from anagnorisisd.storage.stores import FILE_NAME, open_stores
 from tests.support.library import STAMP, track_id
 
@@ -23,6 +28,7 @@ DUMPS = sorted(
     (Path(__file__).parents[1] / "fixtures" / "databases").glob("*.sql"),
     key=lambda dump: int(dump.stem),
 )
+VERSIONS = range(1, len(migrations.STEPS) + 1)
 
 
 def load(dump: Path, directory: Path) -> None:
@@ -30,6 +36,19 @@ def load(dump: Path, directory: Path) -> None:
     connection = sqlite3.connect(directory / FILE_NAME)
     connection.executescript(dump.read_text())
     connection.close()
+
+
+def load_version(version: int, directory: Path) -> None:
+    """Make a database as the first `version` steps leave it."""
+    dump = max(
+        (dump for dump in DUMPS if int(dump.stem) <= version), key=lambda dump: int(dump.stem)
+    )
+    load(dump, directory)
+    database = sqlite_utils.Database(directory / FILE_NAME)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "STEPS", migrations.STEPS[:version])
+        migrations.migrate(database)
+    database.close()
 
 
 def schema(file: Path) -> Sequence[tuple[str, str]]:
@@ -43,13 +62,13 @@ def schema(file: Path) -> Sequence[tuple[str, str]]:
     return result
 
 
-def test_there_is_a_dump_of_every_version() -> None:
-    assert [int(dump.stem) for dump in DUMPS] == [*range(1, len(migrations.STEPS) + 1)]
+def test_first_and_last_version_are_kept() -> None:
+    assert [int(dump.stem) for dump in (DUMPS[0], DUMPS[-1])] == [1, len(migrations.STEPS)]
 
 
-@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
-async def test_every_earlier_version_is_brought_up_to_date(dump: Path, tmp_path: Path) -> None:
-    load(dump, tmp_path)
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_every_earlier_version_is_migrated(version: int, tmp_path: Path) -> None:
+    load_version(version, tmp_path)
     stores = await open_stores(tmp_path)
     a = await stores.library.track(track_id("a"), STAMP)
     b = await stores.library.track(track_id("b"), STAMP)
@@ -64,14 +83,52 @@ async def test_every_earlier_version_is_brought_up_to_date(dump: Path, tmp_path:
     await stores.close()
 
 
-@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
-async def test_schema_is_the_same_whatever_the_way(dump: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_schema_is_the_same_from_every_version(version: int, tmp_path: Path) -> None:
     for directory in (tmp_path / "old", tmp_path / "new"):
         directory.mkdir()
-    load(dump, tmp_path / "old")
+    load_version(version, tmp_path / "old")
     for directory in (tmp_path / "old", tmp_path / "new"):
         await (await open_stores(directory)).close()
     assert schema(tmp_path / "old" / FILE_NAME) == schema(tmp_path / "new" / FILE_NAME)
+
+
+async def test_stored_values_are_converted_to_standard_names(tmp_path: Path) -> None:
+    load_version(8, tmp_path)
+    stores = await open_stores(tmp_path)
+    rejected, current = await stores.evaluators.versions(10)
+    held_back = await stores.library.held_back()
+    recent = await stores.plays.recent(10)
+    await stores.close()
+
+    assert (rejected.status, rejected.model) == (EvaluatorStatus.NOT_PROMOTED, "mean")
+    assert rejected.promotion_reason == "worse"
+    assert rejected.metrics == Metrics(1.7, 1.6, 0.1, 0.6, 0.9, {"mean": 1.6})
+    assert rejected.notes == {"implicit_feedback": "not used"}
+    assert current.status is EvaluatorStatus.CURRENT
+    assert current.metrics == Metrics(1.2, 1.6, 0.4, 0.68, 0.95, {"mean": 1.6, "neighbours": 1.4})
+    assert current.notes == {"length_scale": "1.0"}
+    assert held_back == {(b"d", 1000, 1): HeldBack("hung", 1750086400.0)}
+    assert [play.outcome for play in recent] == [PlayOutcome.FULL]
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    outcomes = connection.execute("SELECT outcome FROM replacements ORDER BY id").fetchall()
+    trainings = connection.execute("SELECT outcome FROM trainings ORDER BY id").fetchall()
+    broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+    connection.close()
+    assert [outcome for (outcome,) in outcomes] == ["transferred", "uncertain", "moved", "undone"]
+    assert [outcome for (outcome,) in trainings] == ["promoted", "not_promoted"]
+    assert not broken
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_database_is_inspected_before_its_migration(version: int, tmp_path: Path) -> None:
+    load_version(version, tmp_path)
+
+    found = inspect(tmp_path / FILE_NAME)
+
+    assert found is not None
+    assert (found.damage, found.to_migrate) == (None, len(migrations.STEPS) - version)
+    assert (found.rated, found.evaluator) == (1, 1)
 
 
 async def test_what_was_stored_before_is_found_in_either_form_of_unicode(tmp_path: Path) -> None:

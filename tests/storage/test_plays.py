@@ -68,7 +68,7 @@ async def test_play_of_an_unknown_track_is_refused(stores: Stores) -> None:
         await stores.plays.append(play(track_id("nothing")))
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM plays", "UPDATE plays SET verdict = 'skip'"])
+@pytest.mark.parametrize("statement", ["DELETE FROM plays", "UPDATE plays SET outcome = 'skip'"])
 async def test_plays_cannot_be_rewritten(stores: Stores, statement: str, tmp_path: Path) -> None:
     (track,) = await add_tracks(stores, "a.mp3")
     await stores.plays.append(play(track))

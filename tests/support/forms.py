@@ -34,7 +34,11 @@ MASKS = [
         (r"\b[0-9a-f]{32}\b", "ID"),
         (r"predicted [\d.]+ ± [\d.]+|\brated [\d.]+|not rated|[\d.]+ assumed", "OPINION"),
         (r"\b(?:mean|Gaussian process|neighbours|perceptron)(?=, \d| +\d|$)", "KIND"),
-        (r"(?:not )?worse(?=: held)|first of its kind(?=: held)", "COMPARED"),
+        (
+            r"(?:not )?worse: mean absolute error [\d.]+ \(current evaluator [\d.]+\)"
+            r"|no evaluator to compare with; mean absolute error [\d.]+",
+            "COMPARED",
+        ),
         (r"was (?:none|nothing)", "was 0"),
         (r"(?<!\w)[-+]?\d+(?:[.,:]\d+)*%?|\d+", "#"),
         (r"(?<=TIME)\s+(?:cleared|#)\s+(?:grpc|cli|key|channel|sticker)(?=\s)", " GIVEN"),

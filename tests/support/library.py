@@ -94,7 +94,7 @@ def play(
 
 
 async def predict(stores: Stores, means: dict[TrackId, float], stddev: float = 1.0) -> None:
-    """Store predicted ratings by a new evaluator in charge."""
+    """Store predicted ratings by a new current evaluator."""
     evaluator = await add_evaluator(stores)
     mean = np.array(list(means.values()), dtype=np.float64)
     await stores.evaluators.put_predictions(
@@ -107,7 +107,7 @@ async def add_evaluator(
 ) -> EvaluatorVersion:
     """Store an evaluator with plausible metrics."""
     metrics = Metrics(1.2, 1.6, 0.4, 0.68, 0.95, {"mean": 1.6, "neighbours": 1.4})
-    model = TrainedModel("gaussian_process", blob, metrics, {"plays": "not used"})
+    model = TrainedModel("gaussian_process", blob, metrics, {"implicit_feedback": "not used"})
     return await stores.evaluators.add(
         model, STAMP, rating_count=20, status=status, promotion_reason="test", at=EPOCH
     )

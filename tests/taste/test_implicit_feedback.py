@@ -46,9 +46,9 @@ def test_telling_plays_are_used_and_help() -> None:
     with_plays = worker_tasks.train(examples, seed=0)
     without = worker_tasks.train(replace(examples, heard=None), seed=0)
 
-    assert with_plays.kind == "Gaussian process with plays"
-    assert with_plays.notes["plays"].startswith("used; held-out error")
-    assert with_plays.metrics.error < without.metrics.error
+    assert with_plays.model == "Gaussian process with plays"
+    assert with_plays.notes["implicit_feedback"].startswith("used; held-out error")
+    assert with_plays.metrics.mean_absolute_error < without.metrics.mean_absolute_error
     assert error(with_plays.blob, judge) < 0.96 * error(without.blob, judge)
 
 
@@ -57,8 +57,8 @@ def test_plays_that_say_nothing_are_not_used() -> None:
 
     model = worker_tasks.train(examples, seed=0)
 
-    assert model.kind != "Gaussian process with plays"
-    assert model.notes["plays"].startswith("not used")
+    assert model.model != "Gaussian process with plays"
+    assert model.notes["implicit_feedback"].startswith("not used")
 
 
 def test_influences_still_name_rated_tracks_only() -> None:

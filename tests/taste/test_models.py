@@ -24,8 +24,8 @@ def assert_sane(examples: TrainingSet) -> None:
         assert ((mean >= 0) & (mean <= 10)).all()
         assert np.isfinite(stddev).all()
         assert (stddev > 0).all()
-    assert np.isfinite(list(model.metrics.baseline_errors.values())).all()
-    assert model.metrics.error <= model.metrics.mean_error
+    assert np.isfinite(list(model.metrics.model_errors.values())).all()
+    assert model.metrics.mean_absolute_error <= model.metrics.baseline_error
 
 
 def fit(kind: str, examples: TrainingSet) -> tuple[Settings, FittedModel]:
@@ -217,9 +217,9 @@ def test_a_promotion_never_makes_the_error_worse_on_the_same_ratings(
         worker_tasks.compare(old.blob, examples, seed),
     )
 
-    in_charge = new if promoted else old
-    error_after = worker_tasks.compare(in_charge.blob, examples, seed).error
-    assert error_after <= worker_tasks.compare(old.blob, examples, seed).error
+    current = new if promoted else old
+    error_after = worker_tasks.compare(current.blob, examples, seed).mean_absolute_error
+    assert error_after <= worker_tasks.compare(old.blob, examples, seed).mean_absolute_error
 
 
 def test_the_perceptron_is_left_out_while_its_test_set_would_be_one_rating() -> None:
@@ -228,8 +228,8 @@ def test_the_perceptron_is_left_out_while_its_test_set_would_be_one_rating() -> 
     few = worker_tasks.train(training_set(described(vectors[:29]), ratings[:29]), seed=0)
     enough = worker_tasks.train(training_set(described(vectors), ratings), seed=0)
 
-    assert set(few.metrics.baseline_errors) == {"mean", "neighbours", "Gaussian process"}
-    assert set(enough.metrics.baseline_errors) == {
+    assert set(few.metrics.model_errors) == {"mean", "neighbours", "Gaussian process"}
+    assert set(enough.metrics.model_errors) == {
         "mean",
         "neighbours",
         "Gaussian process",

@@ -44,7 +44,7 @@ class Listener:
         assert seen >= evidence.newest_rating
         await self.end.acquire()
         self.under_way -= 1
-        return TrainingResult(TrainingOutcome.KEPT, str(seen))
+        return TrainingResult(TrainingOutcome.NOT_PROMOTED, str(seen))
 
     async def failed(self, error: Exception) -> None:
         self.errors.append(error)

@@ -250,14 +250,14 @@ async def test_a_worse_evaluator_is_kept_back_and_the_old_one_learns_on(bench: B
 
     _, result = await trained(training)
 
-    assert result.outcome is TrainingOutcome.KEPT
-    assert result.reason == "worse: held-out error 9.000 against 1.000 points"
+    assert result.outcome is TrainingOutcome.NOT_PROMOTED
+    assert result.reason == "worse: mean absolute error 9.000 (current evaluator 1.000)"
     current = await bench.stores.evaluators.current()
     assert current is not None
     assert current.version == 1
     versions = await bench.stores.evaluators.versions(10)
     assert [version.status for version in versions] == [
-        EvaluatorStatus.KEPT_BACK,
+        EvaluatorStatus.NOT_PROMOTED,
         EvaluatorStatus.CURRENT,
     ]
     assert liked_above_disliked({row + 1: mean for row, mean in (await bench.predicted()).items()})
@@ -283,7 +283,7 @@ async def test_whoever_is_in_charge_after_a_training_errs_no_more_than_before(
         count = len(examples)
         old = await bench.evaluator.compare(before, examples, count)
         new = await bench.evaluator.compare(await in_charge(bench), examples, count)
-        assert new.error <= old.error
+        assert new.mean_absolute_error <= old.mean_absolute_error
 
 
 async def in_charge(bench: Bench) -> bytes:
@@ -594,7 +594,7 @@ async def test_old_models_are_forgotten_but_not_their_metrics(bench: Bench) -> N
             TrainedModel("mean", b"model", metrics, {}),
             STAMP,
             rating_count=10,
-            status=EvaluatorStatus.CURRENT if version == 2 else EvaluatorStatus.KEPT_BACK,
+            status=EvaluatorStatus.CURRENT if version == 2 else EvaluatorStatus.NOT_PROMOTED,
             promotion_reason="",
             at=bench.clock.now(),
         )

@@ -65,7 +65,7 @@ def test_arrays_come_back_as_they_were(dtype: type[np.generic], shape: tuple[int
 
 def test_a_model_comes_back_as_it_was() -> None:
     metrics = Metrics(1, 2.0, 0.5, 0.6, 0.9, {"mean": 2.0})
-    model = TrainedModel("process", b"\0\xff", metrics, {"plays": "helped"})
+    model = TrainedModel("process", b"\0\xff", metrics, {"implicit_feedback": "helped"})
 
     assert decoded(encoded(model), checker(TrainedModel)) == model
 

@@ -9,20 +9,20 @@ from anagnorisisd.taste.models.prediction import Predictions
 
 
 def metrics(
-    predicted: Predictions, ratings: Floats64, mean_error: float, errors: Mapping[str, float]
+    predicted: Predictions, ratings: Floats64, baseline_error: float, errors: Mapping[str, float]
 ) -> Metrics:
     """Return the metrics of `predicted` on the held-out `ratings`, `[n]`.
 
-    `mean_error` is the baseline error, of the mean rating; `errors` has that of every model.
+    `baseline_error` is the error of predicting the mean rating; `errors` has that of every model.
     """
     absolute_errors = np.abs(predicted.mean - ratings)
     return Metrics(
-        error=mean_absolute_error(predicted, ratings),
-        mean_error=mean_error,
+        mean_absolute_error=mean_absolute_error(predicted, ratings),
+        baseline_error=baseline_error,
         rank_correlation=rank_correlation(predicted.mean, ratings),
-        within_one=float(np.mean(absolute_errors <= predicted.stddev)),
-        within_two=float(np.mean(absolute_errors <= 2 * predicted.stddev)),
-        baseline_errors=dict(errors),
+        within_one_stddev=float(np.mean(absolute_errors <= predicted.stddev)),
+        within_two_stddev=float(np.mean(absolute_errors <= 2 * predicted.stddev)),
+        model_errors=dict(errors),
     )
 
 

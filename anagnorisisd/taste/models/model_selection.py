@@ -97,7 +97,7 @@ def select_model(
         settings=settings,
         fitted=best.fit(settings, examples),
         metrics=metrics.metrics(predictions[best.kind], ratings, errors["mean"], errors),
-        notes={"plays": _plays_note(errors, best)},
+        notes={"implicit_feedback": _plays_note(errors, best)},
     )
 
 

@@ -67,7 +67,7 @@ def select_model(
     winner = model_selection.select_model(examples(training), seed, predictions)
     kind = winner.model.kind
     return TrainedModel(
-        kind=kind,
+        model=kind,
         blob=dump(kind, winner.settings, winner.fitted, training),
         metrics=winner.metrics,
         notes=winner.notes,

@@ -10,8 +10,8 @@ from anagnorisis.v1 import evaluator_pb2 as messages
 from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceStub
 
 STATUSES = {
-    messages.EVALUATOR_STATUS_CURRENT: "in charge",
-    messages.EVALUATOR_STATUS_KEPT_BACK: "kept back",
+    messages.EVALUATOR_STATUS_CURRENT: "current",
+    messages.EVALUATOR_STATUS_NOT_PROMOTED: "not promoted",
     messages.EVALUATOR_STATUS_RETIRED: "retired",
 }
 
@@ -49,7 +49,7 @@ def evaluators(arguments: Namespace) -> None:
             show_json(evaluator, line=True)
         return
     show_table(
-        ("VERSION", "TRAINED", "KIND", "RATINGS", "ERROR", "OF BASELINE", "STATUS"),
+        ("VERSION", "TRAINED", "MODEL", "RATINGS", "ERROR", "OF BASELINE", "STATUS"),
         [_row(evaluator) for evaluator in found],
     )
     for evaluator in found:
@@ -58,38 +58,39 @@ def evaluators(arguments: Namespace) -> None:
 
 
 def rollback(arguments: Namespace) -> None:
-    """Put an earlier evaluator in charge."""
+    """Make an earlier evaluator current."""
     request = messages.RollbackEvaluatorRequest(version=arguments.version)
     with connected(arguments) as channel:
         answer = EvaluatorServiceStub(channel).RollbackEvaluator(request, timeout=SECONDS_TO_ANSWER)
     if arguments.json:
         show_json(answer)
     else:
-        print(f"in charge now: evaluator {quality(answer.evaluator)}")
+        print(f"current evaluator: {quality(answer.evaluator)}")
 
 
 def quality(evaluator: messages.Evaluator) -> str:
     """Return which evaluator it is and how good it was."""
     metrics = evaluator.metrics
     return (
-        f"{evaluator.version} ({text.printable(evaluator.kind)}, "
+        f"{evaluator.version} ({text.printable(evaluator.model)}, "
         f"{text.counted(evaluator.rating_count, 'rating')}): "
-        f"mean absolute error {metrics.error:.2f} (baseline {metrics.mean_error:.2f})"
+        f"mean absolute error {metrics.mean_absolute_error:.2f} "
+        f"(baseline {metrics.baseline_error:.2f})"
     )
 
 
 def _say_of_plays(evaluator: messages.Evaluator) -> None:
-    if evaluator.plays:
-        print(f"plays and skips: {text.printable(evaluator.plays)}")
+    if evaluator.implicit_feedback:
+        print(f"plays and skips: {text.printable(evaluator.implicit_feedback)}")
 
 
 def _row(evaluator: messages.Evaluator) -> tuple[str, ...]:
     return (
         str(evaluator.version),
-        text.when(evaluator.trained),
-        text.printable(evaluator.kind),
+        text.when(evaluator.trained_at),
+        text.printable(evaluator.model),
         str(evaluator.rating_count),
-        f"{evaluator.metrics.error:.2f}",
+        f"{evaluator.metrics.mean_absolute_error:.2f}",
         f"{evaluator.metrics.error_ratio:.0%}",
         STATUSES.get(evaluator.status, ""),
     )

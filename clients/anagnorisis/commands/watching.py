@@ -97,7 +97,7 @@ SAID: dict[str, Callable[[Any], str]] = {
     "library_changed": _changed,
     "tracks_embedded": lambda done: f"embedded: {text.counted(len(done.track_ids), 'track')}",
     "predictions_updated": lambda done: f"predicted: {text.counted(done.count, 'rating')}",
-    "evaluator_promoted": lambda event: f"evaluator {event.version} is in charge",
+    "evaluator_promoted": lambda event: f"evaluator {event.version} was promoted",
     "picking_switched": lambda event: f"picking is {'on' if event.enabled else 'off'}",
     "picks_held_back": lambda event: (
         f"no picks are added: {event.reason}" if event.reason else "picks are added again"

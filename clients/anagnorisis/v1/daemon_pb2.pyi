@@ -531,7 +531,7 @@ class GetStatusResponse(_message.Message):
 
     @_builtins.property
     def evaluator(self) -> _evaluator_pb2.Evaluator:
-        """The evaluator in charge; absent before the first."""
+        """The current evaluator; absent before the first."""
 
     @_builtins.property
     def training(self) -> Global___TrainingStatus:

@@ -30,23 +30,23 @@ class _EvaluatorStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Evalu
     EVALUATOR_STATUS_UNSPECIFIED: _EvaluatorStatus.ValueType  # 0
     """Never sent."""
     EVALUATOR_STATUS_CURRENT: _EvaluatorStatus.ValueType  # 1
-    """In charge."""
-    EVALUATOR_STATUS_KEPT_BACK: _EvaluatorStatus.ValueType  # 2
-    """Trained, but worse than the one in charge."""
+    """In use."""
+    EVALUATOR_STATUS_NOT_PROMOTED: _EvaluatorStatus.ValueType  # 2
+    """Trained, but worse than the current evaluator."""
     EVALUATOR_STATUS_RETIRED: _EvaluatorStatus.ValueType  # 3
-    """Was in charge once."""
+    """Was the current evaluator before."""
 
 class EvaluatorStatus(_EvaluatorStatus, metaclass=_EvaluatorStatusEnumTypeWrapper):
-    """The place of an evaluator among those trained."""
+    """Status of an evaluator."""
 
 EVALUATOR_STATUS_UNSPECIFIED: EvaluatorStatus.ValueType  # 0
 """Never sent."""
 EVALUATOR_STATUS_CURRENT: EvaluatorStatus.ValueType  # 1
-"""In charge."""
-EVALUATOR_STATUS_KEPT_BACK: EvaluatorStatus.ValueType  # 2
-"""Trained, but worse than the one in charge."""
+"""In use."""
+EVALUATOR_STATUS_NOT_PROMOTED: EvaluatorStatus.ValueType  # 2
+"""Trained, but worse than the current evaluator."""
 EVALUATOR_STATUS_RETIRED: EvaluatorStatus.ValueType  # 3
-"""Was in charge once."""
+"""Was the current evaluator before."""
 Global___EvaluatorStatus: _TypeAlias = EvaluatorStatus  # noqa: Y015
 
 class _TrainingOutcome:
@@ -56,25 +56,25 @@ class _TrainingOutcome:
 class _TrainingOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrainingOutcome.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRAINING_OUTCOME_UNSPECIFIED: _TrainingOutcome.ValueType  # 0
-    """The training goes on."""
+    """The training is still running."""
     TRAINING_OUTCOME_PROMOTED: _TrainingOutcome.ValueType  # 1
-    """The new evaluator is in charge."""
-    TRAINING_OUTCOME_KEPT: _TrainingOutcome.ValueType  # 2
-    """The new evaluator was worse; the former one stays in charge."""
+    """The new evaluator is the current one."""
+    TRAINING_OUTCOME_NOT_PROMOTED: _TrainingOutcome.ValueType  # 2
+    """The new evaluator was worse; the current one stays."""
     TRAINING_OUTCOME_TOO_FEW_RATINGS: _TrainingOutcome.ValueType  # 3
-    """There are too few ratings to learn from."""
+    """There are too few ratings to train on."""
 
 class TrainingOutcome(_TrainingOutcome, metaclass=_TrainingOutcomeEnumTypeWrapper):
-    """What came of a training."""
+    """Outcome of a training."""
 
 TRAINING_OUTCOME_UNSPECIFIED: TrainingOutcome.ValueType  # 0
-"""The training goes on."""
+"""The training is still running."""
 TRAINING_OUTCOME_PROMOTED: TrainingOutcome.ValueType  # 1
-"""The new evaluator is in charge."""
-TRAINING_OUTCOME_KEPT: TrainingOutcome.ValueType  # 2
-"""The new evaluator was worse; the former one stays in charge."""
+"""The new evaluator is the current one."""
+TRAINING_OUTCOME_NOT_PROMOTED: TrainingOutcome.ValueType  # 2
+"""The new evaluator was worse; the current one stays."""
 TRAINING_OUTCOME_TOO_FEW_RATINGS: TrainingOutcome.ValueType  # 3
-"""There are too few ratings to learn from."""
+"""There are too few ratings to train on."""
 Global___TrainingOutcome: _TypeAlias = TrainingOutcome  # noqa: Y015
 
 class _TrainingPhase:
@@ -85,42 +85,44 @@ class _TrainingPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trainin
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRAINING_PHASE_UNSPECIFIED: _TrainingPhase.ValueType  # 0
     """Never sent."""
-    TRAINING_PHASE_READING: _TrainingPhase.ValueType  # 1
-    """Ratings and embeddings are read."""
-    TRAINING_PHASE_COMPETING: _TrainingPhase.ValueType  # 2
-    """The candidates compete on held-out ratings."""
-    TRAINING_PHASE_COMPARING: _TrainingPhase.ValueType  # 3
-    """The best one is compared with the evaluator in charge."""
-    TRAINING_PHASE_SCORING: _TrainingPhase.ValueType  # 4
-    """All tracks are predicted anew."""
+    TRAINING_PHASE_LOADING: _TrainingPhase.ValueType  # 1
+    """Ratings and embeddings are loaded."""
+    TRAINING_PHASE_MODEL_SELECTION: _TrainingPhase.ValueType  # 2
+    """A model is selected by cross-validation."""
+    TRAINING_PHASE_COMPARISON: _TrainingPhase.ValueType  # 3
+    """The new evaluator is compared with the current one."""
+    TRAINING_PHASE_PREDICTION: _TrainingPhase.ValueType  # 4
+    """The ratings of all tracks are predicted."""
     TRAINING_PHASE_DONE: _TrainingPhase.ValueType  # 5
-    """The training is over."""
+    """The training has ended."""
 
 class TrainingPhase(_TrainingPhase, metaclass=_TrainingPhaseEnumTypeWrapper):
-    """What a training is busy with."""
+    """Phase of a training."""
 
 TRAINING_PHASE_UNSPECIFIED: TrainingPhase.ValueType  # 0
 """Never sent."""
-TRAINING_PHASE_READING: TrainingPhase.ValueType  # 1
-"""Ratings and embeddings are read."""
-TRAINING_PHASE_COMPETING: TrainingPhase.ValueType  # 2
-"""The candidates compete on held-out ratings."""
-TRAINING_PHASE_COMPARING: TrainingPhase.ValueType  # 3
-"""The best one is compared with the evaluator in charge."""
-TRAINING_PHASE_SCORING: TrainingPhase.ValueType  # 4
-"""All tracks are predicted anew."""
+TRAINING_PHASE_LOADING: TrainingPhase.ValueType  # 1
+"""Ratings and embeddings are loaded."""
+TRAINING_PHASE_MODEL_SELECTION: TrainingPhase.ValueType  # 2
+"""A model is selected by cross-validation."""
+TRAINING_PHASE_COMPARISON: TrainingPhase.ValueType  # 3
+"""The new evaluator is compared with the current one."""
+TRAINING_PHASE_PREDICTION: TrainingPhase.ValueType  # 4
+"""The ratings of all tracks are predicted."""
 TRAINING_PHASE_DONE: TrainingPhase.ValueType  # 5
-"""The training is over."""
+"""The training has ended."""
 Global___TrainingPhase: _TypeAlias = TrainingPhase  # noqa: Y015
 
 @_typing.final
 class Metrics(_message.Message):
-    """How good an evaluator was on held-out ratings. Errors are mean absolute errors in rating points."""
+    """Performance of an evaluator on held-out ratings, by cross-validation. Errors are mean absolute
+    errors in rating points.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
-    class BaselineErrorsEntry(_message.Message):
+    class ModelErrorsEntry(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         KEY_FIELD_NUMBER: _builtins.int
@@ -139,43 +141,43 @@ class Metrics(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    ERROR_FIELD_NUMBER: _builtins.int
-    MEAN_ERROR_FIELD_NUMBER: _builtins.int
+    MEAN_ABSOLUTE_ERROR_FIELD_NUMBER: _builtins.int
+    BASELINE_ERROR_FIELD_NUMBER: _builtins.int
     ERROR_RATIO_FIELD_NUMBER: _builtins.int
     RANK_CORRELATION_FIELD_NUMBER: _builtins.int
-    WITHIN_ONE_FIELD_NUMBER: _builtins.int
-    WITHIN_TWO_FIELD_NUMBER: _builtins.int
-    BASELINE_ERRORS_FIELD_NUMBER: _builtins.int
-    error: _builtins.float
-    """Its error, 0 to 10."""
-    mean_error: _builtins.float
-    """Error of always answering the mean rating, 0 to 10."""
+    WITHIN_ONE_STDDEV_FIELD_NUMBER: _builtins.int
+    WITHIN_TWO_STDDEV_FIELD_NUMBER: _builtins.int
+    MODEL_ERRORS_FIELD_NUMBER: _builtins.int
+    mean_absolute_error: _builtins.float
+    """Mean absolute error of the evaluator, 0 to 10."""
+    baseline_error: _builtins.float
+    """Mean absolute error of always predicting the mean rating, 0 to 10."""
     error_ratio: _builtins.float
-    """`error / mean_error`, 0 or above; below 1 something was learnt."""
+    """`mean_absolute_error / baseline_error`, 0 or above; below 1 the evaluator learnt something."""
     rank_correlation: _builtins.float
-    """Rank correlation of predicted and given ratings, -1 to 1."""
-    within_one: _builtins.float
-    """Share of held-out ratings inside one predicted standard deviation, 0 to 1; 0.68 is ideal."""
-    within_two: _builtins.float
-    """Share of held-out ratings inside two predicted standard deviations, 0 to 1; 0.95 is ideal."""
+    """Spearman's rank correlation of predicted and given ratings, -1 to 1."""
+    within_one_stddev: _builtins.float
+    """Share of held-out ratings within one predicted standard deviation, 0 to 1; 0.68 is ideal."""
+    within_two_stddev: _builtins.float
+    """Share of held-out ratings within two predicted standard deviations, 0 to 1; 0.95 is ideal."""
     @_builtins.property
-    def baseline_errors(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Error of every candidate and baseline by its name, 0 to 10."""
+    def model_errors(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Mean absolute error of every model that was compared, by its name, 0 to 10."""
 
     def __init__(
         self,
         *,
-        error: _builtins.float = ...,
-        mean_error: _builtins.float = ...,
+        mean_absolute_error: _builtins.float = ...,
+        baseline_error: _builtins.float = ...,
         error_ratio: _builtins.float = ...,
         rank_correlation: _builtins.float = ...,
-        within_one: _builtins.float = ...,
-        within_two: _builtins.float = ...,
-        baseline_errors: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        within_one_stddev: _builtins.float = ...,
+        within_two_stddev: _builtins.float = ...,
+        model_errors: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_errors", b"baseline_errors", "error", b"error", "error_ratio", b"error_ratio", "mean_error", b"mean_error", "rank_correlation", b"rank_correlation", "within_one", b"within_one", "within_two", b"within_two"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_error", b"baseline_error", "error_ratio", b"error_ratio", "mean_absolute_error", b"mean_absolute_error", "model_errors", b"model_errors", "rank_correlation", b"rank_correlation", "within_one_stddev", b"within_one_stddev", "within_two_stddev", b"within_two_stddev"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -188,54 +190,54 @@ class Evaluator(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
-    TRAINED_FIELD_NUMBER: _builtins.int
+    TRAINED_AT_FIELD_NUMBER: _builtins.int
     RATING_COUNT_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
-    VERDICT_FIELD_NUMBER: _builtins.int
-    PLAYS_FIELD_NUMBER: _builtins.int
+    PROMOTION_REASON_FIELD_NUMBER: _builtins.int
+    IMPLICIT_FEEDBACK_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Its number, counting from 1."""
-    kind: _builtins.str
-    """Name of the candidate that won the training."""
+    model: _builtins.str
+    """Name of its model, for example `Gaussian process`."""
     rating_count: _builtins.int
     """How many ratings it was trained on, 2 or above."""
     status: Global___EvaluatorStatus.ValueType
-    """Its place."""
-    verdict: _builtins.str
-    """Why it was promoted or kept back, in a sentence."""
-    plays: _builtins.str
-    """Whether plays and skips helped to predict ratings, in a sentence."""
+    """Its status."""
+    promotion_reason: _builtins.str
+    """Why it was promoted or not, in a sentence."""
+    implicit_feedback: _builtins.str
+    """Whether plays and skips improved the predictions, in a sentence."""
     @_builtins.property
     def embedder(self) -> _library_pb2.EmbedderStamp:
-        """The embedder whose vectors it takes."""
+        """The embedder whose vectors it is trained on."""
 
     @_builtins.property
-    def trained(self) -> _timestamp_pb2.Timestamp:
+    def trained_at(self) -> _timestamp_pb2.Timestamp:
         """When it was trained."""
 
     @_builtins.property
     def metrics(self) -> Global___Metrics:
-        """How good it was."""
+        """Its performance on held-out ratings."""
 
     def __init__(
         self,
         *,
         version: _builtins.int = ...,
-        kind: _builtins.str = ...,
+        model: _builtins.str = ...,
         embedder: _library_pb2.EmbedderStamp | None = ...,
-        trained: _timestamp_pb2.Timestamp | None = ...,
+        trained_at: _timestamp_pb2.Timestamp | None = ...,
         rating_count: _builtins.int = ...,
         metrics: Global___Metrics | None = ...,
         status: Global___EvaluatorStatus.ValueType = ...,
-        verdict: _builtins.str = ...,
-        plays: _builtins.str = ...,
+        promotion_reason: _builtins.str = ...,
+        implicit_feedback: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "metrics", b"metrics", "trained", b"trained"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "metrics", b"metrics", "trained_at", b"trained_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "kind", b"kind", "metrics", b"metrics", "plays", b"plays", "rating_count", b"rating_count", "status", b"status", "trained", b"trained", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "implicit_feedback", b"implicit_feedback", "metrics", b"metrics", "model", b"model", "promotion_reason", b"promotion_reason", "rating_count", b"rating_count", "status", b"status", "trained_at", b"trained_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -260,7 +262,7 @@ Global___TrainEvaluatorRequest: _TypeAlias = TrainEvaluatorRequest  # noqa: Y015
 
 @_typing.final
 class TrainEvaluatorResponse(_message.Message):
-    """Tells how far a training is."""
+    """Progress of a training."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -271,20 +273,18 @@ class TrainEvaluatorResponse(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     EVALUATOR_FIELD_NUMBER: _builtins.int
     phase: Global___TrainingPhase.ValueType
-    """What it is busy with."""
+    """Its present phase."""
     progress: _builtins.float
-    """How much of the whole is done, 0 to 1."""
+    """Fraction done, 0 to 1."""
     message: _builtins.str
-    """The same in words."""
+    """The phase in words."""
     outcome: Global___TrainingOutcome.ValueType
-    """What came of it; set in the last message only."""
+    """How it ended; set in the last message only."""
     reason: _builtins.str
-    """Why, in words; set in the last message only."""
+    """The reason for the outcome, in words; set in the last message only."""
     @_builtins.property
     def evaluator(self) -> Global___Evaluator:
-        """The new evaluator with its error against the baselines; set in the last message when one was
-        trained.
-        """
+        """The new evaluator; set in the last message if one was trained."""
 
     def __init__(
         self,
@@ -306,7 +306,7 @@ Global___TrainEvaluatorResponse: _TypeAlias = TrainEvaluatorResponse  # noqa: Y0
 
 @_typing.final
 class GetEvaluatorRequest(_message.Message):
-    """Asks for the evaluator in charge. Has no fields."""
+    """Asks for the current evaluator. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -330,7 +330,7 @@ class GetEvaluatorResponse(_message.Message):
     EVALUATOR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def evaluator(self) -> Global___Evaluator:
-        """The evaluator in charge."""
+        """The current evaluator."""
 
     def __init__(
         self,
@@ -401,13 +401,13 @@ Global___ListEvaluatorsResponse: _TypeAlias = ListEvaluatorsResponse  # noqa: Y0
 
 @_typing.final
 class RollbackEvaluatorRequest(_message.Message):
-    """Asks to put an earlier evaluator in charge."""
+    """Asks to make an earlier evaluator the current one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Number of the evaluator, 1 or above; 0 means the one that was in charge before the present."""
+    """Version of the evaluator, 1 or above; 0 means the one that was current before."""
     def __init__(
         self,
         *,
@@ -430,7 +430,7 @@ class RollbackEvaluatorResponse(_message.Message):
     EVALUATOR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def evaluator(self) -> Global___Evaluator:
-        """The evaluator in charge from now on."""
+        """The evaluator that is current now."""
 
     def __init__(
         self,

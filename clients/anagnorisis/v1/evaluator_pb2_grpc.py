@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EvaluatorServiceStub:
-    """Trains and shows the model that predicts ratings.
+    """Trains evaluators, which predict ratings, and lists them.
     """
 
     def __init__(self, channel):
@@ -58,20 +58,20 @@ class EvaluatorServiceStub:
 
 
 class EvaluatorServiceServicer:
-    """Trains and shows the model that predicts ratings.
+    """Trains evaluators, which predict ratings, and lists them.
     """
 
     def TrainEvaluator(self, request, context):
-        """Trains a new evaluator and tells how far it is; the last message has the outcome. Too few
-        ratings are an outcome, not an error. A call while one is trained follows that training. When
-        the caller leaves, the training goes on.
+        """Trains a new evaluator and streams the progress; the last message has the outcome. Too few
+        ratings are an outcome, not an error. A call during a training streams the progress of that
+        training. If the caller cancels, the training continues.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEvaluator(self, request, context):
-        """Returns the evaluator in charge.
+        """Returns the current evaluator.
 
         FAILED_PRECONDITION: none has been trained yet.
         """
@@ -89,9 +89,9 @@ class EvaluatorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RollbackEvaluator(self, request, context):
-        """Puts an earlier evaluator in charge and predicts all ratings anew.
+        """Makes an earlier evaluator the current one and predicts all ratings again.
 
-        INVALID_ARGUMENT: there is no such version. FAILED_PRECONDITION: it was made for another
+        INVALID_ARGUMENT: there is no such version. FAILED_PRECONDITION: it was trained for another
         embedder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -130,7 +130,7 @@ def add_EvaluatorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EvaluatorService:
-    """Trains and shows the model that predicts ratings.
+    """Trains evaluators, which predict ratings, and lists them.
     """
 
     @staticmethod

@@ -27,19 +27,19 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EvaluatorServiceStub:
-    """Trains and shows the model that predicts ratings."""
+    """Trains evaluators, which predict ratings, and lists them."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EvaluatorServiceAsyncStub: ...
     TrainEvaluator: _grpc.UnaryStreamMultiCallable[_evaluator_pb2.TrainEvaluatorRequest, _evaluator_pb2.TrainEvaluatorResponse]
-    """Trains a new evaluator and tells how far it is; the last message has the outcome. Too few
-    ratings are an outcome, not an error. A call while one is trained follows that training. When
-    the caller leaves, the training goes on.
+    """Trains a new evaluator and streams the progress; the last message has the outcome. Too few
+    ratings are an outcome, not an error. A call during a training streams the progress of that
+    training. If the caller cancels, the training continues.
     """
     GetEvaluator: _grpc.UnaryUnaryMultiCallable[_evaluator_pb2.GetEvaluatorRequest, _evaluator_pb2.GetEvaluatorResponse]
-    """Returns the evaluator in charge.
+    """Returns the current evaluator.
 
     FAILED_PRECONDITION: none has been trained yet.
     """
@@ -49,24 +49,24 @@ class EvaluatorServiceStub:
     INVALID_ARGUMENT: a bad page size or token.
     """
     RollbackEvaluator: _grpc.UnaryUnaryMultiCallable[_evaluator_pb2.RollbackEvaluatorRequest, _evaluator_pb2.RollbackEvaluatorResponse]
-    """Puts an earlier evaluator in charge and predicts all ratings anew.
+    """Makes an earlier evaluator the current one and predicts all ratings again.
 
-    INVALID_ARGUMENT: there is no such version. FAILED_PRECONDITION: it was made for another
+    INVALID_ARGUMENT: there is no such version. FAILED_PRECONDITION: it was trained for another
     embedder.
     """
 
 @_typing.type_check_only
 class EvaluatorServiceAsyncStub(EvaluatorServiceStub):
-    """Trains and shows the model that predicts ratings."""
+    """Trains evaluators, which predict ratings, and lists them."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     TrainEvaluator: _aio.UnaryStreamMultiCallable[_evaluator_pb2.TrainEvaluatorRequest, _evaluator_pb2.TrainEvaluatorResponse]  # type: ignore[assignment]
-    """Trains a new evaluator and tells how far it is; the last message has the outcome. Too few
-    ratings are an outcome, not an error. A call while one is trained follows that training. When
-    the caller leaves, the training goes on.
+    """Trains a new evaluator and streams the progress; the last message has the outcome. Too few
+    ratings are an outcome, not an error. A call during a training streams the progress of that
+    training. If the caller cancels, the training continues.
     """
     GetEvaluator: _aio.UnaryUnaryMultiCallable[_evaluator_pb2.GetEvaluatorRequest, _evaluator_pb2.GetEvaluatorResponse]  # type: ignore[assignment]
-    """Returns the evaluator in charge.
+    """Returns the current evaluator.
 
     FAILED_PRECONDITION: none has been trained yet.
     """
@@ -76,14 +76,14 @@ class EvaluatorServiceAsyncStub(EvaluatorServiceStub):
     INVALID_ARGUMENT: a bad page size or token.
     """
     RollbackEvaluator: _aio.UnaryUnaryMultiCallable[_evaluator_pb2.RollbackEvaluatorRequest, _evaluator_pb2.RollbackEvaluatorResponse]  # type: ignore[assignment]
-    """Puts an earlier evaluator in charge and predicts all ratings anew.
+    """Makes an earlier evaluator the current one and predicts all ratings again.
 
-    INVALID_ARGUMENT: there is no such version. FAILED_PRECONDITION: it was made for another
+    INVALID_ARGUMENT: there is no such version. FAILED_PRECONDITION: it was trained for another
     embedder.
     """
 
 class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Trains and shows the model that predicts ratings."""
+    """Trains evaluators, which predict ratings, and lists them."""
 
     @_abc_1.abstractmethod
     def TrainEvaluator(
@@ -91,9 +91,9 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluator_pb2.TrainEvaluatorRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_evaluator_pb2.TrainEvaluatorResponse], _abc.AsyncIterator[_evaluator_pb2.TrainEvaluatorResponse]]:
-        """Trains a new evaluator and tells how far it is; the last message has the outcome. Too few
-        ratings are an outcome, not an error. A call while one is trained follows that training. When
-        the caller leaves, the training goes on.
+        """Trains a new evaluator and streams the progress; the last message has the outcome. Too few
+        ratings are an outcome, not an error. A call during a training streams the progress of that
+        training. If the caller cancels, the training continues.
         """
 
     @_abc_1.abstractmethod
@@ -102,7 +102,7 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluator_pb2.GetEvaluatorRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluator_pb2.GetEvaluatorResponse, _abc.Awaitable[_evaluator_pb2.GetEvaluatorResponse]]:
-        """Returns the evaluator in charge.
+        """Returns the current evaluator.
 
         FAILED_PRECONDITION: none has been trained yet.
         """
@@ -124,9 +124,9 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluator_pb2.RollbackEvaluatorRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluator_pb2.RollbackEvaluatorResponse, _abc.Awaitable[_evaluator_pb2.RollbackEvaluatorResponse]]:
-        """Puts an earlier evaluator in charge and predicts all ratings anew.
+        """Makes an earlier evaluator the current one and predicts all ratings again.
 
-        INVALID_ARGUMENT: there is no such version. FAILED_PRECONDITION: it was made for another
+        INVALID_ARGUMENT: there is no such version. FAILED_PRECONDITION: it was trained for another
         embedder.
         """
 
