@@ -14,7 +14,7 @@ from unicodedata import normalize
 import pytest
 import sqlite_utils
 
-from anagnorisisd.domain.evaluation import EvaluatorStatus, Metrics
+from anagnorisisd.domain.evaluator import EvaluatorStatus, Metrics
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.reader_loss import HeldBack
 from anagnorisisd.domain.track import TrackState
