@@ -7,10 +7,14 @@ from typing import BinaryIO
 
 from anagnorisisd.domain.track import LATEST_NS, NOT_READ, FileStamp, ScannedFile, TrackId, Uri
 from anagnorisisd.errors import MediaError
-from anagnorisisd.library import mpeg_duration
+from anagnorisisd.library import audio_duration
 from anagnorisisd.library.audio_hash import Kind, identify
 from anagnorisisd.library.file_access import open_regular, os_error_reason
-from anagnorisisd.library.read_limits import HASH_BYTES_PER_SECOND, HASH_SECONDS
+from anagnorisisd.library.read_limits import (
+    DURATION_SECONDS,
+    HASH_BYTES_PER_SECOND,
+    HASH_SECONDS,
+)
 from anagnorisisd.library.tags import read_tags
 from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
 
@@ -48,8 +52,8 @@ def _read_open(file: BinaryIO, uri: Uri) -> ScannedFile:
     if isinstance(identity, str):
         return ScannedFile(uri, stamp, None, problem=identity)
     kind, track_id = identity
-    tags, duration_seconds = read_tags(file, kind)
-    duration_seconds = mpeg_duration.measure(file, kind) or duration_seconds
+    tags, declared_seconds = read_tags(file, kind)
+    duration_seconds = _duration(file, kind, declared_seconds)
     if _stamp(os.fstat(file.fileno())) != stamp:
         return ScannedFile(uri, NOT_READ, None, problem="it changed while it was read")
     return ScannedFile(uri, stamp, track_id, tags, duration_seconds)
@@ -75,6 +79,22 @@ def _identify(file: BinaryIO, seconds: float) -> tuple[Kind, TrackId] | str:
     except Exception as error:  # A defect of a parser must not stop the scan.
         log.debug("a parser failed", exc_info=True)
         return f"its parser failed: {type(error).__name__}: {error}"[:MAX_PROBLEM_CHARACTERS]
+
+
+def _duration(file: BinaryIO, kind: Kind, declared_seconds: float | None) -> float | None:
+    """Return the duration of the audio in a file; the declared one if it cannot be counted.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        with limited(DURATION_SECONDS):
+            return audio_duration.measure(file, kind, declared_seconds)
+    except OSError:
+        raise
+    except (Exception, OutOfProcessorTime):  # The track is of use without.
+        log.debug("the duration cannot be counted", exc_info=True)
+        return declared_seconds
 
 
 def _stamp(status: os.stat_result) -> FileStamp:

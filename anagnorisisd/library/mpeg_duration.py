@@ -1,9 +1,11 @@
-"""The duration of MPEG audio without a header that gives it, by counting frames.
+"""The duration of MPEG audio, by counting frames.
 
 An MP3 of variable bit rate without a Xing or VBRI header, and any AAC in ADTS, does not contain its
 duration. An estimate from the bit rate of the first frame can be wrong by a factor of several.
+An MP3 with such a header may be shorter than it says: truncated, or cut by a program that left it.
 """
 
+from functools import lru_cache
 from typing import BinaryIO
 
 from anagnorisisd.library.audio_hash import Kind, mpeg, outer_tags
@@ -19,20 +21,20 @@ ADTS_SAMPLE_RATES = (
 )  # fmt: skip
 
 
-def measure(file: BinaryIO, kind: Kind) -> float | None:
-    """Return the duration of the frames in seconds; `None` if the file has a header with it.
+def measure(file: BinaryIO, kind: Kind) -> tuple[float | None, bool]:
+    """Return the duration of the frames in seconds, and whether the file has a header with it.
 
     Raises:
         MediaError: the file has too many tags.
         OSError: the file cannot be read.
     """
-    if kind not in {Kind.MP3, Kind.AAC}:
-        return None
     reader = ByteReader(file)
     found = mpeg.first_frame(reader, outer_tags.end_of_id3(reader))
-    if found is None or any(name in reader.peek(found[1], 64) for name in DURATION_HEADERS):
-        return None
-    return _sum_frames(reader, found[1], outer_tags.start_of_appended_tags(reader), kind)
+    if found is None:
+        return None, False
+    has_header = any(name in reader.peek(found[1], 64) for name in DURATION_HEADERS)
+    end = outer_tags.start_of_appended_tags(reader)
+    return _sum_frames(reader, found[1], end, kind), has_header
 
 
 def _sum_frames(reader: ByteReader, start: int, end: int, kind: Kind) -> float | None:
@@ -40,10 +42,10 @@ def _sum_frames(reader: ByteReader, start: int, end: int, kind: Kind) -> float |
     for _ in range(MAX_FRAMES):
         if offset >= end:
             return seconds or None
-        if offset + FRAME_HEADER_BYTES > window_start + len(window):
-            window_start = offset
-            window = reader.peek(offset, min(mpeg.SEARCH_BYTES, end - offset))
         at = offset - window_start
+        if at + FRAME_HEADER_BYTES > len(window):
+            window_start, at = offset, 0
+            window = reader.peek(offset, min(mpeg.SEARCH_BYTES, end - offset))
         length, frame_seconds = _frame(window[at : at + FRAME_HEADER_BYTES], kind)
         seconds += frame_seconds
         offset += length or _bytes_to_next_sync(window, at)
@@ -56,11 +58,16 @@ def _bytes_to_next_sync(window: bytes, at: int) -> int:
     return (following if following >= 0 else max(len(window), at + 1)) - at
 
 
+@lru_cache(maxsize=4096)  # A file has few different headers, and thousands of frames.
+def _mp3_frame(header: bytes) -> tuple[int, float]:
+    length = mpeg.mp3_frame_bytes(header)
+    return (length, mpeg.mp3_frame_seconds(header)) if length else (0, 0.0)
+
+
 def _frame(header: bytes, kind: Kind) -> tuple[int, float]:
     """Return the length of a frame in bytes and its duration in seconds; zeros if it is none."""
     if kind is Kind.MP3:
-        length = mpeg.mp3_frame_bytes(header)
-        return (length, mpeg.mp3_frame_seconds(header)) if length else (0, 0.0)
+        return _mp3_frame(header[:4]) if header[:2] >= b"\xff\xe0" else (0, 0.0)
     length = mpeg.adts_frame_bytes(header)
     rate = header[2] >> 2 & 15 if length else len(ADTS_SAMPLE_RATES)
     if rate >= len(ADTS_SAMPLE_RATES):

@@ -20,6 +20,9 @@ times as many."""
 TAG_SECONDS = 5.0
 """Processor time to read the tags of a file; most take a few milliseconds."""
 
+DURATION_SECONDS = 5.0
+"""Processor time to count the audio in a file; an mp3 of an hour takes some 100 milliseconds."""
+
 BATCH_TIMEOUT_SECONDS = 600.0
 """Elapsed time to read a batch of files; after that, each of them is read alone."""
 

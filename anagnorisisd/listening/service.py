@@ -70,14 +70,16 @@ class PlayService:
     async def _with_shorter_duration(self, state: PlayerState) -> PlayerState:
         """Return the state with the shorter of the durations that the player and library report.
 
-        MPD reports much too long a duration for an mp3 with a large cover and no Xing header.
+        MPD reports what the header of a file declares, which can be more than there is, and none if
+        the header is damaged. Of an mp3 without a header it takes the cover for audio.
         """
-        if state.uri is None or state.duration_seconds is None:
+        if state.uri is None:
             return state
         with suppress(StoreError):  # then the player's duration is used
             known = await self._library.duration_at(state.uri)
             if known:
-                return replace(state, duration_seconds=min(known, state.duration_seconds))
+                duration_seconds = min(known, state.duration_seconds or known)
+                return replace(state, duration_seconds=duration_seconds)
         return state
 
     def due(self) -> float:

@@ -123,7 +123,7 @@ class LibraryStore:
         return None if row is None else TrackId(row["track_id"])
 
     async def duration_at(self, uri: Uri) -> float | None:
-        """Return how long the file at `uri` is by its own headers; `None` where not known."""
+        """Return how many seconds the file at `uri` lasts; `None` where not known."""
         query = """SELECT duration_seconds FROM files WHERE path = ? AND track NOT NULL
             ORDER BY present DESC, seen_at DESC, id DESC LIMIT 1"""
         row = await self._database.read(

@@ -22,6 +22,7 @@ from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import track_id
 from tests.support.listener import Room, room
+from tests.support.long_headers import FORMATS, with_long_header
 from tests.support.media import RATE, frame_size, retag
 from tests.support.media import song as melody
 from tests.support.until import until, until_async
@@ -396,6 +397,25 @@ async def test_a_song_that_mpd_takes_for_longer_than_it_is_ends_by_itself(
 
     assert play.outcome is PlayOutcome.FULL
     assert play.duration_seconds == file.duration_seconds
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+async def test_a_song_whose_header_promises_too_much_is_played_in_full(
+    extension: str, server: mpd.Mpd, stores: Stores
+) -> None:
+    song = server.music / f"long-header.{extension}"
+    song.write_bytes(with_long_header(extension, 15.0))
+    await server.ask("update", "--wait")
+    file = media_file.read(str(song), Uri(song.name))
+    assert file is not None
+    await stores.library.absorb([file], 0.0)
+    async with attended(server, stores) as listener:
+        await begun(listener, song.name, "a.wav")
+
+        (play,) = await plays(listener, 1)
+
+    assert play.outcome is PlayOutcome.FULL
+    assert play.heard_seconds == about(15)
 
 
 def write_without_header(path: Path, seconds: float) -> None:

@@ -16,6 +16,8 @@ there."""
 MUSEPACK_8_AUDIO = frozenset({b"SH", b"AP"})
 """Stream header and audio packets. The others are gain, chapters, seek tables and the like."""
 
+WAVPACK_HEADER_BYTES = 32
+
 MAX_PACKET_SIZE_BYTES = 9
 """The longest field with the size of a packet of Musepack 8."""
 
@@ -43,6 +45,17 @@ def musepack_7_payload(reader: ByteReader) -> Iterator[bytes]:
 
 def musepack_8_payload(reader: ByteReader) -> Iterator[bytes]:
     """Yield the stream header and the audio packets."""
+    for key, start, end in musepack_8_packets(reader):
+        if key in MUSEPACK_8_AUDIO:
+            yield from reader.span(start, end)
+
+
+def musepack_8_packets(reader: ByteReader) -> Iterator[tuple[bytes, int, int]]:
+    """Yield key, start and end of each packet, which begins with its key and size.
+
+    Raises:
+        MediaError: a packet has an impossible size, or the file is truncated.
+    """
     end = start_of_appended_tags(reader)
     offset = end_of_id3(reader) + 4
     while offset < end:
@@ -51,8 +64,7 @@ def musepack_8_payload(reader: ByteReader) -> Iterator[bytes]:
             raise MediaError("damaged: a packet has an impossible size")
         if offset + size > end:
             raise truncated(offset + size, reader.size)
-        if key in MUSEPACK_8_AUDIO:
-            yield from reader.span(offset, offset + size)
+        yield key, offset, offset + size
         if key == b"SE":  # stream end
             return
         offset += size
@@ -77,8 +89,18 @@ def wavpack_payload(reader: ByteReader) -> Iterator[bytes]:
 
 
 def _check_wavpack_blocks(reader: ByteReader, start: int, end: int) -> None:
+    for offset, header in wavpack_blocks(reader, start, end):
+        block_end = offset + 8 + int.from_bytes(header[4:8], "little")
+        if block_end > end:
+            raise truncated(block_end, reader.size)
+
+
+def wavpack_blocks(reader: ByteReader, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Yield offset and header of each block that begins between two offsets."""
     offset = start
-    while offset < end and (header := reader.peek(offset, 8))[:4] == b"wvpk":
+    while offset < end:
+        header = reader.peek(offset, WAVPACK_HEADER_BYTES)
+        if header[:4] != b"wvpk":
+            return
+        yield offset, header
         offset += 8 + int.from_bytes(header[4:8], "little")
-    if offset > end:
-        raise truncated(offset, reader.size)

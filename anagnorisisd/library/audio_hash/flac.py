@@ -57,6 +57,33 @@ def _check_end(reader: ByteReader, start: int, end: int) -> None:
         raise MediaError(f"truncated: ends at sample {last.end} of {samples}")
 
 
+def length(reader: ByteReader) -> tuple[int, int]:
+    """Return the samples up to the end of the last frame and the sample rate; zeros if unknown."""
+    info = reader.peek(end_of_id3(reader) + 8, STREAMINFO_BYTES)
+    if len(info) < STREAMINFO_BYTES:
+        return 0, 0
+    start, end = _end_of_metadata(reader), start_of_appended_tags(reader)
+    samples = int.from_bytes(info[13:18], "big") & 0xF_FFFF_FFFF
+    tail = reader.peek(max(start, end - TAIL_BYTES), min(TAIL_BYTES, end - start))
+    block_size = int.from_bytes(info[:2], "big")
+    last = _last_frame(tail, block_size, samples or 1 << 36)
+    if last and not samples and not _follows_another(tail, block_size, last):
+        return 0, 0  # bytes that look like the header of a frame
+    return last.end if last else samples, sample_rate(info)
+
+
+def sample_rate(info: bytes) -> int:
+    """Return the sample rate in STREAMINFO, in hertz."""
+    return int.from_bytes(info[10:13], "big") >> 4
+
+
+def _follows_another(tail: bytes, block_size: int, frame: _Frame) -> bool:
+    if frame.start == 0:
+        return True
+    before = _last_frame(tail, block_size, frame.start)
+    return before is not None and before.end == frame.start
+
+
 def _last_frame(tail: bytes, block_size: int, samples: int) -> _Frame | None:
     offset = len(tail)
     while (offset := tail.rfind(b"\xff", 0, offset)) >= 0:

@@ -20,6 +20,8 @@ ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 ASF_OBJECT_HEADER_BYTES = 24
 ASF_FILE_ID_BYTES = 16
 """After the header of the data object: an identifier of the file, not of the audio."""
+ASF_PACKET_COUNT_BYTES = 10
+"""After that: the number of packets, and two reserved bytes."""
 
 UNKNOWN_CHUNK_SIZES = frozenset({0xFFFFFFFF, 0x7FFFFFFF})
 """Written by programs that cannot fill in the size later: the chunk ends with the file."""
@@ -30,7 +32,7 @@ empty chunks; they are ignored after so many."""
 
 def mp4_payload(reader: ByteReader) -> Iterator[bytes]:
     """Yield the contents of every `mdat` box."""
-    boxes = list(islice(_mp4_boxes(reader), MAX_MP4_BOXES + 1))
+    boxes = list(islice(mp4_boxes(reader, 0, reader.size), MAX_MP4_BOXES + 1))
     if len(boxes) > MAX_MP4_BOXES:
         raise MediaError("damaged: too many boxes")
     if b"moov" not in {box_type for box_type, _, _ in boxes}:
@@ -40,26 +42,39 @@ def mp4_payload(reader: ByteReader) -> Iterator[bytes]:
             yield from reader.span(start, end)
 
 
-def _mp4_boxes(reader: ByteReader) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the type, and start and end of the contents, of each top-level box."""
-    offset = 0
-    while len(header := reader.peek(offset, 16)) >= 8:
+def mp4_boxes(reader: ByteReader, offset: int, limit: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the type, and start and end of the contents, of each box between two offsets.
+
+    Raises:
+        MediaError: a box has an impossible size, or the file is truncated.
+    """
+    while offset < limit and len(header := reader.peek(offset, 16)) >= 8:
         size, start = int.from_bytes(header[:4], "big"), offset + 8
         end = offset + size
         if size == 0:  # up to the end of the file
-            end = reader.size
+            end = limit
         elif size == 1:  # a 64-bit size follows
             start, end = offset + 16, offset + int.from_bytes(header[8:16], "big")
         if end < start:
             raise MediaError("damaged: a box has an impossible size")
-        if end > reader.size:
-            raise truncated(end, reader.size)
+        if end > limit:
+            raise truncated(end, limit)
         yield header[4:8], start, end
         offset = end
 
 
 def asf_payload(reader: ByteReader) -> Iterator[bytes]:
     """Yield the number of packets and the packets of the data object."""
+    for start, end in asf_packet_spans(reader):
+        yield from reader.span(start - ASF_PACKET_COUNT_BYTES, end)
+
+
+def asf_packet_spans(reader: ByteReader) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the packets in each data object.
+
+    Raises:
+        MediaError: an object has an impossible size, or the file is truncated.
+    """
     offset = 0
     while len(header := reader.peek(offset, ASF_OBJECT_HEADER_BYTES)) == ASF_OBJECT_HEADER_BYTES:
         size = int.from_bytes(header[16:], "little")
@@ -71,7 +86,7 @@ def asf_payload(reader: ByteReader) -> Iterator[bytes]:
             raise truncated(offset + size, reader.size)
         if header[:16] == ASF_DATA:
             start = offset + ASF_OBJECT_HEADER_BYTES + ASF_FILE_ID_BYTES
-            yield from reader.span(start, offset + size)
+            yield start + ASF_PACKET_COUNT_BYTES, offset + size
         offset += size
 
 
@@ -88,6 +103,20 @@ def aiff_payload(reader: ByteReader) -> Iterator[bytes]:
 def _chunks(
     reader: ByteReader, names: frozenset[bytes], byte_order: Literal["little", "big"]
 ) -> Iterator[bytes]:
+    for name, start, end in chunks(reader, byte_order):
+        if name in names:
+            if end > reader.size:
+                raise truncated(end, reader.size)
+            yield from reader.span(start, end)
+
+
+def chunks(
+    reader: ByteReader, byte_order: Literal["little", "big"]
+) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, start and end of the contents of each chunk of a WAV or AIFF file.
+
+    The end may lie beyond that of the file.
+    """
     offset = end_of_id3(reader) + 12
     data_size_64 = 0
     for _ in range(MAX_CHUNKS):
@@ -100,8 +129,5 @@ def _chunks(
             data_size_64 = int.from_bytes(reader.take(start + 8, 8), "little")
         if size in UNKNOWN_CHUNK_SIZES:
             size = data_size_64 or reader.size - start
-        if name in names:
-            if start + size > reader.size:
-                raise truncated(start + size, reader.size)
-            yield from reader.span(start, start + size)
+        yield name, start, start + size
         offset = start + size + size % 2

@@ -12,6 +12,7 @@ from anagnorisisd.library.audio_hash.outer_tags import end_of_id3
 
 CAPTURE_PATTERN = b"OggS"
 PAGE_HEADER_BYTES = 27
+MAX_PAGE_BYTES = PAGE_HEADER_BYTES + 255 + 255 * 255
 FIRST_PAGE_FLAG = 0x02
 
 
@@ -73,6 +74,48 @@ def payload(reader: ByteReader) -> Iterator[bytes]:
             yield from _hashed_parts(streams[serial], segments, body)
         offset = start + len(body)
     yield from reader.span(offset, reader.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The granule position of a page in samples, and the packets that end in it.
+
+    Of the first of these only the part in this page is there.
+    """
+
+    serial: bytes
+    position: int
+    packets: tuple[bytes, ...]
+
+
+def last_pages(reader: ByteReader, start: int) -> Iterator[Page]:
+    """Yield the pages after `start` in which a packet ends."""
+    offset = max(0, start)
+    offset += max(0, reader.peek(offset, MAX_PAGE_BYTES).find(CAPTURE_PATTERN))
+    while _is_page(header := reader.peek(offset, PAGE_HEADER_BYTES + 255)):
+        segments = header[PAGE_HEADER_BYTES : PAGE_HEADER_BYTES + header[26]]
+        offset += PAGE_HEADER_BYTES + len(segments)
+        packets = tuple(_packets(segments, reader.peek(offset, sum(segments))))
+        position = int.from_bytes(header[6:14], "little", signed=True)
+        if packets and position >= 0:
+            yield Page(header[14:18], position, packets)
+        offset += sum(segments)
+
+
+def _packets(segments: bytes, body: bytes) -> Iterator[bytes]:
+    start = end = 0
+    for segment_bytes in segments:
+        end += segment_bytes
+        if segment_bytes < 255:
+            yield body[start:end]
+            start = end
+
+
+def first_packet(page: bytes) -> tuple[Kind | None, bytes]:
+    """Return the codec that the first packet of a page announces, and the packet."""
+    packet = page[PAGE_HEADER_BYTES + page[26] :] if _is_page(page) else b""
+    known = _codec_of(packet)
+    return known.kind if known else None, packet
 
 
 def _is_page(header: bytes) -> bool:
