@@ -128,12 +128,15 @@ class PlayerMonitor:
         self._play_writer.wake()
         self._unhandled_state = state
         self._refiller.wake(changed)
-        return self._seconds_until_due()
+        return self._seconds_until_due(state.taken_at)
 
-    def _seconds_until_due(self) -> float:
-        """Return in how many seconds to read the state although nothing changes."""
+    def _seconds_until_due(self, read_at: float) -> float:
+        """Return in how many seconds to read the state although nothing changes.
+
+        `read_at` is the time of the last reading, which on a busy computer may be long ago.
+        """
         now = self._clock.monotonic()
-        settled_at = self._settled_at if self._settled_at > now else math.inf
+        settled_at = self._settled_at if self._settled_at > read_at else math.inf
         return min(TICK_SECONDS, max(0.0, min(settled_at, self._play_service.due()) - now))
 
     async def _store_plays(self, changed: frozenset[str]) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import mpd
@@ -26,6 +27,9 @@ is noticed when it is asked for something."""
 
 READY_FOR_IDLE_SECONDS = 0.01
 """How soon after a command the client idles again; its default of 0.1 s makes changes late."""
+
+HELD_UP_SECONDS = 0.1
+"""A timer that is so late says that the event loop was held up, by the machine or by other work."""
 
 GONE = FailureResponseCode.NO_EXIST
 BUSY = FailureResponseCode.UPDATE_ALREADY
@@ -64,7 +68,7 @@ class Connection:
         client = Client()
         client.IMMEDIATE_COMMAND_TIMEOUT = READY_FOR_IDLE_SECONDS
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with _deadline(timeout_seconds):
                 await client.connect(address.host, address.port)
         except Exception as error:
             client.disconnect()
@@ -97,7 +101,7 @@ class Connection:
         texts = [_sendable(str(arg)) for arg in args]
         async with self._turn:
             try:
-                async with asyncio.timeout(self._timeout):
+                async with _deadline(self._timeout):
                     return await read(getattr(self._client, command.replace(" ", "_"))(*texts))
             except mpd.CommandError as error:
                 raise Refused(
@@ -138,6 +142,36 @@ class Connection:
         self._client.disconnect()
         for follower in self._followers:
             follower.close()
+
+
+@asynccontextmanager
+async def _deadline(seconds: float) -> AsyncIterator[None]:
+    """Raise `TimeoutError` in the body after so many seconds in which this process could run.
+
+    When the event loop was held up until the deadline, the answer may lie there unread. To give up
+    then would lose the messages in it.
+    """
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def wait_until(due: float) -> None:
+        nonlocal timer
+        timer = loop.call_at(due, check, due)
+
+    def check(due: float) -> None:
+        now = loop.time()
+        if now - due > HELD_UP_SECONDS:
+            wait_until(now + seconds)
+        else:
+            timeout.reschedule(now)
+
+    async with asyncio.timeout(None) as timeout:
+        wait_until(loop.time() + seconds)
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 async def _value(answer: Awaitable[Any]) -> Any:

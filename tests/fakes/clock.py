@@ -22,7 +22,10 @@ class FakeClock:
         return self._monotonic
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until the clock was advanced by `seconds`."""
+        """Wait until the clock was advanced by `seconds`; without a wait, let others run once."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
         woken = asyncio.Event()
         self._count += 1
         heapq.heappush(self._sleepers, (self._monotonic + seconds, self._count, woken))

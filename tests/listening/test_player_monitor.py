@@ -31,6 +31,8 @@ class Watched(FakePlayer):
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock, SONGS)
         self.looked_at: list[float] = []
+        self.answer_takes = 0.0
+        self._time = clock
 
     @property
     def looks(self) -> int:
@@ -41,6 +43,7 @@ class Watched(FakePlayer):
         """Return the state at this moment."""
         state = await super().state()
         self.looked_at.append(state.taken_at)
+        self._time.jump(self.answer_takes)
         return state
 
 
@@ -129,3 +132,15 @@ async def test_a_change_of_song_is_looked_at_again_whatever_else_happens_meanwhi
     await until(lambda: player.looked_at[-1] > changed_at)
 
     assert player.looked_at[-1] <= changed_at + 1.0
+
+
+async def test_a_change_of_song_is_looked_at_again_although_the_first_look_took_long(
+    player: Watched, clock: FakeClock
+) -> None:
+    before, changed_at = player.looks, clock.monotonic()
+    player.answer_takes = 1.0
+    await player.skip()
+    await until(lambda: player.looks > before)
+    player.answer_takes = 0.0
+
+    await until(lambda: player.looked_at[-1] > changed_at)

@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -104,6 +105,19 @@ async def test_a_frozen_mpd_is_given_up_and_found_again(server: mpd.Mpd) -> None
         await watched.connected()
 
         assert (await watched.player.state()).playback_state is PlaybackState.STOP
+
+
+async def test_an_answer_that_came_while_the_event_loop_was_held_up_is_taken(
+    server: mpd.Mpd,
+) -> None:
+    async with watching(at(server.socket), server.music) as watched:
+        await watched.connected()
+        asking = asyncio.create_task(watched.player.state())
+        await asyncio.sleep(0)  # now the question is sent
+        time.sleep(1.5)  # noqa: ASYNC251 - holds up the loop for longer than the deadline
+
+        assert (await asking).playback_state is PlaybackState.STOP
+        assert watched.told == [frozenset({"connected"})]
 
 
 async def test_a_half_open_link_is_noticed_without_a_word(
