@@ -249,7 +249,11 @@ class _AppBuilder:
             ratings=self._stores.ratings,
             embeddings=self._stores.embeddings,
             evaluators=self._stores.evaluators,
-            evaluator=WorkerEvaluator(self._pool("evaluator", idle_seconds=EVALUATOR_IDLE_SECONDS)),
+            evaluator=WorkerEvaluator(
+                self._pool(
+                    "evaluator", idle_seconds=EVALUATOR_IDLE_SECONDS, reach=ReadablePaths(None)
+                )
+            ),
             scheduler=ApScheduler(),
             events=self._events,
             clock=self._clock,
@@ -266,7 +270,13 @@ class _AppBuilder:
             evaluators=self._stores.evaluators,
             queue=self._stores.queue,
             draw=partial(
-                report_worker.draw, self._pool("report", idle_seconds=REPORT_IDLE_SECONDS)
+                report_worker.draw,
+                self._pool(
+                    "report",
+                    idle_seconds=REPORT_IDLE_SECONDS,
+                    reach=ReadablePaths(None, writable=[self._paths.cache]),
+                ),
+                self._paths.cache,
             ),
             clock=self._clock,
             stamp=self._embedding.stamp,

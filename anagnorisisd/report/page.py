@@ -1,5 +1,6 @@
 """The page: one HTML file, which needs nothing from anywhere."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,6 +61,15 @@ class Drawing:
     caption: str
     svg: str
     wide: bool = False
+
+
+def draw_in_worker(data: ReportData, settings_directory: str) -> str:
+    """Return the page; matplotlib has its settings and its list of fonts in a directory.
+
+    That of the listener is out of reach of a confined worker.
+    """
+    os.environ["MPLCONFIGDIR"] = settings_directory
+    return draw(data)
 
 
 def draw(data: ReportData) -> str:

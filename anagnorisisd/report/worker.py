@@ -1,6 +1,7 @@
 """Draws the report in a worker process, because matplotlib is slow to import and large."""
 
 import importlib.util
+from pathlib import Path
 from typing import cast
 
 from anagnorisisd.errors import PreconditionFailed
@@ -20,11 +21,12 @@ def require_matplotlib() -> None:
         raise PreconditionFailed(MATPLOTLIB_MISSING)
 
 
-async def draw(workers: WorkerPool, data: ReportData) -> str:
-    """Return a self-contained HTML page."""
+async def draw(workers: WorkerPool, cache: Path, data: ReportData) -> str:
+    """Return a self-contained HTML page; matplotlib keeps its list of fonts below `cache`."""
     answer = await workers.run(
-        "anagnorisisd.report.page:draw",
+        "anagnorisisd.report.page:draw_in_worker",
         data,
+        str(cache / "matplotlib"),
         timeout_seconds=DRAW_TIMEOUT_SECONDS,
         answer=str,
     )

@@ -1,4 +1,4 @@
-"""What confined readers of music may read: the folder, and whatever links in it lead to.
+"""What confined workers may read: the music folder, if any, and whatever links in it lead to.
 
 Landlock knows no links: a rule over the music folder says nothing of another disk that a link in
 it leads to. So whoever has a file read says so here first, and a reader that was started before a
@@ -22,12 +22,19 @@ MOST_PLACES = 64
 
 
 class ReadablePaths:
-    """Grows with the links that are met; `readable` and `writable` are what is needed beside."""
+    """Grows with the links that are met; `readable` and `writable` are what is needed beside.
+
+    Workers that read no music have no `root`.
+    """
 
     def __init__(
-        self, root: str | Path, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()
+        self,
+        root: str | Path | None,
+        *,
+        readable: Iterable[Path] = (),
+        writable: Iterable[Path] = (),
     ) -> None:
-        self._root = str(root)
+        self._root = None if root is None else str(root)
         self._readable = tuple(map(str, readable))
         self._writable = tuple(map(str, writable))
         self._outside: frozenset[str] = frozenset()
@@ -41,11 +48,12 @@ class ReadablePaths:
             with suppress(OSError):
                 Path(path).mkdir(parents=True, exist_ok=True)
         outside = tuple(sorted(self._outside))
-        return Confinement((self._root, *outside, *self._readable), self._writable)
+        root = () if self._root is None else (self._root,)
+        return Confinement((*root, *outside, *self._readable), self._writable)
 
     async def include(self, paths: Iterable[str]) -> None:
         """See to it that readers that are started from now on may read these files."""
-        if self._root == os.sep:
+        if self._root in {None, os.sep}:
             return
         loop = asyncio.get_running_loop()
         with suppress(TimeoutError):
@@ -60,7 +68,7 @@ class ReadablePaths:
                 self._add(os.path.dirname(os.path.realpath(path)))  # noqa: PTH120
 
     def _add(self, folder: str) -> None:
-        if any(_is_below(folder, place) for place in (self._root, *self._outside)):
+        if any(_is_below(folder, place) for place in (self._root or "", *self._outside)):
             return
         outside = self._outside | {folder}
         if len(outside) > MOST_PLACES:

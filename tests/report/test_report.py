@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Awaitable, Callable
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,8 +23,11 @@ from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.report import figures, page
 from anagnorisisd.report.data import ReportData
 from anagnorisisd.report.service import ReportService
+from anagnorisisd.report.worker import draw
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.models import worker_tasks
+from anagnorisisd.workers.pool import WorkerPool
+from anagnorisisd.workers.readable_paths import ReadablePaths
 from tests.fakes.clock import FakeClock
 from tests.support.examples import two_kinds
 from tests.support.library import play, scanned, track_id
@@ -55,7 +60,11 @@ class Outside(HTMLParser):
                 self.found.append(f"{tag} {name}")
 
 
-def reporting(stores: Stores, clock: FakeClock) -> ReportService:
+def reporting(
+    stores: Stores,
+    clock: FakeClock,
+    draw: Callable[[ReportData], Awaitable[str]] = draw_inline,
+) -> ReportService:
     return ReportService(
         library=stores.library,
         ratings=stores.ratings,
@@ -63,7 +72,7 @@ def reporting(stores: Stores, clock: FakeClock) -> ReportService:
         embeddings=stores.embeddings,
         evaluators=stores.evaluators,
         queue=stores.queue,
-        draw=draw_inline,
+        draw=draw,
         clock=clock,
         stamp=STAMP,
     )
@@ -131,6 +140,20 @@ async def test_the_page_shows_everything_and_needs_nothing_from_outside(
 
 async def test_the_same_library_gives_the_same_page(lively: Stores, clock: FakeClock) -> None:
     assert await reporting(lively, clock).html() == await reporting(lively, clock).html()
+
+
+async def test_a_confined_worker_draws_the_same_page(
+    lively: Stores, clock: FakeClock, tmp_path: Path
+) -> None:
+    reach = ReadablePaths(None, writable=[tmp_path / "cache"])
+    pool = WorkerPool(name="report", size=1, idle_seconds=30, reach=reach)
+    try:
+        html = await reporting(lively, clock, partial(draw, pool, tmp_path / "cache")).html()
+    finally:
+        await pool.close()
+
+    assert html == await reporting(lively, clock).html()
+    assert list((tmp_path / "cache" / "matplotlib").iterdir())
 
 
 async def test_nothing_is_read_or_computed_when_the_plotting_library_is_missing(

@@ -9,6 +9,7 @@ import pytest
 from anagnorisisd.errors import PreconditionFailed, StoreError
 from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
 from anagnorisisd.workers.pool import WorkerPool
+from anagnorisisd.workers.readable_paths import ReadablePaths
 from tests.support.examples import described, training_set, two_kinds
 
 pytestmark = pytest.mark.slow
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 async def evaluator() -> AsyncIterator[WorkerEvaluator]:
-    pool = WorkerPool(name="evaluator", size=1, idle_seconds=30)
+    pool = WorkerPool(name="evaluator", size=1, idle_seconds=30, reach=ReadablePaths(None))
     yield WorkerEvaluator(pool)
     await pool.close()
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from anagnorisisd.app import open_app
 from anagnorisisd.config import schema
-from anagnorisisd.config.schema import Device, EmbedderChoice
+from anagnorisisd.config.paths import Paths
+from anagnorisisd.config.schema import Config, Device, EmbedderChoice
 from anagnorisisd.domain.embedding import Conditions
 from anagnorisisd.domain.track import ScannedFile, Uri
 from anagnorisisd.embedding.embedder import EmbedderSettings
@@ -100,6 +102,30 @@ async def test_the_daemons_environment_and_the_music_are_out_of_reach(
     )
     for way, path, expected in cases:
         assert await confined.run(f"tests.support.jobs:can_{way}", path) is expected, path
+
+
+async def test_each_worker_of_the_daemon_is_confined(tmp_path: Path, elsewhere: Elsewhere) -> None:
+    (tmp_path / "music").mkdir()
+    config = Config.model_validate(
+        {"music": {"directory": tmp_path / "music"}, "embedding": {"embedder": "features"}}
+    )
+    paths = Paths(
+        music=tmp_path / "music",
+        state=tmp_path / "state",
+        socket=tmp_path / "daemon.sock",
+        models=tmp_path / "models",
+        cache=tmp_path / "cache",
+    )
+    selector = EmbedderSelector(EmbedderSettings(config.embedding, paths.models, paths.cache))
+    async with open_app(config, paths, None, selector) as app:
+        names = [pool.name for pool in app.pools]
+        done = [await pool.run(TRIAL, str(elsewhere.folder), elsewhere.port) for pool in app.pools]
+        database = str(paths.state / "anagnorisis.db")
+        reads = [await pool.run("tests.support.jobs:can_read", database) for pool in app.pools]
+
+    assert {"reading", "evaluator", "report"} < set(names)
+    assert dict(zip(names, done, strict=True)) == {name: [] for name in names}
+    assert reads == [False] * len(names)
 
 
 @pytest.fixture
