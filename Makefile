@@ -1,5 +1,5 @@
 # Everything a listener or a contributor types. `make` alone lists it.
-.PHONY: help setup run test install uninstall check docs bench soak lock
+.PHONY: help setup everything run test install uninstall check docs bench soak lock
 
 # Programs that single tests hold ours against: clients, a rude neighbour, shells, a browser, a share
 # that can hang.
@@ -8,15 +8,18 @@ PEERS = ncmpcpp tmux mpd-sima zsh fish chromium bindfs
 # With these, and as root, tests boot a systemd of their own; anybody else could not.
 BOOTING = systemd-nspawn=systemd-container debootstrap
 
+SETUP = python="$$(tools/find-python.sh)" && exec "$$python" -m tools.setup
+
 INSTALL = .venv/bin/pip install --quiet --constraint requirements.lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: .venv/.complete ## Make .venv from the locked dependencies
+setup: ## Make .venv from the locked dependencies; EXTRAS="mert dask" adds parts, EXTRAS=all all
+	@$(SETUP) report $(EXTRAS)
 
-.venv/.complete: pyproject.toml clients/pyproject.toml requirements.lock
-	@python="$$(tools/find-python.sh)" && exec "$$python" -m tools.setup
+everything:
+	@$(SETUP) all
 
 run: setup ## Set up and run in the foreground; MUSIC=/path/to/music chooses the folder
 	@exec .venv/bin/python -m tools.run
@@ -36,20 +39,20 @@ install: setup ## Put it into ~/.local for your session: unit, programs, man pag
 uninstall: setup ## Take that away again; what was learnt stays
 	@.venv/bin/anagnorisisd uninstall
 
-check: setup ## Check format, lint and types only
+check: everything ## Check format, lint and types only
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
-docs: setup ## Make the guide: what follows from the code in docs/, and the site in build/site
+docs: everything ## Make the guide: what follows from the code in docs/, and the site in build/site
 	@$(INSTALL) --group docs
 	@.venv/bin/python -m tools.docs
 
-bench: setup ## Measure beside how others do it; PARTS="picks start" chooses, SIZE=full takes hours
+bench: everything ## Measure beside how others do it; PARTS="picks start" chooses, SIZE=full takes hours
 	@$(INSTALL) --group bench
 	.venv/bin/python -m bench $(PARTS) $(if $(filter full,$(SIZE)),--full)
 
-soak: setup ## Kill the daemon 200 times, feed it 600 hostile files and 3,000 messages a method, play 20,000 songs; an hour
+soak: everything ## Kill the daemon 200 times, feed it 600 hostile files and 3,000 messages a method, play 20,000 songs; an hour
 	ANAGNORISIS_CRASH_ROUNDS=200 .venv/bin/pytest --timeout 7200 -s tests/e2e/test_crash.py
 	ANAGNORISIS_HOSTILE_FILES=600 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_hostile_files.py tests/embedding/test_decode_hostile.py
 	ANAGNORISIS_FUZZ_MESSAGES=3000 .venv/bin/pytest --timeout 3600 tests/rpc/test_fuzz.py
@@ -57,5 +60,5 @@ soak: setup ## Kill the daemon 200 times, feed it 600 hostile files and 3,000 me
 	ANAGNORISIS_STICKER_STATES=2000 .venv/bin/pytest --timeout 7200 -s tests/ratings/test_sticker_states.py
 	ANAGNORISIS_SOAK_PLAYS=20000 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_soak.py
 
-lock: setup ## Pin what is installed in .venv as requirements.lock
+lock: everything ## Pin what is installed in .venv as requirements.lock
 	@.venv/bin/python -m tools.lock

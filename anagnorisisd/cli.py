@@ -20,6 +20,7 @@ from anagnorisisd.config.schema import Config
 from anagnorisisd.console.download_progress import DownloadProgress
 from anagnorisisd.doctor import finding
 from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
+from anagnorisisd.extras import install_command, is_installed
 from anagnorisisd.runtime import executor_shutdown, log_setup
 from anagnorisisd.storage import state_lock
 
@@ -174,7 +175,10 @@ def _fetch_model(arguments: argparse.Namespace) -> None:
     _, where = _load_config(arguments)
     print(MERT.notice)
     folder = fetch(where.models, arguments.source, DownloadProgress(sys.stdout))
-    print(f"Saved in {folder}; a running daemon switches to it by itself.")
+    if is_installed("mert"):
+        print(f"Saved in {folder}; a running daemon switches to it by itself.")
+    else:
+        print(f"Saved in {folder}; `{install_command('mert')}` installs what computes with it.")
 
 
 def _check_config(arguments: argparse.Namespace) -> None:

@@ -98,6 +98,10 @@ class WeightsUnreadable(EmbedderUnusable):
     """The weights exist, but an I/O error or missing permission prevents reading them."""
 
 
+class EmbedderNotInstalled(EmbedderUnusable):
+    """The weights exist, but not the Python packages that compute with them."""
+
+
 class FetchFailed(AnagnorisisError):
     """A model could not be downloaded, or its checksum does not match."""
 

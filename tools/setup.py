@@ -1,18 +1,20 @@
 """Makes `.venv` from the locked dependencies; standard library only, for it runs before all else.
 
-    python3 -m tools.setup
+    python3 -m tools.setup report            the daemon with the extra `report`
+    python3 -m tools.setup all               all extras, and what the tests need
 
-What was installed is remembered in `.venv/.complete` as a digest of the files that decide it, so
-that a second run has nothing to do and needs no network.
+What was installed is remembered in `.venv/.complete`, with a digest of the files that decide it, so
+that a second run has nothing to do and needs no network. What is there already stays.
 """
 
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
-import urllib.request
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from tools import system_packages
@@ -26,15 +28,30 @@ LOG = VENV / "setup.log"
 LOCK = ROOT / "requirements.lock"
 DECIDING = (ROOT / "pyproject.toml", ROOT / "clients" / "pyproject.toml", LOCK)
 
-NEEDED_BYTES = 3_000_000_000
-"""The environment takes about 2.1 GB; pip unpacks beside it."""
+TESTS = "tests"
+"""The part that is no extra: the dependency group of the tests."""
+
+BASE = "base"
+PARTS = ("dask", "mert", "openvino", "report", TESTS)
+
+MEGABYTES = {
+    BASE: (105, 410),
+    "dask": (5, 40),
+    "mert": (225, 1030),
+    "openvino": (60, 180),
+    "report": (25, 100),
+    TESTS: (110, 390),
+}
+"""What the base and each part take, as measured: megabytes to download, and on the disk."""
+
+CUDA_MEGABYTES = (2900, 5300)
+"""What a build of PyTorch with CUDA takes in addition."""
 
 TORCH = "torch>=2.13,<2.14"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-PROBE_SECONDS = 2
 
 REMEDIES = (
-    ("No space left on device", "the disk is full; free about 3 GB"),
+    ("No space left on device", "the disk is full; free some space"),
     ("Retry(total=0", "no network, or the package index does not answer; run it again"),
     ("ReadTimeout", "the network is too slow or broken; run it again"),
     ("No matching distribution", "a package does not exist for this Python or processor"),
@@ -42,34 +59,73 @@ REMEDIES = (
 )
 
 
-def main() -> None:
-    """Bring the environment in line with the lock file."""
-    wanted = digest()
-    if STAMP.exists() and STAMP.read_text() == wanted:
-        STAMP.touch()
+def main(arguments: Sequence[str]) -> None:
+    """Bring the environment in line with the lock file, with the parts that are named."""
+    wanted = set(PARTS) if "all" in arguments else _known(arguments)
+    of_digest, installed = _installed()
+    if of_digest == digest() and wanted <= installed:
         return
-    say("Setting up .venv: about 250 MB to download, 2 GB on disk, one to five minutes.")
-    _check_disk()
+    cuda = bool(os.environ.get("CUDA"))
+    _announce(wanted - installed, cuda=cuda, fresh=not VENV.exists())
+    wanted |= installed
     _make_environment()
     install("The installer itself", "pip>=25.1", "setuptools>=77")
-    if not _has_torch():
-        install(*_torch())
-    install("Everything else", "--no-build-isolation", "-e", "clients", "-e", ".", "--group", "dev")
-    STAMP.write_text(wanted)
+    if "mert" in wanted and not _has_torch():
+        _install_torch(cuda)
+    extras = ",".join(sorted(wanted - {TESTS}))
+    daemon = f".[{extras}]" if extras else "."
+    groups = ["--group", "dev"] if TESTS in wanted else []
+    install("Everything else", "--no-build-isolation", "-e", "clients", "-e", daemon, *groups)
+    STAMP.write_text("\n".join([digest(), *sorted(wanted)]))
     say("Ready.")
+
+
+def _known(names: Sequence[str]) -> set[str]:
+    unknown = set(names) - set(PARTS)
+    if unknown:
+        raise GiveUp(
+            f"There is no part {', '.join(unknown)}; the parts are all, {', '.join(PARTS)}"
+        )
+    return set(names)
+
+
+def _installed() -> tuple[str, set[str]]:
+    """Return the digest that the environment was made for, and the parts that it has."""
+    try:
+        of_digest, *parts = STAMP.read_text().splitlines()
+    except (OSError, ValueError):
+        return "", set()
+    return of_digest, set(parts) & set(PARTS)
+
+
+def sizes(parts: Collection[str], *, cuda: bool) -> tuple[int, int]:
+    """Return the megabytes that `parts` are to download, and take on the disk."""
+    taken = [MEGABYTES[part] for part in parts]
+    if cuda and "mert" in parts:
+        taken.append(CUDA_MEGABYTES)
+    return sum(download for download, _ in taken), sum(disk for _, disk in taken)
+
+
+def _announce(parts: Collection[str], *, cuda: bool, fresh: bool) -> None:
+    """Say what is downloaded, and make sure that it fits on the disk."""
+    download, disk = sizes([BASE, *parts] if fresh else parts, cuda=cuda)
+    if fresh:
+        say(f"Setting up .venv: {download:,} MB to download, {disk:,} MB on disk.")
+    elif parts:
+        say(f"Adding {', '.join(sorted(parts))} to .venv: up to {download:,} MB to download.")
+    else:
+        say("Updating .venv to the changed dependencies.")
+    # pip unpacks beside what it has installed.
+    free, needed = shutil.disk_usage(ROOT).free, (download + disk) * 1_000_000
+    if free < needed:
+        need = f"the setup needs about {needed / 1e9:.1f} GB"
+        raise GiveUp(f"Only {free / 1e9:.1f} GB free at {ROOT}; {need}")
 
 
 def digest() -> str:
     """Return what stands for the present state of the files that decide what is installed."""
     texts = [path.read_bytes() for path in DECIDING]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()
-
-
-def _check_disk() -> None:
-    free = shutil.disk_usage(ROOT).free
-    if not VENV.exists() and free < NEEDED_BYTES:
-        needed = f"the setup needs about {NEEDED_BYTES / 1e9:.0f} GB"
-        raise GiveUp(f"Only {free / 1e9:.1f} GB free at {ROOT}; {needed}")
 
 
 def _make_environment() -> None:
@@ -95,16 +151,27 @@ def _runs(*arguments: str) -> bool:
 
 def _has_torch() -> bool:
     """Tell whether a torch is there already: another build that the listener chose is kept."""
-    return _runs("-c", "import importlib.metadata as m; assert m.version('torch') >= '2.13'")
+    return _runs(
+        "-c", "import importlib.metadata as m; assert m.version('torch').startswith('2.13')"
+    )
 
 
-def _torch() -> list[str]:
-    """Return the label and the arguments that install torch, without CUDA where possible."""
+def _install_torch(cuda: bool) -> None:
+    """Install torch: without CUDA, unless it is asked for."""
+    if cuda:
+        install("PyTorch, CUDA build (about 3 GB)", TORCH)
+        return
+    label = "PyTorch, CPU build (about 200 MB)"
     if _offered_without_cuda():
-        return ["PyTorch, CPU build (about 200 MB)", "--no-deps", TORCH]
-    if _answers(CPU_INDEX):
-        return ["PyTorch, CPU build (about 200 MB)", "--no-deps", "--index-url", CPU_INDEX, TORCH]
-    return ["PyTorch, CUDA build (some GB, as no CPU build can be had)", TORCH]
+        install(label, "--no-deps", TORCH)
+        return
+    try:
+        install(label, "--no-deps", "--index-url", CPU_INDEX, TORCH)
+    except GiveUp as error:
+        raise GiveUp(
+            f"{error}. PyTorch's CPU build comes from {CPU_INDEX}; run it again, or with CUDA=1, "
+            "which downloads a build with CUDA (about 3 GB, 6 GB on disk)"
+        ) from None
 
 
 def _offered_without_cuda() -> bool:
@@ -118,14 +185,6 @@ def _offered_without_cuda() -> bool:
         return False
     wanted = json.loads(report.stdout)["install"][0]["metadata"].get("requires_dist", [])
     return not any(name.startswith(("nvidia", "cuda")) for name in wanted)
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=PROBE_SECONDS):
-            return True
-    except OSError:
-        return False
 
 
 def install(label: str, *arguments: str) -> None:
@@ -149,4 +208,4 @@ def _cause(log: str) -> str:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    guarded(lambda: main(sys.argv[1:]))

@@ -169,7 +169,9 @@ def check_embedder(stamp: str | None, reason: str | None, health: DatabaseHealth
         message, _, remedy = (reason or "").partition("; ")
         return problem("embedder", message, remedy or "set embedding.embedder to auto")
     if reason:
-        return advice("embedder", f"{stamp}; {reason}", "make the weights readable for this user")
+        message, _, remedy = reason.partition("; ")
+        remedy = remedy or "make the weights readable for this user"
+        return advice("embedder", f"{stamp}; {message}", remedy)
     if health is not None and health.failed:
         return advice(
             "embedder",

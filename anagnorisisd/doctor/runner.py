@@ -64,6 +64,6 @@ def _embedding_plan(config: Config, paths: Paths) -> tuple[EmbeddingPlan | None,
     settings = EmbedderSettings(config.embedding, paths.models, paths.cache)
     try:
         selector = EmbedderSelector(settings)
-        return selector.plan(), selector.unreadable or None
+        return selector.plan(), selector.unreadable or selector.not_installed or None
     except EmbedderUnusable as error:
         return None, str(error)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from anagnorisisd.embedding.published_models import MERT, Publication, PublishedFile
 from anagnorisisd.errors import FetchFailed
+from anagnorisisd.extras import install_command
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes that are there, and how many it has."""
@@ -116,8 +117,14 @@ def _downloaded(
     endpoint: str | None,
 ) -> Path:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from huggingface_hub import hf_hub_download
-    from tqdm import tqdm
+    try:
+        from huggingface_hub import hf_hub_download
+        from tqdm import tqdm
+    except ModuleNotFoundError as error:
+        raise FetchFailed(
+            f"{error.name} is not installed, which downloads models; "
+            f"`{install_command('mert')}` installs it with all that MERT needs"
+        ) from None
 
     class Reported(tqdm):  # type: ignore[misc]
         """Hands the hub's progress on instead of drawing it."""

@@ -12,7 +12,7 @@ from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan
 from anagnorisisd.embedding import features
 from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.mert import plan as mert
-from anagnorisisd.errors import EmbedderUnusable, WeightsUnreadable
+from anagnorisisd.errors import EmbedderNotInstalled, EmbedderUnusable, WeightsUnreadable
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,9 @@ class EmbedderSelector:
         self._refused: set[EmbedderStamp] = set()
         self._said: set[str] = set()
         self.unreadable = ""
-        """Why the last choice passed over weights that are there."""
+        """Why the last choice passed over weights that cannot be read."""
+        self.not_installed = ""
+        """Why the last choice passed over weights that nothing here can compute with."""
 
     def plan(self) -> EmbeddingPlan:
         """Return how vectors are to be made; looks at files, and reads new weights once.
@@ -64,13 +66,16 @@ class EmbedderSelector:
         wanted = self._settings.config.embedder
         if wanted is not EmbedderChoice.AUTO:
             return self._offered(wanted.value)
-        self.unreadable = ""
+        self.unreadable = self.not_installed = ""
         for name in OFFERS:
             try:
                 return self._offered(name)
             except WeightsUnreadable as error:
                 self.unreadable = str(error)
                 self._say(f"embedder {name}: {error}", logging.WARNING)
+            except EmbedderNotInstalled as error:
+                self.not_installed = str(error)
+                self._say(self.not_installed, logging.WARNING)
             except EmbedderUnusable as error:
                 self._say(str(error), logging.DEBUG)
         raise EmbedderUnusable("no embedder can be used")

@@ -57,10 +57,10 @@ def systemd_version() -> int:
 
 def _beside_the_packages() -> list[Path]:
     root = prefix().resolve()
-    found = []
+    found = set()
     for name in DISTRIBUTIONS:
         for file in metadata.distribution(name).files or ():
             path = Path(str(file.locate())).resolve()
             if ".." in file.parts and path.is_relative_to(root):
-                found.append(path.relative_to(root))
+                found.add(path.relative_to(root))
     return sorted(found)

@@ -1,24 +1,23 @@
 """Draws the report in a worker process, because matplotlib is slow to import and large."""
 
-import importlib.util
 from pathlib import Path
 from typing import cast
 
 from anagnorisisd.errors import PreconditionFailed
+from anagnorisisd.extras import install_command, is_installed
 from anagnorisisd.report.data import ReportData
 from anagnorisisd.workers.pool import WorkerPool
 
-MATPLOTLIB_MISSING = (
-    "the report is drawn by matplotlib, which is not installed; "
-    "install it beside the daemon: pip install 'anagnorisisd[report]'"
-)
 DRAW_TIMEOUT_SECONDS = 600.0
 
 
 def require_matplotlib() -> None:
     """Raise `PreconditionFailed` if matplotlib is not installed; does not import it."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise PreconditionFailed(MATPLOTLIB_MISSING)
+    if not is_installed("report"):
+        raise PreconditionFailed(
+            "the report is drawn by matplotlib, which is not installed; "
+            f"`{install_command('report')}` installs it"
+        )
 
 
 async def draw(workers: WorkerPool, cache: Path, data: ReportData) -> str:

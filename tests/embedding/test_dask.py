@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from anagnorisisd.embedding.published_models import MERT
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import ConfigError, EmbeddingFailed
+from anagnorisisd.extras import install_command
 from anagnorisisd.workers.worker_process import NICENESS
 from tests.support import mert
 from tests.support.daemon import running_daemon
@@ -188,7 +190,7 @@ async def test_mert_gives_the_same_vectors_as_here(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With engine and threads of the daemon: by themselves the workers would take others."""
-    monkeypatch.setattr("anagnorisisd.embedding.mert.plan.find_spec", lambda _: None)
+    monkeypatch.setattr("anagnorisisd.embedding.mert.plan.is_installed", lambda it: it == "mert")
     song = cluster.songs[:1]
     async with cluster.embedder(EmbedderChoice.MERT) as embedder:
         there, here = await asyncio.gather(
@@ -306,11 +308,11 @@ async def test_who_cannot_make_the_vectors_says_what_is_lacking(
 def test_without_the_extra_the_remedy_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anagnorisisd.embedding.dask.client.find_spec", lambda _: None)
+    monkeypatch.setattr("anagnorisisd.extras.find_spec", lambda _: None)
     config = spec(FEATURES, executor="dask", dask={"address": "tcp://127.0.0.1:1"})
     plan = EmbedderSelector(EmbedderSettings(config, tmp_path, tmp_path)).plan()
 
-    with pytest.raises(ConfigError, match=r"`pip install 'anagnorisisd\[dask\]'` installs it"):
+    with pytest.raises(ConfigError, match=re.escape(install_command("dask"))):
         DaskEmbedder(plan, config, tmp_path)
 
 

@@ -27,6 +27,7 @@ from anagnorisisd.embedding.published_models import MERT
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed, WeightsUnreadable
+from anagnorisisd.extras import install_command
 from tests.support import mert
 from tests.support.songs import RATE, calm, encode, wild
 
@@ -464,6 +465,30 @@ def test_auto_takes_mert_once_its_weights_are_there(tmp_path: Path) -> None:
     assert chooser.wanted().name == "features"
 
 
+def test_without_torch_the_choice_falls_on_features_and_says_what_is_missing(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("anagnorisisd.extras.find_spec", lambda name: None)
+    chooser = EmbedderSelector(settings(small, tmp_path))
+
+    assert chooser.wanted().name == "features"
+    assert install_command("mert") in chooser.not_installed
+    assert [record.message for record in caplog.records] == [chooser.not_installed]
+    with pytest.raises(EmbedderUnusable, match="torch or transformers is not installed"):
+        mert_plan.offer(settings(small, tmp_path))
+
+
+def test_a_daemon_whose_vectors_are_made_elsewhere_needs_no_torch(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anagnorisisd.extras.find_spec", lambda name: None)
+
+    offered = mert_plan.offer(settings(small, tmp_path, executor=Executor.DASK))
+
+    assert offered
+    assert offered.stamp.name == "mert"
+
+
 def test_mert_on_request_says_what_is_missing(tmp_path: Path) -> None:
     chooser = EmbedderSelector(settings(tmp_path, tmp_path, embedder=EmbedderChoice.MERT))
 
@@ -474,7 +499,7 @@ def test_mert_on_request_says_what_is_missing(tmp_path: Path) -> None:
 async def test_files_become_vectors_and_no_code_of_the_folder_runs(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mert_plan, "find_spec", lambda name: None)  # the reference engine
+    monkeypatch.setattr(mert_plan, "is_installed", lambda extra: extra == "mert")  # the reference
     plan = mert_plan.offer(settings(small, tmp_path / "cache", workers=2))
     assert plan
     for name, song in (("calm.flac", calm(0)), ("wild.flac", wild(0))):
@@ -544,7 +569,7 @@ def test_the_fastest_engine_that_is_there_is_taken(
     openvino: bool,
     engine: Engine,
 ) -> None:
-    monkeypatch.setattr(mert_plan, "find_spec", lambda name: openvino or None)
+    monkeypatch.setattr(mert_plan, "is_installed", lambda extra: extra == "mert" or openvino)
     monkeypatch.setattr(mert_plan, "_has_cuda", lambda: driver)
 
     offered = mert_plan.offer(settings(small, tmp_path, device=device, workers=3))
@@ -590,7 +615,7 @@ def test_the_stamp_tells_the_precision_that_the_numbers_depend_on(
 ) -> None:
     monkeypatch.setattr(mert_plan, "has_bfloat16", lambda: bfloat16)
     monkeypatch.setattr(mert_plan, "_has_cuda", lambda: True)
-    monkeypatch.setattr(mert_plan, "find_spec", lambda name: openvino or None)
+    monkeypatch.setattr(mert_plan, "is_installed", lambda extra: extra == "mert" or openvino)
 
     offered = mert_plan.offer(settings(small, tmp_path, device=device))
 

@@ -1,5 +1,6 @@
 """Which engine another computer takes to make the daemon's vectors, and what it refuses."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from anagnorisisd.embedding.mert import plan
 from anagnorisisd.embedding.published_models import MERT
 from anagnorisisd.embedding.registry import plan_for
 from anagnorisisd.errors import EmbedderUnusable
+from anagnorisisd.extras import install_command
 from tests.support import mert
 
 GPU, OPENVINO, NOTHING = "gpu", "openvino", "nothing"
@@ -33,7 +35,7 @@ def made(
     """Return how a computer with what is `there`, sixteen cores among it, does as `asked`."""
     monkeypatch.setattr(plan, "_has_cuda", lambda: there == GPU)
     monkeypatch.setattr(plan, "has_bfloat16", lambda: True)
-    monkeypatch.setattr(plan, "find_spec", lambda _: None if there == NOTHING else True)
+    monkeypatch.setattr(plan, "is_installed", lambda it: it == "mert" or there != NOTHING)
     config = Embedding(layer=3, device=device, workers=16)
     offered = plan.offer(EmbedderSettings(config, models, models, asked))
     assert offered is not None
@@ -73,7 +75,7 @@ def test_a_gpu_makes_vectors_in_float32_for_a_daemon_that_has_none(
 @pytest.mark.parametrize(
     ("asked", "device", "reason"),
     [
-        (OPENVINO_F32, Device.AUTO, r"`pip install 'anagnorisisd\[openvino\]'`"),
+        (OPENVINO_F32, Device.AUTO, re.escape(install_command("openvino"))),
         (CUDA_F32, Device.CUDA, "no NVIDIA driver"),
     ],
 )

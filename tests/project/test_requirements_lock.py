@@ -16,6 +16,7 @@ def declared() -> list[str]:
     client = tomllib.loads((ROOT / "clients" / "pyproject.toml").read_text())
     return [
         *daemon["project"]["dependencies"],
+        *(text for extra in daemon["project"]["optional-dependencies"].values() for text in extra),
         *daemon["dependency-groups"]["dev"],
         *daemon["dependency-groups"]["docs"],
         *client["project"]["dependencies"],

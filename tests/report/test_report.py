@@ -1,7 +1,6 @@
 """The report, from a real database to the page."""
 
 import asyncio
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.errors import PreconditionFailed
+from anagnorisisd.extras import install_command
 from anagnorisisd.report import figures, page
 from anagnorisisd.report.data import ReportData
 from anagnorisisd.report.service import ReportService
@@ -160,11 +160,11 @@ async def test_nothing_is_read_or_computed_when_the_plotting_library_is_missing(
     lively: Stores, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Neither installed nor found: as in an environment without the extra `report`.
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("anagnorisisd.extras.find_spec", lambda name: None)
     service = reporting(lively, clock)
     await lively.close()  # whatever is read from here on fails
 
-    with pytest.raises(PreconditionFailed, match=r"pip install 'anagnorisisd\[report\]'"):
+    with pytest.raises(PreconditionFailed, match=re.escape(install_command("report"))):
         await service.html()
 
 

@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[2]
 class RunningDaemon:
     """Starts `anagnorisisd` on a music folder and an MPD, with all else below `home`.
 
-    `program` is what stands in for it: a module and its first arguments.
+    `program` is what stands in for it: a module and its first arguments. `executable` is the
+    script of an installed daemon that is started instead.
     """
 
     def __init__(
@@ -38,9 +39,12 @@ class RunningDaemon:
         mpd: Path,
         settings: str = "",
         program: Sequence[str] = ("anagnorisisd",),
+        executable: Path | None = None,
     ) -> None:
         self.home = home
-        self._program = program
+        self._command = [executable] if executable else [sys.executable, "-m", *program]
+        # Where the source lies is on the path of a module, and must not be on that of a script.
+        self._cwd = home if executable else ROOT
         self.socket = home / "run" / "daemon.sock"
         self.log = home / "daemon.log"
         self._config = home / "config.yaml"
@@ -62,11 +66,11 @@ class RunningDaemon:
     def _start(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", *self._program, "--config", str(self._config)],
+                [*self._command, "--config", str(self._config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=ROOT,
+                cwd=self._cwd,
                 env={**os.environ, "XDG_CONFIG_HOME": str(self.home / "config")},
             )
 

@@ -7,6 +7,7 @@ import sys
 import time
 import wave
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ RATE = 10
 """How many seconds of music the paced output plays in one second."""
 
 SONG_RATE = 8_000
+
+STARTER = ThreadPoolExecutor(1, thread_name_prefix="mpd")
+"""Its thread lives as long as the tests: MPD 0.24 ends with the thread that started it."""
 
 NULL = 'type "null"\n  sync "{sync}"'
 PACED = f'type "pipe"\n  format "44100:16:2"\n  command "{sys.executable} {PACE} {{rate}}"'
@@ -100,9 +104,12 @@ class Mpd:
             )
         )
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                ["mpd", "--no-daemon", "--stderr", str(config)], stdout=log, stderr=log
-            )
+            self._process = STARTER.submit(
+                subprocess.Popen,
+                ["mpd", "--no-daemon", "--stderr", str(config)],
+                stdout=log,
+                stderr=log,
+            ).result()
         deadline = time.monotonic() + 15
         while not self.socket.exists() or self._mpc("version").returncode:
             assert self._process.poll() is None, (self.folder / "log").read_text()

@@ -1,6 +1,7 @@
 """Setting up: what happens on machines that lack something, played through with stand-ins."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -126,7 +127,7 @@ def find_python(programs: Programs, **scripts: str) -> "subprocess.CompletedProc
 
 
 def test_the_newest_supported_python_is_found(programs: Programs, tmp_path: Path) -> None:
-    found = find_python(programs, **{"python3.13": "exit 1", "python3.12": "", "python3": ""})
+    found = find_python(programs, **{"python3.14": "exit 1", "python3.12": "", "python3": ""})
 
     assert found.stdout.strip() == str(tmp_path / "bin" / "python3.12")
 
@@ -136,7 +137,7 @@ def test_without_a_supported_python_the_remedy_is_one_line(programs: Programs) -
 
     assert found.returncode == 1
     assert found.stderr.count("\n") == 1
-    assert "No Python 3.11, 3.12 or 3.13 found" in found.stderr
+    assert "No Python 3.11 to 3.14 found" in found.stderr
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_debians_python_without_ensurepip_is_told_its_package(
     monkeypatch.setattr(setup, "PYTHON", tmp_path / "absent" / "python")
 
     with pytest.raises(GiveUp, match=r"run as root: apt-get install python3\.\d+-venv"):
-        setup.main()
+        setup.main([])
 
 
 def test_the_time_of_a_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,25 +186,159 @@ def test_the_time_of_a_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "one" in (tmp_path / "log").read_text()
 
 
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment whose pip notes what it is told, and does nothing."""
+    folder = tmp_path / "environment"
+    (folder / "bin").mkdir(parents=True)
+    python = folder / "bin" / "python"
+    python.write_text(f"""#!/bin/sh
+echo "$*" >> {folder}/calls
+case "$*" in
+-c*) exit 1;;  # no torch is installed
+*--dry-run*) cat {folder}/report;;
+*--index-url*) exit $(cat {folder}/cpu-index);;
+esac
+""")
+    python.chmod(0o755)
+    (folder / "cpu-index").write_text("0")
+    (folder / "calls").touch()
+    offer(folder, "filelock")
+    monkeypatch.setattr(setup, "VENV", folder)
+    monkeypatch.setattr(setup, "PYTHON", python)
+    monkeypatch.setattr(setup, "LOG", folder / "log")
+    monkeypatch.setattr(setup, "STAMP", folder / "stamp")
+    monkeypatch.delenv("CUDA", raising=False)
+    return folder
+
+
+def offer(environment: Path, requirement: str) -> None:
+    """Let pip find a torch that has a requirement."""
+    found = {"install": [{"metadata": {"requires_dist": [requirement]}}]}
+    (environment / "report").write_text(json.dumps(found))
+
+
+def installations(environment: Path) -> list[str]:
+    """Return what pip was asked to install, the options that every call has left out."""
+    calls = (environment / "calls").read_text().splitlines()
+    constraint = f"--constraint {setup.LOCK} "
+    return [
+        call.partition(constraint)[2]
+        for call in calls
+        if constraint in call and "--dry-run" not in call
+    ]
+
+
 def test_a_complete_environment_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    environment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(setup, "STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(setup, "VENV", tmp_path / "absent")
-    (tmp_path / "stamp").write_text(setup.digest())
+    setup.main(["report"])
+    before = (environment / "calls").read_text()
+    capsys.readouterr()
 
-    setup.main()
+    setup.main(["report"])
+    setup.main([])
 
+    assert (environment / "calls").read_text() == before
     assert capsys.readouterr().out == ""
-    assert not (tmp_path / "absent").exists()
 
 
-def test_a_full_disk_is_noticed_before_anything_is_fetched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_daemon_is_installed_with_the_parts_that_are_asked_for(environment: Path) -> None:
+    setup.main(["report"])
+
+    assert not [words for words in installations(environment) if "torch" in words]
+    assert installations(environment)[-1].endswith("-e clients -e .[report]")
+
+
+def test_a_part_that_is_added_leaves_the_others(environment: Path) -> None:
+    setup.main(["report"])
+    setup.main(["dask"])
+
+    assert installations(environment)[-1].endswith("-e .[dask,report]")
+
+
+def test_the_parts_stay_when_the_dependencies_change(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.main(["dask"])
+    (tmp_path / "pyproject.toml").write_text("changed")
+    monkeypatch.setattr(setup, "DECIDING", (tmp_path / "pyproject.toml",))
+
+    setup.main(["report"])
+
+    assert installations(environment)[-1].endswith("-e .[dask,report]")
+
+
+def test_all_is_every_extra_and_what_the_tests_need(environment: Path) -> None:
+    setup.main(["all"])
+
+    assert installations(environment)[-1].endswith("-e .[dask,mert,openvino,report] --group dev")
+
+
+def test_a_part_that_there_is_not_is_named(environment: Path) -> None:
+    with pytest.raises(GiveUp, match=r"no part moon; the parts are all, dask, mert"):
+        setup.main(["moon"])
+
+
+def torch(environment: Path) -> list[str]:
+    return [words for words in installations(environment) if words.endswith(setup.TORCH)]
+
+
+def test_a_torch_without_cuda_that_pip_offers_is_taken(environment: Path) -> None:
+    setup.main(["mert"])
+
+    assert torch(environment) == [f"--no-deps {setup.TORCH}"]
+
+
+def test_where_pip_offers_only_cuda_the_cpu_build_is_fetched(environment: Path) -> None:
+    offer(environment, "nvidia-cudnn; platform_system == 'Linux'")
+
+    setup.main(["mert"])
+
+    assert torch(environment) == [f"--no-deps --index-url {setup.CPU_INDEX} {setup.TORCH}"]
+
+
+def test_cuda_is_not_taken_because_the_cpu_build_cannot_be_had(environment: Path) -> None:
+    offer(environment, "nvidia-cudnn; platform_system == 'Linux'")
+    (environment / "cpu-index").write_text("1")
+
+    with pytest.raises(GiveUp, match=r"run it again, or with CUDA=1, .* \(about 3 GB, 6 GB"):
+        setup.main(["mert"])
+
+    assert torch(environment) == [f"--no-deps --index-url {setup.CPU_INDEX} {setup.TORCH}"]
+    assert not [words for words in installations(environment) if "-e ." in words]
+
+
+def test_cuda_is_taken_when_it_is_asked_for(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(environment, "nvidia-cudnn; platform_system == 'Linux'")
+    monkeypatch.setenv("CUDA", "1")
+
+    setup.main(["mert"])
+
+    assert torch(environment) == [setup.TORCH]
+
+
+@pytest.mark.parametrize(
+    ("parts", "cuda"), [((), False), (("report",), False), (setup.PARTS, False), (("mert",), True)]
+)
+def test_the_sizes_are_said_before_anything_is_fetched(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    parts: tuple[str, ...],
+    cuda: bool,
 ) -> None:
     monkeypatch.setattr(setup, "STAMP", tmp_path / "stamp")
     monkeypatch.setattr(setup, "VENV", tmp_path / "absent")
-    monkeypatch.setattr(setup, "NEEDED_BYTES", 10**18)
+    monkeypatch.setattr(setup, "_make_environment", lambda: pytest.fail("too late"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    monkeypatch.setenv("CUDA", "1" if cuda else "")
+    download, disk = setup.sizes([setup.BASE, *parts], cuda=cuda)
 
     with pytest.raises(GiveUp, match="GB free at"):
-        setup.main()
+        setup.main(parts)
+
+    assert f"{download:,} MB to download, {disk:,} MB on disk" in capsys.readouterr().out
+    assert (download > 2_000) == cuda

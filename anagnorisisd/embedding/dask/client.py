@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ import anagnorisisd
 from anagnorisisd.embedding.dask.protocol import SURVEY, Incapable, ProtocolError, Spec, read_survey
 from anagnorisisd.embedding.dask.worker_registry import WorkerRegistry
 from anagnorisisd.errors import ConfigError
+from anagnorisisd.extras import install_command, is_installed
 from anagnorisisd.workers.worker_process import call
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,11 @@ def require_dask() -> None:
     Raises:
         ConfigError: it is not.
     """
-    if find_spec("distributed") is None:
+    if not is_installed("dask"):
         raise ConfigError(
             [
                 "embedding.executor: dask needs a package that is not installed; "
-                "`pip install 'anagnorisisd[dask]'` installs it"
+                f"`{install_command('dask')}` installs it"
             ]
         )
 

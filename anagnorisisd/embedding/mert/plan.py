@@ -1,7 +1,6 @@
 """How MERT's vectors are made here, decided in the parent: light."""
 
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -12,7 +11,8 @@ from anagnorisisd.embedding.embedder import DECODER_MEMORY_BYTES, EmbedderSettin
 from anagnorisisd.embedding.mert.inference import WINDOW_SECONDS, WINDOWS, Engine, EnginePlan
 from anagnorisisd.embedding.mert.model_files import inspect
 from anagnorisisd.embedding.published_models import MERT
-from anagnorisisd.errors import EmbedderUnusable
+from anagnorisisd.errors import EmbedderNotInstalled, EmbedderUnusable
+from anagnorisisd.extras import install_command, is_installed
 
 STAGES = "anagnorisisd.embedding.mert.inference"
 WINDOW_PLAN = f"{WINDOWS}x{WINDOW_SECONDS:g}s"
@@ -32,6 +32,11 @@ def offer(settings: EmbedderSettings) -> EmbeddingPlan | None:
     layer = settings.config.layer
     if layer > folder.layers:
         raise EmbedderUnusable(f"embedding.layer: {layer} is above the model's {folder.layers}")
+    if _computes_here(settings) and not is_installed("mert"):
+        raise EmbedderNotInstalled(
+            "embedder mert: torch or transformers is not installed; "
+            f"`{install_command('mert')}` installs both"
+        )
     asked = dict(settings.conditions)
     engine = _engine(settings)
     plan = EnginePlan(
@@ -78,26 +83,31 @@ def _engine(settings: EmbedderSettings) -> Engine:
     asked = dict(settings.conditions)
     device, bfloat16 = settings.config.device, asked.get("bfloat16")
     if device is Device.CUDA or (device is Device.AUTO and not bfloat16 and _has_cuda()):
-        # A daemon whose vectors are made elsewhere needs no GPU of its own.
-        here = bool(asked) or settings.config.executor is Executor.LOCAL
-        if here and not _has_cuda():
+        if _computes_here(settings) and not _has_cuda():
             raise EmbedderUnusable(
                 "embedder mert: no NVIDIA driver, or a torch without CUDA; "
                 "install both, or set embedding.device to auto"
             )
         return Engine.CUDA
-    openvino = find_spec("openvino") is not None
+    openvino = is_installed("openvino")
     if asked.get("engine") == Engine.OPENVINO and not openvino:
         raise EmbedderUnusable(
             "embedder mert: OpenVINO is asked for, but is not installed here; "
-            "`pip install 'anagnorisisd[openvino]'`"
+            f"`{install_command('openvino')}` installs it"
         )
     return Engine.OPENVINO if openvino and asked.get("engine") != Engine.TORCH else Engine.TORCH
 
 
+def _computes_here(settings: EmbedderSettings) -> bool:
+    """Return whether this computer makes the vectors; one that has others do it needs no torch."""
+    return bool(settings.conditions) or settings.config.executor is Executor.LOCAL
+
+
 def _has_cuda() -> bool:
     """Say whether there is an NVIDIA driver, and a torch that was built for it."""
-    return Path("/dev/nvidiactl").exists() and "+cpu" not in version("torch")
+    if not Path("/dev/nvidiactl").exists() or not is_installed("mert"):
+        return False
+    return "+cpu" not in version("torch")
 
 
 def has_bfloat16() -> bool:
