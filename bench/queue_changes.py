@@ -14,11 +14,11 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from anagnorisis.mpd_address import Address
 from anagnorisisd.clock import SystemClock
 from anagnorisisd.config import schema
 from anagnorisisd.events import Events
 from anagnorisisd.listening.service import PlayService
-from anagnorisisd.mpd.address import Address
 from anagnorisisd.mpd.connection import Connection
 from anagnorisisd.mpd.player import MpdPlayer
 from anagnorisisd.picks.service import PickService

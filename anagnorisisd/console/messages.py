@@ -56,12 +56,16 @@ def embedding_progress(progress: EmbeddingProgress) -> str:
     return f"{text}, {duration(left)} left" if left and left >= 1 else text
 
 
+CONNECTING = "MPD: connecting"
+
+
 def playback(snapshot: Snapshot) -> str:
     """Return the player's state in one line."""
-    if snapshot.link is not None and not snapshot.link.connected:
-        return f"MPD: {snapshot.link.reason or 'not connected'}; trying again"
+    link = snapshot.link
+    if link is not None and not link.connected and link.reason:
+        return f"MPD: {link.reason}; trying again"
     if snapshot.player is None:
-        return "MPD: connecting"
+        return CONNECTING
     if snapshot.player.uri is None or snapshot.player.playback_state is PlaybackState.STOP:
         return "Nothing is playing; start playback in your MPD client to get picks"
     verb = "Playing" if snapshot.player.playback_state is PlaybackState.PLAY else "Paused"

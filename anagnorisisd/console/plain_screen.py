@@ -39,7 +39,8 @@ class PlainScreen:
         for notice in snapshot.notices:
             yield notice, True, notice
         playing = messages.playback(snapshot)
-        yield "playing", playing, playing
+        if playing != messages.CONNECTING:  # it may be out of date, and the log says the rest
+            yield "playing", playing, playing
         if snapshot.no_picks or "picks" in self._shown:
             yield "picks", snapshot.no_picks, messages.picking_state(snapshot.no_picks)
         if snapshot.current:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from anagnorisis.mpd_address import candidates
 from anagnorisisd.config.schema import Embedding, Executor, Mpd, Music
 from anagnorisisd.doctor.facts import (
     ConfinementFacts,
@@ -23,8 +24,8 @@ from anagnorisisd.embedding.dask import client
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
 from anagnorisisd.errors import ConfigError, PlayerRefused, PlayerUnavailable, WorkerLost
 from anagnorisisd.library.directory_walker import ExclusionRules
-from anagnorisisd.mpd.address import candidates
-from anagnorisisd.mpd.session import NO_STICKER_PERMISSION, NO_STICKERS, is_too_old, open_first
+from anagnorisisd.mpd.server_features import NO_STICKER_PERMISSION, NO_STICKERS, is_too_old
+from anagnorisisd.mpd.session import open_first
 from anagnorisisd.workers.confinement import landlock_version
 from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
@@ -84,7 +85,7 @@ async def probe_mpd(config: Mpd, library: Path, variables: Mapping[str, str]) ->
     except PlayerRefused as error:
         return MpdFacts(address, reason=str(error), refused=True)
     with closing(session):
-        return mpd_facts(str(session.address), session.commands.version, session.lacking)
+        return mpd_facts(str(session.address), session.commands.version, session.missing_features)
 
 
 def mpd_facts(address: str, version: str, missing_features: Sequence[str]) -> MpdFacts:

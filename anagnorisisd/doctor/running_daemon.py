@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from anagnorisis.mpd_address import candidates
 from anagnorisisd.config.paths import NAME, SOCKET_NAME, Paths
 from anagnorisisd.config.schema import Config
 from anagnorisisd.config.settings import Key
 from anagnorisisd.doctor import probe
 from anagnorisisd.doctor.facts import MpdFacts, RunningDaemon
-from anagnorisisd.mpd.address import candidates
 
 SYSTEM_SOCKET = Path("/run") / NAME / SOCKET_NAME
 TIMEOUT_SECONDS = 5.0

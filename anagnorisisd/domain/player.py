@@ -86,6 +86,7 @@ class PlayerState:
 class PlayerLink:
     """The state of the connection to the player.
 
+    `reason` says why there is no connection; it is `None` until the first attempt has failed.
     `missing_features` are messages: what this server does not support or permit, and the remedy.
     `session` counts the connections made so far: changes may be missed between two sessions.
     """

@@ -1,4 +1,4 @@
-"""One connection to MPD: every call has a deadline, and every failure is one of our errors."""
+"""One connection to MPD: every call has a timeout, and every failure is one of our errors."""
 
 import asyncio
 import time
@@ -7,68 +7,57 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import mpd
-from mpd.base import FailureResponseCode
 
+from anagnorisis.mpd_address import Address
 from anagnorisisd import clock
-from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
-from anagnorisisd.mpd.address import Address
-from anagnorisisd.mpd.client import Client
+from anagnorisisd.mpd.errors import CommandRefused, refused, unavailable
+from anagnorisisd.mpd.patched_client import PatchedClient
 
 Row = dict[str, Any]
+"""The fields of one object in a response, as python-mpd2 returns them."""
 
 SUBSYSTEMS = ("player", "playlist", "options", "sticker", "message", "database", "update")
+
 KEEPALIVE_SECONDS = 10.0
-"""How often a silent link over the network is tried; a half-open one is noticed after this and one
-timeout."""
+"""How often an idle network connection is tested by a ping. A half-open one is noticed after this
+and one timeout."""
 
 LOCAL_KEEPALIVE_SECONDS = 60.0
-"""The same on this computer, where the kernel tells at once of an MPD that is gone; one that hangs
-is noticed when it is asked for something."""
+"""The same for a local socket. There the kernel reports at once that MPD ended; only one that hangs
+is noticed by the ping."""
 
-READY_FOR_IDLE_SECONDS = 0.01
-"""How soon after a command the client idles again; its default of 0.1 s makes changes late."""
+IDLE_DELAY_SECONDS = 0.01
+"""How soon after a command the client idles again; python-mpd2's 0.1 s would delay changes."""
 
-HELD_UP_SECONDS = 0.1
-"""A timer that is so late says that the event loop was held up, by the machine or by other work."""
-
-GONE = FailureResponseCode.NO_EXIST
-BUSY = FailureResponseCode.UPDATE_ALREADY
-FULL = FailureResponseCode.PLAYLIST_MAX
-
-
-class Refused(PlayerRefused):
-    """MPD said no; `code` is that of its ACK line, `None` when it gave none."""
-
-    def __init__(self, message: str, code: FailureResponseCode | None) -> None:
-        super().__init__(message)
-        self.code = code
+STALL_SECONDS = 0.1
+"""A timer that is so late shows that the event loop was stalled by other work or by the machine."""
 
 
 class Connection:
-    """A client of python-mpd2 that never hangs.
+    """A client that never hangs.
 
-    After a timeout, a lost link or an answer that makes no sense the connection is closed: what
-    would come next could belong to an earlier question.
+    After a timeout, a lost connection or an unexpected response the connection is closed: the next
+    response could belong to an earlier command.
     """
 
-    def __init__(self, client: Client, address: Address, timeout_seconds: float) -> None:
+    def __init__(self, client: PatchedClient, address: Address, timeout_seconds: float) -> None:
         self._client = client
         self._address = address
-        self._timeout = timeout_seconds
-        self._turn = asyncio.Lock()
-        self._followers: list[Connection] = []
+        self._timeout_seconds = timeout_seconds
+        self._lock = asyncio.Lock()
+        self._linked: list[Connection] = []
 
     @classmethod
     async def open(cls, address: Address, timeout_seconds: float) -> Self:
-        """Connect and greet.
+        """Connect and read the greeting.
 
         Raises:
-            PlayerUnavailable: nothing there answers as MPD does.
+            PlayerUnavailable: no MPD answers at this address.
         """
-        client = Client()
-        client.IMMEDIATE_COMMAND_TIMEOUT = READY_FOR_IDLE_SECONDS
+        client = PatchedClient()
+        client.IMMEDIATE_COMMAND_TIMEOUT = IDLE_DELAY_SECONDS
         try:
-            async with _deadline(timeout_seconds):
+            async with _timeout(timeout_seconds):
                 await client.connect(address.host, address.port)
         except Exception as error:
             client.disconnect()
@@ -84,38 +73,36 @@ class Connection:
         return str(self._client.mpd_version)
 
     async def call(self, command: str, *args: object) -> Any:
-        """Send a command and return python-mpd2's reading of the answer.
+        """Send a command and return python-mpd2's reading of the response.
 
         Raises:
-            Refused: MPD answered with an error.
-            PlayerUnavailable: the link is gone, too slow, or talks nonsense.
+            CommandRefused: MPD answered with an error.
+            PlayerUnavailable: the connection is lost, too slow, or returns something unexpected.
         """
-        return await self._ask(command, args, _value)
+        return await self._send(command, args, _read_value)
 
     async def rows(self, command: str, *args: object) -> list[Row]:
-        """Send a command whose answer is a list and return its rows; raises as `call` does."""
-        rows: list[Row] = await self._ask(command, args, _rows)
+        """Send a command whose response is a list and return its rows; raises as `call` does."""
+        rows: list[Row] = await self._send(command, args, _read_rows)
         return rows
 
-    async def _ask(self, command: str, args: Iterable[object], read: Any) -> Any:
-        texts = [_sendable(str(arg)) for arg in args]
-        async with self._turn:
+    async def _send(self, command: str, args: Iterable[object], read: Any) -> Any:
+        texts = [_encodable(str(arg)) for arg in args]
+        async with self._lock:
             try:
-                async with _deadline(self._timeout):
+                async with _timeout(self._timeout_seconds):
                     return await read(getattr(self._client, command.replace(" ", "_"))(*texts))
             except mpd.CommandError as error:
-                raise Refused(
-                    f"MPD refused {command!r}: {error.msg or error}", error.errno
-                ) from error
+                raise refused(error, command) from error
             except Exception as error:
                 self.close()
-                raise unavailable(error, f"MPD, asked for {command!r},") from error
+                raise unavailable(error, f"sending {command!r} to MPD") from error
 
     async def changes(self) -> AsyncGenerator[frozenset[str], None]:
         """Yield the subsystems that changed.
 
         Raises:
-            PlayerUnavailable: the link is gone; a silent one is tried now and then.
+            PlayerUnavailable: the connection is lost; a silent one is tested by a ping.
         """
         idle = self._client.idle(SUBSYSTEMS)
         upcoming = asyncio.ensure_future(_next(idle))
@@ -127,28 +114,28 @@ class Connection:
                 if not done:
                     await self.call("ping")
                     continue
-                yield _changed(upcoming)
+                yield _subsystems(upcoming)
                 upcoming = asyncio.ensure_future(_next(idle))
         finally:
             upcoming.cancel()
             await asyncio.gather(upcoming, return_exceptions=True)
 
-    def takes_along(self, other: "Connection") -> None:
-        """Let `other` be closed together with this one."""
-        self._followers.append(other)
+    def link(self, other: "Connection") -> None:
+        """Close `other` whenever this one is closed."""
+        self._linked.append(other)
 
     def close(self) -> None:
-        """Drop the link; calls under way fail."""
+        """Close the connection; calls in progress fail."""
         self._client.disconnect()
-        for follower in self._followers:
-            follower.close()
+        for connection in self._linked:
+            connection.close()
 
 
 @asynccontextmanager
-async def _deadline(seconds: float) -> AsyncIterator[None]:
+async def _timeout(seconds: float) -> AsyncIterator[None]:
     """Raise `TimeoutError` in the body after so many seconds in which this process could run.
 
-    When the event loop was held up until the deadline, the answer may lie there unread. To give up
+    If the event loop was stalled until the deadline, the response may be there, unread. A timeout
     then would lose the messages in it.
     """
     loop = asyncio.get_running_loop()
@@ -160,7 +147,7 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
 
     def check(due: float) -> None:
         now = loop.time()
-        if now - due > HELD_UP_SECONDS:
+        if now - due > STALL_SECONDS:
             wait_until(now + seconds)
         else:
             timeout.reschedule(now)
@@ -174,44 +161,30 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
                 timer.cancel()
 
 
-async def _value(answer: Awaitable[Any]) -> Any:
-    value = await answer
+async def _read_value(response: Awaitable[Any]) -> Any:
+    value = await response
     return list(value) if hasattr(value, "__next__") else value
 
 
-async def _rows(answer: Any) -> list[Row]:
-    # Iterating, not awaiting: the latter leaves a task behind when the link breaks.
-    return [row async for row in answer]
+async def _read_rows(response: Any) -> list[Row]:
+    # Iterated, not awaited: awaiting leaves a task behind when the connection is lost.
+    return [row async for row in response]
 
 
 async def _next(idle: AsyncIterator[Iterable[str]]) -> Iterable[str]:
     return await anext(idle)
 
 
-def _changed(upcoming: "asyncio.Future[Iterable[str]]") -> frozenset[str]:
+def _subsystems(upcoming: "asyncio.Future[Iterable[str]]") -> frozenset[str]:
     try:
         return frozenset(upcoming.result())
     except Exception as error:
-        raise unavailable(error, "waiting for MPD") from error
+        raise unavailable(error, "waiting for changes of MPD") from error
 
 
-def _sendable(text: str) -> str:
-    if "\n" in text or _is_undecodable(text):
+def _encodable(text: str) -> str:
+    """Return an argument that MPD's protocol can carry: one line of valid UTF-8."""
+    if "\n" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         printable = text.encode("utf-8", "backslashreplace").decode()
-        raise Refused(f"MPD has no way to name {printable!r}", None)
+        raise CommandRefused(f"MPD's protocol cannot carry the name {printable!r}", None)
     return text
-
-
-def _is_undecodable(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def unavailable(error: BaseException, doing: str) -> PlayerUnavailable:
-    """Translate whatever went wrong with the link into one line."""
-    if isinstance(error, TimeoutError):
-        reason = "no answer in time"
-    elif isinstance(error, mpd.ConnectionError | OSError):
-        reason = str(error) or "the link broke"
-    else:
-        reason = f"the answer makes no sense ({error})"
-    return PlayerUnavailable(f"{doing}: {reason}")

@@ -105,7 +105,7 @@ def _link_message(link: PlayerLink) -> messages.MpdLink:
         connected=link.connected,
         address=conversion.printable(link.address),
         server_version=conversion.printable(link.server_version),
-        reason=conversion.printable(link.reason),
+        reason="" if link.connected else conversion.printable(link.reason or "connecting"),
         lacking=map(conversion.printable, link.missing_features),
     )
 

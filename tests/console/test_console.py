@@ -160,6 +160,19 @@ def test_why_no_picks_are_added_is_said_on_every_screen_each_time_it_begins() ->
     assert "picks are added" not in rendered(LISTENING)
 
 
+def test_plain_lines_say_nothing_of_mpd_before_the_first_attempt_to_connect() -> None:
+    stream = io.StringIO()
+    screen = PlainScreen(stream, "anagnorisis")
+    unconnected = PlayerLink(connected=False, address="/run/mpd/socket")
+
+    screen.show(Snapshot(link=unconnected))
+    before = stream.getvalue()
+    screen.show(Snapshot(link=replace(unconnected, reason="connection refused")))
+
+    assert before == ""
+    assert stream.getvalue() == "MPD: connection refused; trying again\n"
+
+
 def test_a_long_embedding_takes_few_plain_lines() -> None:
     stream = io.StringIO()
     screen = PlainScreen(stream, "anagnorisis")

@@ -74,7 +74,7 @@ async def test_mpd_without_permission_to_add_or_to_use_stickers(tmp_path: Path) 
 
         found = await probe.probe_mpd(config, mpd.music, {})
 
-    assert any("add picks" in lack for lack in found.missing_features)
+    assert any("adding picks" in lack for lack in found.missing_features)
     assert not found.stickers
 
 

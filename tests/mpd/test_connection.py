@@ -20,7 +20,7 @@ from anagnorisisd.domain.player import PlaybackState, SongId
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
 from anagnorisisd.mpd import connection, stickers
-from anagnorisisd.mpd.client import Client
+from anagnorisisd.mpd.patched_client import PatchedClient
 from anagnorisisd.mpd.player import MpdPlayer
 from tests.support import mpd
 from tests.support.hostile import Talk, serving, wired
@@ -188,7 +188,7 @@ async def test_a_long_queue_is_read_in_pages_and_only_when_it_changed(server: mp
 async def test_many_stickers_do_not_break_the_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stickers, "AT_ONCE", 10)
+    monkeypatch.setattr(stickers, "MAX_SONGS_AT_ONCE", 10)
     songs = [f"folder {number // 20} {'x' * 150}/{number}.wav" for number in range(200)]
     with mpd.running(
         tmp_path, ["root.wav", *songs], seconds=0.1, extra='max_output_buffer_size "4"'
@@ -309,7 +309,7 @@ async def test_a_link_closed_while_a_command_is_given_ends_quietly(server: mpd.M
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: complaints.append(str(context))
     )
-    client = Client()
+    client = PatchedClient()
     await client.connect(str(server.socket))
     await asyncio.sleep(0)
     await asyncio.sleep(0)  # it waits for a command now
@@ -372,12 +372,12 @@ async def test_an_endless_answer_is_given_up_soon(
                 "playlistid": partial(player.uri_of, SongId(1)),
                 "find": partial(player.has, Uri("a")),
             }
-            with pytest.raises(PlayerUnavailable, match="in answer to"):
+            with pytest.raises(PlayerUnavailable, match="in response to"):
                 await asks[command]()
         await watched.lost()
 
     assert sent < 20 << 20
-    assert command != "commands" or "in answer to 'commands'" in caplog.text
+    assert command != "commands" or "in response to 'commands'" in caplog.text
 
 
 async def test_a_queue_without_end_is_not_read(tmp_path: Path) -> None:
@@ -449,7 +449,7 @@ class TestPermissions:
 
                 assert "permission 'control'" in lacking
                 assert "stickers" in lacking
-                assert caplog.text.count("add picks") == 1
+                assert caplog.text.count("adding picks") == 1
                 with pytest.raises(PlayerRefused, match="permission"):
                     await watched.player.enqueue(Uri("one.wav"))
                 with pytest.raises(PlayerRefused):

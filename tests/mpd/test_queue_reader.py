@@ -7,11 +7,12 @@ from random import Random
 
 import pytest
 
+from anagnorisis.mpd_address import Address
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import PlayerUnavailable
 from anagnorisisd.mpd import queue_reader
-from anagnorisisd.mpd.address import Address
-from anagnorisisd.mpd.connection import Connection, Refused
+from anagnorisisd.mpd.connection import Connection
+from anagnorisisd.mpd.errors import CommandRefused
 from anagnorisisd.mpd.queue_reader import QueueReader
 from tests.support import mpd
 
@@ -85,13 +86,13 @@ CHANGES: list[Change] = [
 
 async def prioritise(client: Connection, rng: Random) -> None:
     """Give an entry a priority."""
-    with suppress(Refused):
+    with suppress(CommandRefused):
         await client.call("prio", rng.randrange(256), place(rng))
 
 
 async def change(client: Connection, rng: Random) -> None:
     """Do something to the queue; what is not possible is not done."""
-    with suppress(Refused):
+    with suppress(CommandRefused):
         await rng.choice(CHANGES)(client, rng)
 
 
@@ -114,8 +115,8 @@ async def test_whatever_a_client_does_is_followed(
 async def test_a_queue_that_changes_while_it_is_read_is_followed(
     reader: QueueReader, client: Connection, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_reader, "PAGE", 50)
-    monkeypatch.setattr(queue_reader, "PLACES_PAGE", 70)
+    monkeypatch.setattr(queue_reader, "PAGE_SIZE", 50)
+    monkeypatch.setattr(queue_reader, "POSITIONS_PAGE_SIZE", 70)
     rng = Random(seed)
     await client.call("load", "long", "0:300")
 
@@ -189,4 +190,4 @@ async def test_one_change_of_a_long_queue_reads_few_songs(
     await client.call(command, *arguments)
 
     assert await shown(reader) == await full(client)
-    assert counting.songs <= queue_reader.FEW
+    assert counting.songs <= queue_reader.MAX_CHANGES_READ

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from anagnorisisd.mpd.address import Address
+from anagnorisis.mpd_address import Address
 from tools.console import GiveUp
 from tools.demo import library
 from tools.foreground_run import existing_mpd, mpd_conf, music, private_mpd

@@ -7,7 +7,7 @@ from pathlib import Path
 import mpd
 from mpd.base import mpd_commands
 
-from anagnorisisd.mpd.address import Address, candidates
+from anagnorisis.mpd_address import Address, candidates
 from tools.foreground_run.mpd_greeting import TIMEOUT_SECONDS, greets
 from tools.foreground_run.music import audio
 

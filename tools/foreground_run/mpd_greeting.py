@@ -2,7 +2,7 @@
 
 import socket
 
-from anagnorisisd.mpd.address import Address
+from anagnorisis.mpd_address import Address
 
 TIMEOUT_SECONDS = 3.0
 GREETING = b"OK MPD "

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from anagnorisisd.mpd.address import Address
+from anagnorisis.mpd_address import Address
 from tools.console import GiveUp
 from tools.foreground_run.mpd_greeting import greets
 

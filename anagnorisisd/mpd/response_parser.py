@@ -1,7 +1,7 @@
-"""MPD's answers in the nouns of the domain.
+"""Parses MPD's responses into the daemon's types.
 
-MPD 0.23 to 0.25 differ in what they send: absent fields get their defaults, fields that cannot
-be read mean that whoever answers is not a sound MPD.
+MPD 0.23 to 0.25 differ in what they send. Absent fields get their defaults; a field that cannot be
+parsed is an error, since no MPD sends it.
 """
 
 import math
@@ -38,10 +38,12 @@ def song_count(stats: Row) -> int:
 
 
 def player_state(status: Row, uri: Uri | None, taken_at: float, span_seconds: float) -> PlayerState:
-    """Return the state; `uri` is that of the current song, the times are those of the reading.
+    """Return the state; `uri` is that of the current song.
+
+    `taken_at` and `span_seconds` are those of `PlayerState`.
 
     Raises:
-        PlayerUnavailable: a field cannot be read.
+        PlayerUnavailable: a field cannot be parsed.
     """
     duration = _field(status, "duration", _seconds, None)
     return PlayerState(
@@ -54,8 +56,8 @@ def player_state(status: Row, uri: Uri | None, taken_at: float, span_seconds: fl
         duration_seconds=duration or None,
         queue_length=queue_length(status),
         queue_version=queue_version(status),
-        random=_field(status, "random", _switch, False),
-        repeat=_field(status, "repeat", _switch, False),
+        random=_field(status, "random", _boolean, False),
+        repeat=_field(status, "repeat", _boolean, False),
         single=_field(status, "single", Mode, Mode.OFF),
         consume=_field(status, "consume", Mode, Mode.OFF),
         crossfade_seconds=_field(status, "xfade", _seconds, 0.0),
@@ -69,7 +71,7 @@ def queue_entry(row: Row, to_library: Callable[[str], Uri]) -> QueueEntry:
     """Return one entry of the queue.
 
     Raises:
-        PlayerUnavailable: a field is missing or cannot be read.
+        PlayerUnavailable: a field is missing or cannot be parsed.
     """
     return QueueEntry(
         song_id=SongId(required(row, "id", int)),
@@ -80,34 +82,34 @@ def queue_entry(row: Row, to_library: Callable[[str], Uri]) -> QueueEntry:
 
 
 def sticker(row: Row) -> tuple[str, str]:
-    """Return the file, as MPD names it, and the value of a row of `sticker find`."""
+    """Return the song's URI in MPD and the value, from a row of `sticker find`."""
     _, _, value = required(row, "sticker", str).partition("=")
     return required(row, "file", str), value
 
 
-def required(row: Row, name: str, read: Callable[[Any], T]) -> T:
-    """Return a field that must be there.
+def required(row: Row, name: str, parse: Callable[[Any], T]) -> T:
+    """Return a field that MPD always sends.
 
     Raises:
-        PlayerUnavailable: it is missing or cannot be read.
+        PlayerUnavailable: it is missing or cannot be parsed.
     """
-    value = _field(row, name, read, None)
+    value = _field(row, name, parse, None)
     if value is None:
-        raise PlayerUnavailable(f"MPD's answer makes no sense: {name!r} is missing")
+        raise PlayerUnavailable(f"unexpected MPD response: missing field {name!r}")
     return value
 
 
 D = TypeVar("D")
 
 
-def _field(row: Row, name: str, read: Callable[[Any], T], default: D) -> T | D:
+def _field(row: Row, name: str, parse: Callable[[Any], T], default: D) -> T | D:
     value = row.get(name)
     if value is None:
         return default
     try:
-        return read(value)
+        return parse(value)
     except (ValueError, TypeError) as error:
-        raise PlayerUnavailable(f"MPD's answer makes no sense: {name!r} is {value!r}") from error
+        raise PlayerUnavailable(f"unexpected MPD response: {name!r} is {value!r}") from error
 
 
 def _seconds(text: str) -> float:
@@ -117,5 +119,5 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _switch(text: str) -> bool:
+def _boolean(text: str) -> bool:
     return bool(int(text))

@@ -1,11 +1,10 @@
-"""Where MPD is, as written down and as mpc looks for it."""
+"""MPD addresses, as they are written and as mpc looks for them."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anagnorisis.mpd_address import Address, candidates, parse
-from anagnorisisd.mpd import address as daemon_address
 
 
 @pytest.mark.parametrize(
@@ -56,11 +55,6 @@ def test_any_text_is_an_address_with_a_port(text: str, port: str) -> None:
     for address in candidates(text, {"MPD_PORT": port}):
         assert 0 < address.port < 65_536
         assert address.host
-
-
-def test_client_and_daemon_read_addresses_in_one_place() -> None:
-    assert daemon_address.parse is parse
-    assert daemon_address.candidates is candidates
 
 
 def test_a_password_is_never_shown() -> None:
