@@ -1,4 +1,4 @@
-"""The clock interface, and waits that wake up together."""
+"""The clock interface, and coalesced waits, after which periodic tasks wake up together."""
 
 import asyncio
 import math
@@ -8,13 +8,13 @@ from typing import Protocol
 WAKE_INTERVAL_SECONDS = 30.0
 
 NOW_SECONDS = 1.0
-"""A wake time nearer than this is the one that just woke the caller."""
+"""A wake time closer than this is skipped: the caller was just woken by it."""
 
 
 def coalesced_wait(now: float, at_most: float) -> float:
-    """Return the seconds from `now` (monotonic) to the last common wake time within `at_most`.
+    """Return the seconds from `now` (monotonic) to the last shared wake time within `at_most`.
 
-    Wake times are multiples of `WAKE_INTERVAL_SECONDS`; without one in range, return `at_most`.
+    Wake times are multiples of `WAKE_INTERVAL_SECONDS`. If none is in range, return `at_most`.
     """
     last = math.floor((now + at_most + NOW_SECONDS) / WAKE_INTERVAL_SECONDS) * WAKE_INTERVAL_SECONDS
     wait = min(last - now, at_most)
@@ -49,7 +49,7 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds since an arbitrary start; they never go backwards."""
+        """Return seconds that never go backwards, from an arbitrary start."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
@@ -57,5 +57,5 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     async def rest(self, at_most: float) -> None:
-        """Wait until the last common wake time within `at_most` seconds."""
+        """Wait until the last shared wake time within `at_most` seconds."""
         await asyncio.sleep(coalesced_wait(time.monotonic(), at_most))

@@ -26,7 +26,7 @@ FILE_CHECK_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Signals:
-    """What the signals received so far request."""
+    """Requests by signals: to stop, and to reload the configuration."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     reload: asyncio.Event = field(default_factory=asyncio.Event)
@@ -35,19 +35,19 @@ class _Signals:
 async def run(reloader: ConfigReloader, paths: Paths, screen: Screen | None = None) -> None:
     """Open the app, run it until a signal stops it, and close it in reverse order.
 
-    When another embedder becomes usable, its weights having arrived, everything is put together
-    anew around it.
+    When a better embedder becomes usable, because weights were downloaded, the app is closed and
+    opened again with it.
 
     Raises:
-        AlreadyRunning: another daemon uses the same state or socket.
-        StoreError: the database cannot be used.
-        ConfigError: a configured address cannot be listened on.
+        AlreadyRunning: another daemon uses the same state directory or socket.
+        StoreError: the database is unusable or missing.
+        ConfigError: cannot listen on a configured address.
         EmbedderUnusable: the configured embedder has no usable weights.
     """
     malloc_tuning.keep_small()
     signals = _install_signal_handlers()
     manager = SystemdNotifier(os.environ)
-    # It outlives the app: an embedder that was tried and refused stays refused.
+    # Kept when the app is opened again, to remember which embedders are unusable.
     selector = EmbedderSelector(
         EmbedderSettings(reloader.config.embedding, paths.models, paths.cache)
     )
@@ -64,10 +64,10 @@ async def run(reloader: ConfigReloader, paths: Paths, screen: Screen | None = No
 async def _run_until_stopped(
     app: App, reloader: ConfigReloader, manager: SystemdNotifier, signals: _Signals
 ) -> None:
-    """Run all service loops until a signal stops them or another embedder is usable.
+    """Run all service loops until a signal arrives or a better embedder becomes usable.
 
     Raises:
-        StoreError: what is stored was found to be damaged, or is not there any more.
+        StoreError: the database is damaged or has disappeared.
     """
     async with asyncio.TaskGroup() as tasks:
         loops = [
@@ -80,9 +80,9 @@ async def _run_until_stopped(
             tasks.create_task(_reload(app, reloader, manager, signals.reload)),
             tasks.create_task(_check_files(app)),
         ]
-        # What was lost can be found by another start only, which refuses to begin anew.
+        # A lost database needs a restart: only the start checks that it is the same one.
         lost = tasks.create_task(app.stores.database.lost())
-        faults = [tasks.create_task(_damage(app)), lost]
+        faults = [tasks.create_task(_find_damage(app)), lost]
         ends = [
             tasks.create_task(signals.stop.wait()),
             tasks.create_task(_superseded(app)),
@@ -96,8 +96,8 @@ async def _run_until_stopped(
             raise fault.result()
 
 
-async def _damage(app: App) -> StoreError:
-    """Return what is wrong with what is stored; never where nothing is."""
+async def _find_damage(app: App) -> StoreError:
+    """Check the whole database; return only if it is damaged."""
     try:
         await app.stores.database.check()
     except StoreError as error:
@@ -106,9 +106,9 @@ async def _damage(app: App) -> StoreError:
 
 
 async def _check_files(app: App) -> None:
-    """Hold the open database against its path now and then; every write does so for itself."""
+    """Check periodically that the database still exists; every write checks this, too."""
     while True:
-        with suppress(StoreError):  # `lost` tells it, and those who need the database the rest
+        with suppress(StoreError):  # reported by `database.lost`
             await app.stores.database.check_files()
         await app.clock.rest(FILE_CHECK_SECONDS)
 
@@ -121,7 +121,7 @@ async def _superseded(app: App) -> None:
 async def _reload(
     app: App, reloader: ConfigReloader, manager: SystemdNotifier, signals: asyncio.Event
 ) -> None:
-    """Read the configuration again at each request."""
+    """Reload the configuration at each request."""
     while True:
         await signals.wait()
         signals.clear()
@@ -131,12 +131,12 @@ async def _reload(
 
 
 def _install_signal_handlers() -> _Signals:
-    """Let SIGTERM and SIGINT ask to stop, and SIGHUP to read the configuration again."""
+    """Stop at SIGTERM and SIGINT, and reload the configuration at SIGHUP."""
     signals = _Signals()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.stop.set)
-    # A terminal that was closed says the same, and means another thing.
+    # SIGHUP is also sent when the terminal is closed; then stop.
     on_terminal = sys.stdin is not None and sys.stdin.isatty()
     loop.add_signal_handler(signal.SIGHUP, (signals.stop if on_terminal else signals.reload).set)
     return signals

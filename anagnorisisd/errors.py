@@ -1,7 +1,7 @@
-"""Every error the daemon raises on purpose.
+"""The exceptions of the daemon.
 
-One tree, so that each edge (gRPC, MPD channel, command line) translates it in one place.
-A message names the value, the place and the remedy, in one line and without a full stop.
+One class tree, which gRPC, the MPD channel and the command line each translate in one place. A
+message names the value, its source and the remedy, in one line without a full stop.
 """
 
 import copyreg
@@ -10,16 +10,16 @@ from typing import Any
 
 
 class AnagnorisisError(Exception):
-    """Base of all errors of this program; its text is meant for the listener."""
+    """Base class; the message is meant for users."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors may be pickled, by Dask for one, and the default would call `__init__`
-        # with the finished message in place of what a subclass takes.
+        # For pickling, by Dask for example: the default would call `__init__` of a subclass with
+        # the finished message instead of its arguments.
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class ConfigError(AnagnorisisError):
-    """The configuration cannot be used; carries every problem found, not only the first."""
+    """The configuration is invalid; `problems` has all problems found."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -27,7 +27,7 @@ class ConfigError(AnagnorisisError):
 
 
 class InvalidValue(AnagnorisisError):
-    """A value given from outside is out of range or malformed."""
+    """A value from outside is out of range or malformed."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -35,11 +35,11 @@ class InvalidValue(AnagnorisisError):
 
 
 class UnknownTrack(AnagnorisisError):
-    """No track of the library has this id, uri or song id."""
+    """No track of the library has this id, URI or song id."""
 
 
 class PreconditionFailed(AnagnorisisError):
-    """The request is well formed but cannot be met in the present state."""
+    """The request is valid but not possible in the current state."""
 
 
 class NothingPlaying(PreconditionFailed):
@@ -79,7 +79,7 @@ class UnknownToPlayer(PlayerRefused):
 
 
 class MediaError(AnagnorisisError):
-    """A file cannot be used as music; the text is the reason recorded for it."""
+    """A file is unusable; the message is stored as the reason."""
 
 
 class EmbeddingFailed(AnagnorisisError):
@@ -91,7 +91,7 @@ class EmbeddingFailed(AnagnorisisError):
 
 
 class EmbedderUnusable(AnagnorisisError):
-    """The embedder cannot embed any track: weights are missing, damaged or the wrong ones."""
+    """The embedder cannot embed any track: weights are missing, damaged or of another model."""
 
 
 class WeightsUnreadable(EmbedderUnusable):
@@ -111,7 +111,7 @@ class InstallationFailed(AnagnorisisError):
 
 
 class StoreError(AnagnorisisError):
-    """The database cannot be used as it is."""
+    """The database is unusable."""
 
 
 class StoreFull(StoreError):
@@ -131,11 +131,11 @@ class StoreDamaged(StoreError):
 
 
 class StoreLost(StoreError):
-    """The database is not where it was: unmounted, moved, replaced, removed or emptied."""
+    """The database has disappeared: unmounted, moved, replaced, removed or emptied."""
 
 
 class EvaluatorUnreadable(StoreError):
-    """The stored model of an evaluator is damaged, or of another version of the program."""
+    """The stored model of an evaluator is damaged or was written by another version."""
 
 
 class AlreadyRunning(AnagnorisisError):

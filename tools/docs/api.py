@@ -24,7 +24,7 @@ HEAD = """\
 # The gRPC service
 
 Made from the comments in `proto/anagnorisis/v1` by `make docs`; do not edit it here. How to write
-a client: [A client of your own](first-client.md).
+a client: [Write a client](first-client.md).
 """
 # Field numbers of descriptor.proto, of which the paths to comments are made.
 FILE_PACKAGE, FILE_MESSAGE, FILE_ENUM, FILE_SERVICE = 2, 4, 5, 6

@@ -1,0 +1,287 @@
+"""Creates the services of the daemon and connects them."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+import anagnorisisd
+from anagnorisisd.clock import SystemClock
+from anagnorisisd.config.paths import Paths
+from anagnorisisd.config.schema import Config, Executor
+from anagnorisisd.console import Screen
+from anagnorisisd.console.snapshot_source import SnapshotSource
+from anagnorisisd.domain.embedding import EmbeddingPlan
+from anagnorisisd.embedding.dask.embedder import DaskEmbedder
+from anagnorisisd.embedding.embedder import Embedder
+from anagnorisisd.embedding.registry import EmbedderSelector
+from anagnorisisd.embedding.service import EmbeddingService, on_battery
+from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
+from anagnorisisd.events import Events
+from anagnorisisd.library.file_access import real_path
+from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.library.service import LibraryService
+from anagnorisisd.library.track_resolver import TrackResolver
+from anagnorisisd.library.watcher import make_watcher
+from anagnorisisd.listening.player_monitor import PlayerMonitor
+from anagnorisisd.listening.service import PlayService
+from anagnorisisd.metrics.collector import MetricsCollector, MetricsSink
+from anagnorisisd.mpd.player import MpdPlayer
+from anagnorisisd.picks.service import PickService
+from anagnorisisd.ratings.message_channel import MessageChannel
+from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.ratings.sticker_service import StickerService
+from anagnorisisd.ratings.tag_writer import TagWriter
+from anagnorisisd.runtime.scheduler import ApScheduler
+from anagnorisisd.storage.stores import Stores
+from anagnorisisd.taste.training_scheduler import TrainingScheduler
+from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
+from anagnorisisd.workers.pool import WorkerPool
+from anagnorisisd.workers.readable_paths import ReadablePaths
+
+READER_IDLE_SECONDS = 5.0
+# Far more than the tags and covers of one file need; stops a decompression bomb.
+READER_MEMORY_BYTES = 512 << 20
+EVALUATOR_IDLE_SECONDS = 60.0
+
+ServiceLoop = Callable[[], Awaitable[None]]
+
+
+class Services:
+    """All services, each created with its dependencies and its section of the configuration.
+
+    Worker pools and the embedder are closed when `stack` is.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        paths: Paths,
+        selector: EmbedderSelector,
+        stores: Stores,
+        stack: AsyncExitStack,
+    ) -> None:
+        self.config = config
+        self.paths = paths
+        self.stores = stores
+        self._stack = stack
+        self.pools: list[WorkerPool] = []
+        self.clock = SystemClock()
+        self.events = Events(self.clock)
+        self.reader_pool = self.open_pool(
+            "reading",
+            # At least two, so that one file that hangs does not block the others.
+            size=max(2, len(os.sched_getaffinity(0))),
+            idle_seconds=READER_IDLE_SECONDS,
+            memory_bytes=READER_MEMORY_BYTES,
+            reach=ReadablePaths(real_path(paths.music)),
+        )
+        self.library = self._make_library()
+        self.embedding = self._make_embedding(selector)
+        self.training = self._make_training()
+        self.player = MpdPlayer(config.mpd, paths.music, config.ratings.channel, self.clock)
+        self.ratings = RatingService(stores.ratings, self.events, self.clock)
+        self.track_resolver = TrackResolver(stores.library, self.player)
+        self.pick_service = self._make_pick_service()
+        self.play_service = self._make_play_service()
+        self.sticker_service = self._make_sticker_service()
+        self.metrics_sink = self._make_metrics_sink()
+
+    def reconfigure(self, config: Config) -> None:
+        """Pass each service its changed section; only `Live` keys differ."""
+        before, self.config = self.config, config
+        if config.music != before.music:
+            self.library.reconfigure(config.music)
+        if config.picks != before.picks:
+            self.pick_service.reconfigure(config.picks)
+        if config.listening != before.listening:
+            self.play_service.reconfigure(config.listening)
+        if config.training != before.training:
+            self.training.reconfigure(config.training)
+        if config.ratings != before.ratings:
+            self.sticker_service.reconfigure(config.ratings)
+
+    def loops(self, screen: Screen | None) -> Mapping[str, ServiceLoop]:
+        """Return the coroutines to run as supervised tasks, by name."""
+        loops = {
+            "library": self.library.run,
+            "embedding": self.embedding.run,
+            "training": self.training.run,
+            "player monitor": self._make_player_monitor().run,
+            "sticker sync": self.sticker_service.run,
+        }
+        if self.config.ratings.write_file_tags:
+            loops["tag writer"] = self._make_tag_writer().run
+        if self.metrics_sink is not None:
+            loops["metrics"] = self._make_metrics_collector(self.metrics_sink).run
+        if screen is not None:
+            loops["screen"] = self._make_snapshot_source(screen).run
+        return loops
+
+    def open_pool(
+        self,
+        name: str,
+        *,
+        size: int = 1,
+        idle_seconds: float,
+        memory_bytes: int | None = None,
+        reach: ReadablePaths | None = None,
+    ) -> WorkerPool:
+        """Return a new pool, to be closed with the app."""
+        pool = WorkerPool(
+            name=name, size=size, idle_seconds=idle_seconds, memory_bytes=memory_bytes, reach=reach
+        )
+        self._stack.push_async_callback(pool.close)
+        self.pools.append(pool)
+        return pool
+
+    def _make_library(self) -> LibraryService:
+        return LibraryService(
+            self.stores.library,
+            MusicDirectory(self.paths.music, self.config.music, self.reader_pool),
+            make_watcher(self.paths.music, self.config.music),
+            events=self.events,
+            clock=self.clock,
+            config=self.config.music,
+        )
+
+    def _make_embedding(self, selector: EmbedderSelector) -> EmbeddingService:
+        embedder = self._make_embedder(selector.plan())
+        self._stack.push_async_callback(embedder.close)
+        return EmbeddingService(
+            self.stores.embeddings,
+            embedder,
+            self.library.path,
+            preference=selector,
+            events=self.events,
+            clock=self.clock,
+            on_hold=lambda: self.config.embedding.pause_on_battery and on_battery(),
+        )
+
+    def _make_embedder(self, plan: EmbeddingPlan) -> Embedder:
+        config = self.config.embedding
+        if config.executor is Executor.DASK:
+            return DaskEmbedder(plan, config, self.paths.music)
+        embedder = WorkerEmbedder(
+            plan,
+            idle_seconds=config.idle_minutes * 60,
+            timeout_seconds=config.track_timeout_seconds,
+            reach=ReadablePaths(
+                real_path(self.paths.music),
+                readable=[self.paths.models],
+                writable=[self.paths.cache],
+            ),
+        )
+        self.pools += embedder.pools
+        return embedder
+
+    def _make_training(self) -> TrainingScheduler:
+        return TrainingScheduler(
+            ratings=self.stores.ratings,
+            embeddings=self.stores.embeddings,
+            evaluators=self.stores.evaluators,
+            evaluator=WorkerEvaluator(
+                self.open_pool(
+                    "evaluator", idle_seconds=EVALUATOR_IDLE_SECONDS, reach=ReadablePaths(None)
+                )
+            ),
+            scheduler=ApScheduler(),
+            events=self.events,
+            clock=self.clock,
+            config=self.config.training,
+            stamp=self.embedding.stamp,
+        )
+
+    def _make_pick_service(self) -> PickService:
+        return PickService(
+            library=self.stores.library,
+            store=self.stores.queue,
+            plays=self.stores.plays,
+            player=self.player,
+            events=self.events,
+            clock=self.clock,
+            config=self.config.picks,
+        )
+
+    def _make_sticker_service(self) -> StickerService:
+        return StickerService(
+            player=self.player,
+            library=self.stores.library,
+            store=self.stores.ratings,
+            ratings=self.ratings,
+            stickers=self.stores.stickers,
+            events=self.events,
+            clock=self.clock,
+            config=self.config.ratings,
+        )
+
+    def _make_play_service(self) -> PlayService:
+        return PlayService(
+            self.stores.library,
+            self.stores.plays,
+            self.events,
+            self.clock,
+            self.config.listening,
+        )
+
+    def _make_player_monitor(self) -> PlayerMonitor:
+        return PlayerMonitor(
+            player=self.player,
+            play_service=self.play_service,
+            queue_manager=self.pick_service.queue_manager,
+            message_channel=MessageChannel(
+                self.player,
+                self.track_resolver,
+                self.ratings,
+                self.pick_service.switch,
+                self.clock,
+            ),
+            sticker_service=self.sticker_service,
+            events=self.events,
+            clock=self.clock,
+        )
+
+    def _make_tag_writer(self) -> TagWriter:
+        from anagnorisisd.ratings.rating_tag_writer import (
+            RatingTagWriter,
+        )  # mutagen is slow to import
+
+        return TagWriter(
+            tags=RatingTagWriter(self.library.path, self.reader_pool),
+            library=self.stores.library,
+            store=self.stores.ratings,
+            events=self.events,
+            clock=self.clock,
+        )
+
+    def _make_metrics_sink(self) -> MetricsSink | None:
+        address = self.config.metrics.address
+        if address is None:
+            return None
+        from anagnorisisd.metrics.prometheus import (
+            PrometheusExporter,
+        )  # optional, so loaded only when configured
+
+        return PrometheusExporter(address, anagnorisisd.__version__)
+
+    def _make_metrics_collector(self, meter: MetricsSink) -> MetricsCollector:
+        return MetricsCollector(
+            meter,
+            library=self.stores.library,
+            player=self.player,
+            embedding=self.embedding,
+            training=self.training,
+            picking=self.pick_service,
+            events=self.events,
+        )
+
+    def _make_snapshot_source(self, screen: Screen) -> SnapshotSource:
+        return SnapshotSource(
+            screen,
+            library=self.library,
+            embedding=self.embedding,
+            training=self.training,
+            player=self.player,
+            picks=self.pick_service,
+            tracks=self.stores.library,
+            clock=self.clock,
+        )
