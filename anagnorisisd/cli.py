@@ -107,14 +107,17 @@ def build_parser() -> argparse.ArgumentParser:
     fetch = add(
         "fetch-model",
         _fetch_model,
-        "download the embedder MERT (378 MB, for non-commercial use)",
+        "download an embedder's weights: musicnn (29 MB, free) or mert (378 MB, non-commercial)",
+    )
+    fetch.add_argument(
+        "model", nargs="?", choices=("mert", "musicnn"), default="mert", help="default: mert"
     )
     fetch.add_argument(
         "--from",
         dest="source",
         type=Path,
-        metavar="DIRECTORY",
-        help="copy the model from here instead of downloading it",
+        metavar="PATH",
+        help="use these files instead of downloading: MERT's directory, or the wheel of musicnn",
     )
     return parser
 
@@ -169,16 +172,22 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _fetch_model(arguments: argparse.Namespace) -> None:
-    from anagnorisisd.embedding.fetch_model import fetch
+    from anagnorisisd.embedding import fetch_model
+    from anagnorisisd.embedding.musicnn.weights import downloaded
     from anagnorisisd.embedding.published_models import MERT
 
     _, where = _load_config(arguments)
-    print(MERT.notice)
-    folder = fetch(where.models, arguments.source, DownloadProgress(sys.stdout))
-    if is_installed("mert"):
-        print(f"Saved in {folder}; a running daemon switches to it by itself.")
+    if arguments.model == "musicnn":
+        saved = downloaded(where.models)
+        fetch_model.fetch_musicnn(saved, arguments.source)
     else:
-        print(f"Saved in {folder}; `{install_command('mert')}` installs what computes with it.")
+        print(MERT.notice)
+        progress = DownloadProgress(sys.stdout)
+        saved = fetch_model.fetch(where.models, arguments.source, progress)
+    if arguments.model == "musicnn" or is_installed("mert"):
+        print(f"Saved in {saved}; a running daemon switches to it by itself.")
+    else:
+        print(f"Saved in {saved}; `{install_command('mert')}` installs what computes with it.")
 
 
 def _check_config(arguments: argparse.Namespace) -> None:

@@ -106,6 +106,10 @@ class FetchFailed(AnagnorisisError):
     """A model could not be downloaded, or its checksum does not match."""
 
 
+class DownloadFailed(FetchFailed):
+    """A model could not be downloaded: no network, or the package index does not have it."""
+
+
 class InstallationFailed(AnagnorisisError):
     """The program could not be installed or uninstalled."""
 

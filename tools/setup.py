@@ -76,8 +76,15 @@ def main(arguments: Sequence[str]) -> None:
     daemon = f".[{extras}]" if extras else "."
     groups = ["--group", "dev"] if TESTS in wanted else []
     install("Everything else", "--no-build-isolation", "-e", "clients", "-e", daemon, *groups)
+    _fetch_weights()
     STAMP.write_text("\n".join([digest(), *sorted(wanted)]))
     say("Ready.")
+
+
+def _fetch_weights() -> None:
+    """Store MusiCNN's weights in the package; without a network the daemon does without them."""
+    if subprocess.run([PYTHON, "-m", "tools.fetch_weights"], cwd=ROOT, check=False).returncode:
+        raise GiveUp("Setup failed: the downloaded weights of MusiCNN cannot be used")
 
 
 def _known(names: Sequence[str]) -> set[str]:

@@ -107,6 +107,7 @@ class EmbedderChoice(StrEnum):
 
     AUTO = "auto"
     FEATURES = "features"
+    MUSICNN = "musicnn"
     MERT = "mert"
 
 

@@ -160,7 +160,13 @@ def check_database(health: DatabaseHealth | None, reason: str | None) -> Finding
     return fine("database", f"{_megabytes(health.size_bytes)}, intact{migration}")
 
 
-def check_embedder(stamp: str | None, reason: str | None, health: DatabaseHealth | None) -> Finding:
+def check_embedder(
+    stamp: str | None,
+    reason: str | None,
+    health: DatabaseHealth | None,
+    *,
+    has_musicnn: bool = True,
+) -> Finding:
     """Check that tracks can be embedded.
 
     Without a `stamp`, `reason` says why not; with one, why a better embedder is not used.
@@ -177,6 +183,12 @@ def check_embedder(stamp: str | None, reason: str | None, health: DatabaseHealth
             "embedder",
             f"{stamp}; embedding failed for {_plural(health.failed, 'track')}",
             "`anagnorisis tracks --state failed` lists the reasons",
+        )
+    if not has_musicnn:
+        return advice(
+            "embedder",
+            f"{stamp}; the weights of MusiCNN, which describes music better, are missing",
+            "`anagnorisisd fetch-model musicnn`",
         )
     return fine("embedder", stamp)
 

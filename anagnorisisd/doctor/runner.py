@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from anagnorisisd.config.paths import Paths
-from anagnorisisd.config.schema import Config
+from anagnorisisd.config.schema import Config, EmbedderChoice, Embedding
 from anagnorisisd.doctor import checks, probe, systemd_unit
 from anagnorisisd.doctor.facts import MpdFacts
 from anagnorisisd.doctor.finding import Finding
@@ -42,7 +42,12 @@ async def run_checks(
         checks.check_socket(paths.socket, probe.probe_socket(paths.socket)),
         checks.check_disk_space(probe.probe_disk(paths.state), size),
         checks.check_database(health, database_error),
-        checks.check_embedder(str(plan.stamp) if plan else None, embedder_error, health),
+        checks.check_embedder(
+            str(plan.stamp) if plan else None,
+            embedder_error,
+            health,
+            has_musicnn=not _lacks_musicnn(config.embedding, plan),
+        ),
         checks.check_executor(executor),
         checks.check_confinement(await probe.probe_confinement()),
         checks.check_evaluator(health, config.training.minimum_ratings),
@@ -58,6 +63,15 @@ def _inspect_database(paths: Paths) -> tuple[DatabaseHealth | None, str | None]:
         return inspect(path), None
     except StoreError as error:
         return None, str(error)
+
+
+def _lacks_musicnn(config: Embedding, plan: EmbeddingPlan | None) -> bool:
+    """Return whether `auto` fell back to the features for want of weights."""
+    return (
+        config.embedder is EmbedderChoice.AUTO
+        and plan is not None
+        and plan.stamp.name == EmbedderChoice.FEATURES
+    )
 
 
 def _embedding_plan(config: Config, paths: Paths) -> tuple[EmbeddingPlan | None, str | None]:

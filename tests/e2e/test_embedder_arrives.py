@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from anagnorisis.v1 import evaluator_pb2, library_pb2, rating_pb2, track_pb2
+from anagnorisisd.embedding.musicnn.weights import PACKAGED
 from anagnorisisd.embedding.published_models import MERT
 from tests.support import mert
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import running
+from tests.support.musicnn import needs_weights
 from tests.support.songs import make_songs
 
 SONGS_OF_EACH_KIND = 7
@@ -36,6 +38,16 @@ def settled(daemon: RunningDaemon, embedder: str) -> bool:
     )
 
 
+def rate_and_train(daemon: RunningDaemon, uris: list[str]) -> None:
+    """Rate most tracks, and wait until every track has a predicted rating."""
+    for number, uri in enumerate(uris[:12]):
+        target = track_pb2.Target(uri=uri)
+        rating = 2 if number % 2 else 9
+        daemon.rating.RateTrack(rating_pb2.RateTrackRequest(target=target, rating=rating))
+    list(daemon.evaluator.TrainEvaluator(evaluator_pb2.TrainEvaluatorRequest()))
+    daemon.until(lambda: all(one.HasField("predicted_rating") for one in tracks(daemon)))
+
+
 def test_old_predictions_stay_until_new_weights_have_embedded_everything(tmp_path: Path) -> None:
     music, models = tmp_path / "music", tmp_path / "models"
     uris = make_songs(music, SONGS_OF_EACH_KIND)
@@ -44,13 +56,8 @@ def test_old_predictions_stay_until_new_weights_have_embedded_everything(tmp_pat
         running(tmp_path) as mpd,
         running_daemon(tmp_path / "daemon", music, mpd.socket, settings) as daemon,
     ):
-        daemon.until(lambda: settled(daemon, "features"))
-        for number, uri in enumerate(uris[:12]):
-            target = track_pb2.Target(uri=uri)
-            rating = 2 if number % 2 else 9
-            daemon.rating.RateTrack(rating_pb2.RateTrackRequest(target=target, rating=rating))
-        list(daemon.evaluator.TrainEvaluator(evaluator_pb2.TrainEvaluatorRequest()))
-        daemon.until(lambda: all(one.HasField("predicted_rating") for one in tracks(daemon)))
+        daemon.until(lambda: settled(daemon, "musicnn" if PACKAGED.exists() else "features"))
+        rate_and_train(daemon, uris)
 
         mert.make_folder(models / MERT.name)
 
@@ -66,3 +73,29 @@ def test_old_predictions_stay_until_new_weights_have_embedded_everything(tmp_pat
         running_daemon(tmp_path / "daemon", music, mpd.socket, settings) as daemon,
     ):
         daemon.until(lambda: settled(daemon, "features"), seconds=20)
+
+
+@needs_weights
+def test_vectors_of_the_features_stay_in_use_until_musicnn_has_replaced_them(
+    tmp_path: Path,
+) -> None:
+    music, models = tmp_path / "music", tmp_path / "models"
+    uris = make_songs(music, SONGS_OF_EACH_KIND)
+    settings = SETTINGS.format(models=models, embedder="features")
+    with (
+        running(tmp_path) as mpd,
+        running_daemon(tmp_path / "daemon", music, mpd.socket, settings) as daemon,
+    ):
+        daemon.until(lambda: settled(daemon, "features"))
+        rate_and_train(daemon, uris)
+        ratings = [one.rating for one in tracks(daemon)]
+
+        daemon.stop()
+        daemon.configure(SETTINGS.format(models=models, embedder="auto"))
+        daemon.restart()
+
+        assert daemon.status().embedding.embedder.name == "musicnn"
+        assert all(one.HasField("predicted_rating") for one in tracks(daemon))
+        daemon.until(lambda: settled(daemon, "musicnn"))
+        assert all(one.HasField("predicted_rating") for one in tracks(daemon))
+        assert [one.rating for one in tracks(daemon)] == ratings

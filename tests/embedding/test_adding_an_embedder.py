@@ -33,7 +33,8 @@ async def test_the_example_of_the_document_works(
 ) -> None:
     monkeypatch.setitem(registry.OFFERS, "features", __import__(example).offer)
     soundfile.write(tmp_path / "song.flac", calm(0), RATE)
-    chooser = registry.EmbedderSelector(EmbedderSettings(Embedding(), tmp_path, tmp_path))
+    config = Embedding(embedder=EmbedderChoice.FEATURES)
+    chooser = registry.EmbedderSelector(EmbedderSettings(config, tmp_path, tmp_path))
 
     plan = chooser.plan()
     embedder = WorkerEmbedder(plan, idle_seconds=60, timeout_seconds=60)

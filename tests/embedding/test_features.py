@@ -33,11 +33,14 @@ from tests.support.until import until
 pytestmark = pytest.mark.slow
 
 JOBS = "tests.support.jobs"
+FEATURES = schema.EmbedderChoice.FEATURES
 
 
 @pytest.fixture
 async def embedder(tmp_path: Path) -> AsyncIterator[WorkerEmbedder]:
-    wishes = EmbedderSettings(schema.Embedding(workers=2), tmp_path / "models", tmp_path / "cache")
+    wishes = EmbedderSettings(
+        schema.Embedding(embedder=FEATURES, workers=2), tmp_path / "models", tmp_path / "cache"
+    )
     made = WorkerEmbedder(
         registry.EmbedderSelector(wishes).plan(), idle_seconds=60, timeout_seconds=60
     )

@@ -405,7 +405,7 @@ def unreadable_disk(path: Path) -> None:
 
 
 def test_a_disk_that_fails_is_told_and_something_else_is_used(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    without_musicnn: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     unreadable_disk(mert.make_folder(tmp_path / MERT.name))
     chooser = EmbedderSelector(settings(tmp_path, tmp_path))
@@ -454,7 +454,7 @@ def test_a_pipe_in_place_of_the_configuration_is_not_waited_for(tmp_path: Path) 
         mert_plan.offer(settings(tmp_path, tmp_path))
 
 
-def test_auto_takes_mert_once_its_weights_are_there(tmp_path: Path) -> None:
+def test_auto_takes_mert_once_its_weights_are_there(without_musicnn: None, tmp_path: Path) -> None:
     chooser = EmbedderSelector(settings(tmp_path, tmp_path))
     assert chooser.wanted().name == "features"
 

@@ -27,6 +27,7 @@ from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
 from tests.support import mert
 from tests.support.media import write_song
+from tests.support.musicnn import needs_weights
 from tests.support.songs import RATE, calm
 
 pytestmark = [
@@ -177,11 +178,12 @@ def conditions(engine: str) -> Conditions:
     ("embedder", "asked"),
     [
         (EmbedderChoice.FEATURES, ()),
+        pytest.param(EmbedderChoice.MUSICNN, (), marks=needs_weights),
         (EmbedderChoice.MERT, ()),
         (EmbedderChoice.MERT, conditions("torch")),
         (EmbedderChoice.MERT, conditions("openvino")),
     ],
-    ids=["features", "mert", "torch", "openvino"],
+    ids=["features", "musicnn", "mert", "torch", "openvino"],
 )
 async def test_a_confined_embedder_embeds(
     tmp_path: Path, embedder: EmbedderChoice, asked: Conditions, cache: str
