@@ -23,6 +23,8 @@ from anagnorisisd.embedding import features
 from anagnorisisd.embedding.embedder import Samples, Vector
 from anagnorisisd.embedding.mert import inference, plan
 from anagnorisisd.embedding.mert.inference import Engine, EnginePlan
+from anagnorisisd.embedding.musicnn import plan as musicnn
+from anagnorisisd.embedding.musicnn import weights
 from bench import competitors, precision
 from bench.interleaved_runs import Make, Measured, Work, peak_megabytes, processes, take_turns
 from bench.songs import songs
@@ -70,10 +72,12 @@ def _read(path: Path) -> Samples:
 
 
 def _features(found: list[Path]) -> None:
-    print(f"## Features, reading included, {PROCESSES} processes\n")
+    print(f"## Features and MusiCNN, reading included, {PROCESSES} processes\n")
     print("| embedder | s per track | times ours | processor s per track | times ours | peak MB |")
     print("|---|---|---|---|---|---|")
     ways: dict[str, Work] = {"features (ours)": _features_of}
+    if weights.PACKAGED.exists():
+        ways["musicnn (ours): features and network"] = _musicnn_of
     if find_spec("bliss_audio"):
         ways["bliss-audio"] = competitors.bliss
     measured = {name: Together() for name in ways}
@@ -95,6 +99,10 @@ def _features(found: list[Path]) -> None:
 
 def _features_of(path: Path) -> Vector:
     return features.embed(str(path))
+
+
+def _musicnn_of(path: Path) -> Vector:
+    return musicnn.embed(str(path), str(weights.PACKAGED))
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ import psutil
 from bench import music_trees, prefilled_state
 from bench.baseline_interpreter import ALL_PACKAGES, PACKAGES
 from bench.manager import managed
+from bench.prefilled_state import EMBEDDER
 from bench.process_cost import Cost, watch
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import Mpd
@@ -80,7 +81,9 @@ def _measure(folder: Path, tracks: int, seconds: float) -> dict[str, Cost]:
         stack.callback(server.stop)
         server.mpc("update", "--wait", seconds=PATIENCE_SECONDS)
         stack.enter_context(managed(folder))
-        daemon = stack.enter_context(running_daemon(folder / "home", music, server.socket))
+        daemon = stack.enter_context(
+            running_daemon(folder / "home", music, server.socket, EMBEDDER)
+        )
         pids = {"anagnorisisd": daemon.process.pid}
         pids[BARE] = stack.enter_context(_running([sys.executable, "-c", ALL_PACKAGES + REST]))
         pids[LARGEST] = stack.enter_context(_running([sys.executable, "-c", PACKAGES + REST]))

@@ -37,7 +37,7 @@ def run(full: bool) -> None:
         for number, path in enumerate(found):
             shutil.copyfile(path, music / f"{number}{path.suffix}")
         mert.make_folder(folder / "models" / MERT.name, mert.REAL)
-        for embedder in ("features", "mert"):
+        for embedder in ("features", "musicnn", "mert"):
             settings = (
                 f"embedding:\n  embedder: {embedder}\n  model_directory: {folder / 'models'}\n"
                 f"  idle_minutes: {IDLE_MINUTES}\n"

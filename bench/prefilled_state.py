@@ -23,6 +23,9 @@ from anagnorisisd.storage.stores import FILE_NAME, open_stores
 
 T = TypeVar("T")
 
+EMBEDDER = "embedding:\n  embedder: features\n"
+"""Configuration of a daemon that shall keep the vectors that are filled in."""
+
 EPOCH = 1_700_000_000.0
 DAY = 86_400.0
 CHUNK = 10_000

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from bench import music_trees, prefilled_state
 from bench.baseline_interpreter import PACKAGES
 from bench.manager import managed, wait_until_ready
+from bench.prefilled_state import EMBEDDER
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.manager import Manager
 
@@ -68,7 +69,7 @@ def _import() -> float:
 def _start(home: Path, music: Path, manager: Manager) -> tuple[float, float]:
     """Start a daemon and kill it; return after how many seconds it was ready, and answered."""
     began = time.perf_counter()
-    with running_daemon(home, music, home / "no-mpd") as daemon:
+    with running_daemon(home, music, home / "no-mpd", EMBEDDER) as daemon:
         ready = wait_until_ready(manager, PATIENCE_SECONDS)
         _ask(daemon)
         answered = time.perf_counter()
