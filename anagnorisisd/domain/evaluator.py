@@ -223,19 +223,3 @@ class TrainingStatus:
     last_training_at: float | None
     next_training_at: float
     failures: Failures = Failures()
-
-
-def promotion(new: Metrics, old: Metrics | None) -> tuple[bool, str]:
-    """Return whether the new evaluator takes over from the old one, and why.
-
-    Both were measured on the same held-out ratings; `None` means that there is nothing to
-    compare with.
-    """
-    error = new.mean_absolute_error
-    if old is None:
-        return True, f"no evaluator to compare with; mean absolute error {error:.2f}"
-    better = error <= old.mean_absolute_error
-    return better, (
-        f"{'not worse' if better else 'worse'}: mean absolute error {error:.3f} "
-        f"(current evaluator {old.mean_absolute_error:.3f})"
-    )

@@ -8,7 +8,6 @@ from functools import partial
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.reader_loss import HeldBack
-from anagnorisisd.domain.replacement import Replacement
 from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
 from anagnorisisd.storage import (
     candidates,
@@ -21,6 +20,7 @@ from anagnorisisd.storage import (
 )
 from anagnorisisd.storage.database import Database, batched
 from anagnorisisd.storage.file_upsert import UpsertResult
+from anagnorisisd.storage.replacement_rules import Replacement
 from anagnorisisd.storage.track_queries import LibraryCounts, TrackFilter, TrackKey, TrackOrder
 
 ABSORBED_AT_ONCE = 50

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import sqlite_utils
 
-from anagnorisisd.domain.replacement import Recording, Replacement, same_piece
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.storage import ratings, row_mapping
 from anagnorisisd.storage.database import Row
+from anagnorisisd.storage.replacement_rules import Recording, Replacement, same_piece
 
 SOURCE = "replacement"
 """Stands in the history at a rating that was passed on."""

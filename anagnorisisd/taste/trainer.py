@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain import evaluator
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import (
     EvaluatorStatus,
@@ -131,7 +130,7 @@ class Trainer:
                 new = await self._evaluator.compare(model.blob, examples, seed=len(examples))
             except EvaluatorUnreadable as error:
                 log.warning("evaluator %d is replaced: %s", current.version, error)
-        return evaluator.promotion(new, old)
+        return promotion(new, old)
 
     async def _score(self, version: EvaluatorVersion, model: bytes, say: Say) -> None:
         total = max(1, (await self._embeddings.progress(self._stamp)).done)
@@ -148,4 +147,20 @@ def _too_few(examples: int, lacking: int) -> str:
     return (
         f"{lacking} more rated and embedded tracks are needed for a first training; "
         f"there are {examples}"
+    )
+
+
+def promotion(new: Metrics, old: Metrics | None) -> tuple[bool, str]:
+    """Return whether the new evaluator takes over from the old one, and why.
+
+    Both were measured on the same held-out ratings; `None` means that there is nothing to
+    compare with.
+    """
+    error = new.mean_absolute_error
+    if old is None:
+        return True, f"no evaluator to compare with; mean absolute error {error:.2f}"
+    better = error <= old.mean_absolute_error
+    return better, (
+        f"{'not worse' if better else 'worse'}: mean absolute error {error:.3f} "
+        f"(current evaluator {old.mean_absolute_error:.3f})"
     )

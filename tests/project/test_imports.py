@@ -62,6 +62,7 @@ RULES = (
     "ratings/message_command.py",
     "ratings/sticker_rules.py",
     "runtime/daily_schedule.py",
+    "storage/replacement_rules.py",
 )
 IMPURE = {"os", "time", "random", "socket", "asyncio", "subprocess", "threading", "logging"}
 

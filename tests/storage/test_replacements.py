@@ -3,8 +3,8 @@
 import pytest
 
 from anagnorisisd.domain.play import PlayOutcome
-from anagnorisisd.domain.replacement import Replacement
 from anagnorisisd.domain.track import Tags, Track, TrackId, Uri
+from anagnorisisd.storage.replacement_rules import Replacement
 from anagnorisisd.storage.stores import Stores
 from tests.support.library import EPOCH, STAMP, add_vectors, play, scanned, track_id, vector
 

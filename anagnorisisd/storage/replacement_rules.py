@@ -1,15 +1,14 @@
-"""Whether the track that took another one's place at a path is the same piece of music.
+"""Whether a track that replaced another one at a path is the same piece of music.
 
-A better encoding of a piece, or one with another gain, has another audio hash, but lies where the
-former one lay.
+Another encoding of a piece, or one with another gain, has another audio hash but the same path.
 
-| durations | title and artist | the library had the new track before | the same piece |
+| durations | title and artist | the library had the new track before | same piece |
 |---|---|---|---|
-| one is unknown, or further apart than two seconds | any | any | in doubt |
-| within two seconds | one of them differs | any | in doubt |
+| one is unknown, or more than two seconds apart | any | any | unknown |
+| within two seconds | one of them differs | any | unknown |
 | within two seconds | both are known and equal | any | yes |
-| within two seconds | one of them is missing on a side | no | yes: path and length agree |
-| within two seconds | one of them is missing on a side | yes | in doubt |
+| within two seconds | one of them is missing in either track | no | yes: path and duration agree |
+| within two seconds | one of them is missing in either track | yes | unknown |
 
 Albums are not compared: the same recording is on several.
 """
@@ -21,12 +20,12 @@ from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import Tags, TrackId
 
 TOLERANCE_SECONDS = 2.0
-"""Encoders pad, and headers round: the same piece is not always of the same length."""
+"""Encoders add padding and headers round, so that durations of the same piece differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What the files of two tracks at one path are compared by."""
+    """The properties by which two tracks are compared."""
 
     tags: Tags
     duration_seconds: float | None
@@ -34,9 +33,9 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A track that took another one's place, and what was passed on to it.
+    """A track that replaced another one, and what it took over.
 
-    `same` says that it is evidently the same piece; `rated` that the former one has a rating.
+    `same` says whether it is the same piece, `rated` whether the replaced track has a rating.
     """
 
     before: TrackId
@@ -48,7 +47,10 @@ class Replacement:
 
 
 def same_piece(before: Recording, now: Recording, *, known: bool) -> bool:
-    """Tell whether both are evidently the same piece; `known`: the new track is not new."""
+    """Return whether both are certainly the same piece.
+
+    `known` says that the library had the track `now` before, at another path.
+    """
     if before.duration_seconds is None or now.duration_seconds is None:
         return False
     if abs(before.duration_seconds - now.duration_seconds) > TOLERANCE_SECONDS:
@@ -61,7 +63,7 @@ def same_piece(before: Recording, now: Recording, *, known: bool) -> bool:
 
 
 def _agree(before: str | None, now: str | None) -> bool | None:
-    """Tell whether two tags are equal; `None` where one is missing."""
+    """Return whether two tags are equal; `None` if one is missing."""
     if not before or not now:
         return None
     return artist_names.key(before) == artist_names.key(now)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anagnorisisd.domain.replacement import Recording, same_piece
 from anagnorisisd.domain.track import Tags
+from anagnorisisd.storage.replacement_rules import Recording, same_piece
 
 SONG = Tags(title="Jóga", artist="Björk", album="Homogenic")
 UNTAGGED = Tags()
