@@ -13,7 +13,6 @@ from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
-from anagnorisisd.ratings.tag_ratings import TagRatingReader
 from anagnorisisd.report import worker as report_worker
 from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc.daemon_service import DaemonServicer
@@ -143,8 +142,9 @@ def _history_servicer(services: Services, tracks: TrackLookup) -> HistoryService
         clock=services.clock,
         stamp=services.embedding.stamp,
     )
-    tags = TagRatingReader(services.library.path, services.reader_pool)
-    external_ratings = ExternalRatings(services.stores.library, tags, services.player)
+    external_ratings = ExternalRatings(
+        services.stores.library, services.player, services.library.path, services.reader_pool
+    )
     return HistoryServicer(import_export, external_ratings, services.stores.plays, tracks)
 
 

@@ -29,8 +29,7 @@ from anagnorisisd.mpd.player import MpdPlayer
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.sticker_service import StickerService
-from anagnorisisd.ratings.tag_writer import TagWriter
+from anagnorisisd.ratings.stickers.sync import StickerSync
 from anagnorisisd.runtime.scheduler import ApScheduler
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.training_scheduler import TrainingScheduler
@@ -83,7 +82,7 @@ class Services:
         self.track_resolver = TrackResolver(stores.library, self.player)
         self.pick_service = self._make_pick_service()
         self.play_service = self._make_play_service()
-        self.sticker_service = self._make_sticker_service()
+        self.sticker_sync = self._make_sticker_sync()
         self.metrics_sink = self._make_metrics_sink()
 
     def reconfigure(self, config: Config) -> None:
@@ -98,19 +97,19 @@ class Services:
         if config.training != before.training:
             self.training.reconfigure(config.training)
         if config.ratings != before.ratings:
-            self.sticker_service.reconfigure(config.ratings)
+            self.sticker_sync.reconfigure(config.ratings)
 
     def loops(self, screen: Screen | None) -> Mapping[str, ServiceLoop]:
         """Return the coroutines to run as supervised tasks, by name."""
-        loops = {
+        loops: dict[str, ServiceLoop] = {
             "library": self.library.run,
             "embedding": self.embedding.run,
             "training": self.training.run,
             "player monitor": self._make_player_monitor().run,
-            "sticker sync": self.sticker_service.run,
+            "sticker sync": self.sticker_sync.run,
         }
         if self.config.ratings.write_file_tags:
-            loops["tag writer"] = self._make_tag_writer().run
+            loops["tag writer"] = self._tag_writer_loop()
         if self.metrics_sink is not None:
             loops["metrics"] = self._make_metrics_collector(self.metrics_sink).run
         if screen is not None:
@@ -202,8 +201,8 @@ class Services:
             config=self.config.picks,
         )
 
-    def _make_sticker_service(self) -> StickerService:
-        return StickerService(
+    def _make_sticker_sync(self) -> StickerSync:
+        return StickerSync(
             player=self.player,
             library=self.stores.library,
             store=self.stores.ratings,
@@ -235,23 +234,24 @@ class Services:
                 self.pick_service.switch,
                 self.clock,
             ),
-            sticker_service=self.sticker_service,
+            sticker_sync=self.sticker_sync,
             events=self.events,
             clock=self.clock,
         )
 
-    def _make_tag_writer(self) -> TagWriter:
-        from anagnorisisd.ratings.rating_tag_writer import (
-            RatingTagWriter,
-        )  # mutagen is slow to import
+    def _tag_writer_loop(self) -> ServiceLoop:
+        # mutagen is slow to import.
+        from anagnorisisd.ratings.rating_tag_writer import RatingTagWriter
 
-        return TagWriter(
-            tags=RatingTagWriter(self.library.path, self.reader_pool),
+        writer = RatingTagWriter(
+            path=self.library.path,
+            workers=self.reader_pool,
             library=self.stores.library,
             store=self.stores.ratings,
             events=self.events,
             clock=self.clock,
         )
+        return writer.run
 
     def _make_metrics_sink(self) -> MetricsSink | None:
         address = self.config.metrics.address

@@ -27,7 +27,7 @@ from anagnorisisd.listening.change_consumer import TICK_SECONDS, ChangeConsumer
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.picks.queue_manager import QueueManager
 from anagnorisisd.ratings.message_channel import MessageChannel
-from anagnorisisd.ratings.sticker_service import StickerService
+from anagnorisisd.ratings.stickers.sync import StickerSync
 
 SETTLE_SECONDS = 0.25
 """So long after a change the state is read again: with crossfade, MPD first reports 0 s elapsed."""
@@ -52,7 +52,7 @@ class PlayerMonitor:
         play_service: PlayService,
         queue_manager: QueueManager,
         message_channel: MessageChannel,
-        sticker_service: StickerService,
+        sticker_sync: StickerSync,
         events: Events,
         clock: Clock,
     ) -> None:
@@ -60,7 +60,7 @@ class PlayerMonitor:
         self._play_service = play_service
         self._queue_manager = queue_manager
         self._message_channel = message_channel
-        self._sticker_service = sticker_service
+        self._sticker_sync = sticker_sync
         self._events = events
         self._clock = clock
         self._state_reader = ChangeConsumer("Reading the player's state", self._read_state, clock)
@@ -96,7 +96,7 @@ class PlayerMonitor:
     async def _watch_player(self) -> None:
         async for changed in self._player.changes():
             self._publish_link(changed)
-            self._sticker_service.notice(changed)
+            self._sticker_sync.notice(changed)
             if changed & {"message", "connected"}:
                 self._message_handler.wake()
             self._state_reader.wake(changed)

@@ -1,44 +1,70 @@
-"""Ratings that other programs have left, as entries that can be imported."""
+"""Ratings that other programs left in file tags and in MPD's stickers, as entries to import."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 from anagnorisisd.domain.player import Player
 from anagnorisisd.domain.track import Uri
-from anagnorisisd.ratings import sticker_rules
-from anagnorisisd.ratings.history_entries import GivenRating, HistoryEntry
-from anagnorisisd.ratings.interfaces import FileRatings
+from anagnorisisd.errors import WorkerLost
+from anagnorisisd.library.read_limits import FILE_TIMEOUT_SECONDS
+from anagnorisisd.ratings.import_export import GivenRating, HistoryEntry
+from anagnorisisd.ratings.stickers.rules import parse_rating
 from anagnorisisd.storage.library import LibraryStore
+from anagnorisisd.workers.pool import WorkerPool
 
+READ_FUNCTION = "anagnorisisd.ratings.rating_tag_reader:read"
 STICKER = "rating"
 TAG_SOURCE = "tag"
 STICKER_SOURCE = "sticker"
 
 
 class ExternalRatings:
-    """Finds ratings in file tags and in stickers; neither says when they were given."""
+    """Finds ratings in file tags and in stickers. When they were set is not known."""
 
-    def __init__(self, library: LibraryStore, files: FileRatings, player: Player) -> None:
+    def __init__(
+        self,
+        library: LibraryStore,
+        player: Player,
+        path: Callable[[Uri], Path],
+        workers: WorkerPool,
+    ) -> None:
         self._library = library
-        self._files = files
         self._player = player
+        self._path = path
+        self._workers = workers
 
     async def in_tags(self) -> AsyncIterator[HistoryEntry]:
         """Yield the rating of every present file that has one in its tags."""
         for path, *_ in sorted(await self._library.seen()):
             uri = Uri(os.fsdecode(path))
-            value = await self._files.of(uri)
+            value = await self.tag_rating(uri)
             if value is not None:
                 yield HistoryEntry(None, uri, None, TAG_SOURCE, GivenRating(value))
 
+    async def tag_rating(self, uri: Uri) -> float | None:
+        """Return the rating in a file's tags, `None` if it has none or cannot be read."""
+        path = str(self._path(uri))
+        try:
+            rating = await self._workers.run(
+                READ_FUNCTION,
+                path,
+                timeout_seconds=FILE_TIMEOUT_SECONDS,
+                answer=float | None,
+                reads=[path],
+            )
+        except (WorkerLost, MemoryError):
+            return None
+        return None if rating is None else float(rating)
+
     async def in_stickers(self) -> AsyncIterator[HistoryEntry]:
-        """Yield the rating in every sticker that has one on our scale.
+        """Yield the rating of every file whose `rating` sticker is a number from 0 to 10.
 
         Raises:
-            PlayerUnavailable: the player is away.
-            PlayerRefused: the player has no stickers.
+            PlayerUnavailable: MPD is not connected.
+            PlayerRefused: MPD has no stickers.
         """
         for uri, text in sorted((await self._player.stickers(STICKER)).items()):
-            value = sticker_rules.rating_of(text)
+            value = parse_rating(text)
             if value is not None:
                 yield HistoryEntry(None, uri, None, STICKER_SOURCE, GivenRating(value))

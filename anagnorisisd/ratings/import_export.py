@@ -1,52 +1,96 @@
-"""Taking what the listener said and heard out of the daemon, and into it.
+"""Export of all ratings and plays, and import of such entries.
 
-| entry                                        | what becomes of it                          |
-|----------------------------------------------|---------------------------------------------|
-| of a track that the library does not have    | left out                                    |
-| a rating or play from the future             | left out                                    |
-| a rating that is in the history              | known                                       |
-| a rating older than the one that counts      | left out: the newest counts, and it is here |
-| a rating of unknown time, of a rated track   | left out                                    |
-| a play that is in the history                | known                                       |
-| any other                                    | taken, with its own time                    |
+| entry                                      | outcome                                  |
+|--------------------------------------------|------------------------------------------|
+| of a track that the library does not have  | rejected                                 |
+| a rating or play in the future             | rejected                                 |
+| a rating that is in the history            | duplicate                                |
+| a rating older than the newest one         | rejected: the newest counts              |
+| a rating of unknown time, of a rated track | rejected                                 |
+| a play that is in the history              | duplicate                                |
+| any other                                  | imported, with its own time              |
 """
 
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain import rating
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.play import Play
+from anagnorisisd.domain.play import Play, PlayOutcome
 from anagnorisisd.domain.rating import Rating
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import InvalidValue, UnknownTrack
-from anagnorisisd.ratings.history_entries import (
-    GivenRating,
-    HistoryEntry,
-    ImportOutcome,
-    ImportResult,
-    JudgedPlay,
-)
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.plays import PlayStore
 from anagnorisisd.storage.ratings import RatingStore
 
-PAGE = 1000
-SAME_MOMENT_SECONDS = 0.001
-"""Files keep milliseconds; two entries of one track this near are the same."""
-LONGEST_PLAY_SECONDS = 30 * 86_400.0
-"""More was not heard in one go; sums of such numbers would mean nothing."""
-REASON = "imported"
+PAGE_ENTRIES = 1000
+SAME_TIME_SECONDS = 0.001
+"""Entries of a track whose times differ by less are the same: files have milliseconds."""
+MAX_PLAY_SECONDS = 30 * 86_400.0
+"""A longer play is an error, which would spoil sums."""
+IMPORT_REASON = "imported"
+"""The reason that is stored for the outcome of an imported play."""
 
-KNOWN = ImportResult(ImportOutcome.KNOWN)
-TAKEN = ImportResult(ImportOutcome.TAKEN)
+
+@dataclass(frozen=True, slots=True)
+class GivenRating:
+    """A rating, 0 to 10; `None` if the rating was cleared."""
+
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPlay:
+    """A play with its outcome."""
+
+    outcome: PlayOutcome
+    heard_seconds: float
+    duration_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A rating or a play, as it is exported and imported.
+
+    The track is that of `track_id`, else that of the file at `uri`. `at` is unix seconds: when the
+    rating was set or the play ended; `None` if that is not known.
+    """
+
+    track_id: TrackId | None
+    uri: Uri
+    at: float | None
+    source: str
+    content: GivenRating | JudgedPlay
+
+
+class ImportOutcome(StrEnum):
+    """What happened to an entry, or would."""
+
+    IMPORTED = "imported"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """The outcome for an entry, and the reason if it was rejected."""
+
+    outcome: ImportOutcome
+    reason: str = ""
+
+
+DUPLICATE = ImportResult(ImportOutcome.DUPLICATE)
+IMPORTED = ImportResult(ImportOutcome.IMPORTED)
 
 
 class ImportExport:
-    """Exports the histories and takes entries over."""
+    """Exports all ratings and plays, and imports entries."""
 
     def __init__(
         self,
@@ -69,8 +113,8 @@ class ImportExport:
         """Yield every rating, then every play, each oldest first."""
         ratings = await self._all_ratings()
         plays = await self._plays.between(-math.inf, math.inf)
-        told = {entry.track_id for entry in ratings} | {play.track_id for play in plays}
-        uris = await self._library.uris(sorted(told))
+        track_ids = {entry.track_id for entry in ratings} | {play.track_id for play in plays}
+        uris = await self._library.uris(sorted(track_ids))
         for entry in reversed(ratings):
             uri = uris.get(entry.track_id, Uri(""))
             given = GivenRating(entry.value)
@@ -80,54 +124,58 @@ class ImportExport:
             judged = JudgedPlay(play.outcome, play.heard_seconds, play.duration_seconds)
             yield HistoryEntry(play.track_id, uri, play.ended_at, "", judged)
 
-    async def take(self, entries: Sequence[HistoryEntry], *, dry_run: bool) -> list[ImportResult]:
-        """Take entries over, oldest first, or only say what would become of each."""
-        batch = _Batch(self._history, self._plays)
-        await batch.read(entries)
-        return [await self._take(entry, batch, dry_run=dry_run) for entry in entries]
+    async def import_entries(
+        self, entries: Sequence[HistoryEntry], *, dry_run: bool
+    ) -> list[ImportResult]:
+        """Import entries, oldest first; with `dry_run`, only return the outcome of each."""
+        known = _KnownEntries(self._history, self._plays)
+        await known.read_plays(entries)
+        return [await self._import(entry, known, dry_run=dry_run) for entry in entries]
 
-    async def _take(self, entry: HistoryEntry, batch: "_Batch", *, dry_run: bool) -> ImportResult:
+    async def _import(
+        self, entry: HistoryEntry, known: "_KnownEntries", *, dry_run: bool
+    ) -> ImportResult:
         track_id = await self._track(entry)
         if track_id is None:
-            return _left_out(f"the library has no track at {entry.uri!r}")
+            return _rejected(f"the library has no track at {entry.uri!r}")
         if entry.at is not None and not 0 <= entry.at <= self._clock.now():
-            return _left_out("its time is not in the past")
+            return _rejected("its time is not in the past")
         try:
             if isinstance(entry.content, GivenRating):
-                return await self._take_rating(track_id, entry, entry.content, batch, dry_run)
-            return await self._take_play(track_id, entry, entry.content, batch, dry_run)
+                return await self._import_rating(track_id, entry, entry.content, known, dry_run)
+            return await self._import_play(track_id, entry, entry.content, known, dry_run)
         except InvalidValue as error:
-            return _left_out(str(error))
+            return _rejected(str(error))
 
-    async def _take_rating(
+    async def _import_rating(
         self,
         track_id: TrackId,
         entry: HistoryEntry,
         given: GivenRating,
-        batch: "_Batch",
+        known: "_KnownEntries",
         dry_run: bool,
     ) -> ImportResult:
         value = None if given.value is None else rating.checked(given.value)
-        result = await batch.judge_rating(track_id, value, entry.at)
-        if result is TAKEN:
+        result = await known.rating_outcome(track_id, value, entry.at)
+        if result is IMPORTED:
             at = self._clock.now() if entry.at is None else entry.at
-            batch.add_rating(Rating(0, track_id, value, at, entry.source))
+            known.add_rating(Rating(0, track_id, value, at, entry.source))
             if not dry_run:
                 await self._ratings.restore(track_id, value, at=at, source=entry.source)
         return result
 
-    async def _take_play(
+    async def _import_play(
         self,
         track_id: TrackId,
         entry: HistoryEntry,
         judged: JudgedPlay,
-        batch: "_Batch",
+        known: "_KnownEntries",
         dry_run: bool,
     ) -> ImportResult:
         if entry.at is None:
-            return _left_out("a play needs the time at which it ended")
-        if not 0 <= judged.heard_seconds <= LONGEST_PLAY_SECONDS:
-            return _left_out(f"{judged.heard_seconds:g} seconds cannot have been heard")
+            return _rejected("a play needs the time at which it ended")
+        if not 0 <= judged.heard_seconds <= MAX_PLAY_SECONDS:
+            return _rejected(f"{judged.heard_seconds:g} seconds cannot have been heard")
         play = Play(
             track_id,
             entry.at - judged.heard_seconds,
@@ -135,13 +183,13 @@ class ImportExport:
             judged.heard_seconds,
             judged.duration_seconds,
             judged.outcome,
-            REASON,
+            IMPORT_REASON,
         )
-        if not batch.add_play(play):
-            return KNOWN
+        if not known.add_play(play):
+            return DUPLICATE
         if not dry_run:
             await self._plays.append(play)
-        return TAKEN
+        return IMPORTED
 
     async def _track(self, entry: HistoryEntry) -> TrackId | None:
         if entry.track_id:
@@ -152,64 +200,64 @@ class ImportExport:
     async def _all_ratings(self) -> list[Rating]:
         entries: list[Rating] = []
         before = None
-        while page := await self._history.history(limit=PAGE, before=before):
+        while page := await self._history.history(limit=PAGE_ENTRIES, before=before):
             entries.extend(page)
             before = page[-1].sequence
         return entries
 
 
-class _Batch:
-    """What is known of the tracks of some entries, and what they add to it."""
+class _KnownEntries:
+    """The stored ratings and plays of the tracks of some entries, with those imported so far."""
 
     def __init__(self, history: RatingStore, plays: PlayStore) -> None:
         self._history = history
         self._plays = plays
         self._ratings: dict[TrackId, list[Rating]] = {}
-        self._ended: set[tuple[TrackId, int]] = set()
+        self._play_ends: set[tuple[TrackId, int]] = set()
 
-    async def read(self, entries: Sequence[HistoryEntry]) -> None:
-        """Read the plays that these entries may repeat."""
+    async def read_plays(self, entries: Sequence[HistoryEntry]) -> None:
+        """Read the plays that these entries may duplicate."""
         ends = [entry.at for entry in entries if isinstance(entry.content, JudgedPlay) and entry.at]
         if ends:
-            known = await self._plays.between(min(ends) - 1, max(ends) + 1)
-            self._ended = {_end(play) for play in known}
+            plays = await self._plays.between(min(ends) - 1, max(ends) + 1)
+            self._play_ends = {_end(play) for play in plays}
 
-    async def judge_rating(
+    async def rating_outcome(
         self, track_id: TrackId, value: float | None, at: float | None
     ) -> ImportResult:
-        """Say what becomes of a rating."""
+        """Return the outcome of importing a rating."""
         if track_id not in self._ratings:
-            found = await self._history.history(track_id=track_id, limit=PAGE)
+            found = await self._history.history(track_id=track_id, limit=PAGE_ENTRIES)
             self._ratings[track_id] = list(found)
         known = self._ratings[track_id]
         newest = known[0] if known else None
         if newest is None:
-            return TAKEN
+            return IMPORTED
         if at is None:
-            return TAKEN if newest.value is None else _left_out("the track has a rating already")
+            return IMPORTED if newest.value is None else _rejected("the track has a rating already")
         if any(_same(entry, value, at) for entry in known):
-            return KNOWN
-        return TAKEN if newest.rated_at < at else _left_out("it is older than the rating here")
+            return DUPLICATE
+        return IMPORTED if newest.rated_at < at else _rejected("it is older than the rating here")
 
     def add_rating(self, entry: Rating) -> None:
-        """Remember a rating that was taken."""
+        """Add a rating that was imported."""
         self._ratings[entry.track_id].insert(0, entry)
 
     def add_play(self, play: Play) -> bool:
-        """Remember a play, and return whether it was new."""
+        """Add a play; return whether it was not known."""
         end = _end(play)
-        new = end not in self._ended
-        self._ended.add(end)
-        return new
+        is_new = end not in self._play_ends
+        self._play_ends.add(end)
+        return is_new
 
 
 def _same(entry: Rating, value: float | None, at: float) -> bool:
-    return entry.value == value and abs(entry.rated_at - at) <= SAME_MOMENT_SECONDS
+    return entry.value == value and abs(entry.rated_at - at) <= SAME_TIME_SECONDS
 
 
 def _end(play: Play) -> tuple[TrackId, int]:
-    return play.track_id, round(play.ended_at / SAME_MOMENT_SECONDS)
+    return play.track_id, round(play.ended_at / SAME_TIME_SECONDS)
 
 
-def _left_out(reason: str) -> ImportResult:
-    return ImportResult(ImportOutcome.LEFT_OUT, reason)
+def _rejected(reason: str) -> ImportResult:
+    return ImportResult(ImportOutcome.REJECTED, reason)

@@ -12,14 +12,14 @@ from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.ratings.external_ratings import ExternalRatings
-from anagnorisisd.ratings.history_entries import (
+from anagnorisisd.ratings.import_export import (
     GivenRating,
     HistoryEntry,
+    ImportExport,
     ImportOutcome,
     ImportResult,
     JudgedPlay,
 )
-from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.rpc import conversion, event_messages, paging, validation
 from anagnorisisd.rpc.shielded_calls import shielded_call
 from anagnorisisd.rpc.track_lookup import TrackLookup
@@ -32,9 +32,9 @@ LONGEST_REASON = 300
 """Characters: a thousand of them fit into an answer, whatever paths they name."""
 
 OUTCOMES = {
-    ImportOutcome.TAKEN: messages.IMPORT_OUTCOME_TAKEN,
-    ImportOutcome.KNOWN: messages.IMPORT_OUTCOME_KNOWN,
-    ImportOutcome.LEFT_OUT: messages.IMPORT_OUTCOME_LEFT_OUT,
+    ImportOutcome.IMPORTED: messages.IMPORT_OUTCOME_TAKEN,
+    ImportOutcome.DUPLICATE: messages.IMPORT_OUTCOME_KNOWN,
+    ImportOutcome.REJECTED: messages.IMPORT_OUTCOME_LEFT_OUT,
 }
 PLAY_OUTCOMES = {message: outcome for outcome, message in event_messages.PLAY_OUTCOMES.items()}
 
@@ -44,13 +44,13 @@ class HistoryServicer(HistoryServiceServicer):
 
     def __init__(
         self,
-        transfer: ImportExport,
-        foreign: ExternalRatings,
+        import_export: ImportExport,
+        external: ExternalRatings,
         plays: PlayStore,
         tracks: TrackLookup,
     ) -> None:
-        self._transfer = transfer
-        self._foreign = foreign
+        self._import_export = import_export
+        self._external = external
         self._plays = plays
         self._tracks = tracks
 
@@ -72,7 +72,7 @@ class HistoryServicer(HistoryServiceServicer):
         self, request: messages.ExportHistoryRequest, context: Context
     ) -> AsyncIterator[messages.ExportHistoryResponse]:
         """Return every rating and every play."""
-        async for entry in self._transfer.export():
+        async for entry in self._import_export.export():
             yield messages.ExportHistoryResponse(entry=_entry_message(entry))
 
     async def ImportHistory(
@@ -83,7 +83,11 @@ class HistoryServicer(HistoryServiceServicer):
             raise InvalidValue("entries", f"{len(request.entries)} are more than {MOST_ENTRIES}")
         read = [_read(message) for message in request.entries]
         entries = [each for each in read if isinstance(each, HistoryEntry)]
-        taken = iter(await shielded_call(self._transfer.take(entries, dry_run=request.dry_run)))
+        taken = iter(
+            await shielded_call(
+                self._import_export.import_entries(entries, dry_run=request.dry_run)
+            )
+        )
         results = [next(taken) if isinstance(each, HistoryEntry) else each for each in read]
         return messages.ImportHistoryResponse(results=map(_result_message, results))
 
@@ -93,9 +97,9 @@ class HistoryServicer(HistoryServiceServicer):
         """Return the ratings that other programs left."""
         match request.source:
             case messages.FOREIGN_SOURCE_FILE_TAGS:
-                found = self._foreign.in_tags()
+                found = self._external.in_tags()
             case messages.FOREIGN_SOURCE_STICKERS:
-                found = self._foreign.in_stickers()
+                found = self._external.in_stickers()
             case _:
                 raise InvalidValue("source", "set file tags or stickers")
         async for entry in found:
@@ -107,7 +111,7 @@ def _read(message: messages.HistoryEntry) -> HistoryEntry | ImportResult:
     try:
         return _entry(message)
     except InvalidValue as error:
-        return ImportResult(ImportOutcome.LEFT_OUT, str(error))
+        return ImportResult(ImportOutcome.REJECTED, str(error))
 
 
 def _entry(message: messages.HistoryEntry) -> HistoryEntry:

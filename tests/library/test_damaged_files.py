@@ -20,7 +20,7 @@ from anagnorisisd.library.audio_hash import identify
 from anagnorisisd.library.media_file import read
 from anagnorisisd.library.music_directory import MusicDirectory
 from anagnorisisd.library.tags import read_tags
-from anagnorisisd.ratings import tag_rating_reader
+from anagnorisisd.ratings import rating_tag_reader
 from anagnorisisd.workers.pool import WorkerPool
 from tests.support.damage import TINY, cut_files, damaged_files, healthy, of_tiny_parts
 from tests.support.media import age
@@ -84,7 +84,7 @@ def test_the_rating_in_a_damaged_file_is_read_or_there_is_none(tmp_path: Path) -
     for name, content in damaged_files(random.Random(2), FILES // 2):
         path = tmp_path / name
         path.write_bytes(content)
-        rating = tag_rating_reader.read(path)
+        rating = rating_tag_reader.read(path)
         assert rating is None or 0 <= rating <= 10
         path.unlink()
 

@@ -15,7 +15,7 @@ from anagnorisisd.listening.service import PlayService
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.sticker_service import StickerService
+from anagnorisisd.ratings.stickers.sync import StickerSync
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
@@ -71,7 +71,7 @@ async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
         message_channel=MessageChannel(
             player, TrackResolver(stores.library, player), ratings, picks.switch, clock
         ),
-        sticker_service=StickerService(
+        sticker_sync=StickerSync(
             player=player,
             library=stores.library,
             store=stores.ratings,

@@ -60,7 +60,7 @@ RULES = (
     "picks/sampler.py",
     "picks/scoring.py",
     "ratings/message_command.py",
-    "ratings/sticker_rules.py",
+    "ratings/stickers/rules.py",
     "runtime/daily_schedule.py",
     "storage/replacement_rules.py",
 )

@@ -14,7 +14,7 @@ from mutagen import id3
 from anagnorisis import history_file
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Uri
-from anagnorisisd.ratings import tag_rating_reader
+from anagnorisisd.ratings import rating_tag_reader
 from anagnorisisd.storage.stores import Stores, open_stores
 from tests.fakes.clock import FakeClock
 from tests.support import media
@@ -437,7 +437,7 @@ def test_a_popularimeter_is_read_in_its_writers_dialect(
     media.write_song(tmp_path / "x.mp3")
     add_frames(tmp_path / "x.mp3", FRAMES.POPM(email=email, rating=byte, count=1))
 
-    assert tag_rating_reader.read(tmp_path / "x.mp3") == rating
+    assert rating_tag_reader.read(tmp_path / "x.mp3") == rating
 
 
 @pytest.mark.parametrize(
@@ -459,7 +459,7 @@ def test_a_comment_is_read_on_its_scale(
     media.write_song(tmp_path / "x.ogg")
     comment(tmp_path / "x.ogg", name, value)
 
-    assert tag_rating_reader.read(tmp_path / "x.ogg") == rating
+    assert rating_tag_reader.read(tmp_path / "x.ogg") == rating
 
 
 def test_id3_and_mp4_know_fmps_too(tmp_path: Path) -> None:
@@ -472,12 +472,12 @@ def test_id3_and_mp4_know_fmps_too(tmp_path: Path) -> None:
     media.write_song(tmp_path / "x.m4a")
     comment(tmp_path / "x.m4a", "----:com.apple.iTunes:FMPS_Rating", b"0.3")
 
-    assert tag_rating_reader.read(tmp_path / "x.mp3") == 9
-    assert tag_rating_reader.read(tmp_path / "x.m4a") == 3
+    assert rating_tag_reader.read(tmp_path / "x.mp3") == 9
+    assert rating_tag_reader.read(tmp_path / "x.m4a") == 3
 
 
 def test_a_file_that_is_none_has_no_rating(tmp_path: Path) -> None:
     (tmp_path / "x.mp3").write_bytes(b"\xff" * 100)
 
-    assert tag_rating_reader.read(tmp_path / "x.mp3") is None
-    assert tag_rating_reader.read(tmp_path / "gone.mp3") is None
+    assert rating_tag_reader.read(tmp_path / "x.mp3") is None
+    assert rating_tag_reader.read(tmp_path / "gone.mp3") is None

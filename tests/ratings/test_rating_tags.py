@@ -18,9 +18,12 @@ from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.errors import MediaError
 from anagnorisisd.library.audio_hash import identify
 from anagnorisisd.library.tags import read_tags
-from anagnorisisd.ratings import fmps_tag_writer, rating_tag_writer, tag_rating_reader
-from anagnorisisd.ratings.tag_ratings import TagRatingReader
+from anagnorisisd.ratings import fmps_rating_tag, rating_tag_reader, rating_tag_writer
+from anagnorisisd.ratings.external_ratings import ExternalRatings
+from anagnorisisd.storage.stores import Stores
 from anagnorisisd.workers.pool import WorkerPool
+from tests.fakes.clock import FakeClock
+from tests.fakes.player import FakePlayer
 from tests.support.damage import of_tiny_parts
 from tests.support.media import FORMATS, READ_ONLY, copy_sample, retag, untag, write_song
 from tests.support.rpc import thread_pool
@@ -51,7 +54,7 @@ def test_rating_is_written_changed_and_taken_away(name: str, tagged: bool, tmp_p
 
     for rating in (7.3, 0.0, 10.0, None):
         assert rating_tag_writer.write(song, track_id, rating)
-        assert tag_rating_reader.read(song) == rating
+        assert rating_tag_reader.read(song) == rating
         assert (identity(song), tags_of(song)) == (track_id, tags)
     assert [path.name for path in tmp_path.iterdir()] == [song.name]
 
@@ -59,7 +62,7 @@ def test_rating_is_written_changed_and_taken_away(name: str, tagged: bool, tmp_p
 @given(st.floats(min_value=0, max_value=10))
 def test_no_digit_is_lost(rating: float) -> None:
     assert (
-        tag_rating_reader.scaled(fmps_tag_writer.text_of(rating), fmps_tag_writer.PARTS) == rating
+        rating_tag_reader.scale(fmps_rating_tag.tag_text(rating), fmps_rating_tag.SCALE) == rating
     )
 
 
@@ -74,7 +77,7 @@ def test_file_that_says_so_already_is_left_alone(tmp_path: Path) -> None:
     assert not rating_tag_writer.write(song, identity(song), None)
 
     assert song.stat().st_mtime_ns == before.st_mtime_ns
-    assert tag_rating_reader.read(song) == 8.0
+    assert rating_tag_reader.read(song) == 8.0
 
 
 def test_mode_and_link_stay_and_time_is_new(tmp_path: Path) -> None:
@@ -112,7 +115,7 @@ def test_tags_at_the_end_alone_stay_the_only_ones(tmp_path: Path) -> None:
 
     rating_tag_writer.write(song, identity(song), 6.5)
 
-    assert tag_rating_reader.read(song) == 6.5
+    assert rating_tag_reader.read(song) == 6.5
     assert tags_of(song).title == "At the end"
 
 
@@ -146,7 +149,7 @@ def test_a_short_id3_tag_neither_replaces_nor_hides_an_ape_tag(
 
     for rating in (6.5, 0.0, None):
         assert rating_tag_writer.write(song, track_id, rating)
-        assert tag_rating_reader.read(song) == rating
+        assert rating_tag_reader.read(song) == rating
         assert (identity(song), tags_of(song)) == (track_id, tags)
         assert song.read_bytes().endswith(short)
         with pytest.raises(ID3NoHeaderError):
@@ -162,7 +165,7 @@ def test_an_id3_tag_behind_an_ape_tag_is_kept(name: str, tmp_path: Path) -> None
     assert rating_tag_writer.write(song, identity(song), 6.5)
 
     assert song.read_bytes().endswith(short)
-    assert tag_rating_reader.read(song) == 6.5
+    assert rating_tag_reader.read(song) == 6.5
     assert tags_of(song).title == LONG
 
 
@@ -175,7 +178,7 @@ def test_a_short_id3_tag_alone_keeps_its_words(tmp_path: Path) -> None:
     assert rating_tag_writer.write(song, identity(song), 6.5)
 
     assert (tags_of(song).title, tags_of(song).artist) == ("Short", "Somebody")
-    assert tag_rating_reader.read(song) == 6.5
+    assert rating_tag_reader.read(song) == 6.5
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_stars_of_windows_are_read(value: int, rating: float | None, tmp_path: P
     tagged["WM/SharedUserRating"] = value
     tagged.save()
 
-    assert tag_rating_reader.read(song) == rating
+    assert rating_tag_reader.read(song) == rating
 
 
 @pytest.mark.parametrize(
@@ -206,7 +209,7 @@ def test_scale_of_a_plain_rating_is_told_by_its_form(
     tagged["RATING"] = text
     tagged.save()
 
-    assert tag_rating_reader.read(song) == rating
+    assert rating_tag_reader.read(song) == rating
 
 
 def test_another_name_of_the_file_keeps_what_it_was(tmp_path: Path) -> None:
@@ -217,7 +220,7 @@ def test_another_name_of_the_file_keeps_what_it_was(tmp_path: Path) -> None:
 
     assert rating_tag_writer.write(song, identity(song), 6.5)
 
-    assert tag_rating_reader.read(song) == 6.5
+    assert rating_tag_reader.read(song) == 6.5
     assert other.read_bytes() == before
 
 
@@ -257,7 +260,7 @@ def test_tagger_that_harms_the_audio_is_caught(
         path.write_bytes(path.read_bytes()[:-1] + b"!")
 
     monkeypatch.setattr(FLAC, "save", harm)
-    with pytest.raises(MediaError, match="audio would have changed"):
+    with pytest.raises(MediaError, match="would have changed its audio"):
         rating_tag_writer.write(song, track_id, 8)
     assert song.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [song.name]
@@ -276,22 +279,23 @@ async def test_tags_of_a_million_frames_are_not_read_in_the_daemon(tmp_path: Pat
         _, track_id = identify(file)
     pool = WorkerPool(name="reading", size=1, idle_seconds=60)
     try:
-        with pytest.raises(MediaError, match=r"take too much|laborious"):
-            await rating_tag_writer.RatingTagWriter(tmp_path.joinpath, pool).write(
-                Uri(song.name), track_id, 8
-            )
+        with pytest.raises(MediaError, match=r"take too (much|many)"):
+            await rating_tag_writer.check_and_write(song, track_id, 8, pool)
     finally:
         await pool.close()
 
     assert song.stat() == before
 
 
-async def test_a_pipe_in_a_songs_place_is_not_waited_for(tmp_path: Path) -> None:
+async def test_a_pipe_in_a_songs_place_is_not_waited_for(
+    stores: Stores, clock: FakeClock, tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / "song.mp3")
     readers = thread_pool()
 
-    assert await TagRatingReader(tmp_path.joinpath, readers).of(Uri("song.mp3")) is None
+    external = ExternalRatings(stores.library, FakePlayer(clock), tmp_path.joinpath, readers)
+    assert await external.tag_rating(Uri("song.mp3")) is None
     with pytest.raises(MediaError, match="not a regular file"):
-        await rating_tag_writer.RatingTagWriter(tmp_path.joinpath, readers).write(
-            Uri("song.mp3"), TrackId("0" * 32), 8
+        await rating_tag_writer.check_and_write(
+            tmp_path / "song.mp3", TrackId("0" * 32), 8, readers
         )

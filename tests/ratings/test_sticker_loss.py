@@ -202,7 +202,7 @@ async def test_stickers_that_vanish_all_at_once_while_mpd_runs_are_written_again
 
         assert await all_rated(opened)
         assert [opened.sticker(song) for song in SONGS] == list("12345678")
-        assert "8 rating stickers vanished from MPD at once" in caplog.text
+        assert "8 rating stickers disappeared from MPD at once" in caplog.text
 
 
 @pytest.mark.parametrize("write", [True, False])

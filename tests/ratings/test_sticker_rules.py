@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anagnorisisd.domain.rating import SyncedSticker
-from anagnorisisd.ratings.sticker_rules import (
+from anagnorisisd.ratings.stickers.rules import (
     SyncAction,
     SyncState,
-    are_cleared,
-    like_move,
-    rating_of,
-    sync_action,
-    text_of,
+    like_action,
+    may_be_removed,
+    parse_rating,
+    rating_action,
+    sticker_text,
 )
 
 
@@ -83,7 +83,7 @@ def test_the_newer_side_is_followed(
     live: bool,
     expected: SyncAction,
 ) -> None:
-    assert sync_action(SyncState(sticker, seen, rating, entry, live)) is expected
+    assert rating_action(SyncState(sticker, seen, rating, entry, live)) is expected
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_like_counts_as_its_time_is_known(
     from_like: bool,
     expected: SyncAction,
 ) -> None:
-    assert like_move(SyncState(like, seen, rating, entry, live), from_like=from_like) is expected
+    assert like_action(SyncState(like, seen, rating, entry, live), from_like=from_like) is expected
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_like_counts_as_its_time_is_known(
     ],
 )
 def test_many_that_vanish_at_once_are_lost(vanished: int, known: int, cleared: bool) -> None:
-    assert are_cleared(vanished, known) is cleared
+    assert may_be_removed(vanished, known) is cleared
 
 
 @pytest.mark.parametrize(
@@ -159,11 +159,17 @@ def test_many_that_vanish_at_once_are_lost(vanished: int, known: int, cleared: b
     ],
 )
 def test_stickers_are_read_leniently(text: str, rating: float | None) -> None:
-    assert rating_of(text) == rating
+    assert parse_rating(text) == rating
 
 
 def test_stickers_hold_whole_numbers() -> None:
-    assert [text_of(rating) for rating in (0, 0.4, 7.5, 7.49, 10)] == ["0", "0", "8", "7", "10"]
+    assert [sticker_text(rating) for rating in (0, 0.4, 7.5, 7.49, 10)] == [
+        "0",
+        "0",
+        "8",
+        "7",
+        "10",
+    ]
 
 
 texts = st.one_of(st.none(), st.text(max_size=4), st.integers(-2, 12).map(str))
@@ -188,16 +194,16 @@ def sides(draw: st.DrawFn) -> SyncState:
 def test_following_once_is_enough(before: SyncState) -> None:
     """What is done leaves both sides agreeing, so that nothing echoes."""
     new = before.entry + 1
-    match sync_action(before):
+    match rating_action(before):
         case SyncAction.RATE:
             assert before.sticker is not None
             seen = SyncedSticker(before.sticker, new)
-            after = SyncState(before.sticker, seen, rating_of(before.sticker), new)
+            after = SyncState(before.sticker, seen, parse_rating(before.sticker), new)
         case SyncAction.CLEAR:
             after = SyncState(None, SyncedSticker(None, new), None, new)
         case SyncAction.WRITE:
             assert before.rating is not None
-            text = text_of(before.rating)
+            text = sticker_text(before.rating)
             after = SyncState(text, SyncedSticker(text, before.entry), before.rating, before.entry)
         case SyncAction.DELETE:
             after = SyncState(None, SyncedSticker(None, before.entry), None, before.entry)
@@ -206,21 +212,21 @@ def test_following_once_is_enough(before: SyncState) -> None:
             after = SyncState(before.sticker, seen, before.rating, before.entry)
         case SyncAction.IGNORE | SyncAction.KEEP:
             return
-    assert sync_action(after) is SyncAction.AGREE
+    assert rating_action(after) is SyncAction.AGREE
 
 
 @given(sides())
 def test_a_rating_changes_only_by_a_sticker_that_changed(before: SyncState) -> None:
-    if sync_action(before) is SyncAction.RATE:
-        assert before.live or before.seen is None or before.sticker != before.seen.value
-    if sync_action(before) is SyncAction.CLEAR:
-        assert before.live
+    if rating_action(before) is SyncAction.RATE:
+        assert before.newer or before.synced is None or before.sticker != before.synced.value
+    if rating_action(before) is SyncAction.CLEAR:
+        assert before.newer
         assert before.sticker is None
 
 
 @given(sides())
 def test_a_sticker_is_deleted_only_after_the_rating_was_cleared_here(before: SyncState) -> None:
-    if sync_action(before) is SyncAction.DELETE:
+    if rating_action(before) is SyncAction.DELETE:
         assert before.rating is None
         assert before.entry > 0
-        assert before.seen is None or before.seen.entry != before.entry
+        assert before.synced is None or before.synced.entry != before.entry

@@ -20,10 +20,10 @@ from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import AnagnorisisError, PlayerRefused, PlayerUnavailable, StoreError
 from anagnorisisd.events import Events
 from anagnorisisd.library.track_resolver import TrackIdCache
-from anagnorisisd.ratings.like_stickers import LikeStickers
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.sticker_rules import LIKES, rating_of, text_of
-from anagnorisisd.ratings.sticker_sync import StickerSync
+from anagnorisisd.ratings.stickers.comparison import RatingStickers
+from anagnorisisd.ratings.stickers.likes import LikeStickers
+from anagnorisisd.ratings.stickers.rules import LIKE_RATINGS, parse_rating, sticker_text
 from anagnorisisd.storage.stores import Stores, open_stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
@@ -81,7 +81,7 @@ class Failing:
 
 
 class Daemon:
-    """What of the daemon keeps ratings and stickers alike, from one start to the next."""
+    """The part of the daemon that synchronises ratings and stickers, from one start to the next."""
 
     def __init__(
         self, player: Any, stores: Stores, stickers: Any, clock: FakeClock, config: schema.Ratings
@@ -89,7 +89,7 @@ class Daemon:
         events = Events(clock)
         self.ratings = RatingService(stores.ratings, events, clock)
         tracks = TrackIdCache(stores.library, events)
-        self.sync = StickerSync(
+        self.rating_stickers = RatingStickers(
             player=player,
             library=stores.library,
             store=stores.ratings,
@@ -98,27 +98,28 @@ class Daemon:
             tracks=tracks,
             config=config,
         )
+        self.pending = self.rating_stickers.pending
         self.likes = LikeStickers(player, stickers, stores.ratings, self.ratings, tracks)
         self.config = config
         self.reconfigure(config)
 
     def reconfigure(self, config: schema.Ratings) -> None:
         self.config = config
-        self.sync.reconfigure(config)
-        self.sync.observe("like", self.likes.reader if config.read_like else None)
+        self.rating_stickers.reconfigure(config)
+        self.pending.set_reader("like", self.likes.reader if config.read_like else None)
 
-    def shake(self) -> None:
-        self.sync.shake()
-        self.likes.reader.shake()
+    def expect_losses(self) -> None:
+        self.rating_stickers.expect_losses()
+        self.likes.reader.expect_losses()
 
-    def changed(self, now: float) -> None:
-        self.sync.changed(now)
-        self.likes.changed(now)
+    def record_event(self, now: float) -> None:
+        self.rating_stickers.reader.record_event(now)
+        self.likes.reader.record_event(now)
 
     async def synchronise(self) -> None:
-        await self.sync.follow_ratings()
+        await self.pending.write()
         if self.config.read_stickers or self.config.write_stickers:
-            await self.sync.compare()
+            await self.rating_stickers.compare()
         if self.config.read_like:
             await self.likes.compare()
 
@@ -181,7 +182,7 @@ class StickerMachine(RuleBasedStateMachine):
     def tell(self) -> None:
         """Let the daemon hear that a sticker changed."""
         if self.connected:
-            self.daemon.changed(self.clock.now())
+            self.daemon.record_event(self.clock.now())
 
     # The listener.
 
@@ -200,15 +201,15 @@ class StickerMachine(RuleBasedStateMachine):
             words = self.unseen["rating"] | self.unseen["like"]
             self.allowed[track] |= {said for of, said in words if of == track}
         self.last_live.pop(track, None)
-        self.daemon.sync.rated(identity)
+        self.daemon.pending.add(identity)
         if self.connected:
-            self.attempt(self.daemon.sync.follow_ratings)
+            self.attempt(self.daemon.pending.write)
 
     @rule(uri=st.sampled_from(sorted(FILES)), text=TEXTS)
     def rate_in_a_client(self, uri: str, text: str) -> None:
         self.clock.jump(1)
         self.run(self.on_mpd(self.mpd.set_sticker, uri, "rating", text))
-        track, value = FILES[uri], rating_of(text)
+        track, value = FILES[uri], parse_rating(text)
         self.last_live.pop(track, None)
         if value is not None:
             self.allowed[track].add(value)
@@ -230,7 +231,7 @@ class StickerMachine(RuleBasedStateMachine):
     def like_in_a_client(self, uri: str, text: str | None) -> None:
         self.clock.jump(1)
         self.run(self.on_mpd(self.mpd.set_sticker, uri, "like", text))
-        value = LIKES.get(text or "")
+        value = LIKE_RATINGS.get(text or "")
         self.allowed[FILES[uri]].add(value)
         if value is not None:
             self.unseen["like"].add((FILES[uri], value))
@@ -257,14 +258,14 @@ class StickerMachine(RuleBasedStateMachine):
             self.connected = self.watched = False
             self.last_live.clear()
             self.mpd.vanish()
-            self.daemon.shake()
+            self.daemon.expect_losses()
 
     @rule()
     def restore_link(self) -> None:
         if not self.connected:
             self.connected = True
             self.mpd.come_back()
-            self.daemon.shake()
+            self.daemon.expect_losses()
 
     @rule(told=st.booleans(), only=st.sampled_from([None, "rating", "like"]))
     def start_mpd_without_stickers(self, told: bool, only: str | None) -> None:
@@ -278,7 +279,7 @@ class StickerMachine(RuleBasedStateMachine):
             self.mpd.vanish()
             self.mpd.come_back()
             if told:
-                self.daemon.shake()
+                self.daemon.expect_losses()
 
     @rule(uri=st.sampled_from(sorted(FILES)))
     def lose_a_file_and_find_it_again(self, uri: str) -> None:
@@ -288,7 +289,7 @@ class StickerMachine(RuleBasedStateMachine):
         self.mpd.drop(uri)
         self.mpd.database[Uri(uri)] = 60.0
         if self.connected:
-            self.daemon.shake()
+            self.daemon.expect_losses()
 
     @rule()
     def start_the_daemon_anew(self) -> None:
@@ -346,7 +347,7 @@ class StickerMachine(RuleBasedStateMachine):
         self.player.heal()
         self.stickers.heal()
         self.restore_link()
-        self.daemon.shake()  # MPD takes again what it refused
+        self.daemon.expect_losses()  # MPD takes again what it refused
         self.last_live.clear()
         for _ in range(4):
             assert self.attempt(self.daemon.synchronise)
@@ -360,11 +361,11 @@ class StickerMachine(RuleBasedStateMachine):
 
     def agree(self, uri: str, value: float | None) -> None:
         sticker = self.mpd._stickers.get((Uri(uri), "rating"))
-        if sticker is None or rating_of(sticker) is None:
+        if sticker is None or parse_rating(sticker) is None:
             assert value is None or sticker == "great"
         else:
             assert value is not None
-            assert sticker == text_of(value) or rating_of(sticker) == value
+            assert sticker == sticker_text(value) or parse_rating(sticker) == value
 
     def rating(self, track: str) -> float | None:
         entry = self.run(self.stores.ratings.newest([track_id(track)])).get(track_id(track))

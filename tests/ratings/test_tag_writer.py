@@ -11,13 +11,11 @@ import pytest
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.events import Events
 from anagnorisisd.library import media_file
-from anagnorisisd.ratings import tag_rating_reader
+from anagnorisisd.ratings import rating_tag_reader
 from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
-from anagnorisisd.ratings.rating_tag_writer import RatingTagWriter
+from anagnorisisd.ratings.rating_tag_writer import DELAY_SECONDS, RatingTagWriter
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.tag_ratings import TagRatingReader
-from anagnorisisd.ratings.tag_writer import PAUSE_SECONDS, TagWriter
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
@@ -50,8 +48,9 @@ async def taken_in(stores: Stores, folder: Path, *uris: Uri) -> list[TrackId]:
 async def tagging(
     stores: Stores, events: Events, clock: FakeClock, folder: Path
 ) -> AsyncIterator[None]:
-    service = TagWriter(
-        tags=RatingTagWriter(folder.joinpath, thread_pool()),
+    service = RatingTagWriter(
+        path=folder.joinpath,
+        workers=thread_pool(),
         library=stores.library,
         store=stores.ratings,
         events=events,
@@ -66,7 +65,7 @@ async def tagging(
 
 async def after_the_pause(clock: FakeClock) -> None:
     await until(lambda: clock.sleepers > 0)
-    await clock.advance(PAUSE_SECONDS)
+    await clock.advance(DELAY_SECONDS)
 
 
 async def test_rating_reaches_the_file_and_leaves_it_with_its_clearing(
@@ -79,10 +78,10 @@ async def test_rating_reaches_the_file_and_leaves_it_with_its_clearing(
         for value in (6.0, 7.0, 7.5):
             await ratings.rate(track, value, source="test")
         await after_the_pause(clock)
-        await until(lambda: tag_rating_reader.read(song) == 7.5)
+        await until(lambda: rating_tag_reader.read(song) == 7.5)
         await ratings.clear(track, source="test")
         await after_the_pause(clock)
-        await until(lambda: tag_rating_reader.read(song) is None)
+        await until(lambda: rating_tag_reader.read(song) is None)
 
 
 async def test_track_stays_the_same_and_is_not_embedded_anew(
@@ -93,7 +92,7 @@ async def test_track_stays_the_same_and_is_not_embedded_anew(
     await ratings.rate(track, 9, source="test")
 
     async with tagging(stores, events, clock, tmp_path):
-        await until(lambda: tag_rating_reader.read(song) == 9)
+        await until(lambda: rating_tag_reader.read(song) == 9)
 
     absorbed = await stores.library.absorb(media_file.read_many(str(tmp_path), [A]), 1)
     assert (absorbed.added, absorbed.moved, absorbed.changed) == ((), 0, 1)
@@ -107,11 +106,10 @@ async def test_what_was_written_is_not_imported_as_news(
     (track,) = await taken_in(stores, tmp_path, A)
     await ratings.rate(track, 9, source="test")
     async with tagging(stores, events, clock, tmp_path):
-        await until(lambda: tag_rating_reader.read(song) == 9)
+        await until(lambda: rating_tag_reader.read(song) == 9)
 
-    files = TagRatingReader(tmp_path.joinpath, thread_pool())
-    foreign = ExternalRatings(stores.library, files, FakePlayer(clock))
-    transfer = ImportExport(
+    external = ExternalRatings(stores.library, FakePlayer(clock), tmp_path.joinpath, thread_pool())
+    import_export = ImportExport(
         library=stores.library,
         history=stores.ratings,
         plays=stores.plays,
@@ -119,7 +117,8 @@ async def test_what_was_written_is_not_imported_as_news(
         clock=clock,
         stamp=STAMP,
     )
-    await transfer.take([entry async for entry in foreign.in_tags()], dry_run=False)
+    entries = [entry async for entry in external.in_tags()]
+    await import_export.import_entries(entries, dry_run=False)
 
     assert [entry.source for entry in await stores.ratings.history(limit=10)] == ["test"]
 
@@ -144,13 +143,13 @@ async def test_same_trouble_is_said_once_and_stops_nothing(
             for track in tracks:
                 await ratings.rate(track, 8, source="test")
             await after_the_pause(clock)
-            await until(lambda: tag_rating_reader.read(tmp_path / A) == 8)
+            await until(lambda: rating_tag_reader.read(tmp_path / A) == 8)
             for track in tracks[:2]:
                 await ratings.rate(track, 7, source="test")
             await after_the_pause(clock)
             await ratings.rate(tracks[2], 7, source="test")
             await after_the_pause(clock)
-            await until(lambda: tag_rating_reader.read(tmp_path / A) == 7)
+            await until(lambda: rating_tag_reader.read(tmp_path / A) == 7)
 
-    (said,) = (record.message for record in caplog.records)
-    assert said.endswith("and of others alike: not found")
+    (line,) = (record.message for record in caplog.records)
+    assert line.endswith("into its tags: not found")

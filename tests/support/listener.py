@@ -20,7 +20,7 @@ from anagnorisisd.picks.queue_manager import QueueManager
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.sticker_service import StickerService
+from anagnorisisd.ratings.stickers.sync import StickerSync
 from anagnorisisd.storage.stores import Stores
 from tests.support.library import scanned, track_id
 from tests.support.mpd import Mpd
@@ -41,7 +41,7 @@ class RefillCounter:
         self.refills += 1
 
 
-class CountedMirroring(StickerService):
+class CountedMirroring(StickerSync):
     """Counts the comparisons of ratings and stickers that came to their end."""
 
     looks = 0
@@ -164,7 +164,7 @@ async def room(
         message_channel=MessageChannel(
             player, TrackResolver(stores.library, player), ratings, pick_service.switch, clock
         ),
-        sticker_service=mirroring,
+        sticker_sync=mirroring,
         events=events,
         clock=clock,
     )

@@ -32,7 +32,6 @@ from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.tag_ratings import TagRatingReader
 from anagnorisisd.rpc.daemon_service import DaemonServicer
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
 from anagnorisisd.rpc.event_stream import EventStream
@@ -133,9 +132,7 @@ class House:
                     clock=clock,
                     stamp=STAMP,
                 ),
-                ExternalRatings(
-                    stores.library, TagRatingReader(lambda uri: music / uri, thread_pool()), player
-                ),
+                ExternalRatings(stores.library, player, lambda uri: music / uri, thread_pool()),
                 stores.plays,
                 tracks,
             ),

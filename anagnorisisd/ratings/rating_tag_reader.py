@@ -1,21 +1,20 @@
-"""Ratings in file tags, in the dialects of the programs that write them.
+"""Reading the rating in a file's tags, in the form of any program that writes one.
 
 | tag                                       | scale                                              |
 |-------------------------------------------|----------------------------------------------------|
 | FMPS_Rating (Vorbis, APE, ID3 TXXX, MP4)  | 0 to 1                                             |
 | FMPS/Rating (ASF)                         | 0 to 1                                             |
 | rating:EMAIL (Vorbis, Quod Libet)         | 0 to 1                                             |
-| POPM of Quod Libet                        | 0 to 255, linear                                   |
-| POPM of anybody else                      | 13, 1, 54, 64, 118, 128, 186, 196, 242, 255 for    |
-|                                           | half to five stars; other bytes are taken linearly |
-| WM/SharedUserRating (ASF)                 | 1, 25, 50, 75, 99 for one to five stars, and what  |
-|                                           | Windows shows as as many                           |
-| RATING (Vorbis, APE)                      | 0 to 1 where it is a fraction of at most 1, as     |
-|                                           | 0.8 or 1.0; else 0 to 5 stars, or 0 to 100         |
+| POPM (ID3, Quod Libet)                    | 0 to 255, linear                                   |
+| POPM (ID3, other programs)                | 13, 1, 54, 64, 118, 128, 186, 196, 242, 255 for    |
+|                                           | half to five stars; other values are linear        |
+| WM/SharedUserRating (ASF)                 | 1, 25, 50, 75, 99 for one to five stars; other     |
+|                                           | values for as many stars as Windows shows          |
+| RATING (Vorbis, APE)                      | 0 to 1 if it has a decimal point and is at most 1, |
+|                                           | as 0.8 or 1.0; else 0 to 5 stars, or 0 to 100      |
 | rate (MP4)                                | 0 to 100                                           |
 
-The first row that a file has counts. A 0 in POPM or
-WM/SharedUserRating means that nobody rated the file.
+The first of these that a file has counts. A 0 in POPM or WM/SharedUserRating means unrated.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -36,54 +35,57 @@ from anagnorisisd.library.read_limits import TAG_SECONDS, BoundedFile
 from anagnorisisd.library.tags import is_id3v1
 from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
 
-STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
-"""MediaMonkey's; Windows Media Player and Winamp write those of whole stars."""
-LINEAR = "quodlibet"
+POPM_STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
+"""As MediaMonkey writes them; Windows Media Player and Winamp write those of whole stars."""
+LINEAR_POPM_EMAIL = "quodlibet"
 
 
 def read(path: str | Path) -> float | None:
-    """Return the rating, 0 to 10, in the tags of a file; `None` where there is none."""
+    """Return the rating, 0 to 10, in the tags of a file, `None` if there is none.
+
+    Runs in a worker process. Raises nothing: a file that cannot be read has no rating.
+    """
     try:
         with open_regular(path) as file, limited(TAG_SECONDS):
             return _read(BoundedFile(file))
     except OutOfProcessorTime:
         return None
-    except Exception:  # Tags may be damaged in ways mutagen has no error for.
+    except Exception:  # On damaged files, mutagen raises more than MutagenError.
         return None
 
 
-def _read(source: BoundedFile) -> float | None:
-    file: Any = mutagen.File(source)
+def _read(bounded: BoundedFile) -> float | None:
+    file: Any = mutagen.File(bounded)
     tags = file.tags if file is not None else None
     if isinstance(file, MP3) and (not tags or is_id3v1(tags)):
-        tags = _at_the_end(source)
+        tags = _ape_tag(bounded)
     if not tags:
         return None
     found = (value for value in _ratings(tags) if value is not None)
     return next((value for value in found if LOWEST <= value <= HIGHEST), None)
 
 
-def _at_the_end(source: BoundedFile) -> Any:
-    """Return the APEv2 tag of an MP3 file that has no ID3v2."""
+def _ape_tag(bounded: BoundedFile) -> Any:
+    """Return the APEv2 tag of an MP3 file without ID3v2, `None` if it has none."""
     try:
-        source.seek(0)
-        return APEv2(source)
-    except Exception:  # as above
+        bounded.seek(0)
+        return APEv2(bounded)
+    except Exception:  # absent or damaged
         return None
 
 
 def _ratings(tags: Any) -> Iterator[float | None]:
-    """Yield what each row of the table gives, in its order."""
+    """Yield the rating by each row of the table, in its order."""
     texts = _texts(tags)
-    yield scaled(texts.get("fmps_rating"), 10)
+    yield scale(texts.get("fmps_rating"), 10)
     for name, text in texts.items():
         if name.startswith("rating:"):
-            yield scaled(text, 10)
+            yield scale(text, 10)
     for frame in getattr(tags, "getall", lambda _: ())("POPM"):
-        yield _popularimeter(frame)
-    yield _shared(scaled(texts.get("wm/shareduserrating"), 1))
-    yield _plain(texts.get("rating"))
-    yield scaled(texts.get("rate"), Decimal("0.1"))
+        yield _popm_rating(frame)
+    yield _shared_user_rating(scale(texts.get("wm/shareduserrating"), 1))
+    yield _plain_rating(texts.get("rating"))
+    yield scale(texts.get("rate"), Decimal("0.1"))
 
 
 def _texts(tags: Any) -> dict[str, str]:
@@ -102,36 +104,36 @@ def _text(value: Any) -> str:
     return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
 
 
-def scaled(text: str | None, factor: Decimal | int) -> float | None:
-    """Return the number in `text` times `factor`; `None` where there is none."""
+def scale(text: str | None, factor: Decimal | int) -> float | None:
+    """Return the number in `text` times `factor`, `None` if it is not a finite number."""
     try:
-        # Decimal: 0.73 is 7.3 then, and not 7.300000000000001.
+        # With floats, 0.73 would become 7.300000000000001.
         value = float(Decimal(text or "") * factor)
     except ArithmeticError:
         return None
     return value if math.isfinite(value) else None
 
 
-def _plain(text: str | None) -> float | None:
-    value = scaled(text, 1)
+def _plain_rating(text: str | None) -> float | None:
+    value = scale(text, 1)
     if value is None:
         return None
-    # Stars are written as 1, 4 or 4.5; only a share of the whole has a point and is at most 1.
+    # Stars are written as 1, 4 or 4.5, so a number up to 1 with a decimal point is a fraction.
     if value <= 1 and "." in str(text):
-        return scaled(text, 10)
+        return scale(text, 10)
     return value * 2 if value <= 5 else value / 10
 
 
-def _shared(value: float | None) -> float | None:
+def _shared_user_rating(value: float | None) -> float | None:
     """Return the stars that Windows shows: 1 to 12 are one, 13 to 37 two, and so on to 99."""
     if value is None or not 1 <= value <= 99:
         return None
     return 2.0 * (1 + (int(value) + 12) // 25)
 
 
-def _popularimeter(frame: Any) -> float | None:
+def _popm_rating(frame: Any) -> float | None:
     if not frame.rating:
         return None
-    if LINEAR not in frame.email.lower() and frame.rating in STARS:
-        return STARS[frame.rating] * 2
+    if LINEAR_POPM_EMAIL not in frame.email.lower() and frame.rating in POPM_STARS:
+        return POPM_STARS[frame.rating] * 2
     return float(round(frame.rating / 255 * 10, 1))

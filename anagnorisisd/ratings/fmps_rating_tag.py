@@ -1,4 +1,7 @@
-"""`FMPS_Rating` in the tags of every format: 0 to 1, as text that keeps every digit.
+"""Writing the tag `FMPS_Rating` in each format: a decimal number from 0 to 1, without rounding.
+
+https://freedesktop.org/wiki/Specifications/free-media-player-specs/ defines it. Unlike POPM, which
+has one byte, it can hold any rating; POPM is only read.
 
 | format                                       | tag                                 |
 |----------------------------------------------|-------------------------------------|
@@ -43,34 +46,34 @@ ATOM = f"----:com.apple.iTunes:{NAME}"
 ATTRIBUTE = "FMPS/Rating"
 APE_FOOTER = b"APETAGEX"
 APE_FOOTER_BYTES = 32
-LONGEST_TRAILER = 1 << 20
+MAX_TRAILER_BYTES = 1 << 20
 """Lyrics3 has up to 999,999 bytes, ID3v1 with its extension 355."""
-PARTS = 10
+SCALE = 10
 """A rating is 0 to 10, the tag 0 to 1."""
 
 
-def text_of(rating: float) -> str:
-    """Return a rating as the tag has it; no digit is lost."""
-    return f"{Decimal(repr(rating)) / PARTS:f}"
+def tag_text(rating: float) -> str:
+    """Return a rating as the text of the tag, without rounding."""
+    return f"{Decimal(repr(rating)) / SCALE:f}"
 
 
-def put(path: Path, kind: Kind, rating: float | None) -> bool:
-    """Write a rating into the tags of a file, or remove it; return whether that changed them.
+def write(path: Path, kind: Kind, rating: float | None) -> bool:
+    """Write a rating into the tags of a file, or remove it; return whether they changed.
 
     Raises:
         MediaError: the format has no tags.
         OSError: the file cannot be written.
-        Exception: whatever mutagen raises at tags that are damaged.
+        Exception: what mutagen raises for damaged tags.
     """
     writer = _WRITERS.get(kind)
     if writer is None:
         raise MediaError(f"{kind} has no tags to write a rating into")
-    return writer(path, None if rating is None else text_of(rating))
+    return writer(path, None if rating is None else tag_text(rating))
 
 
-def _put_comment(opener: Callable[[Path], Any], path: Path, text: str | None) -> bool:
-    """Write into tags that behave like a mapping of names, whatever their case, to texts."""
-    file = opener(path)
+def _write_comment(mutagen_type: Callable[[Path], Any], path: Path, text: str | None) -> bool:
+    """Write Vorbis comments or APEv2 items: mappings of names, in any case, to texts."""
+    file = mutagen_type(path)
     if text is None:
         if not file.tags or NAME not in file.tags:
             return False
@@ -81,11 +84,11 @@ def _put_comment(opener: Callable[[Path], Any], path: Path, text: str | None) ->
         file.tags[NAME] = text
     trailer = _trailer(path)
     file.save()
-    _put_back(path, trailer)
+    _restore_trailer(path, trailer)
     return True
 
 
-def _put_atom(path: Path, text: str | None) -> bool:
+def _write_mp4_atom(path: Path, text: str | None) -> bool:
     file: Any = MP4(path)
     known = [name for name in file.tags or () if name.lower() == ATOM.lower()]
     if text is None and not known:
@@ -100,7 +103,7 @@ def _put_atom(path: Path, text: str | None) -> bool:
     return True
 
 
-def _put_attribute(path: Path, text: str | None) -> bool:
+def _write_asf_attribute(path: Path, text: str | None) -> bool:
     file: Any = ASF(path)
     if text is None and ATTRIBUTE not in file.tags:
         return False
@@ -112,28 +115,28 @@ def _put_attribute(path: Path, text: str | None) -> bool:
     return True
 
 
-def _put_chunk(opener: Callable[[Path], Any], path: Path, text: str | None) -> bool:
-    file = opener(path)
+def _write_id3_chunk(mutagen_type: Callable[[Path], Any], path: Path, text: str | None) -> bool:
+    file = mutagen_type(path)
     if file.tags is None:
         file.add_tags()
-    return _put_frame(file.tags, path, text)
+    return _write_id3_frame(file.tags, path, text)
 
 
-def _put_mpeg(path: Path, text: str | None) -> bool:
+def _write_mpeg(path: Path, text: str | None) -> bool:
     try:
-        tags = ID3(path)  # of ID3v1 alone, too
+        tags = ID3(path)  # reads ID3v1, too
     except ID3NoHeaderError:
         tags = ID3()
     if not is_id3v1(tags) and tags:
-        return _put_frame(tags, path, text)
+        return _write_id3_frame(tags, path, text)
     try:
-        # An ID3v2 tag of our own would hide from players all that an APEv2 tag says.
-        return _put_item(APEv2(path), path, text)
+        # A new ID3v2 tag would hide the APEv2 tag from players.
+        return _write_ape_item(APEv2(path), path, text)
     except APENoHeaderError:
-        return _put_frame(tags, path, text)
+        return _write_id3_frame(tags, path, text)
 
 
-def _put_item(tags: Any, path: Path, text: str | None) -> bool:
+def _write_ape_item(tags: Any, path: Path, text: str | None) -> bool:
     if text is None and NAME not in tags:
         return False
     if text is None:
@@ -142,26 +145,26 @@ def _put_item(tags: Any, path: Path, text: str | None) -> bool:
         tags[NAME] = text
     trailer = _trailer(path)
     tags.save(path)
-    _put_back(path, trailer)
+    _restore_trailer(path, trailer)
     return True
 
 
 def _trailer(path: Path) -> bytes:
-    """Return the ID3v1 tag and lyrics behind an APEv2 tag, which mutagen cuts off with it."""
+    """Return the ID3v1 tag and lyrics after an APEv2 tag, which mutagen removes with it."""
     with path.open("rb") as file:
-        file.seek(-min(LONGEST_TRAILER, path.stat().st_size), os.SEEK_END)
+        file.seek(-min(MAX_TRAILER_BYTES, path.stat().st_size), os.SEEK_END)
         _, found, rest = file.read().rpartition(APE_FOOTER)
     trailer = rest[APE_FOOTER_BYTES - len(APE_FOOTER) :] if found else b""
     return trailer if trailer.startswith((b"TAG", b"LYRICSBEGIN")) else b""
 
 
-def _put_back(path: Path, trailer: bytes) -> None:
+def _restore_trailer(path: Path, trailer: bytes) -> None:
     if trailer:
         with path.open("ab") as file:
             file.write(trailer)
 
 
-def _put_frame(tags: Any, path: Path, text: str | None) -> bool:
+def _write_id3_frame(tags: Any, path: Path, text: str | None) -> bool:
     known = [frame for frame in tags.getall("TXXX") if frame.desc.lower() == NAME.lower()]
     if text is None and not known:
         return False
@@ -169,7 +172,7 @@ def _put_frame(tags: Any, path: Path, text: str | None) -> bool:
         del tags[frame.HashKey]
     if text is not None:
         tags.add(_frame(text))
-    # What was written for players that know ID3v2.3 alone stays so.
+    # Keep ID3v2.3: some players read no other version.
     if tags.version < (2, 4, 0):
         tags.update_to_v23()
         tags.save(path, v2_version=3)
@@ -184,17 +187,17 @@ def _frame(text: str) -> Any:
 
 
 _WRITERS: Mapping[Kind, Callable[[Path, str | None], bool]] = {
-    Kind.MP3: _put_mpeg,
-    Kind.FLAC: partial(_put_comment, FLAC),
-    Kind.OGG_VORBIS: partial(_put_comment, OggVorbis),
-    Kind.OGG_OPUS: partial(_put_comment, OggOpus),
-    Kind.OGG_FLAC: partial(_put_comment, OggFLAC),
-    Kind.OGG_SPEEX: partial(_put_comment, OggSpeex),
-    Kind.MP4: _put_atom,
-    Kind.WAV: partial(_put_chunk, WAVE),
-    Kind.AIFF: partial(_put_chunk, AIFF),
-    Kind.WAVPACK: partial(_put_comment, WavPack),
-    Kind.MONKEYS: partial(_put_comment, MonkeysAudio),
-    Kind.MUSEPACK: partial(_put_comment, Musepack),
-    Kind.WMA: _put_attribute,
+    Kind.MP3: _write_mpeg,
+    Kind.FLAC: partial(_write_comment, FLAC),
+    Kind.OGG_VORBIS: partial(_write_comment, OggVorbis),
+    Kind.OGG_OPUS: partial(_write_comment, OggOpus),
+    Kind.OGG_FLAC: partial(_write_comment, OggFLAC),
+    Kind.OGG_SPEEX: partial(_write_comment, OggSpeex),
+    Kind.MP4: _write_mp4_atom,
+    Kind.WAV: partial(_write_id3_chunk, WAVE),
+    Kind.AIFF: partial(_write_id3_chunk, AIFF),
+    Kind.WAVPACK: partial(_write_comment, WavPack),
+    Kind.MONKEYS: partial(_write_comment, MonkeysAudio),
+    Kind.MUSEPACK: partial(_write_comment, Musepack),
+    Kind.WMA: _write_asf_attribute,
 }

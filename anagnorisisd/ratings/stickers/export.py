@@ -1,7 +1,7 @@
-"""Notes: what the daemon knows of a track, written to stickers for other clients to show.
+"""Predicted ratings and play counts, written to stickers for other clients to show.
 
-Only what has changed since it was last written is written, to every copy of a track. Nothing is
-read back, but after a new connection what is missing there is written again.
+Only changes are written, to every file of a track. These stickers are not read back, but after a
+reconnection those that are missing are written again.
 """
 
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ from anagnorisisd.errors import PlayerRefused
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.stickers import StickerStore
 
-PREDICTED = "predictedRating"
-PLAYS = "playCount"
-SKIPS = "skipCount"
+PREDICTED_RATING = "predictedRating"
+PLAY_COUNT = "playCount"
+SKIP_COUNT = "skipCount"
 LAST_PLAYED = "lastPlayed"
-BATCH = 500
-"""How many notes are remembered in one transaction."""
+BATCH_STICKERS = 500
+"""The number of stickers that are stored as written in one transaction."""
 
 
 class StickerExport:
-    """Writes predicted ratings and counts of plays."""
+    """Writes predicted ratings and play counts to stickers."""
 
     def __init__(self, player: Player, library: LibraryStore, stickers: StickerStore) -> None:
         self._player = player
@@ -33,31 +33,31 @@ class StickerExport:
         self._stickers = stickers
         self._sessions: dict[str, int] = {}
 
-    async def write_predicted(self) -> None:
+    async def write_predictions(self) -> None:
         """Write the predicted rating, with one decimal, of every present track that has one.
 
         Raises:
-            PlayerUnavailable: the player went away.
+            PlayerUnavailable: the connection was lost.
             PlayerRefused: the player has no stickers.
         """
         candidates = await self._library.candidates()
         rows = np.flatnonzero(~np.isnan(candidates.predicted_mean)).tolist()
         await self._write(
-            PREDICTED,
+            PREDICTED_RATING,
             {candidates.track_id(row): f"{candidates.predicted_mean[row]:.1f}" for row in rows},
         )
 
     async def write_plays(self) -> None:
-        """Write how often every present track was played in full and skipped, and when last.
+        """Write the number of full plays and of skips, and the time of the last play.
 
         Raises:
-            PlayerUnavailable: the player went away.
+            PlayerUnavailable: the connection was lost.
             PlayerRefused: the player has no stickers.
         """
         candidates = await self._library.candidates()
         for name, column in (
-            (PLAYS, candidates.full_plays),
-            (SKIPS, candidates.skips),
+            (PLAY_COUNT, candidates.full_plays),
+            (SKIP_COUNT, candidates.skips),
             (LAST_PLAYED, candidates.last_played_at),
         ):
             rows = np.flatnonzero(np.isfinite(column) & (column > 0)).tolist()
@@ -66,26 +66,27 @@ class StickerExport:
             )
 
     async def _write(self, name: str, texts: Mapping[TrackId, str]) -> None:
-        seen = dict(await self._stickers.seen(name))
+        written = dict(await self._stickers.seen(name))
         session = self._player.link().session
-        if self._sessions.get(name) != session:  # the player may have lost what was written
+        if self._sessions.get(name) != session:  # MPD may have lost what was written before
             present = await self._player.stickers(name)
-            seen = {uri: known for uri, known in seen.items() if uri in present}
+            written = {uri: synced for uri, synced in written.items() if uri in present}
         copies = await self._library.copies(list(texts))
-        changed = ((uri, texts[track]) for uri, track in copies.items())
-        wanted = iter(
-            [(uri, text) for uri, text in changed if seen.get(uri) != SyncedSticker(text)]
+        wanted = ((uri, texts[track]) for uri, track in copies.items())
+        changed = iter(
+            [(uri, text) for uri, text in wanted if written.get(uri) != SyncedSticker(text)]
         )
-        while batch := list(islice(wanted, BATCH)):
-            written = {
+        while batch := list(islice(changed, BATCH_STICKERS)):
+            done = {
                 uri: SyncedSticker(text) for uri, text in batch if await self._set(uri, name, text)
             }
-            await self._stickers.remember(name, written)
+            await self._stickers.remember(name, done)
         self._sessions[name] = session
 
     async def _set(self, uri: Uri, name: str, text: str) -> bool:
+        """Write a sticker; return whether MPD accepted it."""
         try:
             await self._player.set_sticker(uri, name, text)
-        except PlayerRefused:  # not in the player's database, or no stickers at all
+        except PlayerRefused:  # The file is not in MPD's database, or there are no stickers.
             return False
         return True
