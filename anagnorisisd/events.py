@@ -26,7 +26,7 @@ class TrackRated:
 
 @dataclass(frozen=True, slots=True)
 class PlayJudged:
-    """A play ended and was judged."""
+    """A play was stored, with its outcome."""
 
     play: Play
 
@@ -41,7 +41,7 @@ class PickQueued:
 
 @dataclass(frozen=True, slots=True)
 class LibraryChanged:
-    """A scan or the watcher changed what is present: tracks added, files moved or missing."""
+    """A scan changed which tracks are present: tracks added, files moved or missing."""
 
     added: tuple[TrackId, ...] = ()
     moved: int = 0
@@ -64,7 +64,7 @@ class PredictionsUpdated:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorPromoted:
-    """A newly trained evaluator took over."""
+    """A newly trained evaluator was promoted."""
 
     version: int
 
@@ -78,7 +78,7 @@ class PickingSwitched:
 
 @dataclass(frozen=True, slots=True)
 class PicksHeldBack:
-    """Picking was paused because of `reason`; an empty `reason` means that it resumed."""
+    """No picks are added because of `reason`; if that is empty, they are added again."""
 
     reason: str
 

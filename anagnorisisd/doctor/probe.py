@@ -136,7 +136,7 @@ async def probe_executor(
     try:
         unfit = await embedder.looked()
         state = embedder.executor
-        return ExecutorFacts(address, state.workers, state.lacking, unfit)
+        return ExecutorFacts(address, state.workers, state.problem, unfit)
     finally:
         await embedder.close()
 

@@ -1,13 +1,13 @@
-"""Names in tags: which artists and genres a tag means.
+"""Splits artist and genre tags into names, such as "Alpha feat. Beta" into two artists.
 
 | tag | artists |
 |---|---|
 | `Alpha; Beta`, `Alpha / Beta`, `Alpha vs. Beta` | both |
 | `Alpha feat. Beta`, `Alpha ft. Beta`, `Alpha (featuring Beta)` | both |
-| `Alpha & Beta`, `Alpha, Beta`, `Alpha and Beta` | both, if the library has each by itself |
-| `AC/DC`, `Earth, Wind & Fire` | one of that name |
+| `Alpha & Beta`, `Alpha, Beta`, `Alpha and Beta` | both, if other tags have each by itself |
+| `AC/DC`, `Earth, Wind & Fire` | one |
 
-Names are compared without case, and in one form of Unicode.
+Names are compared without case, after Unicode normalisation (NFKC).
 """
 
 import re
@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 
 Bools = NDArray[np.bool_]
 
-ARTIST_JOINERS = re.compile(r" ?; ?| / |[ (\[]+(?:featuring|feat|ft|vs)\b[. ] ?")
-"""What stands between artists and in no name."""
+ARTIST_SEPARATORS = re.compile(r" ?; ?| / |[ (\[]+(?:featuring|feat|ft|vs)\b[. ] ?")
+"""Separators of artists that are never part of a name."""
 
-ENSEMBLE_JOINERS = re.compile(r" ?, ?(?:(?:and|&) )?| (?:and|&) ")
-"""What stands between artists and in the names of ensembles as well."""
+AMBIGUOUS_SEPARATORS = re.compile(r" ?, ?(?:(?:and|&) )?| (?:and|&) ")
+"""Separators of artists that are also part of names."""
 
-GENRE_JOINERS = re.compile(r" ?[;,/|\\] ?")
+GENRE_SEPARATORS = re.compile(r" ?[;,/|\\] ?")
 
-MOST_PARTS = 32
-"""A tag of more parts is left as it is: there are as many ways to read it as their square."""
+MAX_PARTS = 32
+"""A name with more parts is not split: the time grows with the square of their number."""
 
 
 def key(name: str) -> str:
@@ -39,13 +39,13 @@ def key(name: str) -> str:
 
 
 def genres(tag: str) -> frozenset[str]:
-    """Return the keys of all genres that a tag can mean, that of the whole tag among them."""
+    """Return the keys of all genres that a tag may name, including the whole tag as one."""
     whole = key(tag)
-    return frozenset(filter(None, (whole, *GENRE_JOINERS.split(whole))))
+    return frozenset(filter(None, (whole, *GENRE_SEPARATORS.split(whole))))
 
 
 def artists(tags: Sequence[str]) -> list[frozenset[str]]:
-    """Return the keys of the artists that each tag means; `tags` are those of a whole library."""
+    """Return the keys of the artists in each tag; `tags` are all artist tags of the library."""
     separated = [_separated(key(tag)) for tag in tags]
     known = {name for names in separated for name in names}
     return [
@@ -55,11 +55,11 @@ def artists(tags: Sequence[str]) -> list[frozenset[str]]:
 
 
 def _separated(tag: str) -> list[str]:
-    return [name for part in ARTIST_JOINERS.split(tag) if (name := _unbracketed(part))]
+    return [name for part in ARTIST_SEPARATORS.split(tag) if (name := _unbracketed(part))]
 
 
 def _unbracketed(part: str) -> str:
-    """Return a part without the end of a bracket that began before it."""
+    """Return a part without a closing bracket whose opening one is in the part before."""
     part = part.strip()
     for opening, closing in ("()", "[]"):
         if part.count(closing) > part.count(opening):
@@ -68,13 +68,13 @@ def _unbracketed(part: str) -> str:
 
 
 def _members(name: str, known: Collection[str]) -> list[str]:
-    """Return the known names that `name` consists of, the shortest ones; else `name` itself."""
-    joints = list(ENSEMBLE_JOINERS.finditer(name))
-    if not joints or len(joints) >= MOST_PARTS:
+    """Split a name into known names, the shortest possible; return it whole if that fails."""
+    separators = list(AMBIGUOUS_SEPARATORS.finditer(name))
+    if not separators or len(separators) >= MAX_PARTS:
         return [name]
-    starts = [0, *(joint.end() for joint in joints)]
-    ends = [*(joint.start() for joint in joints), len(name)]
-    # From the last part to the first: how the rest can be read, if every name in it is known.
+    starts = [0, *(separator.end() for separator in separators)]
+    ends = [*(separator.start() for separator in separators), len(name)]
+    # Dynamic programming from the last part to the first: `rest[i]` are the names from part i on.
     rest: list[list[str] | None] = [None] * len(starts) + [[]]
     for first in reversed(range(len(starts))):
         for last in range(first, len(starts)):
@@ -87,10 +87,11 @@ def _members(name: str, known: Collection[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArtistCredits:
-    """The artists of `n` tracks: each has one credit, and each credit names artists.
+    """The artists of `n` tracks, in the form of a sparse matrix.
 
-    `of_track`, `[n]`, are numbers of credits. `credit` and `artist`, `[m]`, are pairs of a credit
-    and one of its artists. A credit without artists stands for the unknown.
+    `of_track`, `[n]`, is the number of each track's artist tag, called credit. `credit` and
+    `artist`, `[m]`, are pairs of a credit and one of its artists. A credit without artists stands
+    for an unknown artist.
     """
 
     of_track: NDArray[np.int32]
@@ -99,12 +100,12 @@ class ArtistCredits:
 
     @classmethod
     def read(cls, of_track: NDArray[np.int32], tags: Sequence[str | None]) -> Self:
-        """Return the credits of tracks whose `of_track` are places in `tags`."""
-        named = [(place, tag) for place, tag in enumerate(tags) if tag is not None]
+        """Return the credits of tracks; `of_track`, `[n]`, are indexes into `tags`."""
+        named = [(index, tag) for index, tag in enumerate(tags) if tag is not None]
         numbers: dict[str, int] = {}
         pairs = [
-            (place, numbers.setdefault(artist, len(numbers)))
-            for (place, _), found in zip(named, artists([tag for _, tag in named]), strict=True)
+            (index, numbers.setdefault(artist, len(numbers)))
+            for (index, _), found in zip(named, artists([tag for _, tag in named]), strict=True)
             for artist in sorted(found)
         ]
         credit, artist = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
@@ -115,7 +116,7 @@ class ArtistCredits:
         return type(self)(self.of_track[order], self.credit, self.artist)
 
     def sharing(self, rows: NDArray[np.int64]) -> Bools:
-        """Return which tracks, `[n]`, have an artist in common with one of those in `rows`."""
+        """Return which tracks, `[n]`, share an artist with at least one of the tracks in `rows`."""
         count = 1 + max(int(self.of_track.max(initial=0)), int(self.credit.max(initial=0)))
         near = np.zeros(count, dtype=bool)
         near[self.of_track[rows]] = True

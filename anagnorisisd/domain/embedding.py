@@ -1,4 +1,4 @@
-"""Embeddings: which embedder made a vector, and how far the library has come."""
+"""Embeddings: which embedder made a vector, how, where, and how many tracks have one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class EmbedderStamp:
-    """Names the maker of a vector; vectors of different stamps are never compared.
+    """Identifies the embedder of a vector; vectors with different stamps are never compared.
 
     `version` covers everything that changes the numbers: weights, layer, windows, precision.
     """
@@ -21,15 +21,15 @@ class EmbedderStamp:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorState:
-    """Who makes the vectors: this computer, or the workers of the scheduler at `address`.
+    """Where vectors are computed: on this computer, or by workers of a Dask cluster.
 
-    `workers` counts those that make them, `lacking` says why there are none. Both are empty too
-    while nothing is to be made.
+    `address` is that of the Dask scheduler, empty for this computer. `workers` counts the usable
+    workers, and `problem` says why there are none; both are empty while no track is pending.
     """
 
     address: str = ""
     workers: int = 0
-    lacking: str = ""
+    problem: str = ""
 
 
 LOCAL_EXECUTOR = ExecutorState()
@@ -37,7 +37,7 @@ LOCAL_EXECUTOR = ExecutorState()
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingProgress:
-    """Counts of present tracks for the current embedder, and the speed of the run under way."""
+    """Counts of present tracks for the current embedder, and the speed of the current run."""
 
     pending: int
     done: int
@@ -52,7 +52,7 @@ class EmbeddingProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time until nothing is pending at the present speed; `None` while that is unknown."""
+        """Estimated time until no track is pending; `None` while the speed is unknown."""
         if not self.pending:
             return 0.0
         return self.pending / self.tracks_per_second if self.tracks_per_second else None
@@ -60,12 +60,12 @@ class EmbeddingProgress:
 
 @dataclass(frozen=True, slots=True)
 class PlanStage:
-    """A step on the way from a path to a vector, done by processes of its own.
+    """One step from a path to a vector, run in worker processes of its own.
 
-    `target` ("package.module:function") is called with what the stage before returned (the
-    first one: the path) and then `arguments`. Up to `workers` run at once, each with `threads`, and
-    with no more than `memory_bytes` of its own where there is such a limit. One that reads files of
-    others is `confined`.
+    `target` ("package.module:function") is called with the result of the stage before (the first
+    one with the path) and then `arguments`. There are up to `workers` processes, with `threads`
+    threads each, and with at most `memory_bytes` of memory if that is set. `confined` ones can read
+    no files but those of the library and the models.
     """
 
     target: str
@@ -77,15 +77,15 @@ class PlanStage:
 
 
 Conditions = tuple[tuple[str, str | int | bool], ...]
-"""Names with values, for whoever makes the same vectors on another computer."""
+"""Names and values, sent to other computers that are to compute the same vectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingPlan:
-    """How the vectors of one stamp are made; the last stage returns the vector.
+    """How the vectors of one stamp are computed; the last stage returns the vector.
 
-    `conditions` is what the numbers depend on beside the stamp: given back to the embedder as
-    `Settings.conditions` on another computer, it makes the same vectors there, bit for bit.
+    `conditions` is what the numbers depend on besides the stamp. An embedder that is given them as
+    `Settings.conditions` on another computer computes the same vectors, bit for bit.
     """
 
     stamp: EmbedderStamp

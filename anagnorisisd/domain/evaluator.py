@@ -1,4 +1,4 @@
-"""Evaluators seen from outside: what they are trained on, and how good they were.
+"""Evaluators: their training data, their metrics and versions, and the state of a training.
 
 Errors are mean absolute errors in rating points on held-out ratings.
 """
@@ -20,7 +20,7 @@ Floats64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class TrackFeatures:
-    """What an evaluator may look at, for `n` tracks: vectors `[n, d]` and what the tags say."""
+    """The features of `n` tracks: embeddings `[n, d]` and tags."""
 
     track_ids: Sequence[TrackId]
     vectors: Vectors
@@ -31,7 +31,7 @@ class TrackFeatures:
         return len(self.track_ids)
 
     def take(self, rows: Sequence[int]) -> Self:
-        """Return some of the tracks."""
+        """Return the tracks of some rows."""
         return type(self)(
             [self.track_ids[row] for row in rows],
             self.vectors[rows],
@@ -60,7 +60,7 @@ class FeatureStats:
 
 @dataclass(frozen=True, slots=True)
 class ImplicitFeedback:
-    """Unrated tracks that were played, and how their plays, `[n]`, were judged."""
+    """Unrated tracks that were played, and the numbers of their full plays and skips, `[n]`."""
 
     tracks: TrackFeatures
     full_plays: Floats64
@@ -176,7 +176,7 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """How far a training has come; `fraction` is between 0 and 1. The last one has a result."""
+    """The progress of a training, `fraction` from 0 to 1; the last one has the result."""
 
     phase: TrainingPhase
     fraction: float
@@ -186,7 +186,7 @@ class TrainingProgress:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How much there was to learn from when a training began.
+    """The amount of training data when a training began.
 
     `newest_rating` is the sequence of the newest entry in the history of ratings, 0 without any;
     `examples` counts the tracks that have both a rating and an embedding.
@@ -198,9 +198,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Trainings that failed since the last one that did not; `count` of them.
+    """The number of trainings that failed since the last successful one.
 
-    `failed_at`, in unix seconds, and `reason` are those of the newest.
+    `failed_at`, in unix seconds, and `reason` are those of the newest failure.
     """
 
     count: int = 0
@@ -210,10 +210,10 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStatus:
-    """What is learnt, and when more will be. Times are unix seconds.
+    """The current evaluator, and when the next training starts. Times are unix seconds.
 
-    `examples` counts the tracks that have both a rating and an embedding, `needed` how many more
-    of them a first training takes. After `failures`, `next_training_at` is the next try.
+    `examples` counts the tracks that have both a rating and an embedding, `needed` how many more a
+    first training requires. After `failures`, `next_training_at` is the time of the retry.
     """
 
     evaluator: EvaluatorVersion | None

@@ -1,4 +1,4 @@
-"""The player: its state, queue and interface."""
+"""The player: its state, its queue, and its interface."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class PlaybackState(StrEnum):
 
 
 class Mode(StrEnum):
-    """A playback option that may hold for one song only."""
+    """A playback option that can be on for one song only."""
 
     OFF = "0"
     ON = "1"
@@ -39,7 +39,7 @@ class QueueEntry:
 
 
 class QueueEntries(tuple[QueueEntry, ...]):
-    """The entries of a queue in order, and all their ids, which are put together once."""
+    """The entries of a queue in order, with a cached set of their ids."""
 
     @cached_property
     def ids(self) -> frozenset[SongId]:
@@ -54,13 +54,12 @@ def ids_of(entries: Sequence[QueueEntry]) -> frozenset[SongId]:
 
 @dataclass(frozen=True, slots=True)
 class PlayerState:
-    """Status and current song, read in one go.
+    """Status and current song, read together.
 
-    `taken_at` is monotonic seconds of the reader's clock when the answer was there, and
-    `span_seconds` how long it was waited for: the state is that of some moment of this span.
-    `elapsed_seconds` and `duration_seconds` are `None` while stopped; `song_id` and `uri` are
-    `None` when there is no current song. `updating` says that the player's database is being
-    brought in line with its disk.
+    `taken_at` is the time of the response in monotonic seconds, and `span_seconds` the duration of
+    the request: the state is that of some moment within it. `elapsed_seconds` and
+    `duration_seconds` are `None` while stopped; `song_id` and `uri` are `None` if there is no
+    current song. `updating` says that the player is updating its database.
     """
 
     taken_at: float
@@ -103,27 +102,27 @@ class PlayerLink:
 class Player(Protocol):
     """A player with a queue.
 
-    Every method but `link` and `changes` raises `PlayerUnavailable` when the player is away or
-    does not answer in time, and `PlayerRefused` when it answers with an error of its own.
-    Uris here are already those of the library; the adapter maps them.
+    Every method but `link` and `changes` raises `PlayerUnavailable` if the player is not connected
+    or does not answer in time, and `PlayerRefused` if it answers with an error. URIs are those of
+    the library; implementations map them.
     """
 
     def link(self) -> PlayerLink:
-        """Return how the connection stands; never blocks."""
+        """Return the state of the connection; never blocks."""
         ...
 
     def changes(self) -> AsyncIterator[frozenset[str]]:
         """Yield the names of the subsystems that changed, until cancelled.
 
-        Yields `{"connected"}` each time the link is (re)established, when everything must be
-        read again, and `{"lost"}` each time it breaks. Reconnects by itself; never ends or
-        raises. Names are those of MPD's idle: player, playlist, options, sticker, message,
-        database, update.
+        Yields `{"connected"}` after each connection, when everything must be read again, and
+        `{"lost"}` when the connection is lost. Reconnects by itself; never ends or raises. The
+        names are those of MPD's `idle`: player, playlist, options, sticker, message, database,
+        update.
         """
         ...
 
     async def state(self) -> PlayerState:
-        """Return status and current song, read in one go."""
+        """Return status and current song, read together."""
         ...
 
     async def queue(self) -> Sequence[QueueEntry]:
@@ -134,17 +133,17 @@ class Player(Protocol):
         """Append a file to the end of the queue and return its entry's id.
 
         Raises:
-            PlayerFull: the queue has as many entries as it may have.
-            UnknownToPlayer: the player's database does not have the file.
+            PlayerFull: the queue is full.
+            UnknownToPlayer: the file is not in the player's database.
         """
         ...
 
     async def remove(self, song_id: SongId) -> None:
-        """Remove one entry; one that is gone already is not an error."""
+        """Remove one entry, if it exists."""
         ...
 
     async def skip(self) -> None:
-        """Go on to the next song."""
+        """Go to the next song."""
         ...
 
     async def play(self) -> None:
@@ -152,7 +151,7 @@ class Player(Protocol):
         ...
 
     async def update(self, uri: Uri) -> None:
-        """Ask the player to look at one path of its music directory again."""
+        """Ask the player to update one path in its database."""
         ...
 
     async def uri_of(self, song_id: SongId) -> Uri | None:
@@ -160,7 +159,7 @@ class Player(Protocol):
         ...
 
     def uri(self, name: str) -> Uri:
-        """Return the library's uri of what the player and its clients call `name`."""
+        """Return the library's URI of a song with the URI `name` in the player."""
         ...
 
     async def has(self, uri: Uri) -> bool:
@@ -168,21 +167,21 @@ class Player(Protocol):
         ...
 
     async def stickers(self, name: str) -> dict[Uri, str]:
-        """Return the stickers of that name of all songs; empty where there are none."""
+        """Return the stickers of that name of all songs; empty if there are none."""
         ...
 
     async def sticker(self, uri: Uri, name: str) -> str | None:
-        """Return one song's sticker, or `None` when it has none or is not in the database."""
+        """Return one song's sticker; `None` if it has none or is not in the database."""
         ...
 
     async def set_sticker(self, uri: Uri, name: str, value: str | None) -> None:
-        """Write a sticker; `None` deletes it, and one that is gone already is not an error."""
+        """Write a sticker; `None` deletes it, if it exists."""
         ...
 
     async def messages(self) -> Sequence[str]:
-        """Return and forget the messages waiting on our channel."""
+        """Return and remove the messages waiting on our channel."""
         ...
 
     async def reply(self, text: str) -> None:
-        """Send a line to whoever listens on our reply channel; nobody there is not an error."""
+        """Send a line to our reply channel, if anyone listens there."""
         ...

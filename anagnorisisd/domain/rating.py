@@ -11,8 +11,8 @@ from anagnorisisd.errors import InvalidValue
 
 LOWEST = 0.0
 HIGHEST = 10.0
-WITHOUT_OPINION = 5.0
-"""What a listener without any rating is taken to give, on average."""
+DEFAULT_MEAN = 5.0
+"""The assumed mean rating of a listener who has not rated anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class RatingChange:
-    """What a request did: the entry it appended and the value that counted before."""
+    """A new entry of the history, and the value that counted before it."""
 
     rating: Rating
     previous: float | None

@@ -1,7 +1,7 @@
-"""Tracks and files: what is music, and where it lies.
+"""Tracks and the files that hold them.
 
-A *track* is identified by a hash of its audio payload, so that moving, renaming or retagging
-a *file* changes nothing that the listener said about it.
+A *track* is identified by a hash of its audio payload. Moving, renaming or retagging a *file* does
+not change its track, so that ratings and plays are kept.
 """
 
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ Bytes that are not UTF-8 are kept as surrogates (`os.fsdecode`)."""
 
 
 class TrackState(StrEnum):
-    """What the daemon can do with a track at present."""
+    """Whether a track can be picked and predicted at present."""
 
-    PENDING = "pending"  # present, and has no embedding by the current embedder yet
+    PENDING = "pending"  # present, without an embedding by the current embedder
     EMBEDDED = "embedded"
-    FAILED = "failed"  # present, but cannot be embedded; the track carries the reason
-    MISSING = "missing"  # no file on disk at present; everything known about it is kept
+    FAILED = "failed"  # present, but cannot be embedded; `Track.failure` has the reason
+    MISSING = "missing"  # no file is on disk; ratings and plays are kept
 
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says about itself. Absent tags are `None`, never empty strings."""
+    """The tags of a file. Absent tags are `None`, never empty strings."""
 
     title: str | None = None
     artist: str | None = None
@@ -41,32 +41,32 @@ class Tags:
 
 
 LATEST_NS = 2**63 - 1
-"""In the year 2262; file systems know later times, and databases no larger numbers."""
+"""The latest modification time that the database can store, in the year 2262."""
 
 
 class FileStamp(NamedTuple):
-    """What tells that a file has not changed since it was last read."""
+    """Size and modification time; a file with the same stamp is not read again."""
 
     size_bytes: int
     mtime_ns: int
 
 
 SeenFile = tuple[bytes, int, int]
-"""A file as scans compare it: the bytes of its uri as they are on disk, then its stamp.
+"""A file as scans compare it: the bytes of its path, then its stamp.
 
-A plain tuple, because a rescan makes and compares one for every file.
+A plain tuple, because a scan creates and compares one for every file.
 """
 
 
 NOT_READ = FileStamp(size_bytes=-1, mtime_ns=0)
-"""Stands for a file that could not be opened: no file has it, so that each scan tries again."""
+"""The stamp of a file that could not be opened. No file has it, so that each scan tries again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
-    """A file that was read: `track_id` and tags, or the `problem` that prevented it.
+    """The result of reading a file: `track_id` and tags, or a `problem`.
 
-    `loss` says that the problem cost the process that read it.
+    `loss` is set if the reading process hung or was killed.
     """
 
     uri: Uri
@@ -80,7 +80,7 @@ class ScannedFile:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The evaluator's opinion of a track: mean and standard deviation, in rating points."""
+    """A predicted rating: mean and standard deviation, in rating points."""
 
     mean: float
     stddev: float

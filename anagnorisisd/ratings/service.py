@@ -100,7 +100,7 @@ class RatingService:
             track_id,
             value,
             delta=delta,
-            default=rating.WITHOUT_OPINION,
+            default=rating.DEFAULT_MEAN,
             at=self._clock.now(),
             source=source,
             request_id=request_id,

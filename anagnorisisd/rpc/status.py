@@ -143,7 +143,7 @@ def _embedding_message(
         executor=messages.EmbeddingExecutor(
             address=progress.executor.address,
             workers=progress.executor.workers,
-            lacking=conversion.printable(progress.executor.lacking),
+            lacking=conversion.printable(progress.executor.problem),
         ),
     )
 

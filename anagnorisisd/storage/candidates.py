@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anagnorisisd.domain import artist_names
 from anagnorisisd.domain.artist_names import ArtistCredits
 from anagnorisisd.domain.pick import Candidates
-from anagnorisisd.domain.rating import WITHOUT_OPINION
+from anagnorisisd.domain.rating import DEFAULT_MEAN
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.storage.database import Row
 from anagnorisisd.storage.row_mapping import listed
@@ -121,7 +121,7 @@ def refreshed(
 def mean_rating(db: sqlite_utils.Database) -> float:
     """Return the mean of the listener's ratings, or what stands for it while there are none."""
     (mean,) = db.execute("SELECT avg(rating) FROM tracks WHERE rating NOT NULL").fetchone()
-    return WITHOUT_OPINION if mean is None else float(mean)
+    return DEFAULT_MEAN if mean is None else float(mean)
 
 
 def _played(last_played: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlite_utils
 
-from anagnorisisd.domain.rating import WITHOUT_OPINION, Rating, RatingChange, shifted
+from anagnorisisd.domain.rating import DEFAULT_MEAN, Rating, RatingChange, shifted
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import NothingToUndo, RatedMeanwhile
 from anagnorisisd.storage import row_mapping
@@ -144,7 +144,7 @@ def _start(db: sqlite_utils.Database, track: int, default: float | None) -> floa
         return float(rating)
     if predicted is not None:
         return round(float(predicted) * 2) / 2
-    return WITHOUT_OPINION if default is None else default
+    return DEFAULT_MEAN if default is None else default
 
 
 def append(

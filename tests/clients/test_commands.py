@@ -282,7 +282,7 @@ class TestStatus:
             (ExecutorState("tcp://desk:8786"), "tcp://desk:8786, at rest"),
             (ExecutorState("tcp://desk:8786", 1), "tcp://desk:8786, 1 worker"),
             (
-                ExecutorState("tcp://desk:8786", lacking="no answer\n"),
+                ExecutorState("tcp://desk:8786", problem="no answer\n"),
                 "tcp://desk:8786 cannot be used now: no answer?",
             ),
         ],

@@ -282,7 +282,7 @@ async def test_a_scheduler_that_is_absent_or_restarted_is_waited_for(
     async with elsewhere.embedder() as embedder:
         for song, vector in zip(cluster.songs[:2], cluster.here[:2], strict=True):
             work = asyncio.create_task(embedder.embed(song))
-            await until(lambda: bool(embedder.executor.lacking), seconds=200)
+            await until(lambda: bool(embedder.executor.problem), seconds=200)
             with scheduler(tmp_path, address), workers(tmp_path, address, 1, 1, "--no-nanny"):
                 assert same([await asyncio.wait_for(work, 300)], [vector])
 
@@ -301,7 +301,7 @@ async def test_who_cannot_make_the_vectors_says_what_is_lacking(
         unfit = await embedder.looked()
 
         assert len(unfit) == WORKERS
-        assert embedder.executor.lacking == ", ".join(unfit)
+        assert embedder.executor.problem == ", ".join(unfit)
         assert f"cannot make {embedder.stamp}: makes mert-" in unfit[0]
 
 
