@@ -27,7 +27,7 @@ from anagnorisis.v1 import (
 )
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.errors import ConfigError
-from anagnorisisd.rpc import tcp_auth
+from anagnorisisd.rpc import tcp_auth, unix_relay
 from anagnorisisd.rpc.call_timing import CallTiming, Told
 from anagnorisisd.rpc.daemon_service import DaemonServicer
 from anagnorisisd.rpc.errors import ErrorTranslation
@@ -39,11 +39,12 @@ from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.shielded_calls import all_shielded_calls
 from anagnorisisd.rpc.socket import narrow, reserved
 from anagnorisisd.rpc.tcp_relay import Relay
+from anagnorisisd.rpc.unix_relay import UnixRelay
 
 log = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 128
-"""Open at once; further ones are closed at once. Ordinary users may have 1024 files open in all."""
+MOST_CONNECTIONS = 4 * unix_relay.MOST_CONNECTIONS
+"""Open at once. The relay in front has fewer, but those that it closed linger here for a moment."""
 
 HANDSHAKE_MILLISECONDS = 10_000
 """Who has said nothing sensible until then is hung up on, and so makes room for others."""
@@ -123,10 +124,7 @@ class RpcServer:
         async with AsyncExitStack() as held:
             shared = self._config.share_with_group
             held.enter_context(reserved(self._socket, 0o750 if shared else 0o700))
-            # The kernel takes the socket's mode from the umask at the moment of binding; a chmod
-            # afterwards would leave a gap.
-            with narrow(0o660 if shared else 0o600):
-                await self._serve(held, f"unix:{self._socket}")
+            await self._serve_unix(held, 0o660 if shared else 0o600)
             log.info("listening on unix:%s", self._socket)
             if door is not None:
                 await self._serve_tcp(held, door)
@@ -138,6 +136,23 @@ class RpcServer:
         """Refuse new calls, let those under way end within a second, and remove the socket."""
         await self._health.enter_graceful_shutdown()
         await self._held.aclose()
+
+    async def _serve_unix(self, held: AsyncExitStack, mode: int) -> None:
+        """Serve on the Unix socket, by a relay in front of one that only we can use."""
+        inner = _name_of_same_length(self._socket)
+        relay = UnixRelay(inner)
+        held.callback(inner.unlink, missing_ok=True)
+        held.push_async_callback(relay.close)
+        with narrow(0o600):
+            await self._serve(held, f"unix:{inner}")
+        # The kernel takes the socket's mode from the umask at the moment of binding; a chmod
+        # afterwards would leave a gap.
+        try:
+            with narrow(mode):
+                await relay.listen_at(self._socket)
+        except OSError as error:
+            raise ConfigError([f"rpc.socket: {self._socket}: {error.strerror}"]) from error
+        held.callback(relay.stop_listening)
 
     async def _serve_tcp(self, held: AsyncExitStack, door: tcp_auth.TcpConfig) -> None:
         """Serve on TCP, by a relay in front of a Unix socket that only we can use."""
@@ -193,6 +208,11 @@ class RpcServer:
         history_pb2_grpc.add_HistoryServiceServicer_to_server(parts.history, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         _reflect(server)
+
+
+def _name_of_same_length(socket: Path) -> Path:
+    """Return the path of a hidden socket beside `socket` that is no longer than it."""
+    return socket.with_name(f"{'_' if socket.name[0] == '.' else '.'}{socket.name[1:]}")
 
 
 def _reflect(server: aio.Server) -> None:

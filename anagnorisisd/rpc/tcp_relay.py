@@ -10,6 +10,7 @@ gets that of the oldest, from the host that has most of them.
 import asyncio
 import socket
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ class Relay:
         late = asyncio.get_running_loop().call_later(STRANGER_SECONDS, self._drop, name)
         try:
             with suppress(OSError):
-                await _joined(reader, writer, await self._connected(name))
+                await joined(reader, writer, await self._connected(name))
         finally:
             late.cancel()
             self._strangers.pop(name, None)
@@ -110,16 +111,20 @@ class Relay:
             stranger.transport.abort()
 
 
-async def _joined(
+async def joined(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     inner: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    note: Callable[[], None] = lambda: None,
 ) -> None:
-    """Carry bytes both ways until one side ends; what was said by then still arrives."""
+    """Carry bytes both ways until one side ends; what was said by then still arrives.
+
+    `note` is called whenever bytes pass.
+    """
     inner_reader, inner_writer = inner
     ways = [
-        asyncio.create_task(_carry(reader, inner_writer)),
-        asyncio.create_task(_carry(inner_reader, writer)),
+        asyncio.create_task(_carry(reader, inner_writer, note)),
+        asyncio.create_task(_carry(inner_reader, writer, note)),
     ]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -134,8 +139,11 @@ async def _joined(
         await asyncio.gather(*ways, return_exceptions=True)
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _carry(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note: Callable[[], None]
+) -> None:
     with suppress(OSError):
         while chunk := await reader.read(CHUNK_BYTES):
+            note()
             writer.write(chunk)
             await writer.drain()

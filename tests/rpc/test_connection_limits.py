@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -14,8 +15,10 @@ from grpc import aio
 from anagnorisis.v1 import daemon_pb2
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 from anagnorisisd.config.schema import Rpc, Tcp
+from anagnorisisd.events import PredictionsUpdated
 from anagnorisisd.rpc import tcp_relay
 from anagnorisisd.rpc.server import MOST_CALLS_OF_ONE
+from anagnorisisd.rpc.unix_relay import MOST_CONNECTIONS
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.rpc import House, serving
@@ -150,6 +153,82 @@ async def test_the_host_with_most_strangers_makes_room(address: str) -> None:
 
         assert await is_hung_up(greedy[0])
         assert not await is_hung_up(modest)
+
+
+HOARDER = """
+import socket, sys
+connections = []
+for _ in range(int(sys.argv[2])):
+    connections.append(socket.socket(socket.AF_UNIX))
+    connections[-1].connect(sys.argv[1])
+    connections[-1].sendall(bytes.fromhex(sys.argv[3]))
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@asynccontextmanager
+async def hoarder(path: Path, count: int) -> AsyncIterator[None]:
+    """Another process that keeps so many idle connections open."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOARDER, str(path), str(count), HTTP2.hex(),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"open\n"
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+async def test_a_process_with_all_connections_makes_room_for_others(
+    house: House, tmp_path: Path
+) -> None:
+    path = tmp_path / "sock"
+    async with serving(house, path), caller(f"unix:{path}") as old:
+        watching = old.WatchEvents(daemon_pb2.WatchEventsRequest())
+        await watching.read()
+        async with hoarder(path, 2 * MOST_CONNECTIONS):
+            for _ in range(3):
+                async with caller(f"unix:{path}") as new:
+                    assert await is_served(new)
+
+            await until(lambda: house.events.watchers == 1)
+        house.events.publish(PredictionsUpdated(1))
+        assert isinstance(await watching.read(), daemon_pb2.WatchEventsResponse)
+        watching.cancel()
+
+
+async def test_of_one_process_the_connection_that_is_silent_longest_makes_room(
+    house: House, tmp_path: Path
+) -> None:
+    path = tmp_path / "sock"
+    async with serving(house, path), caller(f"unix:{path}") as used:
+        watching = used.WatchEvents(daemon_pb2.WatchEventsRequest(heartbeat_seconds=1))
+        await watching.read()
+        with ExitStack() as crowd:
+            idle_ones = [
+                crowd.enter_context(await asyncio.to_thread(idle_at, path))
+                for _ in range(MOST_CONNECTIONS - 1)
+            ]
+            await watching.read()
+            for _ in range(5):
+                crowd.enter_context(await asyncio.to_thread(idle_at, path))
+
+            assert await is_hung_up(idle_ones[0])
+            assert not await is_hung_up(idle_ones[-1])
+            assert isinstance(await watching.read(), daemon_pb2.WatchEventsResponse)
+        watching.cancel()
+
+
+def idle_at(path: Path) -> socket.socket:
+    """Connect to a Unix socket, greet, and say nothing more."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(path))
+    connection.sendall(HTTP2)
+    return connection
 
 
 async def test_the_watchers_of_one_client_take_no_call_from_another(
