@@ -1,20 +1,20 @@
-"""Runs parts of the bench and prints them as one page: `python -m bench [PART ...] [--full]`."""
+"""Runs parts of the bench and prints their results: `python -m bench [PART ...] [--full]`."""
 
 import argparse
-import multiprocessing
 import os
 import platform
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import part
+RUN = "\ndef run(full: bool) -> None:\n"
 
 
 def main() -> int:
-    """Run the parts named on the command line, all of them by default; 1 if one could not run."""
-    parts = part.names()
+    """Run the given parts, by default all; return 1 if one failed."""
+    parts = part_names()
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the daemon.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}")
     parser.add_argument("--full", action="store_true", help="take more time for better numbers")
@@ -26,17 +26,17 @@ def main() -> int:
     return 0 if all(done) else 1
 
 
-def _run(name: str, full: bool) -> bool:
-    """Run a part and say how long it took; return whether it could run.
+def part_names() -> list[str]:
+    """Return the names of all parts, sorted: the modules with a function `run`."""
+    modules = Path(__file__).parent.glob("*.py")
+    return sorted(path.stem for path in modules if RUN in path.read_text())
 
-    In a process of its own: peaks of memory are those of one part, and one that dies takes no
-    other along.
-    """
+
+def _run(name: str, full: bool) -> bool:
+    """Run a part in a process of its own, with its own peak memory; return whether it succeeded."""
     began = time.monotonic()
-    process = multiprocessing.get_context("spawn").Process(target=part.measure, args=(name, full))
-    process.start()
-    process.join()
-    if process.exitcode != 0:
+    script = f"from bench.{name} import run; run({full})"
+    if subprocess.run([sys.executable, "-c", script], check=False).returncode != 0:
         print(f"\n**{name} could not run.**\n", flush=True)
         return False
     print(f"({name} took {time.monotonic() - began:.0f} s)\n", flush=True)

@@ -1,7 +1,7 @@
-"""How fast and how exactly tracks become vectors, beside how others do it.
+"""Speed and accuracy of the embedders, compared with other programs.
 
-MERT's weights are random, of the real size: speed does not depend on them. Set
-`ANAGNORISIS_BENCH_MUSIC` to use songs of your own.
+MERT has random weights of the real size, which does not change its speed. Set
+`ANAGNORISIS_BENCH_MUSIC` to use your own songs.
 """
 
 import os
@@ -25,16 +25,16 @@ from anagnorisisd.embedding.mert import inference, plan
 from anagnorisisd.embedding.mert.inference import Engine, EnginePlan
 from anagnorisisd.embedding.musicnn import plan as musicnn
 from anagnorisisd.embedding.musicnn import weights
-from bench import competitors, precision
+from bench import competitors, embedding_precision
 from bench.interleaved_runs import Make, Measured, Work, peak_megabytes, processes, take_turns
-from bench.songs import songs
+from bench.music_files import songs
 
 LAYERS = 12
 GIGAFLOP_A_WINDOW = 109.0
 PROCESSES, ROUNDS = 2, 3
 MATMUL_SIZE = 2048
-ORIGINAL, REFERENCE = "the original's way", "torch fp32 (reference)"
-ORIGINALS_MODEL = "the original's model, our windows"
+ORIGINAL, REFERENCE = "original", "torch fp32 (reference)"
+ORIGINALS_MODEL = "original model, our windows"
 PEAKS = {"fp32": "float32", "bf16": "bfloat16"}
 """Precisions, and what torch calls them."""
 
@@ -52,16 +52,16 @@ def run(full: bool) -> None:
 
 def _readers(found: list[Path]) -> None:
     ways: dict[str, Make] = {
-        "PyAV, seeking (ours)": partial(partial, _read),
+        "PyAV, seeking (daemon)": partial(partial, _read),
         "soundfile, seeking": partial(partial, competitors.soundfile_seek),
         "librosa.load with offset": partial(partial, competitors.librosa_offset),
     }
     if find_spec("pydub"):
-        ways["pydub, whole file (the original's way)"] = partial(partial, competitors.pydub_whole)
+        ways["pydub, whole file (original)"] = partial(partial, competitors.pydub_whole)
     measured = take_turns(ways, found)
     ours = next(iter(measured.values()))
-    print("## Reading five windows of five seconds, at 24 kHz, mono\n")
-    print("| reader | ms per track | times ours |\n|---|---|---|")
+    print("## Decoding five windows of five seconds, at 24 kHz, mono\n")
+    print("| decoder | ms per track | relative |\n|---|---|---|")
     for name, one in measured.items():
         print(f"| {name} | {1000 * one.seconds:.0f} | {one.seconds / ours.seconds:.1f} |")
     print()
@@ -72,12 +72,12 @@ def _read(path: Path) -> Samples:
 
 
 def _features(found: list[Path]) -> None:
-    print(f"## Features and MusiCNN, reading included, {PROCESSES} processes\n")
-    print("| embedder | s per track | times ours | processor s per track | times ours | peak MB |")
+    print(f"## Features and MusiCNN, including decoding, {PROCESSES} processes\n")
+    print("| embedder | s per track | relative | CPU s per track | relative | peak MB |")
     print("|---|---|---|---|---|---|")
-    ways: dict[str, Work] = {"features (ours)": _features_of}
+    ways: dict[str, Work] = {"features (daemon)": _features_of}
     if weights.PACKAGED.exists():
-        ways["musicnn (ours): features and network"] = _musicnn_of
+        ways["MusiCNN with features (daemon)"] = _musicnn_of
     if find_spec("bliss_audio"):
         ways["bliss-audio"] = competitors.bliss
     measured = {name: Together() for name in ways}
@@ -88,7 +88,7 @@ def _features(found: list[Path]) -> None:
     ours = next(iter(measured.values()))
     for name, one in measured.items():
         if not one.tracks:
-            print(f"| {name} | crashes on this processor |  |  |  |  |")
+            print(f"| {name} | crashes on this CPU |  |  |  |  |")
             continue
         print(
             f"| {name} | {one.wall:.3f} | {one.wall / ours.wall:.1f} "
@@ -179,9 +179,9 @@ def _models(folder: Path, found: list[Path]) -> None:
 def _print_models(measured: dict[str, Measured], peaks: dict[str, float], threads: int) -> None:
     original, reference = measured[ORIGINAL], measured[REFERENCE]
     reached = ", ".join(f"{kind} {peak:.0f}" for kind, peak in peaks.items())
-    print(f"## MERT, reading included, {threads} threads; matmul reaches {reached} GFLOP/s\n")
-    columns = ("way", "s per track", "tracks per minute", "times the original",
-               "processor s per track", "share of matmul", "peak MB", "worst cosine")  # fmt: skip
+    print(f"## MERT, including decoding, {threads} threads; matmul reaches {reached} GFLOP/s\n")
+    columns = ("engine", "s per track", "tracks per minute", "speed-up",
+               "CPU s per track", "share of matmul", "peak MB", "lowest cosine")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     wanted = _tracks(reference)
     for name, one in measured.items():
@@ -191,7 +191,7 @@ def _print_models(measured: dict[str, Measured], peaks: dict[str, float], thread
             f"| {name} | {one.seconds:.2f} | {60 / one.seconds:.1f} "
             f"| {original.seconds / one.seconds:.1f} | {one.processor_seconds:.2f} "
             f"| {share:.0%} | {one.peak_megabytes:.0f} "
-            f"| {precision.cosines(_tracks(one), wanted).min():.4f} |"
+            f"| {embedding_precision.cosines(_tracks(one), wanted).min():.4f} |"
         )
     print()
 
@@ -203,12 +203,15 @@ def _tracks(measured: Measured) -> Vectors:
 
 def _print_precision(measured: dict[str, Measured]) -> None:
     precise = np.concatenate(measured[REFERENCE].made)
-    print(f"## What an engine changes, over {len(precise)} windows taken as tracks\n")
-    print("| engine | worst cosine, centred | predictions apart, points | held-out error, ratio |")
+    print(f"## Differences between engines, {len(precise)} windows\n")
+    print(
+        "| engine | lowest cosine, centred | difference of predictions, points "
+        "| held-out error, ratio |"
+    )
     print("|---|---|---|---|")
     for name, one in measured.items():
         if name not in {ORIGINAL, REFERENCE}:
-            found = precision.compare(np.concatenate(one.made), precise)
+            found = embedding_precision.compare(np.concatenate(one.made), precise)
             print(
                 f"| {name} | {found.worst_cosine:.4f} | {found.points_apart:.3f} "
                 f"| {found.error_ratio:.3f} ± {found.ratio_deviation:.3f} |"

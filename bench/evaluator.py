@@ -1,7 +1,7 @@
-"""What learning and scoring cost: time and memory by ratings and tracks.
+"""Time and memory of training and prediction, by number of ratings and tracks.
 
-The worst case: embeddings of 768, a Gaussian process, nothing known from before. Search and fit
-have one thread, as in the daemon's worker; scoring uses all cores.
+The worst case: a Gaussian process on embeddings of 768 dimensions, without earlier results. Search
+and fit have one thread, as in the daemon's worker; prediction uses all cores.
 """
 
 import resource
@@ -24,8 +24,8 @@ BATCH = 4096
 def run(full: bool) -> None:
     """Print a row for each number of ratings and tracks; there is no more to do with `full`."""
     print(f"# Evaluator: embeddings of {DIMENSION}\n")
-    print("Seconds; in brackets those of all cores, which a busy machine does not move.\n")
-    print("| ratings | tracks | search | fit | learn one rating | score all | peak memory |")
+    print("Wall-clock seconds, and in brackets CPU seconds of all cores.\n")
+    print("| ratings | tracks | search | fit | learn a rating | predict all | peak memory |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for ratings in RATINGS:
         for tracks in TRACKS:

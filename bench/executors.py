@@ -1,8 +1,8 @@
-"""How fast Dask workers embed, beside the daemon's own processes: all on this one computer.
+"""Embedding with Dask workers compared with local processes, all on this computer.
 
-So it does not show what more computers bring, but what the way there costs: by how much one worker
-is slower than one process of the daemon's, and how much of a processor the daemon and the scheduler
-spend on a track, which bounds how many workers they can feed.
+This shows the overhead, not the speed-up of more computers: how much slower one worker is than one
+local process, and the CPU time of daemon and scheduler per track, which limits how many workers
+they can serve.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from anagnorisisd.embedding.dask.embedder import DaskEmbedder
 from anagnorisisd.embedding.embedder import Embedder, EmbedderSettings
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
-from bench.songs import songs
+from bench.music_files import songs
 from tests.support.dask import free_port, scheduler, workers
 
 WORKERS = (1, 2, 4)
-LOCAL = "the daemon's own, {} at once"
+LOCAL = "local, {} at once"
 SONGS, FULL_SONGS = 8, 24
 ROUNDS, FULL_ROUNDS = 3, 9
 
@@ -127,8 +127,8 @@ def _spent(process: psutil.Process | None) -> float:
 def _print(ways: Mapping[str, Way], found: list[Path]) -> None:
     megabytes = statistics.mean(path.stat().st_size for path in found) / 1e6
     print(f"# Executors\n\n{len(found)} songs of {megabytes:.1f} MB each on average, features\n")
-    columns = ("who embeds", "tracks per minute", "times one process of the daemon's",
-               "daemon's ms per track", "scheduler's ms per track")  # fmt: skip
+    columns = ("executor", "tracks per minute", "relative to one local process",
+               "daemon, ms per track", "scheduler, ms per track")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     alone = statistics.median(ways[LOCAL.format(1)].seconds)
     for name, way in ways.items():

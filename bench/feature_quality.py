@@ -36,6 +36,7 @@ from anagnorisisd.taste.models import metrics, model_selection, worker_tasks
 from anagnorisisd.taste.models.features import prepare
 from bench import competitors
 from bench.interleaved_runs import processes
+from bench.music_files import own_songs
 from bench.simulated_listeners import (
     NOISE_POINTS,
     PLACE_DIMENSIONS,
@@ -43,7 +44,6 @@ from bench.simulated_listeners import (
     Library,
     training_set,
 )
-from bench.songs import of_listener
 from tools.demo import library as demo
 
 SEEDS, FULL_SEEDS = 6, 20
@@ -61,7 +61,7 @@ Embeddings = Mapping[str, Vectors]
 def run(full: bool) -> None:
     """Print both tables; `full` asks more listeners."""
     with tempfile.TemporaryDirectory() as scratch:
-        found = of_listener()
+        found = own_songs()
         if not found:
             demo.make(Path(scratch))
             found = sorted(path for path in Path(scratch).rglob("*") if path.is_file())
@@ -133,7 +133,7 @@ def _bliss(found: Sequence[Path]) -> str:
         try:
             vectors = np.array(list(pool.map(competitors.bliss, found)), np.float32)
         except BrokenProcessPool:
-            return "| bliss-audio | | crashes on this processor |"
+            return "| bliss-audio | | crashes on this CPU |"
     return f"| bliss-audio | {vectors.shape[1]} | {_alike(vectors, _kinds(list(found))):.0%} |"
 
 

@@ -1,8 +1,8 @@
-"""What a year of listening costs whoever uses the daemon afterwards.
+"""Cost of a year of plays and ratings.
 
-Two libraries of the same size, one without history and one with 50,000 plays and 5,000 ratings, are
-asked for the same things by turns. They lie in memory where that is possible: a disk's moods hide
-what is looked for.
+The same operations, interleaved, on two libraries of the same size: one without history, one with
+50,000 plays and 5,000 ratings. They are in memory if possible, because the variance of a disk would
+hide the difference.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ Ask = Callable[[Stores, int], Awaitable[object]]
 
 
 def run(full: bool) -> None:
-    """Print a row for each thing that is asked for."""
+    """Print a row for each operation."""
     tracks, turns = (FULL_TRACKS, FULL_TURNS) if full else (TRACKS, TURNS)
     print(f"# History: {PLAYS:,} plays and {RATINGS:,} ratings of {tracks:,} tracks\n")
-    print("| what | without, ms | with, ms | times |\n|---|---|---|---|")
+    print("| operation | without, ms | with, ms | ratio |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as scratch:
         folders = {"without": Path(scratch) / "without", "with": Path(scratch) / "with"}
         bare = Stock(tracks, predictions=True)

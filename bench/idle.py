@@ -1,9 +1,8 @@
-"""What the daemon costs while it only listens: the library is known and learnt, a song plays.
+"""Memory, wake-ups and CPU time of the idle daemon during playback, library scanned and trained.
 
-It runs as under systemd, with a watchdog. Beside it, over the same time: a bare interpreter that
-has imported the same third-party packages, one that has imported the largest of them only, one that
-serves an empty gRPC server besides, and mpd-sima, which fills queues and learns nothing. Wake-ups
-are voluntary context switches of all threads; those at the same moment wake the computer once.
+It runs as under systemd, with a watchdog. Compared at the same time: an interpreter with the same
+third-party packages, one with the largest of them, one with an empty gRPC server, and mpd-sima.
+Wake-ups are voluntary context switches of all threads; simultaneous ones wake the CPU once.
 """
 
 import shutil
@@ -18,11 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from bench import music_trees, prefilled_state
-from bench.baseline_interpreter import ALL_PACKAGES, PACKAGES
-from bench.manager import managed
+from bench import music_files, prefilled_state
 from bench.prefilled_state import EMBEDDER
-from bench.process_cost import Cost, watch
+from bench.processes import ALL_PACKAGES, PACKAGES, Cost, managed, watch
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import Mpd
 
@@ -31,7 +28,7 @@ SECONDS, FULL_SECONDS = 60.0, 120.0
 RATINGS = 20
 SONG_MINUTES = 30
 AHEAD = 3
-PATIENCE_SECONDS = 900.0
+TIMEOUT_SECONDS = 900.0
 SETTLE_SECONDS = 3.0
 MOST_TIMES = 1.5
 
@@ -53,17 +50,17 @@ internal = Random
 queue_length = 3
 """
 
-BARE, LARGEST, SERVING, SIMA_NAME = (
-    "a bare interpreter with the same packages",
-    "one with the nine largest of them",
-    "the latter, serving gRPC",
+BASELINE, LARGEST, SERVING, SIMA_NAME = (
+    "interpreter with the same packages",
+    "interpreter with the nine largest",
+    "the latter with a gRPC server",
     "mpd-sima",
 )
 
 
 def run(full: bool) -> None:
     """Print a table for each size of the library."""
-    print("# Idle, while a song plays\n")
+    print("# Idle, during playback\n")
     for tracks in FULL_TRACKS if full else TRACKS:
         with tempfile.TemporaryDirectory() as scratch:
             _print(tracks, _measure(Path(scratch), tracks, FULL_SECONDS if full else SECONDS))
@@ -71,7 +68,7 @@ def run(full: bool) -> None:
 
 def _measure(folder: Path, tracks: int, seconds: float) -> dict[str, Cost]:
     music = folder / "music"
-    music_trees.plant(music, tracks)
+    music_files.write_tree(music, tracks)
     _write_long_song(music / "long.wav")
     stock = prefilled_state.Stock(tracks + 1, music, vectors=True, ratings=RATINGS, plays=tracks)
     prefilled_state.fill(folder / "home" / "state", stock)
@@ -79,17 +76,17 @@ def _measure(folder: Path, tracks: int, seconds: float) -> dict[str, Cost]:
     with ExitStack() as stack:
         server.start()
         stack.callback(server.stop)
-        server.mpc("update", "--wait", seconds=PATIENCE_SECONDS)
+        server.mpc("update", "--wait", seconds=TIMEOUT_SECONDS)
         stack.enter_context(managed(folder))
         daemon = stack.enter_context(
             running_daemon(folder / "home", music, server.socket, EMBEDDER)
         )
         pids = {"anagnorisisd": daemon.process.pid}
-        pids[BARE] = stack.enter_context(_running([sys.executable, "-c", ALL_PACKAGES + REST]))
+        pids[BASELINE] = stack.enter_context(_running([sys.executable, "-c", ALL_PACKAGES + REST]))
         pids[LARGEST] = stack.enter_context(_running([sys.executable, "-c", PACKAGES + REST]))
         serve = PACKAGES + SERVE.format(socket=folder / "grpc.sock")
         pids[SERVING] = stack.enter_context(_running([sys.executable, "-c", serve]))
-        _let_rest(daemon, tracks + 1)
+        _wait_until_idle(daemon, tracks + 1)
         server.mpc("add", "long.wav")
         server.mpc("play")
         _wait(lambda: len(server.mpc("playlist").splitlines()) == 1 + AHEAD)
@@ -101,24 +98,24 @@ def _measure(folder: Path, tracks: int, seconds: float) -> dict[str, Cost]:
 
 def _print(tracks: int, costs: dict[str, Cost]) -> None:
     print(f"## {tracks:,} tracks\n")
-    columns = ("process", "resident MB", "times the bare one", "woken a minute",
-               "wake-ups of threads", "those of gRPC's own", "processor ms a minute")  # fmt: skip
+    columns = ("process", "resident MB", "relative", "CPU wake-ups per minute",
+               "thread wake-ups", "gRPC thread wake-ups", "CPU ms per minute")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-    bare = costs[BARE].megabytes
+    baseline = costs[BASELINE].megabytes
     for name, cost in costs.items():
         print(
-            f"| {name} | {cost.megabytes:.0f} | {cost.megabytes / bare:.2f} "
+            f"| {name} | {cost.megabytes:.0f} | {cost.megabytes / baseline:.2f} "
             f"| {cost.moments_a_minute:.1f} | {cost.wakes_a_minute:.0f} "
             f"| {cost.grpc_wakes_a_minute:.0f} | {cost.milliseconds_a_minute:.0f} |"
         )
-    times = costs["anagnorisisd"].megabytes / bare
-    print(f"\nResident memory: {times:.2f} times the bare interpreter's (at most {MOST_TIMES}).\n")
+    times = costs["anagnorisisd"].megabytes / baseline
+    print(f"\nResident memory: {times:.2f} times the baseline (target: at most {MOST_TIMES}).\n")
 
 
-def _let_rest(daemon: RunningDaemon, tracks: int) -> None:
-    """Wait until everything is learnt and no worker is left."""
-    daemon.until(lambda: daemon.status().library.embedded == tracks, PATIENCE_SECONDS)
-    daemon.until(lambda: daemon.status().evaluator.version > 0, PATIENCE_SECONDS)
+def _wait_until_idle(daemon: RunningDaemon, tracks: int) -> None:
+    """Wait until all tracks are embedded, an evaluator is trained and workers have stopped."""
+    daemon.until(lambda: daemon.status().library.embedded == tracks, TIMEOUT_SECONDS)
+    daemon.until(lambda: daemon.status().evaluator.version > 0, TIMEOUT_SECONDS)
     process = psutil.Process(daemon.process.pid)
     _wait(lambda: not any("worker_process" in "".join(c.cmdline()) for c in process.children()))
 
@@ -159,8 +156,8 @@ def _sima(folder: Path, server: Mpd) -> Iterator[int]:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit("the daemon was not at rest in time")
+            raise SystemExit("the daemon did not become idle in time")
         time.sleep(0.2)

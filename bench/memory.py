@@ -1,6 +1,6 @@
-"""How much memory the whole daemon takes while it embeds, and what is left when it rests.
+"""Memory of the daemon and its workers, while embedding and when idle.
 
-A real daemon on a few songs, once with features and once with a random MERT of the real size.
+A real daemon with a few songs, once with features and once with a random MERT of the real size.
 """
 
 import shutil
@@ -13,20 +13,20 @@ from pathlib import Path
 import psutil
 
 from anagnorisisd.embedding.published_models import MERT
-from bench.songs import songs
+from bench.music_files import songs
 from tests.support import mert
 from tests.support.daemon import RunningDaemon, running_daemon
 
 SONGS, FULL_SONGS = 4, 16
 IDLE_MINUTES = 0.1
-PATIENCE_SECONDS = 900.0
+TIMEOUT_SECONDS = 900.0
 MEGABYTE = 2**20
 
 
 def run(full: bool) -> None:
     """Print a row for each embedder; `full` takes more songs."""
-    print("# Memory of the whole daemon, in MB\n")
-    print("| embedder | daemon | each worker's peak | daemon at rest | workers at rest |")
+    print("# Memory of daemon and workers, MB\n")
+    print("| embedder | daemon | peak of each worker | daemon, idle | workers, idle |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -80,8 +80,8 @@ def _megabytes(process: psutil.Process) -> float:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit("the daemon was not done in time")
+            raise SystemExit("the daemon did not finish in time")
         time.sleep(0.1)

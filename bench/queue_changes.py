@@ -1,8 +1,7 @@
-"""What a change in MPD's queue costs the daemon, in a queue of a hundred entries and of thousands.
+"""CPU time of the daemon for a change in MPD's queue, by length of the queue.
 
-A real MPD holds the queue and another client changes it. After each change the daemon does what it
-does then: it reads state and queue, looks which song has ended, and looks after its picks. Counted
-is the processor time of this process; reading the queue for the first time is beside it.
+Another client changes the queue of a real MPD. After each change the daemon reads state and queue,
+checks which song has ended, and checks its picks.
 """
 
 import asyncio
@@ -30,13 +29,13 @@ from tests.support.until import until
 LENGTHS, FULL_LENGTHS = (100, 10_000), (100, 1_000, 10_000)
 TURNS, FULL_TURNS = 9, 31
 SONGS = [f"{number}.wav" for number in range(50)]
-COLUMNS = ("entries", "first look, ms", "one appended, ms", "one of the last removed, ms",
-           "one given a priority, ms", "next song, ms", "the first removed, ms")  # fmt: skip
+COLUMNS = ("entries", "first read, ms", "append, ms", "remove near the end, ms",
+           "set priority, ms", "next song, ms", "remove the first, ms")  # fmt: skip
 
 
 def run(full: bool) -> None:
     """Print a row for each length."""
-    print("# Queue\n\n## A change in MPD's queue, median processor time\n")
+    print("# Queue\n\n## A change in MPD's queue, median CPU time\n")
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for length in FULL_LENGTHS if full else LENGTHS:
         asyncio.run(_measure(length, FULL_TURNS if full else TURNS))

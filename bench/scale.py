@@ -1,7 +1,7 @@
-"""What breaks first as the library or the crowd grows: `docs/scale.md` tells what follows.
+"""Limits by the size of the library and the number of listeners; see `docs/scale.md`.
 
-Costs are measured at a few sizes, each in a fresh process, and drawn out as straight lines. A crowd
-of listeners on one machine is played through with the costs at its library's size.
+Costs are measured at a few sizes, each in a new process, and extrapolated linearly. Many listeners
+on one computer are simulated with these costs.
 """
 
 import math
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from anagnorisisd.embedding import features
 from bench.interleaved_runs import processes
+from bench.music_files import songs
 from bench.scaling import engines, plan
 from bench.scaling.costs import Costs, measure
 from bench.scaling.multi_user import Machine, largest
-from bench.songs import songs
 
 SIZES, FULL_SIZES = (10_000, 20_000, 40_000), (50_000, 100_000, 200_000, 400_000)
-SCENARIOS = {"a household": 50_000, "a radio station": 10_000_000}
+SCENARIOS = {"household": 50_000, "radio station": 10_000_000}
 SHARED_TRACKS = 100_000
 SHORTLIST = 5_000
 CORES = (2, 16, 64)
@@ -38,7 +38,7 @@ def run(full: bool) -> None:
     print("# Scale\n")
     _print_costs(costs)
     _print_needs(plan.needs(costs, embed_seconds))
-    _print_crowds(costs)
+    _print_listeners(costs)
     _print_engines(sizes[-1], costs[-1])
 
 
@@ -56,8 +56,8 @@ def _embed_seconds(folder: Path) -> float:
 
 
 def _print_costs(costs: Sequence[Costs]) -> None:
-    columns = ("tracks", "disk", "candidates", "held", "3 picks", "read vectors", "similar",
-               "learn a rating", "predict all")  # fmt: skip
+    columns = ("tracks", "disk", "read candidates", "memory", "3 picks", "read embeddings",
+               "similar tracks", "learn a rating", "predict all")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for one in costs:
         cells = [
@@ -75,8 +75,8 @@ def _print_costs(costs: Sequence[Costs]) -> None:
 
 def _print_needs(needs: Sequence[plan.Need]) -> None:
     names = [f"{name}, {tracks:,} tracks" for name, tracks in SCENARIOS.items()]
-    print("## One listener: what breaks first\n")
-    print(f"| what has to be done | bearable | holds up to | {' | '.join(names)} |")
+    print("## One listener\n")
+    print(f"| operation | limit | reached at | {' | '.join(names)} |")
     print("|---|---|---|" + "---|" * len(names))
     for need in needs:
         reaches = need.line.reaches(need.limit)
@@ -86,17 +86,17 @@ def _print_needs(needs: Sequence[plan.Need]) -> None:
     print()
 
 
-def _print_crowds(costs: Sequence[Costs]) -> None:
+def _print_listeners(costs: Sequence[Costs]) -> None:
     print(
-        f"## A crowd on one library of {SHARED_TRACKS:,} tracks\n\n"
-        f"Listeners that one machine serves so that 95 % of the refills take at most "
-        f"{REFILL_SECONDS:g} s and of the ratings {EFFECT_SECONDS:g} s to have their effect.\n"
+        f"## Many listeners on one library of {SHARED_TRACKS:,} tracks\n\n"
+        f"Number of listeners for whom 95 % of refills take at most {REFILL_SECONDS:g} s, "
+        f"and updates after a rating {EFFECT_SECONDS:g} s.\n"
     )
-    print(f"| how | {' | '.join(f'{cores} cores' for cores in CORES)} |")
+    print(f"| approach | {' | '.join(f'{cores} cores' for cores in CORES)} |")
     print("|---" * (1 + len(CORES)) + "|")
     for name, tracks in (
-        ("as today, everything for everybody", SHARED_TRACKS),
-        (f"each listener's {SHORTLIST:,} best from an index", SHORTLIST),
+        ("as today, whole library for each", SHARED_TRACKS),
+        (f"best {SHORTLIST:,} tracks from an index", SHORTLIST),
     ):
         refill = _at(costs, "candidates_seconds", tracks) + _at(costs, "pick_seconds", tracks)
         rating = _at(costs, "learn_seconds", tracks) + _at(costs, "score_seconds", tracks)
@@ -110,12 +110,10 @@ def _print_crowds(costs: Sequence[Costs]) -> None:
 
 
 def _print_engines(tracks: int, costs: Costs) -> None:
-    print(f"## Ten nearest of {tracks:,} vectors of {features.STAMP.dimension}\n")
-    print(
-        "| who searches | s to build | ms to ask | bytes a track | finds |\n|---|---|---|---|---|"
-    )
+    print(f"## Ten nearest of {tracks:,} embeddings of {features.STAMP.dimension} dimensions\n")
+    print("| index | build, s | query, ms | bytes per track | recall |\n|---|---|---|---|---|")
     asked = 1000 * costs.similar_seconds
-    print(f"| the daemon, streaming from SQLite | 0 | {asked:.0f} | 0 | 100% |")
+    print(f"| none (daemon, reads SQLite) | 0 | {asked:.0f} | 0 | 100% |")
     for row in engines.rows(tracks, features.STAMP.dimension):
         print(row)
     print()

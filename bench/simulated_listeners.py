@@ -1,13 +1,12 @@
-"""Synthetic libraries and simulated listeners, to learn how well taste is learnt.
+"""Synthetic libraries and simulated listeners, to measure predictions.
 
-A library has styles, each with its artists, each with albums, each with tracks. A track lies in
-a space of a few dimensions near its album's place, which lies near its artist's, which lies near
-its style's. Its embedding is a bent random projection of that place, mixed with as many
-dimensions that have nothing to do with taste (loudness, recording) and with noise. A part of the
-artists is untagged; genre tags are wrong at times.
+A library has styles, artists, albums and tracks, each with a position in a space of few dimensions:
+a track near its album, an album near its artist, an artist near its style. An embedding is a
+nonlinear random projection of the position and of as many dimensions unrelated to taste (loudness,
+recording), with noise. Some artists have no tags, and some genre tags are wrong.
 
-A listener likes styles, one direction across all of them (energy, say), and artists as such, each
-to a degree of the listener's own, and is off by about one point from one day to the next.
+A listener has preferences for styles, for one direction in that space (energy, say) and for
+artists, each with a given standard deviation, and rates with a noise of about one point.
 """
 
 import asyncio
@@ -51,7 +50,7 @@ class Library:
 
     @property
     def stamp(self) -> EmbedderStamp:
-        """Of an embedder that there is not."""
+        """Stamp of a fictional embedder."""
         return EmbedderStamp("synthetic", "1", self.tracks.vectors.shape[1])
 
 
@@ -116,10 +115,10 @@ def embedded_library(state: Path) -> Library:
     return Library(tracks, place, _clusters(place), artist)
 
 
-def stretched(library: Library, dimension: int, rng: np.random.Generator) -> Library:
-    """Return the same library with embeddings of another size, as another embedder's would be.
+def projected(library: Library, dimension: int, rng: np.random.Generator) -> Library:
+    """Return the same library with embeddings of another dimension.
 
-    They say the same in other words: a bent random projection of the standardised ones.
+    It is a nonlinear random projection of the standardised embeddings.
     """
     moments = library.moments
     sound = (library.tracks.vectors - moments.mean) / (moments.stddev + 1e-9)
@@ -153,8 +152,8 @@ def _embed(
     vectors += rng.normal(scale=0.3, size=vectors.shape)
     # Dimensions of a real embedder have different sizes.
     scale = rng.lognormal(sigma=1.0, size=dimension)
-    stretched: NDArray[np.float64] = vectors * scale + rng.normal(size=dimension)
-    return stretched.astype(np.float32)
+    scaled: NDArray[np.float64] = vectors * scale + rng.normal(size=dimension)
+    return scaled.astype(np.float32)
 
 
 def _tags(
@@ -202,7 +201,7 @@ class SimulatedListener:
 LISTENERS = {
     "sound": SimulatedListener(artist=0.0),
     "sound and artists": SimulatedListener(),
-    "artists above all": SimulatedListener(style=0.7, direction=0.4, artist=1.6),
+    "mostly artists": SimulatedListener(style=0.7, direction=0.4, artist=1.6),
 }
 
 

@@ -1,6 +1,6 @@
-"""How much the database grows with tracks, vectors, ratings and plays, and how long a copy takes.
+"""Size of the database by number of tracks, embeddings, ratings and plays, and time of a backup.
 
-A backup is a checked copy of one moment, made while the daemon writes; beside it, `cp` of the file.
+A backup is a verified snapshot, made while the daemon writes; it is compared with `cp` of the file.
 """
 
 import shutil
@@ -23,12 +23,12 @@ MEGABYTE = 2**20
 
 def run(full: bool) -> None:
     """Print what each part takes, and a row of sizes and copies for each size of the library."""
-    print("# Storage\n\n## Bytes each\n")
-    print("| of | bytes |\n|---|---|")
+    print("# Storage\n\n## Bytes per record\n")
+    print("| record | bytes |\n|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
         _parts(Path(scratch))
-    print("\n## Size and backups, with vectors of features and predictions\n")
-    print("| tracks | MB | bytes a track | backup, s | MB a second | cp, s | times cp |")
+    print("\n## Size and backups, with embeddings by features and predictions\n")
+    print("| tracks | MB | bytes per track | backup, s | MB per second | cp, s | relative to cp |")
     print("|---|---|---|---|---|---|---|")
     for tracks in FULL_TRACKS if full else TRACKS:
         with tempfile.TemporaryDirectory() as scratch:
@@ -41,13 +41,13 @@ def _parts(folder: Path) -> None:
     bare = Stock(tracks)
     empty = _bytes(folder / "empty", Stock(0))
     alone = _bytes(folder / "bare", bare)
-    rows = {"a track with its file and tags": (alone - empty) / tracks}
+    rows = {"track with file and tags": (alone - empty) / tracks}
     for name, more, count in (
-        ("a vector of features (206 numbers)", replace(bare, vectors=True), tracks),
-        ("a vector of MERT (768 numbers)", replace(bare, vectors=True, stamp=MERT), tracks),
-        ("a predicted rating", replace(bare, predictions=True), tracks),
-        ("a rating", replace(bare, ratings=RATINGS), RATINGS),
-        ("a play", replace(bare, plays=PLAYS), PLAYS),
+        ("embedding by features (206 dimensions)", replace(bare, vectors=True), tracks),
+        ("embedding by MERT (768 dimensions)", replace(bare, vectors=True, stamp=MERT), tracks),
+        ("prediction", replace(bare, predictions=True), tracks),
+        ("rating", replace(bare, ratings=RATINGS), RATINGS),
+        ("play", replace(bare, plays=PLAYS), PLAYS),
     ):
         rows[name] = (_bytes(folder / name.replace(" ", "-"), more) - alone) / count
     for name, each in rows.items():

@@ -1,14 +1,12 @@
-"""How well taste is learnt, beside what else could learn it.
+"""Error of the evaluator on held-out ratings, compared with simpler models.
 
 For each number of ratings, listener and seed, some tracks of a library are rated, and up to 500
-others are held out. Every model sees the same rated tracks and is judged on the same held-out
-ones. "ours" is what the daemon uses: the winner of the competition among its candidates, chosen
-without a look at what is held out here.
+others are held out. Every model is trained on the same rated tracks and tested on the same held-out
+ones. "evaluator" is what the daemon uses: the model that its own cross-validation selects.
 
 By default the libraries are synthetic (`bench/simulated_listeners.py`). Set
-`ANAGNORISIS_BENCH_STATE` to a
-state directory of the daemon to use the songs embedded there: first as they are, then stretched
-to another embedder's 768 numbers.
+`ANAGNORISIS_BENCH_STATE` to a state directory of the daemon to use the songs embedded there, as
+they are and projected to 768 dimensions.
 """
 
 import os
@@ -32,7 +30,7 @@ from bench.simulated_listeners import (
     Integers,
     Library,
     embedded_library,
-    stretched,
+    projected,
     synthetic_library,
     training_set,
 )
@@ -65,7 +63,7 @@ class Music:
         if self.state is None:
             return synthetic_library(TRACKS, self.dimension or FEATURES, rng)
         library = _embedded(self.state)
-        return library if self.dimension is None else stretched(library, self.dimension, rng)
+        return library if self.dimension is None else projected(library, self.dimension, rng)
 
 
 def run(full: bool) -> None:
@@ -77,8 +75,8 @@ def run(full: bool) -> None:
         kinds = [Music(None, FEATURES), Music(None, OTHER)]
     seeds = FULL_SEEDS if full else SEEDS
     print(f"# Taste: {len(LISTENERS)} simulated listeners, {seeds} libraries or draws each\n")
-    print("Error on held-out ratings as a ratio to the mean's (rank correlation; share of held-out")
-    print("ratings within one stated deviation); ± is the standard error over listeners and draws.")
+    print("Mean absolute error on held-out ratings / baseline error (rank correlation; share of")
+    print("ratings within one standard deviation), ± standard error over listeners and draws.")
     with processes(len(os.sched_getaffinity(0))) as pool:
         for music in kinds if full or state else kinds[:1]:
             _table(music, seeds, pool)
@@ -123,7 +121,7 @@ def _metrics(
     inputs = prepare(library.tracks, library.moments)
     examples = worker_tasks.examples(training_set(library, rated, ratings))
     models: dict[str, FittedModel] = {
-        "ours": model_selection.train(examples, seed=len(rated)).fitted,
+        "evaluator": model_selection.train(examples, seed=len(rated)).fitted,
         "mean": _fitted(model_selection.BASELINE, examples),
         "neighbours": _fitted(model_selection.model_of_kind("neighbours"), examples),
         "perceptron": _fitted(ORIGINAL, examples),

@@ -1,1 +1,1 @@
-"""What size costs: measured here, extrapolated in the open, and played through for a crowd."""
+"""Scaling: measured costs, linear extrapolation, and simulation of many listeners."""

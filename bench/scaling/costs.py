@@ -1,4 +1,4 @@
-"""What the daemon's own parts cost at one size of the library, each measured in a fresh process."""
+"""Costs of the daemon's operations at one size of the library."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What an index in memory would bring: FAISS beside the daemon's own streaming scan."""
+"""Nearest neighbour search with an in-memory index (FAISS), to compare with the daemon's scan."""
 
 import time
 from collections.abc import Iterator
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 NEIGHBOURS = 10
 QUERIES = 50
 CLUSTERS = 200
-"""Vectors of songs come in heaps; of pure noise every index would find nothing."""
+"""Songs form clusters; an index finds little in pure noise."""
 
 
 def rows(tracks: int, dimension: int) -> Iterator[str]:
-    """Yield a table row for each index: time to build, to ask, memory, and how much it finds."""
+    """Yield a table row for each index: build time, query time, memory and recall."""
     if find_spec("faiss") is None:
         return
     faiss = import_module("faiss")
     faiss.omp_set_num_threads(1)
-    vectors = _heaps(tracks, dimension)
+    vectors = _clustered_vectors(tracks, dimension)
     asked = vectors[:QUERIES]
     lists = max(16, int(4 * np.sqrt(tracks)))
     wanted: NDArray[np.int64] | None = None
     for name, factory in (
         ("flat (exact)", "Flat"),
-        (f"IVF, {lists} lists, 8 looked at", f"IVF{lists},Flat"),
-        ("HNSW, 32 links", "HNSW32"),
+        (f"IVF, {lists} lists, 8 probed", f"IVF{lists},Flat"),
+        ("HNSW, M = 32", "HNSW32"),
     ):
         index = faiss.index_factory(dimension, factory)
         began = time.perf_counter()
@@ -47,7 +47,7 @@ def rows(tracks: int, dimension: int) -> Iterator[str]:
         yield f"| FAISS {name} | {built:.1f} | {1000 * took:.2f} | {size:,.0f} | {share:.0%} |"
 
 
-def _heaps(tracks: int, dimension: int) -> NDArray[np.float32]:
+def _clustered_vectors(tracks: int, dimension: int) -> NDArray[np.float32]:
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((CLUSTERS, dimension), np.float32)
     vectors = rng.standard_normal((tracks, dimension), np.float32)

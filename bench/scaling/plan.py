@@ -1,4 +1,4 @@
-"""From measured costs to the sizes at which something breaks; straight lines, said openly."""
+"""Linear extrapolation of measured costs, and the size at which each reaches its limit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ CORES = 2
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A straight line through what was measured."""
+    """A linear fit."""
 
     fixed: float
     each: float
@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something that grows with the library, and what a listener can bear of it."""
+    """A cost that grows with the library, and its limit."""
 
     what: str
     line: Line
@@ -43,7 +43,7 @@ class Need:
 
 
 def line(costs: Sequence[Costs], value: Callable[[Costs], float]) -> Line:
-    """Return the line that fits best; none starts below zero, or falls: that would be noise."""
+    """Return the least squares fit; slope and intercept are at least 0."""
     tracks = np.array([one.tracks for one in costs], float)
     values = np.array([value(one) for one in costs])
     each, fixed = np.polyfit(tracks, values, 1)
@@ -55,22 +55,22 @@ def line(costs: Sequence[Costs], value: Callable[[Costs], float]) -> Line:
 
 
 def needs(costs: Sequence[Costs], embed_seconds: float) -> list[Need]:
-    """Return all needs of one daemon, the one that breaks first on top."""
+    """Return all costs of one daemon, that which reaches its limit first on top."""
 
     def through(value: Callable[[Costs], float]) -> Line:
         return line(costs, value)
 
     found = [
-        Need("read the candidates anew after a play or a rating",
+        Need("read candidates after a play or a rating",
              through(lambda one: one.candidates_seconds), 10.0, "s"),
-        Need("hold the candidates", through(lambda one: one.candidates_bytes), GIGABYTE, "bytes"),
+        Need("memory for candidates", through(lambda one: one.candidates_bytes), GIGABYTE, "bytes"),
         Need("draw three picks", through(lambda one: one.pick_seconds), 1.0, "s"),
         Need("find similar tracks", through(lambda one: one.similar_seconds), 5.0, "s"),
-        Need("let a rating have its effect everywhere",
+        Need("predict all after a rating",
              through(lambda one: one.learn_seconds + one.score_seconds), 60.0, "s"),
-        Need("keep the database on disk",
+        Need("database on disk",
              through(lambda one: one.disk_bytes), 50 * GIGABYTE, "bytes"),
-        Need("embed everything the first time, features, two cores",
+        Need("first embedding, features, two cores",
              Line(0.0, embed_seconds / CORES), MONTH_SECONDS, "s"),
     ]  # fmt: skip
     return sorted(found, key=lambda need: need.line.reaches(need.limit))

@@ -23,8 +23,8 @@ PACKAGE = "anagnorisis.v1"
 HEAD = """\
 # The gRPC service
 
-Made from the comments in `proto/anagnorisis/v1` by `make docs`; do not edit it here. How to write
-a client: [Write a client](first-client.md).
+Generated from the comments in `proto/anagnorisis/v1` by `make docs`; do not edit it here.
+[Write a client](first-client.md) has examples.
 """
 # Field numbers of descriptor.proto, of which the paths to comments are made.
 FILE_PACKAGE, FILE_MESSAGE, FILE_ENUM, FILE_SERVICE = 2, 4, 5, 6

@@ -1,4 +1,4 @@
-"""The page of everything that can be typed, made from the parsers."""
+"""The page of all commands, generated from the argument parsers."""
 
 import argparse
 from collections.abc import Collection
@@ -11,13 +11,13 @@ from tools.docs.markdown import code, table
 HEAD = """\
 # Commands
 
-Made from the command lines' own help by `make docs`; do not edit it here. In the folder of the
-project the commands are in `.venv/bin`; the [README](../README.md#first-steps) says how they get
-on your path.
+Generated from the help of the commands by `make docs`; do not edit it here. In the project
+directory the commands are in `.venv/bin`; see [First steps](../README.md#first-steps).
 """
 COMMON = """\
-Exit codes: 0 done, 1 refused, 2 wrong usage, 69 the daemon or MPD is away. With `--json` every
-command answers in the contract's JSON; lists and streams have one object a line.
+Exit codes: 0 success, 1 refused, 2 wrong usage, 69 no connection to the daemon or MPD. With
+`--json` every command prints the response of the gRPC service as JSON; lists and streams have one
+object per line.
 """
 
 

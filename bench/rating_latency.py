@@ -1,8 +1,7 @@
-"""How long a rating takes: from key press to answer, and inside a daemon that has much to do.
+"""Latency of a rating: of the command, and inside a daemon under load.
 
-The command is compared with what Python takes to import grpc, run by turns so that both meet the
-same machine. `bench/load.py` says what the daemon is busy with meanwhile. Raters who press a key
-once a second show the latency; those who press ten times as often show that it holds.
+The command is compared with the import of grpc, interleaved. `bench/load.py` describes the load.
+One rating per second and client shows the latency, ten per second the behaviour at high load.
 """
 
 import statistics
@@ -27,8 +26,8 @@ MOST_TIMES = 1.5
 
 COMMAND = str(Path(sys.executable).with_name("anagnorisis"))
 IMPORT = (sys.executable, "-c", "import grpc")
-COLUMNS = ("each rates every", "ratings", "p50, ms", "p99, ms", "within 20 ms in the daemon",
-           "the disk alone p50, ms", "p99, ms", "lost", "events", "scans", "to embed")  # fmt: skip
+COLUMNS = ("interval", "ratings", "p50, ms", "p99, ms", "within 20 ms in the daemon",
+           "fsync alone p50, ms", "p99, ms", "lost", "events", "scans", "to embed")  # fmt: skip
 
 
 def run(full: bool) -> None:
@@ -47,7 +46,7 @@ def run(full: bool) -> None:
 
 
 def _measure_busy(daemon: RunningDaemon, music: Path, address: str, seconds: float) -> None:
-    print(f"## {load.RATERS} raters, {load.WATCHERS} watchers, scanning and embedding\n")
+    print(f"## {load.RATERS} clients rate, {load.WATCHERS} stream events, scan and embedding\n")
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     counted = stored = 0
     quick = 0
@@ -58,8 +57,7 @@ def _measure_busy(daemon: RunningDaemon, music: Path, address: str, seconds: flo
         quick, counted = quick_by_now, counted_by_now
         _print_row(pause, seen, share, lost=len(seen.latencies) - (seen.stored - stored))
         stored = seen.stored
-    often = f"every {PAUSES[0]:g} s"
-    print(f"\nWho rates {often} should wait less than 20 ms at p99, and nothing be lost.\n")
+    print(f"\nTarget at {PAUSES[0]:g} s: p99 below 20 ms, and no lost ratings.\n")
 
 
 def _print_row(pause: float, seen: Busy, share: float, *, lost: int) -> None:
@@ -86,7 +84,7 @@ def _measure_command(daemon: RunningDaemon, turns: int) -> None:
             begun = time.perf_counter()
             subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
             seconds.append(time.perf_counter() - begun)
-    print(f"## From key press to answer, {turns} turns each\n")
+    print(f"## `anagnorisis rate 8`, {turns} interleaved runs\n")
     print("| | fastest, ms | median, ms |\n|---|---|---|")
     for name, command in (("python -c 'import grpc'", IMPORT), ("anagnorisis rate 8", rate)):
         fastest, median = min(took[command]), statistics.median(took[command])

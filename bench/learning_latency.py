@@ -1,8 +1,7 @@
-"""How soon after a rating the predictions of the whole library reflect it.
+"""Time from a rating until new predictions of the whole library are stored.
 
-The daemon's own parts on a real database and with a real worker: a rating is given, and the clock
-runs until all predictions that follow from it are stored. *Warm* means that the worker is still
-there from a rating before, *cold* that it left, as it does a while after the last one.
+The daemon's services with a real database and worker. *Warm* means that the worker still runs after
+an earlier rating, *cold* that it has stopped.
 """
 
 import asyncio
@@ -34,14 +33,14 @@ DIMENSION = 768
 RATED = 500
 TRACKS, FULL_TRACKS = (10_000,), (10_000, 100_000)
 TIMES = 5
-PATIENCE_SECONDS, SOON_SECONDS = 300.0, 1.0
+TIMEOUT_SECONDS, SOON_SECONDS = 300.0, 1.0
 
 
 def run(full: bool) -> None:
     """Print a row for each number of tracks; `full` takes 100,000 too."""
-    print(f"# Learning: a rating among {RATED}, embeddings of {DIMENSION}\n")
-    print("Seconds until all predictions reflect it: the median (and the longest) of five.\n")
-    print("| tracks | worker warm | worker cold | training in full |")
+    print(f"# Learning latency: {RATED} ratings, embeddings of {DIMENSION}\n")
+    print("Seconds from a rating to stored predictions of all tracks: median (maximum) of five.\n")
+    print("| tracks | worker warm | worker cold | full training |")
     print("|---|---|---|---|")
     for tracks in FULL_TRACKS if full else TRACKS:
         with tempfile.TemporaryDirectory() as scratch:
@@ -87,7 +86,7 @@ async def _times(
     stores: Stores, library: Library, ids: list[TrackId], *, leaves: bool
 ) -> list[float]:
     """Return the seconds of some ratings, between which the worker `leaves` or stays."""
-    idle = SOON_SECONDS if leaves else PATIENCE_SECONDS
+    idle = SOON_SECONDS if leaves else TIMEOUT_SECONDS
     async with _learner(stores, library, idle) as (training, events):
         # Others may have left children behind, such as multiprocessing's resource tracker.
         others = set(psutil.Process().children())
@@ -99,7 +98,7 @@ async def _times(
                 if leaves:
                     await until(
                         lambda: set(psutil.Process().children()) <= others,
-                        seconds=PATIENCE_SECONDS,
+                        seconds=TIMEOUT_SECONDS,
                     )
         finally:
             life.cancel()
@@ -114,7 +113,7 @@ async def _until_learnt(stores: Stores, events: Events, track: TrackId) -> float
     with events.subscribe() as news:
         began = time.perf_counter()
         await ratings.rate(track, (before + 5) % 10, source="bench")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             async for announcement in news:
                 if isinstance(announcement.event, PredictionsUpdated):
                     return time.perf_counter() - began
@@ -123,7 +122,7 @@ async def _until_learnt(stores: Stores, events: Events, track: TrackId) -> float
 
 @asynccontextmanager
 async def _learner(
-    stores: Stores, library: Library, idle_seconds: float = PATIENCE_SECONDS
+    stores: Stores, library: Library, idle_seconds: float = TIMEOUT_SECONDS
 ) -> AsyncIterator[tuple[TrainingScheduler, Events]]:
     events = Events(SystemClock())
     pool = WorkerPool(name="evaluator", size=1, idle_seconds=idle_seconds)

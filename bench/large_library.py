@@ -1,8 +1,8 @@
-"""What a large library takes of the daemon's own process, step by step.
+"""Memory and time of the daemon's process with a large library, step by step.
 
-The process opens a stocked database, as large as the listener's might become, and does with the
-daemon's own services what it does in a day: compares files, chooses picks, learns from ratings, and
-has every vector scored by the worker. Its vectors together are shown beside: they stream.
+Opens a generated database and does the work of a day with the daemon's services: compare files,
+pick, train, and predict all tracks in a worker. The size of all embeddings, which are streamed, is
+printed for comparison.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from bench.prefilled_state import EPOCH, Stock
 TRACKS, FULL_TRACKS = (10_000, 50_000), (100_000, 1_000_000)
 RATINGS = 100
 PLAYS = 50_000
-COLUMNS = ("step", "seconds", "resident MB then", "highest MB so far")
+COLUMNS = ("step", "seconds", "resident MB", "peak MB")
 MOST_MEGABYTES = 1_000
 MEGABYTE = 2**20
 
@@ -54,7 +54,7 @@ class Step:
 
 def run(full: bool) -> None:
     """Print a table for each size of the library."""
-    print("# A large library, in the daemon's own process\n")
+    print("# Large library, in the daemon's process\n")
     for tracks in FULL_TRACKS if full else TRACKS:
         with tempfile.TemporaryDirectory() as scratch:
             stock = Stock(tracks, vectors=True, ratings=RATINGS, plays=PLAYS)
@@ -71,8 +71,8 @@ def run(full: bool) -> None:
                 f"| {step.peak_megabytes:.0f} |"
             )
         print(
-            f"\nAll vectors together: {vectors / MEGABYTE:,.0f} MB. At a million tracks the "
-            f"process should stay under {MOST_MEGABYTES:,} MB.\n"
+            f"\nAll embeddings: {vectors / MEGABYTE:,.0f} MB. Target: the process stays under "
+            f"{MOST_MEGABYTES:,} MB at a million tracks.\n"
         )
 
 
@@ -92,23 +92,23 @@ async def _steps(state: Path) -> list[Step]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         steps.append(Step(name, seconds, psutil.Process().memory_info().rss / MEGABYTE, peak))
 
-    async with step("imported"):
+    async with step("import"):
         pass
-    async with step("the database opened and checked"):
+    async with step("open and check the database"):
         stores = await open_stores(state)
     try:
-        async with step("what is known of every file, for a rescan"):
+        async with step("read all files, for a rescan"):
             await stores.library.seen()
-        async with step("all candidates read"):
+        async with step("read all candidates"):
             candidates = await stores.library.candidates()
-        async with step("three picks, weights anew"):
+        async with step("three picks, computing weights"):
             scored = score(candidates)
             _choose(scored)
-        async with step("three more"):
+        async with step("three more picks"):
             _choose(scored)
-        async with step(f"trained on {RATINGS} ratings, everything scored"):
+        async with step(f"train on {RATINGS} ratings, predict all"):
             await _learn(stores)
-        async with step("all candidates read again"):
+        async with step("read all candidates again"):
             candidates = await stores.library.candidates()
     finally:
         await stores.close()

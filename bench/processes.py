@@ -1,14 +1,38 @@
-"""What a process that does nothing costs all the same, read from /proc."""
+"""Processes to measure: the daemon as a systemd service, and an interpreter as its baseline.
 
+Measures their memory, CPU time and wake-ups.
+"""
+
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
 
+from tests.support.manager import Manager
+
+PACKAGES = """
+import asyncio
+import apscheduler.schedulers.asyncio, grpc.aio, mpd.asyncio, mutagen, numpy, pydantic
+import ruamel.yaml, sqlite_utils, watchdog.observers
+"""
+"""Imports the largest third-party packages that the daemon stands on, and nothing of ours."""
+
+ALL_PACKAGES = f"""{PACKAGES}
+import annotated_types, filelock, grpc_status.rpc_status, platformdirs, psutil, threadpoolctl
+import grpc_health.v1.health_pb2_grpc, grpc_reflection.v1alpha.reflection
+"""
+"""Imports all of those that the daemon imports; a test compares."""
+
+WATCHDOG_SECONDS = 60
+"""As in the units."""
+
+POLL_SECONDS = 0.0005
 MEGABYTE = 2**20
 LOOK_SECONDS = 0.25
 """What happens in two such spans in a row counts as one moment."""
@@ -83,3 +107,26 @@ def _wakes(pid: int) -> Iterator[tuple[tuple[str, str], int]]:
             status = dict(line.split(":", 1) for line in lines if ":" in line)
             name = (status["Name"].strip(), thread.name)
             yield name, int(status["voluntary_ctxt_switches"])
+
+
+@contextmanager
+def managed(folder: Path) -> Iterator[Manager]:
+    """Let what is started within be a service: it says when it is ready, and has no screen."""
+    address = folder / "notify.sock"
+    variables = {
+        "NOTIFY_SOCKET": str(address),
+        "WATCHDOG_USEC": str(WATCHDOG_SECONDS * 1_000_000),
+    }
+    with Manager(address) as manager, patch.dict(os.environ, variables):
+        yield manager
+
+
+def wait_until_ready(manager: Manager, seconds: float) -> float:
+    """Wait for READY=1 of what was started last; return when, by the performance counter."""
+    ends = time.perf_counter() + seconds
+    while not any("READY" in message for message in list(manager.heard)):
+        if time.perf_counter() > ends:
+            raise SystemExit(f"the daemon was not ready within {seconds:g} seconds")
+        time.sleep(POLL_SECONDS)
+    manager.heard.clear()
+    return time.perf_counter()
