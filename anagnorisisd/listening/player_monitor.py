@@ -144,7 +144,7 @@ class PlayerMonitor:
         return math.inf
 
     async def _handle_messages(self, changed: frozenset[str]) -> float:
-        await self._message_channel.obey()
+        await self._message_channel.process()
         return math.inf
 
     async def _refill(self, changed: frozenset[str]) -> float:

@@ -1,7 +1,7 @@
-"""Channel: commands that any client of the player can send, answered on the reply channel.
+"""Commands that MPD clients send as messages (`mpc sendmessage`), each answered with one line.
 
-A message that was read exists nowhere else any more, so it stays here until it was done and
-answered. Commands are done in the order of their arrival, each once.
+MPD delivers a message only once, so it is kept here until it was executed and answered. Commands
+are executed in the order of their arrival, each once.
 """
 
 import contextlib
@@ -29,102 +29,99 @@ from anagnorisisd.ratings.service import RatingService
 log = logging.getLogger(__name__)
 
 SOURCE = "channel"
-PATIENCE_SECONDS = 60.0
-"""For so long a command that cannot be stored is tried again; then its sender is told so."""
+RETRY_SECONDS = 60.0
+"""How long a command that cannot be stored is retried; then the answer is the error."""
 
-MOST_COMMANDS = 1000
-"""While so many wait no more are read; the player keeps some, and then refuses others."""
+MAX_PENDING = 1000
+"""With so many pending messages no more are read; MPD keeps some, and then refuses others."""
 
-MOST_ANSWERS = 64
-"""So many answers are kept for a player that went away; the oldest are dropped."""
+MAX_ANSWERS = 64
+"""The number of answers that are kept while MPD is not connected; the oldest are dropped."""
 
 
-def _request_id() -> str:
+def _new_request_id() -> str:
     return f"{SOURCE}-{uuid.uuid4().hex}"
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """A message that was read: when, what played then, and which file it names."""
+class _Message:
+    """A message, with the file that played when it was read, and the file that it names."""
 
-    message: str
+    text: str
     playing: Uri | None
     named: Uri | None
     read_at: float
-    request_id: str = field(default_factory=_request_id)
-    """So that a command whose end was not seen is not done a second time."""
+    request_id: str = field(default_factory=_new_request_id)
+    """So that a retry does not apply a command again that was stored in spite of an error."""
 
 
 class MessageChannel:
-    """Reads the messages that wait, does what they say, and answers each with one line."""
+    """Reads messages, executes the commands in them, and answers."""
 
     def __init__(
         self,
         player: Player,
-        targets: TrackResolver,
+        tracks: TrackResolver,
         ratings: RatingService,
         set_picking: Callable[[bool], Awaitable[None]],
         clock: Clock,
     ) -> None:
         self._player = player
-        self._targets = targets
+        self._tracks = tracks
         self._ratings = ratings
         self._set_picking = set_picking
         self._clock = clock
-        self._waiting: deque[_Waiting] = deque()
-        self._answers: deque[str] = deque(maxlen=MOST_ANSWERS)
+        self._pending: deque[_Message] = deque()
+        self._answers: deque[str] = deque(maxlen=MAX_ANSWERS)
 
-    async def obey(self) -> None:
-        """Do everything that was asked for since the last time, and what was left then.
+    async def process(self) -> None:
+        """Read new messages, and execute all pending ones.
 
         Raises:
-            StoreError: a command could not be stored yet; it waits for the next call.
-            PlayerUnavailable: the player went away; what was read is done all the same.
+            StoreError: a command could not be stored; the next call retries it.
+            PlayerUnavailable: the connection was lost; messages read before were executed.
         """
-        if len(self._waiting) >= MOST_COMMANDS:
-            await self._work()
+        if len(self._pending) >= MAX_PENDING:
+            await self._execute_pending()
         try:
             await self._read()
         except PlayerUnavailable:
-            await self._work()
+            await self._execute_pending()
             raise
-        await self._work()
+        await self._execute_pending()
 
     async def close(self) -> None:
-        """Do what was read and is not done yet; say what cannot be done."""
+        """Execute the pending messages; log how many cannot be."""
         try:
-            await self._work()
+            await self._execute_pending()
         except AnagnorisisError as error:
-            log.warning("%d commands of the MPD channel are lost: %s", len(self._waiting), error)
+            log.warning("lost %d commands of MPD clients: %s", len(self._pending), error)
 
     async def _read(self) -> None:
         if not self._player.link().connected:
             return
-        # What plays is read first: once a message was read, nothing may fail.
+        # The state is read first: after the messages were read, nothing may fail.
         playing = (await self._player.state()).uri
-        with contextlib.suppress(PlayerRefused):  # The link says what is not permitted.
+        with contextlib.suppress(PlayerRefused):  # The link reports missing permissions.
             messages = await self._player.messages()
             now = self._clock.monotonic()
-            self._waiting += [
-                _Waiting(message, playing, self._named(message), now) for message in messages
-            ]
+            self._pending += [_Message(text, playing, self._named(text), now) for text in messages]
 
-    def _named(self, message: str) -> Uri | None:
-        """Return the file that a message names; the player may be away when it is done."""
+    def _named(self, text: str) -> Uri | None:
+        """Return the URI of the file that a message names, while MPD is connected."""
         with contextlib.suppress(InvalidValue, PlayerUnavailable):
-            match parse(message):
+            match parse(text):
                 case Rate(_, str(name)) | Adjust(_, str(name)) | Clear(str(name)):
                     return self._player.uri(name)
         return None
 
-    async def _work(self) -> None:
-        """Do what waits; answers follow as soon as the player takes them."""
-        while self._waiting:
-            waiting = self._waiting[0]
-            answer = await self._answer(waiting)
-            self._waiting.popleft()
+    async def _execute_pending(self) -> None:
+        while self._pending:
+            message = self._pending[0]
+            answer = await self._answer(message)
+            self._pending.popleft()
             self._answers.append(answer)
-            log.debug("%r: %s", waiting.message, answer)
+            log.debug("message %r: %s", message.text, answer)
             with contextlib.suppress(PlayerUnavailable):
                 await self._send_answers()
         await self._send_answers()
@@ -135,56 +132,52 @@ class MessageChannel:
                 await self._player.reply(self._answers[0])
             self._answers.popleft()
 
-    async def _answer(self, waiting: _Waiting) -> str:
+    async def _answer(self, message: _Message) -> str:
         try:
-            return await self._do(parse(waiting.message), waiting)
+            return await self._execute(parse(message.text), message)
         except PlayerUnavailable:
             raise
         except StoreError as error:
-            if self._clock.monotonic() - waiting.read_at < PATIENCE_SECONDS:
+            if self._clock.monotonic() - message.read_at < RETRY_SECONDS:
                 raise
-            log.warning("a command of the MPD channel was given up: %s", error)
+            log.warning("gave up a command of an MPD client: %s", error)
             return f"error: {error}"
         except AnagnorisisError as error:
             return f"error: {error}"
 
-    async def _do(self, command: Command, waiting: _Waiting) -> str:
-        request_id = waiting.request_id
+    async def _execute(self, command: Command, message: _Message) -> str:
+        request_id = message.request_id
         match command:
             case Rate(value, name):
-                track_id = await self._meant(name, waiting)
-                return _told(
-                    await self._ratings.rate(track_id, value, source=SOURCE, request_id=request_id)
+                track_id = await self._track(name, message)
+                change = await self._ratings.rate(
+                    track_id, value, source=SOURCE, request_id=request_id
                 )
             case Adjust(delta, name):
-                track_id = await self._meant(name, waiting)
-                return _told(
-                    await self._ratings.adjust(
-                        track_id, delta, source=SOURCE, request_id=request_id
-                    )
+                track_id = await self._track(name, message)
+                change = await self._ratings.adjust(
+                    track_id, delta, source=SOURCE, request_id=request_id
                 )
             case Clear(name):
-                track_id = await self._meant(name, waiting)
-                return _told(
-                    await self._ratings.clear(track_id, source=SOURCE, request_id=request_id)
-                )
+                track_id = await self._track(name, message)
+                change = await self._ratings.clear(track_id, source=SOURCE, request_id=request_id)
             case Undo():
-                return _told(await self._ratings.undo(source=SOURCE, request_id=request_id))
+                change = await self._ratings.undo(source=SOURCE, request_id=request_id)
             case Switch(enabled):
                 await self._set_picking(enabled)
                 return f"picking is {'on' if enabled else 'off'}"
+        return _describe(change)
 
-    async def _meant(self, name: str | None, waiting: _Waiting) -> TrackId:
+    async def _track(self, name: str | None, message: _Message) -> TrackId:
+        """Return the named track, or the one that played when the message was read."""
         if name is None:
-            return await self._targets.playing(waiting.playing)
-        if waiting.named is not None:
-            return await self._targets.at_uri(waiting.named)
-        return await self._targets.named(name)
+            return await self._tracks.playing(message.playing)
+        if message.named is not None:
+            return await self._tracks.at_uri(message.named)
+        return await self._tracks.named(name)
 
 
-def _told(change: RatingChange) -> str:
-    return f"rated {_shown(change.rating.value)}, was {_shown(change.previous)}"
-
-
-def _shown(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:g}"
+def _describe(change: RatingChange) -> str:
+    value, previous = change.rating.value, change.previous
+    now = "rating cleared" if value is None else f"rated {value:g}"
+    return f"{now}, was {'unrated' if previous is None else f'{previous:g}'}"

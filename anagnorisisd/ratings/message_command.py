@@ -1,4 +1,4 @@
-"""Commands that come as a line of text through the player.
+"""Parsing the commands that MPD clients send as messages (`mpc sendmessage`).
 
 rate 8 | rate 8 Artist/Song.ogg | rate +1 [URI] | clear [URI] | undo | picking on|off
 """
@@ -14,7 +14,7 @@ USAGE = "rate 8 [URI], rate +1 [URI], clear [URI], undo, picking on, picking off
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Rate a file, or what plays."""
+    """Rate the named file, or the one that plays."""
 
     value: float
     name: str | None
@@ -22,7 +22,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Adjust:
-    """Move the rating of a file, or of what plays."""
+    """Add `delta` to the rating of the named file, or of the one that plays."""
 
     delta: float
     name: str | None
@@ -30,14 +30,14 @@ class Adjust:
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """Take the rating of a file, or of what plays, away."""
+    """Clear the rating of the named file, or of the one that plays."""
 
     name: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Take the last change of a rating back."""
+    """Undo the last change of a rating."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +53,45 @@ NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 
 
 def parse(line: str) -> Command:
-    """Read one line; a file is named as the player names it, the rest of the line long.
+    """Parse a command. The name of a file, as MPD has it, extends to the end of the line.
 
     Raises:
-        InvalidValue: it is not a command; the text says what is.
+        InvalidValue: the line is not a command.
     """
-    verb, _, rest = line.strip().partition(" ")
-    read = _VERBS.get(verb.lower())
-    if read is None:
+    verb, _, arguments = line.strip().partition(" ")
+    parse_arguments = _PARSERS.get(verb.lower())
+    if parse_arguments is None:
         raise InvalidValue("command", f"{line.strip()!r} is unknown; try {USAGE}")
-    return read(rest.strip())
+    return parse_arguments(arguments.strip())
 
 
-def _rate(text: str) -> Command:
-    number, _, name = text.partition(" ")
+def _parse_rate(arguments: str) -> Command:
+    number, _, name = arguments.partition(" ")
     if not NUMBER.fullmatch(number):
-        raise InvalidValue("rate", f"{number!r} is no number; try rate 8, rate +1 or rate 8 URI")
-    relative = number[0] in "+-"
-    command = Adjust if relative else Rate
+        raise InvalidValue("rate", f"{number!r} is not a number; try rate 8, rate +1 or rate 8 URI")
+    command = Adjust if number[0] in "+-" else Rate
     return command(float(number), name.strip() or None)
 
 
-def _clear(text: str) -> Command:
-    return Clear(text or None)
+def _parse_clear(arguments: str) -> Command:
+    return Clear(arguments or None)
 
 
-def _undo(text: str) -> Command:
-    if text:
-        raise InvalidValue("undo", f"takes nothing, but {text!r} was given")
+def _parse_undo(arguments: str) -> Command:
+    if arguments:
+        raise InvalidValue("undo", f"takes no arguments, but {arguments!r} was given")
     return Undo()
 
 
-def _picking(text: str) -> Command:
-    if text.lower() not in {"on", "off"}:
-        raise InvalidValue("picking", f"{text!r} is neither on nor off")
-    return Switch(text.lower() == "on")
+def _parse_picking(arguments: str) -> Command:
+    if arguments.lower() not in {"on", "off"}:
+        raise InvalidValue("picking", f"{arguments!r} is neither on nor off")
+    return Switch(arguments.lower() == "on")
 
 
-_VERBS: Mapping[str, Callable[[str], Command]] = {
-    "rate": _rate,
-    "clear": _clear,
-    "undo": _undo,
-    "picking": _picking,
+_PARSERS: Mapping[str, Callable[[str], Command]] = {
+    "rate": _parse_rate,
+    "clear": _parse_clear,
+    "undo": _parse_undo,
+    "picking": _parse_picking,
 }

@@ -1,6 +1,6 @@
-"""Rating: the one way in for every door.
+"""Changes of ratings, from whichever client or sticker they come.
 
-A change is on disk before it is returned, and announced after that.
+A change is stored before it is returned, and then published as an event.
 """
 
 from anagnorisisd.clock import Clock
@@ -12,7 +12,7 @@ from anagnorisisd.storage.ratings import RatingStore
 
 
 class RatingService:
-    """Takes the listener's ratings, from any door, and answers with what changed."""
+    """Sets, adjusts, clears and undoes ratings; each method returns the change."""
 
     def __init__(self, store: RatingStore, events: Events, clock: Clock) -> None:
         self._store = store
@@ -28,7 +28,9 @@ class RatingService:
         request_id: str | None = None,
         after: int | None = None,
     ) -> RatingChange:
-        """Rate a track from 0 to 10; with `after`, only if that is still its newest entry.
+        """Rate a track from 0 to 10; with `after`, only if that is its newest history entry.
+
+        A repeated `request_id` returns the change of the first request.
 
         Raises:
             InvalidValue: `value` is not a rating.
@@ -42,7 +44,7 @@ class RatingService:
     async def adjust(
         self, track_id: TrackId, delta: float, *, source: str, request_id: str | None = None
     ) -> RatingChange:
-        """Move a track's rating, else its predicted rating, else the middle, by `delta`.
+        """Add `delta` to a track's rating, else to its predicted rating, else to the middle.
 
         Raises:
             InvalidValue: `delta` is not between -10 and 10.
@@ -64,23 +66,23 @@ class RatingService:
         request_id: str | None = None,
         after: int | None = None,
     ) -> RatingChange:
-        """Take a track's rating away; that is not the same as rating it 0. `after` as in `rate`."""
+        """Clear a track's rating, which is not the same as rating it 0. `after` as in `rate`."""
         return await self._append(track_id, None, source=source, request_id=request_id, after=after)
 
     async def restore(
         self, track_id: TrackId, value: float | None, *, at: float, source: str
     ) -> RatingChange:
-        """Append a rating that was given, or cleared, at an earlier time, in unix seconds."""
-        kept = None if value is None else rating.checked(value)
-        change = await self._store.rate(track_id, kept, at=at, source=source)
+        """Append a rating that was set, or cleared, at an earlier time, in unix seconds."""
+        checked = None if value is None else rating.checked(value)
+        change = await self._store.rate(track_id, checked, at=at, source=source)
         self._events.publish(TrackRated(change))
         return change
 
     async def undo(self, *, source: str, request_id: str | None = None) -> RatingChange:
-        """Take the last change that still stands back.
+        """Undo the last change that was not undone yet.
 
         Raises:
-            NothingToUndo: every change was taken back already.
+            NothingToUndo: there is none.
         """
         change = await self._store.undo(at=self._clock.now(), source=source, request_id=request_id)
         self._events.publish(TrackRated(change))

@@ -129,7 +129,7 @@ async def test_a_link_that_drops_while_an_answer_is_sent_loses_no_command(
         await rated(listener, "b.wav", 3.0)
         replies = await who.heard(3)
 
-    assert replies == ["rated 8, was nothing", "rated 9, was 8", "rated 3, was nothing"]
+    assert replies == ["rated 8, was unrated", "rated 9, was 8", "rated 3, was unrated"]
     assert await listener.sources() == ["channel"] * 3, "none was done twice"
 
 
@@ -164,7 +164,7 @@ async def test_a_command_means_the_song_that_played_when_it_came(
         server.mpc("play")
         await send(server, "rate 8")
 
-        assert await who.heard(1) == ["rated 8, was nothing"]
+        assert await who.heard(1) == ["rated 8, was unrated"]
         assert await listener.rating("a.wav") == 8.0
         assert await listener.rating("b.wav") is None
         assert server.mpc("current", "-f", "%file%") == "b.wav"

@@ -117,7 +117,7 @@ async def test_whoever_listens_is_told_what_came_of_it(listener: Room) -> None:
     assert "nowhere.wav" in lines[1]
     assert "rate 8 URI" in lines[2]
     assert "'dance' is unknown" in lines[3]
-    assert lines[4] == "rated 8, was nothing"
+    assert lines[4] == "rated 8, was unrated"
 
 
 async def test_nothing_playing_is_said_and_changes_nothing(listener: Room) -> None:

@@ -13,7 +13,7 @@ from anagnorisisd.events import Events
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings import message_channel as channel_module
-from anagnorisisd.ratings.message_channel import MOST_ANSWERS, PATIENCE_SECONDS, MessageChannel
+from anagnorisisd.ratings.message_channel import MAX_ANSWERS, RETRY_SECONDS, MessageChannel
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.storage.stores import Stores
@@ -78,21 +78,21 @@ async def test_what_cannot_be_stored_for_a_minute_is_answered_with_the_reason(
 ) -> None:
     player.send("rate 8 a.ogg")
     with pytest.raises(StoreError):
-        await channel.obey()
-    clock.jump(PATIENCE_SECONDS - 1)
+        await channel.process()
+    clock.jump(RETRY_SECONDS - 1)
     player.send("rate 3 b.ogg")
     with pytest.raises(StoreError):
-        await channel.obey()
+        await channel.process()
     assert player.replies == []
 
     clock.jump(1)
     with pytest.raises(StoreError):  # of the second one, whose minute has only begun
-        await channel.obey()
+        await channel.process()
     assert player.replies == ["error: the disk is full"]
 
     disk.full = False
-    await channel.obey()
-    assert player.replies[1:] == ["rated 3, was nothing"]
+    await channel.process()
+    assert player.replies[1:] == ["rated 3, was unrated"]
     assert await values(stores) == [3.0]
 
 
@@ -102,13 +102,13 @@ async def test_a_command_whose_end_was_not_seen_is_not_done_twice(
     disk.late = True
     player.send("rate +1 a.ogg")
     with pytest.raises(StoreError):
-        await channel.obey()
+        await channel.process()
 
     disk.full = False
-    await channel.obey()
+    await channel.process()
 
     assert await values(stores) == [6.0]
-    assert player.replies == ["rated 6, was nothing"]
+    assert player.replies == ["rated 6, was unrated"]
 
 
 async def test_what_waits_when_the_daemon_stops_is_done_then(
@@ -117,7 +117,7 @@ async def test_what_waits_when_the_daemon_stops_is_done_then(
     player.send("rate 8 a.ogg")
     player.send("rate 3 b.ogg")
     with pytest.raises(StoreError):
-        await channel.obey()
+        await channel.process()
 
     disk.full = False
     player.vanish()
@@ -131,11 +131,11 @@ async def test_what_is_lost_when_the_daemon_stops_is_said(
 ) -> None:
     player.send("rate 8 a.ogg")
     with pytest.raises(StoreError):
-        await channel.obey()
+        await channel.process()
 
     await channel.close()
 
-    assert "1 commands of the MPD channel are lost: the disk is full" in caplog.text
+    assert "lost 1 commands of MPD clients: the disk is full" in caplog.text
 
 
 async def test_what_is_not_read_while_many_wait_is_read_when_they_are_done(
@@ -145,14 +145,14 @@ async def test_what_is_not_read_while_many_wait_is_read_when_they_are_done(
     disk: FullDisk,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(channel_module, "MOST_COMMANDS", 1)
+    monkeypatch.setattr(channel_module, "MAX_PENDING", 1)
     for value in (8, 3):
         player.send(f"rate {value} a.ogg")
         with pytest.raises(StoreError):
-            await channel.obey()
+            await channel.process()
 
     disk.full = False
-    await channel.obey()
+    await channel.process()
 
     assert await values(stores) == [8.0, 3.0]
 
@@ -184,10 +184,10 @@ async def test_commands_are_done_although_no_answer_can_be_sent(
     channel = MessageChannel(
         player, TrackResolver(stores.library, player), ratings, picks.switch, clock
     )
-    count = MOST_ANSWERS + 6
+    count = MAX_ANSWERS + 6
     for value in range(count):
         player.send(f"rate {value / 10} a.ogg")
 
-    await channel.obey()
+    await channel.process()
 
     assert await values(stores) == [value / 10 for value in range(count)]
