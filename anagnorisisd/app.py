@@ -161,7 +161,7 @@ def _report_service(services: Services) -> ReportService:
             services.open_pool(
                 "report",
                 idle_seconds=REPORT_IDLE_SECONDS,
-                reach=ReadablePaths(None, writable=[services.paths.cache]),
+                readable_paths=ReadablePaths(None, writable=[services.paths.cache]),
             ),
             services.paths.cache,
         ),

@@ -72,7 +72,7 @@ class Services:
             size=max(2, len(os.sched_getaffinity(0))),
             idle_seconds=READER_IDLE_SECONDS,
             memory_bytes=READER_MEMORY_BYTES,
-            reach=ReadablePaths(real_path(paths.music)),
+            readable_paths=ReadablePaths(real_path(paths.music)),
         )
         self.library = self._make_library()
         self.embedding = self._make_embedding(selector)
@@ -123,11 +123,15 @@ class Services:
         size: int = 1,
         idle_seconds: float,
         memory_bytes: int | None = None,
-        reach: ReadablePaths | None = None,
+        readable_paths: ReadablePaths | None = None,
     ) -> WorkerPool:
         """Return a new pool, to be closed with the app."""
         pool = WorkerPool(
-            name=name, size=size, idle_seconds=idle_seconds, memory_bytes=memory_bytes, reach=reach
+            name=name,
+            size=size,
+            idle_seconds=idle_seconds,
+            memory_bytes=memory_bytes,
+            readable_paths=readable_paths,
         )
         self._stack.push_async_callback(pool.close)
         self.pools.append(pool)
@@ -164,7 +168,7 @@ class Services:
             plan,
             idle_seconds=config.idle_minutes * 60,
             timeout_seconds=config.track_timeout_seconds,
-            reach=ReadablePaths(
+            readable_paths=ReadablePaths(
                 real_path(self.paths.music),
                 readable=[self.paths.models],
                 writable=[self.paths.cache],
@@ -180,7 +184,9 @@ class Services:
             evaluators=self.stores.evaluators,
             evaluator=WorkerEvaluator(
                 self.open_pool(
-                    "evaluator", idle_seconds=EVALUATOR_IDLE_SECONDS, reach=ReadablePaths(None)
+                    "evaluator",
+                    idle_seconds=EVALUATOR_IDLE_SECONDS,
+                    readable_paths=ReadablePaths(None),
                 )
             ),
             scheduler=ApScheduler(),

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from anagnorisisd.taste.models import model_selection, worker_tasks
-from anagnorisisd.workers.worker_process import limit_threads
+from anagnorisisd.workers.worker_main import limit_threads
 from bench.simulated_listeners import LISTENERS, synthetic_library, training_set
 
 DIMENSION = 768

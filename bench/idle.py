@@ -117,7 +117,7 @@ def _wait_until_idle(daemon: RunningDaemon, tracks: int) -> None:
     daemon.until(lambda: daemon.status().library.embedded == tracks, TIMEOUT_SECONDS)
     daemon.until(lambda: daemon.status().evaluator.version > 0, TIMEOUT_SECONDS)
     process = psutil.Process(daemon.process.pid)
-    _wait(lambda: not any("worker_process" in "".join(c.cmdline()) for c in process.children()))
+    _wait(lambda: not any("worker_main" in "".join(c.cmdline()) for c in process.children()))
 
 
 def _write_long_song(path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anagnorisisd.workers.worker_process import limit_threads
+from anagnorisisd.workers.worker_main import limit_threads
 
 Work = Callable[[Path], Any]
 Make = Callable[[], Work]

@@ -69,7 +69,7 @@ def _workers(process: psutil.Process) -> list[psutil.Process]:
 
 def _is_worker(child: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        return "worker_process" in " ".join(child.cmdline())
+        return "worker_main" in " ".join(child.cmdline())
     return False
 
 

@@ -43,7 +43,7 @@ GRPC_THREADS = ("grpc_", "event_engine", "lifeguard", "timer_manager", "resolver
 
 @dataclass(frozen=True)
 class Cost:
-    """Memory now; and wake-ups and milliseconds of processor time of the last while.
+    """Memory now; and wake-ups and milliseconds of CPU time of the last while.
 
     Threads that wake one another do so at the same moment, as far as the computer's sleep goes.
     """
@@ -92,7 +92,7 @@ def _moments(pids: list[int], seconds: float) -> Counter[int]:
 
 
 def _counted(pid: int) -> tuple[int, int, float]:
-    """Return all wake-ups so far, those of gRPC's threads, and milliseconds of processor time."""
+    """Return all wake-ups so far, those of gRPC's threads, and milliseconds of CPU time."""
     wakes = dict(_wakes(pid))
     times = psutil.Process(pid).cpu_times()
     grpc = sum(count for name, count in wakes.items() if name[0].startswith(GRPC_THREADS))

@@ -32,7 +32,7 @@ from anagnorisisd.workers.readable_paths import ReadablePaths
 
 WATCH_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 TIMEOUT_SECONDS = 5.0
-CONFINEMENT_TEST = "anagnorisisd.workers.confinement_probe:attempt"
+CONFINEMENT_TEST = "anagnorisisd.workers.confinement:probe"
 
 
 def probe_music(path: Path, config: Music) -> MusicFacts:
@@ -144,7 +144,7 @@ async def probe_executor(
 async def probe_confinement() -> ConfinementFacts:
     """Let a confined worker process try actions that must be denied."""
     paths = ReadablePaths("/nowhere")
-    pool = WorkerPool(name="doctor", size=1, idle_seconds=TIMEOUT_SECONDS, reach=paths)
+    pool = WorkerPool(name="doctor", size=1, idle_seconds=TIMEOUT_SECONDS, readable_paths=paths)
     with tempfile.TemporaryDirectory() as name, socket.socket() as tcp:
         folder = Path(name)
         (folder / "secret").touch()
@@ -160,7 +160,7 @@ async def probe_confinement() -> ConfinementFacts:
                     name,
                     tcp.getsockname()[1],
                     timeout_seconds=30.0,
-                    answer=list[str],
+                    result_type=list[str],
                 )
             except WorkerLost as error:
                 return ConfinementFacts(reason=str(error))

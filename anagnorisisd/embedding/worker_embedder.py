@@ -44,12 +44,12 @@ class WorkerEmbedder:
         *,
         idle_seconds: float,
         timeout_seconds: float,
-        reach: ReadablePaths | None = None,
+        readable_paths: ReadablePaths | None = None,
     ) -> None:
         self._plan = plan
         self._timeout_seconds = timeout_seconds
         self._stages = [
-            (stage, _pool(f"{plan.stamp.name} {number}", stage, idle_seconds, reach))
+            (stage, _pool(f"{plan.stamp.name} {number}", stage, idle_seconds, readable_paths))
             for number, stage in enumerate(plan.stages, start=1)
         ]
         self._works: bool | None = None
@@ -142,7 +142,7 @@ class WorkerEmbedder:
                 value,
                 *stage.arguments,
                 timeout_seconds=CLOCK * self._timeout_seconds,
-                processor_seconds=stage.threads * self._timeout_seconds,
+                cpu_seconds=stage.threads * self._timeout_seconds,
                 reads=[path],
             )
         return value
@@ -157,7 +157,7 @@ class WorkerEmbedder:
 
 
 def _pool(
-    name: str, stage: PlanStage, idle_seconds: float, reach: ReadablePaths | None
+    name: str, stage: PlanStage, idle_seconds: float, readable_paths: ReadablePaths | None
 ) -> WorkerPool:
     return WorkerPool(
         name=name,
@@ -165,5 +165,5 @@ def _pool(
         threads=stage.threads,
         memory_bytes=stage.memory_bytes,
         idle_seconds=idle_seconds,
-        reach=reach if stage.confined else None,
+        readable_paths=readable_paths if stage.confined else None,
     )

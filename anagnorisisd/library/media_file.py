@@ -16,7 +16,7 @@ from anagnorisisd.library.read_limits import (
     HASH_SECONDS,
 )
 from anagnorisisd.library.tags import read_tags
-from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
+from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def _identify(file: BinaryIO, seconds: float) -> tuple[Kind, TrackId] | str:
         OSError: the file cannot be read.
     """
     try:
-        with limited(seconds):
+        with limit_cpu_time(seconds):
             return identify(file)
     except MediaError as error:
         return str(error)[:MAX_PROBLEM_CHARACTERS]
@@ -74,8 +74,8 @@ def _identify(file: BinaryIO, seconds: float) -> tuple[Kind, TrackId] | str:
         raise
     except MemoryError:
         return "takes too much memory to be read"
-    except OutOfProcessorTime:
-        return "takes too much processor time to be read"
+    except CpuTimeExceeded:
+        return "takes too much CPU time to be read"
     except Exception as error:  # A defect of a parser must not stop the scan.
         log.debug("a parser failed", exc_info=True)
         return f"its parser failed: {type(error).__name__}: {error}"[:MAX_PROBLEM_CHARACTERS]
@@ -88,11 +88,11 @@ def _duration(file: BinaryIO, kind: Kind, declared_seconds: float | None) -> flo
         OSError: the file cannot be read.
     """
     try:
-        with limited(DURATION_SECONDS):
+        with limit_cpu_time(DURATION_SECONDS):
             return audio_duration.measure(file, kind, declared_seconds)
     except OSError:
         raise
-    except (Exception, OutOfProcessorTime):  # The track is of use without.
+    except (Exception, CpuTimeExceeded):  # The track is of use without.
         log.debug("the duration cannot be counted", exc_info=True)
         return declared_seconds
 

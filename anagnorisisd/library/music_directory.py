@@ -136,7 +136,7 @@ class MusicDirectory:
                 self._root,
                 uris,
                 timeout_seconds=timeout_seconds,
-                answer=list[ScannedFile],
+                result_type=list[ScannedFile],
                 reads=[f"{self._root}/{uri}" for uri in uris],
             )
         except WorkerLost as lost:

@@ -1,6 +1,6 @@
-"""Limits on reading one file: processor time, elapsed time, and the work of a tag parser.
+"""Limits on reading one file: CPU time, elapsed time, and the work of a tag parser.
 
-A damaged or hostile file can keep a parser busy forever. Processor time limits a parser that runs;
+A damaged or hostile file can keep a parser busy forever. CPU time limits a parser that runs;
 elapsed time limits a disk that does not respond; `BoundedFile` limits a parser that loops, since
 every such loop reads or seeks.
 """
@@ -11,17 +11,17 @@ from typing import BinaryIO
 from anagnorisisd.errors import MediaError
 
 HASH_SECONDS = 10.0
-"""Processor time to hash the audio of any file; most take a few milliseconds."""
+"""CPU time to hash the audio of any file; most take a few milliseconds."""
 
 HASH_BYTES_PER_SECOND = 50 << 20
 """Large files get more time to be hashed: one second for so many bytes. A slow machine hashes ten
 times as many."""
 
 TAG_SECONDS = 5.0
-"""Processor time to read the tags of a file; most take a few milliseconds."""
+"""CPU time to read the tags of a file; most take a few milliseconds."""
 
 DURATION_SECONDS = 5.0
-"""Processor time to count the audio in a file; an mp3 of an hour takes some 100 milliseconds."""
+"""CPU time to count the audio in a file; an mp3 of an hour takes some 100 milliseconds."""
 
 BATCH_TIMEOUT_SECONDS = 600.0
 """Elapsed time to read a batch of files; after that, each of them is read alone."""

@@ -30,7 +30,7 @@ from mutagen.wavpack import WavPack
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.library.audio_hash import Kind
 from anagnorisisd.library.read_limits import TAG_SECONDS, BoundedFile
-from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
+from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +93,10 @@ _COMMENT_NAMES: _TagNames = {
 def read_tags(file: BinaryIO, kind: Kind) -> tuple[Tags, float | None]:
     """Return the tags and the duration in seconds, each `None` where unknown."""
     try:
-        with limited(TAG_SECONDS):
+        with limit_cpu_time(TAG_SECONDS):
             return _read(BoundedFile(file), kind)
-    except OutOfProcessorTime:
-        failure = "they take too much processor time"
+    except CpuTimeExceeded:
+        failure = "they take too much CPU time"
     except MemoryError:
         # No logging in here: the exception keeps the memory allocated until the clause ends.
         failure = "they take too much memory"

@@ -50,7 +50,7 @@ class ExternalRatings:
                 READ_FUNCTION,
                 path,
                 timeout_seconds=FILE_TIMEOUT_SECONDS,
-                answer=float | None,
+                result_type=float | None,
                 reads=[path],
             )
         except (WorkerLost, MemoryError):

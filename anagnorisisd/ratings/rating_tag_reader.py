@@ -33,7 +33,7 @@ from anagnorisisd.domain.rating import HIGHEST, LOWEST
 from anagnorisisd.library.file_access import open_regular
 from anagnorisisd.library.read_limits import TAG_SECONDS, BoundedFile
 from anagnorisisd.library.tags import is_id3v1
-from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
+from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
 
 POPM_STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
 """As MediaMonkey writes them; Windows Media Player and Winamp write those of whole stars."""
@@ -46,9 +46,9 @@ def read(path: str | Path) -> float | None:
     Runs in a worker process. Raises nothing: a file that cannot be read has no rating.
     """
     try:
-        with open_regular(path) as file, limited(TAG_SECONDS):
+        with open_regular(path) as file, limit_cpu_time(TAG_SECONDS):
             return _read(BoundedFile(file))
-    except OutOfProcessorTime:
+    except CpuTimeExceeded:
         return None
     except Exception:  # On damaged files, mutagen raises more than MutagenError.
         return None

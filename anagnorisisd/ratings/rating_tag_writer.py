@@ -30,8 +30,8 @@ from anagnorisisd.library.read_limits import FILE_TIMEOUT_SECONDS, TAG_SECONDS, 
 from anagnorisisd.ratings import fmps_rating_tag, rating_tag_reader
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.ratings import RatingStore
+from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
 from anagnorisisd.workers.pool import WorkerPool
-from anagnorisisd.workers.processor_time import OutOfProcessorTime, limited
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ async def check_and_write(
             CHECK_FUNCTION,
             str(path),
             timeout_seconds=FILE_TIMEOUT_SECONDS,
-            answer=str | None,
+            result_type=str | None,
             reads=[str(path)],
         )
     except (WorkerLost, MemoryError) as error:
@@ -142,10 +142,10 @@ def tag_problem(path: str) -> str | None:
     mutagen reads the tags, without limits, before it writes them.
     """
     try:
-        with open_regular(path) as file, limited(TAG_SECONDS):
+        with open_regular(path) as file, limit_cpu_time(TAG_SECONDS):
             mutagen.File(BoundedFile(file))
-    except OutOfProcessorTime:
-        return "its tags take too much processor time"
+    except CpuTimeExceeded:
+        return "its tags take too much CPU time"
     except MemoryError:
         return "its tags take too much memory"
     except MediaError as error:

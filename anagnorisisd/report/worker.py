@@ -27,6 +27,6 @@ async def draw(workers: WorkerPool, cache: Path, data: ReportData) -> str:
         data,
         str(cache / "matplotlib"),
         timeout_seconds=DRAW_TIMEOUT_SECONDS,
-        answer=str,
+        result_type=str,
     )
     return cast("str", answer)

@@ -33,7 +33,7 @@ class Supervised(Protocol):
         """What they do."""
         ...
 
-    def overdue(self) -> bool:
+    def has_overdue_task(self) -> bool:
         """Say whether a task should have been ended long ago."""
         ...
 
@@ -48,7 +48,7 @@ async def feed(
     seconds = manager.watchdog_seconds
     said = ""
     while seconds is not None:
-        late = ", ".join(pool.name for pool in pools if pool.overdue())
+        late = ", ".join(pool.name for pool in pools if pool.has_overdue_task())
         if late and late != said:
             log.error(
                 "worker pool %s did not kill a timed-out task; withholding the watchdog ping", late

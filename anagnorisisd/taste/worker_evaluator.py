@@ -53,14 +53,18 @@ class WorkerEvaluator:
     async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
         """Return `model` fitted to `examples` without searching its settings again."""
         answer = await self._workers.run(
-            f"{TASKS}:refit", model, examples, timeout_seconds=TASK_SECONDS, answer=bytes
+            f"{TASKS}:refit", model, examples, timeout_seconds=TASK_SECONDS, result_type=bytes
         )
         return cast("bytes", answer)
 
     async def predict(self, model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
         """Return means and standard deviations, `[n]` each, in rating points."""
         answer = await self._workers.run(
-            f"{TASKS}:predict", model, tracks, timeout_seconds=TASK_SECONDS, answer=MEAN_AND_STDDEV
+            f"{TASKS}:predict",
+            model,
+            tracks,
+            timeout_seconds=TASK_SECONDS,
+            result_type=MEAN_AND_STDDEV,
         )
         return cast("tuple[Floats64, Floats64]", answer)
 
@@ -74,25 +78,34 @@ class WorkerEvaluator:
             track,
             count,
             timeout_seconds=TASK_SECONDS,
-            answer=list[tuple[str, float]],
+            result_type=list[tuple[str, float]],
         )
         return cast("list[tuple[str, float]]", answer)
 
     async def parts(self, model: bytes, track: TrackFeatures) -> dict[str, float]:
         """Return the share, 0 to 1, that sound, artist and so on have in a prediction."""
         answer = await self._workers.run(
-            f"{TASKS}:parts", model, track, timeout_seconds=TASK_SECONDS, answer=dict[str, float]
+            f"{TASKS}:parts",
+            model,
+            track,
+            timeout_seconds=TASK_SECONDS,
+            result_type=dict[str, float],
         )
         return cast("dict[str, float]", answer)
 
     async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
         """Return the ids of those `tracks` whose ratings would teach the most, best first."""
         answer = await self._workers.run(
-            f"{TASKS}:suggest", model, tracks, count, timeout_seconds=TASK_SECONDS, answer=list[str]
+            f"{TASKS}:suggest",
+            model,
+            tracks,
+            count,
+            timeout_seconds=TASK_SECONDS,
+            result_type=list[str],
         )
         return cast("list[str]", answer)
 
     async def _train(self, answer: Any, task: str, *arguments: Any) -> Any:
         return await self._workers.run(
-            f"{TASKS}:{task}", *arguments, timeout_seconds=TRAINING_SECONDS, answer=answer
+            f"{TASKS}:{task}", *arguments, timeout_seconds=TRAINING_SECONDS, result_type=answer
         )

@@ -1,7 +1,7 @@
-"""Reading what a worker answered: checked, and never unpickled.
+"""Decoding of a worker's answer, without unpickling.
 
-`decoded` makes plain values and arrays of numbers of the bytes, or one of the errors that may come;
-`checker` makes the dataclasses of the domain of plain values, or refuses.
+`decode` turns the bytes into plain values and numeric arrays, or raises the encoded exception.
+`converter` returns the function that checks plain values against a type and builds dataclasses.
 """
 
 import builtins
@@ -19,79 +19,81 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd import errors
-from anagnorisisd.workers.answer_encoding import HEAD, NUMBERS, PLAIN
+from anagnorisisd.workers.answer_encoding import ARRAY_TYPES, LENGTH, PLAIN_TYPES
 
-LARGEST_HEADER_BYTES = 32 << 20
-"""Read as JSON, a byte can become twenty; the largest honest one is a report of a few megabytes."""
+MAX_HEADER_BYTES = 32 << 20
+"""Parsed JSON takes up to twenty times its size; the largest header of a report is a few MB."""
 
-Check = Callable[[Any], Any]
-
-
-class Nonsense(Exception):
-    """The bytes are no answer, or not one of the kind that was asked for."""
+Converter = Callable[[Any], Any]
+"""Returns the converted value; raises `InvalidAnswer` for a value of another type."""
 
 
-def decoded(content: bytes, check: Check | None = None) -> Any:
-    """Return the value that was encoded, checked by `check`.
+class InvalidAnswer(Exception):
+    """The bytes are not an encoded answer, or the value is not of the expected type."""
+
+
+def decode(content: bytes, convert: Converter | None = None) -> Any:
+    """Return the encoded value, converted by `convert`.
 
     Raises:
-        Nonsense: these bytes are no answer, or `check` refuses it.
-        Exception: the error that was encoded.
+        InvalidAnswer: the bytes are not an encoded answer, or `convert` rejects the value.
+        Exception: the exception that was encoded.
     """
     try:
-        header, arrays = _unpacked(content)
+        header, arrays = _unpack(content)
         if set(header) == {"error"}:
-            error = _error(_plain(header["error"], arrays))
+            error = _exception(_plain_value(header["error"], arrays))
         else:
-            value = _plain(header["value"], arrays)
-            return value if check is None else check(value)
-    except Nonsense:
+            value = _plain_value(header["value"], arrays)
+            return value if convert is None else convert(value)
+    except InvalidAnswer:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError, struct.error) as wrong:
-        raise Nonsense(f"{type(wrong).__name__}: {wrong}") from None
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, struct.error) as cause:
+        raise InvalidAnswer(f"{type(cause).__name__}: {cause}") from None
     raise error
 
 
-def _unpacked(content: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-    (length,) = HEAD.unpack_from(content)
-    at = HEAD.size + length
-    if length > LARGEST_HEADER_BYTES or at > len(content):
-        raise Nonsense("the header is cut off, or too large")
-    header = json.loads(content[HEAD.size : at])
+def _unpack(content: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    (length,) = LENGTH.unpack_from(content)
+    offset = LENGTH.size + length
+    if length > MAX_HEADER_BYTES or offset > len(content):
+        raise InvalidAnswer("the header is truncated or too large")
+    header = json.loads(content[LENGTH.size : offset])
     arrays = []
     for kind, shape in header.pop("arrays"):
-        if kind not in NUMBERS or not all(type(size) is int and size >= 0 for size in shape):
-            raise Nonsense("an array of a kind that is not taken")
+        if kind not in ARRAY_TYPES or not all(type(size) is int and size >= 0 for size in shape):
+            raise InvalidAnswer("an array has an unknown type or an invalid shape")
         count = math.prod(shape)
         dtype = np.dtype(kind)
-        if at + count * dtype.itemsize > len(content):
-            raise Nonsense("an array is cut off")
-        arrays.append(np.frombuffer(content, dtype, count, at).reshape(shape).copy())
-        at += count * dtype.itemsize
-    if at != len(content) or len(header) != 1:
-        raise Nonsense("there is more than an answer")
+        # Checked before numpy sees the shape, which may ask for any amount of memory.
+        if offset + count * dtype.itemsize > len(content):
+            raise InvalidAnswer("an array is truncated")
+        arrays.append(np.frombuffer(content, dtype, count, offset).reshape(shape).copy())
+        offset += count * dtype.itemsize
+    if offset != len(content) or len(header) != 1:
+        raise InvalidAnswer("there is data after the answer")
     return header, arrays
 
 
-def _plain(value: Any, arrays: Sequence[NDArray[Any]]) -> Any:
+def _plain_value(value: Any, arrays: Sequence[NDArray[Any]]) -> Any:
     if isinstance(value, list):
-        return [_plain(each, arrays) for each in value]
+        return [_plain_value(each, arrays) for each in value]
     if isinstance(value, dict):
         ((kind, inner),) = value.items()
         if kind == "dict":
-            return {key: _plain(each, arrays) for key, each in inner.items()}
+            return {key: _plain_value(each, arrays) for key, each in inner.items()}
         if kind not in ("bytes", "array") or type(inner) is not int or inner < 0:
-            raise Nonsense("an object of a kind that is not taken")
+            raise InvalidAnswer("an object is of an unknown kind")
         return arrays[inner].tobytes() if kind == "bytes" else arrays[inner]
     return value
 
 
-def _error(told: Mapping[str, Any]) -> Exception:
-    """Return one of our own errors or of Python's; another is told in words."""
-    kind, base, text = (_text(told[key]) for key in ("kind", "base", "text"))
-    args, state = told["args"], told["state"]
-    if not all(isinstance(each, PLAIN) for each in (*args, *state.values())):
-        raise Nonsense("an error that holds something else than plain values")
+def _exception(fields: Mapping[str, Any]) -> Exception:
+    """Return an exception of `anagnorisisd.errors` or `builtins`; others become `RuntimeError`."""
+    kind, base, text = (_string(fields[key]) for key in ("kind", "base", "text"))
+    args, state = fields["args"], fields["state"]
+    if not all(isinstance(each, PLAIN_TYPES) for each in (*args, *state.values())):
+        raise InvalidAnswer("an error holds values that are not plain")
     for module in (errors, builtins):
         known = getattr(module, kind, None) or getattr(module, base, None)
         if not (isinstance(known, type) and issubclass(known, Exception)):
@@ -100,131 +102,134 @@ def _error(told: Mapping[str, Any]) -> Exception:
             error: Exception = known.__new__(known, *args)
             error.__dict__.update(state)
             return error
-        if kind == base and _takes_text(known):
+        if kind == base and _accepts_text(known):
             return known(*args)
         if issubclass(known, OSError | MemoryError):
             return known(*args)
     return RuntimeError(f"{kind}: {text}")
 
 
-def _takes_text(known: type[Exception]) -> bool:
+def _accepts_text(known: type[Exception]) -> bool:
     return not issubclass(known, BaseExceptionGroup | UnicodeError | ImportError | SyntaxError)
 
 
-def _text(value: object) -> str:
+def _string(value: object) -> str:
     if not isinstance(value, str):
-        raise Nonsense(f"a {type(value).__name__} where a text belongs")
+        raise InvalidAnswer(f"expected str, got {type(value).__name__}")
     return value
 
 
 @cache
-def checker(kind: Any) -> Check:
-    """Return what makes a value of the type `kind` of a plain one, or raises `Nonsense`.
+def converter(kind: Any) -> Converter:
+    """Return the converter of plain values to the type `kind`.
 
-    It knows dataclasses, named tuples, `list`, `tuple`, `dict`, unions, new types, arrays and plain
-    types.
+    Supported are dataclasses, named tuples, enums, `list`, `tuple`, `dict`, unions, `NewType`,
+    numpy arrays and plain types.
     """
     if hasattr(kind, "__supertype__"):
-        return checker(kind.__supertype__)
+        return converter(kind.__supertype__)
     if get_origin(kind) is not None:
-        return _generic(get_origin(kind), get_args(kind))
+        return _generic_converter(get_origin(kind), get_args(kind))
     if kind is float:
-        return _float
+        return _to_float
     if isinstance(kind, type) and issubclass(kind, tuple):
         hints = get_type_hints(kind)
-        return _tuple([checker(each) for each in hints.values()], lambda values: kind(*values))
+        return _tuple_converter(
+            [converter(each) for each in hints.values()], lambda values: kind(*values)
+        )
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return _enum(kind)
-    return _dataclass(kind) if is_dataclass(kind) else _exactly(kind)
+        return _enum_converter(kind)
+    return _dataclass_converter(kind) if is_dataclass(kind) else _exact_type(kind)
 
 
-def _generic(origin: Any, args: tuple[Any, ...]) -> Check:
+def _generic_converter(origin: Any, args: tuple[Any, ...]) -> Converter:
     if origin in (Union, UnionType):
-        return _union([checker(each) for each in args])
+        return _union_converter([converter(each) for each in args])
     if origin is np.ndarray:
-        return _array(np.dtype(get_args(args[1])[0]))
+        return _array_converter(np.dtype(get_args(args[1])[0]))
     if origin is tuple:
-        return _tuple([checker(each) for each in args], tuple)
+        return _tuple_converter([converter(each) for each in args], tuple)
     if origin in (list, Sequence):
-        return _list(checker(args[0]))
-    assert issubclass(origin, Mapping), f"{origin} is not a type of answers"
-    return _dict(checker(args[1]))
+        return _list_converter(converter(args[0]))
+    assert issubclass(origin, Mapping), f"{origin} is not supported in answers"
+    return _dict_converter(converter(args[1]))
 
 
-def _exactly(kind: type) -> Check:
-    def check(value: Any) -> Any:
+def _exact_type(kind: type) -> Converter:
+    # `type() is`, since True is also an instance of int.
+    def convert(value: Any) -> Any:
         if type(value) is not kind:
-            raise Nonsense(f"a {type(value).__name__} where a {kind.__name__} belongs")
+            raise InvalidAnswer(f"expected {kind.__name__}, got {type(value).__name__}")
         return value
 
-    return check
+    return convert
 
 
-def _enum(kind: type[Enum]) -> Check:
-    def check(value: Any) -> Enum:
+def _enum_converter(kind: type[Enum]) -> Converter:
+    def convert(value: Any) -> Enum:
         try:
             return kind(value)
         except ValueError:
-            raise Nonsense(f"no {kind.__name__}") from None
+            raise InvalidAnswer(f"not a value of {kind.__name__}") from None
 
-    return check
+    return convert
 
 
-def _float(value: Any) -> float:
+def _to_float(value: Any) -> float:
     if type(value) not in (int, float):
-        raise Nonsense(f"a {type(value).__name__} where a number belongs")
+        raise InvalidAnswer(f"expected a number, got {type(value).__name__}")
     return float(value)
 
 
-def _union(checks: Sequence[Check]) -> Check:
-    def check(value: Any) -> Any:
-        for each in checks:
+def _union_converter(converters: Sequence[Converter]) -> Converter:
+    def convert(value: Any) -> Any:
+        for each in converters:
             try:
                 return each(value)
-            except Nonsense as error:
+            except InvalidAnswer as error:
                 last = error
         raise last
 
-    return check
+    return convert
 
 
-def _array(dtype: np.dtype[Any]) -> Check:
-    def check(value: Any) -> Any:
+def _array_converter(dtype: np.dtype[Any]) -> Converter:
+    def convert(value: Any) -> Any:
         if not isinstance(value, np.ndarray) or value.dtype != dtype:
-            raise Nonsense(f"no array of {dtype}")
+            raise InvalidAnswer(f"expected an array of {dtype}, got {type(value).__name__}")
         return value
 
-    return check
+    return convert
 
 
-def _list(each: Check) -> Check:
-    whole = _exactly(list)
-    return lambda value: [each(one) for one in whole(value)]
+def _list_converter(element: Converter) -> Converter:
+    to_list = _exact_type(list)
+    return lambda value: [element(each) for each in to_list(value)]
 
 
-def _tuple(checks: Sequence[Check], made: Callable[[Any], Any]) -> Check:
-    whole = _exactly(list)
+def _tuple_converter(elements: Sequence[Converter], build: Callable[[Any], Any]) -> Converter:
+    to_list = _exact_type(list)
 
-    def check(value: Any) -> Any:
-        if len(whole(value)) != len(checks):
-            raise Nonsense(f"{len(value)} values where {len(checks)} belong")
-        return made([each(one) for each, one in zip(checks, value, strict=True)])
+    def convert(value: Any) -> Any:
+        if len(to_list(value)) != len(elements):
+            raise InvalidAnswer(f"expected {len(elements)} values, got {len(value)}")
+        return build([each(item) for each, item in zip(elements, value, strict=True)])
 
-    return check
-
-
-def _dict(each: Check) -> Check:
-    whole = _exactly(dict)
-    return lambda value: {key: each(one) for key, one in whole(value).items()}
+    return convert
 
 
-def _dataclass(kind: Any) -> Check:
-    checks = {name: checker(hint) for name, hint in get_type_hints(kind).items()}
-    whole = _exactly(dict)
+def _dict_converter(element: Converter) -> Converter:
+    to_dict = _exact_type(dict)
+    return lambda value: {key: element(each) for key, each in to_dict(value).items()}
 
-    def check(value: Any) -> Any:
-        if whole(value).keys() != checks.keys():
-            raise Nonsense(f"not the fields of a {kind.__name__}")
-        return kind(**{name: each(value[name]) for name, each in checks.items()})
 
-    return check
+def _dataclass_converter(kind: Any) -> Converter:
+    converters = {name: converter(hint) for name, hint in get_type_hints(kind).items()}
+    to_dict = _exact_type(dict)
+
+    def convert(value: Any) -> Any:
+        if to_dict(value).keys() != converters.keys():
+            raise InvalidAnswer(f"the fields are not those of {kind.__name__}")
+        return kind(**{name: each(value[name]) for name, each in converters.items()})
+
+    return convert

@@ -1,22 +1,21 @@
-"""Worker processes: heavy work runs there, at low priority, and never takes the daemon along.
+"""A pool of worker processes for heavy or risky work.
 
-Every place of the pool is an executor with a single process of its own, so that a crash or a
-hang is always the fault of exactly one task. A place is filled when a task comes and emptied
-when it was idle for a while. The parent starts, outlives and ends the workers:
+Each worker is an executor with a single process, so that a crash or a timeout always concerns
+exactly one task. Workers are started on demand and stopped when idle.
 
-| what happens                      | what follows                                       |
-|-----------------------------------|----------------------------------------------------|
-| the target raises                 | `run` raises the same; the worker stays            |
-| it answers what it was not asked for | as if it had died                                |
-| the worker dies, or takes too long | `run` raises `WorkerDied` or `WorkerHung`; the next task |
-|                                   | gets a new worker                                  |
-| a task uses too much processor time | the kernel ends the worker, if it has such a limit |
-| a task wants too much memory      | `run` raises `MemoryError`, or the worker dies; as it may be |
-|                                   | one that leaks, the next task gets a new worker    |
-| the computer runs out of memory   | the kernel ends a worker first, not the daemon     |
-| `run` is cancelled                | the worker is killed, the work is dropped          |
-| SIGINT or SIGTERM to the group    | ignored by the workers: the parent decides         |
-| the parent is killed              | the kernel kills the workers                       |
+| event                                  | consequence                                          |
+|----------------------------------------|------------------------------------------------------|
+| the target raises an exception         | `run` raises the same; the worker is kept            |
+| the result is of another type          | as if the worker had died                            |
+| the worker dies or exceeds its timeout | `run` raises `WorkerDied` or `WorkerHung`; the next  |
+|                                        | task gets a new worker                               |
+| a task exceeds its CPU time      | the kernel kills the worker                          |
+| a task runs out of memory              | `run` raises `MemoryError`, or the worker dies; the  |
+|                                        | next task gets a new worker, as this one may leak    |
+| the computer runs out of memory        | the kernel kills a worker before the daemon          |
+| `run` is cancelled                     | the worker is killed                                 |
+| SIGINT or SIGTERM to the process group | ignored by the workers: the daemon stops them        |
+| the daemon is killed                   | the kernel kills the workers                         |
 """
 
 import asyncio
@@ -31,33 +30,33 @@ from typing import Any
 
 from anagnorisisd.errors import WorkerDied, WorkerHung, WorkerLost
 from anagnorisisd.runtime import malloc_tuning
-from anagnorisisd.workers.answer_decoding import checker
-from anagnorisisd.workers.local_process import LocalProcess
+from anagnorisisd.workers.answer_decoding import converter
+from anagnorisisd.workers.process_executor import ProcessExecutor
 from anagnorisisd.workers.readable_paths import ReadablePaths
-from anagnorisisd.workers.worker_process import call, call_within
+from anagnorisisd.workers.worker_main import call, call_with_limit
 
-GRACE_SECONDS = 60.0
-"""So long after its time a task may still be there: a machine that swaps is slow, not broken."""
+OVERDUE_SECONDS = 60.0
+"""How long after its timeout a task is overdue; less may be due to swapping."""
 
-GONE_SECONDS = 5.0
-"""How long a killed worker is waited for: one that reads from a dead share cannot even die."""
+EXIT_TIMEOUT_SECONDS = 5.0
+"""How long to wait for a killed worker: one that reads from a stalled network share cannot die."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
     target: str
     args: tuple[Any, ...]
-    answer: Any
+    result_type: Any
     timeout_seconds: float | None
-    processor_seconds: float | None
+    cpu_seconds: float | None
 
 
 class WorkerPool:
-    """Up to `size` worker processes that run functions named by strings.
+    """Up to `size` worker processes that run functions given by name.
 
-    `memory_bytes` is what one worker may hold of its own, libraries included. `reach` says where
-    workers may read and write, where they are confined. `executors` makes the executor of one
-    place; anything that is a `concurrent.futures.Executor` will do.
+    `memory_bytes` limits the private memory of a worker, libraries included. `readable_paths` are
+    the paths that workers may access; without them workers are not confined. `executors` creates
+    the executor of one worker; any `concurrent.futures.Executor` can be used.
     """
 
     def __init__(
@@ -68,20 +67,23 @@ class WorkerPool:
         idle_seconds: float,
         threads: int = 1,
         memory_bytes: int | None = None,
-        reach: ReadablePaths | None = None,
+        readable_paths: ReadablePaths | None = None,
         executors: Callable[[], Executor] | None = None,
     ) -> None:
         self.name = name
         self.size = size
         self._idle_seconds = idle_seconds
-        self._reach = reach
+        self._readable_paths = readable_paths
         self._executors = executors or (
-            lambda: LocalProcess(threads, memory_bytes, reach.confinement if reach else None)
+            lambda: ProcessExecutor(
+                threads, memory_bytes, readable_paths.confinement if readable_paths else None
+            )
         )
-        self._places = asyncio.Semaphore(size)
-        self._resting: dict[Executor, asyncio.TimerHandle] = {}
-        self._working: dict[Executor, float] = {}
-        """Until when each may work, in the loop's time."""
+        self._slots = asyncio.Semaphore(size)
+        self._idle: dict[Executor, asyncio.TimerHandle] = {}
+        """Idle workers with the timer that stops them."""
+        self._busy: dict[Executor, float] = {}
+        """Busy workers with the deadline of their task, in the event loop's time."""
         self._closed = False
 
     async def run(
@@ -89,30 +91,30 @@ class WorkerPool:
         target: str,
         *args: Any,
         timeout_seconds: float | None = None,
-        processor_seconds: float | None = None,
-        answer: Any = None,
+        cpu_seconds: float | None = None,
+        result_type: Any = None,
         reads: Sequence[str] = (),
     ) -> Any:
-        """Return what the function `target` ("package.module:function") makes of `args`.
+        """Return the result of the function `target` ("package.module:function").
 
-        Waits for a free place first; `timeout_seconds` counts from then on, the start of a
-        worker included. `processor_seconds` is the processor time that the task may use, all
-        threads together; the kernel ends a worker process that uses more. Arguments must be
-        picklable. The result is of the type `answer`, which `answer_decoding.checker` knows;
-        without one it is plain values. `reads` names the files of the music folder that it reads.
+        Waits for a free worker first; `timeout_seconds` counts from then on and includes the start
+        of a process. `cpu_seconds` limits the CPU time of the task, all threads
+        together. Arguments must be picklable. The result is converted to `result_type`, a type that
+        `answer_decoding.converter` supports; without one it consists of plain values. `reads`
+        lists the files of the music directory that the task reads.
 
         Raises:
             WorkerDied: the worker died.
-            WorkerHung: it took too long.
+            WorkerHung: the task exceeded `timeout_seconds`.
             WorkerLost: the pool was closed.
-            Exception: whatever the target raised.
+            Exception: the exception that the target raised.
         """
-        if self._reach is not None and reads:
-            await self._reach.include(reads)
-        task = _Task(target, args, answer, timeout_seconds, processor_seconds)
-        async with self._places:
-            executor, future = self._begin(task)
-            processes = executor.processes() if isinstance(executor, LocalProcess) else []
+        if self._readable_paths is not None and reads:
+            await self._readable_paths.include(reads)
+        task = _Task(target, args, result_type, timeout_seconds, cpu_seconds)
+        async with self._slots:
+            executor, future = self._submit(task)
+            process = executor.process if isinstance(executor, ProcessExecutor) else None
             try:
                 await asyncio.wait({future}, timeout=timeout_seconds)
                 if not future.done():
@@ -120,95 +122,97 @@ class WorkerPool:
                 error = future.exception()
             except BaseException:
                 future.cancel()
-                self._abandon(executor)
+                self._discard(executor)
                 raise
             if isinstance(error, BrokenExecutor | MemoryError):
-                self._abandon(executor)
+                self._discard(executor)
             else:
-                self._rest(executor)
+                self._keep(executor)
             if isinstance(error, BrokenExecutor):
-                for process in processes:
-                    await asyncio.to_thread(_wait, process)
+                if process is not None:
+                    await asyncio.to_thread(_wait_for_exit, process)
                     if process.returncode == -signal.SIGXCPU:
-                        raise WorkerDied("took too much processor time")
+                        raise WorkerDied("took too much CPU time")
                 raise WorkerDied(f"the {self.name} worker {error}")
             return future.result()
 
-    def overdue(self) -> bool:
-        """Say whether a task is still there long after `run` should have given it up."""
+    def has_overdue_task(self) -> bool:
+        """Return whether a task is still running long after `run` should have ended it."""
         now = asyncio.get_running_loop().time()
-        return any(now > due + GRACE_SECONDS for due in self._working.values())
+        return any(now > deadline + OVERDUE_SECONDS for deadline in self._busy.values())
 
     async def close(self) -> None:
-        """End all workers now, and wait a while until they are gone."""
+        """Kill all workers and wait until they are gone, but not for ever."""
         self._closed = True
-        executors = [*self._working, *self._resting]
-        local = [executor for executor in executors if isinstance(executor, LocalProcess)]
-        processes = [process for executor in local for process in executor.processes()]
+        executors = [*self._busy, *self._idle]
         for executor in executors:
-            self._abandon(executor)
-        for process in processes:
-            await asyncio.to_thread(_wait, process)
+            self._discard(executor)
+        for executor in executors:
+            if isinstance(executor, ProcessExecutor) and executor.process is not None:
+                await asyncio.to_thread(_wait_for_exit, executor.process)
 
-    def _begin(self, task: _Task) -> tuple[Executor, asyncio.Future[Any]]:
-        # The loop's own thread starts the processes: the kernel's parent-death signal is sent
-        # when the starting *thread* ends, and a helper thread may end at any time.
+    def _submit(self, task: _Task) -> tuple[Executor, asyncio.Future[Any]]:
+        # Processes are started in the event loop's thread: the kernel sends the parent-death signal
+        # when the *thread* ends that started them, and threads of executors may end at any time.
         if self._closed:
             raise WorkerLost(f"the {self.name} workers are being stopped")
-        while self._resting:
-            executor, timer = self._resting.popitem()
+        while self._idle:
+            executor, timer = self._idle.popitem()
             timer.cancel()
             if self._is_outdated(executor):
                 executor.shutdown(wait=False)
                 continue
-            with suppress(BrokenExecutor):  # it died while idle: that is no task's fault
-                return self._submit(executor, task)
-            self._abandon(executor)
-        return self._submit(self._executors(), task)
+            with suppress(BrokenExecutor):  # it died while idle, which is not this task's fault
+                return executor, self._submit_to(executor, task)
+            self._discard(executor)
+        executor = self._executors()
+        return executor, self._submit_to(executor, task)
 
-    def _submit(self, executor: Executor, task: _Task) -> tuple[Executor, asyncio.Future[Any]]:
+    def _submit_to(self, executor: Executor, task: _Task) -> asyncio.Future[Any]:
         function: tuple[Any, ...] = (call, task.target, task.args)
-        if isinstance(executor, LocalProcess):
-            if task.processor_seconds is not None:
-                function = (call_within, task.processor_seconds, task.target, task.args)
-            check = None if task.answer is None else checker(task.answer)
-            future = asyncio.wrap_future(executor.submit_checked(check, *function))
+        if isinstance(executor, ProcessExecutor):
+            if task.cpu_seconds is not None:
+                function = (call_with_limit, task.cpu_seconds, task.target, task.args)
+            convert = None if task.result_type is None else converter(task.result_type)
+            future = executor.submit_with_converter(convert, *function)
         else:
-            future = asyncio.wrap_future(executor.submit(*function))
+            future = executor.submit(*function)
         now = asyncio.get_running_loop().time()
         seconds = task.timeout_seconds
-        self._working[executor] = math.inf if seconds is None else now + seconds
-        return executor, future
+        self._busy[executor] = math.inf if seconds is None else now + seconds
+        return asyncio.wrap_future(future)
 
     def _is_outdated(self, executor: Executor) -> bool:
-        """Say whether a worker may not read what has become music since it was started."""
-        if self._reach is None or not isinstance(executor, LocalProcess):
+        """Return whether a worker lacks access to directories that became readable later."""
+        if self._readable_paths is None or not isinstance(executor, ProcessExecutor):
             return False
-        return executor.confinement != self._reach.confinement
+        return executor.confinement != self._readable_paths.confinement
 
-    def _rest(self, executor: Executor) -> None:
-        self._working.pop(executor, None)
+    def _keep(self, executor: Executor) -> None:
+        """Keep a worker for the next task, until it was idle for too long."""
+        self._busy.pop(executor, None)
         if self._closed:
             return
         loop = asyncio.get_running_loop()
-        self._resting[executor] = loop.call_later(self._idle_seconds, self._leave, executor)
+        self._idle[executor] = loop.call_later(self._idle_seconds, self._stop, executor)
 
-    def _leave(self, executor: Executor) -> None:
-        del self._resting[executor]
+    def _stop(self, executor: Executor) -> None:
+        del self._idle[executor]
         executor.shutdown(wait=False)
-        # Heavy work is over; what passed through this process on the way is of no use any more.
+        # Arguments and results of heavy tasks passed through this process.
         malloc_tuning.give_back()
 
-    def _abandon(self, executor: Executor) -> None:
-        self._working.pop(executor, None)
-        if timer := self._resting.pop(executor, None):
+    def _discard(self, executor: Executor) -> None:
+        """Kill a worker at once."""
+        self._busy.pop(executor, None)
+        if timer := self._idle.pop(executor, None):
             timer.cancel()
-        if isinstance(executor, LocalProcess):
-            executor.kill_workers()
+        if isinstance(executor, ProcessExecutor):
+            executor.kill()
         else:
             executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
+def _wait_for_exit(process: "subprocess.Popen[bytes]") -> None:
     with suppress(subprocess.TimeoutExpired):
-        process.wait(GONE_SECONDS)
+        process.wait(EXIT_TIMEOUT_SECONDS)

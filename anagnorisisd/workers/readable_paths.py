@@ -1,8 +1,8 @@
-"""What confined workers may read: the music folder, if any, and whatever links in it lead to.
+"""The paths that confined workers may read: the music directory and the targets of its links.
 
-Landlock knows no links: a rule over the music folder says nothing of another disk that a link in
-it leads to. So whoever has a file read says so here first, and a reader that was started before a
-new place was met makes way for another one.
+A Landlock rule for a directory does not extend to the targets of symbolic links in it. So callers
+announce the files that a task will read, and the pool replaces workers that were started before a
+new directory became readable.
 """
 
 import asyncio
@@ -14,67 +14,68 @@ from pathlib import Path
 
 from anagnorisisd.workers.confinement import Confinement
 
-PATIENCE_SECONDS = 5.0
-"""A disk that hangs is not waited for longer; the reader will say what became of the file."""
+RESOLVE_TIMEOUT_SECONDS = 5.0
+"""For a disk that does not respond; the worker that reads the file will report the error."""
 
-MOST_PLACES = 64
-"""With more than so many outside the folder, what they have in common stands for them."""
+MAX_LINKED_DIRECTORIES = 64
+"""Above this number, one rule for their common parent directory replaces them."""
 
 
 class ReadablePaths:
-    """Grows with the links that are met; `readable` and `writable` are what is needed beside.
+    """The music directory, the directories that links in it lead to, and fixed other paths.
 
-    Workers that read no music have no `root`.
+    `music` is `None` for workers that read no music.
     """
 
     def __init__(
         self,
-        root: str | Path | None,
+        music: str | Path | None,
         *,
         readable: Iterable[Path] = (),
         writable: Iterable[Path] = (),
     ) -> None:
-        self._root = None if root is None else str(root)
+        self._music = None if music is None else str(music)
         self._readable = tuple(map(str, readable))
         self._writable = tuple(map(str, writable))
-        self._outside: frozenset[str] = frozenset()
-        # A thread of its own: one that hangs with its disk must not be missed by others.
-        self._looking = ThreadPoolExecutor(1, thread_name_prefix="links")
+        self._linked: frozenset[str] = frozenset()
+        # Not the event loop's executor: a stalled disk would occupy threads that others need.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="links")
 
     @property
     def confinement(self) -> Confinement:
-        """What a reader that is started now may do."""
-        for path in self._writable:  # a rule needs the folder
+        """The confinement of a worker that is started now."""
+        for path in self._writable:  # a Landlock rule needs an existing directory
             with suppress(OSError):
                 Path(path).mkdir(parents=True, exist_ok=True)
-        outside = tuple(sorted(self._outside))
-        root = () if self._root is None else (self._root,)
-        return Confinement((*root, *outside, *self._readable), self._writable)
+        linked = tuple(sorted(self._linked))
+        music = () if self._music is None else (self._music,)
+        return Confinement((*music, *linked, *self._readable), self._writable)
 
     async def include(self, paths: Iterable[str]) -> None:
-        """See to it that readers that are started from now on may read these files."""
-        if self._root in {None, os.sep}:
+        """Make these files readable for workers that are started from now on."""
+        if self._music in {None, os.sep}:
             return
         loop = asyncio.get_running_loop()
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await loop.run_in_executor(self._looking, self._follow, tuple(paths))
+            async with asyncio.timeout(RESOLVE_TIMEOUT_SECONDS):
+                await loop.run_in_executor(self._executor, self._resolve, tuple(paths))
 
-    def _follow(self, paths: tuple[str, ...]) -> None:
-        for folder in {os.path.dirname(path) for path in paths}:  # noqa: PTH120
-            self._add(os.path.realpath(folder))
+    def _resolve(self, paths: tuple[str, ...]) -> None:
+        for directory in {os.path.dirname(path) for path in paths}:  # noqa: PTH120
+            self._add(os.path.realpath(directory))
         for path in paths:
             if os.path.islink(path):  # noqa: PTH114
                 self._add(os.path.dirname(os.path.realpath(path)))  # noqa: PTH120
 
-    def _add(self, folder: str) -> None:
-        if any(_is_below(folder, place) for place in (self._root or "", *self._outside)):
+    def _add(self, directory: str) -> None:
+        assert self._music is not None
+        if any(_is_within(directory, parent) for parent in (self._music, *self._linked)):
             return
-        outside = self._outside | {folder}
-        if len(outside) > MOST_PLACES:
-            outside = frozenset({os.path.commonpath(outside)})
-        self._outside = outside
+        linked = self._linked | {directory}
+        if len(linked) > MAX_LINKED_DIRECTORIES:
+            linked = frozenset({os.path.commonpath(linked)})
+        self._linked = linked
 
 
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+def _is_within(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")

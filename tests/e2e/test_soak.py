@@ -79,7 +79,7 @@ class Sample:
 
 def is_worker(process: psutil.Process) -> bool:
     with suppress(psutil.Error):  # it left a moment ago
-        return "worker_process" in " ".join(process.cmdline())
+        return "worker_main" in " ".join(process.cmdline())
     return False
 
 

@@ -23,7 +23,7 @@ def workers(daemon: RunningDaemon) -> list[psutil.Process]:
 def has_settled_in(process: psutil.Process) -> bool:
     """Tell whether a process is a worker that has come as far as to lower its priority."""
     with suppress(psutil.Error):
-        spawned = "worker_process" in " ".join(process.cmdline())
+        spawned = "worker_main" in " ".join(process.cmdline())
         return spawned and (process.nice(), process.ionice().ioclass) == LOWEST_PRIORITY
     return False
 

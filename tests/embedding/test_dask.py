@@ -26,7 +26,7 @@ from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import ConfigError, EmbeddingFailed
 from anagnorisisd.extras import install_command
-from anagnorisisd.workers.worker_process import NICENESS
+from anagnorisisd.workers.worker_main import NICENESS
 from tests.support import mert
 from tests.support.daemon import running_daemon
 from tests.support.dask import free_port, scheduler, workers

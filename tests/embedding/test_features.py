@@ -173,9 +173,7 @@ async def test_workers_leave_when_idle_and_come_back(tmp_path: Path) -> None:
 
 def _workers() -> list[psutil.Process]:
     return [
-        child
-        for child in psutil.Process().children()
-        if "worker_process" in " ".join(child.cmdline())
+        child for child in psutil.Process().children() if "worker_main" in " ".join(child.cmdline())
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, Uri
 from anagnorisisd.library import audio_hash, media_file
 from anagnorisisd.library.media_file import read, read_many
-from anagnorisisd.workers.processor_time import OutOfProcessorTime
+from anagnorisisd.workers.cpu_time import CpuTimeExceeded
 from tests.support.folder import as_nobody
 from tests.support.media import retag, write_song
 
@@ -111,7 +111,7 @@ def test_a_forbidden_file_is_tried_again_later(tmp_path: Path) -> None:
         (ValueError("x" * 10_000), "its parser failed: ValueError: xxx"),
         (OverflowError(), "its parser failed: OverflowError"),
         (MemoryError(), "takes too much memory"),
-        (OutOfProcessorTime(), "takes too much processor time"),
+        (CpuTimeExceeded(), "takes too much CPU time"),
     ],
     ids=lambda value: type(value).__name__,
 )

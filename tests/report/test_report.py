@@ -145,8 +145,8 @@ async def test_the_same_library_gives_the_same_page(lively: Stores, clock: FakeC
 async def test_a_confined_worker_draws_the_same_page(
     lively: Stores, clock: FakeClock, tmp_path: Path
 ) -> None:
-    reach = ReadablePaths(None, writable=[tmp_path / "cache"])
-    pool = WorkerPool(name="report", size=1, idle_seconds=30, reach=reach)
+    readable_paths = ReadablePaths(None, writable=[tmp_path / "cache"])
+    pool = WorkerPool(name="report", size=1, idle_seconds=30, readable_paths=readable_paths)
     try:
         html = await reporting(lively, clock, partial(draw, pool, tmp_path / "cache")).html()
     finally:

@@ -23,7 +23,7 @@ class Pool:
     def __init__(self) -> None:
         self.late = False
 
-    def overdue(self) -> bool:
+    def has_overdue_task(self) -> bool:
         return self.late
 
 

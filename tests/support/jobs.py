@@ -1,4 +1,4 @@
-"""What the tests let worker processes do."""
+"""Functions that tests run in worker processes."""
 
 import ctypes
 import errno
@@ -19,7 +19,7 @@ from anagnorisisd.domain.track import ScannedFile, Uri
 from anagnorisisd.embedding.worker_embedder import SAMPLE
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.library import media_file
-from anagnorisisd.workers import processor_time
+from anagnorisisd.workers import cpu_time
 
 
 class Stubborn(Exception):
@@ -69,18 +69,18 @@ def die_once(marker: str) -> str:
 
 
 def loop_in_a_library() -> None:
-    """Never come back to Python, where a signal could interrupt it."""
+    """Never return to Python, where a signal could interrupt it."""
     sum(range(1 << 60))
 
 
 def loop_in_python(seconds: float) -> str:
-    """Loop until the time is over, swallowing every error as careless readers do."""
+    """Loop until the limit, catching every exception as careless parsers do."""
     try:
-        with processor_time.limited(seconds):
+        with cpu_time.limit_cpu_time(seconds):
             while True:
                 with suppress(Exception):
                     sum(range(1000))
-    except processor_time.OutOfProcessorTime:
+    except cpu_time.CpuTimeExceeded:
         return "interrupted"
 
 
@@ -92,7 +92,7 @@ def read_until_death(root: str, uris: list[Uri]) -> list[ScannedFile]:
     return media_file.read_many(root, uris)
 
 
-def manners() -> dict[str, Any]:
+def process_settings() -> dict[str, Any]:
     process = psutil.Process()
     return {
         "nice": process.nice(),
@@ -170,7 +170,7 @@ def leak(count: int) -> int:
 
 
 def oom_score() -> int:
-    """Return how much rather than others the kernel would end this process."""
+    """Return `oom_score_adj` of this process."""
     return int(Path("/proc/self/oom_score_adj").read_text())
 
 
@@ -194,7 +194,7 @@ class Bomb:
 
 
 def send_bytes(content: bytes) -> None:
-    """Write `content` where the answer belongs, as a worker that was taken over would."""
+    """Write `content` into the pipe of answers, as a compromised worker could."""
     replies = max(
         int(name)
         for name in os.listdir("/proc/self/fd")  # noqa: PTH208
@@ -213,7 +213,7 @@ def _is_written_to(descriptor: int) -> bool:
 
 
 def answer_strangely() -> object:
-    """Return something that cannot be answered."""
+    """Return a value of an unsupported type."""
     return object()
 
 

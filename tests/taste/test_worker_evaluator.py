@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 async def evaluator() -> AsyncIterator[WorkerEvaluator]:
-    pool = WorkerPool(name="evaluator", size=1, idle_seconds=30, reach=ReadablePaths(None))
+    pool = WorkerPool(name="evaluator", size=1, idle_seconds=30, readable_paths=ReadablePaths(None))
     yield WorkerEvaluator(pool)
     await pool.close()
 

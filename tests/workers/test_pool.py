@@ -1,4 +1,4 @@
-"""Worker processes: what goes wrong in one stays there, and none outlives the daemon."""
+"""The pool of worker processes: failures are isolated, and no worker outlives the daemon."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ JOBS = "tests.support.jobs"
 
 
 def executor_threads() -> list[threading.Thread]:
-    """The threads in which executors watch over their processes."""
+    """Return the threads that serve worker processes."""
     return [one for one in threading.enumerate() if one.name == "worker"]
 
 
@@ -38,11 +38,13 @@ async def pool() -> AsyncIterator[WorkerPool]:
     await pool.close()
 
 
-async def test_a_worker_answers(pool: WorkerPool) -> None:
+async def test_result_is_returned(pool: WorkerPool) -> None:
     assert await pool.run(f"{JOBS}:add", 2, 3) == 5
 
 
-async def test_an_error_of_the_target_arrives_whole_and_the_worker_stays(pool: WorkerPool) -> None:
+async def test_exception_of_the_target_keeps_its_attributes_and_the_worker(
+    pool: WorkerPool,
+) -> None:
     before = await pool.run(f"{JOBS}:pid")
 
     with pytest.raises(EmbeddingFailed, match="no sound in it") as caught:
@@ -52,13 +54,13 @@ async def test_an_error_of_the_target_arrives_whole_and_the_worker_stays(pool: W
     assert await pool.run(f"{JOBS}:pid") == before
 
 
-async def test_an_error_that_cannot_travel_is_told_in_words(pool: WorkerPool) -> None:
+async def test_unknown_exception_becomes_runtime_error(pool: WorkerPool) -> None:
     with pytest.raises(RuntimeError, match="Stubborn: one and two"):
         await pool.run(f"{JOBS}:fail_stubbornly")
 
 
 @pytest.mark.parametrize("end", ["die", "crash"])
-async def test_a_dead_worker_costs_only_its_own_task(pool: WorkerPool, end: str) -> None:
+async def test_worker_death_fails_only_its_own_task(pool: WorkerPool, end: str) -> None:
     lost, *others = await asyncio.gather(
         pool.run(f"{JOBS}:{end}"),
         *(pool.run(f"{JOBS}:add", number, 1) for number in range(6)),
@@ -69,7 +71,7 @@ async def test_a_dead_worker_costs_only_its_own_task(pool: WorkerPool, end: str)
     assert others == [1, 2, 3, 4, 5, 6]
 
 
-async def test_a_worker_that_dies_while_idle_is_no_tasks_fault(pool: WorkerPool) -> None:
+async def test_worker_death_while_idle_fails_no_task(pool: WorkerPool) -> None:
     worker = psutil.Process(await pool.run(f"{JOBS}:pid"))
     worker.kill()
     await until(lambda: not worker.is_running())
@@ -78,23 +80,23 @@ async def test_a_worker_that_dies_while_idle_is_no_tasks_fault(pool: WorkerPool)
     assert await pool.run(f"{JOBS}:add", 1, 1) == 2
 
 
-async def test_a_task_that_nobody_ends_is_overdue_some_time_after_its_limit(
+async def test_task_running_long_after_its_timeout_is_overdue(
     pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = str(tmp_path / "started")
     hanging = asyncio.ensure_future(pool.run(f"{JOBS}:hang", started, timeout_seconds=3600))
     await asyncio.sleep(0)
-    assert not pool.overdue()
+    assert not pool.has_overdue_task()
 
-    monkeypatch.setattr(pool_module, "GRACE_SECONDS", -3601.0)
-    assert pool.overdue()
+    monkeypatch.setattr(pool_module, "OVERDUE_SECONDS", -3601.0)
+    assert pool.has_overdue_task()
 
     hanging.cancel()
     await asyncio.wait({hanging})
-    assert not pool.overdue()
+    assert not pool.has_overdue_task()
 
 
-async def test_a_hung_worker_is_given_up(pool: WorkerPool, tmp_path: Path) -> None:
+async def test_timeout_kills_the_worker(pool: WorkerPool, tmp_path: Path) -> None:
     started = tmp_path / "started"
     await pool.run(f"{JOBS}:pid")
 
@@ -105,30 +107,30 @@ async def test_a_hung_worker_is_given_up(pool: WorkerPool, tmp_path: Path) -> No
     assert await pool.run(f"{JOBS}:add", 1, 1) == 2
 
 
-async def test_a_task_that_never_comes_back_to_python_is_ended_by_its_processor_time(
+async def test_cpu_limit_kills_code_that_does_not_return_to_python(
     pool: WorkerPool,
 ) -> None:
-    with pytest.raises(WorkerDied, match="too much processor time"):
-        await pool.run(f"{JOBS}:loop_in_a_library", processor_seconds=0.5)
+    with pytest.raises(WorkerDied, match="too much CPU time"):
+        await pool.run(f"{JOBS}:loop_in_a_library", cpu_seconds=0.5)
 
-    assert await pool.run(f"{JOBS}:add", 1, 1, processor_seconds=5) == 2
+    assert await pool.run(f"{JOBS}:add", 1, 1, cpu_seconds=5) == 2
 
 
-async def test_a_task_in_python_is_interrupted_and_the_worker_stays(pool: WorkerPool) -> None:
+async def test_cpu_limit_interrupts_python_code_and_keeps_the_worker(pool: WorkerPool) -> None:
     worker = await pool.run(f"{JOBS}:pid")
 
     assert await pool.run(f"{JOBS}:loop_in_python", 0.1) == "interrupted"
     assert await pool.run(f"{JOBS}:pid") == worker
 
 
-async def test_waiting_uses_no_processor_time(pool: WorkerPool, tmp_path: Path) -> None:
+async def test_sleep_does_not_count_as_cpu_time(pool: WorkerPool, tmp_path: Path) -> None:
     started = str(tmp_path / "started")
 
     with pytest.raises(WorkerHung, match="gave up after"):
-        await pool.run(f"{JOBS}:hang", started, timeout_seconds=4, processor_seconds=3)
+        await pool.run(f"{JOBS}:hang", started, timeout_seconds=4, cpu_seconds=3)
 
 
-async def test_cancelling_a_task_ends_its_worker(pool: WorkerPool, tmp_path: Path) -> None:
+async def test_cancellation_kills_the_worker(pool: WorkerPool, tmp_path: Path) -> None:
     started = tmp_path / "started"
     task = asyncio.create_task(pool.run(f"{JOBS}:hang", str(started)))
     await until(lambda: started.exists() and bool(started.read_text()))
@@ -140,7 +142,7 @@ async def test_cancelling_a_task_ends_its_worker(pool: WorkerPool, tmp_path: Pat
     await until(lambda: not psutil.pid_exists(int(started.read_text())))
 
 
-async def test_workers_leave_when_idle() -> None:
+async def test_idle_worker_exits() -> None:
     pool = WorkerPool(name="test", size=1, idle_seconds=0.05)
     try:
         worker = await pool.run(f"{JOBS}:pid")
@@ -150,7 +152,7 @@ async def test_workers_leave_when_idle() -> None:
         await pool.close()
 
 
-async def test_closing_is_prompt_in_the_middle_of_a_task(pool: WorkerPool, tmp_path: Path) -> None:
+async def test_close_during_a_task_is_prompt(pool: WorkerPool, tmp_path: Path) -> None:
     started = tmp_path / "started"
     task = asyncio.create_task(pool.run(f"{JOBS}:hang", str(started)))
     await until(lambda: started.exists() and bool(started.read_text()))
@@ -166,17 +168,17 @@ async def test_closing_is_prompt_in_the_middle_of_a_task(pool: WorkerPool, tmp_p
         await pool.run(f"{JOBS}:pid")
 
 
-async def test_a_worker_leaves_music_playing_and_the_machine_usable(pool: WorkerPool) -> None:
-    manners = await pool.run(f"{JOBS}:manners")
+async def test_worker_has_low_priority_and_ignores_interrupts(pool: WorkerPool) -> None:
+    found = await pool.run(f"{JOBS}:process_settings")
 
-    assert manners["nice"] >= 15
-    assert manners["io"] == psutil.IOPRIO_CLASS_IDLE
-    assert manners["interrupt"] == signal.SIG_IGN
-    assert manners["threads"] == "1"
-    assert manners["heavy"] == []
+    assert found["nice"] >= 15
+    assert found["io"] == psutil.IOPRIO_CLASS_IDLE
+    assert found["interrupt"] == signal.SIG_IGN
+    assert found["threads"] == "1"
+    assert found["heavy"] == []
 
 
-async def test_any_executor_can_take_the_place_of_the_processes() -> None:
+async def test_other_executors_can_be_used() -> None:
     pool = WorkerPool(name="test", size=2, idle_seconds=60, executors=ThreadPoolExecutor)
     try:
         assert await pool.run(f"{JOBS}:pid") == os.getpid()
@@ -184,7 +186,7 @@ async def test_any_executor_can_take_the_place_of_the_processes() -> None:
         await pool.close()
 
 
-async def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
+async def test_worker_dies_with_its_killed_parent(tmp_path: Path) -> None:
     started = tmp_path / "started"
     script = (
         "import asyncio, sys\n"
@@ -207,7 +209,7 @@ async def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     await until(lambda: not psutil.pid_exists(int(started.read_text())))
 
 
-async def test_a_greedy_task_fails_and_the_pool_goes_on() -> None:
+async def test_memory_limit_fails_only_the_task() -> None:
     pool = WorkerPool(name="test", size=1, idle_seconds=60, memory_bytes=256 << 20)
     try:
         with pytest.raises(MemoryError):
@@ -218,7 +220,7 @@ async def test_a_greedy_task_fails_and_the_pool_goes_on() -> None:
         await pool.close()
 
 
-async def test_a_worker_that_has_leaked_is_replaced() -> None:
+async def test_worker_that_leaked_memory_is_replaced() -> None:
     pool = WorkerPool(name="test", size=1, idle_seconds=60, memory_bytes=256 << 20)
     outcomes = []
     try:
@@ -232,13 +234,11 @@ async def test_a_worker_that_has_leaked_is_replaced() -> None:
 
     first = outcomes.index(0)
     assert outcomes[:first] == list(range(1, first + 1))
-    assert outcomes[first + 1] == 1, "the task after the failed one has a worker of its own"
+    assert outcomes[first + 1] == 1, "the task after the failed one has a new worker"
 
 
 @pytest.mark.parametrize("framing", ["none", "of an answer"])
-async def test_nothing_that_a_worker_sends_is_unpickled(
-    pool: WorkerPool, tmp_path: Path, framing: str
-) -> None:
+async def test_answer_is_never_unpickled(pool: WorkerPool, tmp_path: Path, framing: str) -> None:
     victim = tmp_path / "victim"
     content = pickle.dumps(Bomb(str(victim)))
     if framing == "of an answer":
@@ -251,22 +251,22 @@ async def test_nothing_that_a_worker_sends_is_unpickled(
     assert await pool.run(f"{JOBS}:add", 1, 1) == 2
 
 
-async def test_an_answer_of_another_kind_is_nonsense(pool: WorkerPool) -> None:
-    with pytest.raises(WorkerLost, match="nonsense: a int where a str belongs"):
-        await pool.run(f"{JOBS}:add", 1, 1, answer=str)
+async def test_result_of_another_type_is_invalid(pool: WorkerPool) -> None:
+    with pytest.raises(WorkerLost, match="invalid answer: expected str, got int"):
+        await pool.run(f"{JOBS}:add", 1, 1, result_type=str)
 
-    assert await pool.run(f"{JOBS}:add", 1, 1, answer=int) == 2
+    assert await pool.run(f"{JOBS}:add", 1, 1, result_type=int) == 2
 
 
-async def test_an_answer_without_an_end_is_not_held(pool: WorkerPool) -> None:
+async def test_huge_answer_is_not_read(pool: WorkerPool) -> None:
     with pytest.raises(WorkerLost, match="died during this task"):
         await pool.run(f"{JOBS}:send_bytes", struct.pack("<Q", 2**62))
 
 
-async def test_what_cannot_be_answered_is_an_error_of_the_task(pool: WorkerPool) -> None:
-    with pytest.raises(TypeError, match="cannot answer a object"):
+async def test_unsupported_result_type_is_an_error(pool: WorkerPool) -> None:
+    with pytest.raises(TypeError, match="cannot return a value of type object"):
         await pool.run(f"{JOBS}:answer_strangely")
 
 
-async def test_workers_go_before_the_daemon_when_memory_is_short(pool: WorkerPool) -> None:
+async def test_kernel_kills_workers_before_the_daemon(pool: WorkerPool) -> None:
     assert await pool.run(f"{JOBS}:oom_score") > min(999, oom_score())

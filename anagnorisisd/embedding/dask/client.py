@@ -15,7 +15,7 @@ from anagnorisisd.embedding.dask.protocol import SURVEY, Incapable, ProtocolErro
 from anagnorisisd.embedding.dask.worker_registry import WorkerRegistry
 from anagnorisisd.errors import ConfigError
 from anagnorisisd.extras import install_command, is_installed
-from anagnorisisd.workers.worker_process import call
+from anagnorisisd.workers.worker_main import call
 
 log = logging.getLogger(__name__)
 

@@ -107,7 +107,7 @@ class _Host:
                     idle_seconds=spec.idle_seconds,
                     timeout_seconds=spec.timeout_seconds,
                     # Where the music lies here is known file by file only.
-                    reach=ReadablePaths("/", writable=[settings.cache_directory]),
+                    readable_paths=ReadablePaths("/", writable=[settings.cache_directory]),
                 )
             return self._embedders[spec]
 

@@ -1,4 +1,4 @@
-"""What workers answer: encoded, decoded, checked; and what one that was taken over may send."""
+"""Answers of workers: round trips, and malformed bytes as a compromised worker may send them."""
 
 import contextlib
 import errno
@@ -19,8 +19,8 @@ from anagnorisisd.domain.evaluator import Floats64, Metrics, TrainedModel
 from anagnorisisd.domain.reader_loss import ReaderLoss
 from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, Tags, TrackId, Uri
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
-from anagnorisisd.workers.answer_decoding import Nonsense, checker, decoded
-from anagnorisisd.workers.answer_encoding import encoded, encoded_error
+from anagnorisisd.workers.answer_decoding import InvalidAnswer, converter, decode
+from anagnorisisd.workers.answer_encoding import encode, encode_error
 
 texts = st.text() | st.binary().map(os.fsdecode)
 maybe = st.none() | texts
@@ -41,21 +41,21 @@ plain = st.recursive(
 
 
 @given(value=plain)
-def test_plain_values_come_back_as_they_were(value: Any) -> None:
-    assert decoded(encoded(value)) == value
+def test_plain_values_round_trip(value: Any) -> None:
+    assert decode(encode(value)) == value
 
 
 @given(found=st.lists(files))
-def test_files_come_back_as_they_were(found: list[ScannedFile]) -> None:
-    assert decoded(encoded(found), checker(list[ScannedFile])) == found
+def test_dataclasses_round_trip(found: list[ScannedFile]) -> None:
+    assert decode(encode(found), converter(list[ScannedFile])) == found
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_])
 @pytest.mark.parametrize("shape", [(0,), (3,), (2, 3), (0, 4)])
-def test_arrays_come_back_as_they_were(dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+def test_arrays_round_trip(dtype: type[np.generic], shape: tuple[int, ...]) -> None:
     array = np.ones(shape, dtype)
 
-    back = decoded(encoded(array[::-1]))
+    back = decode(encode(array[::-1]))
 
     assert back.dtype == dtype
     assert back.shape == shape
@@ -63,15 +63,15 @@ def test_arrays_come_back_as_they_were(dtype: type[np.generic], shape: tuple[int
     assert (back == array).all()
 
 
-def test_a_model_comes_back_as_it_was() -> None:
+def test_bytes_in_a_dataclass_round_trip() -> None:
     metrics = Metrics(1, 2.0, 0.5, 0.6, 0.9, {"mean": 2.0})
     model = TrainedModel("process", b"\0\xff", metrics, {"implicit_feedback": "helped"})
 
-    assert decoded(encoded(model), checker(TrainedModel)) == model
+    assert decode(encode(model), converter(TrainedModel)) == model
 
 
-def test_two_arrays_are_a_pair() -> None:
-    mean, stddev = decoded(encoded((np.zeros(2), np.ones(2))), checker(tuple[Floats64, Floats64]))
+def test_tuple_of_arrays_round_trips() -> None:
+    mean, stddev = decode(encode((np.zeros(2), np.ones(2))), converter(tuple[Floats64, Floats64]))
 
     assert (mean + 1 == stddev).all()
 
@@ -96,15 +96,15 @@ def test_two_arrays_are_a_pair() -> None:
     ],
     ids=str,
 )
-def test_what_was_not_asked_for_is_refused(kind: Any, value: Any) -> None:
-    with pytest.raises(Nonsense):
-        decoded(encoded(value), checker(kind))
+def test_value_of_another_type_is_invalid(kind: Any, value: Any) -> None:
+    with pytest.raises(InvalidAnswer):
+        decode(encode(value), converter(kind))
 
 
-def test_what_the_table_does_not_have_cannot_be_answered() -> None:
+def test_unsupported_types_cannot_be_encoded() -> None:
     for value in ({1: 2}, {1, 2}, object(), np.array(["a"]), np.array([object()]), 1j):
         with pytest.raises(TypeError):
-            encoded(value)
+            encode(value)
 
 
 @pytest.mark.parametrize(
@@ -124,27 +124,27 @@ def test_what_the_table_does_not_have_cannot_be_answered() -> None:
     ],
     ids=repr,
 )
-def test_errors_come_back_as_they_were(error: Exception) -> None:
+def test_exceptions_round_trip(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
-        decoded(encoded_error(error))
+        decode(encode_error(error))
 
     assert type(caught.value) is type(error)
     assert str(caught.value) == str(error)
     assert vars(caught.value) == vars(error)
 
 
-def test_every_error_of_ours_comes_back() -> None:
+def test_all_exceptions_of_the_project_round_trip() -> None:
     for kind in vars(errors).values():
         if isinstance(kind, type) and issubclass(kind, errors.AnagnorisisError):
             with pytest.raises(kind):
-                decoded(encoded_error(kind.__new__(kind, "why")))
+                decode(encode_error(kind.__new__(kind, "why")))
 
 
-def test_other_errors_are_told_in_words() -> None:
+def test_other_exceptions_keep_their_text() -> None:
     decoding = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid")
     for error in (decoding, json.JSONDecodeError("odd", "", 0), SystemError("odd")):
         with pytest.raises((RuntimeError, ValueError, SystemError), match=r"odd|invalid"):
-            decoded(encoded_error(error))
+            decode(encode_error(error))
 
 
 class Bomb:
@@ -186,23 +186,23 @@ def framed(header: object, rest: bytes = b"") -> bytes:
         framed({"value": {"array": 0}, "arrays": [["<f8", [0] * 100]]}),
     ],
 )
-def test_whatever_a_worker_sends_is_an_answer_or_nonsense(content: bytes) -> None:
-    with pytest.raises(Nonsense):
-        decoded(content)
+def test_malformed_answer_is_invalid(content: bytes) -> None:
+    with pytest.raises(InvalidAnswer):
+        decode(content)
 
 
 @pytest.mark.parametrize("kind", ["SystemExit", "KeyboardInterrupt", "eval", "open", "Sequence"])
-def test_only_errors_are_made_of_errors(kind: str) -> None:
+def test_only_exceptions_are_created_from_errors(kind: str) -> None:
     told = {"kind": kind, "base": kind, "args": ["a"], "state": {"dict": {}}, "text": "a"}
 
     with pytest.raises(RuntimeError):
-        decoded(framed({"error": {"dict": told}, "arrays": []}))
+        decode(framed({"error": {"dict": told}, "arrays": []}))
 
 
 @settings(max_examples=500)
 @given(value=plain, at=st.integers(0, 400), put=st.binary(max_size=4))
-def test_damaged_answers_are_answers_or_nonsense(value: Any, at: int, put: bytes) -> None:
-    content = encoded(value)
+def test_damaged_answer_is_decoded_or_invalid(value: Any, at: int, put: bytes) -> None:
+    content = encode(value)
     damaged = content[:at] + put + content[at + len(put) :]
-    with contextlib.suppress(Nonsense):
-        decoded(damaged, checker(list[ScannedFile]))
+    with contextlib.suppress(InvalidAnswer):
+        decode(damaged, converter(list[ScannedFile]))
