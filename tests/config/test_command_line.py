@@ -1,4 +1,4 @@
-"""The daemon's command line as a listener types it."""
+"""The command line of the daemon, run as a program."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ def anagnorisisd(
     )
 
 
-def test_a_good_configuration_is_told_with_all_places(home: Path) -> None:
+def test_check_config_shows_the_paths_of_a_valid_configuration(home: Path) -> None:
     (home / "my.yaml").write_text("music: {directory: songs}\n")
 
     done = anagnorisisd(home, "check-config", "--config", "my.yaml", "--state", "kept")
@@ -55,7 +55,9 @@ def test_a_good_configuration_is_told_with_all_places(home: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["check-config"], ["run"], []])
-def test_every_problem_is_a_line_and_the_exit_code_is_2(home: Path, command: list[str]) -> None:
+def test_each_configuration_problem_is_a_line_and_the_exit_code_is_2(
+    home: Path, command: list[str]
+) -> None:
     (home / "my.yaml").write_text("picks:\n  ahed: 3\n  explore: 2\n")
 
     done = anagnorisisd(home, "--config", "my.yaml", *command, ANAGNORISIS_LOG__LEVEL="shout")
@@ -69,7 +71,7 @@ def test_every_problem_is_a_line_and_the_exit_code_is_2(home: Path, command: lis
     ]
 
 
-def test_a_flag_is_named_as_it_was_typed(home: Path) -> None:
+def test_a_problem_names_the_flag_as_typed(home: Path) -> None:
     done = anagnorisisd(home, "--log-level", "loud", "check-config")
 
     assert done.returncode == 2
@@ -89,7 +91,7 @@ def test_version_and_help(home: Path) -> None:
     assert "check-config" in anagnorisisd(home, "--help").stdout
 
 
-def test_what_is_known_is_backed_up_and_restored(home: Path) -> None:
+def test_backup_and_restore(home: Path) -> None:
     backups, there = home / "kept.db", ("--state", str(home / "state"))
     asyncio.run(known_in(home / "state"))
 
@@ -104,7 +106,7 @@ def test_what_is_known_is_backed_up_and_restored(home: Path) -> None:
     assert re.search(rf"is kept in {home}/state/{FILE_NAME}\.replaced-\d+T", again.stdout)
 
 
-def test_nothing_is_restored_under_a_running_daemon(home: Path) -> None:
+def test_restore_is_refused_while_a_daemon_runs(home: Path) -> None:
     with state_lock.held(home):
         done = anagnorisisd(home, "--state", str(home), "restore", "kept.db")
 
@@ -116,7 +118,7 @@ async def known_in(state: Path) -> None:
     await (await open_stores(state)).close()
 
 
-def test_a_folder_without_the_published_model_is_refused_by_file(home: Path) -> None:
+def test_fetch_model_names_the_file_that_differs_from_the_published_one(home: Path) -> None:
     (home / "config.json").write_text("{}")
 
     done = anagnorisisd(home, "fetch-model", "--from", str(home))

@@ -1,4 +1,4 @@
-"""`config.yaml` at the root is the documented default: complete, true and explained."""
+"""`config.yaml` at the root documents every key with its default."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def test_every_key_of_the_schema_is_in_the_file(key: Key) -> None:
         branch = branch[name]
 
 
-def test_the_file_states_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_has_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "SYSTEM_FILE", tmp_path / "absent")
 
     assert load.load({}, {}, FILE) == Config()

@@ -1,4 +1,4 @@
-"""What applies when the configuration is read again, and what is said of it."""
+"""Reloading the configuration: what applies at once, and what is logged."""
 
 import logging
 
@@ -18,7 +18,7 @@ WANTED = Config(
 )
 
 
-def test_every_key_that_differs_is_found_with_what_it_needs() -> None:
+def test_changed_keys_are_found_with_whether_they_apply_at_once() -> None:
     found = {dotted(one.key): one.live for one in diff.between(Config(), WANTED)}
 
     assert found == {
@@ -30,13 +30,13 @@ def test_every_key_that_differs_is_found_with_what_it_needs() -> None:
     }
 
 
-def test_only_what_is_live_is_taken_over() -> None:
+def test_only_live_keys_are_adopted() -> None:
     taken = diff.with_live(Config(), WANTED)
 
     assert taken == Config(music=Music(rescan_minutes=5), picks=Picks(ahead=7))
 
 
-def test_what_is_the_same_is_no_change() -> None:
+def test_equal_configurations_have_no_changes() -> None:
     assert list(diff.between(WANTED, WANTED)) == []
 
 
@@ -60,7 +60,7 @@ async def reloaded(wanted: Config | ConfigError) -> tuple[ConfigReloader, Parts,
     return reloading, parts, await reloading.again(parts.reconfigure)
 
 
-async def test_the_parts_get_what_applies_and_the_listener_is_told_the_rest(
+async def test_a_reload_applies_live_keys_and_logs_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     reloading, parts, said = await reloaded(WANTED)
@@ -76,7 +76,7 @@ async def test_the_parts_get_what_applies_and_the_listener_is_told_the_rest(
     assert [(entry.levelname, entry.message) for entry in caplog.records] == [("WARNING", said)]
 
 
-async def test_what_needs_a_restart_is_said_until_there_was_one() -> None:
+async def test_pending_changes_are_logged_at_each_reload() -> None:
     reloading, parts, first = await reloaded(WANTED)
 
     again = await reloading.again(parts.reconfigure)
@@ -85,7 +85,7 @@ async def test_what_needs_a_restart_is_said_until_there_was_one() -> None:
     assert again.partition("; ")[2] == first.partition("; ")[2]
 
 
-async def test_a_broken_configuration_changes_nothing_and_every_problem_is_said(
+async def test_an_invalid_configuration_changes_nothing_and_logs_every_problem(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     problems = ["my.yaml:1:1: picks.ahed: unknown key", "my.yaml:2:1: mpd: no section"]
@@ -99,7 +99,7 @@ async def test_a_broken_configuration_changes_nothing_and_every_problem_is_said(
     assert {entry.levelno for entry in caplog.records} == {logging.ERROR}
 
 
-async def test_the_log_gets_its_new_level() -> None:
+async def test_a_reload_changes_the_log_level() -> None:
     before = logging.getLogger().level
     try:
         await reloaded(Config(log=Log(level=LogLevel.ERROR)))

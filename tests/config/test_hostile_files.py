@@ -1,4 +1,4 @@
-"""Any configuration ends in a value or in problems that are said, soon and on a line each."""
+"""Any bytes as a configuration give a configuration or printable problems, in bounded time."""
 
 import os
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_an_invalid_configuration_is_reported(tmp_path: Path, text: str, said: s
     assert found.isprintable()
 
 
-def test_a_fifo_and_a_device_are_no_files(tmp_path: Path) -> None:
+def test_a_fifo_and_a_device_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
 
     for path in (tmp_path / "fifo", Path("/dev/zero")):
@@ -58,7 +58,7 @@ def test_a_fifo_and_a_device_are_no_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["9" * 5000, "[" * 20_000, "2020-99-99", "&a [*a]", "\x1b"])
-def test_a_variable_is_read_as_carefully(text: str) -> None:
+def test_hostile_text_in_an_environment_variable(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load.load({}, {"ANAGNORISIS_PICKS__AHEAD": text})
 
@@ -69,7 +69,7 @@ def test_a_variable_is_read_as_carefully(text: str) -> None:
 
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(SCRAPS), max_size=30).map("".join).map(str.encode) | st.binary())
-def test_any_bytes_are_a_configuration_or_say_why_not(
+def test_any_bytes_give_a_configuration_or_problems(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     for found in problems(content, tmp_path_factory.getbasetemp()):

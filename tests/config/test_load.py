@@ -1,4 +1,4 @@
-"""Configuration from every place, and everything that is wrong with it in one go."""
+"""Loading the configuration from all sources, and all of its problems at once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,11 +38,11 @@ def problems(file: Path | None, variables: dict[str, str] | None = None) -> list
     return list(raised.value.problems)
 
 
-def test_without_any_place_the_defaults_hold() -> None:
+def test_defaults_without_any_source() -> None:
     assert load.load({}, {}) == Config()
 
 
-def test_later_places_win(tmp_path: Path, write: Write) -> None:
+def test_later_sources_override_earlier_ones(tmp_path: Path, write: Write) -> None:
     (tmp_path / "etc.yaml").write_text("picks: {ahead: 1, explore: 0.1, artist_spread: 1}\n")
     own = write("picks:\n  ahead: 2\n  explore: 0.2\n")
 
@@ -58,7 +58,7 @@ def test_later_places_win(tmp_path: Path, write: Write) -> None:
     assert config.music.watch is Watch.POLL
 
 
-def test_the_listeners_own_file_is_found(tmp_path: Path) -> None:
+def test_the_users_file_is_read(tmp_path: Path) -> None:
     own = tmp_path / "xdg" / "anagnorisis" / "config.yaml"
     own.parent.mkdir(parents=True)
     own.write_text("picks: {ahead: 7}\n")
@@ -144,14 +144,14 @@ def test_the_listeners_own_file_is_found(tmp_path: Path) -> None:
         ("a: 1\na: 2\n", 'config.yaml:2:1: not valid YAML: found duplicate key "a"'),
     ],
 )
-def test_a_problem_names_place_value_and_remedy(write: Write, text: str, problem: str) -> None:
+def test_a_problem_has_source_value_and_remedy(write: Write, text: str, problem: str) -> None:
     found = problems(write(text))
 
     assert len(found) == 1
     assert found[0].startswith(problem)
 
 
-def test_all_problems_are_told_at_once_in_reading_order(write: Write) -> None:
+def test_all_problems_are_reported_at_once_in_file_order(write: Write) -> None:
     file = write(
         "picks:\n  ahead: x\n  explore: 2\n"
         "music:\n  watch: no\n  colour: red\n"
@@ -171,7 +171,7 @@ def test_all_problems_are_told_at_once_in_reading_order(write: Write) -> None:
     ]
 
 
-def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+def test_an_unreadable_file(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
 
     assert problems(tmp_path / "gone") == [
@@ -198,7 +198,7 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path: Path, write: Write) -> Non
     assert config.state.directory == tmp_path / "home" / "state"
 
 
-def test_a_path_given_outside_a_file_is_taken_as_it_is(tmp_path: Path, write: Write) -> None:
+def test_a_path_in_a_variable_or_flag(tmp_path: Path, write: Write) -> None:
     write("")
 
     config = load.load({}, {"ANAGNORISIS_MUSIC__DIRECTORY": "my songs # 1: [best]"})
@@ -206,11 +206,11 @@ def test_a_path_given_outside_a_file_is_taken_as_it_is(tmp_path: Path, write: Wr
     assert config.music.directory == tmp_path / "my songs # 1: [best]"
 
 
-def test_variables_of_the_client_are_none_of_ours() -> None:
+def test_variables_of_the_client_are_ignored() -> None:
     assert load.load({}, {"ANAGNORISIS_SOCKET": "/tmp/x", "ANAGNORISIS": "1"}) == Config()
 
 
-def test_lists_and_switches_can_be_variables() -> None:
+def test_lists_and_booleans_in_variables() -> None:
     config = load.load(
         {}, {"ANAGNORISIS_MUSIC__EXCLUDE": "[a, 'b c']", "ANAGNORISIS_PICKS__ENABLED": "false"}
     )
@@ -219,7 +219,7 @@ def test_lists_and_switches_can_be_variables() -> None:
     assert config.picks.enabled is False
 
 
-def test_merge_keys_of_yaml_work_and_blame_their_section(write: Write) -> None:
+def test_yaml_merge_keys(write: Write) -> None:
     file = write("music: &m\n  watch: off\nmpd:\n  <<: *m\n  partition: x\n")
 
     assert problems(file) == ["config.yaml:4:3: mpd.watch: unknown key; did you mean music.watch?"]
@@ -227,7 +227,9 @@ def test_merge_keys_of_yaml_work_and_blame_their_section(write: Write) -> None:
 
 @settings(deadline=None)
 @given(text=st.text(max_size=80))
-def test_no_text_breaks_the_reader(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_text_is_read_without_an_unexpected_error(
+    text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     file = tmp_path_factory.mktemp("any") / "config.yaml"
     file.write_text(text, encoding="utf-8")
     told: tuple[str, ...] = ()

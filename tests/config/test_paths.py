@@ -1,4 +1,4 @@
-"""Where everything lies, for a listener and for a service."""
+"""Paths of a user's daemon and of the system service."""
 
 import shutil
 import tempfile
@@ -23,7 +23,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_a_listener_has_everything_in_the_usual_places(home: Path) -> None:
+def test_a_user_has_xdg_directories(home: Path) -> None:
     runtime = home / "run"
     runtime.mkdir()
 
@@ -36,14 +36,14 @@ def test_a_listener_has_everything_in_the_usual_places(home: Path) -> None:
     )
 
 
-def test_the_desktop_names_the_music_folder(home: Path) -> None:
+def test_the_music_directory_of_the_desktop(home: Path) -> None:
     (home / ".config").mkdir()
     (home / ".config/user-dirs.dirs").write_text('XDG_MUSIC_DIR="$HOME/Musik"\n')
 
     assert paths.resolve(Config(), {}).music == home / "Musik"
 
 
-def test_a_service_has_what_systemd_hands_it() -> None:
+def test_a_service_uses_the_directories_of_systemd() -> None:
     variables = {
         "STATE_DIRECTORY": "/var/lib/anagnorisis",
         "RUNTIME_DIRECTORY": "/run/anagnorisis:/run/other",
@@ -59,7 +59,7 @@ def test_a_service_has_what_systemd_hands_it() -> None:
     )
 
 
-def test_the_configuration_wins() -> None:
+def test_configured_paths_override_defaults() -> None:
     config = Config(
         music=Music(directory=Path("/m")),
         state=State(directory=Path("/s")),
@@ -73,13 +73,13 @@ def test_the_configuration_wins() -> None:
     assert (found.socket, found.models) == (Path("/r/socket"), Path("/models"))
 
 
-def test_without_a_runtime_directory_the_socket_is_with_the_state(home: Path) -> None:
+def test_without_a_runtime_directory_the_socket_is_in_the_state_directory(home: Path) -> None:
     found = paths.resolve(Config(), {"XDG_RUNTIME_DIR": str(home / "absent")})
 
     assert found.socket == home / ".local/state/anagnorisis/anagnorisisd.sock"
 
 
-def test_a_socket_path_that_is_too_long_is_refused_with_its_length() -> None:
+def test_a_too_long_socket_path_is_refused() -> None:
     config = Config(rpc=Rpc(socket=Path("/" + "x" * 107)))
 
     with pytest.raises(ConfigError, match="has 108 bytes"):

@@ -59,7 +59,7 @@ def rendered(snapshot: Snapshot, width: int = 100) -> str:
     return screen.export_text()
 
 
-def test_progress_is_shown_while_there_is_something_to_do() -> None:
+def test_scan_and_embedding_progress() -> None:
     text = rendered(WORKING)
 
     assert "Scanning: 120 files, 40 new" in text
@@ -73,7 +73,7 @@ def test_an_empty_library_has_no_embedding_to_show() -> None:
     assert "Embedding" not in rendered(nothing)
 
 
-def test_what_plays_and_what_comes_next_and_how_to_rate() -> None:
+def test_the_playing_track_picks_and_commands() -> None:
     text = rendered(LISTENING)
 
     assert "✓ Library: 40 files, 0 new" in text
@@ -98,7 +98,7 @@ def test_a_narrow_terminal_keeps_every_line_within_its_width() -> None:
         (replace(TRACK, prediction=Prediction(6.27, 1.21)), "predicted 6.3 ± 1.2"),
     ],
 )
-def test_an_opinion_is_the_rating_else_the_prediction(track: Track, opinion: str) -> None:
+def test_the_rating_is_shown_else_the_prediction(track: Track, opinion: str) -> None:
     assert f"({opinion})" in rendered(replace(LISTENING, current=track))
 
 
@@ -118,11 +118,11 @@ def test_an_opinion_is_the_rating_else_the_prediction(track: Track, opinion: str
         ({"current": None}, "(not in the library)"),
     ],
 )
-def test_every_state_of_the_player_has_its_line(changes: dict[str, object], line: str) -> None:
+def test_a_line_for_each_player_state(changes: dict[str, object], line: str) -> None:
     assert line in rendered(replace(LISTENING, **changes))  # type: ignore[arg-type]
 
 
-def test_markup_and_control_characters_in_tags_are_only_text() -> None:
+def test_markup_and_control_characters_in_tags_are_escaped() -> None:
     odd = replace(TRACK, tags=Tags(title="[red]a\x1b[2Jb\nc", artist="x"))
 
     text = rendered(replace(LISTENING, current=odd, ahead=[(odd, WHY)]))
@@ -130,7 +130,7 @@ def test_markup_and_control_characters_in_tags_are_only_text() -> None:
     assert "x – [red]a�[2Jb�c" in text
 
 
-def test_plain_lines_are_said_once_and_again_when_they_change() -> None:
+def test_a_plain_line_is_written_when_it_changes() -> None:
     stream = io.StringIO()
     screen = PlainScreen(stream, "anagnorisis")
 
@@ -146,7 +146,7 @@ def test_plain_lines_are_said_once_and_again_when_they_change() -> None:
     assert any(line.startswith("  ahead: Kilowatt – Fifty Hertz (7.2 predicted;") for line in lines)
 
 
-def test_why_no_picks_are_added_is_said_on_every_screen_each_time_it_begins() -> None:
+def test_the_reason_for_no_picks_is_shown_each_time() -> None:
     stream = io.StringIO()
     screen = PlainScreen(stream, "anagnorisis")
     full = replace(LISTENING, no_picks="the queue is full")
@@ -160,7 +160,7 @@ def test_why_no_picks_are_added_is_said_on_every_screen_each_time_it_begins() ->
     assert "picks are added" not in rendered(LISTENING)
 
 
-def test_plain_lines_say_nothing_of_mpd_before_the_first_attempt_to_connect() -> None:
+def test_no_plain_line_about_mpd_before_the_first_connection_attempt() -> None:
     stream = io.StringIO()
     screen = PlainScreen(stream, "anagnorisis")
     unconnected = PlayerLink(connected=False, address="/run/mpd/socket")
@@ -173,7 +173,7 @@ def test_plain_lines_say_nothing_of_mpd_before_the_first_attempt_to_connect() ->
     assert stream.getvalue() == "MPD: connection refused; trying again\n"
 
 
-def test_a_long_embedding_takes_few_plain_lines() -> None:
+def test_a_long_embedding_has_few_plain_lines() -> None:
     stream = io.StringIO()
     screen = PlainScreen(stream, "anagnorisis")
 
@@ -183,7 +183,7 @@ def test_a_long_embedding_takes_few_plain_lines() -> None:
     assert stream.getvalue().count("Embedding") == 11
 
 
-def test_the_live_view_gives_the_terminal_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_live_view_restores_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")  # rich asks whether this can move a cursor
     stream = io.StringIO()
     screen = TerminalScreen(Console(file=stream, force_terminal=True, width=80), "anagnorisis")
@@ -210,13 +210,13 @@ class Tty(io.StringIO):
         (io.StringIO(), {"JOURNAL_STREAM": "1:2"}, type(None)),
     ],
 )
-def test_the_screen_suits_its_stream(
+def test_the_screen_for_a_stream(
     stream: io.StringIO, variables: dict[str, str], kind: type
 ) -> None:
     assert isinstance(console.screen_for(stream, variables), kind)
 
 
-def test_a_download_is_counted_on_a_terminal_and_only_finished_elsewhere() -> None:
+def test_download_progress_on_a_terminal_and_elsewhere() -> None:
     terminal, pipe = Tty(), io.StringIO()
     for stream in (terminal, pipe):
         lines = DownloadProgress(stream)

@@ -1,4 +1,4 @@
-"""The configuration that an installation begins with: it sets nothing, and shows every key."""
+"""The initial configuration file has every key, commented out."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_it_sets_nothing(tmp_path: Path) -> None:
     assert all(section.model_fields_set <= {"tcp"} for section in sections)
 
 
-def test_every_key_can_be_had_by_taking_the_mark_away(tmp_path: Path) -> None:
+def test_every_key_can_be_uncommented(tmp_path: Path) -> None:
     text = re.sub(r"^( +)#(?=\w+:)", r"\1", commented(SHIPPED), flags=re.MULTILINE)
 
     _, shipped = SHIPPED.split("\n\n", 1)
@@ -38,7 +38,7 @@ def test_every_key_can_be_had_by_taking_the_mark_away(tmp_path: Path) -> None:
     assert loaded(text, tmp_path) == Config()
 
 
-def test_one_key_that_is_set_counts(tmp_path: Path) -> None:
+def test_a_single_uncommented_key(tmp_path: Path) -> None:
     text = commented(SHIPPED).replace("  #ahead: 3", "  ahead: 7")
 
     assert loaded(text, tmp_path).picks.ahead == 7

@@ -1,4 +1,4 @@
-"""The wheels and what is installed from them, as a listener without a clone has it."""
+"""The wheels, and `anagnorisisd install` from them."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ def run(home: Path, *words: str | Path, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_wheels_carry_units_manual_completions_and_configuration(built: list[Path]) -> None:
+def test_the_wheels_have_units_man_page_completions_and_configuration(built: list[Path]) -> None:
     names = {
         name.partition(f".{DATA}/")[2]
         for wheel in built
@@ -70,7 +70,7 @@ def test_the_wheels_carry_units_manual_completions_and_configuration(built: list
     }
 
 
-def test_the_wheels_hold_every_module_and_nothing_else(built: list[Path]) -> None:
+def test_the_wheels_have_every_module_and_no_other_files(built: list[Path]) -> None:
     found = {name for wheel in built for name in zipfile.ZipFile(wheel).namelist()}
     modules = {
         str(path.relative_to(root))
@@ -84,7 +84,7 @@ def test_the_wheels_hold_every_module_and_nothing_else(built: list[Path]) -> Non
     assert {name for name in found if name.endswith(".py")} == modules
 
 
-def test_a_wheel_is_all_that_is_needed(environment: Path, home: Path) -> None:
+def test_install_from_a_wheel(environment: Path, home: Path) -> None:
     program = environment / "bin" / "anagnorisisd"
 
     said = run(home, program, "install")
@@ -114,9 +114,7 @@ def test_installing_again_keeps_the_configuration(environment: Path, home: Path)
     assert mine.read_text() == "picks: {ahead: 9}\n"
 
 
-def test_a_configuration_of_no_use_does_not_keep_it_from_leaving(
-    environment: Path, home: Path
-) -> None:
+def test_uninstall_with_an_invalid_configuration(environment: Path, home: Path) -> None:
     program = environment / "bin" / "anagnorisisd"
     run(home, program, "install")
     (home / ".config/anagnorisis/config.yaml").write_text("picks: nonsense\n")
@@ -128,9 +126,7 @@ def test_a_configuration_of_no_use_does_not_keep_it_from_leaving(
     assert not (home / ".local/bin/anagnorisisd").exists()
 
 
-def test_removing_leaves_what_is_the_listeners_and_says_where(
-    environment: Path, home: Path
-) -> None:
+def test_uninstall_keeps_data_and_shows_its_directories(environment: Path, home: Path) -> None:
     program = environment / "bin" / "anagnorisisd"
     run(home, program, "install")
     learnt = home / ".local/state/anagnorisis/anagnorisis.db"
@@ -151,7 +147,7 @@ def test_removing_leaves_what_is_the_listeners_and_says_where(
     assert f"  {home}/.config/anagnorisis\n" in said
 
 
-def test_what_is_in_the_way_is_said_and_stays(environment: Path, home: Path) -> None:
+def test_a_foreign_file_is_reported_and_kept(environment: Path, home: Path) -> None:
     mine = home / ".local/bin/anagnorisis"
     mine.parent.mkdir(parents=True)
     mine.write_text("my own")
@@ -172,7 +168,7 @@ def test_fish_finds_its_completions(environment: Path, home: Path) -> None:
     assert [line.split("\t")[0] for line in offered.splitlines()] == ["rate", "ratings"]
 
 
-def test_zsh_completes_at_the_first_key(environment: Path, home: Path) -> None:
+def test_zsh_completes_at_the_first_tab(environment: Path, home: Path) -> None:
     if shutil.which("zsh") is None:
         pytest.skip("zsh is not installed")
     run(home, environment / "bin" / "anagnorisisd", "install")

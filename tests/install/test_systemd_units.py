@@ -1,4 +1,4 @@
-"""The units, judged by systemd's own tools."""
+"""The systemd units, checked by systemd's tools."""
 
 import os
 import re
@@ -42,13 +42,13 @@ def analyze(*arguments: str, runtime: Path) -> "subprocess.CompletedProcess[str]
     )
 
 
-def test_systemd_has_nothing_to_say_against_the_unit(unit: Path, tmp_path: Path) -> None:
+def test_systemd_analyze_verify(unit: Path, tmp_path: Path) -> None:
     done = analyze("verify", f"--{unit.parent.name}", str(unit), runtime=tmp_path)
 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_unit_is_exposed_no_more_than_promised(unit: Path, tmp_path: Path) -> None:
+def test_systemd_analyze_security(unit: Path, tmp_path: Path) -> None:
     done = analyze("security", "--offline=true", "--no-pager", str(unit), runtime=tmp_path)
     level = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
 
@@ -56,9 +56,7 @@ def test_the_unit_is_exposed_no_more_than_promised(unit: Path, tmp_path: Path) -
     assert float(level[1]) <= HIGHEST_EXPOSURE[unit.parent.name]
 
 
-def test_each_drop_in_is_understood_by_the_systemd_that_it_is_for(
-    unit: Path, tmp_path: Path
-) -> None:
+def test_each_drop_in_is_valid_for_its_systemd_version(unit: Path, tmp_path: Path) -> None:
     version = re.search(r"systemd (\d+)", analyze("--version", runtime=tmp_path).stdout)
     assert version is not None
     known = [drop_in for drop_in in DROP_INS if int(drop_in.name[:3]) <= int(version[1])]
@@ -73,7 +71,7 @@ def test_each_drop_in_is_understood_by_the_systemd_that_it_is_for(
     assert DROP_INS
 
 
-def test_a_broken_configuration_makes_the_reload_fail(unit: Path) -> None:
+def test_a_reload_fails_with_an_invalid_configuration(unit: Path) -> None:
     lines = [line for line in unit.read_text().splitlines() if line.startswith("ExecReload=")]
 
     assert lines == [
@@ -90,7 +88,7 @@ def settings_of(unit: Path) -> dict[str, str]:
     )
 
 
-def test_what_the_daemon_may_take_is_limited(unit: Path) -> None:
+def test_resource_limits(unit: Path) -> None:
     settings = settings_of(unit)
 
     assert settings["LimitCORE"] == "0"
@@ -107,7 +105,7 @@ def test_the_system_service_listens_on_no_port_and_shares_no_memory(unit: Path) 
     assert (settings["SocketBindDeny"], settings["PrivateIPC"]) == ("any", "yes")
 
 
-def test_the_daemon_is_watched_and_comes_back(unit: Path) -> None:
+def test_watchdog_and_restart(unit: Path) -> None:
     settings = settings_of(unit)
 
     assert settings["Type"] == "notify"

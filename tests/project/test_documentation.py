@@ -1,4 +1,4 @@
-"""What the documents say can be typed can be typed, and what can be typed is documented."""
+"""Documented commands exist, and every command is documented."""
 
 import argparse
 import ast
@@ -57,7 +57,7 @@ REMEDIES = re.findall(r"`(anagnorisis[^`\n{]+)`", CHECKS)
 
 
 @pytest.mark.parametrize("command", REMEDIES)
-def test_a_remedy_of_the_doctor_can_be_typed(command: str) -> None:
+def test_commands_in_remedies_of_the_doctor_are_valid(command: str) -> None:
     program, *words = shlex.split(command)
     PARSERS[program]().parse_args(words)
 
@@ -68,7 +68,7 @@ def subjects() -> list[str]:
     return list(dict.fromkeys(re.findall(call, CHECKS)))
 
 
-def test_every_check_of_the_doctor_has_its_entry() -> None:
+def test_every_check_of_the_doctor_is_documented() -> None:
     text = (ROOT / "docs" / "troubleshooting.md").read_text()
     entries = re.findall(r"^### (.+)$", text.split("\n## ")[1], re.MULTILINE)
 
@@ -125,6 +125,6 @@ def test_the_paths_have_steps() -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_the_modules_that_a_document_names_are_there(path: Path) -> None:
+def test_modules_named_in_documents_exist(path: Path) -> None:
     for module in re.findall(r"`([a-z_/]+/[a-z_/]+\.py)`", path.read_text()):
         assert (ROOT / "anagnorisisd" / module).exists() or (ROOT / module).exists(), module

@@ -1,4 +1,4 @@
-"""The examples of `docs/extending.md` do what the page says."""
+"""The examples of `docs/extending.md` work."""
 
 import re
 import sys
@@ -63,7 +63,7 @@ def test_an_evaluator_competes_and_wins_where_it_is_better(
     assert (stddev > 0).all()
 
 
-async def test_a_door_rates_and_refuses(
+async def test_the_source_of_ratings_rates_and_reports_errors(
     load: Load, stores: Stores, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     door = load("anagnorisisd/ratings/lines.py")

@@ -1,4 +1,4 @@
-"""The rules of the layout: which package may import which, and who may use which library."""
+"""Import rules: between packages, and of libraries."""
 
 import ast
 import subprocess
@@ -204,7 +204,7 @@ print(sorted({"numpy.random", "numpy.ma"} & set(sys.modules)))
 """
 
 
-def test_choosing_loads_no_part_of_numpy_that_it_can_do_without() -> None:
+def test_picking_does_not_import_numpy_random() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHOOSING], capture_output=True, text=True, check=False, cwd=ROOT
     )

@@ -1,4 +1,4 @@
-"""`docs/service.md` says of each key whether it needs a restart, as the schema does."""
+"""The table in `docs/service.md` of keys that need a restart matches the schema."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from anagnorisisd.config.settings import fields
 PAGE = Path(__file__).parents[2] / "docs" / "service.md"
 
 
-def test_the_table_says_what_the_schema_says() -> None:
+def test_the_table_matches_the_schema() -> None:
     wanted: dict[str, tuple[list[str], list[str]]] = {}
     for (section, *names), field in fields():
         wanted.setdefault(section, ([], []))[not is_live(field)].append(".".join(names))

@@ -1,4 +1,4 @@
-"""The committed stubs are those that the contract gives."""
+"""The committed stubs match the proto files."""
 
 import itertools
 import re
@@ -25,7 +25,7 @@ def test_the_stubs_import_each_other_unpatched() -> None:
             assert module in {"anagnorisis.v1", "google.protobuf"}, name
 
 
-def test_every_element_of_the_contract_is_explained() -> None:
+def test_every_proto_element_has_a_comment() -> None:
     element = re.compile(
         r"^\s*(message|service|enum|rpc|oneof|(optional |repeated )?[\w.<>, ]+ \w+ = \d+;"
         r"|[A-Z_0-9]+ = \d+;)"
