@@ -32,7 +32,7 @@ from anagnorisis.mpd_address import Address, candidates, parse
         ("/run/user@home/socket", Address("/run/user@home/socket")),
     ],
 )
-def test_an_address_is_read(text: str, address: Address) -> None:
+def test_parse(text: str, address: Address) -> None:
     assert parse(text) == address
 
 
@@ -41,7 +41,7 @@ PASSWORDS = st.text(st.characters(exclude_characters="@/~", exclude_categories=[
 
 
 @given(HOSTS, PASSWORDS, st.integers(1, 65_535))
-def test_a_password_is_what_mpc_takes_for_it(host: str, password: str, port: int) -> None:
+def test_passwords_as_mpc_reads_them(host: str, password: str, port: int) -> None:
     address = parse(f"{password}@{host}", port)
 
     assert address == parse(host, port)._replace(password=password)
@@ -51,13 +51,13 @@ def test_a_password_is_what_mpc_takes_for_it(host: str, password: str, port: int
 @example("~\0", "")
 @example("[]:6601", "")
 @given(st.text(), st.text(max_size=8))
-def test_any_text_is_an_address_with_a_port(text: str, port: str) -> None:
+def test_any_text_has_a_host_and_a_port(text: str, port: str) -> None:
     for address in candidates(text, {"MPD_PORT": port}):
         assert 0 < address.port < 65_536
         assert address.host
 
 
-def test_a_password_is_never_shown() -> None:
+def test_passwords_are_not_shown() -> None:
     address = parse("secret@music")
 
     assert "secret" not in f"{address} {address!r}"
@@ -65,20 +65,20 @@ def test_a_password_is_never_shown() -> None:
     assert str(parse("[::1]:7")) == "[::1]:7"
 
 
-def test_what_is_configured_comes_before_the_environment() -> None:
+def test_configuration_before_environment() -> None:
     environment = {"MPD_HOST": "elsewhere", "MPD_PORT": "6601"}
 
     assert candidates("/socket", environment) == [Address("/socket", 6601)]
 
 
-def test_the_environment_is_that_of_mpc() -> None:
+def test_environment_variables() -> None:
     found = candidates(None, {"MPD_HOST": "secret@music", "MPD_PORT": "6601"})
 
     assert found == [Address("music", 6601, "secret")]
     assert candidates(None, {"MPD_PORT": "6601"}) == [Address("localhost", 6601)]
 
 
-def test_without_any_word_the_usual_places_are_tried() -> None:
+def test_default_addresses() -> None:
     found = candidates(None, {"XDG_RUNTIME_DIR": "/run/user/7"})
 
     assert [str(address) for address in found] == [

@@ -1,4 +1,4 @@
-"""The table of outcomes, row by row."""
+"""The table of play rules, row by row."""
 
 from dataclasses import replace
 
@@ -47,7 +47,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("ending", "heard", "unseen", "browsing", "word", "reason"), ROWS)
-def test_a_play_is_judged_by_the_table(
+def test_rules(
     ending: Ending, heard: float, unseen: float, browsing: bool, word: PlayOutcome, reason: str
 ) -> None:
     play = replace(
@@ -59,13 +59,13 @@ def test_a_play_is_judged_by_the_table(
 
 
 @pytest.mark.parametrize("ending", Ending)
-def test_a_stream_is_never_a_skip(ending: Ending) -> None:
+def test_streams_are_never_skips(ending: Ending) -> None:
     play = replace(PLAY, ending=ending, heard_seconds=3600, duration_seconds=None)
 
     assert judge(play, LIMITS)[0] is not PlayOutcome.SKIP
 
 
-def test_thresholds_are_the_listeners() -> None:
+def test_other_thresholds() -> None:
     strict = replace(LIMITS, full_play_fraction=1.0, skip_fraction=0.1, skip_after_seconds=30)
 
     assert judge(replace(PLAY, heard_seconds=190), strict)[0] is PlayOutcome.NEITHER
@@ -73,7 +73,7 @@ def test_thresholds_are_the_listeners() -> None:
     assert judge(replace(PLAY, heard_seconds=25), LIMITS)[0] is PlayOutcome.SKIP
 
 
-def test_a_very_short_track_left_at_once_says_nothing() -> None:
+def test_a_very_short_track_left_at_once() -> None:
     short = replace(PLAY, duration_seconds=3.0, heard_seconds=1.0)
 
     assert judge(short, LIMITS)[0] is PlayOutcome.NEITHER

@@ -1,4 +1,4 @@
-"""Attending to a player: at once when something changes, hardly ever when nothing does."""
+"""The player monitor: reads the state at once after a change, and rarely otherwise."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -91,7 +91,7 @@ async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
     await asyncio.gather(life, return_exceptions=True)
 
 
-async def test_a_song_that_plays_is_left_alone(
+async def test_a_playing_song_is_rarely_read(
     player: Watched, clock: FakeClock, stores: Stores
 ) -> None:
     before = player.looks
@@ -103,7 +103,7 @@ async def test_a_song_that_plays_is_left_alone(
     assert 2 <= player.looks - before <= 5
 
 
-async def test_a_skip_is_stored_although_nothing_changes_any_more(
+async def test_a_skip_is_stored_without_further_changes(
     player: Watched, clock: FakeClock, stores: Stores
 ) -> None:
     await clock.advance(30)
@@ -118,7 +118,7 @@ async def test_a_skip_is_stored_although_nothing_changes_any_more(
     assert [play.outcome for play in await stores.plays.recent(2)] == [PlayOutcome.SKIP]
 
 
-async def test_a_change_of_song_is_looked_at_again_whatever_else_happens_meanwhile(
+async def test_a_new_song_is_read_again_despite_other_changes(
     player: Watched, clock: FakeClock, stores: Stores
 ) -> None:
     before, changed_at = player.looks, clock.monotonic()
@@ -134,7 +134,7 @@ async def test_a_change_of_song_is_looked_at_again_whatever_else_happens_meanwhi
     assert player.looked_at[-1] <= changed_at + 1.0
 
 
-async def test_a_change_of_song_is_looked_at_again_although_the_first_look_took_long(
+async def test_a_new_song_is_read_again_after_a_slow_reading(
     player: Watched, clock: FakeClock
 ) -> None:
     before, changed_at = player.looks, clock.monotonic()

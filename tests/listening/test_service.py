@@ -1,4 +1,4 @@
-"""Plays and where they are stored, with a player that obeys the test's clock."""
+"""The play service: which plays are stored, with a fake player and a fake clock."""
 
 from dataclasses import dataclass
 
@@ -19,16 +19,16 @@ SONGS = {"a.ogg": 200.0, "b.ogg": 200.0, "c.ogg": 200.0, "stranger.ogg": 200.0}
 
 
 @dataclass
-class Seat:
-    """Where the test sits: it moves time, and looks."""
+class Setup:
+    """A play service and the player that it observes."""
 
     clock: FakeClock
     player: FakePlayer
     listening: PlayService
     stores: Stores
 
-    async def look(self, after_seconds: float = 0.0) -> None:
-        """Let time pass and look at the player."""
+    async def observe(self, after_seconds: float = 0.0) -> None:
+        """Let time pass and observe the player."""
         self.clock.jump(after_seconds)
         await self.listening.observe(await self.player.state(), await self.player.queue())
         await self.listening.save()
@@ -46,21 +46,21 @@ async def add_songs(stores: Stores, *uris: str, seconds: float | None = 200.0) -
 
 
 @pytest.fixture
-async def seat(stores: Stores, clock: FakeClock) -> Seat:
+async def setup(stores: Stores, clock: FakeClock) -> Setup:
     await add_songs(stores, "a.ogg", "b.ogg", "c.ogg")
     player = FakePlayer(clock, SONGS)
     listening = PlayService(stores.library, stores.plays, Events(clock), clock, schema.Listening())
-    return Seat(clock, player, listening, stores)
+    return Setup(clock, player, listening, stores)
 
 
-async def test_plays_are_stored_with_their_times(seat: Seat) -> None:
-    seat.player.add("a.ogg", "b.ogg")
-    began = seat.clock.now()
-    await seat.player.play()
-    await seat.look()
-    await seat.look(200.01)
+async def test_plays_are_stored_with_their_times(setup: Setup) -> None:
+    setup.player.add("a.ogg", "b.ogg")
+    began = setup.clock.now()
+    await setup.player.play()
+    await setup.observe()
+    await setup.observe(200.01)
 
-    (play,) = await seat.stores.plays.recent(1)
+    (play,) = await setup.stores.plays.recent(1)
 
     assert (play.track_id, play.outcome) == (track_id("a.ogg"), PlayOutcome.FULL)
     assert play.started_at == pytest.approx(began)
@@ -69,53 +69,53 @@ async def test_plays_are_stored_with_their_times(seat: Seat) -> None:
     assert play.duration_seconds == 200
 
 
-async def test_a_skip_is_stored_once_it_cannot_be_browsing(seat: Seat) -> None:
-    seat.player.add("a.ogg", "b.ogg")
-    await seat.player.play()
-    await seat.look()
-    await seat.look(30)
-    await seat.player.skip()
-    await seat.look()
-    assert await seat.plays() == []
+async def test_a_skip_is_held_back(setup: Setup) -> None:
+    setup.player.add("a.ogg", "b.ogg")
+    await setup.player.play()
+    await setup.observe()
+    await setup.observe(30)
+    await setup.player.skip()
+    await setup.observe()
+    assert await setup.plays() == []
 
-    await seat.look(21)
+    await setup.observe(21)
 
-    assert await seat.plays() == [("a.ogg", PlayOutcome.SKIP)]
-
-
-async def test_a_skip_that_is_held_back_is_stored_at_the_end(seat: Seat) -> None:
-    seat.player.add("a.ogg", "b.ogg")
-    await seat.player.play()
-    await seat.look()
-    await seat.look(30)
-    await seat.player.skip()
-    await seat.look()
-
-    await seat.listening.close()
-
-    assert await seat.plays() == [("a.ogg", PlayOutcome.SKIP)]
+    assert await setup.plays() == [("a.ogg", PlayOutcome.SKIP)]
 
 
-async def test_songs_outside_the_library_are_none_of_our_business(seat: Seat) -> None:
-    seat.player.add("stranger.ogg", "a.ogg")
-    await seat.player.play()
-    await seat.look()
-    await seat.look(200.01)
-    await seat.look(200)
+async def test_closing_stores_a_skip_held_back(setup: Setup) -> None:
+    setup.player.add("a.ogg", "b.ogg")
+    await setup.player.play()
+    await setup.observe()
+    await setup.observe(30)
+    await setup.player.skip()
+    await setup.observe()
 
-    assert await seat.plays() == [("a.ogg", PlayOutcome.FULL)]
+    await setup.listening.close()
+
+    assert await setup.plays() == [("a.ogg", PlayOutcome.SKIP)]
 
 
-async def test_a_link_that_breaks_neither_doubles_nor_loses_a_play(seat: Seat) -> None:
-    seat.player.add("a.ogg", "b.ogg")
-    await seat.player.play()
+async def test_songs_outside_the_library_are_ignored(setup: Setup) -> None:
+    setup.player.add("stranger.ogg", "a.ogg")
+    await setup.player.play()
+    await setup.observe()
+    await setup.observe(200.01)
+    await setup.observe(200)
+
+    assert await setup.plays() == [("a.ogg", PlayOutcome.FULL)]
+
+
+async def test_a_lost_connection_neither_doubles_nor_loses_a_play(setup: Setup) -> None:
+    setup.player.add("a.ogg", "b.ogg")
+    await setup.player.play()
     for _ in range(5):
-        await seat.look(20)
-        seat.listening.disconnected()
-    await seat.look(100.1)
-    await seat.look(1)
+        await setup.observe(20)
+        setup.listening.disconnected()
+    await setup.observe(100.1)
+    await setup.observe(1)
 
-    assert await seat.plays() == [("a.ogg", PlayOutcome.FULL)]
+    assert await setup.plays() == [("a.ogg", PlayOutcome.FULL)]
 
 
 class FullDisk(PlayStore):
@@ -131,75 +131,73 @@ class FullDisk(PlayStore):
         await super().append(play)
 
 
-async def test_a_play_that_could_not_be_stored_is_stored_later(
-    stores: Stores, clock: FakeClock
-) -> None:
+async def test_a_full_disk_delays_a_play(stores: Stores, clock: FakeClock) -> None:
     await add_songs(stores, "a.ogg", "b.ogg")
     player, events = FakePlayer(clock, SONGS), Events(clock)
     plays = FullDisk(stores.database)
     listening = PlayService(stores.library, plays, events, clock, schema.Listening())
-    seat = Seat(clock, player, listening, stores)
+    setup = Setup(clock, player, listening, stores)
     player.add("a.ogg", "b.ogg")
     await player.play()
-    await seat.look()
+    await setup.observe()
 
     for seconds in (200.01, 1):
         with pytest.raises(StoreError):
-            await seat.look(seconds)
+            await setup.observe(seconds)
     with events.subscribe() as announcements:
-        await seat.look(1)
-        await seat.look(1)
+        await setup.observe(1)
+        await setup.observe(1)
 
         told = [announcement.event for announcement in announcements.arrived()]
 
-    assert await seat.plays() == [("a.ogg", PlayOutcome.FULL)]
+    assert await setup.plays() == [("a.ogg", PlayOutcome.FULL)]
     assert [type(event) for event in told] == [PlayJudged]
 
 
-async def test_other_limits_hold_for_what_ends_from_now_on(seat: Seat) -> None:
-    seat.player.add("a.ogg", "b.ogg", "c.ogg")
-    await seat.player.play()
-    await seat.look()
-    await seat.look(110)
+async def test_reconfiguring_thresholds(setup: Setup) -> None:
+    setup.player.add("a.ogg", "b.ogg", "c.ogg")
+    await setup.player.play()
+    await setup.observe()
+    await setup.observe(110)
 
-    seat.listening.reconfigure(schema.Listening(full_play_fraction=0.5))
-    await seat.player.skip()
-    await seat.look()
-    await seat.look(30)
+    setup.listening.reconfigure(schema.Listening(full_play_fraction=0.5))
+    await setup.player.skip()
+    await setup.observe()
+    await setup.observe(30)
 
-    assert await seat.plays() == [("a.ogg", PlayOutcome.FULL)]
+    assert await setup.plays() == [("a.ogg", PlayOutcome.FULL)]
 
 
 @pytest.mark.parametrize(
     ("known", "judged_by"), [(15.0, 15.0), (300.0, 200.0), (None, 200.0), (0.0, 200.0)]
 )
-async def test_the_shorter_of_both_lengths_counts(
-    seat: Seat, known: float | None, judged_by: float
+async def test_the_shorter_duration_counts(
+    setup: Setup, known: float | None, judged_by: float
 ) -> None:
-    await add_songs(seat.stores, "a.ogg", seconds=known)
-    seat.player.add("a.ogg", "b.ogg")
-    await seat.player.play()
-    await seat.look()
-    await seat.look(judged_by + 0.01)
-    await seat.player.skip()  # the player itself may take it for longer
-    await seat.look()
-    await seat.listening.close()
+    await add_songs(setup.stores, "a.ogg", seconds=known)
+    setup.player.add("a.ogg", "b.ogg")
+    await setup.player.play()
+    await setup.observe()
+    await setup.observe(judged_by + 0.01)
+    await setup.player.skip()  # the player itself may take it for longer
+    await setup.observe()
+    await setup.listening.close()
 
-    play = (await seat.stores.plays.recent(9))[-1]
+    play = (await setup.stores.plays.recent(9))[-1]
     assert (play.outcome, play.duration_seconds) == (PlayOutcome.FULL, judged_by)
 
 
 @pytest.mark.parametrize("leap", [-1e8, 1e8])
-async def test_a_wall_clock_that_leaps_does_not_change_the_outcome(seat: Seat, leap: float) -> None:
-    seat.player.add("a.ogg", "b.ogg")
-    await seat.player.play()
-    await seat.look()
-    await seat.look(100)
+async def test_a_wall_clock_change_does_not_change_the_outcome(setup: Setup, leap: float) -> None:
+    setup.player.add("a.ogg", "b.ogg")
+    await setup.player.play()
+    await setup.observe()
+    await setup.observe(100)
 
-    seat.clock.set_wall(leap)
-    await seat.look(100.01)
+    setup.clock.set_wall(leap)
+    await setup.observe(100.01)
 
-    (play,) = await seat.stores.plays.recent(1)
+    (play,) = await setup.stores.plays.recent(1)
     assert play.outcome is PlayOutcome.FULL
     assert play.heard_seconds == pytest.approx(200, abs=0.1)
-    assert play.ended_at == pytest.approx(seat.clock.now(), abs=0.1)
+    assert play.ended_at == pytest.approx(setup.clock.now(), abs=0.1)

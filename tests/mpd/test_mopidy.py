@@ -35,7 +35,7 @@ async def mopidy(tmp_path: Path) -> AsyncIterator[Mopidy]:
         yield server
 
 
-async def test_picks_are_queued_and_what_is_refused_does_not_break_the_link(
+async def test_refused_commands_keep_the_connection(
     mopidy: Mopidy, stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -57,7 +57,7 @@ async def test_picks_are_queued_and_what_is_refused_does_not_break_the_link(
         assert "not supported" in lacking[0]
 
 
-async def test_it_is_named_as_unsupported_once_however_often_the_link_breaks(
+async def test_the_unsupported_version_is_logged_once(
     mopidy: Mopidy, stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -75,7 +75,7 @@ def _has_taken(mopidy: Mopidy, connections: int) -> bool:
     return mopidy.connections == connections
 
 
-async def test_the_doctor_names_it(mopidy: Mopidy, tmp_path: Path) -> None:
+async def test_the_doctor_reports_the_unsupported_version(mopidy: Mopidy, tmp_path: Path) -> None:
     config = schema.Mpd(address=str(tmp_path / "mpd" / "socket"))
 
     finding = checks.check_mpd(await probe.probe_mpd(config, tmp_path / "music", {}))
@@ -90,5 +90,5 @@ async def test_the_doctor_names_it(mopidy: Mopidy, tmp_path: Path) -> None:
     [("0.19.0", True), ("0.20.23", True), ("0.21.0", False), ("0.23.5", False), ("1.0", False),
      ("0.9", True), ("", False), ("beta", False)],
 )  # fmt: skip
-def test_versions_that_are_too_old(version: str, old: bool) -> None:
+def test_is_too_old(version: str, old: bool) -> None:
     assert is_too_old(version) is old

@@ -1,4 +1,4 @@
-"""What every player does, the working fake as well as a real MPD."""
+"""The contract of `Player`, for the fake and for a real MPD."""
 
 import asyncio
 import time
@@ -85,7 +85,7 @@ def player(subject: Subject) -> Player:
     return subject.player
 
 
-async def test_a_fresh_player_has_stopped_with_an_empty_queue(player: Player) -> None:
+async def test_initial_state(player: Player) -> None:
     state = await player.state()
 
     assert (state.playback_state, state.song_id, state.uri, state.elapsed_seconds) == (
@@ -98,7 +98,7 @@ async def test_a_fresh_player_has_stopped_with_an_empty_queue(player: Player) ->
     assert player.link().connected
 
 
-async def test_files_are_added_at_the_end_in_order(player: Player) -> None:
+async def test_enqueue_appends(player: Player) -> None:
     ids = [await player.enqueue(uri) for uri in (ONE, THREE, ONE)]
 
     queue = await player.queue()
@@ -111,7 +111,7 @@ async def test_files_are_added_at_the_end_in_order(player: Player) -> None:
     assert (await player.state()).queue_length == 3
 
 
-async def test_the_state_shows_what_plays(player: Player) -> None:
+async def test_state_while_playing(player: Player) -> None:
     song_id = await player.enqueue(TWO)
 
     await player.play()
@@ -139,7 +139,7 @@ class BusyClock(SystemClock):
         return super().monotonic()
 
 
-async def test_a_song_whose_state_was_stamped_late_still_ends_by_itself(server: mpd.Mpd) -> None:
+async def test_a_natural_end_after_a_late_time_stamp(server: mpd.Mpd) -> None:
     server.mpc("clear")
     config, clock = schema.Mpd(address=str(server.socket), timeout_seconds=5), BusyClock()
     player, tracker = MpdPlayer(config, server.music, "", clock), PlaybackTracker()
@@ -159,7 +159,7 @@ async def test_a_song_whose_state_was_stamped_late_still_ends_by_itself(server: 
     assert (stay.uri, stay.ending) == (ONE, Ending.NATURAL)
 
 
-async def test_skipping_goes_to_the_next_song_and_from_the_last_one_to_a_stop(
+async def test_skip(
     player: Player,
 ) -> None:
     await player.enqueue(ONE)
@@ -175,7 +175,7 @@ async def test_skipping_goes_to_the_next_song_and_from_the_last_one_to_a_stop(
     assert (after_two.playback_state, after_two.song_id) == (PlaybackState.STOP, None)
 
 
-async def test_a_file_that_the_player_does_not_have_is_refused(player: Player) -> None:
+async def test_enqueue_of_an_unknown_file_is_refused(player: Player) -> None:
     for uri in ("missing.wav", "non-utf8-\udcff.wav", "line\nbreak.wav"):
         with pytest.raises(PlayerRefused):
             await player.enqueue(Uri(uri))
@@ -185,7 +185,7 @@ async def test_a_file_that_the_player_does_not_have_is_refused(player: Player) -
     assert await player.has(THREE)
 
 
-async def test_removing_an_entry_twice_is_no_error(player: Player) -> None:
+async def test_removing_an_entry_twice(player: Player) -> None:
     song_id = await player.enqueue(ONE)
     kept = await player.enqueue(TWO)
 
@@ -195,14 +195,14 @@ async def test_removing_an_entry_twice_is_no_error(player: Player) -> None:
     assert [entry.song_id for entry in await player.queue()] == [kept]
 
 
-async def test_an_entry_knows_its_file(player: Player) -> None:
+async def test_uri_of_an_entry(player: Player) -> None:
     song_id = await player.enqueue(THREE)
 
     assert await player.uri_of(song_id) == THREE
     assert await player.uri_of(SongId(987_654)) is None
 
 
-async def test_stickers_are_written_read_and_deleted(player: Player) -> None:
+async def test_stickers(player: Player) -> None:
     assert await player.stickers("rating") == {}
 
     await player.set_sticker(ONE, "rating", "8")
@@ -219,7 +219,7 @@ async def test_stickers_are_written_read_and_deleted(player: Player) -> None:
     assert await player.stickers("rating") == {}
 
 
-async def test_a_sticker_of_an_unknown_file_is_refused(player: Player) -> None:
+async def test_sticker_of_an_unknown_file_is_refused(player: Player) -> None:
     with pytest.raises(PlayerRefused):
         await player.set_sticker(Uri("missing.wav"), "rating", "8")
 
@@ -233,16 +233,16 @@ async def test_messages_are_read_once(subject: Subject) -> None:
     assert list(await subject.player.messages()) == []
 
 
-async def test_a_reply_that_nobody_listens_to_is_no_error(player: Player) -> None:
+async def test_reply_without_listeners(player: Player) -> None:
     await player.reply("rated 8,\nwas nothing")
 
 
-async def test_an_update_of_anything_may_be_asked_for(player: Player) -> None:
+async def test_update_of_any_path(player: Player) -> None:
     for uri in (ONE, "folder", "missing.wav"):
         await player.update(Uri(uri))
 
 
-async def test_changes_name_what_changed(subject: Subject) -> None:
+async def test_changes_name_the_subsystem(subject: Subject) -> None:
     await subject.player.enqueue(ONE)
     await subject.heard("playlist")
     await subject.player.play()
@@ -252,7 +252,7 @@ async def test_changes_name_what_changed(subject: Subject) -> None:
     await subject.player.set_sticker(ONE, "rating", None)
 
 
-async def test_a_player_that_goes_away_says_so_and_comes_back(subject: Subject) -> None:
+async def test_lost_connection_and_reconnect(subject: Subject) -> None:
     before = subject.player.link().session
     await asyncio.to_thread(subject.take_away)
     await subject.heard("lost")

@@ -97,9 +97,7 @@ async def change(client: Connection, rng: Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_whatever_a_client_does_is_followed(
-    reader: QueueReader, client: Connection, seed: int
-) -> None:
+async def test_any_changes_by_clients(reader: QueueReader, client: Connection, seed: int) -> None:
     rng = Random(seed)
     await client.call("load", "long", f"0:{rng.choice([3, 150, 1500])}")
     for _ in range(60):
@@ -112,7 +110,7 @@ async def test_whatever_a_client_does_is_followed(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_a_queue_that_changes_while_it_is_read_is_followed(
+async def test_changes_while_the_queue_is_read(
     reader: QueueReader, client: Connection, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_reader, "PAGE_SIZE", 50)
@@ -142,9 +140,7 @@ async def test_a_queue_that_changes_while_it_is_read_is_followed(
     assert [row[:3] for row in await shown(reader)] == [row[:3] for row in wanted]
 
 
-async def test_readings_at_the_same_time_show_the_same(
-    reader: QueueReader, client: Connection
-) -> None:
+async def test_concurrent_reads(reader: QueueReader, client: Connection) -> None:
     await client.call("load", "long")
 
     found = await asyncio.gather(*(reader.read() for _ in range(5)))
@@ -176,7 +172,7 @@ class Counting:
      ("move", 0, 2999), ("shuffle",)],
     ids=str,
 )  # fmt: skip
-async def test_one_change_of_a_long_queue_reads_few_songs(
+async def test_one_change_in_a_long_queue_reads_few_entries(
     links: tuple[Connection, Connection], client: Connection, doing: tuple[str, object]
 ) -> None:
     counting = Counting(links[0])

@@ -10,21 +10,21 @@ from anagnorisisd.mpd.uri_map import UriMap
 MUSIC = PurePath("/music")
 
 
-def test_the_same_folder_has_the_same_names() -> None:
+def test_same_directory() -> None:
     same = UriMap.between(MUSIC, MUSIC)
 
     assert same.to_mpd(Uri("a/b.ogg")) == "a/b.ogg"
     assert same.to_library("a/b.ogg") == "a/b.ogg"
 
 
-def test_a_library_inside_mpds_tree_gets_a_prefix() -> None:
+def test_library_inside_mpds_music_directory() -> None:
     inside = UriMap.between(MUSIC / "rock" / "old", MUSIC)
 
     assert inside.to_mpd(Uri("a.ogg")) == "rock/old/a.ogg"
     assert inside.to_library("rock/old/a.ogg") == "a.ogg"
 
 
-def test_mpds_tree_inside_the_library_loses_one() -> None:
+def test_mpds_music_directory_inside_the_library() -> None:
     around = UriMap.between(MUSIC, MUSIC / "rock")
 
     assert around.to_mpd(Uri("rock/a.ogg")) == "a.ogg"
@@ -32,7 +32,7 @@ def test_mpds_tree_inside_the_library_loses_one() -> None:
     assert around.to_library("a.ogg") == "rock/a.ogg"
 
 
-def test_folders_apart_share_nothing() -> None:
+def test_unrelated_directories() -> None:
     apart = UriMap.between(MUSIC, PurePath("/elsewhere"))
 
     assert not apart.related
@@ -40,7 +40,7 @@ def test_folders_apart_share_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["jazz/a.ogg", "rocket/a.ogg", "http://radio/rock/a.ogg"])
-def test_what_lies_outside_the_library_gets_a_name_that_no_file_has(name: str) -> None:
+def test_files_outside_the_library(name: str) -> None:
     inside = UriMap.between(MUSIC / "rock", MUSIC)
 
     assert "://" in inside.to_library(name)

@@ -1,4 +1,4 @@
-"""How many picks are short, which entries are ours, and which of them may be replaced."""
+"""Queue rules: missing picks, owned entries, and which of them may be replaced."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -57,13 +57,11 @@ def short(where: PlayerState, standing: Sequence[QueueEntry], own: set[SongId], 
         (state(0, repeat=True), ours(), 0),
     ],
 )
-def test_picks_are_counted_by_the_manners_of_the_queue(
-    where: PlayerState, own: set[SongId], expected: int
-) -> None:
+def test_shortfall_by_playback_options(where: PlayerState, own: set[SongId], expected: int) -> None:
     assert short(where, entries(1, 2, 3, 4, 5), own) == expected
 
 
-def test_an_empty_queue_is_filled_only_where_that_is_wished() -> None:
+def test_shortfall_of_an_empty_queue() -> None:
     empty = state(None, PlaybackState.STOP)
 
     assert short(empty, [], ours()) == 0
@@ -82,14 +80,14 @@ def test_an_empty_queue_is_filled_only_where_that_is_wished() -> None:
         (state(None, PlaybackState.STOP), ours(1), ours(2), [2]),
     ],
 )
-def test_entries_of_ours_that_had_their_turn_are_spent(
+def test_finished_entries(
     where: PlayerState, own: set[SongId], begun: set[SongId], expected: list[int]
 ) -> None:
     spent = queue_rules.finished_entries(where, entries(1, 2, 3, 4), own, begun)
     assert [entry.song_id for entry in spent] == expected
 
 
-def test_an_entry_whose_turn_has_come_has_begun() -> None:
+def test_started_entry() -> None:
     assert queue_rules.started_entry(state(2)) == SongId(3)
     assert queue_rules.started_entry(state(2, PlaybackState.PAUSE)) == SongId(3)
     assert queue_rules.started_entry(state(2, PlaybackState.STOP)) is None
@@ -107,9 +105,7 @@ def test_an_entry_whose_turn_has_come_has_begun() -> None:
         (state(1), [4]),
     ],
 )
-def test_the_next_song_is_left_alone_near_its_turn(
-    where: PlayerState, replaceable: list[int]
-) -> None:
+def test_replaceable_entries(where: PlayerState, replaceable: list[int]) -> None:
     standing = entries(1, 2, 3, 4, 5, priorities={5: 7})  # 5 was given a priority: it is theirs
 
     found = queue_rules.replaceable_entries(where, standing, ours(2, 4, 5))
@@ -120,7 +116,7 @@ def test_the_next_song_is_left_alone_near_its_turn(
 class TestRecognition:
     """Which entries are ours after a restart of either side."""
 
-    def test_the_same_ids_with_the_same_tracks_are_ours(self) -> None:
+    def test_same_ids_and_same_tracks(self) -> None:
         standing = entries(5, 9, 7)
         tracks = {SongId(5): A, SongId(9): B, SongId(7): C}
 
@@ -128,10 +124,10 @@ class TestRecognition:
 
         assert found == {SongId(9): B, SongId(7): C}
 
-    def test_an_id_that_means_another_track_now_is_not(self) -> None:
+    def test_same_id_with_another_track(self) -> None:
         assert queue_rules.find_owned_entries({SongId(5): A}, entries(5, 9), {SongId(5): B}) == {}
 
-    def test_a_restarted_player_numbers_anew(self) -> None:
+    def test_a_restarted_player_renumbers_its_entries(self) -> None:
         standing = entries(1, 2, 3)
         tracks = {SongId(1): A, SongId(2): B, SongId(3): A}
 
@@ -139,10 +135,10 @@ class TestRecognition:
 
         assert found == {SongId(3): A, SongId(2): B}
 
-    def test_what_the_listener_added_meanwhile_is_theirs(self) -> None:
+    def test_the_same_track_added_by_the_listener(self) -> None:
         assert queue_rules.find_owned_entries({SongId(8): A}, entries(4, 9), {SongId(9): A}) == {}
 
-    def test_an_empty_queue_has_nothing_of_ours(self) -> None:
+    def test_an_empty_queue_has_no_owned_entries(self) -> None:
         assert queue_rules.find_owned_entries({SongId(8): A}, [], {}) == {}
 
 
@@ -159,9 +155,7 @@ class TestRecognition:
         ([1, 2, 3], [3, 1], False, False),
     ],
 )
-def test_a_queue_is_cleared_by_the_listener_or_used_up(
-    before: list[int], now: list[int], consume: bool, cleared: bool
-) -> None:
+def test_was_cleared(before: list[int], now: list[int], consume: bool, cleared: bool) -> None:
     found = queue_rules.was_cleared(ours(*before), entries(*now), consume=consume)
 
     assert found is cleared

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from anagnorisisd.domain.pick import Floats
-from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks import scoring
-from tests.support.candidates import NEVER, NONE, candidates, name, worked_example
+from tests.support.candidates import NEVER, NONE, candidates, worked_example
 
 
 def test_worked_example() -> None:
@@ -27,7 +26,7 @@ def test_worked_example() -> None:
     ("rating", "predicted", "expected"),
     [(8, 3, 8), (0, 9, 0), (NONE, 3, 3), (NONE, NONE, 6.5)],
 )
-def test_rating_then_prediction_then_mean(rating: float, predicted: float, expected: float) -> None:
+def test_effective_rating(rating: float, predicted: float, expected: float) -> None:
     found = candidates(1, rating=rating, predicted=predicted, mean_rating=6.5)
     assert scoring.effective_rating(found).tolist() == [expected]
 
@@ -39,7 +38,7 @@ def test_rating_factor(rating: float, factor: float) -> None:
     )
 
 
-def test_many_skips_leave_a_small_weight_and_never_none() -> None:
+def test_many_skips_leave_a_positive_weight() -> None:
     skips = [0, 10, 100, 1000, 3000]
     found = scoring.score(candidates(5, skips=skips, rating=10)).factors.skip_factor
     assert (np.diff(found) < 0).all()
@@ -47,21 +46,21 @@ def test_many_skips_leave_a_small_weight_and_never_none() -> None:
     assert found[1] == pytest.approx(1 / (1 + np.e))
 
 
-def test_absurd_counts_raise_no_warning() -> None:
+def test_huge_counts_do_not_overflow() -> None:
     found = scoring.score(candidates(2, full_plays=[1e9, 0], skips=[0, 1e9])).factors.skip_factor
     assert found.tolist() == [1, 0]
 
 
-def test_tracks_never_played_tie_at_the_end() -> None:
+def test_recency_of_tracks_never_played() -> None:
     found = scoring.recency(np.array([NEVER, 20.0, NEVER, 30.0]))
     assert found.tolist() == [1, 2 / 4, 1, 1 / 4]
 
 
-def test_tracks_played_at_once_share_the_largest_place() -> None:
+def test_recency_of_tracks_played_at_the_same_time() -> None:
     assert scoring.recency(np.array([5.0, 5.0, 9.0, 1.0])).tolist() == [3 / 4, 3 / 4, 1 / 4, 1]
 
 
-def test_recency_of_nothing() -> None:
+def test_recency_of_no_tracks() -> None:
     assert scoring.recency(np.empty(0)).tolist() == []
 
 
@@ -72,36 +71,26 @@ def test_recency_of_nothing() -> None:
         elements=st.sampled_from([NEVER, 0.0, 1.0, 2.0, 3.5, 1e9]),
     )
 )
-def test_recency_is_the_definition(last_played_at: Floats) -> None:
+def test_recency_matches_its_definition(last_played_at: Floats) -> None:
     count = len(last_played_at)
     expected = [(last_played_at >= each).sum() / count for each in last_played_at]
     np.testing.assert_allclose(scoring.recency(last_played_at), expected)
 
 
-def test_rows_are_found_by_track_id() -> None:
-    found = candidates(5)
-    assert [found.row(name(row)) for row in range(5)] == [0, 1, 2, 3, 4]
-    assert found.row(TrackId("f" * 32)) is None
-    assert found.row(TrackId("")) is None
-    assert found.rows([name(4), TrackId("unknown"), name(1)]).tolist() == [4, 1]
-    assert found.track_id(3) == name(3)
-    assert candidates(0).row(name(0)) is None
-
-
-def test_without_exploration_the_mean_stays() -> None:
+def test_no_exploration_keeps_the_mean() -> None:
     found = scoring.score(candidates(3, predicted=[2, 5, NONE], stddev=[1, 2, NONE]))
     assert scoring.sample_predictions(found, 0.0, Random(1)) is found
 
 
 @pytest.mark.parametrize("explore", [0.25, 1.0])
-def test_exploration_draws_from_the_predicted_distribution(explore: float) -> None:
+def test_exploration_samples_the_predicted_distribution(explore: float) -> None:
     found = scoring.score(candidates(20_000, predicted=5, stddev=1.0))
     sampled = scoring.sample_predictions(found, explore, Random(1)).candidates.predicted_mean
     assert sampled.mean() == pytest.approx(5, abs=0.03)
     assert sampled.std() == pytest.approx(explore, rel=0.03)
 
 
-def test_exploration_stays_within_the_scale_and_invents_nothing() -> None:
+def test_samples_are_ratings_and_need_a_prediction() -> None:
     found = scoring.score(candidates(3, predicted=[9.9, 0.1, NONE], stddev=[30, 30, NONE]))
     for seed in range(20):
         sampled = scoring.sample_predictions(found, 1.0, Random(seed))

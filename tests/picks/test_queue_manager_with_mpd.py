@@ -1,4 +1,4 @@
-"""Picks in the queue of a real MPD: never a surprise for the listener."""
+"""The queue manager with a real MPD: picks never interfere with what the listener does."""
 
 import asyncio
 import shutil
@@ -52,7 +52,7 @@ async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[Room]:
         yield opened
 
 
-async def test_three_picks_are_put_after_what_plays(listener: Room) -> None:
+async def test_three_picks_follow_the_current_song(listener: Room) -> None:
     listener.server.mpc("add", "a.wav")
     listener.server.mpc("play")
 
@@ -62,24 +62,20 @@ async def test_three_picks_are_put_after_what_plays(listener: Room) -> None:
     assert len(set(queue)) == 4
 
 
-async def test_an_empty_queue_is_left_empty(listener: Room) -> None:
+async def test_an_empty_queue_stays_empty(listener: Room) -> None:
     await listener.looked()
 
     assert listener.queue() == []
 
 
-async def test_an_empty_queue_is_filled_where_that_is_wished_but_not_started(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_fill_empty_queue_does_not_start_playback(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
         await listener.queue_of(3)
 
         assert "playing" not in server.mpc("status")
 
 
-async def test_a_filled_queue_is_started_where_that_is_wished(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_start_playback(server: mpd.Mpd, stores: Stores) -> None:
     picks = schema.Picks(fill_empty_queue=True, start_playback=True)
     async with room(server, stores, picks=picks) as listener:
         await listener.queue_of(4)  # one plays, three are ahead
@@ -95,7 +91,7 @@ async def started(listener: Room, *songs: str) -> list[str]:
     return await listener.queue_of(len(songs) + 3)
 
 
-async def test_picks_follow_as_songs_go_by(listener: Room) -> None:
+async def test_next_adds_one_pick(listener: Room) -> None:
     before = await started(listener, "a.wav")
 
     listener.server.mpc("next")
@@ -104,7 +100,7 @@ async def test_picks_follow_as_songs_go_by(listener: Room) -> None:
     assert after[:4] == before
 
 
-async def test_music_goes_on_when_everything_was_played_once(listener: Room) -> None:
+async def test_all_tracks_were_played(listener: Room) -> None:
     listener.server.mpc("add", *SONGS)
     listener.server.mpc("play", str(len(SONGS) - 1))
 
@@ -115,7 +111,7 @@ async def test_music_goes_on_when_everything_was_played_once(listener: Room) -> 
     assert SONGS[-1] not in again, "what plays is not what follows"
 
 
-async def test_picks_that_were_jumped_over_are_made_up_for(listener: Room) -> None:
+async def test_picks_jumped_over_are_replaced(listener: Room) -> None:
     before = await started(listener, "a.wav")
 
     listener.server.mpc("play", "4")
@@ -125,7 +121,7 @@ async def test_picks_that_were_jumped_over_are_made_up_for(listener: Room) -> No
 
 
 @pytest.mark.parametrize("mode", [("single", "on"), ("single", "once"), ("repeat", "on")])
-async def test_nothing_is_added_where_nothing_is_to_follow(
+async def test_single_and_repeat_add_nothing(
     server: mpd.Mpd, stores: Stores, mode: tuple[str, str]
 ) -> None:
     server.mpc(*mode)
@@ -140,7 +136,7 @@ async def test_nothing_is_added_where_nothing_is_to_follow(
         await listener.queue_of(4)
 
 
-async def test_in_random_mode_what_is_left_to_play_is_counted(listener: Room) -> None:
+async def test_random_mode(listener: Room) -> None:
     listener.server.mpc("random", "on")
     await started(listener, "a.wav", "b.wav")
 
@@ -150,7 +146,7 @@ async def test_in_random_mode_what_is_left_to_play_is_counted(listener: Room) ->
     assert 5 <= len(listener.queue()) <= 6  # one more if the next song was one of ours
 
 
-async def test_consume_counts_what_is_ahead(listener: Room) -> None:
+async def test_consume_mode(listener: Room) -> None:
     listener.server.mpc("consume", "on")
     before = await started(listener, "a.wav")
 
@@ -161,9 +157,7 @@ async def test_consume_counts_what_is_ahead(listener: Room) -> None:
     assert after[:3] == before[1:]
 
 
-async def test_a_cleared_queue_is_left_alone_until_the_listener_plays(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_a_cleared_queue_stays_empty_until_playback(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
         await listener.queue_of(3)
         server.mpc("clear")
@@ -178,7 +172,7 @@ async def test_a_cleared_queue_is_left_alone_until_the_listener_plays(
         await listener.queue_of(4)
 
 
-async def test_a_cleared_queue_is_filled_again_when_picking_is_switched_on(
+async def test_switching_picking_on_refills_a_cleared_queue(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     async with room(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
@@ -192,7 +186,7 @@ async def test_a_cleared_queue_is_filled_again_when_picking_is_switched_on(
         await listener.queue_of(3)
 
 
-async def test_picking_stays_switched_off_across_a_restart(server: mpd.Mpd, stores: Stores) -> None:
+async def test_the_switch_survives_a_restart(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores) as listener:
         await listener.picks.switch(False)
     async with room(server, stores) as listener:
@@ -207,7 +201,7 @@ async def test_picking_stays_switched_off_across_a_restart(server: mpd.Mpd, stor
         await listener.queue_of(4)
 
 
-async def test_what_the_listener_inserts_stays_where_it_is(listener: Room) -> None:
+async def test_inserted_songs_keep_their_position(listener: Room) -> None:
     before = await started(listener, "a.wav")
     own = [song for song in SONGS if song not in before][:2]
 
@@ -220,7 +214,7 @@ async def test_what_the_listener_inserts_stays_where_it_is(listener: Room) -> No
     assert [song for song in listener.queue() if song in own] == list(reversed(own))
 
 
-async def test_entries_moved_shuffled_or_prioritised_are_left_so(listener: Room) -> None:
+async def test_moved_and_shuffled_entries_keep_their_order(listener: Room) -> None:
     await started(listener, "a.wav", "b.wav")
     listener.server.mpc("shuffle")
     listener.server.mpc("move", "5", "1")
@@ -234,7 +228,7 @@ async def test_entries_moved_shuffled_or_prioritised_are_left_so(listener: Room)
     assert {"a.wav", "b.wav"} <= set(kept)
 
 
-async def test_a_saved_playlist_loaded_over_ours_is_kept_as_it_is(listener: Room) -> None:
+async def test_a_loaded_playlist_is_kept(listener: Room) -> None:
     (listener.server.folder / "mine.m3u").write_text("c.wav\nd.wav\n")
     await started(listener, "a.wav")
 
@@ -247,7 +241,7 @@ async def test_a_saved_playlist_loaded_over_ours_is_kept_as_it_is(listener: Room
     assert (await listener.queue_of(5))[:2] == ["c.wav", "d.wav"]
 
 
-async def test_our_entries_are_known_after_a_restart_of_the_daemon(
+async def test_owned_entries_survive_a_restart_of_the_daemon(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     async with room(server, stores) as listener:
@@ -261,9 +255,7 @@ async def test_our_entries_are_known_after_a_restart_of_the_daemon(
         ]
 
 
-async def test_our_entries_are_known_after_a_restart_of_mpd(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_owned_entries_survive_a_restart_of_mpd(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores) as listener:
         server.mpc("add", "a.wav")
         server.mpc("add", "b.wav")
@@ -281,7 +273,7 @@ async def test_our_entries_are_known_after_a_restart_of_mpd(
         assert len(await listener.picks.ahead()) == 3
 
 
-async def test_a_disliked_pick_is_replaced_and_nothing_else(listener: Room) -> None:
+async def test_a_disliked_pick_is_replaced(listener: Room) -> None:
     for song in SONGS:
         await listener.stores.ratings.rate(track_id(song), 7, at=0.0, source="test")
     before = await started(listener, "a.wav")
@@ -293,7 +285,7 @@ async def test_a_disliked_pick_is_replaced_and_nothing_else(listener: Room) -> N
     assert after[:3] == [before[0], before[1], before[3]]
 
 
-async def test_what_the_listener_queued_is_never_replaced(listener: Room) -> None:
+async def test_the_listeners_entries_are_never_replaced(listener: Room) -> None:
     before = await started(listener, "a.wav", "b.wav")
 
     await listener.ratings.rate(track_id("b.wav"), 0, source="test")
@@ -302,7 +294,7 @@ async def test_what_the_listener_queued_is_never_replaced(listener: Room) -> Non
     assert listener.queue() == before
 
 
-async def test_a_song_that_mpd_does_not_know_is_left_out(server: mpd.Mpd, stores: Stores) -> None:
+async def test_tracks_unknown_to_mpd_are_left_out(server: mpd.Mpd, stores: Stores) -> None:
     strangers = [f"stranger{number}.wav" for number in range(5)]
     await stores.library.absorb([scanned(uri) for uri in strangers], 0.0)
     for uri in strangers:
@@ -313,7 +305,7 @@ async def test_a_song_that_mpd_does_not_know_is_left_out(server: mpd.Mpd, stores
         assert not set(queue) & set(strangers)
 
 
-async def test_a_new_file_is_asked_for_and_picked(server: mpd.Mpd, stores: Stores) -> None:
+async def test_a_new_file_is_updated_in_mpd_and_picked(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores, picks=schema.Picks(enabled=False)) as listener:
         mpd.write_songs(server.music, ["late.wav"])
         try:
@@ -353,7 +345,7 @@ def updates(server: mpd.Mpd) -> int:
     return (server.folder / "log").read_text(errors="replace").count("update: spawned thread")
 
 
-async def test_a_full_queue_is_said_once_and_no_update_asked_for(
+async def test_a_full_queue_is_logged_once(
     stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with small_queue(tmp_path, stores) as listener:
@@ -375,9 +367,7 @@ async def test_a_full_queue_is_said_once_and_no_update_asked_for(
         assert listener.queue()[:4] == SONGS[:4]
 
 
-async def test_picks_that_were_played_make_room_in_a_full_queue(
-    stores: Stores, tmp_path: Path
-) -> None:
+async def test_played_picks_are_removed_from_a_full_queue(stores: Stores, tmp_path: Path) -> None:
     async with small_queue(tmp_path, stores) as listener:
         listener.server.mpc("add", "a.wav")
         listener.server.mpc("play")
@@ -407,7 +397,7 @@ async def _three_are_ahead(listener: Room) -> bool:
     ],
     ids=["repeat", "single", "cleared"],
 )
-async def test_why_nothing_is_picked_is_known_and_announced(
+async def test_the_reason_for_no_picks_is_published(
     listener: Room, doing: list[str], undoing: list[str], words: str
 ) -> None:
     listener.server.mpc("add", "a.wav")
@@ -428,7 +418,7 @@ async def test_why_nothing_is_picked_is_known_and_announced(
     assert reasons[-1] == ""
 
 
-async def test_the_console_is_fed_with_the_reason(listener: Room) -> None:
+async def test_the_console_shows_the_reason(listener: Room) -> None:
     stamp, progress = STAMP, EmbeddingProgress(0, 0, 0)
     parts = SimpleNamespace(progress=ScanProgress())
     embedding = SimpleNamespace(stamp=stamp, progress=partial(_returned, progress))
@@ -452,23 +442,6 @@ async def test_the_console_is_fed_with_the_reason(listener: Room) -> None:
 
 async def _returned(value: object) -> object:
     return value
-
-
-async def test_a_library_without_tracks_is_a_reason(
-    server: mpd.Mpd, stores: Stores, tmp_path: Path
-) -> None:
-    async with room(server, stores, music=tmp_path) as listener:
-        server.mpc("add", "a.wav")
-        server.mpc("play")
-        await until(lambda: "no track" in (listener.picks.reason or ""))
-
-
-async def test_previews_queue_nothing_and_are_repeatable(listener: Room) -> None:
-    first = await listener.picks.preview(5, seed=3)
-    second = await listener.picks.preview(5, seed=3)
-
-    assert [pick.track_id for pick in first] == [pick.track_id for pick in second]
-    assert listener.queue() == []
 
 
 SIMA = """\
@@ -501,7 +474,7 @@ async def sima(server: mpd.Mpd, folder: Path) -> AsyncIterator[None]:
         await process.wait()
 
 
-async def test_another_autoqueue_daemon_is_lived_with(stores: Stores, tmp_path: Path) -> None:
+async def test_mpd_sima_beside_the_daemon(stores: Stores, tmp_path: Path) -> None:
     if shutil.which("mpd-sima") is None:
         pytest.skip("mpd-sima is not installed")
     for number in range(12):

@@ -1,4 +1,4 @@
-"""Names in tags: which artists and genres a tag means."""
+"""Splitting artist and genre tags."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ def found(tag: str, *others: str) -> set[str]:
 
 
 @pytest.mark.parametrize("joiner", JOINERS)
-def test_usual_joiners_stand_between_artists(joiner: str) -> None:
+def test_separators_of_artists(joiner: str) -> None:
     assert found(f"Alpha{joiner}Beta") == {"alpha", "beta"}
 
 
 @pytest.mark.parametrize("joiner", ENSEMBLES)
-def test_other_joiners_do_where_the_library_has_each_artist(joiner: str) -> None:
+def test_ambiguous_separators(joiner: str) -> None:
     assert found(f"Alpha{joiner}Beta", "ALPHA", "beta feat. Gamma") == {"alpha", "beta"}
     assert len(found(f"Alpha{joiner}Beta", "Alpha")) == 1
 
@@ -62,16 +62,16 @@ def test_artists_of_a_tag(tag: str, others: list[str], expected: set[str] | None
 @pytest.mark.parametrize(
     "tag", ["Christmas", "christmas/Pop", "Pop, Christmas", "Pop;CHRISTMAS", "Folk | Christmas"]
 )
-def test_a_genre_is_found_in_a_list_of_genres(tag: str) -> None:
+def test_genre_in_a_list(tag: str) -> None:
     assert "christmas" in artist_names.genres(tag)
 
 
 @pytest.mark.parametrize("tag", ["Post-Christmas", "Christmas Pop", "R&B", "", "/"])
-def test_a_genre_is_not_found_in_a_longer_name(tag: str) -> None:
+def test_genre_in_a_longer_name(tag: str) -> None:
     assert "christmas" not in artist_names.genres(tag)
 
 
-def test_a_genre_with_a_slash_can_be_named_as_it_is() -> None:
+def test_genre_with_a_slash() -> None:
     assert artist_names.key("Rock/Pop") in artist_names.genres("rock/pop")
 
 
@@ -83,7 +83,7 @@ tags = st.lists(
 
 
 @given(tags)
-def test_every_tag_has_artists_that_are_no_longer_than_itself(tags: list[str]) -> None:
+def test_artists_are_part_of_their_tag(tags: list[str]) -> None:
     read = artist_names.artists(tags)
     assert len(read) == len(tags)
     for tag, artists in zip(tags, read, strict=True):
@@ -92,7 +92,7 @@ def test_every_tag_has_artists_that_are_no_longer_than_itself(tags: list[str]) -
 
 
 @given(tags, st.data())
-def test_sharing_is_having_an_artist_in_common(tags: list[str], data: st.DataObject) -> None:
+def test_tracks_sharing_an_artist(tags: list[str], data: st.DataObject) -> None:
     listed = [None, *dict.fromkeys(tags)]
     of_track = data.draw(st.lists(st.integers(0, len(listed) - 1), min_size=1, max_size=12))
     near = data.draw(st.lists(st.integers(0, len(of_track) - 1), max_size=3))
