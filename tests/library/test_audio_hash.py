@@ -49,7 +49,7 @@ def content(name: str) -> bytes:
     return (SAMPLES / name).read_bytes() if name in READ_ONLY else encoded(name, seconds=2)
 
 
-def test_every_format_is_known_by_its_bytes(song: Path) -> None:
+def test_format_is_detected_by_content(song: Path) -> None:
     with song.open("rb") as file:
         kind, identity = identify(file)
 
@@ -58,7 +58,7 @@ def test_every_format_is_known_by_its_bytes(song: Path) -> None:
     assert set(identity) <= set("0123456789abcdef")
 
 
-def test_tagging_changes_nothing(song: Path) -> None:
+def test_hash_is_independent_of_tags(song: Path) -> None:
     before = track_id(song)
 
     retag(song, "First")
@@ -67,7 +67,7 @@ def test_tagging_changes_nothing(song: Path) -> None:
     assert track_id(song) == before
 
 
-def test_a_large_cover_changes_nothing(song: Path) -> None:
+def test_hash_is_independent_of_a_large_cover(song: Path) -> None:
     before = track_id(song)
 
     retag(song, "With a cover", cover=True)
@@ -76,7 +76,7 @@ def test_a_large_cover_changes_nothing(song: Path) -> None:
     assert track_id(song) == before
 
 
-def test_removing_the_tags_changes_nothing(song: Path) -> None:
+def test_hash_is_the_same_without_tags(song: Path) -> None:
     before = track_id(song)
     retag(song, "For a while", cover=True)
 
@@ -86,13 +86,13 @@ def test_removing_the_tags_changes_nothing(song: Path) -> None:
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-def test_other_audio_is_another_track(extension: str, tmp_path: Path) -> None:
+def test_other_audio_has_another_hash(extension: str, tmp_path: Path) -> None:
     song, other = (write_song(tmp_path / f"{seed}.{extension}", seed) for seed in (1, 2))
 
     assert track_id(other) != track_id(song)
 
 
-def test_a_changed_byte_of_audio_is_another_track(song: Path) -> None:
+def test_one_changed_byte_of_audio_changes_the_hash(song: Path) -> None:
     before = track_id(song)
     data = bytearray(song.read_bytes())
     data[len(data) // 2] ^= 0x10
@@ -101,7 +101,7 @@ def test_a_changed_byte_of_audio_is_another_track(song: Path) -> None:
     assert track_id(song) != before
 
 
-def test_the_format_is_not_taken_from_the_name(tmp_path: Path) -> None:
+def test_wrong_extension_is_ignored(tmp_path: Path) -> None:
     flac = write_song(tmp_path / "song.flac")
     disguised = flac.rename(tmp_path / "song.mp3")
 
@@ -111,27 +111,27 @@ def test_the_format_is_not_taken_from_the_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SAYS_ITS_LENGTH)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_a_cut_file_says_so(name: str, share: float) -> None:
+def test_truncated_file_is_detected(name: str, share: float) -> None:
     data = content(name)
 
     with pytest.raises(MediaError, match="truncated"):
         identify(io.BytesIO(data[: int(len(data) * share)]))
 
 
-def test_a_cut_stream_of_aac_frames_is_another_track() -> None:
+def test_truncated_adts_has_another_hash() -> None:
     data = encoded("aac", seconds=2)
 
     assert identify(io.BytesIO(data[: len(data) // 2])) != identify(io.BytesIO(data))
 
 
-def test_an_id3_tag_in_front_of_other_formats_is_skipped() -> None:
+def test_id3_before_other_formats_is_skipped() -> None:
     tag = b"ID3\x04\x00\x00\x00\x00\x00\x0a" + bytes(10)
     for name in ("flac", "ogg", "wv", "wav", "aiff", "tone.ape", "version-7.mpc", "version-8.mpc"):
         data = content(name)
         assert identify(io.BytesIO(tag + data)) == identify(io.BytesIO(data))
 
 
-def test_what_a_gain_was_measured_to_be_is_not_the_audio(tmp_path: Path) -> None:
+def test_musepack_gain_is_not_hashed(tmp_path: Path) -> None:
     old, new = (copy_sample(f"version-{version}.mpc", tmp_path) for version in (7, 8))
     before = [track_id(old), track_id(new)]
     for path, place in ((old, 12), (new, new.read_bytes().index(b"RG") + 4)):
@@ -142,7 +142,7 @@ def test_what_a_gain_was_measured_to_be_is_not_the_audio(tmp_path: Path) -> None
     assert [track_id(old), track_id(new)] == before
 
 
-def test_lyrics_at_the_end_of_an_mp3_are_skipped() -> None:
+def test_lyrics_after_an_mp3_are_skipped() -> None:
     data = encoded("mp3")
     lyrics = b"LYRICSBEGIN" + b"la la la"
     tail = lyrics + f"{len(lyrics):06d}LYRICS200".encode() + b"TAG" + bytes(125)
@@ -180,13 +180,13 @@ def test_padding_before_the_first_mp3_frame_is_skipped() -> None:
         (b"\x00\x00\x00\x01ftyp\x00\x00\x00\x00\x00\x00\x00\x00", "impossible size"),
     ],
 )  # fmt: skip
-def test_what_is_not_music_has_a_reason(data: bytes, reason: str) -> None:
+def test_file_without_music_has_a_reason(data: bytes, reason: str) -> None:
     with pytest.raises(MediaError, match=reason):
         identify(io.BytesIO(data))
 
 
 @given(st.binary(max_size=2000), st.sampled_from(["", *FORMATS, *READ_ONLY]))
-def test_no_bytes_raise_anything_else(data: bytes, extension: str) -> None:
+def test_random_bytes_raise_only_media_error(data: bytes, extension: str) -> None:
     head = SMALL[extension][:200] if extension else b""
     with suppress(MediaError):
         identify(io.BytesIO(head + data))
@@ -196,7 +196,9 @@ def test_no_bytes_raise_anything_else(data: bytes, extension: str) -> None:
     st.sampled_from([*FORMATS, *READ_ONLY]),
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255))),
 )
-def test_damage_raises_nothing_else(extension: str, damage: list[tuple[int, int]]) -> None:
+def test_damaged_file_raises_only_media_error(
+    extension: str, damage: list[tuple[int, int]]
+) -> None:
     data = bytearray(SMALL[extension])
     for place, value in damage:
         data[place % len(data)] = value

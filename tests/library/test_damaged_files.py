@@ -60,9 +60,7 @@ def lost(files: list[ScannedFile]) -> dict[Uri, str | None]:
     return {file.uri: file.problem for file in files if (file.problem or "").startswith(marks)}
 
 
-async def test_damaged_files_are_music_or_have_a_reason(
-    tmp_path: Path, readers: WorkerPool
-) -> None:
+async def test_damaged_file_is_a_track_or_has_a_reason(tmp_path: Path, readers: WorkerPool) -> None:
     uris = write(tmp_path / "music", damaged_files(random.Random(1), FILES))
 
     files = await read_all(tmp_path / "music", uris, readers)
@@ -73,14 +71,14 @@ async def test_damaged_files_are_music_or_have_a_reason(
     assert {file.problem is None for file in files} == {True, False}
 
 
-def test_a_file_cut_anywhere_has_a_declared_error_or_a_result() -> None:
+def test_file_cut_at_any_byte() -> None:
     for _, content in cut_files():
         with suppress(MediaError):
             kind, _ = identify(io.BytesIO(content))
             read_tags(io.BytesIO(content), kind)
 
 
-def test_the_rating_in_a_damaged_file_is_read_or_there_is_none(tmp_path: Path) -> None:
+def test_rating_in_a_damaged_file(tmp_path: Path) -> None:
     for name, content in damaged_files(random.Random(2), FILES // 2):
         path = tmp_path / name
         path.write_bytes(content)
@@ -98,7 +96,7 @@ def tiny(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     path.unlink()
 
 
-async def test_millions_of_tiny_parts_cost_neither_the_reader_nor_its_memory(
+async def test_millions_of_tiny_parts_are_read_within_limits(
     tiny: Path, readers: WorkerPool
 ) -> None:
     (file,) = await read_all(tiny.parent, [Uri(tiny.name)], readers)
@@ -108,7 +106,7 @@ async def test_millions_of_tiny_parts_cost_neither_the_reader_nor_its_memory(
 
 
 @pytest.mark.parametrize("name", ["wav", "m4a"])
-def test_a_preallocated_tail_of_zeros_is_not_walked_through(name: str, tmp_path: Path) -> None:
+def test_preallocated_zeros_are_skipped(name: str, tmp_path: Path) -> None:
     song = tmp_path / f"song.{name}"
     song.write_bytes(healthy()[name])
     whole = read(str(song), Uri(song.name))

@@ -41,19 +41,19 @@ def found(root: Path, **options: tuple[str, ...]) -> set[str]:
     return set(compare(root, exclude=options.get("exclude", ())).changed)
 
 
-def test_files_are_found_by_extension_in_any_case(tmp_path: Path) -> None:
+def test_extension_in_any_case(tmp_path: Path) -> None:
     make(tmp_path, "a.mp3", "b/c/D.OGG", "cover.jpg", "mp3", "b/notes.mp3.txt")
 
     assert found(tmp_path) == {"a.mp3", "b/c/D.OGG"}
 
 
-def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
+def test_hidden_files_and_directories_are_skipped(tmp_path: Path) -> None:
     make(tmp_path, ".a.mp3", ".trash/b.mp3", "c/.d/e.mp3", "f.mp3")
 
     assert found(tmp_path) == {"f.mp3"}
 
 
-def test_globs_exclude_names_and_whole_paths(tmp_path: Path) -> None:
+def test_globs_exclude_names_and_paths(tmp_path: Path) -> None:
     make(tmp_path, "a.mp3", "Spoken/b.mp3", "x/Spoken/c.mp3", "x/y/d.mp3", "x/e (demo).mp3")
 
     assert found(tmp_path, exclude=("Spoken", "*(demo)*", "x/y")) == {"a.mp3"}
@@ -62,7 +62,7 @@ def test_globs_exclude_names_and_whole_paths(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_odd_names_are_names(tmp_path: Path) -> None:
+def test_names_with_odd_characters(tmp_path: Path) -> None:
     names = [b"\xff\xfe.mp3", b"two\nlines.mp3", b"a" * 251 + b".mp3", "ü☂.ogg".encode(), b"-.mp3"]
     for name in names:
         Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(b"x")
@@ -83,7 +83,7 @@ def test_unchanged_changed_gone_and_new_files(tmp_path: Path) -> None:
     assert differences.gone == ["gone.mp3"]
 
 
-def test_loops_of_links_have_an_end(tmp_path: Path) -> None:
+def test_loop_of_links_ends(tmp_path: Path) -> None:
     make(tmp_path, "a/b.mp3")
     (tmp_path / "a" / "up").symlink_to("..")
     (tmp_path / "a" / "self").symlink_to("self")
@@ -98,7 +98,7 @@ def test_loops_of_links_have_an_end(tmp_path: Path) -> None:
     ]
 
 
-def test_a_linked_folder_is_followed_once(tmp_path: Path) -> None:
+def test_linked_directory_is_followed_once(tmp_path: Path) -> None:
     root, disk = tmp_path / "music", tmp_path / "disk"
     make(root, "a.mp3")
     make(disk, "b.mp3", "sub/c.mp3")
@@ -111,14 +111,14 @@ def test_a_linked_folder_is_followed_once(tmp_path: Path) -> None:
     assert differences.linked == {"one": str(disk)}
 
 
-def test_a_real_folder_wins_over_links_to_it(tmp_path: Path) -> None:
+def test_real_directory_has_precedence_over_links_to_it(tmp_path: Path) -> None:
     make(tmp_path, "z/a.mp3")
     (tmp_path / "a-link").symlink_to("z")
 
     assert found(tmp_path) == {"z/a.mp3"}
 
 
-def test_a_link_above_the_root_does_not_bring_it_in_again(tmp_path: Path) -> None:
+def test_link_to_a_parent_of_the_root_adds_nothing_twice(tmp_path: Path) -> None:
     root = tmp_path / "music"
     make(root, "a.mp3")
     make(tmp_path, "other/b.mp3")
@@ -129,7 +129,7 @@ def test_a_link_above_the_root_does_not_bring_it_in_again(tmp_path: Path) -> Non
     assert compare(root, below="up/music/a.mp3").changed == {}
 
 
-def test_linked_files_count_and_broken_links_have_a_reason(tmp_path: Path) -> None:
+def test_linked_files_and_broken_links(tmp_path: Path) -> None:
     make(tmp_path, "a.mp3")
     (tmp_path / "b.mp3").symlink_to("a.mp3")
     (tmp_path / "c.mp3").symlink_to("nowhere")
@@ -141,7 +141,7 @@ def test_linked_files_count_and_broken_links_have_a_reason(tmp_path: Path) -> No
     assert [(file.uri, file.problem) for file in differences.unusable] == [("c.mp3", "not found")]
 
 
-def test_a_forbidden_folder_keeps_what_was_known(tmp_path: Path) -> None:
+def test_files_below_an_unreadable_directory_are_kept(tmp_path: Path) -> None:
     make(tmp_path, "a/open.mp3", "b/secret.mp3")
     (tmp_path / "b").chmod(0)
 
@@ -157,7 +157,7 @@ def test_a_forbidden_folder_keeps_what_was_known(tmp_path: Path) -> None:
     assert differences.problem is None
 
 
-def test_a_forbidden_root_keeps_what_was_known(tmp_path: Path) -> None:
+def test_files_below_an_unreadable_root_are_kept(tmp_path: Path) -> None:
     root = tmp_path / "music"
     make(root, "a.mp3")
     root.chmod(0)
@@ -170,14 +170,14 @@ def test_a_forbidden_root_keeps_what_was_known(tmp_path: Path) -> None:
     assert "permission denied" in (differences.problem or "")
 
 
-def test_a_root_that_is_away_has_lost_everything(tmp_path: Path) -> None:
+def test_missing_root_has_lost_all_files(tmp_path: Path) -> None:
     differences = compare(tmp_path / "gone", known("a.mp3", "b/c.mp3"))
 
     assert sorted(differences.gone) == ["a.mp3", "b/c.mp3"]
     assert str(tmp_path / "gone") in (differences.problem or "")
 
 
-def test_a_root_that_is_a_file(tmp_path: Path) -> None:
+def test_root_is_a_file(tmp_path: Path) -> None:
     make(tmp_path, "music")
 
     assert "not a directory" in (compare(tmp_path / "music").problem or "")
@@ -194,7 +194,7 @@ def test_a_root_that_is_a_file(tmp_path: Path) -> None:
         (".hidden/x.mp3", set(), []),
     ],
 )
-def test_a_part_is_compared_by_itself(
+def test_one_part_is_compared(
     below: str, changed: set[str], gone: list[str], tmp_path: Path
 ) -> None:
     make(tmp_path, "a/1.mp3", "a/b/2.mp3", "a/notes.txt", ".hidden/x.mp3", "d.mp3")
@@ -206,7 +206,7 @@ def test_a_part_is_compared_by_itself(
     assert differences.gone == gone
 
 
-def test_a_part_leaves_links_to_folders_alone(tmp_path: Path) -> None:
+def test_links_are_not_followed_in_a_part(tmp_path: Path) -> None:
     root, disk = tmp_path / "music", tmp_path / "disk"
     make(disk, "b.mp3")
     make(root, "a/x.mp3")

@@ -10,7 +10,7 @@ from anagnorisisd.library import file_access
 from anagnorisisd.library.file_access import real_path
 
 
-def test_links_are_followed_as_they_are_now(tmp_path: Path) -> None:
+def test_real_path_follows_changed_links(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
     link = tmp_path / "link"
@@ -23,7 +23,7 @@ def test_links_are_followed_as_they_are_now(tmp_path: Path) -> None:
     assert real_path(link / "below") == str(tmp_path.resolve() / "other" / "below")
 
 
-def test_a_disk_that_hangs_is_asked_once_until_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_path_starts_one_thread_on_a_hanging_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     answering = threading.Event()
 

@@ -25,7 +25,7 @@ def problem_of(path: Path) -> str | None:
     return file.problem
 
 
-def test_a_song_is_read_with_its_stamp(tmp_path: Path) -> None:
+def test_song_is_read_with_its_stamp(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.opus", seconds=1)
     retag(song, "A Title")
 
@@ -40,7 +40,7 @@ def test_a_song_is_read_with_its_stamp(tmp_path: Path) -> None:
     assert file.problem is None
 
 
-def test_a_file_that_is_gone_is_left_out(tmp_path: Path) -> None:
+def test_gone_file_is_left_out(tmp_path: Path) -> None:
     write_song(tmp_path / "here.opus")
 
     files = read_many(str(tmp_path), [Uri("gone.opus"), Uri("here.opus")])
@@ -48,35 +48,35 @@ def test_a_file_that_is_gone_is_left_out(tmp_path: Path) -> None:
     assert [file.uri for file in files] == ["here.opus"]
 
 
-def test_an_empty_file(tmp_path: Path) -> None:
+def test_empty_file(tmp_path: Path) -> None:
     empty = tmp_path / "empty.mp3"
     empty.touch()
 
     assert problem_of(empty) == "empty file"
 
 
-def test_a_text_that_is_called_music(tmp_path: Path) -> None:
+def test_text_with_a_music_extension(tmp_path: Path) -> None:
     letter = tmp_path / "letter.mp3"
     letter.write_text("Dear Sir, " * 100)
 
     assert (problem_of(letter) or "").startswith("not audio")
 
 
-def test_a_cut_song(tmp_path: Path) -> None:
+def test_truncated_song(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.m4a", seconds=2)
     song.write_bytes(song.read_bytes()[:8000])
 
     assert (problem_of(song) or "").startswith("truncated")
 
 
-def test_a_named_pipe_does_not_block(tmp_path: Path) -> None:
+def test_named_pipe_does_not_block(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.mp3"
     os.mkfifo(pipe)
 
     assert problem_of(pipe) == "not a regular file"
 
 
-def test_a_folder_and_a_socket_called_music(tmp_path: Path) -> None:
+def test_directory_and_socket_with_a_music_extension(tmp_path: Path) -> None:
     folder = tmp_path / "folder.mp3"
     folder.mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
@@ -86,14 +86,14 @@ def test_a_folder_and_a_socket_called_music(tmp_path: Path) -> None:
     assert problem_of(folder)
 
 
-def test_a_loop_of_links(tmp_path: Path) -> None:
+def test_loop_of_links(tmp_path: Path) -> None:
     loop = tmp_path / "loop.mp3"
     loop.symlink_to(loop)
 
     assert problem_of(loop) == "a symbolic link that leads to itself"
 
 
-def test_a_forbidden_file_is_tried_again_later(tmp_path: Path) -> None:
+def test_forbidden_file_is_retried(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp3")
     song.chmod(0)
 
@@ -115,7 +115,7 @@ def test_a_forbidden_file_is_tried_again_later(tmp_path: Path) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_whatever_a_reader_raises_is_the_reason_of_that_file_alone(
+def test_parser_error_affects_one_file(
     error: BaseException, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def identify(file: BinaryIO) -> object:

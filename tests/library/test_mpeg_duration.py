@@ -46,7 +46,7 @@ def length(path: Path) -> float:
     return file.duration_seconds
 
 
-def test_frames_of_several_bit_rates_are_counted(tmp_path: Path) -> None:
+def test_variable_bit_rate_without_header(tmp_path: Path) -> None:
     path = tmp_path / "song.mp3"
     path.write_bytes(part(32, header=False) + part(320, header=False))
     retag(path, "Song", cover=True)
@@ -54,7 +54,7 @@ def test_frames_of_several_bit_rates_are_counted(tmp_path: Path) -> None:
     assert length(path) == pytest.approx(2 * PART_SECONDS, abs=0.2)
 
 
-def test_a_header_is_believed(tmp_path: Path) -> None:
+def test_xing_header_is_used(tmp_path: Path) -> None:
     path = tmp_path / "song.mp3"
     path.write_bytes(part(64, header=True))
 
@@ -72,14 +72,14 @@ def test_aac_frames_are_counted(tmp_path: Path) -> None:
     assert length(path) == pytest.approx(7.0, abs=0.1)
 
 
-def test_joined_files_are_as_long_as_their_parts(tmp_path: Path) -> None:
+def test_joined_files_have_the_sum_of_durations(tmp_path: Path) -> None:
     path = tmp_path / "song.aac"
     path.write_bytes(encoded("aac", seconds=3.0) + encoded("aac", 1, 4.0, rate=24_000))
 
     assert length(path) == pytest.approx(7.0, abs=0.2)
 
 
-def test_a_long_file_is_as_dense_as_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_file_is_extrapolated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mpeg_duration, "MAX_FRAMES", 50)
 
     found, _ = mpeg_duration.measure(io.BytesIO(encoded("aac", seconds=7.0)), Kind.AAC)
@@ -88,7 +88,7 @@ def test_a_long_file_is_as_dense_as_its_beginning(monkeypatch: pytest.MonkeyPatc
 
 
 @given(st.data())
-def test_whatever_the_bytes_it_ends(data: st.DataObject) -> None:
+def test_random_bytes_end(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from([Kind.MP3, Kind.AAC]))
     whole = bytearray(WHOLE[kind])
     for _ in range(data.draw(st.integers(0, 20))):

@@ -90,7 +90,7 @@ async def present(stores: Stores) -> set[str]:
     return {uri for uri in places(await stores.library.seen()) if uri not in unusable}
 
 
-async def test_a_scan_takes_in_what_is_there(
+async def test_scan_imports_all_formats(
     library: LibraryService, stores: Stores, root: Path
 ) -> None:
     for seed, extension in enumerate(FORMATS):
@@ -106,7 +106,7 @@ async def test_a_scan_takes_in_what_is_there(
     assert library.path(Uri("Artist/song.ogg")) == root / "Artist" / "song.ogg"
 
 
-async def test_a_second_scan_finds_nothing_to_do(library: LibraryService, root: Path) -> None:
+async def test_second_scan_reads_nothing(library: LibraryService, root: Path) -> None:
     for seed in range(3):
         write_song(root / f"{seed}.opus", seed)
     await scan(library)
@@ -128,7 +128,7 @@ async def test_unchanged_files_are_not_opened(library: LibraryService, root: Pat
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-async def test_a_moved_and_retagged_file_stays_the_same_track(
+async def test_moved_and_retagged_file_is_the_same_track(
     extension: str, library: LibraryService, stores: Stores, root: Path
 ) -> None:
     song = write_song(root / f"song.{extension}")
@@ -148,7 +148,7 @@ async def test_a_moved_and_retagged_file_stays_the_same_track(
     assert await present(stores) == {f"elsewhere/renamed.{extension}"}
 
 
-async def test_two_files_of_the_same_audio_are_one_track(
+async def test_two_files_with_the_same_audio_are_one_track(
     library: LibraryService, stores: Stores, root: Path
 ) -> None:
     song = write_song(root / "a.flac")
@@ -162,7 +162,7 @@ async def test_two_files_of_the_same_audio_are_one_track(
     assert await track_at(stores, "a.flac") == await track_at(stores, "b.flac")
 
 
-async def test_other_audio_at_the_same_place_is_another_track(
+async def test_other_audio_at_the_same_path_is_another_track(
     library: LibraryService, stores: Stores, root: Path
 ) -> None:
     write_song(root / "song.wav", seed=1)
@@ -176,7 +176,7 @@ async def test_other_audio_at_the_same_place_is_another_track(
     assert await track_at(stores, "song.wav") != before
 
 
-async def test_odd_files_have_reasons_and_stop_nothing(
+async def test_unusable_files_have_reasons(
     library: LibraryService, stores: Stores, root: Path
 ) -> None:
     write_song(root / "good.mp3")
@@ -207,7 +207,7 @@ async def test_odd_files_have_reasons_and_stop_nothing(
     assert reasons["pipe.wav"] == "not a regular file"
 
 
-async def test_a_forbidden_file_is_taken_in_once_it_is_allowed(
+async def test_file_is_imported_after_permission_is_granted(
     library: LibraryService, stores: Stores, root: Path, tmp_path: Path
 ) -> None:
     song = write_song(root / "song.mp3")
@@ -222,7 +222,7 @@ async def test_a_forbidden_file_is_taken_in_once_it_is_allowed(
     assert await problems(stores) == {}
 
 
-async def test_a_folder_that_goes_away_takes_its_tracks_and_brings_them_back(
+async def test_directory_disappears_and_returns(
     library: LibraryService, stores: Stores, root: Path
 ) -> None:
     for seed in range(3):
@@ -245,7 +245,7 @@ async def test_a_folder_that_goes_away_takes_its_tracks_and_brings_them_back(
     assert await present(stores) == {"0.opus", "1.opus", "2.opus"}
 
 
-async def test_an_empty_mount_point_deletes_nothing(
+async def test_empty_mount_point_deletes_nothing(
     library: LibraryService, stores: Stores, root: Path
 ) -> None:
     song = write_song(root / "song.opus")
@@ -259,7 +259,7 @@ async def test_an_empty_mount_point_deletes_nothing(
     assert await present(stores) == {"song.opus"}
 
 
-async def test_a_file_in_the_making_is_waited_for(
+async def test_scan_waits_for_a_file_that_is_being_written(
     library: LibraryService, stores: Stores, root: Path, clock: FakeClock
 ) -> None:
     whole = encoded("mp3", seconds=2)
@@ -293,7 +293,7 @@ async def asleep(clock: FakeClock, task: asyncio.Task[ScanProgress] | None = Non
         await asyncio.sleep(0.01)
 
 
-async def test_a_second_scan_joins_the_first(library: LibraryService, root: Path) -> None:
+async def test_second_scan_joins_the_first(library: LibraryService, root: Path) -> None:
     for seed in range(5):
         write_song(root / f"{seed}.opus", seed)
 
@@ -303,7 +303,7 @@ async def test_a_second_scan_joins_the_first(library: LibraryService, root: Path
     assert first.added == 5
 
 
-async def test_a_caller_who_leaves_does_not_stop_the_scan(
+async def test_scan_continues_after_its_caller_stops(
     library: LibraryService, stores: Stores, root: Path
 ) -> None:
     write_song(root / "song.opus")
@@ -315,9 +315,7 @@ async def test_a_caller_who_leaves_does_not_stop_the_scan(
     assert await present(stores) == {"song.opus"}
 
 
-async def test_new_tracks_are_announced(
-    library: LibraryService, events: Events, root: Path
-) -> None:
+async def test_event_for_new_tracks(library: LibraryService, events: Events, root: Path) -> None:
     write_song(root / "song.opus")
 
     with events.subscribe() as subscription:
@@ -327,7 +325,7 @@ async def test_new_tracks_are_announced(
     assert len(getattr(announcement.event, "added", ())) == 1
 
 
-async def test_worker_processes_read_and_survive(
+async def test_files_are_read_by_worker_processes(
     root: Path, stores: Stores, events: Events, clock: FakeClock
 ) -> None:
     for seed in range(3):
@@ -343,7 +341,7 @@ async def test_worker_processes_read_and_survive(
 
 
 @pytest.mark.parametrize("year", [-200, 400, 100_000])
-async def test_a_file_of_an_absurd_time_is_taken_in(
+async def test_file_with_an_absurd_modification_time(
     library: LibraryService, stores: Stores, root: Path, year: int
 ) -> None:
     absurd = write_song(root / "absurd.opus", 1)
@@ -367,7 +365,7 @@ class Fragile(ThreadPoolExecutor):
         return super().submit(fn, *args, **kwargs)
 
 
-async def test_a_file_that_kills_its_reader_costs_only_itself(
+async def test_reader_crash_affects_one_file(
     root: Path, stores: Stores, events: Events, clock: FakeClock
 ) -> None:
     for name in ("1", "fatal", "2"):
@@ -394,7 +392,7 @@ async def fragile(root: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     await pool.close()
 
 
-async def test_a_file_that_killed_its_reader_is_remembered_and_retried_rarely(
+async def test_retries_after_a_reader_crash_are_rare(
     root: Path, stores: Stores, events: Events, clock: FakeClock, fragile: WorkerPool
 ) -> None:
     async def scanned() -> int:
@@ -429,7 +427,7 @@ async def test_a_file_that_killed_its_reader_is_remembered_and_retried_rarely(
     assert await problems(stores) == {}
 
 
-async def test_a_file_that_killed_its_reader_is_left_alone_when_its_disk_comes_back(
+async def test_no_retry_after_a_reader_crash_when_the_disk_returns(
     root: Path, stores: Stores, events: Events, clock: FakeClock, fragile: WorkerPool
 ) -> None:
     folder = MusicDirectory(root, CONFIG, fragile)
@@ -456,7 +454,7 @@ async def reading_process(pool: WorkerPool) -> int:
     return int(await pool.run("tests.support.jobs:pid"))
 
 
-async def test_a_file_that_hangs_holds_up_no_other(
+async def test_hanging_file_delays_no_other(
     root: Path, stores: Stores, events: Events, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging: list[Future[object]] = []
@@ -511,7 +509,7 @@ async def until_present(stores: Stores, *uris: str) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_the_watcher_keeps_the_library_so(
+async def test_watcher_updates_the_library(
     root: Path, workers: WorkerPool, stores: Stores, events: Events, clock: FakeClock
 ) -> None:
     write_song(root / "a" / "1.opus", 1)
@@ -531,7 +529,7 @@ async def test_the_watcher_keeps_the_library_so(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_changes_below_a_linked_folder_are_noticed(
+async def test_change_below_a_linked_directory(
     root: Path, workers: WorkerPool, stores: Stores, events: Events, clock: FakeClock
 ) -> None:
     disk = root.with_name("disk")
@@ -547,7 +545,7 @@ async def test_changes_below_a_linked_folder_are_noticed(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_folder_that_comes_back_is_noticed_and_watched(
+async def test_returning_directory_is_scanned_and_watched(
     root: Path, workers: WorkerPool, stores: Stores, events: Events, clock: FakeClock
 ) -> None:
     write_song(root / "1.opus", 1)
@@ -567,7 +565,7 @@ async def test_a_folder_that_comes_back_is_noticed_and_watched(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_another_time_between_scans_holds_at_once(
+async def test_changed_scan_interval_applies_at_once(
     library: LibraryService, stores: Stores, root: Path, clock: FakeClock
 ) -> None:
     task = asyncio.create_task(library.run())
@@ -601,7 +599,7 @@ class Slow(MusicDirectory):
         return await super().compare(stored, below)
 
 
-async def test_a_scan_that_takes_longer_than_the_pause_is_followed_by_that_pause(
+async def test_pause_after_a_scan_longer_than_the_interval(
     root: Path, workers: WorkerPool, stores: Stores, events: Events, clock: FakeClock
 ) -> None:
     folder = Slow(root, workers, clock)
@@ -634,7 +632,7 @@ class Silent(MusicDirectory):
         return await super().inode()
 
 
-async def test_a_folder_that_does_not_answer_is_told_and_waited_for(
+async def test_unresponsive_directory_is_logged_and_waited_for(
     root: Path,
     workers: WorkerPool,
     stores: Stores,
@@ -660,7 +658,7 @@ async def test_a_folder_that_does_not_answer_is_told_and_waited_for(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_what_no_hint_told_is_found_by_the_regular_scan(
+async def test_periodic_scan_finds_changes_without_hints(
     root: Path, library: LibraryService, stores: Stores, clock: FakeClock
 ) -> None:
     task = asyncio.create_task(library.run())

@@ -34,7 +34,7 @@ def tags_of(path: Path) -> Tags:
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-def test_every_format_tells_title_artist_album_and_year(extension: str, tmp_path: Path) -> None:
+def test_tags_of_each_writable_format(extension: str, tmp_path: Path) -> None:
     song = write_song(tmp_path / f"song.{extension}", seconds=1)
     retag(song, "Täglich ☂")
 
@@ -46,7 +46,7 @@ def test_every_format_tells_title_artist_album_and_year(extension: str, tmp_path
 
 
 @pytest.mark.parametrize("name", READ_ONLY)
-def test_formats_that_others_write_tell_the_same(name: str, tmp_path: Path) -> None:
+def test_tags_of_each_sample_file(name: str, tmp_path: Path) -> None:
     song = copy_sample(name, tmp_path)
     retag(song, "Täglich ☂", cover=True)
 
@@ -58,7 +58,7 @@ def test_formats_that_others_write_tell_the_same(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-def test_every_format_tells_its_duration(extension: str) -> None:
+def test_duration_of_each_format(extension: str) -> None:
     file = io.BytesIO(encoded(extension, seconds=2))
     kind, _ = identify(file)
 
@@ -68,14 +68,14 @@ def test_every_format_tells_its_duration(extension: str) -> None:
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-def test_untagged_is_not_an_error(extension: str) -> None:
+def test_file_without_tags(extension: str) -> None:
     file = io.BytesIO(encoded(extension))
     kind, _ = identify(file)
 
     assert read_tags(file, kind)[0] == Tags()
 
 
-def test_several_values_are_joined_and_cleaned(tmp_path: Path) -> None:
+def test_multiple_values_are_joined_and_cleaned(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.flac")
     opened = FLAC(song)
     opened["artist"] = ["Ann ", "Bob\0", "", "\0"]
@@ -96,7 +96,7 @@ def test_several_values_are_joined_and_cleaned(tmp_path: Path) -> None:
     ("date", "year"),
     [("1999", 1999), ("1999-05-01", 1999), ("01/05/1999", 1999), ("0000", None), ("May", None)],
 )
-def test_the_year_comes_from_the_date(date: str, year: int | None, tmp_path: Path) -> None:
+def test_year_from_a_date(date: str, year: int | None, tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.flac")
     opened = FLAC(song)
     opened["date"] = date
@@ -105,7 +105,7 @@ def test_the_year_comes_from_the_date(date: str, year: int | None, tmp_path: Pat
     assert tags_of(song).year == year
 
 
-def test_id3_genre_numbers_are_names(tmp_path: Path) -> None:
+def test_id3_genre_numbers_become_names(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp3")
     tags = ID3()
     for frame in (
@@ -127,7 +127,7 @@ def test_mp4_album_artist_and_genre(tmp_path: Path) -> None:
     assert tags_of(song) == Tags(album_artist="Band", genre="Jazz")
 
 
-def test_an_ape_tag_at_the_end_of_an_aac_is_read(tmp_path: Path) -> None:
+def test_ape_tag_of_an_aac_file(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.aac")
     tags = APEv2()
     tags["Title"] = "From the end"
@@ -137,7 +137,7 @@ def test_an_ape_tag_at_the_end_of_an_aac_is_read(tmp_path: Path) -> None:
 
 
 @given(st.sampled_from(list(Kind)), st.binary(max_size=3000), st.sampled_from(FORMATS))
-def test_damage_never_raises(kind: Kind, data: bytes, extension: str) -> None:
+def test_damaged_tags_do_not_raise(kind: Kind, data: bytes, extension: str) -> None:
     head = SMALL[extension]
 
     tags, _ = read_tags(io.BytesIO(head[:300] + data + head[300:]), kind)

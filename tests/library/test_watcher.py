@@ -57,7 +57,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_change_gives_a_hint(change: str, watcher: InotifyWatcher, root: Path) -> None:
+async def test_change_gives_a_hint(change: str, watcher: InotifyWatcher, root: Path) -> None:
     make, expected = CHANGES[change]
 
     make(root)
@@ -65,9 +65,7 @@ async def test_a_change_gives_a_hint(change: str, watcher: InotifyWatcher, root:
     assert expected <= await hints(watcher)
 
 
-async def test_folders_made_within_new_folders_are_no_trouble(
-    watcher: InotifyWatcher, root: Path
-) -> None:
+async def test_directories_created_in_new_directories(watcher: InotifyWatcher, root: Path) -> None:
     artists = {f"artist {number}" for number in range(20)}
     for artist in artists:  # the observer's thread meets some of them half made
         for album in range(20):
@@ -78,7 +76,7 @@ async def test_folders_made_within_new_folders_are_no_trouble(
         seen |= await hints(watcher)
 
 
-async def test_a_burst_is_one_set_of_hints(watcher: InotifyWatcher, root: Path) -> None:
+async def test_burst_of_changes_is_one_set_of_hints(watcher: InotifyWatcher, root: Path) -> None:
     for number in range(50):
         (root / "a" / f"{number}.mp3").write_bytes(b"x")
 
@@ -93,9 +91,7 @@ async def test_reading_gives_no_hint(watcher: InotifyWatcher, root: Path) -> Non
     assert await hints(watcher) == {"marker"}
 
 
-async def test_a_folder_filled_after_its_creation_is_watched(
-    watcher: InotifyWatcher, root: Path
-) -> None:
+async def test_new_directory_is_watched(watcher: InotifyWatcher, root: Path) -> None:
     (root / "new").mkdir()
     assert "new" in await hints(watcher)
 
@@ -104,7 +100,7 @@ async def test_a_folder_filled_after_its_creation_is_watched(
     assert "new/x.mp3" in await hints(watcher)
 
 
-async def test_linked_folders_give_hints_by_their_uri(root: Path, tmp_path: Path) -> None:
+async def test_hint_below_a_linked_directory_has_its_uri(root: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     watcher = InotifyWatcher(root)
@@ -117,7 +113,7 @@ async def test_linked_folders_give_hints_by_their_uri(root: Path, tmp_path: Path
     await watcher.close()
 
 
-async def test_a_folder_that_is_away_is_watched_once_it_is_back(root: Path) -> None:
+async def test_returning_directory_is_watched(root: Path) -> None:
     away = root.rename(root.with_name("away"))
     watcher = InotifyWatcher(root)
     await watcher.watch({})
@@ -130,7 +126,7 @@ async def test_a_folder_that_is_away_is_watched_once_it_is_back(root: Path) -> N
     await watcher.close()
 
 
-async def test_another_folder_at_the_same_place_is_watched(root: Path) -> None:
+async def test_replaced_directory_is_watched(root: Path) -> None:
     watcher = InotifyWatcher(root)
     await watcher.watch({})
     root.rename(root.with_name("away"))
@@ -143,13 +139,13 @@ async def test_another_folder_at_the_same_place_is_watched(root: Path) -> None:
     await watcher.close()
 
 
-async def test_the_configured_watcher_is_made(root: Path) -> None:
+async def test_configured_watcher_is_made(root: Path) -> None:
     assert isinstance(make_watcher(root, Music()), InotifyWatcher)
     assert isinstance(make_watcher(root, Music(watch=Watch.POLL)), PollingWatcher)
     assert isinstance(make_watcher(root, Music(watch=Watch.OFF)), NoWatcher)
 
 
-async def test_an_event_that_says_overflow_hints_at_the_whole_folder(
+async def test_overflow_gives_a_hint_at_the_whole_directory(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overflow = struct.pack("iIII", -1, InotifyConstants.IN_Q_OVERFLOW, 0, 0)
@@ -192,7 +188,7 @@ asyncio.run(main())
 """
 
 
-def test_running_out_of_watches_is_said_once_with_the_remedy(root: Path) -> None:
+def test_inotify_limit_is_logged_once_with_the_remedy(root: Path) -> None:
     for number in range(20):
         (root / f"folder {number}").mkdir()
     limited = 'echo 10 > /proc/sys/user/max_inotify_watches && exec "$@"'

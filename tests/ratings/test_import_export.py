@@ -9,12 +9,10 @@ from typing import Any
 
 import mutagen
 import pytest
-from mutagen import id3
 
 from anagnorisis import history_file
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Uri
-from anagnorisisd.ratings import rating_tag_reader
 from anagnorisisd.storage.stores import Stores, open_stores
 from tests.fakes.clock import FakeClock
 from tests.support import media
@@ -25,23 +23,11 @@ HOUR = 3600.0
 A, B = track_id("a.ogg"), track_id("b.ogg")
 
 
-FRAMES: Any = id3
-"""mutagen makes its frames without types."""
-
-
 def comment(path: Path, name: str, value: str | bytes) -> None:
     """Write one tag into a file."""
     file: Any = mutagen.File(path)
     file[name] = [value]
     file.save()
-
-
-def add_frames(path: Path, *frames: object) -> None:
-    """Write ID3 frames into a file."""
-    tags: Any = FRAMES.ID3()
-    for frame in frames:
-        tags.add(frame)
-    tags.save(path)
 
 
 @pytest.fixture
@@ -91,7 +77,7 @@ async def histories(stores: Stores) -> tuple[list[object], list[object]]:
 
 
 @pytest.mark.parametrize("name", ["history.jsonl", "history.csv"])
-async def test_what_is_exported_can_be_imported_elsewhere_and_only_once(
+async def test_export_is_imported_once(
     house: House, tmp_path: Path, clock: FakeClock, name: str
 ) -> None:
     await lived(house)
@@ -120,9 +106,7 @@ async def test_what_is_exported_can_be_imported_elsewhere_and_only_once(
         await other_stores.close()
 
 
-async def test_without_a_file_the_history_goes_to_the_terminal(
-    house: House, tmp_path: Path
-) -> None:
+async def test_export_to_the_terminal(house: House, tmp_path: Path) -> None:
     await lived(house)
 
     lines = [json.loads(line) for line in (await run(tmp_path, "export")).out.splitlines()]
@@ -135,7 +119,7 @@ async def test_without_a_file_the_history_goes_to_the_terminal(
     assert lines[-1]["verdict"] == "full"
 
 
-async def test_what_is_left_out_is_named_with_its_reason(house: House, tmp_path: Path) -> None:
+async def test_rejected_entries_are_listed_with_reasons(house: House, tmp_path: Path) -> None:
     await house.stores.ratings.rate(A, 5, at=EPOCH - HOUR, source="test")
     records = [
         {"kind": "rating", "uri": "gone.ogg", "value": 5, "at": "2025-01-01T00:00:00Z"},
@@ -192,7 +176,7 @@ HEADER = "kind,uri,at,value,source,heard_seconds,verdict"
         (b"\xff\xfe\xfd", "is not UTF-8 text: byte 1"),
     ],
 )
-async def test_a_line_that_is_no_entry_costs_itself_alone(
+async def test_invalid_line_rejects_only_itself(
     house: House, tmp_path: Path, line: str | bytes, complaint: str
 ) -> None:
     broken = line.encode() if isinstance(line, str) else line
@@ -220,7 +204,7 @@ async def test_a_line_that_is_no_entry_costs_itself_alone(
         ("rating,a\rb,,\n", "is no row of a table"),
     ],
 )
-async def test_a_row_that_is_no_entry_costs_itself_alone(
+async def test_invalid_row_rejects_only_itself(
     house: House, tmp_path: Path, rows: str, complaint: str
 ) -> None:
     (tmp_path / "x.csv").write_text(f"{HEADER}\n{rows}{GOOD_ROW}\n", newline="")
@@ -235,9 +219,7 @@ async def test_a_row_that_is_no_entry_costs_itself_alone(
 
 
 @pytest.mark.parametrize("start", ["", "\ufeff", "sep=;\n", "\ufeffsep=;\r\n"])
-async def test_a_table_as_spreadsheets_save_it_is_read(
-    house: House, tmp_path: Path, start: str
-) -> None:
+async def test_csv_as_saved_by_spreadsheets(house: House, tmp_path: Path, start: str) -> None:
     text = f"{start}Kind;uri;at;value\r\nrating;a.ogg;2025-01-01T00:00:00Z;7,5\r\n;;;\r\n"
     (tmp_path / "x.CSV").write_text(text, encoding="utf-8", newline="")
 
@@ -256,7 +238,7 @@ async def test_a_table_as_spreadsheets_save_it_is_read(
         ("x.db", b"no database", "not a project.db of Anagnorisis: "),
     ],
 )
-async def test_a_file_of_another_kind_changes_nothing(
+async def test_file_of_another_format_changes_nothing(
     house: House, tmp_path: Path, name: str, content: bytes, complaint: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
@@ -269,16 +251,14 @@ async def test_a_file_of_another_kind_changes_nothing(
     assert not await house.stores.ratings.history(limit=10)
 
 
-async def test_a_file_without_end_is_given_up(house: House, tmp_path: Path) -> None:
+async def test_endless_file_is_refused(house: House, tmp_path: Path) -> None:
     done = await run(tmp_path, "import", "/dev/zero")
 
     assert (done.code, done.out) == (2, "")
     assert done.err == "anagnorisis: /dev/zero: line 1: does not end within 67108864 bytes\n"
 
 
-async def test_long_paths_are_sent_in_as_many_requests_as_they_need(
-    house: House, tmp_path: Path
-) -> None:
+async def test_long_paths_are_split_into_requests(house: House, tmp_path: Path) -> None:
     entry = {"kind": "rating", "value": 5}
     lines = [json.dumps({**entry, "uri": f"{n}{'x' * 4000}"}) for n in range(600)]
     (tmp_path / "x.jsonl").write_text("\n".join([*lines, GOOD]))
@@ -289,7 +269,7 @@ async def test_long_paths_are_sent_in_as_many_requests_as_they_need(
     assert done.out.splitlines()[-1] == "1 taken over, 0 known already, 600 left out"
 
 
-async def test_cells_that_a_spreadsheet_would_execute_are_text_and_come_back(
+async def test_spreadsheet_formulas_are_escaped(
     stores: Stores, clock: FakeClock, tmp_path: Path
 ) -> None:
     uris = ["=1+1.ogg", "+x.ogg", "-x.ogg", "@x.ogg", "'=x.ogg", "'x.ogg", "\tx.ogg", "a\n=b.ogg"]
@@ -313,7 +293,7 @@ async def test_cells_that_a_spreadsheet_would_execute_are_text_and_come_back(
     assert {entry.source for entry in entries if entry} == {"=source"}
 
 
-async def test_a_file_that_is_not_there_is_named(house: House, tmp_path: Path) -> None:
+async def test_missing_file_is_named(house: House, tmp_path: Path) -> None:
     taken = await run(tmp_path, "import", tmp_path / "no.jsonl")
     written = await run(tmp_path, "export", tmp_path / "no" / "x.csv")
 
@@ -323,7 +303,7 @@ async def test_a_file_that_is_not_there_is_named(house: House, tmp_path: Path) -
     assert "No such file or directory" in written.err
 
 
-async def test_the_original_projects_database_is_taken_over(house: House, tmp_path: Path) -> None:
+async def test_import_of_the_original_projects_database(house: House, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "project.db") as database:
         database.execute(
             "CREATE TABLE music_library (id INTEGER, file_path TEXT, user_rating FLOAT, "
@@ -356,9 +336,7 @@ async def test_the_original_projects_database_is_taken_over(house: House, tmp_pa
     assert track.last_played_at == time.mktime((2025, 2, 3, 4, 5, 6, 0, 0, -1))
 
 
-async def test_a_row_of_that_database_that_makes_no_sense_costs_itself_alone(
-    house: House, tmp_path: Path
-) -> None:
+async def test_invalid_row_of_the_original_projects_database(house: House, tmp_path: Path) -> None:
     folder = tmp_path / "a %41?#"
     folder.mkdir()
     with sqlite3.connect(folder / "project.db") as database:
@@ -389,7 +367,7 @@ async def test_a_row_of_that_database_that_makes_no_sense_costs_itself_alone(
     assert "left out: row 4: its date is none of that project" in done.out
 
 
-async def test_stickers_are_taken_where_there_is_no_rating(house: House, tmp_path: Path) -> None:
+async def test_import_of_stickers_of_unrated_tracks(house: House, tmp_path: Path) -> None:
     await house.player.set_sticker(Uri("a.ogg"), "rating", "7")
     await house.player.set_sticker(Uri("b.ogg"), "rating", "no number")
 
@@ -402,7 +380,7 @@ async def test_stickers_are_taken_where_there_is_no_rating(house: House, tmp_pat
     assert (newest.track_id, newest.value, newest.source) == (A, 7, "sticker")
 
 
-async def test_ratings_in_tags_are_taken(house: House, music: Path, tmp_path: Path) -> None:
+async def test_import_of_ratings_in_tags(house: House, music: Path, tmp_path: Path) -> None:
     media.write_song(music / "a.ogg")
     comment(music / "a.ogg", "FMPS_RATING", "0.85")
     media.write_song(music / "b.ogg")
@@ -412,72 +390,3 @@ async def test_ratings_in_tags_are_taken(house: House, music: Path, tmp_path: Pa
     assert done.out == "1 taken over, 0 known already, 0 left out\n"
     newest = (await house.stores.ratings.history(limit=1))[0]
     assert (newest.track_id, newest.value, newest.source) == (A, 8.5, "tag")
-
-
-@pytest.mark.parametrize(
-    ("email", "byte", "rating"),
-    [
-        ("Windows Media Player 9 Series", 1, 2),
-        ("Windows Media Player 9 Series", 64, 4),
-        ("Windows Media Player 9 Series", 128, 6),
-        ("rating@winamp.com", 196, 8),
-        ("rating@winamp.com", 255, 10),
-        ("no@email", 13, 1),
-        ("no@email", 186, 7),
-        ("no@email", 242, 9),
-        ("quodlibet@lists.sacredchao.net", 128, 5),
-        ("quodlibet@lists.sacredchao.net", 1, 0),
-        ("somebody@example", 100, 3.9),
-        ("somebody@example", 0, None),
-    ],
-)
-def test_a_popularimeter_is_read_in_its_writers_dialect(
-    tmp_path: Path, email: str, byte: int, rating: float | None
-) -> None:
-    media.write_song(tmp_path / "x.mp3")
-    add_frames(tmp_path / "x.mp3", FRAMES.POPM(email=email, rating=byte, count=1))
-
-    assert rating_tag_reader.read(tmp_path / "x.mp3") == rating
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "rating"),
-    [
-        ("FMPS_RATING", "0.5", 5),
-        ("rating:quodlibet@lists.sacredchao.net", "0.75", 7.5),
-        ("RATING", "4", 8),
-        ("RATING", "80", 8),
-        ("RATING", "101", None),
-        ("RATING", "loved", None),
-        ("FMPS_RATING", "nan", None),
-        ("DURATION", "5", None),
-    ],
-)
-def test_a_comment_is_read_on_its_scale(
-    tmp_path: Path, name: str, value: str, rating: float | None
-) -> None:
-    media.write_song(tmp_path / "x.ogg")
-    comment(tmp_path / "x.ogg", name, value)
-
-    assert rating_tag_reader.read(tmp_path / "x.ogg") == rating
-
-
-def test_id3_and_mp4_know_fmps_too(tmp_path: Path) -> None:
-    media.write_song(tmp_path / "x.mp3")
-    add_frames(
-        tmp_path / "x.mp3",
-        FRAMES.TXXX(desc="FMPS_Rating", text="0.9"),
-        FRAMES.POPM(email="no@email", rating=1, count=0),
-    )
-    media.write_song(tmp_path / "x.m4a")
-    comment(tmp_path / "x.m4a", "----:com.apple.iTunes:FMPS_Rating", b"0.3")
-
-    assert rating_tag_reader.read(tmp_path / "x.mp3") == 9
-    assert rating_tag_reader.read(tmp_path / "x.m4a") == 3
-
-
-def test_a_file_that_is_none_has_no_rating(tmp_path: Path) -> None:
-    (tmp_path / "x.mp3").write_bytes(b"\xff" * 100)
-
-    assert rating_tag_reader.read(tmp_path / "x.mp3") is None
-    assert rating_tag_reader.read(tmp_path / "gone.mp3") is None

@@ -73,7 +73,7 @@ async def values(stores: Stores) -> list[float | None]:
     return [entry.value for entry in reversed(await stores.ratings.history(limit=100))]
 
 
-async def test_what_cannot_be_stored_for_a_minute_is_answered_with_the_reason(
+async def test_storing_fails_for_a_minute(
     channel: MessageChannel, player: FakePlayer, clock: FakeClock, stores: Stores, disk: FullDisk
 ) -> None:
     player.send("rate 8 a.ogg")
@@ -96,7 +96,7 @@ async def test_what_cannot_be_stored_for_a_minute_is_answered_with_the_reason(
     assert await values(stores) == [3.0]
 
 
-async def test_a_command_whose_end_was_not_seen_is_not_done_twice(
+async def test_retry_of_a_stored_command_changes_nothing(
     channel: MessageChannel, player: FakePlayer, stores: Stores, disk: FullDisk
 ) -> None:
     disk.late = True
@@ -111,7 +111,7 @@ async def test_a_command_whose_end_was_not_seen_is_not_done_twice(
     assert player.replies == ["rated 6, was unrated"]
 
 
-async def test_what_waits_when_the_daemon_stops_is_done_then(
+async def test_pending_commands_are_executed_on_close(
     channel: MessageChannel, player: FakePlayer, stores: Stores, disk: FullDisk
 ) -> None:
     player.send("rate 8 a.ogg")
@@ -126,7 +126,7 @@ async def test_what_waits_when_the_daemon_stops_is_done_then(
     assert await values(stores) == [8.0, 3.0]
 
 
-async def test_what_is_lost_when_the_daemon_stops_is_said(
+async def test_lost_commands_are_logged_on_close(
     channel: MessageChannel, player: FakePlayer, caplog: pytest.LogCaptureFixture
 ) -> None:
     player.send("rate 8 a.ogg")
@@ -138,7 +138,7 @@ async def test_what_is_lost_when_the_daemon_stops_is_said(
     assert "lost 1 commands of MPD clients: the disk is full" in caplog.text
 
 
-async def test_what_is_not_read_while_many_wait_is_read_when_they_are_done(
+async def test_messages_are_not_read_while_many_are_pending(
     channel: MessageChannel,
     player: FakePlayer,
     stores: Stores,
@@ -166,7 +166,7 @@ class Mute(FakePlayer):
         raise PlayerUnavailable("the link broke")
 
 
-async def test_commands_are_done_although_no_answer_can_be_sent(
+async def test_commands_are_executed_when_answers_cannot_be_sent(
     stores: Stores, clock: FakeClock, disk: FullDisk
 ) -> None:
     disk.full = False

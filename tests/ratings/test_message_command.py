@@ -29,7 +29,7 @@ from anagnorisisd.ratings.message_command import Adjust, Clear, Command, Rate, S
         ("picking Off", Switch(False)),
     ],
 )
-def test_a_command_is_understood(line: str, command: Command) -> None:
+def test_valid_commands(line: str, command: Command) -> None:
     assert parse(line) == command
 
 
@@ -49,7 +49,7 @@ def test_a_command_is_understood(line: str, command: Command) -> None:
         ("picking maybe", "'maybe'"),
     ],
 )
-def test_anything_else_is_refused_by_name(line: str, named: str) -> None:
+def test_invalid_commands_are_named_in_the_error(line: str, named: str) -> None:
     with pytest.raises(InvalidValue, match=r"(?s).*") as caught:
         parse(line)
 
@@ -57,6 +57,6 @@ def test_anything_else_is_refused_by_name(line: str, named: str) -> None:
 
 
 @given(st.text())
-def test_no_line_breaks_the_reader(line: str) -> None:
+def test_any_text_raises_only_invalid_value(line: str) -> None:
     with contextlib.suppress(InvalidValue):
         parse(line)

@@ -104,7 +104,7 @@ def session_of(opened: Room) -> int:
         (CONFIGURATIONS["read only"], SONGS[:3]),
     ],
 )
-async def test_a_start_of_mpd_without_stickers_clears_nothing(
+async def test_mpd_restarts_without_stickers(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings, songs: list[str]
 ) -> None:
     async with rated_room(server, stores, config, songs) as opened:
@@ -123,7 +123,7 @@ async def test_a_start_of_mpd_without_stickers_clears_nothing(
 
 
 @pytest.mark.parametrize("config", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-async def test_a_start_of_mpd_without_stickers_while_the_daemon_is_off_clears_nothing(
+async def test_mpd_restarts_without_stickers_while_the_daemon_is_off(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings
 ) -> None:
     async with rated_room(server, stores, config):
@@ -136,9 +136,7 @@ async def test_a_start_of_mpd_without_stickers_while_the_daemon_is_off_clears_no
         assert await all_rated(opened)
 
 
-async def test_stickers_that_mpd_does_not_let_us_write_again_clear_nothing(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_mpd_refuses_to_store_lost_stickers_again(server: mpd.Mpd, stores: Stores) -> None:
     async with rated_room(server, stores, schema.Ratings()) as opened:
         session = session_of(opened)
         restart_without_stickers(server, refusing=True)
@@ -175,7 +173,7 @@ class FailingStickers:
 
 
 @pytest.mark.parametrize("failures", [1, 2, 3])
-async def test_a_store_that_fails_at_the_first_comparison_clears_nothing(
+async def test_store_fails_during_the_first_comparison(
     server: mpd.Mpd, stores: Stores, failures: int
 ) -> None:
     failing = FailingStickers(stores.stickers)
@@ -192,7 +190,7 @@ async def test_a_store_that_fails_at_the_first_comparison_clears_nothing(
         assert [opened.sticker(song) for song in SONGS] == list("12345678")
 
 
-async def test_stickers_that_vanish_all_at_once_while_mpd_runs_are_written_again(
+async def test_all_stickers_disappear_while_mpd_runs(
     server: mpd.Mpd, stores: Stores, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with rated_room(server, stores, schema.Ratings()) as opened:
@@ -206,7 +204,7 @@ async def test_stickers_that_vanish_all_at_once_while_mpd_runs_are_written_again
 
 
 @pytest.mark.parametrize("write", [True, False])
-async def test_a_client_still_clears_ratings_one_by_one(
+async def test_client_removes_stickers_one_by_one(
     server: mpd.Mpd, stores: Stores, write: bool
 ) -> None:
     config = schema.Ratings(write_stickers=write)
@@ -220,7 +218,7 @@ async def is_rated(opened: Room, song: str, value: float | None) -> bool:
     return await opened.rating(song) == value
 
 
-async def test_a_client_still_rates_after_a_start_without_stickers(
+async def test_client_rates_after_mpd_restarts_without_stickers(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     config = schema.Ratings(write_stickers=False)
@@ -237,7 +235,7 @@ async def test_a_client_still_rates_after_a_start_without_stickers(
         assert [await opened.rating(song) for song in SONGS[1:]] == [2, 3, 4, 5, 6, 7, 8]
 
 
-async def test_counts_of_plays_are_written_again_after_a_start_without_stickers(
+async def test_play_counts_are_written_again_after_mpd_restarts_without_stickers(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     async with room(server, stores, mirrored=schema.Ratings(write_plays=True)) as opened:

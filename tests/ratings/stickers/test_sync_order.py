@@ -62,7 +62,7 @@ async def say(listener: Room, uri: str, value: str | None, name: str = "rating")
 # What a client says counts, whatever is configured for the other direction.
 
 
-async def test_a_client_may_change_its_mind_though_stickers_are_not_written(
+async def test_client_changes_a_sticker_twice_without_sticker_writing(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     async with room(server, stores, mirrored=READ_ONLY) as listener:
@@ -75,7 +75,7 @@ async def test_a_client_may_change_its_mind_though_stickers_are_not_written(
         assert listener.sticker("a.wav") == "3"
 
 
-async def test_a_clients_word_counts_after_one_given_here_over_its_sticker(
+async def test_client_changes_a_sticker_after_a_rating_here(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     async with room(server, stores, mirrored=READ_ONLY) as listener:
@@ -92,7 +92,7 @@ async def test_a_clients_word_counts_after_one_given_here_over_its_sticker(
         await rated(listener, "a.wav", None)
 
 
-async def test_a_rating_overwrites_what_was_no_rating_also_when_that_was_refused_at_first(
+async def test_rating_overwrites_an_invalid_sticker_after_a_refusal(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     async with room(server, stores) as listener:
@@ -114,7 +114,7 @@ async def test_a_rating_overwrites_what_was_no_rating_also_when_that_was_refused
         await stickered(listener, "a.wav", "3")
 
 
-async def test_a_rating_overwrites_what_was_no_rating_also_after_a_start(
+async def test_rating_overwrites_an_invalid_sticker_after_a_restart(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     async with room(server, stores) as listener:
@@ -130,7 +130,7 @@ async def test_a_rating_overwrites_what_was_no_rating_also_after_a_start(
 
 
 @pytest.mark.parametrize("config", [schema.Ratings(), READ_ONLY], ids=["written", "not written"])
-async def test_words_that_follow_each_other_closely_count_in_the_order_of_their_arrival(
+async def test_rapid_changes_count_in_order(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings
 ) -> None:
     async with room(server, stores, mirrored=config) as listener:
@@ -165,7 +165,7 @@ async def with_a_copy(listener: Room) -> None:
     await listener.looked()
 
 
-async def test_every_copy_of_a_track_carries_its_rating(server: mpd.Mpd, stores: Stores) -> None:
+async def test_every_file_of_a_track_gets_its_rating(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores) as listener:
         await with_a_copy(listener)
 
@@ -178,9 +178,7 @@ async def test_every_copy_of_a_track_carries_its_rating(server: mpd.Mpd, stores:
         await stickered(listener, "b.wav", None)
 
 
-async def test_the_newest_word_counts_on_whichever_copy_it_was_given(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_newest_sticker_of_any_file_counts(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores) as listener:
         await with_a_copy(listener)
         await listener.ratings.rate(track_id("a.wav"), 6, source="test")
@@ -198,7 +196,7 @@ async def test_the_newest_word_counts_on_whichever_copy_it_was_given(
         await stickered(listener, "a.wav", None)
 
 
-async def test_a_copy_that_comes_later_gets_the_rating(server: mpd.Mpd, stores: Stores) -> None:
+async def test_later_file_of_a_track_gets_its_rating(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores) as listener:
         await listener.ratings.rate(track_id("a.wav"), 6, source="test")
         await stickered(listener, "a.wav", "6")
@@ -208,9 +206,7 @@ async def test_a_copy_that_comes_later_gets_the_rating(server: mpd.Mpd, stores: 
         await stickered(listener, "b.wav", "6")
 
 
-async def test_words_on_both_copies_while_nobody_looked_leave_both_alike(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_both_files_changed_while_the_daemon_was_off(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores) as listener:
         await with_a_copy(listener)
     server.mpc("sticker", "a.wav", "set", "rating", "2")
@@ -231,7 +227,7 @@ async def alike(listener: Room) -> bool:
 
 
 @pytest.mark.parametrize("config", [LIKES, LIKES_ONLY], ids=["beside ratings", "alone"])
-async def test_a_thumb_is_the_newest_word_on_a_rated_song(
+async def test_like_of_a_rated_song(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings
 ) -> None:
     async with room(server, stores, mirrored=config) as listener:
@@ -245,7 +241,7 @@ async def test_a_thumb_is_the_newest_word_on_a_rated_song(
 
 @pytest.mark.parametrize("off", [None, "1"])
 @pytest.mark.parametrize("config", [LIKES, LIKES_ONLY], ids=["beside ratings", "alone"])
-async def test_thumbs_up_off_and_down_are_followed_one_by_one(
+async def test_like_removed_and_disliked(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings, off: str | None
 ) -> None:
     async with room(server, stores, mirrored=config) as listener:
@@ -256,9 +252,7 @@ async def test_thumbs_up_off_and_down_are_followed_one_by_one(
             await listener.looked()
 
 
-async def test_a_thumb_taken_off_clears_only_the_rating_that_came_from_it(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_removed_like_clears_only_its_own_rating(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores, mirrored=LIKES) as listener:
         await listener.looked()
         await say(listener, "a.wav", "2", "like")
@@ -274,9 +268,7 @@ async def test_a_thumb_taken_off_clears_only_the_rating_that_came_from_it(
         assert await listener.rating("a.wav") == 6.0
 
 
-async def test_a_thumb_from_before_counts_only_without_a_rating(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_earlier_like_counts_only_without_a_rating(server: mpd.Mpd, stores: Stores) -> None:
     for song in SONGS[:2]:
         server.mpc("sticker", song, "set", "like", "0")
     async with room(server, stores) as listener:  # knows the songs; likes are not read

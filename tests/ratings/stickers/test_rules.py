@@ -75,7 +75,7 @@ from anagnorisisd.ratings.stickers.rules import (
         (None, None, 5.0, 1, False, SyncAction.WRITE),
     ],
 )
-def test_the_newer_side_is_followed(
+def test_rating_action(
     sticker: str | None,
     seen: SyncedSticker | None,
     rating: float | None,
@@ -111,7 +111,7 @@ def test_the_newer_side_is_followed(
         (None, SyncedSticker("2", 1), 8.0, 1, False, True, SyncAction.KEEP),
     ],
 )
-def test_a_like_counts_as_its_time_is_known(
+def test_like_action(
     like: str | None,
     seen: SyncedSticker | None,
     rating: float | None,
@@ -136,7 +136,7 @@ def test_a_like_counts_as_its_time_is_known(
         (900, 900, False),
     ],
 )
-def test_many_that_vanish_at_once_are_lost(vanished: int, known: int, cleared: bool) -> None:
+def test_removal_by_the_listener_or_loss(vanished: int, known: int, cleared: bool) -> None:
     assert may_be_removed(vanished, known) is cleared
 
 
@@ -158,11 +158,11 @@ def test_many_that_vanish_at_once_are_lost(vanished: int, known: int, cleared: b
         ("★★★", None),
     ],
 )
-def test_stickers_are_read_leniently(text: str, rating: float | None) -> None:
+def test_parse_rating(text: str, rating: float | None) -> None:
     assert parse_rating(text) == rating
 
 
-def test_stickers_hold_whole_numbers() -> None:
+def test_sticker_text_is_a_whole_number() -> None:
     assert [sticker_text(rating) for rating in (0, 0.4, 7.5, 7.49, 10)] == [
         "0",
         "0",
@@ -191,7 +191,7 @@ def sides(draw: st.DrawFn) -> SyncState:
 
 
 @given(sides())
-def test_following_once_is_enough(before: SyncState) -> None:
+def test_after_the_action_both_are_equal(before: SyncState) -> None:
     """What is done leaves both sides agreeing, so that nothing echoes."""
     new = before.entry + 1
     match rating_action(before):
@@ -216,7 +216,7 @@ def test_following_once_is_enough(before: SyncState) -> None:
 
 
 @given(sides())
-def test_a_rating_changes_only_by_a_sticker_that_changed(before: SyncState) -> None:
+def test_only_a_changed_sticker_changes_a_rating(before: SyncState) -> None:
     if rating_action(before) is SyncAction.RATE:
         assert before.newer or before.synced is None or before.sticker != before.synced.value
     if rating_action(before) is SyncAction.CLEAR:
@@ -225,7 +225,7 @@ def test_a_rating_changes_only_by_a_sticker_that_changed(before: SyncState) -> N
 
 
 @given(sides())
-def test_a_sticker_is_deleted_only_after_the_rating_was_cleared_here(before: SyncState) -> None:
+def test_sticker_is_deleted_only_after_the_rating_was_cleared(before: SyncState) -> None:
     if rating_action(before) is SyncAction.DELETE:
         assert before.rating is None
         assert before.entry > 0

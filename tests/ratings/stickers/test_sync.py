@@ -53,7 +53,7 @@ async def stickered(listener: Room, uri: str, value: str | None, name: str = "ra
     await until(lambda: listener.sticker(uri, name) == value)
 
 
-async def test_a_sticker_set_by_a_client_is_a_rating(listener: Room) -> None:
+async def test_client_sets_a_sticker(listener: Room) -> None:
     listener.server.mpc("sticker", "a.wav", "set", "rating", "8")
 
     await rated(listener, "a.wav", 8.0)
@@ -61,7 +61,7 @@ async def test_a_sticker_set_by_a_client_is_a_rating(listener: Room) -> None:
     assert await listener.sources() == ["sticker"]
 
 
-async def test_a_rating_given_here_is_seen_by_clients(listener: Room) -> None:
+async def test_rating_set_here_is_written_to_the_sticker(listener: Room) -> None:
     await listener.ratings.rate(track_id("a.wav"), 7.5, source="test")
 
     await stickered(listener, "a.wav", "8")
@@ -71,7 +71,7 @@ async def test_a_rating_given_here_is_seen_by_clients(listener: Room) -> None:
     assert await listener.rating("a.wav") == 7.5
 
 
-async def test_a_cleared_rating_takes_the_sticker_along(listener: Room) -> None:
+async def test_cleared_rating_deletes_the_sticker(listener: Room) -> None:
     await listener.ratings.rate(track_id("a.wav"), 6, source="test")
     await stickered(listener, "a.wav", "6")
 
@@ -80,7 +80,7 @@ async def test_a_cleared_rating_takes_the_sticker_along(listener: Room) -> None:
     await stickered(listener, "a.wav", None)
 
 
-async def test_an_unrated_song_and_one_rated_0_differ(listener: Room) -> None:
+async def test_rating_0_is_not_unrated(listener: Room) -> None:
     listener.server.mpc("sticker", "a.wav", "set", "rating", "0")
     await rated(listener, "a.wav", 0.0)
 
@@ -89,7 +89,7 @@ async def test_an_unrated_song_and_one_rated_0_differ(listener: Room) -> None:
     await rated(listener, "a.wav", None)
 
 
-async def test_odd_stickers_are_read_leniently_or_left_alone(listener: Room) -> None:
+async def test_invalid_stickers_are_ignored(listener: Room) -> None:
     for song, text in zip(SONGS, ("07", "85", "great", "9.5"), strict=True):
         listener.server.mpc("sticker", song, "set", "rating", text)
 
@@ -101,7 +101,7 @@ async def test_odd_stickers_are_read_leniently_or_left_alone(listener: Room) -> 
     assert [listener.sticker(song) for song in SONGS] == ["07", "85", "great", "9.5"]
 
 
-async def test_a_rating_overwrites_what_was_no_rating(listener: Room) -> None:
+async def test_rating_overwrites_an_invalid_sticker(listener: Room) -> None:
     listener.server.mpc("sticker", "a.wav", "set", "rating", "great")
     await listener.looked()
 
@@ -110,7 +110,7 @@ async def test_a_rating_overwrites_what_was_no_rating(listener: Room) -> None:
     await stickered(listener, "a.wav", "3")
 
 
-async def test_stickers_from_before_are_taken_over_once(server: mpd.Mpd, stores: Stores) -> None:
+async def test_existing_stickers_are_imported_once(server: mpd.Mpd, stores: Stores) -> None:
     server.mpc("sticker", "a.wav", "set", "rating", "8")
     server.mpc("sticker", "b.wav", "set", "rating", "2")
 
@@ -123,9 +123,7 @@ async def test_stickers_from_before_are_taken_over_once(server: mpd.Mpd, stores:
         assert len(await listener.sources()) == 2
 
 
-async def test_what_changed_while_the_daemon_was_away_is_followed(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_changes_while_the_daemon_was_off(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores) as listener:
         for song in SONGS[:2]:
             await listener.ratings.rate(track_id(song), 5, source="test")
@@ -138,9 +136,7 @@ async def test_what_changed_while_the_daemon_was_away_is_followed(
         await stickered(listener, "b.wav", "1")
 
 
-async def test_a_sticker_lost_while_the_daemon_was_away_is_written_again(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_sticker_lost_while_the_daemon_was_off(server: mpd.Mpd, stores: Stores) -> None:
     async with room(server, stores) as listener:
         await listener.ratings.rate(track_id("a.wav"), 5, source="test")
         await stickered(listener, "a.wav", "5")
@@ -152,7 +148,7 @@ async def test_a_sticker_lost_while_the_daemon_was_away_is_written_again(
         assert await listener.rating("a.wav") == 5.0
 
 
-async def test_a_file_that_leaves_mpds_database_keeps_its_rating(listener: Room) -> None:
+async def test_file_leaves_mpds_database(listener: Room) -> None:
     await listener.ratings.rate(track_id("c.wav"), 4, source="test")
     await stickered(listener, "c.wav", "4")
     file = listener.server.music / "c.wav"
@@ -168,7 +164,7 @@ async def test_a_file_that_leaves_mpds_database_keeps_its_rating(listener: Room)
     assert await listener.sources() == ["test"]
 
 
-async def test_stickers_may_be_left_alone(server: mpd.Mpd, stores: Stores) -> None:
+async def test_sticker_sync_switched_off(server: mpd.Mpd, stores: Stores) -> None:
     off = schema.Ratings(read_stickers=False, write_stickers=False)
     async with room(server, stores, mirrored=off) as listener:
         server.mpc("sticker", "a.wav", "set", "rating", "8")
@@ -179,9 +175,7 @@ async def test_stickers_may_be_left_alone(server: mpd.Mpd, stores: Stores) -> No
         assert listener.sticker("b.wav") is None
 
 
-async def test_likes_are_ratings_for_listeners_who_wish_that(
-    server: mpd.Mpd, stores: Stores
-) -> None:
+async def test_likes_become_ratings_if_configured(server: mpd.Mpd, stores: Stores) -> None:
     for song, like in zip(SONGS, "210", strict=False):
         server.mpc("sticker", song, "set", "like", like)
     async with room(server, stores, mirrored=schema.Ratings(read_like=True)) as listener:
@@ -194,14 +188,14 @@ async def test_likes_are_ratings_for_listeners_who_wish_that(
         assert await listener.rating("b.wav") is None
 
 
-async def test_likes_are_left_alone_by_default(listener: Room) -> None:
+async def test_likes_are_ignored_by_default(listener: Room) -> None:
     listener.server.mpc("sticker", "a.wav", "set", "like", "2")
     await listener.looked()
 
     assert await listener.rating("a.wav") is None
 
 
-async def test_predicted_ratings_and_plays_are_shown_where_that_is_wished(
+async def test_predicted_ratings_and_play_counts_are_written_if_configured(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     shown = schema.Ratings(write_predicted=True, write_plays=True)
@@ -218,7 +212,7 @@ async def test_predicted_ratings_and_plays_are_shown_where_that_is_wished(
         await stickered(listener, "b.wav", "1000000", "lastPlayed")
 
 
-async def test_what_the_listener_allows_now_is_made_up_for(server: mpd.Mpd, stores: Stores) -> None:
+async def test_sync_after_it_is_switched_on(server: mpd.Mpd, stores: Stores) -> None:
     nothing = schema.Ratings(read_stickers=False, write_stickers=False)
     async with room(server, stores, mirrored=nothing) as listener:
         server.mpc("sticker", "a.wav", "set", "rating", "8")

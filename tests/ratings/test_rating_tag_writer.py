@@ -1,32 +1,42 @@
-"""Ratings written into files: every digit, every format, and not one byte of audio changed."""
+"""Ratings written into file tags: every format, without a change of the audio."""
 
 # mypy: disable-error-code="no-untyped-call"
 
+import asyncio
+import logging
 import os
 import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mutagen.apev2 import APEv2
-from mutagen.asf import ASF
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, POPM, TIT2, ID3NoHeaderError
 
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.errors import MediaError
+from anagnorisisd.events import Events
+from anagnorisisd.library import media_file
 from anagnorisisd.library.audio_hash import identify
 from anagnorisisd.library.tags import read_tags
 from anagnorisisd.ratings import fmps_rating_tag, rating_tag_reader, rating_tag_writer
 from anagnorisisd.ratings.external_ratings import ExternalRatings
+from anagnorisisd.ratings.import_export import ImportExport
+from anagnorisisd.ratings.rating_tag_writer import DELAY_SECONDS, RatingTagWriter
+from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.workers.pool import WorkerPool
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.support.damage import of_tiny_parts
+from tests.support.library import STAMP
 from tests.support.media import FORMATS, READ_ONLY, copy_sample, retag, untag, write_song
 from tests.support.rpc import thread_pool
+from tests.support.until import until
 
 TAGGED = sorted({*FORMATS, *READ_ONLY} - {"aac"})
 
@@ -43,7 +53,7 @@ def tags_of(path: Path) -> Tags:
 
 @pytest.mark.parametrize("tagged", [True, False], ids=["tagged", "untagged"])
 @pytest.mark.parametrize("name", TAGGED)
-def test_rating_is_written_changed_and_taken_away(name: str, tagged: bool, tmp_path: Path) -> None:
+def test_write_change_and_remove_a_rating(name: str, tagged: bool, tmp_path: Path) -> None:
     if name in READ_ONLY:
         song = copy_sample(name, tmp_path)
     else:
@@ -60,13 +70,13 @@ def test_rating_is_written_changed_and_taken_away(name: str, tagged: bool, tmp_p
 
 
 @given(st.floats(min_value=0, max_value=10))
-def test_no_digit_is_lost(rating: float) -> None:
+def test_round_trip_keeps_all_digits(rating: float) -> None:
     assert (
         rating_tag_reader.scale(fmps_rating_tag.tag_text(rating), fmps_rating_tag.SCALE) == rating
     )
 
 
-def test_file_that_says_so_already_is_left_alone(tmp_path: Path) -> None:
+def test_file_with_the_same_rating_is_unchanged(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp3")
     tags = ID3()
     tags.add(POPM(email="no@email", rating=196, count=0))
@@ -80,7 +90,7 @@ def test_file_that_says_so_already_is_left_alone(tmp_path: Path) -> None:
     assert rating_tag_reader.read(song) == 8.0
 
 
-def test_mode_and_link_stay_and_time_is_new(tmp_path: Path) -> None:
+def test_mode_and_link_are_kept_and_mtime_is_new(tmp_path: Path) -> None:
     song = write_song(tmp_path / "real" / "song.flac")
     song.chmod(0o640)
     link = tmp_path / "link.flac"
@@ -97,7 +107,7 @@ def test_mode_and_link_stay_and_time_is_new(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_owner_stays(tmp_path: Path) -> None:
+def test_owner_is_kept(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.ogg")
     os.chown(song, 1234, 4321)
 
@@ -106,7 +116,7 @@ def test_owner_stays(tmp_path: Path) -> None:
     assert (song.stat().st_uid, song.stat().st_gid) == (1234, 4321)
 
 
-def test_tags_at_the_end_alone_stay_the_only_ones(tmp_path: Path) -> None:
+def test_file_with_ape_tag_gets_no_id3_tag(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp3")
     untag(song)
     tags = APEv2()
@@ -138,9 +148,7 @@ LYRICS += b"%06dLYRICS200" % len(LYRICS)
 
 
 @pytest.mark.parametrize("between", [b"", LYRICS], ids=["v1", "lyrics"])
-def test_a_short_id3_tag_neither_replaces_nor_hides_an_ape_tag(
-    between: bytes, tmp_path: Path
-) -> None:
+def test_id3v1_beside_an_ape_tag(between: bytes, tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp3")
     untag(song)
     short = with_short_copy(song, between=between, Title=LONG)
@@ -158,7 +166,7 @@ def test_a_short_id3_tag_neither_replaces_nor_hides_an_ape_tag(
 
 
 @pytest.mark.parametrize("name", ["tone.ape", "version-7.mpc"])
-def test_an_id3_tag_behind_an_ape_tag_is_kept(name: str, tmp_path: Path) -> None:
+def test_id3v1_after_an_ape_tag_is_kept(name: str, tmp_path: Path) -> None:
     song = copy_sample(name, tmp_path)
     short = with_short_copy(song, Title=LONG)
 
@@ -169,7 +177,7 @@ def test_an_id3_tag_behind_an_ape_tag_is_kept(name: str, tmp_path: Path) -> None
     assert tags_of(song).title == LONG
 
 
-def test_a_short_id3_tag_alone_keeps_its_words(tmp_path: Path) -> None:
+def test_id3v1_alone_keeps_its_text(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp3")
     untag(song)
     short = b"TAG" + b"Short".ljust(30, b"\0") + b"Somebody".ljust(30, b"\0") + bytes(65)
@@ -181,38 +189,7 @@ def test_a_short_id3_tag_alone_keeps_its_words(tmp_path: Path) -> None:
     assert rating_tag_reader.read(song) == 6.5
 
 
-@pytest.mark.parametrize(
-    ("value", "rating"),
-    [(0, None), (1, 2), (12, 2), (13, 4), (25, 4), (50, 6), (75, 8), (99, 10), (255, None)],
-)
-def test_stars_of_windows_are_read(value: int, rating: float | None, tmp_path: Path) -> None:
-    song = copy_sample("tone.wma", tmp_path)
-    tagged = ASF(song)
-    tagged["WM/SharedUserRating"] = value
-    tagged.save()
-
-    assert rating_tag_reader.read(song) == rating
-
-
-@pytest.mark.parametrize(
-    ("text", "rating"),
-    [
-        ("0.8", 8), ("1.0", 10), (".25", 2.5), ("0,8", None), ("0", 0), ("1", 2), ("4", 8),
-        ("4.5", 9), ("1.5", 3), ("5", 10), ("80", 8), ("100", 10), ("101", None), ("-1", None),
-    ],
-)  # fmt: skip
-def test_scale_of_a_plain_rating_is_told_by_its_form(
-    text: str, rating: float | None, tmp_path: Path
-) -> None:
-    song = write_song(tmp_path / "song.flac")
-    tagged = FLAC(song)
-    tagged["RATING"] = text
-    tagged.save()
-
-    assert rating_tag_reader.read(song) == rating
-
-
-def test_another_name_of_the_file_keeps_what_it_was(tmp_path: Path) -> None:
+def test_other_hard_link_keeps_the_old_file(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.flac")
     other = tmp_path / "other.flac"
     other.hardlink_to(song)
@@ -224,7 +201,7 @@ def test_another_name_of_the_file_keeps_what_it_was(tmp_path: Path) -> None:
     assert other.read_bytes() == before
 
 
-def test_version_of_the_tags_stays(tmp_path: Path) -> None:
+def test_id3_version_is_kept(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp3")
     tags = ID3()
     tags.add(TIT2(encoding=1, text=["Old"]))
@@ -235,13 +212,13 @@ def test_version_of_the_tags_stays(tmp_path: Path) -> None:
     assert ID3(song).version == (2, 3, 0)
 
 
-def test_format_without_tags_is_said(tmp_path: Path) -> None:
+def test_format_without_tags(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.aac")
     with pytest.raises(MediaError, match="aac has no tags"):
         rating_tag_writer.write(song, identity(song), 8)
 
 
-def test_other_audio_is_never_touched(tmp_path: Path) -> None:
+def test_file_with_other_audio_is_not_changed(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.flac", seed=1)
     before = song.read_bytes()
     with pytest.raises(MediaError, match="holds other audio"):
@@ -249,7 +226,7 @@ def test_other_audio_is_never_touched(tmp_path: Path) -> None:
     assert song.read_bytes() == before
 
 
-def test_tagger_that_harms_the_audio_is_caught(
+def test_changed_audio_is_detected_before_replacing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     song = write_song(tmp_path / "song.flac")
@@ -266,12 +243,12 @@ def test_tagger_that_harms_the_audio_is_caught(
     assert [path.name for path in tmp_path.iterdir()] == [song.name]
 
 
-def test_gone_file_is_said(tmp_path: Path) -> None:
+def test_gone_file(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="not found"):
         rating_tag_writer.write(tmp_path / "gone.flac", TrackId("0" * 32), 8)
 
 
-async def test_tags_of_a_million_frames_are_not_read_in_the_daemon(tmp_path: Path) -> None:
+async def test_million_tag_frames_are_not_read_in_the_daemon(tmp_path: Path) -> None:
     song = tmp_path / "song.mp3"
     song.write_bytes(of_tiny_parts("frames of a tag.mp3"))
     before = song.stat()
@@ -287,9 +264,7 @@ async def test_tags_of_a_million_frames_are_not_read_in_the_daemon(tmp_path: Pat
     assert song.stat() == before
 
 
-async def test_a_pipe_in_a_songs_place_is_not_waited_for(
-    stores: Stores, clock: FakeClock, tmp_path: Path
-) -> None:
+async def test_pipe_in_place_of_a_song(stores: Stores, clock: FakeClock, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "song.mp3")
     readers = thread_pool()
 
@@ -299,3 +274,136 @@ async def test_a_pipe_in_a_songs_place_is_not_waited_for(
         await rating_tag_writer.check_and_write(
             tmp_path / "song.mp3", TrackId("0" * 32), 8, readers
         )
+
+
+# The service that writes them.
+
+A = Uri("a.flac")
+
+
+@pytest.fixture
+def events(clock: FakeClock) -> Events:
+    return Events(clock)
+
+
+@pytest.fixture
+def ratings(stores: Stores, events: Events, clock: FakeClock) -> RatingService:
+    return RatingService(stores.ratings, events, clock)
+
+
+async def taken_in(stores: Stores, folder: Path, *uris: Uri) -> list[TrackId]:
+    """Read files as a scan does, and store them."""
+    files = media_file.read_many(str(folder), uris)
+    await stores.library.absorb(files, 0)
+    return [file.track_id for file in files if file.track_id]
+
+
+@asynccontextmanager
+async def tagging(
+    stores: Stores, events: Events, clock: FakeClock, folder: Path
+) -> AsyncIterator[None]:
+    service = RatingTagWriter(
+        path=folder.joinpath,
+        workers=thread_pool(),
+        library=stores.library,
+        store=stores.ratings,
+        events=events,
+        clock=clock,
+    )
+    running = asyncio.create_task(service.run())
+    await until(lambda: events.watchers == 1)
+    yield
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def after_the_pause(clock: FakeClock) -> None:
+    await until(lambda: clock.sleepers > 0)
+    await clock.advance(DELAY_SECONDS)
+
+
+async def test_rating_is_written_and_removed_when_cleared(
+    stores: Stores, events: Events, clock: FakeClock, ratings: RatingService, tmp_path: Path
+) -> None:
+    song = write_song(tmp_path / A)
+    (track,) = await taken_in(stores, tmp_path, A)
+
+    async with tagging(stores, events, clock, tmp_path):
+        for value in (6.0, 7.0, 7.5):
+            await ratings.rate(track, value, source="test")
+        await after_the_pause(clock)
+        await until(lambda: rating_tag_reader.read(song) == 7.5)
+        await ratings.clear(track, source="test")
+        await after_the_pause(clock)
+        await until(lambda: rating_tag_reader.read(song) is None)
+
+
+async def test_tagged_file_is_the_same_track(
+    stores: Stores, events: Events, clock: FakeClock, ratings: RatingService, tmp_path: Path
+) -> None:
+    song = write_song(tmp_path / A)
+    (track,) = await taken_in(stores, tmp_path, A)
+    await ratings.rate(track, 9, source="test")
+
+    async with tagging(stores, events, clock, tmp_path):
+        await until(lambda: rating_tag_reader.read(song) == 9)
+
+    absorbed = await stores.library.absorb(media_file.read_many(str(tmp_path), [A]), 1)
+    assert (absorbed.added, absorbed.moved, absorbed.changed) == ((), 0, 1)
+    assert (await stores.library.track(track, STAMP)).rating == 9
+
+
+async def test_own_tag_is_not_imported(
+    stores: Stores, events: Events, clock: FakeClock, ratings: RatingService, tmp_path: Path
+) -> None:
+    song = write_song(tmp_path / A)
+    (track,) = await taken_in(stores, tmp_path, A)
+    await ratings.rate(track, 9, source="test")
+    async with tagging(stores, events, clock, tmp_path):
+        await until(lambda: rating_tag_reader.read(song) == 9)
+
+    external = ExternalRatings(stores.library, FakePlayer(clock), tmp_path.joinpath, thread_pool())
+    import_export = ImportExport(
+        library=stores.library,
+        history=stores.ratings,
+        plays=stores.plays,
+        ratings=ratings,
+        clock=clock,
+        stamp=STAMP,
+    )
+    entries = [entry async for entry in external.in_tags()]
+    await import_export.import_entries(entries, dry_run=False)
+
+    assert [entry.source for entry in await stores.ratings.history(limit=10)] == ["test"]
+
+
+async def test_write_error_is_logged_once(
+    stores: Stores,
+    events: Events,
+    clock: FakeClock,
+    ratings: RatingService,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gone = [Uri("gone1.flac"), Uri("gone2.flac")]
+    for seed, uri in enumerate((*gone, A)):
+        write_song(tmp_path / uri, seed)
+    tracks = await taken_in(stores, tmp_path, *gone, A)
+    for uri in gone:
+        (tmp_path / uri).unlink()
+
+    with caplog.at_level(logging.WARNING):
+        async with tagging(stores, events, clock, tmp_path):
+            for track in tracks:
+                await ratings.rate(track, 8, source="test")
+            await after_the_pause(clock)
+            await until(lambda: rating_tag_reader.read(tmp_path / A) == 8)
+            for track in tracks[:2]:
+                await ratings.rate(track, 7, source="test")
+            await after_the_pause(clock)
+            await ratings.rate(tracks[2], 7, source="test")
+            await after_the_pause(clock)
+            await until(lambda: rating_tag_reader.read(tmp_path / A) == 7)
+
+    (line,) = (record.message for record in caplog.records)
+    assert line.endswith("into its tags: not found")
