@@ -68,7 +68,7 @@ def run(full: bool) -> None:
         kinds = _kinds(found)
         with processes(PROCESSES) as pool:
             embeddings = _embeddings(pool, found)
-            tags = _other_tags(pool, found, Path(scratch))
+            tags = other_tags(pool, found, Path(scratch))
     print(f"# Telling music apart: {len(found)} songs of {len(set(kinds.tolist()))} kinds\n")
     print("| vectors | dimensions | nearest is of the same kind |\n|---|---|---|")
     for name, vectors in embeddings.items():
@@ -99,7 +99,7 @@ def _musicnn_of(path: Path) -> Vectors:
     return plan.embed(str(path), str(weights.PACKAGED))
 
 
-def _other_tags(pool: ProcessPoolExecutor, found: Sequence[Path], scratch: Path) -> Vectors | None:
+def other_tags(pool: ProcessPoolExecutor, found: Sequence[Path], scratch: Path) -> Vectors | None:
     """Return the tag logits of the network trained on MagnaTagATune, `[songs, 50]`."""
     try:
         wheel = download_wheel(scratch)

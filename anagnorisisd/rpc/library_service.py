@@ -11,6 +11,7 @@ from anagnorisis.v1 import library_pb2 as messages
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceServicer
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.errors import InvalidValue, PreconditionFailed
 from anagnorisisd.rpc import conversion, paging, validation
 from anagnorisisd.rpc.roles import Embeddings, Scanner
@@ -56,6 +57,7 @@ class LibraryServicer(LibraryServiceServicer):
         embedding: Embeddings,
         embeddings: EmbeddingStore,
         similar: NearestTracks,
+        sound_tags: SoundTagIndex,
         tracks: TrackLookup,
         stamp: EmbedderStamp,
     ) -> None:
@@ -64,6 +66,7 @@ class LibraryServicer(LibraryServiceServicer):
         self._embedding = embedding
         self._embeddings = embeddings
         self._similar = similar
+        self._sound_tags = sound_tags
         self._tracks = tracks
         self._stamp = stamp
 
@@ -72,7 +75,11 @@ class LibraryServicer(LibraryServiceServicer):
     ) -> messages.GetTrackResponse:
         """Return one track."""
         track = await self._tracks.find(request.target)
-        return messages.GetTrackResponse(track=conversion.track_message(track))
+        sound_tags = await self._sound_tags.of_track(track.track_id)
+        return messages.GetTrackResponse(
+            track=conversion.track_message(track),
+            sound_tags=[messages.SoundTag(name=tag.name, score=tag.score) for tag in sound_tags],
+        )
 
     async def ListTracks(
         self, request: messages.ListTracksRequest, context: Context
@@ -83,13 +90,15 @@ class LibraryServicer(LibraryServiceServicer):
             raise InvalidValue("filter", f"there is no filter {request.filter}")
         if request.order not in ORDERS:
             raise InvalidValue("order", f"there is no order {request.order}")
-        scope = (request.filter, request.order, validation.search_text(request.text))
+        text, sound_tag = validation.search_text(request.text), request.sound_tag
+        scope = (request.filter, request.order, text, sound_tag)
         order = ORDERS[request.order]
         found = await self._store.tracks(
             self._stamp,
             only=FILTERS[request.filter],
             order=order,
-            text=request.text,
+            text=text,
+            among=await self._sound_tags.with_tag(sound_tag) if sound_tag else None,
             limit=size + 1,
             after=_key(paging.key(request.page_token, *scope)),
         )
@@ -98,6 +107,17 @@ class LibraryServicer(LibraryServiceServicer):
             next_page_token=paging.key_token(_packed(TrackKey.of(found[size - 1], order)), *scope)
             if len(found) > size
             else "",
+        )
+
+    async def ListSoundTags(
+        self, request: messages.ListSoundTagsRequest, context: Context
+    ) -> messages.ListSoundTagsResponse:
+        """List the sound tags."""
+        counts = await self._sound_tags.counts()
+        return messages.ListSoundTagsResponse(
+            sound_tags=[
+                messages.SoundTagCount(name=name, tracks=count) for name, count in counts.items()
+            ]
         )
 
     async def ListUnusableFiles(

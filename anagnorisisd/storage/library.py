@@ -138,16 +138,17 @@ class LibraryStore:
         only: TrackFilter = TrackFilter.ALL,
         order: TrackOrder = TrackOrder.ADDED,
         text: str = "",
+        among: Sequence[TrackId] | None = None,
         limit: int,
         after: TrackKey | None = None,
     ) -> Sequence[Track]:
         """Return the page of tracks that follows `after`.
 
-        `text` is searched in title, artist, album and path.
+        `text` is searched in title, artist, album and path; `among` limits the tracks.
         """
         return await self._database.read(
             lambda db: track_queries.page(
-                db, stamp, only=only, order=order, text=text, limit=limit, after=after
+                db, stamp, only=only, order=order, text=text, among=among, limit=limit, after=after
             )
         )
 

@@ -122,12 +122,18 @@ def page(
     only: TrackFilter,
     order: TrackOrder,
     text: str,
+    among: Sequence[TrackId] | None = None,
     limit: int,
     after: TrackKey | None,
 ) -> Sequence[Track]:
-    """Return tracks after a key in which every word of `text` occurs, in any case and form."""
+    """Return tracks after a key in which every word of `text` occurs, in any case and form.
+
+    With `among`, only of these tracks.
+    """
     words = {f"word{n}": row_mapping.text(word) for n, word in enumerate(searchable(text).split())}
     where = [WHERE[only], *(f"instr(f.search_text, :{name})" for name in words)]
+    if among is not None:
+        where.append("t.track_id IN (SELECT value FROM json_each(:among))")
     nulls = "" if order is TrackOrder.ADDED else " NULLS LAST"
     order_by = f"{ORDERED_BY[order]} DESC{nulls}, t.track_id"
     found_among = " UNION ALL ".join(
@@ -142,6 +148,7 @@ def page(
         {
             "embedder": row_mapping.key_of_embedder(db, stamp),
             "limit": limit,
+            "among": None if among is None else row_mapping.listed(among),
             "value": after and after.value,
             "track_id": after and row_mapping.text(after.track_id),
             **words,

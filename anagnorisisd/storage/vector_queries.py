@@ -14,6 +14,7 @@ from anagnorisisd.domain.evaluator import (
     ImplicitFeedback,
     TrackFeatures,
     TrainingSet,
+    Vectors,
 )
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.storage import row_mapping
@@ -43,6 +44,8 @@ RATED = f"{SELECT} AND t.rating IS NOT NULL AND {LATEST} {PAGED}"
 HEARD = f"""{SELECT} AND t.rating IS NULL AND t.full_plays + t.skips > 0
     ORDER BY t.last_played_at DESC LIMIT :limit"""
 ALL = f"SELECT track AS key, vector FROM embeddings e WHERE embedder = :embedder {PAGED}"
+LAST_VALUES = f"""SELECT e.track AS key, t.track_id, substr(e.vector, :first) AS vector
+    FROM embeddings e JOIN tracks t ON t.id = e.track WHERE e.embedder = :embedder {PAGED}"""
 CHOSEN = f"{SELECT} AND t.present AND t.track_id IN (SELECT value FROM json_each(:only))"
 
 
@@ -75,8 +78,7 @@ class VectorQueries:
     async def moments(self, stamp: EmbedderStamp) -> FeatureStats:
         """Return mean and deviation of each dimension, 0 where there is no vector."""
         known = self._moments.get(stamp)
-        query = "SELECT count(*) FROM embeddings WHERE embedder = ?"
-        if known is not None and known.count == await self._counted(query, stamp):
+        if known is not None and known.count == await self.count(stamp):
             return known
         moments = RunningStats(stamp.dimension)
         shaped = partial(row_mapping.vectors, dimension=stamp.dimension)
@@ -84,6 +86,28 @@ class VectorQueries:
             await asyncio.to_thread(moments.add, page)
         self._moments[stamp] = moments.result()
         return self._moments[stamp]
+
+    async def last_values(
+        self, stamp: EmbedderStamp, count: int
+    ) -> tuple[Sequence[TrackId], Vectors]:
+        """Return the last `count` values of every vector, `[n, count]`, and the tracks."""
+
+        def convert(rows: list[Row]) -> tuple[list[TrackId], Vectors]:
+            return [TrackId(row["track_id"]) for row in rows], row_mapping.vectors(rows, count)
+
+        # SQLite counts bytes from one.
+        first = 4 * (stamp.dimension - count) + 1
+        values = {"embedder": await self._key(stamp), "first": first}
+        track_ids: list[TrackId] = []
+        parts = [np.zeros((0, count), np.float32)]
+        async for ids, part in self._database.pages(LAST_VALUES, values, PAGE_SIZE, convert):
+            track_ids += ids
+            parts.append(part)
+        return track_ids, np.concatenate(parts)
+
+    async def count(self, stamp: EmbedderStamp) -> int:
+        """Return how many tracks have a vector, missing ones included."""
+        return await self._counted("SELECT count(*) FROM embeddings WHERE embedder = ?", stamp)
 
     async def training_set(self, stamp: EmbedderStamp) -> TrainingSet:
         """Return every track that has both a rating and a vector, missing ones included."""

@@ -128,7 +128,12 @@ def _add_tracks(verbs: Verbs) -> None:
     )
     tracks.add_argument("--state", choices=STATES, help="only these")
     tracks.add_argument("--order", choices=ORDERS, default="added", help="default: %(default)s")
+    tracks.add_argument(
+        "--tag", type=utf8, default="", metavar="TAG", help="only with this tag, such as jazz"
+    )
     _add_limit(tracks)
+    tags = verbs.add("tags", "library:tags", "list the tags that the network gave to tracks")
+    tags.add_argument("--of", type=utf8, metavar="URI", help="those of this track")
     unusable = verbs.add(
         "unusable", "library:unusable", "list the files that cannot be used, and why"
     )
@@ -236,7 +241,7 @@ def _add_limit(
 
 GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
     ("rate", "clear", "undo", "ratings", "plays"): _add_ratings,
-    ("tracks", "unusable", "similar", "embedding", "scan", "embed"): _add_tracks,
+    ("tracks", "tags", "unusable", "similar", "embedding", "scan", "embed"): _add_tracks,
     ("picks", "why", "suggest"): _add_picks,
     ("train", "evaluators", "rollback"): _add_evaluators,
     ("status", "watch", "report", "backup"): _add_daemon,

@@ -27,6 +27,8 @@ from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.clock import Clock
 from anagnorisisd.config.schema import Rpc
+from anagnorisisd.embedding.musicnn import plan as musicnn
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import Events
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.ratings.external_ratings import ExternalRatings
@@ -110,6 +112,7 @@ class House:
                 embedding=embedding,
                 embeddings=stores.embeddings,
                 similar=NearestTracks(stores.embeddings, STAMP),
+                sound_tags=SoundTagIndex(stores.embeddings, musicnn.STAMP),
                 tracks=tracks,
                 stamp=STAMP,
             ),

@@ -1,4 +1,4 @@
-"""`tracks`, `unusable`, `similar`, `embedding` and `scan`."""
+"""`tracks`, `tags`, `unusable`, `similar`, `embedding` and `scan`."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ def tracks(arguments: Namespace) -> None:
         filter=messages.TrackFilter.Value(chosen or "TRACK_FILTER_UNSPECIFIED"),
         order=messages.TrackOrder.Value(f"TRACK_ORDER_{arguments.order.upper()}"),
         text=arguments.text,
+        sound_tag=arguments.tag,
     )
     with connected(arguments) as channel:
         found = collected(
@@ -38,6 +39,27 @@ def tracks(arguments: Namespace) -> None:
         )
     else:
         show_table(HEADER, [_row(track) for track in found])
+
+
+def tags(arguments: Namespace) -> None:
+    """List the tags of the library, or those of one track."""
+    with connected(arguments) as channel:
+        library = LibraryServiceStub(channel)
+        if arguments.of:
+            request = messages.GetTrackRequest(target=target(arguments.of))
+            answer = library.GetTrack(request, timeout=SECONDS_TO_ANSWER)
+            rows = [(tag.name, f"{tag.score:.1f}") for tag in answer.sound_tags]
+            header = ("TAG", "SCORE")
+        else:
+            everything = messages.ListSoundTagsRequest()
+            listed = library.ListSoundTags(everything, timeout=SECONDS_TO_ANSWER)
+            rows = [(tag.name, str(tag.tracks)) for tag in listed.sound_tags]
+            header = ("TAG", "TRACKS")
+    if arguments.json:
+        for tag in answer.sound_tags if arguments.of else listed.sound_tags:
+            show_json(tag, line=True)
+    else:
+        show_table(header, rows)
 
 
 def unusable(arguments: Namespace) -> None:

@@ -119,22 +119,123 @@ class GetTrackResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACK_FIELD_NUMBER: _builtins.int
+    SOUND_TAGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def track(self) -> _track_pb2.Track:
         """The track."""
+
+    @_builtins.property
+    def sound_tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoundTag]:
+        """What it sounds like, the most distinctive tag first; empty unless the embedder is `musicnn`."""
 
     def __init__(
         self,
         *,
         track: _track_pb2.Track | None = ...,
+        sound_tags: _abc.Iterable[Global___SoundTag] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sound_tags", b"sound_tags", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTrackResponse: _TypeAlias = GetTrackResponse  # noqa: Y015
+
+@_typing.final
+class SoundTag(_message.Message):
+    """A word for what a track sounds like, given by a network that listened to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The word, one of those that ListSoundTags lists."""
+    score: _builtins.float
+    """How far the track stands out by it, in standard deviations above the mean of the library; at
+    least 1.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoundTag: _TypeAlias = SoundTag  # noqa: Y015
+
+@_typing.final
+class ListSoundTagsRequest(_message.Message):
+    """Asks for the sound tags. Has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSoundTagsRequest: _TypeAlias = ListSoundTagsRequest  # noqa: Y015
+
+@_typing.final
+class ListSoundTagsResponse(_message.Message):
+    """Answers ListSoundTags."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOUND_TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sound_tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoundTagCount]:
+        """Every tag, by name."""
+
+    def __init__(
+        self,
+        *,
+        sound_tags: _abc.Iterable[Global___SoundTagCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sound_tags", b"sound_tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSoundTagsResponse: _TypeAlias = ListSoundTagsResponse  # noqa: Y015
+
+@_typing.final
+class SoundTagCount(_message.Message):
+    """A tag and the tracks that have it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TRACKS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The tag."""
+    tracks: _builtins.int
+    """How many tracks have it, 0 or above."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        tracks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "tracks", b"tracks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoundTagCount: _TypeAlias = SoundTagCount  # noqa: Y015
 
 @_typing.final
 class ListTracksRequest(_message.Message):
@@ -147,6 +248,7 @@ class ListTracksRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SOUND_TAG_FIELD_NUMBER: _builtins.int
     filter: Global___TrackFilter.ValueType
     """Which tracks."""
     order: Global___TrackOrder.ValueType
@@ -161,6 +263,8 @@ class ListTracksRequest(_message.Message):
     """`next_page_token` of the page before; empty for the first page. The other fields must be the
     same as then.
     """
+    sound_tag: _builtins.str
+    """Only tracks that have this sound tag, one of those that ListSoundTags lists. Empty means all."""
     def __init__(
         self,
         *,
@@ -169,10 +273,11 @@ class ListTracksRequest(_message.Message):
         text: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        sound_tag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "sound_tag", b"sound_tag", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

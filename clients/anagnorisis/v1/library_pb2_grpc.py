@@ -45,6 +45,11 @@ class LibraryServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_library__pb2.ListTracksRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_library__pb2.ListTracksResponse.FromString,
                 _registered_method=True)
+        self.ListSoundTags = channel.unary_unary(
+                '/anagnorisis.v1.LibraryService/ListSoundTags',
+                request_serializer=anagnorisis_dot_v1_dot_library__pb2.ListSoundTagsRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_library__pb2.ListSoundTagsResponse.FromString,
+                _registered_method=True)
         self.ListUnusableFiles = channel.unary_unary(
                 '/anagnorisis.v1.LibraryService/ListUnusableFiles',
                 request_serializer=anagnorisis_dot_v1_dot_library__pb2.ListUnusableFilesRequest.SerializeToString,
@@ -89,7 +94,18 @@ class LibraryServiceServicer:
     def ListTracks(self, request, context):
         """Lists tracks in pages.
 
-        INVALID_ARGUMENT: an unknown filter or order, a bad page size or token.
+        INVALID_ARGUMENT: an unknown filter, order or tag, a bad page size or token.
+        FAILED_PRECONDITION: a tag is asked for, but there are no tags, as ListSoundTags says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSoundTags(self, request, context):
+        """Lists the sound tags, words for what music sounds like, and how many tracks have each. They are
+        given by the embedder `musicnn`: a track has a tag if it stands out in the library by it.
+
+        FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -150,6 +166,11 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     servicer.ListTracks,
                     request_deserializer=anagnorisis_dot_v1_dot_library__pb2.ListTracksRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_library__pb2.ListTracksResponse.SerializeToString,
+            ),
+            'ListSoundTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSoundTags,
+                    request_deserializer=anagnorisis_dot_v1_dot_library__pb2.ListSoundTagsRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_library__pb2.ListSoundTagsResponse.SerializeToString,
             ),
             'ListUnusableFiles': grpc.unary_unary_rpc_method_handler(
                     servicer.ListUnusableFiles,
@@ -232,6 +253,33 @@ class LibraryService:
             '/anagnorisis.v1.LibraryService/ListTracks',
             anagnorisis_dot_v1_dot_library__pb2.ListTracksRequest.SerializeToString,
             anagnorisis_dot_v1_dot_library__pb2.ListTracksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSoundTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.LibraryService/ListSoundTags',
+            anagnorisis_dot_v1_dot_library__pb2.ListSoundTagsRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_library__pb2.ListSoundTagsResponse.FromString,
             options,
             channel_credentials,
             insecure,

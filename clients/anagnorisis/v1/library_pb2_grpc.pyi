@@ -42,7 +42,14 @@ class LibraryServiceStub:
     ListTracks: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListTracksRequest, _library_pb2.ListTracksResponse]
     """Lists tracks in pages.
 
-    INVALID_ARGUMENT: an unknown filter or order, a bad page size or token.
+    INVALID_ARGUMENT: an unknown filter, order or tag, a bad page size or token.
+    FAILED_PRECONDITION: a tag is asked for, but there are no tags, as ListSoundTags says.
+    """
+    ListSoundTags: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListSoundTagsRequest, _library_pb2.ListSoundTagsResponse]
+    """Lists the sound tags, words for what music sounds like, and how many tracks have each. They are
+    given by the embedder `musicnn`: a track has a tag if it stands out in the library by it.
+
+    FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
     """
     ListUnusableFiles: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListUnusableFilesRequest, _library_pb2.ListUnusableFilesResponse]
     """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
@@ -81,7 +88,14 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     ListTracks: _aio.UnaryUnaryMultiCallable[_library_pb2.ListTracksRequest, _library_pb2.ListTracksResponse]  # type: ignore[assignment]
     """Lists tracks in pages.
 
-    INVALID_ARGUMENT: an unknown filter or order, a bad page size or token.
+    INVALID_ARGUMENT: an unknown filter, order or tag, a bad page size or token.
+    FAILED_PRECONDITION: a tag is asked for, but there are no tags, as ListSoundTags says.
+    """
+    ListSoundTags: _aio.UnaryUnaryMultiCallable[_library_pb2.ListSoundTagsRequest, _library_pb2.ListSoundTagsResponse]  # type: ignore[assignment]
+    """Lists the sound tags, words for what music sounds like, and how many tracks have each. They are
+    given by the embedder `musicnn`: a track has a tag if it stands out in the library by it.
+
+    FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
     """
     ListUnusableFiles: _aio.UnaryUnaryMultiCallable[_library_pb2.ListUnusableFilesRequest, _library_pb2.ListUnusableFilesResponse]  # type: ignore[assignment]
     """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
@@ -129,7 +143,20 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_library_pb2.ListTracksResponse, _abc.Awaitable[_library_pb2.ListTracksResponse]]:
         """Lists tracks in pages.
 
-        INVALID_ARGUMENT: an unknown filter or order, a bad page size or token.
+        INVALID_ARGUMENT: an unknown filter, order or tag, a bad page size or token.
+        FAILED_PRECONDITION: a tag is asked for, but there are no tags, as ListSoundTags says.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSoundTags(
+        self,
+        request: _library_pb2.ListSoundTagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.ListSoundTagsResponse, _abc.Awaitable[_library_pb2.ListSoundTagsResponse]]:
+        """Lists the sound tags, words for what music sounds like, and how many tracks have each. They are
+        given by the embedder `musicnn`: a track has a tag if it stands out in the library by it.
+
+        FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,101 @@
+"""The tags of all tracks, computed from the stored vectors once per change of the library."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.track import TrackId
+from anagnorisisd.embedding.musicnn import plan
+from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, TagScores, score
+from anagnorisisd.errors import InvalidValue, PreconditionFailed
+from anagnorisisd.storage.embeddings import EmbeddingStore
+
+
+@dataclass(frozen=True, slots=True)
+class SoundTag:
+    """A tag of a track; `score` is in standard deviations above the library's mean."""
+
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    rows: Mapping[TrackId, int]
+    found: TagScores
+
+
+class SoundTagIndex:
+    """Answers which tags a track has, and which tracks have a tag.
+
+    Only the vectors of `musicnn` have tags. With other embedders, or fewer than `MIN_TRACKS`
+    vectors, `require` refuses and a track has no tags.
+    """
+
+    def __init__(self, embeddings: EmbeddingStore, stamp: EmbedderStamp) -> None:
+        self._embeddings = embeddings
+        self._stamp = stamp
+        self._index: _Index | None = None
+        self._building = asyncio.Lock()
+
+    async def of_track(self, track_id: TrackId) -> Sequence[SoundTag]:
+        """Return the tags of a track, the most distinctive first; empty if it has none."""
+        index = await self._current()
+        row = index.rows.get(track_id)
+        if row is None:
+            return []
+        scores, has = index.found.scores[row], index.found.has[row]
+        tags = [SoundTag(TAGS[column], float(scores[column])) for column in has.nonzero()[0]]
+        return sorted(tags, key=lambda tag: -tag.score)
+
+    async def with_tag(self, tag: str) -> Sequence[TrackId]:
+        """Return the tracks that have a tag.
+
+        Raises:
+            InvalidValue: there is no such tag.
+            PreconditionFailed: there are no tags.
+        """
+        if tag not in TAGS:
+            raise InvalidValue(
+                "sound_tag", f"there is no tag {tag!r}; the tags are {', '.join(TAGS)}"
+            )
+        index = await self._required()
+        has = index.found.has[:, TAGS.index(tag)]
+        return [track_id for track_id, row in index.rows.items() if has[row]]
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many tracks have each tag.
+
+        Raises:
+            PreconditionFailed: there are no tags.
+        """
+        index = await self._required()
+        return dict(zip(TAGS, map(int, index.found.has.sum(axis=0)), strict=True))
+
+    async def _required(self) -> _Index:
+        if self._stamp.name != plan.STAMP.name:
+            raise PreconditionFailed(
+                f"embeddings by {self._stamp.name} have no tags, those by {plan.STAMP.name} have"
+            )
+        index = await self._current()
+        if len(index.rows) < MIN_TRACKS:
+            raise PreconditionFailed(
+                f"tags compare tracks with the library: they need {MIN_TRACKS} embedded tracks, "
+                f"there are {len(index.rows)}"
+            )
+        return index
+
+    async def _current(self) -> _Index:
+        """Return the index; it is built anew when the number of vectors has changed."""
+        if self._stamp.name != plan.STAMP.name:
+            return _Index({}, score(np.zeros((0, plan.TAGS), np.float32)))
+        async with self._building:
+            count = await self._embeddings.count(self._stamp)
+            if self._index is None or len(self._index.rows) != count:
+                track_ids, logits = await self._embeddings.last_values(self._stamp, plan.TAGS)
+                rows = {track_id: row for row, track_id in enumerate(track_ids)}
+                self._index = _Index(rows, await asyncio.to_thread(score, logits))
+            return self._index

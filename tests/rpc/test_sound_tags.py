@@ -1,0 +1,131 @@
+"""Tags over gRPC and at the command line, with vectors whose tail says what a track is like."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from anagnorisis.v1.library_pb2 import (
+    GetTrackRequest,
+    ListSoundTagsRequest,
+    ListTracksRequest,
+)
+from anagnorisis.v1.track_pb2 import Target
+from anagnorisisd.embedding.musicnn import plan
+from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, WORDS
+from anagnorisisd.storage.stores import Stores
+from tests.fakes.clock import FakeClock
+from tests.support.library import add_tracks, track_id
+from tests.support.rpc import House, Line, answered, refused, run, said, serving
+
+pytestmark = pytest.mark.slow
+
+JAZZ = ["jazz 1.ogg", "jazz 2.ogg", "jazz 3.ogg"]
+TRACKS = [*JAZZ, *(f"{number}.ogg" for number in range(37))]
+
+
+async def embed(stores: Stores, uris: list[str]) -> None:
+    """Store vectors: the network takes the first three tracks for jazz."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(len(uris), plan.STAMP.dimension)).astype(np.float32)
+    vectors[:, -len(WORDS) :] = -5 + 0.1 * vectors[:, -len(WORDS) :]
+    for row, uri in enumerate(uris):
+        if uri in JAZZ:
+            vectors[row, -len(WORDS) + WORDS.index("jazz")] = 1.0
+    await stores.embeddings.put(
+        plan.STAMP, {track_id(uri): vector for uri, vector in zip(uris, vectors, strict=True)}
+    )
+
+
+async def counts(line: Line) -> dict[str, int]:
+    answer = await line.library.ListSoundTags(ListSoundTagsRequest())
+    return {tag.name: tag.tracks for tag in answer.sound_tags}
+
+
+@pytest.fixture
+def socket(tmp_path: Path) -> Path:
+    return tmp_path / "sock"
+
+
+@pytest.fixture
+async def line(stores: Stores, clock: FakeClock, socket: Path) -> AsyncIterator[Line]:
+    await add_tracks(stores, *TRACKS)
+    await embed(stores, TRACKS)
+    async with serving(House.build(stores, clock), socket) as opened:
+        yield opened
+
+
+async def test_a_track_has_the_tag_in_which_it_stands_out(line: Line) -> None:
+    jazz = await line.library.GetTrack(GetTrackRequest(target=Target(uri="jazz 1.ogg")))
+    other = await line.library.GetTrack(GetTrackRequest(target=Target(uri="1.ogg")))
+
+    assert [tag.name for tag in jazz.sound_tags] == ["jazz"]
+    assert jazz.sound_tags[0].score > 3
+    assert not other.sound_tags
+
+
+async def test_tracks_are_listed_by_tag_in_pages(line: Line) -> None:
+    first = await line.library.ListTracks(ListTracksRequest(sound_tag="jazz", page_size=2))
+    last = await line.library.ListTracks(
+        ListTracksRequest(sound_tag="jazz", page_size=2, page_token=first.next_page_token)
+    )
+
+    assert sorted(track.uri for answer in (first, last) for track in answer.tracks) == JAZZ
+    assert not last.next_page_token
+
+
+async def test_a_page_token_belongs_to_its_tag(line: Line) -> None:
+    first = await line.library.ListTracks(ListTracksRequest(sound_tag="jazz", page_size=2))
+
+    code, _, field = await refused(
+        line.library.ListTracks(
+            ListTracksRequest(sound_tag="rock", page_size=2, page_token=first.next_page_token)
+        )
+    )
+
+    assert (code, field) == (grpc.StatusCode.INVALID_ARGUMENT, "page_token")
+
+
+async def test_an_unknown_tag_is_refused_with_those_there_are(line: Line) -> None:
+    code, _, field = await refused(line.library.ListTracks(ListTracksRequest(sound_tag="polka")))
+
+    assert (code, field) == (grpc.StatusCode.INVALID_ARGUMENT, "sound_tag")
+
+
+async def test_tags_are_counted_and_follow_new_vectors(line: Line, stores: Stores) -> None:
+    before = await counts(line)
+    more = [f"new {number}.ogg" for number in range(3)]
+    await add_tracks(stores, *more)
+    vectors = np.full((3, plan.STAMP.dimension), -5, np.float32)
+    vectors[:, -len(WORDS) + WORDS.index("metal")] = 1.0
+    await stores.embeddings.put(plan.STAMP, dict(zip(map(track_id, more), vectors, strict=True)))
+
+    after = await counts(line)
+
+    assert list(before) == list(TAGS)
+    assert (before["jazz"], before["metal"]) == (3, 0)
+    assert after["metal"] == 3
+
+
+async def test_a_small_library_has_no_tags(stores: Stores, clock: FakeClock, socket: Path) -> None:
+    uris = TRACKS[: MIN_TRACKS - 1]
+    await add_tracks(stores, *uris)
+    await embed(stores, uris)
+    async with serving(House.build(stores, clock), socket) as line:
+        code, _, _ = await refused(line.library.ListSoundTags(ListSoundTagsRequest()))
+        track = await line.library.GetTrack(GetTrackRequest(target=Target(uri="jazz 1.ogg")))
+
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert not track.sound_tags
+
+
+@pytest.mark.usefixtures("line")
+async def test_the_commands_show_tags(socket: Path) -> None:
+    assert ["jazz", "3"] in [row.split() for row in (await said(socket, "tags")).splitlines()]
+    (tag,) = await answered(socket, "tags", "--of", "jazz 2.ogg")
+    assert tag["name"] == "jazz"
+    listed = await answered(socket, "tracks", "--tag", "jazz")
+    assert sorted(track["uri"] for track in listed) == JAZZ
+    assert "ambient, blues" in (await run(socket, "tracks", "--tag", "polka")).err
