@@ -145,6 +145,8 @@ def converter(kind: Any) -> Converter:
 def _generic_converter(origin: Any, args: tuple[Any, ...]) -> Converter:
     if origin in (Union, UnionType):
         return _union_converter([converter(each) for each in args])
+    if hasattr(origin, "__value__"):  # a generic type alias, as NDArray is with numpy 2.5
+        return converter(origin.__value__[args])
     if origin is np.ndarray:
         return _array_converter(np.dtype(get_args(args[1])[0]))
     if origin is tuple:

@@ -7,12 +7,13 @@ import os
 import pickle
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import TypeAliasType
 
 from anagnorisisd import errors
 from anagnorisisd.domain.evaluator import Floats64, Metrics, TrainedModel
@@ -74,6 +75,19 @@ def test_tuple_of_arrays_round_trips() -> None:
     mean, stddev = decode(encode((np.zeros(2), np.ones(2))), converter(tuple[Floats64, Floats64]))
 
     assert (mean + 1 == stddev).all()
+
+
+Number = TypeVar("Number", bound=np.generic)
+Alias = TypeAliasType("Alias", np.ndarray[tuple[Any, ...], np.dtype[Number]], type_params=(Number,))
+
+
+def test_an_array_may_be_declared_by_a_generic_alias() -> None:
+    """As numpy 2.5 declares its `NDArray`."""
+    (array,) = decode(encode((np.ones(2),)), converter(tuple[Alias[np.float64]]))
+
+    assert (array == [1, 1]).all()
+    with pytest.raises(InvalidAnswer):
+        decode(encode(np.ones(2, np.float32)), converter(Alias[np.float64]))
 
 
 @pytest.mark.parametrize(
