@@ -1,5 +1,5 @@
 # Everything a listener or a contributor types. `make` alone lists it.
-.PHONY: help setup everything run test install uninstall check docs bench soak lock
+.PHONY: help setup everything run test install uninstall check docs bench soak lock dist
 
 # Programs that single tests hold ours against: clients, a rude neighbour, shells, a browser, a share
 # that can hang.
@@ -59,6 +59,9 @@ soak: everything ## Kill the daemon 200 times, feed it 600 hostile files and 3,0
 	ANAGNORISIS_DAMAGED_FILES=5000 .venv/bin/pytest --timeout 3600 tests/library/test_damaged_files.py
 	ANAGNORISIS_STICKER_STATES=2000 .venv/bin/pytest --timeout 7200 -s tests/ratings/stickers/test_comparison.py
 	ANAGNORISIS_SOAK_PLAYS=20000 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_soak.py
+
+dist: setup ## Build wheels and source archives in dist/, the same bytes each time
+	@.venv/bin/python -m tools.dist
 
 lock: everything ## Pin what is installed in .venv as requirements.lock
 	@.venv/bin/python -m tools.lock

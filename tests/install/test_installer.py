@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,20 @@ def test_the_wheels_have_every_module_and_no_other_files(built: list[Path]) -> N
     }
 
     assert {name for name in found if name.endswith(".py")} == modules
+
+
+def test_the_daemons_wheel_has_the_programs_of_both(built: list[Path]) -> None:
+    """For uv and pipx put only the programs of the package that is named on the path."""
+    client, daemon = (scripts(wheel) for wheel in built)
+
+    assert set(client) == {"anagnorisis", "anagnorisis-rate"}
+    assert daemon == {**client, "anagnorisisd": "anagnorisisd.__main__:main"}
+
+
+def scripts(wheel: Path) -> dict[str, str]:
+    """Return the entry points of a wheel's programs."""
+    found = next(iter(metadata.distributions(path=[str(wheel)])))
+    return {one.name: one.value for one in found.entry_points.select(group="console_scripts")}
 
 
 def test_install_from_a_wheel(environment: Path, home: Path) -> None:
