@@ -128,12 +128,21 @@ def _write_mpeg(path: Path, text: str | None) -> bool:
     except ID3NoHeaderError:
         tags = ID3()
     if not is_id3v1(tags) and tags:
-        return _write_id3_frame(tags, path, text)
+        changed = _write_id3_frame(tags, path, text)
+        # A rating left in the APEv2 tag would count once that in the ID3v2 tag is removed.
+        return (text is None and _remove_ape_item(path)) or changed
     try:
         # A new ID3v2 tag would hide the APEv2 tag from players.
         return _write_ape_item(APEv2(path), path, text)
     except APENoHeaderError:
         return _write_id3_frame(tags, path, text)
+
+
+def _remove_ape_item(path: Path) -> bool:
+    try:
+        return _write_ape_item(APEv2(path), path, None)
+    except APENoHeaderError:
+        return False
 
 
 def _write_ape_item(tags: Any, path: Path, text: str | None) -> bool:

@@ -14,7 +14,8 @@
 |                                           | as 0.8 or 1.0; else 0 to 5 stars, or 0 to 100      |
 | rate (MP4)                                | 0 to 100                                           |
 
-The first of these that a file has counts. A 0 in POPM or WM/SharedUserRating means unrated.
+The first of these that a file has counts; in an MP3 file, ID3v2 before APEv2. A 0 in POPM or
+WM/SharedUserRating means unrated.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -32,7 +33,6 @@ from mutagen.mp3 import MP3
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
 from anagnorisisd.library.file_access import open_regular
 from anagnorisisd.library.read_limits import TAG_SECONDS, BoundedFile
-from anagnorisisd.library.tags import is_id3v1
 from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
 
 POPM_STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
@@ -56,17 +56,20 @@ def read(path: str | Path) -> float | None:
 
 def _read(bounded: BoundedFile) -> float | None:
     file: Any = mutagen.File(bounded)
-    tags = file.tags if file is not None else None
-    if isinstance(file, MP3) and (not tags or is_id3v1(tags)):
-        tags = _ape_tag(bounded)
-    if not tags:
-        return None
-    found = (value for value in _ratings(tags) if value is not None)
+    rating = _first_rating(file.tags if file is not None else None)
+    if rating is None and isinstance(file, MP3):  # mutagen reads only its ID3 tags
+        rating = _first_rating(_ape_tag(bounded))
+    return rating
+
+
+def _first_rating(tags: Any) -> float | None:
+    """Return the first valid rating in the tags, `None` if there is none."""
+    found = (value for value in _ratings(tags) if value is not None) if tags else iter(())
     return next((value for value in found if LOWEST <= value <= HIGHEST), None)
 
 
 def _ape_tag(bounded: BoundedFile) -> Any:
-    """Return the APEv2 tag of an MP3 file without ID3v2, `None` if it has none."""
+    """Return the APEv2 tag of an MP3 file, `None` if it has none."""
     try:
         bounded.seek(0)
         return APEv2(bounded)

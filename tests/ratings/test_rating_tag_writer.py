@@ -165,6 +165,34 @@ def test_id3v1_beside_an_ape_tag(between: bytes, tmp_path: Path) -> None:
     assert APEv2(song)["Title"] == LONG
 
 
+@pytest.mark.parametrize(("name", "text"), [("FMPS_Rating", "0.65"), ("RATING", "65")])
+def test_a_rating_in_the_ape_tag_counts_beside_an_id3_tag_without_one(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    retag(song, "Title")
+    with_short_copy(song, **{name: text})
+    assert ID3(song, load_v1=False)["TIT2"] == ["Title"]
+
+    assert rating_tag_reader.read(song) == 6.5
+
+    assert rating_tag_writer.write(song, identity(song), 8.0)
+    assert rating_tag_reader.read(song) == 8.0
+
+
+def test_a_cleared_rating_is_removed_from_both_tags(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song.mp3")
+    retag(song, "Title")
+    with_short_copy(song, Title=LONG, FMPS_Rating="0.65")
+    assert rating_tag_writer.write(song, identity(song), 8.0)
+
+    assert rating_tag_writer.write(song, identity(song), None)
+
+    assert rating_tag_reader.read(song) is None
+    assert APEv2(song)["Title"] == LONG
+    assert song.read_bytes()[-128:].startswith(b"TAG"), "the ID3v1 tag is still there"
+
+
 @pytest.mark.parametrize("name", ["tone.ape", "version-7.mpc"])
 def test_id3v1_after_an_ape_tag_is_kept(name: str, tmp_path: Path) -> None:
     song = copy_sample(name, tmp_path)
