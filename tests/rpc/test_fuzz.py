@@ -183,7 +183,7 @@ async def test_forged_page_tokens(
     line: Line, caplog: pytest.LogCaptureFixture, path: str, position: int
 ) -> None:
     # The scopes of the lists with no field set; whoever reads the source can seal them as well.
-    for scope in ((), (None,), ("unusable",), (0, 0, "")):
+    for scope in ((), (None,), ("unusable",), ("plays",), (0, 0, "")):
         request = KINDS[path](page_token=paging.token(position, *scope))
         await check_refused(line, path, request.SerializeToString(), "page_token")
     check_log(caplog)

@@ -78,8 +78,10 @@ class HistoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportHistory(self, request, context):
-        """Takes entries over, or says what would become of them. Entries that are known already are
-        passed over, so that an import can be repeated. Send them oldest first.
+        """Takes entries over, or says what would become of them. Each entry is taken or left out on its
+        own, whatever becomes of the others: one that is not valid has the outcome LEFT_OUT and its
+        reason, and no error ends the call for it. Entries that are known already are passed over, so
+        that an import can be repeated. Send them oldest first.
 
         INVALID_ARGUMENT: too many entries.
         """

@@ -41,8 +41,10 @@ class HistoryServiceStub:
     ExportHistory: _grpc.UnaryStreamMultiCallable[_history_pb2.ExportHistoryRequest, _history_pb2.ExportHistoryResponse]
     """Returns every rating and every play, each kind oldest first."""
     ImportHistory: _grpc.UnaryUnaryMultiCallable[_history_pb2.ImportHistoryRequest, _history_pb2.ImportHistoryResponse]
-    """Takes entries over, or says what would become of them. Entries that are known already are
-    passed over, so that an import can be repeated. Send them oldest first.
+    """Takes entries over, or says what would become of them. Each entry is taken or left out on its
+    own, whatever becomes of the others: one that is not valid has the outcome LEFT_OUT and its
+    reason, and no error ends the call for it. Entries that are known already are passed over, so
+    that an import can be repeated. Send them oldest first.
 
     INVALID_ARGUMENT: too many entries.
     """
@@ -67,8 +69,10 @@ class HistoryServiceAsyncStub(HistoryServiceStub):
     ExportHistory: _aio.UnaryStreamMultiCallable[_history_pb2.ExportHistoryRequest, _history_pb2.ExportHistoryResponse]  # type: ignore[assignment]
     """Returns every rating and every play, each kind oldest first."""
     ImportHistory: _aio.UnaryUnaryMultiCallable[_history_pb2.ImportHistoryRequest, _history_pb2.ImportHistoryResponse]  # type: ignore[assignment]
-    """Takes entries over, or says what would become of them. Entries that are known already are
-    passed over, so that an import can be repeated. Send them oldest first.
+    """Takes entries over, or says what would become of them. Each entry is taken or left out on its
+    own, whatever becomes of the others: one that is not valid has the outcome LEFT_OUT and its
+    reason, and no error ends the call for it. Entries that are known already are passed over, so
+    that an import can be repeated. Send them oldest first.
 
     INVALID_ARGUMENT: too many entries.
     """
@@ -108,8 +112,10 @@ class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _history_pb2.ImportHistoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_history_pb2.ImportHistoryResponse, _abc.Awaitable[_history_pb2.ImportHistoryResponse]]:
-        """Takes entries over, or says what would become of them. Entries that are known already are
-        passed over, so that an import can be repeated. Send them oldest first.
+        """Takes entries over, or says what would become of them. Each entry is taken or left out on its
+        own, whatever becomes of the others: one that is not valid has the outcome LEFT_OUT and its
+        reason, and no error ends the call for it. Entries that are known already are passed over, so
+        that an import can be repeated. Send them oldest first.
 
         INVALID_ARGUMENT: too many entries.
         """
