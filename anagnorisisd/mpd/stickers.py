@@ -5,6 +5,7 @@ MPD drops a client whose response does not fit into its output buffer (8 MiB by 
 large database are read directory by directory.
 """
 
+from anagnorisisd.errors import PlayerUnavailable
 from anagnorisisd.mpd import response_parser
 from anagnorisisd.mpd.connection import Connection
 from anagnorisisd.mpd.errors import NOT_FOUND, CommandRefused
@@ -12,12 +13,16 @@ from anagnorisisd.mpd.errors import NOT_FOUND, CommandRefused
 MAX_SONGS_AT_ONCE = 20_000
 """The stickers of a database with at most so many songs are read by one command."""
 
+MAX_STICKERS = 1_000_000
+"""Of one name. Each response has a limit of its own, but not their number."""
+
 
 async def find(connection: Connection, name: str) -> dict[str, str]:
     """Return the sticker `name` of each song that has one, by the song's URI in MPD.
 
     Raises:
-        PlayerUnavailable: the connection is lost.
+        PlayerUnavailable: the connection is lost, or MPD sends more stickers than fit into memory;
+            then the connection is closed.
         PlayerRefused: MPD has no stickers, or does not permit reading them.
     """
     songs = response_parser.song_count(await connection.call("stats"))
@@ -25,6 +30,9 @@ async def find(connection: Connection, name: str) -> dict[str, str]:
         return await _find_below(connection, "", name)
     found: dict[str, str] = {}
     for row in await connection.rows("lsinfo"):
+        if len(found) > MAX_STICKERS:
+            connection.close()
+            raise PlayerUnavailable(f"MPD sends more than {MAX_STICKERS} stickers {name!r}")
         if "directory" in row:
             found |= await _find_below(connection, str(row["directory"]), name)
         elif "file" in row:

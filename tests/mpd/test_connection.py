@@ -160,6 +160,12 @@ async def test_many_stickers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             assert found == dict.fromkeys([*songs, "root.wav"], "7")
             assert frozenset({"lost"}) not in watched.told
 
+            # An MPD whose directories never end
+            monkeypatch.setattr(stickers, "MAX_STICKERS", 30)
+            with pytest.raises(PlayerUnavailable, match="more than 30 stickers 'rating'"):
+                await watched.player.stickers("rating")
+            await watched.lost()
+
 
 async def test_commands_during_a_database_update(tmp_path: Path) -> None:
     with mpd.running(tmp_path, ["one.wav"]) as server:
