@@ -20,7 +20,7 @@ from anagnorisisd.embedding.features import STAMP
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
-from anagnorisisd.picks.scoring import score
+from anagnorisisd.picks.weights import weigh
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.storage.track_queries import TrackOrder
 from bench import prefilled_state
@@ -79,10 +79,10 @@ async def _play(stores: Stores, turn: int) -> None:
 
 
 async def _choose(stores: Stores, turn: int) -> None:
-    scored = score(await stores.library.candidates())
+    weighted = weigh(await stores.library.candidates())
     recent = [play.track_id for play in await stores.plays.recent(10)]
     context = PickContext(EPOCH, recent=recent)
-    chooser.choose(scored, PickRules(artist_spread=3), context, 3, Random(turn))
+    chooser.choose(weighted, PickRules(artist_spread=3), context, 3, Random(turn))
 
 
 async def _count(stores: Stores, _: int) -> None:

@@ -25,7 +25,7 @@ from anagnorisisd.events import Events
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
-from anagnorisisd.picks.scoring import ScoredCandidates, score
+from anagnorisisd.picks.weights import WeightedCandidates, weigh
 from anagnorisisd.runtime import malloc_tuning
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.taste.trainer import Trainer
@@ -102,10 +102,10 @@ async def _steps(state: Path) -> list[Step]:
         async with step("read all candidates"):
             candidates = await stores.library.candidates()
         async with step("three picks, computing weights"):
-            scored = score(candidates)
-            _choose(scored)
+            weighted = weigh(candidates)
+            _choose(weighted)
         async with step("three more picks"):
-            _choose(scored)
+            _choose(weighted)
         async with step(f"train on {RATINGS} ratings, predict all"):
             await _learn(stores)
         async with step("read all candidates again"):
@@ -115,8 +115,8 @@ async def _steps(state: Path) -> list[Step]:
     return steps
 
 
-def _choose(scored: ScoredCandidates) -> None:
-    chooser.choose(scored, PickRules(), PickContext(EPOCH), 3, Random(0))
+def _choose(weighted: WeightedCandidates) -> None:
+    chooser.choose(weighted, PickRules(), PickContext(EPOCH), 3, Random(0))
 
 
 async def _learn(stores: Stores) -> None:

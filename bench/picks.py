@@ -22,7 +22,7 @@ from anagnorisisd.domain.pick import Candidates, Pick
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
-from anagnorisisd.picks.scoring import ScoredCandidates, score
+from anagnorisisd.picks.weights import WeightedCandidates, weigh
 from anagnorisisd.storage.stores import open_stores
 from bench import prefilled_state
 from bench.prefilled_state import EPOCH, track_id
@@ -73,8 +73,8 @@ def run(full: bool) -> None:
 def _choose(tracks: int) -> None:
     columns = _columns(tracks)
     records = _records(columns)
-    scored = score(columns)
-    wanted = chooser.probabilities(scored, PickRules(), PickContext(EPOCH))
+    weighted = weigh(columns)
+    wanted = chooser.probabilities(weighted, PickRules(), PickContext(EPOCH))
     np.testing.assert_allclose(_chances(records), wanted, rtol=1e-9)
     rng, many = Random(0), np.random.default_rng(0)
     slow, fast, anew, spread = [], [], [], []
@@ -82,9 +82,9 @@ def _choose(tracks: int) -> None:
     context = PickContext(EPOCH, recent=recent)
     for _ in range(TURNS):
         slow.append(_seconds(lambda: _chosen_records(records, many)))
-        fast.append(_seconds(lambda: _chosen(scored, rng)))
-        spread.append(_seconds(lambda: chooser.choose(scored, SPREAD, context, COUNT, rng)))
-        anew.append(_seconds(lambda: _chosen(score(columns), rng)))
+        fast.append(_seconds(lambda: _chosen(weighted, rng)))
+        spread.append(_seconds(lambda: chooser.choose(weighted, SPREAD, context, COUNT, rng)))
+        anew.append(_seconds(lambda: _chosen(weigh(columns), rng)))
     records_s, ours_s, anew_s, spread_s = map(statistics.median, (slow, fast, anew, spread))
     print(
         f"| {tracks:,} | {1000 * records_s:.1f} | {1000 * ours_s:.2f} "
@@ -93,8 +93,8 @@ def _choose(tracks: int) -> None:
     )
 
 
-def _chosen(scored: ScoredCandidates, rng: Random) -> list[Pick]:
-    return chooser.choose(scored, PickRules(), PickContext(EPOCH), COUNT, rng)
+def _chosen(weighted: WeightedCandidates, rng: Random) -> list[Pick]:
+    return chooser.choose(weighted, PickRules(), PickContext(EPOCH), COUNT, rng)
 
 
 def _columns(tracks: int) -> Candidates:

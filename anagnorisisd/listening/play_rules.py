@@ -10,6 +10,9 @@
 | left by the listener | less than `skip_fraction` | skip |
 | left by the listener | between both fractions | neither |
 
+`playback_tracker` finds out how a playthrough ended, also with crossfade, and `skip_burst` whether
+it was left in a burst of skips.
+
 What was played before the daemon observed it (`unobserved_seconds`) can prevent a skip, but does
 not count towards a full play.
 """

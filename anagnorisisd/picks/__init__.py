@@ -1,1 +1,1 @@
-"""Picks: scoring, sampling, and keeping the queue filled."""
+"""Picks: weights, guards, sampling, and keeping the queue filled."""

@@ -24,11 +24,11 @@ from anagnorisisd.events import (
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.picks import chooser, scoring
+from anagnorisisd.picks import chooser, weights
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.queue_rules import QueueView
-from anagnorisisd.picks.scoring import ScoredCandidates
+from anagnorisisd.picks.weights import WeightedCandidates
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.plays import PlayStore
 
@@ -40,7 +40,7 @@ OUTWEIGHED_PROBABILITY = 0.05
 
 
 class CandidateCache:
-    """Caches the scored candidates, and chooses among them by the configured rules."""
+    """Caches the weighted candidates, and chooses among them by the configured rules."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class CandidateCache:
         self._clock = clock
         self._subscription = events.subscribe()
         self._candidates: Candidates | None = None
-        self._cached: ScoredCandidates | None = None
+        self._cached: WeightedCandidates | None = None
         self._changed_tracks: set[TrackId] = set()
         self._lock = asyncio.Lock()
         self.reconfigure(config)
@@ -84,25 +84,25 @@ class CandidateCache:
         """Choose up to `count` tracks that are neither in the queue nor in `excluded`."""
         context = await self._context(view)
         context = replace(context, queued=[*context.queued, *excluded])
-        return chooser.choose(await self._scored(), self._rules, context, count, rng)
+        return chooser.choose(await self._weighted(), self._rules, context, count, rng)
 
     async def explain(self, view: QueueView | None, track_id: TrackId) -> Explanation | None:
         """Return why a track has its weight; `None` when no file of it is present."""
         context = await self._context(view)
-        return chooser.explain(await self._scored(), self._rules, context, track_id)
+        return chooser.explain(await self._weighted(), self._rules, context, track_id)
 
     async def explain_queued(self, view: QueueView, track_id: TrackId) -> Explanation | None:
         """Return why a queued track would have its weight if it were not in the queue."""
         context = self._context_without(view, {track_id})
-        return chooser.explain(await self._scored(), self._rules, context, track_id)
+        return chooser.explain(await self._weighted(), self._rules, context, track_id)
 
     async def outweighed(self, view: QueueView, queued: Collection[TrackId]) -> set[TrackId]:
         """Return which of these queued tracks a new pick would most likely outweigh."""
-        scored = await self._scored()
+        weighted = await self._weighted()
         # The spread guards held when the tracks were added; their neighbours may have moved since.
         rules = replace(self._rules, artist_spread=0, album_spread=0)
-        chances = chooser.probabilities(scored, rules, self._context_without(view, queued))
-        rows = {track_id: scored.candidates.row(track_id) for track_id in queued}
+        chances = chooser.probabilities(weighted, rules, self._context_without(view, queued))
+        rows = {track_id: weighted.candidates.row(track_id) for track_id in queued}
         return {
             track_id
             for track_id, row in rows.items()
@@ -113,13 +113,13 @@ class CandidateCache:
         """Return the tracks that the configuration excludes from picks."""
         if not (self._exclude_folders or self._exclude_genres):
             return ()
-        candidates = (await self._scored()).candidates
+        candidates = (await self._weighted()).candidates
         rows = np.flatnonzero(candidates.excluded).tolist()
         return {candidates.track_id(row) for row in rows}
 
     async def count(self) -> int:
         """Return how many candidates there are."""
-        return len((await self._scored()).candidates)
+        return len((await self._weighted()).candidates)
 
     async def _context(self, view: QueueView | None) -> PickContext:
         spread = max(self._rules.artist_spread, self._rules.album_spread)
@@ -140,8 +140,8 @@ class CandidateCache:
         played = [track_id for track_id in view.played if track_id not in tracks]
         return PickContext(self._clock.now(), queued=queued, played=played)
 
-    async def _scored(self) -> ScoredCandidates:
-        """Return the scored candidates, read again as far as events say that they changed."""
+    async def _weighted(self) -> WeightedCandidates:
+        """Return the weighted candidates, read again as far as events say that they changed."""
         async with self._lock:
             for announcement in self._subscription.arrived():
                 self._invalidate(announcement)
@@ -160,7 +160,7 @@ class CandidateCache:
                 self._changed_tracks.clear()
             if self._cached is None:
                 # Scoring passes over all tracks several times; in a thread it delays no rating.
-                self._cached = await asyncio.to_thread(scoring.score, self._candidates)
+                self._cached = await asyncio.to_thread(weights.weigh, self._candidates)
             return self._cached
 
     def _invalidate(self, announcement: Announcement) -> None:

@@ -6,10 +6,10 @@ from random import Random
 
 from anagnorisisd.domain.pick import Explanation, Floats, Pick
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.picks import scoring
+from anagnorisisd.picks import weights
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.sampler import GuardedCandidates, Sampler
-from anagnorisisd.picks.scoring import ScoredCandidates
+from anagnorisisd.picks.weights import WeightedCandidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class PickContext:
 
 
 def choose(
-    scored: ScoredCandidates, rules: PickRules, context: PickContext, count: int, rng: Random
+    weighted: WeightedCandidates, rules: PickRules, context: PickContext, count: int, rng: Random
 ) -> list[Pick]:
     """Return up to `count` different picks, in the order in which they are to be played.
 
     Each pick is drawn with a probability proportional to its weight among the tracks that are
     left, given the picks before it. Fewer are returned only when fewer tracks exist.
     """
-    sampled = scoring.sample_predictions(scored, rules.explore, rng)
+    sampled = weights.sample_predictions(weighted, rules.explore, rng)
     guarded = GuardedCandidates(sampled, rules, context.now)
     queued, recent = list(context.queued), list(context.recent)
     picks: list[Pick] = []
@@ -45,7 +45,7 @@ def choose(
         if not sampler.available:
             break
         row = sampler.draw(rng)
-        track_id = scored.candidates.track_id(row)
+        track_id = weighted.candidates.track_id(row)
         picks.append(Pick(track_id, sampler.explain(row)))
         queued.append(track_id)
         recent.append(track_id)
@@ -53,27 +53,27 @@ def choose(
 
 
 def explain(
-    scored: ScoredCandidates, rules: PickRules, context: PickContext, track_id: TrackId
+    weighted: WeightedCandidates, rules: PickRules, context: PickContext, track_id: TrackId
 ) -> Explanation | None:
     """Return why `track_id` has its weight; `None` when it is not a candidate.
 
     Predictions are not sampled: the explanation shows the expected weight. A queued track has
     weight and probability 0.
     """
-    row = scored.candidates.row(track_id)
-    return None if row is None else _sampler(scored, rules, context).explain(row)
+    row = weighted.candidates.row(track_id)
+    return None if row is None else _sampler(weighted, rules, context).explain(row)
 
 
-def probabilities(scored: ScoredCandidates, rules: PickRules, context: PickContext) -> Floats:
+def probabilities(weighted: WeightedCandidates, rules: PickRules, context: PickContext) -> Floats:
     """Return the probability of each candidate, `[n]`, to be the next pick.
 
     They sum to 1, unless every candidate is queued.
     """
-    weight = _sampler(scored, rules, context).weights()
+    weight = _sampler(weighted, rules, context).weights()
     total = weight.sum()
     return weight / total if total else weight
 
 
-def _sampler(scored: ScoredCandidates, rules: PickRules, context: PickContext) -> Sampler:
-    guarded = GuardedCandidates(scored, rules, context.now)
+def _sampler(weighted: WeightedCandidates, rules: PickRules, context: PickContext) -> Sampler:
+    guarded = GuardedCandidates(weighted, rules, context.now)
     return guarded.sampler(context.queued, context.recent, context.played)

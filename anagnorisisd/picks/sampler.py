@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from anagnorisisd.domain.pick import Bools, Explanation, Floats
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks.guards import Guard, PickRules, spread_guards, track_guards
-from anagnorisisd.picks.scoring import ScoredCandidates
+from anagnorisisd.picks.weights import WeightedCandidates
 
 Rows = NDArray[np.int64]
 
@@ -47,11 +47,11 @@ def _draw(cumulative_weight: Floats, rng: Random) -> int:
 class GuardedCandidates:
     """Scored candidates and the guards that stay the same from one pick to the next."""
 
-    def __init__(self, scored: ScoredCandidates, rules: PickRules, now: float) -> None:
-        self._scored = scored
-        self._candidates = scored.candidates
+    def __init__(self, weighted: WeightedCandidates, rules: PickRules, now: float) -> None:
+        self._weighted = weighted
+        self._candidates = weighted.candidates
         self._rules = rules
-        self._track_guards = track_guards(scored.candidates, rules, now)
+        self._track_guards = track_guards(weighted.candidates, rules, now)
 
     def sampler(
         self, queued: Sequence[TrackId], recent: Sequence[TrackId], played: Sequence[TrackId] = ()
@@ -61,12 +61,12 @@ class GuardedCandidates:
         if len(unavailable) == len(self._candidates):
             unavailable = _unique(self._candidates.rows(queued))
         guards = self._track_guards | spread_guards(self._candidates, self._rules, recent)
-        if not guards and self._scored.factors.all_positive:
-            return _UnguardedSampler(self._scored, unavailable)
+        if not guards and self._weighted.factors.all_positive:
+            return _UnguardedSampler(self._weighted, unavailable)
         return self._guarded(unavailable, guards)
 
     def _guarded(self, unavailable: Rows, guards: Mapping[Guard, Bools]) -> "_GuardedSampler":
-        weight = self._scored.factors.weight
+        weight = self._weighted.factors.weight
         available = np.ones(len(weight), dtype=bool)
         available[unavailable] = False
         eligible = available & (weight > 0)
@@ -81,7 +81,7 @@ class GuardedCandidates:
         relaxed = [guard for guard in guards if guard not in applied]
         weight = np.where(eligible, weight, 0.0)
         count = int(np.count_nonzero(available))
-        return _GuardedSampler(self._scored, count, weight, applied, relaxed)
+        return _GuardedSampler(self._weighted, count, weight, applied, relaxed)
 
 
 def _unique(rows: Rows) -> Rows:
@@ -111,31 +111,31 @@ class Sampler(Protocol):
 class _UnguardedSampler:
     """All candidates except a few unavailable ones; every weight is positive."""
 
-    def __init__(self, scored: ScoredCandidates, unavailable: Rows) -> None:
-        self.available = len(scored.candidates) - len(unavailable)
-        self._scored = scored
+    def __init__(self, weighted: WeightedCandidates, unavailable: Rows) -> None:
+        self.available = len(weighted.candidates) - len(unavailable)
+        self._weighted = weighted
         self._unavailable = unavailable
 
     def draw(self, rng: Random) -> int:
         for _ in range(MAX_REJECTIONS):
-            row = _draw(self._scored.factors.cumulative_weight, rng)
+            row = _draw(self._weighted.factors.cumulative_weight, rng)
             if row not in self._unavailable:
                 return row
         # The unavailable tracks have nearly all of the weight.
         return draw(self.weights(), rng)
 
     def weights(self) -> Floats:
-        weight = self._scored.factors.weight.copy()
+        weight = self._weighted.factors.weight.copy()
         weight[self._unavailable] = 0.0
         return weight
 
     def explain(self, row: int) -> Explanation:
-        weights = self._scored.factors.weight
+        weights = self._weighted.factors.weight
         unavailable = weights[self._unavailable]
         weight = 0.0 if row in self._unavailable else float(weights[row])
         heavier = np.count_nonzero(weights > weight) - np.count_nonzero(unavailable > weight)
         return _explanation(
-            self._scored,
+            self._weighted,
             row,
             weight=weight,
             total=self._total(float(unavailable.sum())),
@@ -145,7 +145,7 @@ class _UnguardedSampler:
 
     def _total(self, unavailable: float) -> float:
         """Return the sum of the weights that can be drawn."""
-        everything = float(self._scored.factors.cumulative_weight[-1])
+        everything = float(self._weighted.factors.cumulative_weight[-1])
         remaining = everything - unavailable
         # A small difference of large sums is mostly rounding error.
         precise = remaining > MIN_REMAINING_SHARE * everything
@@ -157,14 +157,14 @@ class _GuardedSampler:
 
     def __init__(
         self,
-        scored: ScoredCandidates,
+        weighted: WeightedCandidates,
         available: int,
         weight: Floats,
         guards: Mapping[Guard, Bools],
         relaxed: Sequence[Guard],
     ) -> None:
         self.available = available
-        self._scored = scored
+        self._weighted = weighted
         self._weight = weight
         self._guards = guards
         self._relaxed = relaxed
@@ -178,7 +178,7 @@ class _GuardedSampler:
     def explain(self, row: int) -> Explanation:
         weight = float(self._weight[row])
         unguarded = _explanation(
-            self._scored,
+            self._weighted,
             row,
             weight=weight,
             total=float(self._weight.sum()),
@@ -195,7 +195,7 @@ class _GuardedSampler:
 
 
 def _explanation(
-    scored: ScoredCandidates,
+    weighted: WeightedCandidates,
     row: int,
     *,
     weight: float,
@@ -204,10 +204,10 @@ def _explanation(
     available: int,
 ) -> Explanation:
     """Return the explanation of a weight that no guard lowered."""
-    factors = scored.factors
+    factors = weighted.factors
     return Explanation(
         rating=float(factors.rating[row]),
-        rating_source=scored.rating_source(row),
+        rating_source=weighted.rating_source(row),
         rating_factor=float(factors.rating_factor[row]),
         skip_factor=float(factors.skip_factor[row]),
         recency_factor=float(factors.recency_factor[row]),

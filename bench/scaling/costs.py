@@ -17,7 +17,7 @@ from anagnorisisd.events import Events
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
-from anagnorisisd.picks.scoring import score
+from anagnorisisd.picks.weights import weigh
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.taste.models import hyperparameters, worker_tasks
 from anagnorisisd.taste.models.gaussian_process import GaussianProcess
@@ -68,7 +68,7 @@ async def _measure(state: Path, tracks: int, disk_bytes: int) -> Costs:
         candidates, candidates_seconds = await _timed(stores.library.candidates())
         held = process.memory_info().rss - before
         began = time.perf_counter()
-        chooser.choose(score(candidates), PickRules(), PickContext(EPOCH), PICKS, Random(0))
+        chooser.choose(weigh(candidates), PickRules(), PickContext(EPOCH), PICKS, Random(0))
         pick_seconds = time.perf_counter() - began
         del candidates
         _, vectors_seconds = await _timed(_read_vectors(stores))

@@ -32,7 +32,7 @@ from anagnorisisd.library.change_importer import ScanProgress
 from anagnorisisd.picks import chooser, service
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
-from anagnorisisd.picks.scoring import score
+from anagnorisisd.picks.weights import weigh
 from anagnorisisd.storage.stores import Stores
 
 METRICS = Metrics(
@@ -88,16 +88,16 @@ class FakePicker:
 
     async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
         """Choose without queueing."""
-        scored = score(await self.stores.library.candidates())
+        weighted = weigh(await self.stores.library.candidates())
         context = PickContext(self.clock.now())
-        return chooser.choose(scored, PickRules(), context, count, Random(seed))
+        return chooser.choose(weighted, PickRules(), context, count, Random(seed))
 
     async def explain(self, track_id: TrackId) -> Explanation:
         """Return the factors of a track's weight."""
-        scored = score(await self.stores.library.candidates())
+        weighted = weigh(await self.stores.library.candidates())
         queued = [chosen.track_id for chosen in self.queued]
         context = PickContext(self.clock.now(), queued)
-        found = chooser.explain(scored, PickRules(), context, track_id)
+        found = chooser.explain(weighted, PickRules(), context, track_id)
         if found is None:
             raise PreconditionFailed(f"track {track_id} is missing and cannot be picked")
         return found

@@ -58,7 +58,7 @@ RULES = (
     "picks/guards.py",
     "picks/queue_rules.py",
     "picks/sampler.py",
-    "picks/scoring.py",
+    "picks/weights.py",
     "ratings/message_command.py",
     "ratings/stickers/rules.py",
     "runtime/daily_schedule.py",
@@ -195,11 +195,11 @@ from random import Random
 import anagnorisisd.daemon, anagnorisisd.taste.models.prediction  # the latter comes from workers
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.guards import PickRules
-from anagnorisisd.picks.scoring import score
+from anagnorisisd.picks.weights import weigh
 from tests.support.candidates import NOW, candidates, name
 
 context = chooser.PickContext(NOW, queued=[name(1)], recent=[name(2)])
-assert chooser.choose(score(candidates(9)), PickRules(artist_spread=2), context, 3, Random(1))
+assert chooser.choose(weigh(candidates(9)), PickRules(artist_spread=2), context, 3, Random(1))
 print(sorted({"numpy.random", "numpy.ma"} & set(sys.modules)))
 """
 

@@ -1,4 +1,4 @@
-"""Choosing from candidates in tests: scored on the fly, with random libraries and rules."""
+"""Choosing from candidates in tests: weighted on the fly, with random libraries and rules."""
 
 from random import Random
 
@@ -9,7 +9,7 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
-from anagnorisisd.picks.scoring import score
+from anagnorisisd.picks.weights import weigh
 from tests.support.candidates import NEVER, NONE, NOW, candidates, name
 
 ALONE = PickContext(NOW)
@@ -24,20 +24,20 @@ def rng(seed: int = 1) -> Random:
 def choose(
     found: Candidates, rules: PickRules, context: PickContext, count: int, rng: Random
 ) -> list[Pick]:
-    """Score and choose."""
-    return chooser.choose(score(found), rules, context, count, rng)
+    """Compute the weights, and choose."""
+    return chooser.choose(weigh(found), rules, context, count, rng)
 
 
 def probabilities(found: Candidates, rules: PickRules, context: PickContext) -> Floats:
     """Score, and return the probabilities."""
-    return chooser.probabilities(score(found), rules, context)
+    return chooser.probabilities(weigh(found), rules, context)
 
 
 def explain(
     found: Candidates, rules: PickRules, context: PickContext, track_id: TrackId
 ) -> Explanation | None:
-    """Score and explain."""
-    return chooser.explain(score(found), rules, context, track_id)
+    """Compute the weights, and explain."""
+    return chooser.explain(weigh(found), rules, context, track_id)
 
 
 def explained(found: Candidates, rules: PickRules, context: PickContext, row: int) -> Explanation:

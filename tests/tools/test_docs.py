@@ -17,7 +17,7 @@ from anagnorisis.v1 import (
     rating_pb2,
 )
 from anagnorisisd.config.settings import Key, dotted, fields
-from anagnorisisd.picks import scoring
+from anagnorisisd.picks import weights
 from anagnorisisd.picks.guards import Guard
 from tests.support.candidates import worked_example
 from tools.docs import links, site
@@ -56,7 +56,7 @@ def drawn(svg: str) -> tuple[list[str], list[float]]:
 
 
 def test_the_worked_example_is_what_the_code_computes() -> None:
-    found = scoring.score(worked_example()).factors
+    found = weights.weigh(worked_example()).factors
     columns = (found.rating_factor, found.skip_factor, found.recency_factor, found.weight)
     chances = found.weight / found.weight.sum()
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from anagnorisisd.domain.artist_names import ArtistCredits
 from anagnorisisd.domain.pick import Candidates
-from anagnorisisd.picks import scoring
+from anagnorisisd.picks import weights
 
 GREEN, ORANGE, BLUE, GREY = "#2e8b57", "#d2691e", "#4169a0", "#888888"
 """Readable on white and on black, as the background is that of the page."""
@@ -26,7 +26,7 @@ def rating_factor() -> str:
     """Return the rating factor over the rating."""
     ratings = np.linspace(0, 10, 101)
     figure, axes = _axes("rating, own or predicted", "rating factor")
-    factor = scoring.score(candidates(rating=ratings)).factors.rating_factor
+    factor = weights.weigh(candidates(rating=ratings)).factors.rating_factor
     axes.plot(ratings, factor, color=GREEN, linewidth=2)
     for rating in (2, 5, 8, 10):
         value = float(factor[rating * 10])
@@ -47,7 +47,7 @@ def skip_factor() -> str:
     balance = np.arange(-20.0, 21.0)
     figure, axes = _axes("full plays less skips", "skip factor")
     plays = candidates(full_plays=np.maximum(balance, 0), skips=np.maximum(-balance, 0))
-    axes.plot(balance, scoring.score(plays).factors.skip_factor, ".-", color=BLUE, linewidth=1.5)
+    axes.plot(balance, weights.weigh(plays).factors.skip_factor, ".-", color=BLUE, linewidth=1.5)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_ylim(0, 1.02)
     return _drawn(figure)
@@ -59,7 +59,7 @@ def recency_factor() -> str:
     last = np.full(count, -np.inf)
     last[:played] = -np.arange(played, dtype=float)
     figure, axes = _axes("tracks, the most recently played first", "recency factor")
-    factor = scoring.recency(last)
+    factor = weights.recency(last)
     places = np.arange(1, count + 1)
     axes.bar(places[:played], factor[:played], color=BLUE, label="played")
     axes.bar(places[played:], factor[played:], color=GREEN, label="never played")
@@ -103,7 +103,7 @@ def candidates(**columns: np.ndarray) -> Candidates:
 
 
 def _mean_factor(alike: Candidates, explore: float) -> float:
-    sampled = scoring.sample_predictions(scoring.score(alike), explore, Random(1))
+    sampled = weights.sample_predictions(weights.weigh(alike), explore, Random(1))
     return float(sampled.factors.rating_factor.mean())
 
 

@@ -41,7 +41,7 @@ class Factors:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredCandidates:
+class WeightedCandidates:
     """Candidates and the factors of their weights."""
 
     candidates: Candidates
@@ -54,7 +54,7 @@ class ScoredCandidates:
         return "mean" if np.isnan(self.candidates.predicted_mean[row]) else "predicted"
 
 
-def score(candidates: Candidates) -> ScoredCandidates:
+def weigh(candidates: Candidates) -> WeightedCandidates:
     """Compute every candidate's weight."""
     rating = effective_rating(candidates)
     rating_factor = (np.maximum(MIN_RATING, rating) / HIGHEST) ** 2
@@ -70,21 +70,23 @@ def score(candidates: Candidates) -> ScoredCandidates:
         cumulative_weight=np.cumsum(weight),
         all_positive=bool((weight > 0).all()),
     )
-    return ScoredCandidates(candidates, factors)
+    return WeightedCandidates(candidates, factors)
 
 
-def sample_predictions(scored: ScoredCandidates, explore: float, rng: Random) -> ScoredCandidates:
-    """Replace each predicted rating by a sample of its distribution, and score again.
+def sample_predictions(
+    weighted: WeightedCandidates, explore: float, rng: Random
+) -> WeightedCandidates:
+    """Replace each predicted rating by a sample of its distribution, and weigh again.
 
     `explore` scales the standard deviation: 0 keeps the mean, 1 is full Thompson sampling.
     """
     if explore <= 0:
-        return scored
-    candidates = scored.candidates
+        return weighted
+    candidates = weighted.candidates
     # numpy.random takes 7 MB of memory, so it is loaded only when a listener explores.
     normal = np.random.default_rng(rng.getrandbits(64)).standard_normal(len(candidates))
     sampled = candidates.predicted_mean + normal * candidates.predicted_stddev * explore
-    return score(replace(candidates, predicted_mean=np.clip(sampled, LOWEST, HIGHEST)))
+    return weigh(replace(candidates, predicted_mean=np.clip(sampled, LOWEST, HIGHEST)))
 
 
 def effective_rating(candidates: Candidates) -> Floats:
