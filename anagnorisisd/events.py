@@ -25,7 +25,7 @@ class TrackRated:
 
 
 @dataclass(frozen=True, slots=True)
-class PlayJudged:
+class PlayRecorded:
     """A play was stored, with its outcome."""
 
     play: Play
@@ -77,7 +77,7 @@ class PickingSwitched:
 
 
 @dataclass(frozen=True, slots=True)
-class PicksHeldBack:
+class NoPicksReasonChanged:
     """No picks are added because of `reason`; if that is empty, they are added again."""
 
     reason: str
@@ -91,7 +91,7 @@ class PlayerConnected:
 
 
 @dataclass(frozen=True, slots=True)
-class PlayerLost:
+class PlayerDisconnected:
     """The connection to the player was lost; the daemon reconnects."""
 
     reason: str
@@ -99,16 +99,16 @@ class PlayerLost:
 
 Event = (
     TrackRated
-    | PlayJudged
+    | PlayRecorded
     | PickQueued
     | LibraryChanged
     | TracksEmbedded
     | PredictionsUpdated
     | EvaluatorPromoted
     | PickingSwitched
-    | PicksHeldBack
+    | NoPicksReasonChanged
     | PlayerConnected
-    | PlayerLost
+    | PlayerDisconnected
 )
 
 

@@ -43,17 +43,17 @@ def _query(socket: Path) -> RunningDaemon | None:
             status = DaemonServiceStub(channel).GetStatus(request, timeout=TIMEOUT_SECONDS)
     except grpc.RpcError:
         return None
-    if not status.HasField("places"):  # an earlier version
+    if not status.HasField("paths"):  # an earlier version
         return None
-    directories, mpd = status.places, status.mpd
+    directories, mpd = status.paths, status.mpd
     connection = None
     if mpd.connected:
-        connection = probe.mpd_facts(mpd.address, mpd.server_version, mpd.lacking)
+        connection = probe.mpd_facts(mpd.address, mpd.protocol_version, mpd.missing_features)
     return RunningDaemon(
         socket,
-        Path(directories.music),
-        Path(directories.state),
-        Path(directories.models),
+        Path(directories.music_directory),
+        Path(directories.state_directory),
+        Path(directories.model_directory),
         mpd.address,
         connection,
     )

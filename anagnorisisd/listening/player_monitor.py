@@ -19,7 +19,7 @@ from anagnorisisd.events import (
     LibraryChanged,
     PickingSwitched,
     PlayerConnected,
-    PlayerLost,
+    PlayerDisconnected,
     PredictionsUpdated,
     TrackRated,
 )
@@ -104,7 +104,7 @@ class PlayerMonitor:
     def _publish_link(self, changed: frozenset[str]) -> None:
         link = self._player.link()
         if "lost" in changed:
-            self._events.publish(PlayerLost(link.reason or "the connection was lost"))
+            self._events.publish(PlayerDisconnected(link.reason or "the connection was lost"))
         if "connected" in changed:
             self._events.publish(PlayerConnected(link.address))
 

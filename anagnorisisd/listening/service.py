@@ -13,7 +13,7 @@ from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.player import PlayerState, QueueEntry, ids_of
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import StoreError
-from anagnorisisd.events import Events, PlayJudged
+from anagnorisisd.events import Events, PlayRecorded
 from anagnorisisd.listening.play_rules import Playthrough, Thresholds, judge
 from anagnorisisd.listening.playback_tracker import PlaybackTracker
 from anagnorisisd.listening.skip_burst import SkipBurst
@@ -130,7 +130,7 @@ class PlayService:
         )
         await self._plays.append(play)
         log.debug("%s: %s (%s)", playthrough.uri, outcome, reason)
-        self._events.publish(PlayJudged(play))
+        self._events.publish(PlayRecorded(play))
 
 
 def thresholds(config: schema.Listening) -> Thresholds:

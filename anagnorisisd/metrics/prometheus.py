@@ -24,8 +24,8 @@ from anagnorisisd.events import (
     EvaluatorPromoted,
     Event,
     PickQueued,
-    PlayerLost,
-    PlayJudged,
+    PlayerDisconnected,
+    PlayRecorded,
     TrackRated,
     TracksEmbedded,
 )
@@ -59,21 +59,25 @@ class PrometheusExporter:
             "anagnorisis_ratings", "Ratings given, by source", ["source"], registry=registry
         )
         self._plays = Counter(
-            "anagnorisis_plays", "Plays judged, by verdict", ["verdict"], registry=registry
+            "anagnorisis_plays", "Plays, by outcome", ["outcome"], registry=registry
         )
         for outcome in PlayOutcome:
             self._plays.labels(outcome.value)
         self._picks = Counter(
             "anagnorisis_picks_queued", "Picks added to the queue", registry=registry
         )
-        self._embedded = Counter("anagnorisis_tracks_embedded", "Vectors made", registry=registry)
-        self._promoted = Counter(
-            "anagnorisis_evaluators_promoted", "Evaluators that took over", registry=registry
+        self._embedded = Counter(
+            "anagnorisis_tracks_embedded", "Tracks embedded", registry=registry
         )
-        self._lost = Counter("anagnorisis_mpd_losses", "Links to MPD lost", registry=registry)
+        self._promoted = Counter(
+            "anagnorisis_evaluators_promoted", "Evaluators promoted", registry=registry
+        )
+        self._lost = Counter(
+            "anagnorisis_mpd_disconnects", "Lost connections to MPD", registry=registry
+        )
         self._calls = Histogram(
             "anagnorisis_rpc_duration_seconds",
-            "Time that calls took, streams left out",
+            "Duration of calls, without streams",
             ["method", "code"],
             buckets=BUCKETS,
             registry=registry,
@@ -84,7 +88,7 @@ class PrometheusExporter:
         match event:
             case TrackRated(change):
                 self._ratings.labels(self._source(change.rating.source)).inc()
-            case PlayJudged(play):
+            case PlayRecorded(play):
                 self._plays.labels(play.outcome.value).inc()
             case PickQueued():
                 self._picks.inc()
@@ -92,7 +96,7 @@ class PrometheusExporter:
                 self._embedded.inc(len(track_ids))
             case EvaluatorPromoted():
                 self._promoted.inc()
-            case PlayerLost():
+            case PlayerDisconnected():
                 self._lost.inc()
 
     def time_call(self, method: str, code: str, seconds: float) -> None:
@@ -134,9 +138,9 @@ class _Current(Collector):
         """Yield what was read."""
         readings = self._readings
         yield InfoMetricFamily("anagnorisis", "The daemon", {"version": self._version})
-        yield _gauge("mpd_up", "Whether MPD answers", readings.player_connected)
-        yield _gauge("picking", "Whether picks are put into the queue", readings.picking)
-        yield _gauge("store_up", "Whether the database answers", readings.stored is not None)
+        yield _gauge("mpd_up", "Whether the daemon is connected to MPD", readings.player_connected)
+        yield _gauge("picking_enabled", "Whether picks are added to the queue", readings.picking)
+        yield _gauge("database_up", "Whether the database answers", readings.stored is not None)
         if readings.stored is not None:
             yield from _stored(readings.stored)
 
@@ -144,9 +148,11 @@ class _Current(Collector):
 def _stored(stored: Stored) -> Iterator[Metric]:
     yield _tracks(stored.library)
     yield _gauge("tracks_rated", "Tracks that have a rating", stored.library.rated)
-    yield _gauge("files_unusable", "Files that cannot be read as music", stored.library.problems)
+    yield _gauge("unusable_files", "Files that cannot be read as music", stored.library.problems)
     speed = stored.embedding.tracks_per_second or 0.0
-    yield _gauge("embedding_tracks_per_second", "Speed of embedding, 0 while it rests", speed)
+    yield _gauge(
+        "embedding_tracks_per_second", "Speed of embedding, 0 while nothing is embedded", speed
+    )
     yield from _training(stored.training)
 
 
@@ -161,14 +167,16 @@ def _training(training: TrainingStatus) -> Iterator[Metric]:
     if training.last_training_at is not None:
         yield _gauge(
             "last_training_timestamp_seconds",
-            "When a training last ended, whatever came of it",
+            "When the last training ended, with any outcome",
             training.last_training_at,
         )
     if training.evaluator is not None:
-        yield _gauge("evaluator_version", "The current evaluator", training.evaluator.version)
+        yield _gauge(
+            "evaluator_version", "Version of the current evaluator", training.evaluator.version
+        )
         yield _gauge(
             "evaluator_heldout_mae_ratio",
-            "Its error on held-out ratings over that of always guessing the mean; below 1 is good",
+            "Mean absolute error on held-out ratings over the baseline error; below 1 is good",
             training.evaluator.metrics.error_ratio,
         )
 

@@ -20,7 +20,7 @@ from anagnorisisd.events import (
     EvaluatorPromoted,
     Events,
     LibraryChanged,
-    PlayJudged,
+    PlayRecorded,
     PredictionsUpdated,
     TrackRated,
 )
@@ -167,7 +167,7 @@ class CandidateCache:
         match announcement.event:
             case TrackRated(change):
                 self._changed_tracks.add(change.rating.track_id)
-            case PlayJudged(play):
+            case PlayRecorded(play):
                 self._changed_tracks.add(play.track_id)
         if announcement.missed or isinstance(announcement.event, INVALIDATING_EVENTS):
             self._stale = True

@@ -2,7 +2,7 @@
 
 import logging
 
-from anagnorisisd.events import Events, PickingSwitched, PicksHeldBack
+from anagnorisisd.events import Events, NoPicksReasonChanged, PickingSwitched
 from anagnorisisd.storage.queue import QueueStore
 
 log = logging.getLogger(__name__)
@@ -70,4 +70,4 @@ class PickingStatus:
         self.reason = reason
         if reason is not None:
             log.log(level, "No picks are added: %s", reason)
-        self._events.publish(PicksHeldBack(reason or ""))
+        self._events.publish(NoPicksReasonChanged(reason or ""))

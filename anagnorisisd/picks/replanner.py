@@ -13,7 +13,7 @@ from anagnorisisd.events import (
     Announcement,
     EvaluatorPromoted,
     Events,
-    PlayJudged,
+    PlayRecorded,
     PredictionsUpdated,
     TrackRated,
 )
@@ -81,7 +81,7 @@ class Replanner:
 
 
 def _changes_weights(announcement: Announcement) -> bool:
-    if isinstance(announcement.event, PlayJudged):
+    if isinstance(announcement.event, PlayRecorded):
         return announcement.event.play.outcome is PlayOutcome.SKIP
     return bool(announcement.missed) or isinstance(
         announcement.event, TrackRated | EvaluatorPromoted | PredictionsUpdated

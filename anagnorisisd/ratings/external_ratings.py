@@ -8,7 +8,7 @@ from anagnorisisd.domain.player import Player
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import WorkerLost
 from anagnorisisd.library.read_limits import FILE_TIMEOUT_SECONDS
-from anagnorisisd.ratings.import_export import GivenRating, HistoryEntry
+from anagnorisisd.ratings.import_export import HistoryEntry, RatingEntry
 from anagnorisisd.ratings.stickers.rules import parse_rating
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.workers.pool import WorkerPool
@@ -40,7 +40,7 @@ class ExternalRatings:
             uri = Uri(os.fsdecode(path))
             value = await self.tag_rating(uri)
             if value is not None:
-                yield HistoryEntry(None, uri, None, TAG_SOURCE, GivenRating(value))
+                yield HistoryEntry(None, uri, None, TAG_SOURCE, RatingEntry(value))
 
     async def tag_rating(self, uri: Uri) -> float | None:
         """Return the rating in a file's tags, `None` if it has none or cannot be read."""
@@ -67,4 +67,4 @@ class ExternalRatings:
         for uri, text in sorted((await self._player.stickers(STICKER)).items()):
             value = parse_rating(text)
             if value is not None:
-                yield HistoryEntry(None, uri, None, STICKER_SOURCE, GivenRating(value))
+                yield HistoryEntry(None, uri, None, STICKER_SOURCE, RatingEntry(value))

@@ -39,14 +39,14 @@ IMPORT_REASON = "imported"
 
 
 @dataclass(frozen=True, slots=True)
-class GivenRating:
+class RatingEntry:
     """A rating, 0 to 10; `None` if the rating was cleared."""
 
     value: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedPlay:
+class PlayEntry:
     """A play with its outcome."""
 
     outcome: PlayOutcome
@@ -66,7 +66,7 @@ class HistoryEntry:
     uri: Uri
     at: float | None
     source: str
-    content: GivenRating | JudgedPlay
+    content: RatingEntry | PlayEntry
 
 
 class ImportOutcome(StrEnum):
@@ -117,11 +117,11 @@ class ImportExport:
         uris = await self._library.uris(sorted(track_ids))
         for entry in reversed(ratings):
             uri = uris.get(entry.track_id, Uri(""))
-            given = GivenRating(entry.value)
+            given = RatingEntry(entry.value)
             yield HistoryEntry(entry.track_id, uri, entry.rated_at, entry.source, given)
         for play in plays:
             uri = uris.get(play.track_id, Uri(""))
-            judged = JudgedPlay(play.outcome, play.heard_seconds, play.duration_seconds)
+            judged = PlayEntry(play.outcome, play.heard_seconds, play.duration_seconds)
             yield HistoryEntry(play.track_id, uri, play.ended_at, "", judged)
 
     async def import_entries(
@@ -141,7 +141,7 @@ class ImportExport:
         if entry.at is not None and not 0 <= entry.at <= self._clock.now():
             return _rejected("its time is not in the past")
         try:
-            if isinstance(entry.content, GivenRating):
+            if isinstance(entry.content, RatingEntry):
                 return await self._import_rating(track_id, entry, entry.content, known, dry_run)
             return await self._import_play(track_id, entry, entry.content, known, dry_run)
         except InvalidValue as error:
@@ -151,7 +151,7 @@ class ImportExport:
         self,
         track_id: TrackId,
         entry: HistoryEntry,
-        given: GivenRating,
+        given: RatingEntry,
         known: "_KnownEntries",
         dry_run: bool,
     ) -> ImportResult:
@@ -168,7 +168,7 @@ class ImportExport:
         self,
         track_id: TrackId,
         entry: HistoryEntry,
-        judged: JudgedPlay,
+        judged: PlayEntry,
         known: "_KnownEntries",
         dry_run: bool,
     ) -> ImportResult:
@@ -217,7 +217,7 @@ class _KnownEntries:
 
     async def read_plays(self, entries: Sequence[HistoryEntry]) -> None:
         """Read the plays that these entries may duplicate."""
-        ends = [entry.at for entry in entries if isinstance(entry.content, JudgedPlay) and entry.at]
+        ends = [entry.at for entry in entries if isinstance(entry.content, PlayEntry) and entry.at]
         if ends:
             plays = await self._plays.between(min(ends) - 1, max(ends) + 1)
             self._play_ends = {_end(play) for play in plays}

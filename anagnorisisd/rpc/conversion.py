@@ -76,10 +76,10 @@ def track_message(track: Track) -> track_pb2.Track:
         predicted_stddev=prediction.stddev if prediction else None,
         play_count=track.play_count,
         skip_count=track.skip_count,
-        last_played=moment(track.last_played_at),
-        added=moment(track.added_at),
+        last_played_at=moment(track.last_played_at),
+        added_at=moment(track.added_at),
         state=TRACK_STATES[track.state],
-        failure=printable(track.failure),
+        failure_reason=printable(track.failure),
     )
 
 
@@ -89,7 +89,7 @@ def rating_message(rating: Rating, uri: Uri | None = None) -> rating_pb2.Rating:
         sequence=rating.sequence,
         track_id=rating.track_id,
         value=rating.value,
-        rated=moment(rating.rated_at),
+        rated_at=moment(rating.rated_at),
         source=printable(rating.source),
         uri=printable(uri),
     )

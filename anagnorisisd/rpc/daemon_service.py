@@ -42,18 +42,18 @@ class DaemonServicer(DaemonServiceServicer):
         async for message in self._watching.follow(request):
             yield message
 
-    async def BackUp(
-        self, request: messages.BackUpRequest, context: Context
-    ) -> AsyncIterator[messages.BackUpResponse]:
+    async def CreateBackup(
+        self, request: messages.CreateBackupRequest, context: Context
+    ) -> AsyncIterator[messages.CreateBackupResponse]:
         """Send a copy of all that is known."""
         async with aclosing(self._copier.chunks()) as chunks:
             async for chunk in chunks:
-                yield messages.BackUpResponse(piece=chunk)
+                yield messages.CreateBackupResponse(chunk=chunk)
 
-    async def DrawReport(
-        self, request: messages.DrawReportRequest, context: Context
-    ) -> AsyncIterator[messages.DrawReportResponse]:
+    async def GenerateReport(
+        self, request: messages.GenerateReportRequest, context: Context
+    ) -> AsyncIterator[messages.GenerateReportResponse]:
         """Send a report on ratings, evaluator and library."""
         page = (await self._drawer.html()).encode(errors="replace")
         for start in range(0, len(page), CHUNK_BYTES):
-            yield messages.DrawReportResponse(piece=page[start : start + CHUNK_BYTES])
+            yield messages.GenerateReportResponse(chunk=page[start : start + CHUNK_BYTES])

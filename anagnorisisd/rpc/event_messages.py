@@ -7,9 +7,9 @@ from anagnorisisd.events import Announcement
 from anagnorisisd.rpc import conversion
 
 PLAY_OUTCOMES = {
-    PlayOutcome.FULL: messages.PLAY_VERDICT_FULL,
-    PlayOutcome.SKIP: messages.PLAY_VERDICT_SKIP,
-    PlayOutcome.NEITHER: messages.PLAY_VERDICT_NEITHER,
+    PlayOutcome.FULL: messages.PLAY_OUTCOME_FULL,
+    PlayOutcome.SKIP: messages.PLAY_OUTCOME_SKIP,
+    PlayOutcome.NEITHER: messages.PLAY_OUTCOME_NEITHER,
 }
 
 
@@ -18,7 +18,7 @@ def heartbeat(sequence: int, epoch: str, at: float) -> messages.WatchEventsRespo
     return messages.WatchEventsResponse(
         sequence=sequence,
         epoch=epoch,
-        happened=conversion.moment(at),
+        occurred_at=conversion.moment(at),
         heartbeat=messages.Heartbeat(),
     )
 
@@ -28,7 +28,7 @@ def announced(announcement: Announcement, epoch: str) -> messages.WatchEventsRes
     message = messages.WatchEventsResponse(
         sequence=announcement.sequence,
         epoch=epoch,
-        happened=conversion.moment(announcement.at),
+        occurred_at=conversion.moment(announcement.at),
         missed=announcement.missed,
     )
     _fill(message, announcement.event)
@@ -42,11 +42,11 @@ def _fill(message: messages.WatchEventsResponse, event: events.Event) -> None:
             message.track_rated.rating.CopyFrom(conversion.rating_message(change.rating))
             if change.previous is not None:
                 message.track_rated.previous_rating = change.previous
-        case events.PlayJudged(play):
-            message.play_judged.CopyFrom(
-                messages.PlayJudged(
+        case events.PlayRecorded(play):
+            message.play_recorded.CopyFrom(
+                messages.PlayRecorded(
                     track_id=play.track_id,
-                    verdict=PLAY_OUTCOMES[play.outcome],
+                    outcome=PLAY_OUTCOMES[play.outcome],
                     reason=conversion.printable(play.reason),
                     heard_seconds=play.heard_seconds,
                     duration_seconds=play.duration_seconds,
@@ -62,7 +62,9 @@ def _fill(message: messages.WatchEventsResponse, event: events.Event) -> None:
             )
         case events.LibraryChanged(added, moved, missing):
             message.library_changed.CopyFrom(
-                messages.LibraryChanged(added=added, moved=moved, missing=missing)
+                messages.LibraryChanged(
+                    added_track_ids=added, moved_count=moved, missing_count=missing
+                )
             )
         case events.TracksEmbedded(track_ids):
             message.tracks_embedded.CopyFrom(messages.TracksEmbedded(track_ids=track_ids))
@@ -72,13 +74,15 @@ def _fill(message: messages.WatchEventsResponse, event: events.Event) -> None:
             message.evaluator_promoted.CopyFrom(messages.EvaluatorPromoted(version=version))
         case events.PickingSwitched(enabled):
             message.picking_switched.CopyFrom(messages.PickingSwitched(enabled=enabled))
-        case events.PicksHeldBack(reason):
-            message.picks_held_back.CopyFrom(
-                messages.PicksHeldBack(reason=conversion.printable(reason))
+        case events.NoPicksReasonChanged(reason):
+            message.no_picks_reason_changed.CopyFrom(
+                messages.NoPicksReasonChanged(reason=conversion.printable(reason))
             )
         case events.PlayerConnected(address):
             message.mpd_connected.CopyFrom(
                 messages.MpdConnected(address=conversion.printable(address))
             )
-        case events.PlayerLost(reason):
-            message.mpd_lost.CopyFrom(messages.MpdLost(reason=conversion.printable(reason)))
+        case events.PlayerDisconnected(reason):
+            message.mpd_disconnected.CopyFrom(
+                messages.MpdDisconnected(reason=conversion.printable(reason))
+            )

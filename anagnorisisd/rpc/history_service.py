@@ -13,12 +13,12 @@ from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import (
-    GivenRating,
     HistoryEntry,
     ImportExport,
     ImportOutcome,
     ImportResult,
-    JudgedPlay,
+    PlayEntry,
+    RatingEntry,
 )
 from anagnorisisd.rpc import conversion, event_messages, paging, validation
 from anagnorisisd.rpc.shielded_calls import shielded_call
@@ -32,9 +32,9 @@ LONGEST_REASON = 300
 """Characters: a thousand of them fit into an answer, whatever paths they name."""
 
 OUTCOMES = {
-    ImportOutcome.IMPORTED: messages.IMPORT_OUTCOME_TAKEN,
-    ImportOutcome.DUPLICATE: messages.IMPORT_OUTCOME_KNOWN,
-    ImportOutcome.REJECTED: messages.IMPORT_OUTCOME_LEFT_OUT,
+    ImportOutcome.IMPORTED: messages.IMPORT_OUTCOME_IMPORTED,
+    ImportOutcome.DUPLICATE: messages.IMPORT_OUTCOME_DUPLICATE,
+    ImportOutcome.REJECTED: messages.IMPORT_OUTCOME_REJECTED,
 }
 PLAY_OUTCOMES = {message: outcome for outcome, message in event_messages.PLAY_OUTCOMES.items()}
 
@@ -91,19 +91,19 @@ class HistoryServicer(HistoryServiceServicer):
         results = [next(taken) if isinstance(each, HistoryEntry) else each for each in read]
         return messages.ImportHistoryResponse(results=map(_result_message, results))
 
-    async def FindForeignRatings(
-        self, request: messages.FindForeignRatingsRequest, context: Context
-    ) -> AsyncIterator[messages.FindForeignRatingsResponse]:
+    async def FindExternalRatings(
+        self, request: messages.FindExternalRatingsRequest, context: Context
+    ) -> AsyncIterator[messages.FindExternalRatingsResponse]:
         """Return the ratings that other programs left."""
         match request.source:
-            case messages.FOREIGN_SOURCE_FILE_TAGS:
+            case messages.EXTERNAL_SOURCE_FILE_TAGS:
                 found = self._external.in_tags()
-            case messages.FOREIGN_SOURCE_STICKERS:
+            case messages.EXTERNAL_SOURCE_STICKERS:
                 found = self._external.in_stickers()
             case _:
                 raise InvalidValue("source", "set file tags or stickers")
         async for entry in found:
-            yield messages.FindForeignRatingsResponse(entry=_entry_message(entry))
+            yield messages.FindExternalRatingsResponse(entry=_entry_message(entry))
 
 
 def _read(message: messages.HistoryEntry) -> HistoryEntry | ImportResult:
@@ -120,31 +120,33 @@ def _entry(message: messages.HistoryEntry) -> HistoryEntry:
     return HistoryEntry(
         TrackId(message.track_id) if message.track_id else None,
         Uri(message.uri),
-        validation.moment("entries.at", message.at) if message.HasField("at") else None,
+        validation.moment("entries.timestamp", message.timestamp)
+        if message.HasField("timestamp")
+        else None,
         validation.source(message.source),
         _content(message),
     )
 
 
-def _content(message: messages.HistoryEntry) -> GivenRating | JudgedPlay:
+def _content(message: messages.HistoryEntry) -> RatingEntry | PlayEntry:
     match message.WhichOneof("content"):
         case "rating":
-            return GivenRating(message.rating.value if message.rating.HasField("value") else None)
+            return RatingEntry(message.rating.value if message.rating.HasField("value") else None)
         case "play":
             play = message.play
-            if play.verdict not in PLAY_OUTCOMES:
-                raise InvalidValue("entries.play.verdict", f"unknown value {play.verdict}")
+            if play.outcome not in PLAY_OUTCOMES:
+                raise InvalidValue("entries.play.outcome", f"unknown value {play.outcome}")
             seconds = play.duration_seconds if play.HasField("duration_seconds") else math.nan
             known = math.isfinite(seconds) and seconds > 0
-            return JudgedPlay(
-                PLAY_OUTCOMES[play.verdict], play.heard_seconds, seconds if known else None
+            return PlayEntry(
+                PLAY_OUTCOMES[play.outcome], play.heard_seconds, seconds if known else None
             )
         case _:
             raise InvalidValue("entries.content", "set one of rating or play")
 
 
 def _play_message(play: Play, uri: Uri | None) -> messages.HistoryEntry:
-    content = JudgedPlay(play.outcome, play.heard_seconds, play.duration_seconds)
+    content = PlayEntry(play.outcome, play.heard_seconds, play.duration_seconds)
     return _entry_message(HistoryEntry(play.track_id, uri or Uri(""), play.ended_at, "", content))
 
 
@@ -152,16 +154,16 @@ def _entry_message(entry: HistoryEntry) -> messages.HistoryEntry:
     message = messages.HistoryEntry(
         track_id=entry.track_id or "",
         uri=conversion.printable(entry.uri),
-        at=conversion.moment(entry.at),
+        timestamp=conversion.moment(entry.at),
         source=conversion.printable(entry.source),
     )
     match entry.content:
-        case GivenRating(value):
-            message.rating.CopyFrom(messages.GivenRating(value=value))
-        case JudgedPlay(outcome, heard, duration):
+        case RatingEntry(value):
+            message.rating.CopyFrom(messages.RatingEntry(value=value))
+        case PlayEntry(outcome, heard, duration):
             message.play.CopyFrom(
-                messages.JudgedPlay(
-                    verdict=event_messages.PLAY_OUTCOMES[outcome],
+                messages.PlayEntry(
+                    outcome=event_messages.PLAY_OUTCOMES[outcome],
                     heard_seconds=heard,
                     duration_seconds=duration,
                 )

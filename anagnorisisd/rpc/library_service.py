@@ -155,12 +155,12 @@ class LibraryServicer(LibraryServiceServicer):
                 moved=progress.moved,
                 changed=progress.changed,
                 missing=progress.missing,
-                failed=progress.problems,
+                unusable=progress.problems,
                 pending_embeddings=embedding.pending,
-                problem=conversion.printable(progress.problem),
+                error=conversion.printable(progress.problem),
                 finished=progress.done,
                 embeddings_per_second=embedding.tracks_per_second,
-                embedding_seconds_left=embedding.seconds_left,
+                embedding_remaining_seconds=embedding.seconds_left,
             )
 
     async def RetryEmbeddings(

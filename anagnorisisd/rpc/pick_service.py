@@ -62,8 +62,8 @@ class PickServicer(PickServiceServicer):
                 )
                 for rated, share in influences
             ],
-            evidence=[
-                messages.Evidence(kind=kind, share=share)
+            feature_contributions=[
+                messages.FeatureContribution(feature=kind, share=share)
                 for kind, share in sorted(parts.items(), key=lambda part: -part[1])
             ],
         )

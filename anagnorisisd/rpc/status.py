@@ -20,9 +20,9 @@ PATIENCE_SECONDS = 2.0
 """How long the player may take; a status that waits for a hung player helps nobody."""
 
 PHASES = {
-    PlaybackState.PLAY: messages.PLAYBACK_PHASE_PLAY,
-    PlaybackState.PAUSE: messages.PLAYBACK_PHASE_PAUSE,
-    PlaybackState.STOP: messages.PLAYBACK_PHASE_STOP,
+    PlaybackState.PLAY: messages.PLAYBACK_STATE_PLAYING,
+    PlaybackState.PAUSE: messages.PLAYBACK_STATE_PAUSED,
+    PlaybackState.STOP: messages.PLAYBACK_STATE_STOPPED,
 }
 
 
@@ -64,12 +64,12 @@ class StatusReader:
         answer = messages.GetStatusResponse(
             version=anagnorisisd.__version__,
             mpd=_link_message(self._player.link()),
-            picking=self._picker.enabled,
+            picking_enabled=self._picker.enabled,
             no_picks_reason=conversion.printable(self._picker.reason),
             library=_counts_message(await self._library.counts(stamp)),
             embedding=_embedding_message(stamp, await self._embedding.progress()),
             training=_training_message(training),
-            places=_places_message(self._places),
+            paths=_paths_message(self._places),
         )
         if training.evaluator is not None:
             answer.evaluator.CopyFrom(conversion.evaluator_message(training.evaluator))
@@ -79,7 +79,7 @@ class StatusReader:
                 ahead = [
                     await self._tracks.read(pick.track_id) for pick in await self._picker.ahead()
                 ]
-                answer.ahead.extend(map(conversion.track_message, ahead))
+                answer.upcoming_picks.extend(map(conversion.track_message, ahead))
         except (PlayerUnavailable, PlayerRefused, TimeoutError):
             pass  # The link says so already.
         return answer
@@ -87,7 +87,7 @@ class StatusReader:
     async def _playback(self) -> messages.Playback:
         state = await self._player.state()
         playback = messages.Playback(
-            phase=PHASES[state.playback_state],
+            state=PHASES[state.playback_state],
             song_id=state.song_id,
             uri=conversion.printable(state.uri),
             elapsed_seconds=state.elapsed_seconds,
@@ -100,21 +100,21 @@ class StatusReader:
         return playback
 
 
-def _link_message(link: PlayerLink) -> messages.MpdLink:
-    return messages.MpdLink(
+def _link_message(link: PlayerLink) -> messages.MpdConnection:
+    return messages.MpdConnection(
         connected=link.connected,
         address=conversion.printable(link.address),
-        server_version=conversion.printable(link.server_version),
-        reason="" if link.connected else conversion.printable(link.reason or "connecting"),
-        lacking=map(conversion.printable, link.missing_features),
+        protocol_version=conversion.printable(link.server_version),
+        error="" if link.connected else conversion.printable(link.reason or "connecting"),
+        missing_features=map(conversion.printable, link.missing_features),
     )
 
 
-def _places_message(places: StatusPaths) -> messages.Places:
-    return messages.Places(
-        music=conversion.printable(str(places.music)),
-        state=conversion.printable(str(places.state)),
-        models=conversion.printable(str(places.models)),
+def _paths_message(paths: StatusPaths) -> messages.Paths:
+    return messages.Paths(
+        music_directory=conversion.printable(str(paths.music)),
+        state_directory=conversion.printable(str(paths.state)),
+        model_directory=conversion.printable(str(paths.models)),
     )
 
 
@@ -126,7 +126,7 @@ def _counts_message(counts: LibraryCounts) -> messages.LibraryCounts:
         failed=counts.failed,
         missing=counts.missing,
         rated=counts.rated,
-        problems=counts.problems,
+        unusable_files=counts.problems,
     )
 
 
@@ -137,13 +137,13 @@ def _embedding_message(
         embedder=conversion.stamp_message(stamp),
         pending=progress.pending,
         tracks_per_second=progress.tracks_per_second,
-        seconds_left=progress.seconds_left,
-        done=progress.done,
+        remaining_seconds=progress.seconds_left,
+        embedded=progress.done,
         failed=progress.failed,
         executor=messages.EmbeddingExecutor(
             address=progress.executor.address,
             workers=progress.executor.workers,
-            lacking=conversion.printable(progress.executor.problem),
+            error=conversion.printable(progress.executor.problem),
         ),
     )
 
@@ -151,10 +151,10 @@ def _embedding_message(
 def _training_message(status: TrainingStatus) -> messages.TrainingStatus:
     return messages.TrainingStatus(
         running=status.training,
-        next=conversion.moment(status.next_training_at),
-        last=conversion.moment(status.last_training_at),
+        next_training_at=conversion.moment(status.next_training_at),
+        last_training_at=conversion.moment(status.last_training_at),
         examples=status.examples,
         examples_needed=status.needed,
-        failures=status.failures.count,
-        failure=conversion.printable(status.failures.reason),
+        consecutive_failures=status.failures.count,
+        failure_reason=conversion.printable(status.failures.reason),
     )

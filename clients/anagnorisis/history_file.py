@@ -25,9 +25,9 @@ DELIMITERS = ",;\t"
 
 
 class Found(NamedTuple):
-    """An entry and where it stands, or `reason` says why there is none."""
+    """An entry and its location in the file, or the `reason` why there is none."""
 
-    place: str
+    location: str
     entry: HistoryEntry | None
     reason: str = ""
 
@@ -86,17 +86,17 @@ def _object(line: Line) -> Found:
 
 
 def _found(line: Line, record: Callable[[], object]) -> Found:
-    place = f"line {line.number}"
+    location = f"line {line.number}"
     if line.reason:
-        return Found(place, None, line.reason)
+        return Found(location, None, line.reason)
     try:
-        return Found(place, records.entry(record()))
+        return Found(location, records.entry(record()))
     except json.JSONDecodeError as error:
-        return Found(place, None, f"is not JSON: {error.msg} at column {error.colno}")
+        return Found(location, None, f"is not JSON: {error.msg} at column {error.colno}")
     except RecursionError:
-        return Found(place, None, "is nested too deeply")
+        return Found(location, None, "is nested too deeply")
     except ValueError as error:
-        return Found(place, None, str(error))
+        return Found(location, None, str(error))
 
 
 def _table(lines: Iterator[Line]) -> Iterator[Found]:
@@ -123,9 +123,9 @@ def _header(lines: Iterator[Line]) -> tuple[list[str], str]:
         except csv.Error:
             continue
         names = [name.strip().lower() for name in row]
-        if "kind" in names:
+        if not {"type", "kind"}.isdisjoint(names):
             return names, delimiter
-    raise ValueError(f"line {line.number}: names no column `kind`, as `anagnorisis export` does")
+    raise ValueError(f"line {line.number}: has no column `type`, as `anagnorisis export` writes it")
 
 
 def _point_decimals(cells: dict[str, str | None]) -> None:

@@ -28,8 +28,8 @@ ROWS = """SELECT rowid, file_path, user_rating, user_rating_date, full_play_coun
 RATED = f"{ROWS} AND user_rating IS NOT NULL ORDER BY user_rating_date IS NULL, user_rating_date"
 PLAYED = f"{ROWS} AND (full_play_count OR skip_count) ORDER BY last_played IS NULL, last_played"
 COUNTS = {
-    "full_play_count": daemon_pb2.PLAY_VERDICT_FULL,
-    "skip_count": daemon_pb2.PLAY_VERDICT_SKIP,
+    "full_play_count": daemon_pb2.PLAY_OUTCOME_FULL,
+    "skip_count": daemon_pb2.PLAY_OUTCOME_SKIP,
 }
 
 
@@ -63,38 +63,40 @@ def read(path: str) -> Iterator[Found]:
 
 
 def _rating(row: sqlite3.Row) -> Found:
-    record = {"kind": "rating", "source": SOURCE, "value": row["user_rating"]}
-    return _found(row, {**record, "at": row["user_rating_date"]})
+    record = {"type": "rating", "source": SOURCE, "value": row["user_rating"]}
+    return _found(row, {**record, "timestamp": row["user_rating_date"]})
 
 
 def _plays(row: sqlite3.Row) -> Iterator[Found]:
     number = 0
-    for name, verdict in COUNTS.items():
+    for name, outcome in COUNTS.items():
         count = row[name] or 0
         if not isinstance(count, int) or not 0 <= count <= MOST_PLAYS:
             reason = f"{name} is not a whole number from 0 to {MOST_PLAYS}"
             yield Found(f"row {row['rowid']}", None, reason)
             continue
         for _ in range(count):
-            found = _found(row, {"kind": "play", "verdict": "neither", "at": row["last_played"]})
+            found = _found(
+                row, {"type": "play", "outcome": "neither", "timestamp": row["last_played"]}
+            )
             if found.entry:
-                found.entry.play.verdict = verdict
-                if found.entry.HasField("at"):
-                    found.entry.at.seconds -= number
+                found.entry.play.outcome = outcome
+                if found.entry.HasField("timestamp"):
+                    found.entry.timestamp.seconds -= number
             yield found
             number += 1
 
 
 def _found(row: sqlite3.Row, record: dict[str, Any]) -> Found:
-    place = f"row {row['rowid']}"
+    location = f"row {row['rowid']}"
     try:
-        at = record.pop("at")
+        at = record.pop("timestamp")
         entry: HistoryEntry = records.entry({**record, "uri": row["file_path"]})
         if at:
-            entry.at.FromNanoseconds(_nanoseconds(at))
-        return Found(place, entry)
+            entry.timestamp.FromNanoseconds(_nanoseconds(at))
+        return Found(location, entry)
     except ValueError as error:
-        return Found(place, None, str(error))
+        return Found(location, None, str(error))
 
 
 def _nanoseconds(text: object) -> int:

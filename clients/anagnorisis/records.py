@@ -2,13 +2,13 @@
 
 | field              | of    | meaning                                                     |
 |--------------------|-------|-------------------------------------------------------------|
-| `kind`             | both  | `rating` or `play`                                          |
+| `type`             | both  | `rating` or `play`                                          |
 | `track_id`         | both  | hash of the audio; may be empty                             |
 | `uri`              | both  | path relative to the music directory                        |
-| `at`               | both  | when it was given or ended, ISO 8601 in UTC; may be empty   |
+| `timestamp`        | both  | when it was given or ended, ISO 8601 in UTC; may be empty   |
 | `value`            | rating| 0 to 10; empty where the rating was cleared                 |
-| `source`           | rating| the door through which it came                              |
-| `verdict`          | play  | `full`, `skip` or `neither`                                 |
+| `source`           | rating| where it came from, for example `cli` or `sticker`          |
+| `outcome`          | play  | `full`, `skip` or `neither`                                 |
 | `heard_seconds`    | play  | time heard                                                  |
 | `duration_seconds` | play  | length of the track; may be empty                           |
 
@@ -25,15 +25,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from anagnorisis.v1 import daemon_pb2
-from anagnorisis.v1.history_pb2 import GivenRating, HistoryEntry, JudgedPlay
+from anagnorisis.v1.history_pb2 import HistoryEntry, PlayEntry, RatingEntry
 
 FIELDS = (
-    "kind", "track_id", "uri", "at", "value", "source",
-    "verdict", "heard_seconds", "duration_seconds",
+    "type", "track_id", "uri", "timestamp", "value", "source",
+    "outcome", "heard_seconds", "duration_seconds",
 )  # fmt: skip
+EARLIER_NAMES: dict[Any, str] = {"kind": "type", "at": "timestamp", "verdict": "outcome"}
+"""Fields of files that earlier versions wrote; they are still read."""
+
 TEXTS = ("track_id", "uri", "source")
 NUMBERS = ("value", "heard_seconds", "duration_seconds")
-VERDICT = "PLAY_VERDICT_"
+OUTCOME = "PLAY_OUTCOME_"
 FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
 """How a cell begins that spreadsheets execute, or one of these with `'` before it."""
 
@@ -56,24 +59,25 @@ def written(entries: Iterable[HistoryEntry], *, as_csv: bool) -> Iterator[bytes]
             yield json.dumps(record, ensure_ascii=False).encode() + b"\n"
 
 
-def entry(record: object) -> HistoryEntry:
+def entry(found: object) -> HistoryEntry:
     """Return the entry in a record.
 
     Raises:
         ValueError: it is none; the text says why.
     """
-    if not isinstance(record, dict):
-        raise ValueError(f"is not an object with fields: {_short(record)}")
-    kind = record.get("kind")
+    if not isinstance(found, dict):
+        raise ValueError(f"is not an object with fields: {_short(found)}")
+    record: Record = {EARLIER_NAMES.get(name) or name: value for name, value in found.items()}
+    kind = record.get("type")
     if not isinstance(kind, str) or kind not in {"rating", "play"}:
-        raise ValueError(f"kind is {_short(kind)}, not rating or play")
+        raise ValueError(f"type is {_short(kind)}, not rating or play")
     track_id, uri, source = (_text(record, name) for name in TEXTS)
     made = HistoryEntry(track_id=track_id, uri=uri, source=source)
-    at = _text(record, "at")
+    at = _text(record, "timestamp")
     if at:
-        made.at.FromDatetime(_time(at))
+        made.timestamp.FromDatetime(_time(at))
     if kind == "rating":
-        made.rating.CopyFrom(GivenRating(value=_number(record, "value")))
+        made.rating.CopyFrom(RatingEntry(value=_number(record, "value")))
     else:
         made.play.CopyFrom(_play(record))
     return made
@@ -98,25 +102,25 @@ def _row(cells: Iterable[object]) -> bytes:
 
 def _record(entry: HistoryEntry) -> Record:
     record: Record = {
-        "kind": entry.WhichOneof("content"),
+        "type": entry.WhichOneof("content"),
         "track_id": entry.track_id,
         "uri": entry.uri,
-        "at": _written(entry) if entry.HasField("at") else None,
+        "timestamp": _written(entry) if entry.HasField("timestamp") else None,
     }
-    if record["kind"] == "rating":
+    if record["type"] == "rating":
         value = entry.rating.value if entry.rating.HasField("value") else None
         return {**record, "value": value, "source": entry.source}
     play = entry.play
     return {
         **record,
-        "verdict": daemon_pb2.PlayVerdict.Name(play.verdict).removeprefix(VERDICT).lower(),
+        "outcome": daemon_pb2.PlayOutcome.Name(play.outcome).removeprefix(OUTCOME).lower(),
         "heard_seconds": play.heard_seconds,
         "duration_seconds": play.duration_seconds if play.HasField("duration_seconds") else None,
     }
 
 
 def _written(entry: HistoryEntry) -> str:
-    at = entry.at.ToDatetime(UTC)
+    at = entry.timestamp.ToDatetime(UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -139,16 +143,16 @@ def _time(text: str) -> datetime:
             raise ValueError
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"at is {_short(text)}, not a time as in ISO 8601") from None
+        raise ValueError(f"timestamp is {_short(text)}, not a time as in ISO 8601") from None
 
 
-def _play(record: Record) -> JudgedPlay:
-    verdict = record.get("verdict")
-    known = daemon_pb2.PlayVerdict.keys()[1:]
-    if not isinstance(verdict, str) or f"{VERDICT}{verdict.upper()}" not in known:
-        raise ValueError(f"verdict is {_short(verdict)}, not full, skip or neither")
-    return JudgedPlay(
-        verdict=daemon_pb2.PlayVerdict.Value(f"{VERDICT}{verdict.upper()}"),
+def _play(record: Record) -> PlayEntry:
+    outcome = record.get("outcome")
+    known = daemon_pb2.PlayOutcome.keys()[1:]
+    if not isinstance(outcome, str) or f"{OUTCOME}{outcome.upper()}" not in known:
+        raise ValueError(f"outcome is {_short(outcome)}, not full, skip or neither")
+    return PlayEntry(
+        outcome=daemon_pb2.PlayOutcome.Value(f"{OUTCOME}{outcome.upper()}"),
         heard_seconds=_number(record, "heard_seconds") or 0.0,
         duration_seconds=_number(record, "duration_seconds"),
     )

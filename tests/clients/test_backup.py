@@ -54,7 +54,9 @@ async def test_it_comes_in_pieces_and_leaves_nothing_behind(
     before = names(tmp_path / "state")
     await stores.database.write(grow)
 
-    answers = [answer async for answer in line.daemon.BackUp(daemon_pb2.BackUpRequest())]
+    answers = [
+        answer async for answer in line.daemon.CreateBackup(daemon_pb2.CreateBackupRequest())
+    ]
 
     assert len(answers) > 3
     await until(lambda: names(tmp_path / "state") == before)
@@ -62,7 +64,7 @@ async def test_it_comes_in_pieces_and_leaves_nothing_behind(
 
 async def test_a_caller_who_leaves_leaves_nothing_behind(line: Line, tmp_path: Path) -> None:
     before = names(tmp_path / "state")
-    call = line.daemon.BackUp(daemon_pb2.BackUpRequest())
+    call = line.daemon.CreateBackup(daemon_pb2.CreateBackupRequest())
     await anext(aiter(call))
 
     call.cancel()

@@ -17,7 +17,7 @@ from anagnorisisd.domain.evaluator import Failures
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Tags, Uri
-from anagnorisisd.events import PickQueued, PlayJudged
+from anagnorisisd.events import PickQueued, PlayRecorded
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import (
@@ -110,7 +110,7 @@ class TestRating:
             while True:
                 request = ListPlaysRequest(page_size=1, page_token=token)
                 answer = await HistoryServiceStub(channel).ListPlays(request)
-                found.extend(entry.at.seconds for entry in answer.plays)
+                found.extend(entry.timestamp.seconds for entry in answer.plays)
                 token = answer.next_page_token
                 if not token:
                     break
@@ -423,9 +423,9 @@ class TestPicks:
         assert lines[1].split(maxsplit=1)[1] == "7 (predicted)"
         assert lines[8:] == [
             "  rests on",
-            "     70%  sound",
+            "     70%  audio",
             "     25%  artist",
-            "      5%  the folder around its folder",
+            "      5%  parent folder",
             "  shaped by",
             "    100%  b, rated 3",
         ]
@@ -485,9 +485,9 @@ class TestWatching:
         self, house: House, socket: Path
     ) -> None:
         chosen = Pick(track_id("b.ogg"), await house.picker.explain(track_id("b.ogg")))
-        house.events.publish(PlayJudged(play(track_id("a.ogg"))))
+        house.events.publish(PlayRecorded(play(track_id("a.ogg"))))
         house.events.publish(PickQueued(chosen, Uri("b.ogg")))
-        house.events.publish(PlayJudged(play(track_id("x.ogg"))))
+        house.events.publish(PlayRecorded(play(track_id("x.ogg"))))
 
         played, picked, stranger = await watched(socket, 3, "--after", "0")
 

@@ -37,7 +37,7 @@ async def test_it_shows_counts_speed_and_every_failure(house: House, socket: Pat
     assert [line.split(maxsplit=1) for line in lines[:5]] == [
         ["embedder", "test 1"],
         ["pending", "2"],
-        ["done", "1"],
+        ["embedded", "1"],
         ["failed", "2"],
         ["speed", "0.5 tracks per second"],
     ]
@@ -75,7 +75,7 @@ async def test_json_is_that_of_the_contract(house: House, socket: Path) -> None:
     (embedding,) = await answered(socket, "embed")
     (retried,) = await answered(socket, "embed", "--retry")
 
-    assert (embedding["pending"], embedding["done"], embedding["failed"]) == ("2", "1", "2")
+    assert (embedding["pending"], embedding["embedded"], embedding["failed"]) == ("2", "1", "2")
     assert retried == {"count": "2"}
 
 
@@ -84,4 +84,4 @@ async def test_a_scan_tells_how_fast_embedding_is(house: House, socket: Path) ->
 
     last = (await answered(socket, "scan"))[-1]
 
-    assert (last["embeddings_per_second"], last["embedding_seconds_left"]) == (0.5, 4)
+    assert (last["embeddings_per_second"], last["embedding_remaining_seconds"]) == (0.5, 4)

@@ -20,7 +20,7 @@ from tests.support.rpc import House, Outcome, command, serving
 pytestmark = pytest.mark.slow
 
 START = {
-    "export": b'{"kind": "rating"',
+    "export": b'{"type": "rating"',
     "report": b"<p>report",
     "backup": b"SQLite format 3\0",
     "daemon": b"SQLite format 3\0",

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from anagnorisis import history_file, records
 from anagnorisis.history_file import Found
 from anagnorisis.v1 import daemon_pb2
-from anagnorisis.v1.history_pb2 import GivenRating, HistoryEntry, JudgedPlay
+from anagnorisis.v1.history_pb2 import HistoryEntry, PlayEntry, RatingEntry
 
-HEADER = b"kind,track_id,uri,at,value,source,verdict,heard_seconds,duration_seconds\n"
+HEADER = b"type,track_id,uri,timestamp,value,source,outcome,heard_seconds,duration_seconds\n"
 GOOD = b"rating,,a.ogg,2025-01-01T00:00:00Z,7,,,,\n"
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -20,17 +20,21 @@ numbers = st.none() | st.floats(0, 1e9)
 times = st.integers(0, 4_000_000_000_000).map(
     lambda at: Timestamp(seconds=at // 1000, nanos=at % 1000 * 1_000_000)
 )
-contents = st.builds(lambda value: {"rating": GivenRating(value=value)}, numbers) | st.builds(
-    lambda verdict, heard, duration: {
-        "play": JudgedPlay(verdict=verdict, heard_seconds=heard, duration_seconds=duration)
+contents = st.builds(lambda value: {"rating": RatingEntry(value=value)}, numbers) | st.builds(
+    lambda outcome, heard, duration: {
+        "play": PlayEntry(outcome=outcome, heard_seconds=heard, duration_seconds=duration)
     },
-    st.sampled_from(daemon_pb2.PlayVerdict.values()[1:]),
+    st.sampled_from(daemon_pb2.PlayOutcome.values()[1:]),
     st.floats(0, 1e9),
     numbers,
 )
 entries = st.builds(
-    lambda track, uri, source, at, content: HistoryEntry(
-        track_id=track, uri=uri, source="" if "play" in content else source, at=at, **content
+    lambda track, uri, source, timestamp, content: HistoryEntry(
+        track_id=track,
+        uri=uri,
+        source="" if "play" in content else source,
+        timestamp=timestamp,
+        **content,
     ),
     texts,
     texts,
@@ -84,5 +88,5 @@ def test_a_mark_that_is_never_closed_costs_its_line_in_a_long_table() -> None:
 
     found = read(lines, as_csv=True)
 
-    assert [each.place for each in found if not each.entry] == ["line 2"]
+    assert [each.location for each in found if not each.entry] == ["line 2"]
     assert len(found) == 5001

@@ -114,7 +114,7 @@ def test_a_share_that_hangs_holds_nobody_up_and_goes_on(disk: Path, tmp_path: Pa
 
         share.die()
         refused = scan(daemon)
-        assert "Transport endpoint is not connected" in refused.problem
+        assert "Transport endpoint is not connected" in refused.error
         assert counts(daemon).tracks == len(SONGS)
         share.go()
         share.come()
@@ -202,7 +202,7 @@ def test_everything_is_touched_at_once_and_a_tree_is_copied_in(disk: Path, tmp_p
 
         daemon.until(lambda: scan(daemon).unchanged == len(SONGS) + MANY)
         found = counts(daemon)
-        assert (found.tracks, found.embedded, found.problems) == (len(SONGS), len(SONGS), 0)
+        assert (found.tracks, found.embedded, found.unusable_files) == (len(SONGS), len(SONGS), 0)
         assert_nothing_is_lost(daemon)
         shutil.rmtree(disk / "copies 0")
         daemon.until(lambda: scan(daemon).unchanged == len(SONGS) + MANY - MANY // 50)

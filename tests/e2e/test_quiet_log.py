@@ -48,7 +48,7 @@ def live(daemon: RunningDaemon, mpd: Mpd, uris: Sequence[str]) -> None:
     list(daemon.evaluator.TrainEvaluator(evaluator_pb2.TrainEvaluatorRequest()))
     mpd.mpc("add", *uris[:3])
     mpd.mpc("play")
-    daemon.until(lambda: len(daemon.status().ahead) == 3)
+    daemon.until(lambda: len(daemon.status().upcoming_picks) == 3)
     mpd.mpc("sticker", uris[1], "set", "rating", "7")
     mpd.mpc("sendmessage", "anagnorisis", f"rate 6 {uris[2]}")
     mpd.mpc("sendmessage", "anagnorisis", "rate many")

@@ -66,7 +66,7 @@ def play(daemon: RunningDaemon, server: mpd.Mpd, *uris: str) -> None:
     server.mpc("add", *uris)  # at once, or picks come in between
     server.mpc("play")
     daemon.until(lambda: daemon.status().playback.track.uri == uris[0], RECOVERY_SECONDS)
-    daemon.until(lambda: len(daemon.status().ahead) == 3, RECOVERY_SECONDS)
+    daemon.until(lambda: len(daemon.status().upcoming_picks) == 3, RECOVERY_SECONDS)
 
 
 def away(daemon: RunningDaemon) -> None:
@@ -142,7 +142,7 @@ def test_what_clients_did_around_a_restart_of_mpd_counts_once(
     back(daemon)
     daemon.until(lambda: rating_of(daemon, "c.wav") == 9, RECOVERY_SECONDS)
     daemon.until(lambda: rating_of(daemon, "d.wav") == 1, RECOVERY_SECONDS)
-    daemon.until(lambda: len(daemon.status().ahead) == 3, RECOVERY_SECONDS)
+    daemon.until(lambda: len(daemon.status().upcoming_picks) == 3, RECOVERY_SECONDS)
     assert len(server.mpc("playlist").splitlines()) == 5
     leave(daemon, server, "a.wav")
     daemon.stop()

@@ -40,7 +40,7 @@ def test_the_library_is_embedded_although_workers_are_killed(tmp_path: Path) -> 
 
         daemon.until(lambda: daemon.status().library.embedded == len(names))
         library = daemon.status().library
-        assert (library.failed, library.problems) == (0, 0)
+        assert (library.failed, library.unusable_files) == (0, 0)
         assert daemon.stop() == 0
         assert "Traceback" not in daemon.log.read_text()
 

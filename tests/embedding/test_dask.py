@@ -325,7 +325,7 @@ def test_a_daemon_lets_the_workers_embed_its_library(cluster: Cluster, tmp_path:
         daemon.until(lambda: daemon.status().library.embedded == len(cluster.songs))
 
         executor = daemon.status().embedding.executor
-        assert (executor.address, executor.workers, executor.lacking) == (
+        assert (executor.address, executor.workers, executor.error) == (
             cluster.address, WORKERS, "",
         )  # fmt: skip
         assert daemon.stop() == 0

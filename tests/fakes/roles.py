@@ -186,7 +186,7 @@ class FakeCuriosity:
     async def parts(self, track_id: TrackId) -> Mapping[str, float]:
         """Return three quarters sound, the rest artist, once something is rated."""
         return (
-            {"artist": 0.25, "shelf": 0.047, "sound": 0.7, "year": 0.003}
+            {"artist": 0.25, "parent_folder": 0.047, "audio": 0.7, "year": 0.003}
             if await self.influences(track_id)
             else {}
         )

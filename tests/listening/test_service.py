@@ -7,7 +7,7 @@ import pytest
 from anagnorisisd.config import schema
 from anagnorisisd.domain.play import Play, PlayOutcome
 from anagnorisisd.errors import StoreError
-from anagnorisisd.events import Events, PlayJudged
+from anagnorisisd.events import Events, PlayRecorded
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.storage.plays import PlayStore
 from anagnorisisd.storage.stores import Stores
@@ -151,7 +151,7 @@ async def test_a_full_disk_delays_a_play(stores: Stores, clock: FakeClock) -> No
         told = [announcement.event for announcement in announcements.arrived()]
 
     assert await setup.plays() == [("a.ogg", PlayOutcome.FULL)]
-    assert [type(event) for event in told] == [PlayJudged]
+    assert [type(event) for event in told] == [PlayRecorded]
 
 
 async def test_reconfiguring_thresholds(setup: Setup) -> None:

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.errors import ConfigError
-from anagnorisisd.events import Events, PlayerLost, PlayJudged, TracksEmbedded
+from anagnorisisd.events import Events, PlayerDisconnected, PlayRecorded, TracksEmbedded
 from anagnorisisd.metrics.collector import MetricsCollector
 from anagnorisisd.metrics.http_server import MOST_CONNECTIONS
 from anagnorisisd.metrics.prometheus import MOST_SOURCES, PrometheusExporter
@@ -126,7 +126,7 @@ async def test_how_everything_stands_is_read_when_asked_for(
     assert found["anagnorisis_embedding_tracks_per_second"] == 2.5
     assert found["anagnorisis_evaluator_heldout_mae_ratio"] == 0.5
     assert found["anagnorisis_evaluator_version"] == 1
-    assert (found["anagnorisis_mpd_up"], found["anagnorisis_picking"]) == (1, 0)
+    assert (found["anagnorisis_mpd_up"], found["anagnorisis_picking_enabled"]) == (1, 0)
     assert found["process_open_fds"] > 0
 
 
@@ -137,11 +137,11 @@ async def test_what_happens_is_counted(stores: Stores, clock: FakeClock) -> None
         await bench.ratings.rate(track, 7, source="sticker")
         await bench.ratings.undo(source="sticker")
         for outcome in (PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP):
-            bench.events.publish(PlayJudged(play(track, outcome)))
+            bench.events.publish(PlayRecorded(play(track, outcome)))
         bench.events.publish(TracksEmbedded((track, track)))
-        bench.events.publish(PlayerLost("it went away"))
+        bench.events.publish(PlayerDisconnected("it went away"))
 
-        found = await bench.counted("anagnorisis_mpd_losses_total", 1)
+        found = await bench.counted("anagnorisis_mpd_disconnects_total", 1)
 
     assert found["anagnorisis_ratings_total channel"] == 1
     assert found["anagnorisis_ratings_total sticker"] == 2
@@ -149,7 +149,7 @@ async def test_what_happens_is_counted(stores: Stores, clock: FakeClock) -> None
     assert found["anagnorisis_plays_total skip"] == 1
     assert found["anagnorisis_plays_total neither"] == 0
     assert found["anagnorisis_tracks_embedded_total"] == 2
-    assert found["anagnorisis_mpd_losses_total"] == 1
+    assert found["anagnorisis_mpd_disconnects_total"] == 1
 
 
 async def test_callers_cannot_make_ever_more_series(stores: Stores, clock: FakeClock) -> None:
@@ -173,7 +173,7 @@ async def test_a_database_that_is_away_is_told_and_the_rest_goes_on(
 
         found = await bench.fetched()
 
-    assert (found["anagnorisis_store_up"], found["anagnorisis_mpd_up"]) == (0, 1)
+    assert (found["anagnorisis_database_up"], found["anagnorisis_mpd_up"]) == (0, 1)
     assert "anagnorisis_tracks_rated" not in found
 
 

@@ -11,7 +11,7 @@ import pytest
 from anagnorisisd.config import schema
 from anagnorisisd.doctor import checks, probe
 from anagnorisisd.doctor.finding import Severity
-from anagnorisisd.events import PlayerLost
+from anagnorisisd.events import PlayerDisconnected
 from anagnorisisd.mpd.server_features import is_too_old
 from anagnorisisd.storage.stores import Stores
 from tests.support.hostile import serving
@@ -51,7 +51,7 @@ async def test_refused_commands_keep_the_connection(
             events = [told.event for told in announcements.arrived()]
             lacking = listener.player.link().missing_features
 
-        assert not any(isinstance(event, PlayerLost) for event in events)
+        assert not any(isinstance(event, PlayerDisconnected) for event in events)
         assert mopidy.connections == 2
         assert "0.19.0" in lacking[0]
         assert "not supported" in lacking[0]

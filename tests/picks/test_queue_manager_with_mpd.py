@@ -17,7 +17,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.console.snapshot_source import SnapshotSource
 from anagnorisisd.domain.embedding import EmbeddingProgress
 from anagnorisisd.domain.evaluator import TrainingStatus
-from anagnorisisd.events import LibraryChanged, PicksHeldBack
+from anagnorisisd.events import LibraryChanged, NoPicksReasonChanged
 from anagnorisisd.library.change_importer import ScanProgress
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
@@ -413,7 +413,7 @@ async def test_the_reason_for_no_picks_is_published(
         await until(lambda: listener.picks.reason is None)
         told = [each.event for each in announcements.arrived()]
 
-    reasons = [event.reason for event in told if isinstance(event, PicksHeldBack)]
+    reasons = [event.reason for event in told if isinstance(event, NoPicksReasonChanged)]
     assert words in reasons[0]
     assert reasons[-1] == ""
 

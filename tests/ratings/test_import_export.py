@@ -95,10 +95,10 @@ async def test_export_is_imported_once(
             taken = await run(tmp_path, "import", tmp_path / name, *place)
             again = await run(tmp_path, "import", tmp_path / name, *place)
 
-        assert dry.out == "6 would be taken over, 0 known already, 0 left out\n"
+        assert dry.out == "6 would be imported, 0 known already, 0 rejected\n"
         assert untouched == ([], [])
-        assert taken.out == "6 taken over, 0 known already, 0 left out\n"
-        assert again.out == "0 taken over, 6 known already, 0 left out\n"
+        assert taken.out == "6 imported, 0 known already, 0 rejected\n"
+        assert again.out == "0 imported, 6 known already, 0 rejected\n"
         assert await histories(other_stores) == await histories(house.stores)
         track = await other_stores.library.track(A, other.trainer.stamp)
         assert (track.rating, track.play_count) == (8.5, 2)
@@ -112,42 +112,62 @@ async def test_export_to_the_terminal(house: House, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (await run(tmp_path, "export")).out.splitlines()]
 
     assert lines[0] == {
-        "kind": "rating", "track_id": A, "uri": "a.ogg", "at": "2025-06-15T12:06:40.000Z",
+        "type": "rating", "track_id": A, "uri": "a.ogg", "timestamp": "2025-06-15T12:06:40.000Z",
         "value": 8.5, "source": "test",
     }  # fmt: skip
     assert lines[2]["value"] is None
-    assert lines[-1]["verdict"] == "full"
+    assert lines[-1]["outcome"] == "full"
+
+
+async def test_files_of_earlier_versions_are_imported(house: House, tmp_path: Path) -> None:
+    records = [
+        {"kind": "rating", "uri": "b.ogg", "value": 7, "at": "2025-01-01T00:00:00Z"},
+        {"kind": "play", "uri": "b.ogg", "verdict": "skip", "at": "2025-01-02T00:00:00Z"},
+    ]
+    (tmp_path / "old.jsonl").write_text("\n".join(map(json.dumps, records)))
+    (tmp_path / "old.csv").write_text(
+        "kind,track_id,uri,at,value,source,verdict,heard_seconds,duration_seconds\n"
+        "play,,b.ogg,2025-01-03T00:00:00Z,,,full,180,180\n"
+    )
+
+    as_json = await run(tmp_path, "import", tmp_path / "old.jsonl")
+    as_csv = await run(tmp_path, "import", tmp_path / "old.csv")
+
+    assert as_json.out == "2 imported, 0 known already, 0 rejected\n"
+    assert as_csv.out == "1 imported, 0 known already, 0 rejected\n"
+    track = await house.stores.library.track(B, house.trainer.stamp)
+    assert (track.rating, track.play_count, track.skip_count) == (7, 1, 1)
 
 
 async def test_rejected_entries_are_listed_with_reasons(house: House, tmp_path: Path) -> None:
     await house.stores.ratings.rate(A, 5, at=EPOCH - HOUR, source="test")
     records = [
-        {"kind": "rating", "uri": "gone.ogg", "value": 5, "at": "2025-01-01T00:00:00Z"},
-        {"kind": "rating", "uri": "a.ogg", "value": 5, "at": "2025-01-01T00:00:00Z"},
-        {"kind": "rating", "uri": "a.ogg", "value": 7},
-        {"kind": "rating", "uri": "b.ogg", "value": 11, "at": "2025-01-01T00:00:00Z"},
-        {"kind": "rating", "uri": "b.ogg", "value": 5, "at": "2999-01-01T00:00:00Z"},
-        {"kind": "play", "uri": "b.ogg", "verdict": "full"},
+        {"type": "rating", "uri": "gone.ogg", "value": 5, "timestamp": "2025-01-01T00:00:00Z"},
+        {"type": "rating", "uri": "a.ogg", "value": 5, "timestamp": "2025-01-01T00:00:00Z"},
+        {"type": "rating", "uri": "a.ogg", "value": 7},
+        {"type": "rating", "uri": "b.ogg", "value": 11, "timestamp": "2025-01-01T00:00:00Z"},
+        {"type": "rating", "uri": "b.ogg", "value": 5, "timestamp": "2999-01-01T00:00:00Z"},
+        {"type": "play", "uri": "b.ogg", "outcome": "full"},
     ]
     (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, records)))
 
     done = await run(tmp_path, "import", tmp_path / "r.jsonl")
 
     assert done.out.splitlines() == [
-        "left out: line 1: gone.ogg: the library has no track at 'gone.ogg'",
-        "left out: line 2: a.ogg: it is older than the rating here",
-        "left out: line 3: a.ogg: the track has a rating already",
-        "left out: line 4: b.ogg: rating: 11 is not between 0 and 10",
-        "left out: line 5: b.ogg: its time is not in the past",
-        "left out: line 6: b.ogg: a play needs the time at which it ended",
-        "0 taken over, 0 known already, 6 left out",
+        "rejected: line 1: gone.ogg: the library has no track at 'gone.ogg'",
+        "rejected: line 2: a.ogg: it is older than the rating here",
+        "rejected: line 3: a.ogg: the track has a rating already",
+        "rejected: line 4: b.ogg: rating: 11 is not between 0 and 10",
+        "rejected: line 5: b.ogg: its time is not in the past",
+        "rejected: line 6: b.ogg: a play needs the time at which it ended",
+        "0 imported, 0 known already, 6 rejected",
     ]
     assert len(await house.stores.ratings.history(limit=10)) == 1
 
 
-GOOD = '{"kind": "rating", "uri": "a.ogg", "value": 7, "at": "2025-01-01T00:00:00Z"}'
+GOOD = '{"type": "rating", "uri": "a.ogg", "value": 7, "timestamp": "2025-01-01T00:00:00Z"}'
 GOOD_ROW = "rating,a.ogg,2025-01-01T00:00:00Z,7"
-HEADER = "kind,uri,at,value,source,heard_seconds,verdict"
+HEADER = "type,uri,timestamp,value,source,heard_seconds,outcome"
 
 
 @pytest.mark.parametrize(
@@ -156,21 +176,21 @@ HEADER = "kind,uri,at,value,source,heard_seconds,verdict"
         ("null", "is not an object with fields: None"),
         ("nonsense", "is not JSON: Expecting value at column 1"),
         ("[1]", "is not an object with fields: a list"),
-        ('{"kind": "dance"}', "kind is 'dance', not rating or play"),
-        ('{"kind": ["rating"]}', "kind is a list, not rating or play"),
-        ('{"kind": "rating", "value": "high"}', "value is 'high', not a number"),
-        ('{"kind": "rating", "value": true}', "value is True, not a number"),
-        ('{"kind": "rating", "uri": "a.ogg", "value": %s}' % (2**70), "is not between 0 and 10"),
-        ('{"kind": "rating", "value": 1%s}' % ("0" * 400), "value is a number beyond 64 bits"),
-        ('{"kind": "rating", "value": 1%s}' % ("0" * 5000), "Exceeds the limit"),
-        ('{"kind": "rating", "uri": 5}', "uri is 5, not text"),
-        ('{"kind": "rating", "uri": "\\udce9"}', "uri has half a character"),
-        ('{"kind": "rating", "at": "yesterday"}', "at is 'yesterday', not a time"),
-        ('{"kind": "rating", "at": "0001-01-01T00:00:00+14:00"}', "not a time"),
-        ('{"kind": "rating", "at": "9999-12-31T23:59:59-14:00"}', "not a time"),
-        ('{"kind": "rating", "uri": "x\\u0000", "value": 1}', "a path has 1 to 4096 bytes"),
-        ('{"kind": "rating", "uri": "a.ogg", "value": 1, "source": "%s"}' % ("s" * 99), "source"),
-        ('{"kind": "play", "verdict": "unspecified"}', "verdict is 'unspecified', not full"),
+        ('{"type": "dance"}', "type is 'dance', not rating or play"),
+        ('{"type": ["rating"]}', "type is a list, not rating or play"),
+        ('{"type": "rating", "value": "high"}', "value is 'high', not a number"),
+        ('{"type": "rating", "value": true}', "value is True, not a number"),
+        ('{"type": "rating", "uri": "a.ogg", "value": %s}' % (2**70), "is not between 0 and 10"),
+        ('{"type": "rating", "value": 1%s}' % ("0" * 400), "value is a number beyond 64 bits"),
+        ('{"type": "rating", "value": 1%s}' % ("0" * 5000), "Exceeds the limit"),
+        ('{"type": "rating", "uri": 5}', "uri is 5, not text"),
+        ('{"type": "rating", "uri": "\\udce9"}', "uri has half a character"),
+        ('{"type": "rating", "timestamp": "yesterday"}', "timestamp is 'yesterday', not a time"),
+        ('{"type": "rating", "timestamp": "0001-01-01T00:00:00+14:00"}', "not a time"),
+        ('{"type": "rating", "timestamp": "9999-12-31T23:59:59-14:00"}', "not a time"),
+        ('{"type": "rating", "uri": "x\\u0000", "value": 1}', "a path has 1 to 4096 bytes"),
+        ('{"type": "rating", "uri": "a.ogg", "value": 1, "source": "%s"}' % ("s" * 99), "source"),
+        ('{"type": "play", "outcome": "unspecified"}', "outcome is 'unspecified', not full"),
         ("[" * 30_000, "is nested too deeply"),
         ("x" * 70_000, "is longer than 65536 bytes"),
         (b"\xff\xfe\xfd", "is not UTF-8 text: byte 1"),
@@ -185,9 +205,9 @@ async def test_invalid_line_rejects_only_itself(
     done = await run(tmp_path, "import", tmp_path / "x.jsonl")
 
     refused, summary = done.out.splitlines()
-    assert refused.startswith("left out: line 2: ")
+    assert refused.startswith("rejected: line 2: ")
     assert complaint in refused
-    assert summary == "1 taken over, 0 known already, 1 left out"
+    assert summary == "1 imported, 0 known already, 1 rejected"
     assert [entry.value for entry in await house.stores.ratings.history(limit=10)] == [7]
     assert done.err in {"", f"anagnorisis: {tmp_path}/x.jsonl: 1 entry could not be read\n"}
     assert done.code == (1 if done.err else 0)
@@ -196,7 +216,7 @@ async def test_invalid_line_rejects_only_itself(
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ("play,a.ogg,2025-01-01T00:00:00Z\n", "verdict is"),
+        ("play,a.ogg,2025-01-01T00:00:00Z\n", "outcome is"),
         ('rating,"a.ogg,,\n', "is no row of a table"),
         ('rating,"a"b,,\n', "is no row of a table"),
         (f"rating,{'a' * 140_000},,\n", "is longer than 65536 bytes"),
@@ -212,9 +232,9 @@ async def test_invalid_row_rejects_only_itself(
     done = await run(tmp_path, "import", tmp_path / "x.csv")
 
     refused, *_, summary = done.out.splitlines()
-    assert refused.startswith("left out: line 2: ")
+    assert refused.startswith("rejected: line 2: ")
     assert complaint in refused
-    assert summary.startswith("1 taken over, 0 known already, ")
+    assert summary.startswith("1 imported, 0 known already, ")
     assert done.code == 1
 
 
@@ -225,15 +245,15 @@ async def test_csv_as_saved_by_spreadsheets(house: House, tmp_path: Path, start:
 
     done = await run(tmp_path, "import", tmp_path / "x.CSV")
 
-    assert done.out == "1 taken over, 0 known already, 0 left out\n"
+    assert done.out == "1 imported, 0 known already, 0 rejected\n"
     assert [entry.value for entry in await house.stores.ratings.history(limit=10)] == [7.5]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("x.csv", b"title,artist\na,b\n", "line 1: names no column `kind`"),
-        ("x.csv", b"", "line 1: names no column `kind`"),
+        ("x.csv", b"title,artist\na,b\n", "line 1: has no column `type`"),
+        ("x.csv", b"", "line 1: has no column `type`"),
         ("x.jsonl", "{}".encode("utf-16"), "it is UTF-16 text; save it as UTF-8"),
         ("x.db", b"no database", "not a project.db of Anagnorisis: "),
     ],
@@ -259,14 +279,14 @@ async def test_endless_file_is_refused(house: House, tmp_path: Path) -> None:
 
 
 async def test_long_paths_are_split_into_requests(house: House, tmp_path: Path) -> None:
-    entry = {"kind": "rating", "value": 5}
+    entry = {"type": "rating", "value": 5}
     lines = [json.dumps({**entry, "uri": f"{n}{'x' * 4000}"}) for n in range(600)]
     (tmp_path / "x.jsonl").write_text("\n".join([*lines, GOOD]))
 
     done = await run(tmp_path, "import", tmp_path / "x.jsonl")
 
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[-1] == "1 taken over, 0 known already, 600 left out"
+    assert done.out.splitlines()[-1] == "1 imported, 0 known already, 600 rejected"
 
 
 async def test_spreadsheet_formulas_are_escaped(
@@ -286,7 +306,7 @@ async def test_spreadsheet_formulas_are_escaped(
     assert ",''=x.ogg," in text
     assert ",'x.ogg," in text
     assert not any(f",{start}" in text for start in "=+-@\t")
-    assert again.out == "0 taken over, 8 known already, 0 left out\n"
+    assert again.out == "0 imported, 8 known already, 0 rejected\n"
     with (tmp_path / "x.csv").open("rb") as file:
         entries = [found.entry for found in history_file.read(file, as_csv=True)]
     assert sorted(entry.uri for entry in entries if entry) == sorted(uris)
@@ -324,13 +344,13 @@ async def test_import_of_the_original_projects_database(house: House, tmp_path: 
     done = await run(tmp_path, "import", tmp_path / "project.db")
     again = await run(tmp_path, "import", tmp_path / "project.db")
 
-    assert dry.out.splitlines()[-1] == "4 would be taken over, 0 known already, 2 left out"
+    assert dry.out.splitlines()[-1] == "4 would be imported, 0 known already, 2 rejected"
     assert done.out.splitlines() == [
-        "left out: row 3: gone.ogg: the library has no track at 'gone.ogg'",
-        "left out: row 2: b.ogg: a play needs the time at which it ended",
-        "4 taken over, 0 known already, 2 left out",
+        "rejected: row 3: gone.ogg: the library has no track at 'gone.ogg'",
+        "rejected: row 2: b.ogg: a play needs the time at which it ended",
+        "4 imported, 0 known already, 2 rejected",
     ]
-    assert again.out.splitlines()[-1] == "0 taken over, 4 known already, 2 left out"
+    assert again.out.splitlines()[-1] == "0 imported, 4 known already, 2 rejected"
     track = await house.stores.library.track(A, house.trainer.stamp)
     assert (track.rating, track.play_count, track.skip_count) == (9, 2, 1)
     assert track.last_played_at == time.mktime((2025, 2, 3, 4, 5, 6, 0, 0, -1))
@@ -360,11 +380,11 @@ async def test_invalid_row_of_the_original_projects_database(house: House, tmp_p
     done = await run(tmp_path, "import", folder / "project.db")
 
     assert done.code == 1
-    assert done.out.splitlines()[-1] == "2 taken over, 0 known already, 8 left out"
-    assert "left out: row 1: full_play_count is not a whole number from 0 to 10000" in done.out
-    assert "left out: row 2: uri has half a character" in done.out
-    assert "left out: row 3: value is 'high', not a number" in done.out
-    assert "left out: row 4: its date is none of that project" in done.out
+    assert done.out.splitlines()[-1] == "2 imported, 0 known already, 8 rejected"
+    assert "rejected: row 1: full_play_count is not a whole number from 0 to 10000" in done.out
+    assert "rejected: row 2: uri has half a character" in done.out
+    assert "rejected: row 3: value is 'high', not a number" in done.out
+    assert "rejected: row 4: its date is none of that project" in done.out
 
 
 async def test_import_of_stickers_of_unrated_tracks(house: House, tmp_path: Path) -> None:
@@ -374,8 +394,8 @@ async def test_import_of_stickers_of_unrated_tracks(house: House, tmp_path: Path
     done = await run(tmp_path, "import", "stickers")
     again = await run(tmp_path, "import", "stickers")
 
-    assert done.out == "1 taken over, 0 known already, 0 left out\n"
-    assert again.out.splitlines()[-1] == "0 taken over, 0 known already, 1 left out"
+    assert done.out == "1 imported, 0 known already, 0 rejected\n"
+    assert again.out.splitlines()[-1] == "0 imported, 0 known already, 1 rejected"
     newest = (await house.stores.ratings.history(limit=1))[0]
     assert (newest.track_id, newest.value, newest.source) == (A, 7, "sticker")
 
@@ -387,6 +407,6 @@ async def test_import_of_ratings_in_tags(house: House, music: Path, tmp_path: Pa
 
     done = await run(tmp_path, "import", "tags")
 
-    assert done.out == "1 taken over, 0 known already, 0 left out\n"
+    assert done.out == "1 imported, 0 known already, 0 rejected\n"
     newest = (await house.stores.ratings.history(limit=1))[0]
     assert (newest.track_id, newest.value, newest.source) == (A, 8.5, "tag")

@@ -77,16 +77,16 @@ async def test_every_kind_of_event_has_its_message(house: House, line: Line) -> 
     change = RatingChange(Rating(1, some, None, 0.0, "test"), 4.0)
     kinds: dict[str, events.Event] = {
         "track_rated": events.TrackRated(change),
-        "play_judged": events.PlayJudged(play(some)),
+        "play_recorded": events.PlayRecorded(play(some)),
         "pick_queued": events.PickQueued(Pick(some, explanation), Uri("caf\udce9.ogg")),
         "library_changed": events.LibraryChanged((some,), 1, 2),
         "tracks_embedded": events.TracksEmbedded((some,)),
         "predictions_updated": events.PredictionsUpdated(3),
         "evaluator_promoted": events.EvaluatorPromoted(4),
         "picking_switched": events.PickingSwitched(True),
-        "picks_held_back": events.PicksHeldBack("the queue is full"),
+        "no_picks_reason_changed": events.NoPicksReasonChanged("the queue is full"),
         "mpd_connected": events.PlayerConnected("localhost:6600"),
-        "mpd_lost": events.PlayerLost("it went away"),
+        "mpd_disconnected": events.PlayerDisconnected("it went away"),
     }
     stream, _ = await begun(line)
 

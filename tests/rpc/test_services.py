@@ -59,7 +59,7 @@ class TestLibrary:
         assert (track.duration_seconds, track.rating) == (180, 8)
         assert not track.HasField("predicted_rating")
         assert (track.play_count, track.skip_count) == (1, 0)
-        assert track.last_played.seconds == track.added.seconds == EPOCH
+        assert track.last_played_at.seconds == track.added_at.seconds == EPOCH
         assert track.state == track_pb2.TRACK_STATE_PENDING
 
     async def test_a_path_that_is_no_utf8_is_shown_with_question_marks(
@@ -261,10 +261,10 @@ class TestPicks:
         assert answer.track.uri == "a.ogg"
         assert (answer.explanation.rank, answer.explanation.candidates) == (1, 2)
         assert [influence.track.uri for influence in answer.influences] == ["b.ogg"]
-        assert [(each.kind, each.share) for each in answer.evidence] == [
-            ("sound", 0.7),
+        assert [(each.feature, each.share) for each in answer.feature_contributions] == [
+            ("audio", 0.7),
             ("artist", 0.25),
-            ("shelf", 0.047),
+            ("parent_folder", 0.047),
             ("year", 0.003),
         ]
 
@@ -282,7 +282,7 @@ class TestPicks:
         answer = await line.picks.SetPicking(pick_pb2.SetPickingRequest(enabled=False))
 
         assert not answer.enabled
-        assert not (await line.daemon.GetStatus(daemon_pb2.GetStatusRequest())).picking
+        assert not (await line.daemon.GetStatus(daemon_pb2.GetStatusRequest())).picking_enabled
 
     @pytest.mark.parametrize("count", [-1, 1001])
     async def test_a_count_out_of_range_is_refused(self, line: Line, count: int) -> None:
@@ -379,15 +379,15 @@ class TestStatus:
 
         assert status.version
         assert status.mpd.connected
-        assert status.playback.phase == daemon_pb2.PLAYBACK_PHASE_PLAY
+        assert status.playback.state == daemon_pb2.PLAYBACK_STATE_PLAYING
         assert (status.playback.song_id, status.playback.track.rating) == (song, 8)
-        assert [track.uri for track in status.ahead] == ["b.ogg"]
+        assert [track.uri for track in status.upcoming_picks] == ["b.ogg"]
         counts = status.library
         assert (counts.tracks, counts.embedded, counts.pending) == (3, 1, 2)
-        assert (counts.rated, counts.problems) == (1, 1)
+        assert (counts.rated, counts.unusable_files) == (1, 1)
         assert (status.embedding.embedder.name, status.embedding.pending) == ("test", 2)
         assert status.evaluator.version == 1
-        assert status.training.next.seconds > EPOCH
+        assert status.training.next_training_at.seconds > EPOCH
 
     async def test_it_answers_while_mpd_is_away(self, house: House, line: Line) -> None:
         house.player.vanish()
@@ -395,8 +395,8 @@ class TestStatus:
         status = await line.daemon.GetStatus(daemon_pb2.GetStatusRequest())
 
         assert not status.mpd.connected
-        assert status.mpd.reason == "it went away"
-        assert status.playback.phase == daemon_pb2.PLAYBACK_PHASE_UNSPECIFIED
+        assert status.mpd.error == "it went away"
+        assert status.playback.state == daemon_pb2.PLAYBACK_STATE_UNSPECIFIED
 
 
 class TestStandards:

@@ -42,7 +42,7 @@ MASKS = [
         (r"was (?:none|nothing)", "was 0"),
         (r"(?<!\w)[-+]?\d+(?:[.,:]\d+)*%?|\d+", "#"),
         (r"(?<=TIME)\s+(?:cleared|#)\s+(?:grpc|cli|key|channel|sticker)(?=\s)", " GIVEN"),
-        (r"(?<=#)\s+(?:sound|artist|album|folder|folder around|genre|year)$", " GROUND"),
+        (r"(?<=#)\s+(?:audio|artist|album|folder|parent folder|genre|year)$", " GROUND"),
         (r"#(?:\s+#)+", "#"),
         (r"[─━═]{2,}", ""),
         (r"\s+", " "),

@@ -50,13 +50,13 @@ class Household:
         """Make everything as it was: the same song waits, unrated, and picks are there."""
         # Messages are taken in their order: once this one was, those of before were, too.
         self._mpd.mpc("sendmessage", "anagnorisis", "picking off")
-        self._daemon.until(lambda: not self._daemon.status().picking)
+        self._daemon.until(lambda: not self._daemon.status().picking_enabled)
         here = Target(current=CurrentSong())
         self._daemon.rating.RateTrack(rating_pb2.RateTrackRequest(target=here, rating=7))
         self._daemon.rating.ClearRating(rating_pb2.ClearRatingRequest(target=here))
         self._daemon.until(self._sticker)
         self._daemon.pick.SetPicking(pick_pb2.SetPickingRequest(enabled=True))
-        self._daemon.until(lambda: len(self._daemon.status().ahead) == 3)
+        self._daemon.until(lambda: len(self._daemon.status().upcoming_picks) == 3)
 
     def _sticker(self) -> bool:
         """Tell whether the second example has its sticker, and rate it if not."""
@@ -124,7 +124,7 @@ def household() -> Iterator[Household]:
             _teach(daemon)
             mpd.mpc("add", EXAMPLES[0])
             mpd.mpc("play")
-            daemon.until(lambda: len(daemon.status().ahead) == 3)
+            daemon.until(lambda: len(daemon.status().upcoming_picks) == 3)
             mpd.mpc("pause")
             made = Household(folder, mpd, daemon)
             made.type("anagnorisis export saved.jsonl")

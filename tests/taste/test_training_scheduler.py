@@ -563,7 +563,7 @@ async def test_parts_say_what_a_prediction_rests_on(bench: Bench) -> None:
 
     parts = await training.curiosity.parts(bench.tracks[20])
 
-    assert set(parts) <= {"sound", "artist", "album", "folder", "shelf", "genre", "year"}
+    assert set(parts) <= {"audio", "artist", "album", "folder", "parent_folder", "genre", "year"}
     assert sum(parts.values()) == pytest.approx(1.0)
 
 

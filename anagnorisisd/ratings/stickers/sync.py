@@ -12,7 +12,7 @@ from anagnorisisd.events import (
     Event,
     Events,
     LibraryChanged,
-    PlayJudged,
+    PlayRecorded,
     PredictionsUpdated,
     TrackRated,
 )
@@ -134,7 +134,7 @@ class StickerSync:
         match event:
             case PredictionsUpdated():
                 return self._config.write_predicted
-            case PlayJudged():
+            case PlayRecorded():
                 return self._config.write_plays
         return isinstance(event, TrackRated | LibraryChanged)
 

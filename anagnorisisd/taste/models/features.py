@@ -21,8 +21,8 @@ from anagnorisisd.domain.track import Tags, Uri
 
 Codes = NDArray[np.int64]
 
-TRAITS = ("artist", "album", "folder", "shelf", "genre")
-"""The columns of the codes. A *shelf* is the folder around a track's folder, which in most
+TRAITS = ("artist", "album", "folder", "parent_folder", "genre")
+"""The columns of the codes. The *parent folder* contains a track's folder, which in most
 libraries is the artist's, also where tags are missing."""
 
 CLIP_DEVIATIONS = 5.0
@@ -128,10 +128,12 @@ def _codes(tags: Sequence[Tags], uris: Sequence[Uri]) -> Codes:
 
 def _traits(tags: Tags, uri: Uri) -> tuple[int, ...]:
     folder = uri.rpartition("/")[0]
-    shelf = folder.rpartition("/")[0]
+    parent_folder = folder.rpartition("/")[0]
     album = f"{tags.album}\0{tags.album_artist or folder}" if tags.album else None
     genre = re.split(r"[;,/]", tags.genre, maxsplit=1)[0] if tags.genre else None
-    return tuple(map(_code, (tags.artist or tags.album_artist, album, folder, shelf, genre)))
+    return tuple(
+        map(_code, (tags.artist or tags.album_artist, album, folder, parent_folder, genre))
+    )
 
 
 @lru_cache(maxsize=65536)

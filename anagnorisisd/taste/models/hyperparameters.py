@@ -21,8 +21,9 @@ MAX_ITERATIONS = 25
 BOUND_STDDEVS = 4.0
 """Bounds of the search, in standard deviations of the priors."""
 
-# Natural logarithms of the variance of each part (sound, direction, artist, album, folder, shelf,
-# genre, year) and of the noise, as shares of the ratings' variance; last, the length scale.
+# Natural logarithms of the variance of each part (audio, direction, artist, album, folder,
+# parent folder, genre, year) and of the noise, as shares of the
+# ratings' variance; last, the length scale.
 PRIOR_MEAN = np.log([0.25, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.03, 0.5, 1.0])
 PRIOR_STDDEV = np.array([*np.ones(len(PARTS)), 0.7, 0.5])
 

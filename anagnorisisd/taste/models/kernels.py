@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models.features import TRAITS, Inputs
 
-PARTS = ("sound", "direction", *TRAITS, "year")
+PARTS = ("audio", "direction", *TRAITS, "year")
 YEAR_LENGTH_SCALE = 6.0
 """In years: the kernel falls to 0.6 at this distance."""
 

@@ -125,7 +125,7 @@ def parts(model: bytes, track: TrackFeatures) -> dict[str, float]:
     contributions = dict(
         zip(PARTS, fitted.contributions(prepare(track, saved.moments)).sum(axis=1), strict=True)
     )
-    contributions["sound"] += contributions.pop("direction")  # a listener hears both at once
+    contributions["audio"] += contributions.pop("direction")  # a listener hears both at once
     total = sum(map(abs, contributions.values()))
     return {part: abs(float(pull)) / total for part, pull in contributions.items() if pull}
 

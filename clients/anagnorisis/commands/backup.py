@@ -12,8 +12,8 @@ from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 def backup(arguments: Namespace) -> None:
     """Ask for a copy and write it; what was in the file before stays until the copy is whole."""
     with connected(arguments) as channel:
-        answers = DaemonServiceStub(channel).BackUp(messages.BackUpRequest())
-        atomic_write.write(arguments.file, (answer.piece for answer in answers))
+        answers = DaemonServiceStub(channel).CreateBackup(messages.CreateBackupRequest())
+        atomic_write.write(arguments.file, (answer.chunk for answer in answers))
     if atomic_write.is_standard_output(arguments.file):
         return
     if arguments.json:

@@ -59,18 +59,18 @@ def _show(arguments: Namespace) -> None:
 def _standing(embedding: EmbeddingStatus) -> Iterator[tuple[str, str]]:
     yield "embedder", f"{embedding.embedder.name} {embedding.embedder.version}"
     yield "pending", str(embedding.pending)
-    yield "done", str(embedding.done)
+    yield "embedded", str(embedding.embedded)
     yield "failed", str(embedding.failed)
     if embedding.HasField("tracks_per_second"):
         yield "speed", f"{embedding.tracks_per_second:.1f} tracks per second"
-    if embedding.pending and embedding.HasField("seconds_left"):
-        yield "time left", text.clock(embedding.seconds_left)
+    if embedding.pending and embedding.HasField("remaining_seconds"):
+        yield "time left", text.clock(embedding.remaining_seconds)
 
 
 def _failures(failed: Iterable[Track], count: int) -> Iterator[str]:
     shown = 0
     for shown, track in enumerate(failed, start=1):  # noqa: B007 - how many is wanted after it
-        yield f"  {track.uri}: {track.failure}"
+        yield f"  {track.uri}: {track.failure_reason}"
     if count > shown:
         yield f"  and {count - shown} more; see `anagnorisis tracks --state failed -n {count}`"
     if shown:

@@ -35,7 +35,7 @@ def tracks(arguments: Namespace) -> None:
     elif arguments.state == "failed":
         show_table(
             ("FAILURE", "PATH"),
-            [(text.printable(track.failure), text.printable(track.uri)) for track in found],
+            [(text.printable(track.failure_reason), text.printable(track.uri)) for track in found],
         )
     else:
         show_table(HEADER, [_row(track) for track in found])
@@ -132,11 +132,11 @@ def _follow(answers: Iterator[messages.ScanLibraryResponse]) -> None:
             done = last.unchanged + last.read
             said = f"{text.counted(last.found, 'file')} found" if last.found else "looking"
             bar.show(said, done / last.found if last.found else None)
-    if last.problem:
-        raise Failed(text.printable(last.problem))
+    if last.error:
+        raise Failed(text.printable(last.error))
     print(
         f"{text.counted(last.found, 'file')}: {last.added} added, {last.moved} moved, "
-        f"{last.changed} changed, {last.missing} missing, {last.failed} cannot be used; "
+        f"{last.changed} changed, {last.missing} missing, {last.unusable} cannot be used; "
         f"{text.counted(last.pending_embeddings, 'embedding')} pending"
     )
 

@@ -13,9 +13,6 @@ from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 SECONDS_TO_CHOOSE = 120.0
 """Choosing among thousands of tracks takes the evaluator seconds, and its worker may be asleep."""
 
-KINDS = {"shelf": "the folder around its folder"}
-"""Kinds of evidence whose names would tell a listener nothing."""
-
 LEAST_SHARE = 0.005
 """A share that would be shown as 0 % is left out."""
 
@@ -108,12 +105,12 @@ def _grounds(answer: messages.ExplainTrackResponse) -> Iterator[str]:
     """Yield what a predicted rating rests on, in lines; one of the listener needs no reason."""
     if answer.explanation.rating_source != messages.RATING_SOURCE_PREDICTED:
         return
-    told = [each for each in answer.evidence if each.share >= LEAST_SHARE]
+    told = [each for each in answer.feature_contributions if each.share >= LEAST_SHARE]
     if told:
         yield "  rests on"
     for evidence in told:
-        kind = KINDS.get(evidence.kind, evidence.kind)
-        yield f"  {evidence.share:>6.0%}  {text.printable(kind)}"
+        feature = evidence.feature.replace("_", " ")
+        yield f"  {evidence.share:>6.0%}  {text.printable(feature)}"
     if answer.influences:
         yield "  shaped by"
     for influence in answer.influences:

@@ -9,7 +9,7 @@ from anagnorisis.paging import collected
 from anagnorisis.target import target
 from anagnorisis.v1 import history_pb2
 from anagnorisis.v1 import rating_pb2 as messages
-from anagnorisis.v1.daemon_pb2 import PlayVerdict
+from anagnorisis.v1.daemon_pb2 import PlayOutcome
 from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 
@@ -71,9 +71,9 @@ def plays(arguments: Namespace) -> None:
 
 
 def _play_row(entry: history_pb2.HistoryEntry) -> tuple[str, str, str, str]:
-    verdict = PlayVerdict.Name(entry.play.verdict).removeprefix("PLAY_VERDICT_").lower()
+    outcome = PlayOutcome.Name(entry.play.outcome).removeprefix("PLAY_OUTCOME_").lower()
     track = text.printable(entry.uri) or entry.track_id
-    return text.when(entry.at), verdict, text.clock(entry.play.heard_seconds), track
+    return text.when(entry.timestamp), outcome, text.clock(entry.play.heard_seconds), track
 
 
 def _show(answer: rating_requests.Answer, as_json: bool) -> None:
@@ -86,4 +86,4 @@ def _show(answer: rating_requests.Answer, as_json: bool) -> None:
 def _row(entry: messages.Rating) -> tuple[str, str, str, str]:
     value = text.number(entry.value) if entry.HasField("value") else "cleared"
     track = text.printable(entry.uri) or entry.track_id
-    return text.when(entry.rated), value, text.printable(entry.source), track
+    return text.when(entry.rated_at), value, text.printable(entry.source), track

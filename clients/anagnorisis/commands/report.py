@@ -12,8 +12,8 @@ from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 def report(arguments: Namespace) -> None:
     """Have a report drawn and write it to a file, or to standard output for `-`."""
     with connected(arguments) as channel:
-        answers = DaemonServiceStub(channel).DrawReport(messages.DrawReportRequest())
-        atomic_write.write(arguments.file, (answer.piece for answer in answers))
+        answers = DaemonServiceStub(channel).GenerateReport(messages.GenerateReportRequest())
+        atomic_write.write(arguments.file, (answer.chunk for answer in answers))
     if atomic_write.is_standard_output(arguments.file):
         return
     if arguments.json:

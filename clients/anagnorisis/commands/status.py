@@ -10,9 +10,9 @@ from anagnorisis.output import show_json
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 
-PHASES = {
-    messages.PLAYBACK_PHASE_PLAY: "playing",
-    messages.PLAYBACK_PHASE_PAUSE: "paused",
+STATES = {
+    messages.PLAYBACK_STATE_PLAYING: "playing",
+    messages.PLAYBACK_STATE_PAUSED: "paused",
 }
 
 
@@ -33,9 +33,9 @@ def playing(arguments: Namespace) -> None:
         show_json(answer)
         return
     print(_now(answer))
-    for place, track in enumerate(answer.ahead, start=1):
+    for place, track in enumerate(answer.upcoming_picks, start=1):
         print(f"  next {place}: {text.name(track)}, {text.rating(track)}")
-    if not answer.picking:
+    if not answer.picking_enabled:
         print("  picking is off; switch it on with `anagnorisis picks on`")
     elif answer.mpd.connected and answer.no_picks_reason:
         print(f"  no picks are added: {text.printable(answer.no_picks_reason)}")
@@ -51,13 +51,13 @@ def _ask(arguments: Namespace) -> messages.GetStatusResponse:
 def _now(answer: messages.GetStatusResponse) -> str:
     playback = answer.playback
     if not answer.mpd.connected:
-        return f"MPD is away: {text.printable(answer.mpd.reason)}"
-    if playback.phase not in PHASES:
+        return f"MPD is away: {text.printable(answer.mpd.error)}"
+    if playback.state not in STATES:
         return "nothing plays"
     if not playback.HasField("track"):
-        return f"{PHASES[playback.phase]}: {text.printable(playback.uri)}, not of the library"
+        return f"{STATES[playback.state]}: {text.printable(playback.uri)}, not of the library"
     track = f"{text.name(playback.track)}, {text.rating(playback.track)}"
-    return f"{PHASES[playback.phase]}: {track}{_place(playback)}"
+    return f"{STATES[playback.state]}: {track}{_place(playback)}"
 
 
 def _place(playback: messages.Playback) -> str:
@@ -69,8 +69,8 @@ def _place(playback: messages.Playback) -> str:
 def _standing(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]]:
     yield "daemon", answer.version
     yield "mpd", _mpd(answer.mpd)
-    for lacking in answer.mpd.lacking:
-        yield "", lacking
+    for feature in answer.mpd.missing_features:
+        yield "", feature
     yield "playback", _now(answer)
     yield "picking", _picking(answer)
     yield "library", _library(answer.library)
@@ -81,24 +81,24 @@ def _standing(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]]:
 
 
 def _picking(answer: messages.GetStatusResponse) -> str:
-    standing = f"{'on' if answer.picking else 'off'}, {len(answer.ahead)} ahead"
-    if answer.picking and answer.mpd.connected and answer.no_picks_reason:
+    standing = f"{'on' if answer.picking_enabled else 'off'}, {len(answer.upcoming_picks)} ahead"
+    if answer.picking_enabled and answer.mpd.connected and answer.no_picks_reason:
         standing += f"; none are added: {answer.no_picks_reason}"
     return standing
 
 
-def _mpd(link: messages.MpdLink) -> str:
+def _mpd(link: messages.MpdConnection) -> str:
     if link.connected:
-        return f"{link.server_version} at {link.address}"
-    return f"away: {link.reason}"
+        return f"{link.protocol_version} at {link.address}"
+    return f"away: {link.error}"
 
 
 def _library(counts: messages.LibraryCounts) -> str:
     parts = [text.counted(counts.tracks, "track"), f"{counts.rated} rated"]
     if counts.missing:
         parts.append(f"{counts.missing} missing")
-    if counts.problems:
-        files = text.counted(counts.problems, "file")
+    if counts.unusable_files:
+        files = text.counted(counts.unusable_files, "file")
         parts.append(f"{files} cannot be used (`anagnorisis unusable` says why)")
     return ", ".join(parts)
 
@@ -110,8 +110,8 @@ def _embedding(embedding: messages.EmbeddingStatus) -> str:
     ]
     if embedding.HasField("tracks_per_second"):
         parts.append(f"{embedding.tracks_per_second:.1f} tracks per second")
-    if embedding.pending and embedding.HasField("seconds_left"):
-        parts.append(f"{text.clock(embedding.seconds_left)} to go")
+    if embedding.pending and embedding.HasField("remaining_seconds"):
+        parts.append(f"{text.clock(embedding.remaining_seconds)} to go")
     if embedding.failed:
         parts.append(f"{embedding.failed} failed; see `anagnorisis embed`")
     return ", ".join(parts)
@@ -120,8 +120,8 @@ def _embedding(embedding: messages.EmbeddingStatus) -> str:
 def _executor(executor: messages.EmbeddingExecutor) -> str:
     if not executor.address:
         return "this computer"
-    if executor.lacking:
-        return f"{executor.address} cannot be used now: {text.printable(executor.lacking)}"
+    if executor.error:
+        return f"{executor.address} cannot be used now: {text.printable(executor.error)}"
     workers = text.counted(executor.workers, "worker") if executor.workers else "at rest"
     return f"{executor.address}, {workers}"
 
@@ -133,11 +133,11 @@ def _evaluator(answer: messages.GetStatusResponse) -> str:
 def _training(training: messages.TrainingStatus) -> str:
     if training.running:
         return "running"
-    if training.failures:
-        times = text.counted(training.failures, "time")
-        reason = text.printable(training.failure)
-        return f"failed {times}: {reason}; next try {text.when(training.next)}"
+    if training.consecutive_failures:
+        times = text.counted(training.consecutive_failures, "time")
+        reason = text.printable(training.failure_reason)
+        return f"failed {times}: {reason}; next try {text.when(training.next_training_at)}"
     if training.examples_needed:
         needed = text.counted(training.examples_needed, "more rated track")
         return f"needs {needed}, has {training.examples}"
-    return f"next {text.when(training.next)}"
+    return f"next {text.when(training.next_training_at)}"

@@ -22,11 +22,11 @@ BATCH_BYTES = 1 << 18
 """The daemon takes a request of four times that."""
 
 SECONDS_TO_IMPORT = 120.0
-FOREIGN = {
-    "tags": messages.FOREIGN_SOURCE_FILE_TAGS,
-    "stickers": messages.FOREIGN_SOURCE_STICKERS,
+EXTERNAL = {
+    "tags": messages.EXTERNAL_SOURCE_FILE_TAGS,
+    "stickers": messages.EXTERNAL_SOURCE_STICKERS,
 }
-LEFT_OUT = messages.IMPORT_OUTCOME_LEFT_OUT
+REJECTED = messages.IMPORT_OUTCOME_REJECTED
 
 
 def export(arguments: Namespace) -> None:
@@ -77,9 +77,9 @@ def take(arguments: Namespace) -> None:
 def _found(stub: HistoryServiceStub, origin: str) -> "Iterator[Found]":
     from anagnorisis.history_file import Found
 
-    if origin in FOREIGN:
-        request = messages.FindForeignRatingsRequest(source=FOREIGN[origin])
-        for answer in stub.FindForeignRatings(request):
+    if origin in EXTERNAL:
+        request = messages.FindExternalRatingsRequest(source=EXTERNAL[origin])
+        for answer in stub.FindExternalRatings(request):
             yield Found("", answer.entry)
         return
     try:
@@ -129,7 +129,7 @@ def _taken(
     return [
         next(results)
         if found.entry
-        else messages.ImportResult(outcome=LEFT_OUT, reason=found.reason)
+        else messages.ImportResult(outcome=REJECTED, reason=found.reason)
         for found in batch
     ]
 
@@ -137,16 +137,16 @@ def _taken(
 def _show(found: "Found", result: messages.ImportResult, as_json: bool) -> None:
     if as_json:
         outcome = messages.ImportOutcome.Name(result.outcome)
-        print(json.dumps({"outcome": outcome, "reason": result.reason, "place": found.place}))
+        print(json.dumps({"outcome": outcome, "reason": result.reason, "location": found.location}))
     elif result.reason:
         named = (found.entry.uri or found.entry.track_id) if found.entry else ""
-        which = ": ".join(filter(None, (found.place, named, result.reason)))
-        print(f"left out: {text.printable(which)}")
+        which = ": ".join(filter(None, (found.location, named, result.reason)))
+        print(f"rejected: {text.printable(which)}")
 
 
 def _summary(counts: "Counter[int]", dry_run: bool) -> str:
-    taken = counts[messages.IMPORT_OUTCOME_TAKEN]
-    known = counts[messages.IMPORT_OUTCOME_KNOWN]
-    left_out = counts[LEFT_OUT]
+    imported = counts[messages.IMPORT_OUTCOME_IMPORTED]
+    duplicates = counts[messages.IMPORT_OUTCOME_DUPLICATE]
+    rejected = counts[REJECTED]
     would = "would be " if dry_run else ""
-    return f"{taken} {would}taken over, {known} known already, {left_out} left out"
+    return f"{imported} {would}imported, {duplicates} known already, {rejected} rejected"

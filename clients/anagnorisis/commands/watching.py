@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 Name = Callable[[str], str]
 """From a track's id to what it is called."""
 
-VERDICTS = {
-    messages.PLAY_VERDICT_FULL: "played in full",
-    messages.PLAY_VERDICT_SKIP: "skipped",
-    messages.PLAY_VERDICT_NEITHER: "left",
+OUTCOMES = {
+    messages.PLAY_OUTCOME_FULL: "played in full",
+    messages.PLAY_OUTCOME_SKIP: "skipped",
+    messages.PLAY_OUTCOME_NEITHER: "left",
 }
 
 
@@ -42,7 +42,7 @@ def _show(event: messages.WatchEventsResponse, name: Name) -> None:
         print(f"({text.counted(event.missed, 'event')} missed)")
     line = _said(event, name)
     if line:
-        print(f"{text.when(event.happened)}  {text.printable(line)}", flush=True)
+        print(f"{text.when(event.occurred_at)}  {text.printable(line)}", flush=True)
 
 
 def _name(channel: "grpc.Channel", track_id: str) -> str:
@@ -74,9 +74,9 @@ def _rated(event: messages.TrackRated, name: Name) -> str:
     return f"rated: {name(rating.track_id)}: {now} (was {before}) by {rating.source}"
 
 
-def _judged(play: messages.PlayJudged, name: Name) -> str:
+def _judged(play: messages.PlayRecorded, name: Name) -> str:
     heard = text.clock(play.heard_seconds)
-    return f"{VERDICTS[play.verdict]} after {heard}: {name(play.track_id)} ({play.reason})"
+    return f"{OUTCOMES[play.outcome]} after {heard}: {name(play.track_id)} ({play.reason})"
 
 
 def _picked(pick: messages.PickQueued, name: Name) -> str:
@@ -84,13 +84,13 @@ def _picked(pick: messages.PickQueued, name: Name) -> str:
 
 
 def _changed(change: messages.LibraryChanged) -> str:
-    added = text.counted(len(change.added), "track")
-    return f"library: {added} added, {change.moved} moved, {change.missing} missing"
+    added = text.counted(len(change.added_track_ids), "track")
+    return f"library: {added} added, {change.moved_count} moved, {change.missing_count} missing"
 
 
 OF_A_TRACK: dict[str, Callable[[Any, Name], str]] = {
     "track_rated": _rated,
-    "play_judged": _judged,
+    "play_recorded": _judged,
     "pick_queued": _picked,
 }
 SAID: dict[str, Callable[[Any], str]] = {
@@ -99,10 +99,10 @@ SAID: dict[str, Callable[[Any], str]] = {
     "predictions_updated": lambda done: f"predicted: {text.counted(done.count, 'rating')}",
     "evaluator_promoted": lambda event: f"evaluator {event.version} was promoted",
     "picking_switched": lambda event: f"picking is {'on' if event.enabled else 'off'}",
-    "picks_held_back": lambda event: (
+    "no_picks_reason_changed": lambda event: (
         f"no picks are added: {event.reason}" if event.reason else "picks are added again"
     ),
     "mpd_connected": lambda event: f"MPD is there: {event.address}",
-    "mpd_lost": lambda event: f"MPD is away: {event.reason}",
+    "mpd_disconnected": lambda event: f"MPD is away: {event.reason}",
 }
 """What each kind of event is in a line."""

@@ -25,65 +25,65 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _PlaybackPhase:
+class _PlaybackState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _PlaybackPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlaybackPhase.ValueType], _builtins.type):
+class _PlaybackStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlaybackState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    PLAYBACK_PHASE_UNSPECIFIED: _PlaybackPhase.ValueType  # 0
-    """MPD is away."""
-    PLAYBACK_PHASE_PLAY: _PlaybackPhase.ValueType  # 1
-    """A song plays."""
-    PLAYBACK_PHASE_PAUSE: _PlaybackPhase.ValueType  # 2
-    """A song is paused."""
-    PLAYBACK_PHASE_STOP: _PlaybackPhase.ValueType  # 3
-    """Nothing plays."""
+    PLAYBACK_STATE_UNSPECIFIED: _PlaybackState.ValueType  # 0
+    """Not connected to MPD."""
+    PLAYBACK_STATE_PLAYING: _PlaybackState.ValueType  # 1
+    """Playing."""
+    PLAYBACK_STATE_PAUSED: _PlaybackState.ValueType  # 2
+    """Paused."""
+    PLAYBACK_STATE_STOPPED: _PlaybackState.ValueType  # 3
+    """Stopped."""
 
-class PlaybackPhase(_PlaybackPhase, metaclass=_PlaybackPhaseEnumTypeWrapper):
-    """What the player is doing."""
+class PlaybackState(_PlaybackState, metaclass=_PlaybackStateEnumTypeWrapper):
+    """State of the player."""
 
-PLAYBACK_PHASE_UNSPECIFIED: PlaybackPhase.ValueType  # 0
-"""MPD is away."""
-PLAYBACK_PHASE_PLAY: PlaybackPhase.ValueType  # 1
-"""A song plays."""
-PLAYBACK_PHASE_PAUSE: PlaybackPhase.ValueType  # 2
-"""A song is paused."""
-PLAYBACK_PHASE_STOP: PlaybackPhase.ValueType  # 3
-"""Nothing plays."""
-Global___PlaybackPhase: _TypeAlias = PlaybackPhase  # noqa: Y015
+PLAYBACK_STATE_UNSPECIFIED: PlaybackState.ValueType  # 0
+"""Not connected to MPD."""
+PLAYBACK_STATE_PLAYING: PlaybackState.ValueType  # 1
+"""Playing."""
+PLAYBACK_STATE_PAUSED: PlaybackState.ValueType  # 2
+"""Paused."""
+PLAYBACK_STATE_STOPPED: PlaybackState.ValueType  # 3
+"""Stopped."""
+Global___PlaybackState: _TypeAlias = PlaybackState  # noqa: Y015
 
-class _PlayVerdict:
+class _PlayOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _PlayVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlayVerdict.ValueType], _builtins.type):
+class _PlayOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlayOutcome.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    PLAY_VERDICT_UNSPECIFIED: _PlayVerdict.ValueType  # 0
+    PLAY_OUTCOME_UNSPECIFIED: _PlayOutcome.ValueType  # 0
     """Never sent."""
-    PLAY_VERDICT_FULL: _PlayVerdict.ValueType  # 1
-    """The track was heard to its end, or nearly."""
-    PLAY_VERDICT_SKIP: _PlayVerdict.ValueType  # 2
-    """The listener left it early."""
-    PLAY_VERDICT_NEITHER: _PlayVerdict.ValueType  # 3
-    """It says nothing."""
+    PLAY_OUTCOME_FULL: _PlayOutcome.ValueType  # 1
+    """A full play: the track was played to its end, or nearly."""
+    PLAY_OUTCOME_SKIP: _PlayOutcome.ValueType  # 2
+    """The listener skipped the track early."""
+    PLAY_OUTCOME_NEITHER: _PlayOutcome.ValueType  # 3
+    """Neither a full play nor a skip."""
 
-class PlayVerdict(_PlayVerdict, metaclass=_PlayVerdictEnumTypeWrapper):
-    """What a play says about the listener's liking."""
+class PlayOutcome(_PlayOutcome, metaclass=_PlayOutcomeEnumTypeWrapper):
+    """Outcome of a play."""
 
-PLAY_VERDICT_UNSPECIFIED: PlayVerdict.ValueType  # 0
+PLAY_OUTCOME_UNSPECIFIED: PlayOutcome.ValueType  # 0
 """Never sent."""
-PLAY_VERDICT_FULL: PlayVerdict.ValueType  # 1
-"""The track was heard to its end, or nearly."""
-PLAY_VERDICT_SKIP: PlayVerdict.ValueType  # 2
-"""The listener left it early."""
-PLAY_VERDICT_NEITHER: PlayVerdict.ValueType  # 3
-"""It says nothing."""
-Global___PlayVerdict: _TypeAlias = PlayVerdict  # noqa: Y015
+PLAY_OUTCOME_FULL: PlayOutcome.ValueType  # 1
+"""A full play: the track was played to its end, or nearly."""
+PLAY_OUTCOME_SKIP: PlayOutcome.ValueType  # 2
+"""The listener skipped the track early."""
+PLAY_OUTCOME_NEITHER: PlayOutcome.ValueType  # 3
+"""Neither a full play nor a skip."""
+Global___PlayOutcome: _TypeAlias = PlayOutcome  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):
-    """Asks how everything stands. Has no fields."""
+    """Request for the daemon's status. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -99,8 +99,8 @@ class GetStatusRequest(_message.Message):
 Global___GetStatusRequest: _TypeAlias = GetStatusRequest  # noqa: Y015
 
 @_typing.final
-class BackUpRequest(_message.Message):
-    """Asks for a copy of all that is known. Has no fields."""
+class CreateBackupRequest(_message.Message):
+    """Request for a backup. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -113,33 +113,33 @@ class BackUpRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BackUpRequest: _TypeAlias = BackUpRequest  # noqa: Y015
+Global___CreateBackupRequest: _TypeAlias = CreateBackupRequest  # noqa: Y015
 
 @_typing.final
-class BackUpResponse(_message.Message):
-    """A piece of the copy."""
+class CreateBackupResponse(_message.Message):
+    """A chunk of the backup."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PIECE_FIELD_NUMBER: _builtins.int
-    piece: _builtins.bytes
-    """The bytes that follow those of the message before."""
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of the file."""
     def __init__(
         self,
         *,
-        piece: _builtins.bytes = ...,
+        chunk: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["piece", b"piece"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BackUpResponse: _TypeAlias = BackUpResponse  # noqa: Y015
+Global___CreateBackupResponse: _TypeAlias = CreateBackupResponse  # noqa: Y015
 
 @_typing.final
-class DrawReportRequest(_message.Message):
-    """Asks for a report. Has no fields."""
+class GenerateReportRequest(_message.Message):
+    """Request for a report. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -152,100 +152,100 @@ class DrawReportRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DrawReportRequest: _TypeAlias = DrawReportRequest  # noqa: Y015
+Global___GenerateReportRequest: _TypeAlias = GenerateReportRequest  # noqa: Y015
 
 @_typing.final
-class DrawReportResponse(_message.Message):
-    """A piece of the page."""
+class GenerateReportResponse(_message.Message):
+    """A chunk of the page."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PIECE_FIELD_NUMBER: _builtins.int
-    piece: _builtins.bytes
-    """The bytes that follow those of the message before; together they are UTF-8."""
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of the page, which is UTF-8."""
     def __init__(
         self,
         *,
-        piece: _builtins.bytes = ...,
+        chunk: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["piece", b"piece"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DrawReportResponse: _TypeAlias = DrawReportResponse  # noqa: Y015
+Global___GenerateReportResponse: _TypeAlias = GenerateReportResponse  # noqa: Y015
 
 @_typing.final
-class MpdLink(_message.Message):
-    """How the connection to MPD stands."""
+class MpdConnection(_message.Message):
+    """Connection to MPD."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONNECTED_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
-    SERVER_VERSION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    LACKING_FIELD_NUMBER: _builtins.int
+    PROTOCOL_VERSION_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    MISSING_FEATURES_FIELD_NUMBER: _builtins.int
     connected: _builtins.bool
-    """Whether MPD answers."""
+    """Whether the daemon is connected."""
     address: _builtins.str
-    """Where MPD is looked for: a socket path or host:port."""
-    server_version: _builtins.str
-    """Version of MPD's protocol; empty while it is away."""
-    reason: _builtins.str
-    """Why it is away; empty while it is there."""
+    """Address of MPD: a socket path or host:port."""
+    protocol_version: _builtins.str
+    """Version of MPD's protocol; empty while not connected."""
+    error: _builtins.str
+    """Why the connection failed; empty while connected."""
     @_builtins.property
-    def lacking(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What this MPD cannot do for the daemon, each with its remedy."""
+    def missing_features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Features that this MPD does not have or does not permit, each with a remedy."""
 
     def __init__(
         self,
         *,
         connected: _builtins.bool = ...,
         address: _builtins.str = ...,
-        server_version: _builtins.str = ...,
-        reason: _builtins.str = ...,
-        lacking: _abc.Iterable[_builtins.str] | None = ...,
+        protocol_version: _builtins.str = ...,
+        error: _builtins.str = ...,
+        missing_features: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "connected", b"connected", "lacking", b"lacking", "reason", b"reason", "server_version", b"server_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "connected", b"connected", "error", b"error", "missing_features", b"missing_features", "protocol_version", b"protocol_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MpdLink: _TypeAlias = MpdLink  # noqa: Y015
+Global___MpdConnection: _TypeAlias = MpdConnection  # noqa: Y015
 
 @_typing.final
 class Playback(_message.Message):
-    """What plays."""
+    """The player and its current song."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PHASE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     SONG_ID_FIELD_NUMBER: _builtins.int
     URI_FIELD_NUMBER: _builtins.int
     TRACK_FIELD_NUMBER: _builtins.int
     ELAPSED_SECONDS_FIELD_NUMBER: _builtins.int
     DURATION_SECONDS_FIELD_NUMBER: _builtins.int
-    phase: Global___PlaybackPhase.ValueType
-    """What the player is doing."""
+    state: Global___PlaybackState.ValueType
+    """State of the player."""
     song_id: _builtins.int
     """MPD's id of the current queue entry, 0 or above; absent when there is none."""
     uri: _builtins.str
-    """Path of the current song as MPD names it; empty when there is none."""
+    """URI of the current song in MPD; empty if there is none."""
     elapsed_seconds: _builtins.float
-    """How far the song has come, in seconds; absent while stopped."""
+    """Elapsed time in seconds; absent while stopped."""
     duration_seconds: _builtins.float
-    """How long the song is, in seconds; absent while unknown."""
+    """Length of the song in seconds; absent if unknown."""
     @_builtins.property
     def track(self) -> _track_pb2.Track:
-        """Its track; absent when there is none or the song is not of the library."""
+        """Its track; absent if there is none or the song is not in the library."""
 
     def __init__(
         self,
         *,
-        phase: Global___PlaybackPhase.ValueType = ...,
+        state: Global___PlaybackState.ValueType = ...,
         song_id: _builtins.int | None = ...,
         uri: _builtins.str = ...,
         track: _track_pb2.Track | None = ...,
@@ -254,7 +254,7 @@ class Playback(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "_elapsed_seconds", b"_elapsed_seconds", "_song_id", b"_song_id", "duration_seconds", b"duration_seconds", "elapsed_seconds", b"elapsed_seconds", "song_id", b"song_id", "track", b"track"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "_elapsed_seconds", b"_elapsed_seconds", "_song_id", b"_song_id", "duration_seconds", b"duration_seconds", "elapsed_seconds", b"elapsed_seconds", "phase", b"phase", "song_id", b"song_id", "track", b"track", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "_elapsed_seconds", b"_elapsed_seconds", "_song_id", b"_song_id", "duration_seconds", b"duration_seconds", "elapsed_seconds", b"elapsed_seconds", "song_id", b"song_id", "state", b"state", "track", b"track", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_seconds: _TypeAlias = _typing.Literal["duration_seconds"]  # noqa: Y015
     _WhichOneofArgType__duration_seconds: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds"]  # noqa: Y015
@@ -273,7 +273,7 @@ Global___Playback: _TypeAlias = Playback  # noqa: Y015
 
 @_typing.final
 class LibraryCounts(_message.Message):
-    """How many tracks there are; `pending`, `embedded`, `failed` and `missing` add up to `tracks`."""
+    """Numbers of tracks; `pending`, `embedded`, `failed` and `missing` add up to `tracks`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -283,21 +283,21 @@ class LibraryCounts(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     RATED_FIELD_NUMBER: _builtins.int
-    PROBLEMS_FIELD_NUMBER: _builtins.int
+    UNUSABLE_FILES_FIELD_NUMBER: _builtins.int
     tracks: _builtins.int
     """All known tracks, 0 or above."""
     pending: _builtins.int
-    """Those that wait for their embedding, 0 or above."""
+    """Tracks without an embedding, 0 or above."""
     embedded: _builtins.int
-    """Those embedded, 0 or above."""
+    """Tracks with an embedding, 0 or above."""
     failed: _builtins.int
-    """Those that cannot be embedded, 0 or above."""
+    """Tracks that cannot be embedded, 0 or above."""
     missing: _builtins.int
-    """Those without a file at present, 0 or above."""
+    """Tracks without a file, 0 or above."""
     rated: _builtins.int
-    """Those that have a rating, 0 or above."""
-    problems: _builtins.int
-    """Files that cannot be used as music, 0 or above."""
+    """Tracks with a rating, 0 or above."""
+    unusable_files: _builtins.int
+    """Files that cannot be read as music, 0 or above."""
     def __init__(
         self,
         *,
@@ -307,11 +307,11 @@ class LibraryCounts(_message.Message):
         failed: _builtins.int = ...,
         missing: _builtins.int = ...,
         rated: _builtins.int = ...,
-        problems: _builtins.int = ...,
+        unusable_files: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "failed", b"failed", "missing", b"missing", "pending", b"pending", "problems", b"problems", "rated", b"rated", "tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "failed", b"failed", "missing", b"missing", "pending", b"pending", "rated", b"rated", "tracks", b"tracks", "unusable_files", b"unusable_files"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -319,34 +319,34 @@ Global___LibraryCounts: _TypeAlias = LibraryCounts  # noqa: Y015
 
 @_typing.final
 class EmbeddingStatus(_message.Message):
-    """How the embedding of the library stands."""
+    """Progress of the embedding of the library."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EMBEDDER_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
     TRACKS_PER_SECOND_FIELD_NUMBER: _builtins.int
-    SECONDS_LEFT_FIELD_NUMBER: _builtins.int
-    DONE_FIELD_NUMBER: _builtins.int
+    REMAINING_SECONDS_FIELD_NUMBER: _builtins.int
+    EMBEDDED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     EXECUTOR_FIELD_NUMBER: _builtins.int
     pending: _builtins.int
-    """Present tracks that wait, 0 or above."""
+    """Present tracks that are not embedded yet, 0 or above."""
     tracks_per_second: _builtins.float
-    """Speed of the run under way; absent while nothing is being embedded."""
-    seconds_left: _builtins.float
-    """Time until nothing waits, in seconds; absent while unknown."""
-    done: _builtins.int
+    """Present speed; absent while nothing is being embedded."""
+    remaining_seconds: _builtins.float
+    """Estimated time until all are embedded, in seconds; absent if unknown."""
+    embedded: _builtins.int
     """Present tracks that are embedded, 0 or above."""
     failed: _builtins.int
-    """Present tracks that cannot be embedded, 0 or above; `failure` of each says why."""
+    """Present tracks that cannot be embedded, 0 or above; see their `failure_reason`."""
     @_builtins.property
     def embedder(self) -> _library_pb2.EmbedderStamp:
         """The embedder in use."""
 
     @_builtins.property
     def executor(self) -> Global___EmbeddingExecutor:
-        """Who makes the vectors."""
+        """Where embeddings are computed."""
 
     def __init__(
         self,
@@ -354,21 +354,21 @@ class EmbeddingStatus(_message.Message):
         embedder: _library_pb2.EmbedderStamp | None = ...,
         pending: _builtins.int = ...,
         tracks_per_second: _builtins.float | None = ...,
-        seconds_left: _builtins.float | None = ...,
-        done: _builtins.int = ...,
+        remaining_seconds: _builtins.float | None = ...,
+        embedded: _builtins.int = ...,
         failed: _builtins.int = ...,
         executor: Global___EmbeddingExecutor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_tracks_per_second", b"_tracks_per_second", "embedder", b"embedder", "executor", b"executor", "seconds_left", b"seconds_left", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_remaining_seconds", b"_remaining_seconds", "_tracks_per_second", b"_tracks_per_second", "embedder", b"embedder", "executor", b"executor", "remaining_seconds", b"remaining_seconds", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_tracks_per_second", b"_tracks_per_second", "done", b"done", "embedder", b"embedder", "executor", b"executor", "failed", b"failed", "pending", b"pending", "seconds_left", b"seconds_left", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remaining_seconds", b"_remaining_seconds", "_tracks_per_second", b"_tracks_per_second", "embedded", b"embedded", "embedder", b"embedder", "executor", b"executor", "failed", b"failed", "pending", b"pending", "remaining_seconds", b"remaining_seconds", "tracks_per_second", b"tracks_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__seconds_left: _TypeAlias = _typing.Literal["seconds_left"]  # noqa: Y015
-    _WhichOneofArgType__seconds_left: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left"]  # noqa: Y015
+    _WhichOneofReturnType__remaining_seconds: _TypeAlias = _typing.Literal["remaining_seconds"]  # noqa: Y015
+    _WhichOneofArgType__remaining_seconds: _TypeAlias = _typing.Literal["_remaining_seconds", b"_remaining_seconds"]  # noqa: Y015
     _WhichOneofReturnType__tracks_per_second: _TypeAlias = _typing.Literal["tracks_per_second"]  # noqa: Y015
     _WhichOneofArgType__tracks_per_second: _TypeAlias = _typing.Literal["_tracks_per_second", b"_tracks_per_second"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__seconds_left) -> _WhichOneofReturnType__seconds_left | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remaining_seconds) -> _WhichOneofReturnType__remaining_seconds | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tracks_per_second) -> _WhichOneofReturnType__tracks_per_second | None: ...
 
@@ -376,29 +376,29 @@ Global___EmbeddingStatus: _TypeAlias = EmbeddingStatus  # noqa: Y015
 
 @_typing.final
 class EmbeddingExecutor(_message.Message):
-    """Who makes the vectors: the daemon's own computer, or the workers of a Dask scheduler."""
+    """Where embeddings are computed: on the daemon's own computer, or by workers of a Dask scheduler."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
-    LACKING_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     """The scheduler's address; empty for the daemon's own computer."""
     workers: _builtins.int
-    """Workers that make vectors now, 0 or above; 0 for the daemon's own computer."""
-    lacking: _builtins.str
-    """Why no vector can be made there now; empty if some can, or while there is none to make."""
+    """Usable Dask workers, 0 or above; 0 for the daemon's own computer."""
+    error: _builtins.str
+    """Why the scheduler cannot be used now; empty if it can, or while nothing is pending."""
     def __init__(
         self,
         *,
         address: _builtins.str = ...,
         workers: _builtins.int = ...,
-        lacking: _builtins.str = ...,
+        error: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "lacking", b"lacking", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "error", b"error", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -406,159 +406,159 @@ Global___EmbeddingExecutor: _TypeAlias = EmbeddingExecutor  # noqa: Y015
 
 @_typing.final
 class TrainingStatus(_message.Message):
-    """How training stands."""
+    """Status of the training."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RUNNING_FIELD_NUMBER: _builtins.int
-    NEXT_FIELD_NUMBER: _builtins.int
-    LAST_FIELD_NUMBER: _builtins.int
+    NEXT_TRAINING_AT_FIELD_NUMBER: _builtins.int
+    LAST_TRAINING_AT_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
     EXAMPLES_NEEDED_FIELD_NUMBER: _builtins.int
-    FAILURES_FIELD_NUMBER: _builtins.int
-    FAILURE_FIELD_NUMBER: _builtins.int
+    CONSECUTIVE_FAILURES_FIELD_NUMBER: _builtins.int
+    FAILURE_REASON_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
-    """Whether an evaluator is being trained at this moment."""
+    """Whether a training is running."""
     examples: _builtins.int
-    """Tracks that can be learnt from, being both rated and embedded; 0 or above."""
+    """Training examples: tracks that are rated and embedded; 0 or above."""
     examples_needed: _builtins.int
-    """How many more of them a first training takes; 0 when there are enough."""
-    failures: _builtins.int
-    """How many trainings failed since the last one that did not, 0 or above."""
-    failure: _builtins.str
-    """Why the newest of them failed; empty if none did."""
+    """How many more examples the first training needs; 0 if there are enough."""
+    consecutive_failures: _builtins.int
+    """Failed trainings since the last successful one, 0 or above."""
+    failure_reason: _builtins.str
+    """Why the last of them failed; empty if none did."""
     @_builtins.property
-    def next(self) -> _timestamp_pb2.Timestamp:
-        """When the next training is due; after a failure, when it is tried again."""
+    def next_training_at(self) -> _timestamp_pb2.Timestamp:
+        """When the next training is due; after a failure, when it is retried."""
 
     @_builtins.property
-    def last(self) -> _timestamp_pb2.Timestamp:
-        """When a training last ended, whatever came of it; absent before the first."""
+    def last_training_at(self) -> _timestamp_pb2.Timestamp:
+        """When the last training ended, with any outcome; absent before the first."""
 
     def __init__(
         self,
         *,
         running: _builtins.bool = ...,
-        next: _timestamp_pb2.Timestamp | None = ...,
-        last: _timestamp_pb2.Timestamp | None = ...,
+        next_training_at: _timestamp_pb2.Timestamp | None = ...,
+        last_training_at: _timestamp_pb2.Timestamp | None = ...,
         examples: _builtins.int = ...,
         examples_needed: _builtins.int = ...,
-        failures: _builtins.int = ...,
-        failure: _builtins.str = ...,
+        consecutive_failures: _builtins.int = ...,
+        failure_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "next", b"next"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_training_at", b"last_training_at", "next_training_at", b"next_training_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["examples", b"examples", "examples_needed", b"examples_needed", "failure", b"failure", "failures", b"failures", "last", b"last", "next", b"next", "running", b"running"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consecutive_failures", b"consecutive_failures", "examples", b"examples", "examples_needed", b"examples_needed", "failure_reason", b"failure_reason", "last_training_at", b"last_training_at", "next_training_at", b"next_training_at", "running", b"running"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrainingStatus: _TypeAlias = TrainingStatus  # noqa: Y015
 
 @_typing.final
-class Places(_message.Message):
-    """Where the daemon finds and keeps what it works with; absolute paths on its own computer."""
+class Paths(_message.Message):
+    """Directories of the daemon; absolute paths on its own computer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    MUSIC_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    MODELS_FIELD_NUMBER: _builtins.int
-    music: _builtins.str
-    """The music folder."""
-    state: _builtins.str
-    """The folder of the database and its backups."""
-    models: _builtins.str
-    """The folder of downloaded embedders."""
+    MUSIC_DIRECTORY_FIELD_NUMBER: _builtins.int
+    STATE_DIRECTORY_FIELD_NUMBER: _builtins.int
+    MODEL_DIRECTORY_FIELD_NUMBER: _builtins.int
+    music_directory: _builtins.str
+    """The music directory."""
+    state_directory: _builtins.str
+    """The directory of the database and its backups."""
+    model_directory: _builtins.str
+    """The directory of downloaded models."""
     def __init__(
         self,
         *,
-        music: _builtins.str = ...,
-        state: _builtins.str = ...,
-        models: _builtins.str = ...,
+        music_directory: _builtins.str = ...,
+        state_directory: _builtins.str = ...,
+        model_directory: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "music", b"music", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_directory", b"model_directory", "music_directory", b"music_directory", "state_directory", b"state_directory"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Places: _TypeAlias = Places  # noqa: Y015
+Global___Paths: _TypeAlias = Paths  # noqa: Y015
 
 @_typing.final
 class GetStatusResponse(_message.Message):
-    """Answers GetStatus."""
+    """Response to GetStatus."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
     MPD_FIELD_NUMBER: _builtins.int
     PLAYBACK_FIELD_NUMBER: _builtins.int
-    AHEAD_FIELD_NUMBER: _builtins.int
-    PICKING_FIELD_NUMBER: _builtins.int
+    UPCOMING_PICKS_FIELD_NUMBER: _builtins.int
+    PICKING_ENABLED_FIELD_NUMBER: _builtins.int
     LIBRARY_FIELD_NUMBER: _builtins.int
     EMBEDDING_FIELD_NUMBER: _builtins.int
     EVALUATOR_FIELD_NUMBER: _builtins.int
     TRAINING_FIELD_NUMBER: _builtins.int
-    PLACES_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
     NO_PICKS_REASON_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The daemon's version."""
-    picking: _builtins.bool
-    """Whether picks are put into the queue."""
+    picking_enabled: _builtins.bool
+    """Whether the daemon adds picks to the queue."""
     no_picks_reason: _builtins.str
-    """Why no picks are added although picking is on, for example because MPD's queue is full; empty
-    when they are.
+    """Why no picks are added although picking is enabled, for example because MPD's queue is full;
+    empty otherwise.
     """
     @_builtins.property
-    def mpd(self) -> Global___MpdLink:
-        """How the connection to MPD stands."""
+    def mpd(self) -> Global___MpdConnection:
+        """Connection to MPD."""
 
     @_builtins.property
     def playback(self) -> Global___Playback:
-        """What plays; `phase` is unspecified while MPD is away."""
+        """The player; `state` is unspecified while not connected to MPD."""
 
     @_builtins.property
-    def ahead(self) -> _containers.RepeatedCompositeFieldContainer[_track_pb2.Track]:
-        """Our entries of the queue after the current song, in order."""
+    def upcoming_picks(self) -> _containers.RepeatedCompositeFieldContainer[_track_pb2.Track]:
+        """Picks in the queue after the current song, in order."""
 
     @_builtins.property
     def library(self) -> Global___LibraryCounts:
-        """How many tracks there are."""
+        """Numbers of tracks."""
 
     @_builtins.property
     def embedding(self) -> Global___EmbeddingStatus:
-        """How the embedding stands."""
+        """Progress of the embedding."""
 
     @_builtins.property
     def evaluator(self) -> _evaluator_pb2.Evaluator:
-        """The current evaluator; absent before the first."""
+        """The current evaluator; absent before the first training."""
 
     @_builtins.property
     def training(self) -> Global___TrainingStatus:
-        """How training stands."""
+        """Status of the training."""
 
     @_builtins.property
-    def places(self) -> Global___Places:
-        """Where it finds and keeps things."""
+    def paths(self) -> Global___Paths:
+        """Directories of the daemon."""
 
     def __init__(
         self,
         *,
         version: _builtins.str = ...,
-        mpd: Global___MpdLink | None = ...,
+        mpd: Global___MpdConnection | None = ...,
         playback: Global___Playback | None = ...,
-        ahead: _abc.Iterable[_track_pb2.Track] | None = ...,
-        picking: _builtins.bool = ...,
+        upcoming_picks: _abc.Iterable[_track_pb2.Track] | None = ...,
+        picking_enabled: _builtins.bool = ...,
         library: Global___LibraryCounts | None = ...,
         embedding: Global___EmbeddingStatus | None = ...,
         evaluator: _evaluator_pb2.Evaluator | None = ...,
         training: Global___TrainingStatus | None = ...,
-        places: Global___Places | None = ...,
+        paths: Global___Paths | None = ...,
         no_picks_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "places", b"places", "playback", b"playback", "training", b"training"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "paths", b"paths", "playback", b"playback", "training", b"training"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "no_picks_reason", b"no_picks_reason", "picking", b"picking", "places", b"places", "playback", b"playback", "training", b"training", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "no_picks_reason", b"no_picks_reason", "paths", b"paths", "picking_enabled", b"picking_enabled", "playback", b"playback", "training", b"training", "upcoming_picks", b"upcoming_picks", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -566,7 +566,7 @@ Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
 
 @_typing.final
 class WatchEventsRequest(_message.Message):
-    """Asks to follow what happens."""
+    """Request for events."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -574,16 +574,15 @@ class WatchEventsRequest(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     HEARTBEAT_SECONDS_FIELD_NUMBER: _builtins.int
     after_sequence: _builtins.int
-    """Resumes after this event, 0 or above: those that happened since and are still kept (about a
-    thousand) come first, and those no longer kept are counted as missed. Absent means from now
-    on.
+    """Resumes after this event, 0 or above: later events that are still buffered (about a thousand)
+    come first, and the others are counted as missed. Absent means new events only.
     """
     epoch: _builtins.str
-    """`epoch` of the event to resume after. Sequences begin anew with each start of the daemon; if
-    the epoch is not the present one, everything still kept of this run comes first.
+    """`epoch` of the event to resume after. Sequences restart when the daemon is started; if the
+    epoch is not the present one, all events that are still buffered come first.
     """
     heartbeat_seconds: _builtins.int
-    """Seconds of silence after which a heartbeat is sent, 1 to 3600; 0 means 30."""
+    """Seconds without an event after which a heartbeat is sent, 1 to 3600; 0 means 30."""
     def __init__(
         self,
         *,
@@ -603,17 +602,17 @@ Global___WatchEventsRequest: _TypeAlias = WatchEventsRequest  # noqa: Y015
 
 @_typing.final
 class TrackRated(_message.Message):
-    """A rating was given, cleared or taken back, and is on disk."""
+    """A rating was given, cleared or undone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RATING_FIELD_NUMBER: _builtins.int
     PREVIOUS_RATING_FIELD_NUMBER: _builtins.int
     previous_rating: _builtins.float
-    """The rating that counted before, 0 to 10; absent when there was none."""
+    """The rating before the change, 0 to 10; absent if there was none."""
     @_builtins.property
     def rating(self) -> _rating_pb2.Rating:
-        """The entry of the history."""
+        """The entry of the rating history."""
 
     def __init__(
         self,
@@ -632,44 +631,44 @@ class TrackRated(_message.Message):
 Global___TrackRated: _TypeAlias = TrackRated  # noqa: Y015
 
 @_typing.final
-class PlayJudged(_message.Message):
-    """A play ended and was judged."""
+class PlayRecorded(_message.Message):
+    """A play ended and was stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACK_ID_FIELD_NUMBER: _builtins.int
-    VERDICT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     HEARD_SECONDS_FIELD_NUMBER: _builtins.int
     DURATION_SECONDS_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
     """The track's id: 32 hexadecimal digits."""
-    verdict: Global___PlayVerdict.ValueType
-    """What the play says."""
+    outcome: Global___PlayOutcome.ValueType
+    """The outcome."""
     reason: _builtins.str
-    """Why, in a few words."""
+    """Why it has this outcome, in a few words."""
     heard_seconds: _builtins.float
-    """Time heard, pauses and seeks left out, in seconds, 0 or above."""
+    """Time played, without pauses and seeks, in seconds, 0 or above."""
     duration_seconds: _builtins.float
     """Length of the track, in seconds; absent when unknown."""
     def __init__(
         self,
         *,
         track_id: _builtins.str = ...,
-        verdict: Global___PlayVerdict.ValueType = ...,
+        outcome: Global___PlayOutcome.ValueType = ...,
         reason: _builtins.str = ...,
         heard_seconds: _builtins.float = ...,
         duration_seconds: _builtins.float | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "duration_seconds", b"duration_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "duration_seconds", b"duration_seconds", "heard_seconds", b"heard_seconds", "reason", b"reason", "track_id", b"track_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "duration_seconds", b"duration_seconds", "heard_seconds", b"heard_seconds", "outcome", b"outcome", "reason", b"reason", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_seconds: _TypeAlias = _typing.Literal["duration_seconds"]  # noqa: Y015
     _WhichOneofArgType__duration_seconds: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_seconds) -> _WhichOneofReturnType__duration_seconds | None: ...
 
-Global___PlayJudged: _TypeAlias = PlayJudged  # noqa: Y015
+Global___PlayRecorded: _TypeAlias = PlayRecorded  # noqa: Y015
 
 @_typing.final
 class PickQueued(_message.Message):
@@ -683,10 +682,10 @@ class PickQueued(_message.Message):
     track_id: _builtins.str
     """The track's id: 32 hexadecimal digits."""
     uri: _builtins.str
-    """Path of its file as MPD names it."""
+    """Its URI in MPD."""
     @_builtins.property
     def explanation(self) -> _pick_pb2.Explanation:
-        """Why it had the chance that it had."""
+        """The factors of its weight."""
 
     def __init__(
         self,
@@ -705,31 +704,31 @@ Global___PickQueued: _TypeAlias = PickQueued  # noqa: Y015
 
 @_typing.final
 class LibraryChanged(_message.Message):
-    """A scan or the watcher changed what is present."""
+    """A scan or the watcher found changes of the library."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ADDED_FIELD_NUMBER: _builtins.int
-    MOVED_FIELD_NUMBER: _builtins.int
-    MISSING_FIELD_NUMBER: _builtins.int
-    moved: _builtins.int
-    """How many files were found at new places, 0 or above."""
-    missing: _builtins.int
-    """How many tracks lost their last file, 0 or above."""
+    ADDED_TRACK_IDS_FIELD_NUMBER: _builtins.int
+    MOVED_COUNT_FIELD_NUMBER: _builtins.int
+    MISSING_COUNT_FIELD_NUMBER: _builtins.int
+    moved_count: _builtins.int
+    """Number of moved files, 0 or above."""
+    missing_count: _builtins.int
+    """Number of tracks that lost their last file, 0 or above."""
     @_builtins.property
-    def added(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def added_track_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of new tracks."""
 
     def __init__(
         self,
         *,
-        added: _abc.Iterable[_builtins.str] | None = ...,
-        moved: _builtins.int = ...,
-        missing: _builtins.int = ...,
+        added_track_ids: _abc.Iterable[_builtins.str] | None = ...,
+        moved_count: _builtins.int = ...,
+        missing_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "missing", b"missing", "moved", b"moved"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_track_ids", b"added_track_ids", "missing_count", b"missing_count", "moved_count", b"moved_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -737,7 +736,7 @@ Global___LibraryChanged: _TypeAlias = LibraryChanged  # noqa: Y015
 
 @_typing.final
 class TracksEmbedded(_message.Message):
-    """New vectors were stored."""
+    """New embeddings were stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -761,13 +760,13 @@ Global___TracksEmbedded: _TypeAlias = TracksEmbedded  # noqa: Y015
 
 @_typing.final
 class PredictionsUpdated(_message.Message):
-    """Predicted ratings were written."""
+    """Predicted ratings were stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNT_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """How many, 0 or above."""
+    """Number of predictions, 0 or above."""
     def __init__(
         self,
         *,
@@ -783,13 +782,13 @@ Global___PredictionsUpdated: _TypeAlias = PredictionsUpdated  # noqa: Y015
 
 @_typing.final
 class EvaluatorPromoted(_message.Message):
-    """A newly trained evaluator took over."""
+    """A newly trained evaluator was promoted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Its number, counting from 1."""
+    """Its version, counting from 1."""
     def __init__(
         self,
         *,
@@ -805,13 +804,13 @@ Global___EvaluatorPromoted: _TypeAlias = EvaluatorPromoted  # noqa: Y015
 
 @_typing.final
 class PickingSwitched(_message.Message):
-    """The listener switched picking."""
+    """Picking was enabled or disabled."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENABLED_FIELD_NUMBER: _builtins.int
     enabled: _builtins.bool
-    """Whether picks are put into the queue from now on."""
+    """Whether the daemon adds picks to the queue now."""
     def __init__(
         self,
         *,
@@ -826,14 +825,14 @@ class PickingSwitched(_message.Message):
 Global___PickingSwitched: _TypeAlias = PickingSwitched  # noqa: Y015
 
 @_typing.final
-class PicksHeldBack(_message.Message):
-    """No picks are added from now on although picking is on; or they are again."""
+class NoPicksReasonChanged(_message.Message):
+    """The reason for not adding picks although picking is enabled has changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Why none are added; empty when they are again."""
+    """Why no picks are added; empty if picks are added again."""
     def __init__(
         self,
         *,
@@ -845,17 +844,17 @@ class PicksHeldBack(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PicksHeldBack: _TypeAlias = PicksHeldBack  # noqa: Y015
+Global___NoPicksReasonChanged: _TypeAlias = NoPicksReasonChanged  # noqa: Y015
 
 @_typing.final
 class MpdConnected(_message.Message):
-    """The link to MPD is up."""
+    """The daemon connected to MPD."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     address: _builtins.str
-    """Where MPD is: a socket path or host:port."""
+    """Address of MPD: a socket path or host:port."""
     def __init__(
         self,
         *,
@@ -870,8 +869,8 @@ class MpdConnected(_message.Message):
 Global___MpdConnected: _TypeAlias = MpdConnected  # noqa: Y015
 
 @_typing.final
-class MpdLost(_message.Message):
-    """The link to MPD went down; it is being tried again."""
+class MpdDisconnected(_message.Message):
+    """The connection to MPD was lost; the daemon reconnects."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -889,11 +888,11 @@ class MpdLost(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MpdLost: _TypeAlias = MpdLost  # noqa: Y015
+Global___MpdDisconnected: _TypeAlias = MpdDisconnected  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
-    """Nothing happened for a while, but the stream stands. Has no fields."""
+    """Keep-alive: there was no event for a while. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -916,11 +915,11 @@ class WatchEventsResponse(_message.Message):
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
-    HAPPENED_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     MISSED_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     TRACK_RATED_FIELD_NUMBER: _builtins.int
-    PLAY_JUDGED_FIELD_NUMBER: _builtins.int
+    PLAY_RECORDED_FIELD_NUMBER: _builtins.int
     PICK_QUEUED_FIELD_NUMBER: _builtins.int
     LIBRARY_CHANGED_FIELD_NUMBER: _builtins.int
     TRACKS_EMBEDDED_FIELD_NUMBER: _builtins.int
@@ -928,31 +927,31 @@ class WatchEventsResponse(_message.Message):
     EVALUATOR_PROMOTED_FIELD_NUMBER: _builtins.int
     PICKING_SWITCHED_FIELD_NUMBER: _builtins.int
     MPD_CONNECTED_FIELD_NUMBER: _builtins.int
-    MPD_LOST_FIELD_NUMBER: _builtins.int
-    PICKS_HELD_BACK_FIELD_NUMBER: _builtins.int
+    MPD_DISCONNECTED_FIELD_NUMBER: _builtins.int
+    NO_PICKS_REASON_CHANGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Place of the event in this run of the daemon, counting from 1; a heartbeat has that of the
-    last event before it, 0 when there was none.
+    """Sequence number of the event since the daemon's start, counting from 1; a heartbeat has that of
+    the event before it, 0 if there was none.
     """
     epoch: _builtins.str
-    """Names this run of the daemon; with `sequence` it lets a caller resume."""
+    """Identifies this run of the daemon; needed with `sequence` to resume."""
     missed: _builtins.int
-    """How many events between the message before and this one were lost, 0 or above."""
+    """Number of events lost between the previous message and this one, 0 or above."""
     @_builtins.property
-    def happened(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
 
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """Nothing, but the stream stands."""
+        """Keep-alive."""
 
     @_builtins.property
     def track_rated(self) -> Global___TrackRated:
-        """A rating was given, cleared or taken back."""
+        """A rating was given, cleared or undone."""
 
     @_builtins.property
-    def play_judged(self) -> Global___PlayJudged:
-        """A play ended and was judged."""
+    def play_recorded(self) -> Global___PlayRecorded:
+        """A play ended and was stored."""
 
     @_builtins.property
     def pick_queued(self) -> Global___PickQueued:
@@ -960,46 +959,46 @@ class WatchEventsResponse(_message.Message):
 
     @_builtins.property
     def library_changed(self) -> Global___LibraryChanged:
-        """What is present changed."""
+        """The library changed."""
 
     @_builtins.property
     def tracks_embedded(self) -> Global___TracksEmbedded:
-        """New vectors were stored."""
+        """New embeddings were stored."""
 
     @_builtins.property
     def predictions_updated(self) -> Global___PredictionsUpdated:
-        """Predicted ratings were written."""
+        """Predicted ratings were stored."""
 
     @_builtins.property
     def evaluator_promoted(self) -> Global___EvaluatorPromoted:
-        """A newly trained evaluator took over."""
+        """A newly trained evaluator was promoted."""
 
     @_builtins.property
     def picking_switched(self) -> Global___PickingSwitched:
-        """Picking was switched."""
+        """Picking was enabled or disabled."""
 
     @_builtins.property
     def mpd_connected(self) -> Global___MpdConnected:
-        """The link to MPD is up."""
+        """The daemon connected to MPD."""
 
     @_builtins.property
-    def mpd_lost(self) -> Global___MpdLost:
-        """The link to MPD went down."""
+    def mpd_disconnected(self) -> Global___MpdDisconnected:
+        """The connection to MPD was lost."""
 
     @_builtins.property
-    def picks_held_back(self) -> Global___PicksHeldBack:
-        """No picks are added from now on, or they are again."""
+    def no_picks_reason_changed(self) -> Global___NoPicksReasonChanged:
+        """The reason for not adding picks changed."""
 
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
         epoch: _builtins.str = ...,
-        happened: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
         missed: _builtins.int = ...,
         heartbeat: Global___Heartbeat | None = ...,
         track_rated: Global___TrackRated | None = ...,
-        play_judged: Global___PlayJudged | None = ...,
+        play_recorded: Global___PlayRecorded | None = ...,
         pick_queued: Global___PickQueued | None = ...,
         library_changed: Global___LibraryChanged | None = ...,
         tracks_embedded: Global___TracksEmbedded | None = ...,
@@ -1007,14 +1006,14 @@ class WatchEventsResponse(_message.Message):
         evaluator_promoted: Global___EvaluatorPromoted | None = ...,
         picking_switched: Global___PickingSwitched | None = ...,
         mpd_connected: Global___MpdConnected | None = ...,
-        mpd_lost: Global___MpdLost | None = ...,
-        picks_held_back: Global___PicksHeldBack | None = ...,
+        mpd_disconnected: Global___MpdDisconnected | None = ...,
+        no_picks_reason_changed: Global___NoPicksReasonChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "happened", b"happened", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_lost", b"mpd_lost", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "picks_held_back", b"picks_held_back", "play_judged", b"play_judged", "predictions_updated", b"predictions_updated", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "predictions_updated", b"predictions_updated", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "happened", b"happened", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_lost", b"mpd_lost", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "picks_held_back", b"picks_held_back", "play_judged", b"play_judged", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_judged", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_lost", "picks_held_back"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_recorded", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_disconnected", "no_picks_reason_changed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class DaemonServiceStub:
-    """Shows how the daemon is, and what happens.
+    """Reports the daemon's status and events, and creates backups and reports.
     """
 
     def __init__(self, channel):
@@ -45,33 +45,32 @@ class DaemonServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsResponse.FromString,
                 _registered_method=True)
-        self.BackUp = channel.unary_stream(
-                '/anagnorisis.v1.DaemonService/BackUp',
-                request_serializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpRequest.SerializeToString,
-                response_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpResponse.FromString,
+        self.CreateBackup = channel.unary_stream(
+                '/anagnorisis.v1.DaemonService/CreateBackup',
+                request_serializer=anagnorisis_dot_v1_dot_daemon__pb2.CreateBackupRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.CreateBackupResponse.FromString,
                 _registered_method=True)
-        self.DrawReport = channel.unary_stream(
-                '/anagnorisis.v1.DaemonService/DrawReport',
-                request_serializer=anagnorisis_dot_v1_dot_daemon__pb2.DrawReportRequest.SerializeToString,
-                response_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.DrawReportResponse.FromString,
+        self.GenerateReport = channel.unary_stream(
+                '/anagnorisis.v1.DaemonService/GenerateReport',
+                request_serializer=anagnorisis_dot_v1_dot_daemon__pb2.GenerateReportRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.GenerateReportResponse.FromString,
                 _registered_method=True)
 
 
 class DaemonServiceServicer:
-    """Shows how the daemon is, and what happens.
+    """Reports the daemon's status and events, and creates backups and reports.
     """
 
     def GetStatus(self, request, context):
-        """Returns how everything stands. Never fails because MPD is away.
+        """Returns the daemon's status. Works without a connection to MPD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchEvents(self, request, context):
-        """Follows what happens until the caller leaves. The first message is a heartbeat, so that the
-        caller knows from when on nothing escapes it. A caller who reads too slowly loses the oldest
-        events and is told how many; nobody else waits for it.
+        """Streams events until the caller cancels. The first message is a heartbeat: all later events are
+        in the stream. A caller that reads too slowly loses the oldest events; `missed` counts them.
 
         INVALID_ARGUMENT: a bad heartbeat or sequence.
         """
@@ -79,23 +78,22 @@ class DaemonServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def BackUp(self, request, context):
-        """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
-        have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
-        with OK.
+    def CreateBackup(self, request, context):
+        """Streams a consistent snapshot of the database, a SQLite file, in chunks. The file is complete
+        only if the stream ends with OK. `anagnorisisd restore FILE` restores it.
 
-        DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: there is no room for the copy, another
-        one is being sent, or nothing was read for a minute.
+        DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: the disk is full, another backup is in
+        progress, or the caller read nothing for a minute.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DrawReport(self, request, context):
-        """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
-        together. It fetches nothing and runs nothing.
+    def GenerateReport(self, request, context):
+        """Generates a report on ratings, evaluator and library: one self-contained HTML page without
+        scripts, streamed in chunks.
 
-        FAILED_PRECONDITION: what it is drawn with is not installed.
+        FAILED_PRECONDITION: the plotting library is not installed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,15 +112,15 @@ def add_DaemonServiceServicer_to_server(servicer, server):
                     request_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_daemon__pb2.WatchEventsResponse.SerializeToString,
             ),
-            'BackUp': grpc.unary_stream_rpc_method_handler(
-                    servicer.BackUp,
-                    request_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpRequest.FromString,
-                    response_serializer=anagnorisis_dot_v1_dot_daemon__pb2.BackUpResponse.SerializeToString,
+            'CreateBackup': grpc.unary_stream_rpc_method_handler(
+                    servicer.CreateBackup,
+                    request_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.CreateBackupRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_daemon__pb2.CreateBackupResponse.SerializeToString,
             ),
-            'DrawReport': grpc.unary_stream_rpc_method_handler(
-                    servicer.DrawReport,
-                    request_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.DrawReportRequest.FromString,
-                    response_serializer=anagnorisis_dot_v1_dot_daemon__pb2.DrawReportResponse.SerializeToString,
+            'GenerateReport': grpc.unary_stream_rpc_method_handler(
+                    servicer.GenerateReport,
+                    request_deserializer=anagnorisis_dot_v1_dot_daemon__pb2.GenerateReportRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_daemon__pb2.GenerateReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -133,7 +131,7 @@ def add_DaemonServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DaemonService:
-    """Shows how the daemon is, and what happens.
+    """Reports the daemon's status and events, and creates backups and reports.
     """
 
     @staticmethod
@@ -191,7 +189,7 @@ class DaemonService:
             _registered_method=True)
 
     @staticmethod
-    def BackUp(request,
+    def CreateBackup(request,
             target,
             options=(),
             channel_credentials=None,
@@ -204,9 +202,9 @@ class DaemonService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/anagnorisis.v1.DaemonService/BackUp',
-            anagnorisis_dot_v1_dot_daemon__pb2.BackUpRequest.SerializeToString,
-            anagnorisis_dot_v1_dot_daemon__pb2.BackUpResponse.FromString,
+            '/anagnorisis.v1.DaemonService/CreateBackup',
+            anagnorisis_dot_v1_dot_daemon__pb2.CreateBackupRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_daemon__pb2.CreateBackupResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -218,7 +216,7 @@ class DaemonService:
             _registered_method=True)
 
     @staticmethod
-    def DrawReport(request,
+    def GenerateReport(request,
             target,
             options=(),
             channel_credentials=None,
@@ -231,9 +229,9 @@ class DaemonService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/anagnorisis.v1.DaemonService/DrawReport',
-            anagnorisis_dot_v1_dot_daemon__pb2.DrawReportRequest.SerializeToString,
-            anagnorisis_dot_v1_dot_daemon__pb2.DrawReportResponse.FromString,
+            '/anagnorisis.v1.DaemonService/GenerateReport',
+            anagnorisis_dot_v1_dot_daemon__pb2.GenerateReportRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_daemon__pb2.GenerateReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,67 +27,63 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DaemonServiceStub:
-    """Shows how the daemon is, and what happens."""
+    """Reports the daemon's status and events, and creates backups and reports."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DaemonServiceAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_daemon_pb2.GetStatusRequest, _daemon_pb2.GetStatusResponse]
-    """Returns how everything stands. Never fails because MPD is away."""
+    """Returns the daemon's status. Works without a connection to MPD."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_daemon_pb2.WatchEventsRequest, _daemon_pb2.WatchEventsResponse]
-    """Follows what happens until the caller leaves. The first message is a heartbeat, so that the
-    caller knows from when on nothing escapes it. A caller who reads too slowly loses the oldest
-    events and is told how many; nobody else waits for it.
+    """Streams events until the caller cancels. The first message is a heartbeat: all later events are
+    in the stream. A caller that reads too slowly loses the oldest events; `missed` counts them.
 
     INVALID_ARGUMENT: a bad heartbeat or sequence.
     """
-    BackUp: _grpc.UnaryStreamMultiCallable[_daemon_pb2.BackUpRequest, _daemon_pb2.BackUpResponse]
-    """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
-    have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
-    with OK.
+    CreateBackup: _grpc.UnaryStreamMultiCallable[_daemon_pb2.CreateBackupRequest, _daemon_pb2.CreateBackupResponse]
+    """Streams a consistent snapshot of the database, a SQLite file, in chunks. The file is complete
+    only if the stream ends with OK. `anagnorisisd restore FILE` restores it.
 
-    DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: there is no room for the copy, another
-    one is being sent, or nothing was read for a minute.
+    DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: the disk is full, another backup is in
+    progress, or the caller read nothing for a minute.
     """
-    DrawReport: _grpc.UnaryStreamMultiCallable[_daemon_pb2.DrawReportRequest, _daemon_pb2.DrawReportResponse]
-    """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
-    together. It fetches nothing and runs nothing.
+    GenerateReport: _grpc.UnaryStreamMultiCallable[_daemon_pb2.GenerateReportRequest, _daemon_pb2.GenerateReportResponse]
+    """Generates a report on ratings, evaluator and library: one self-contained HTML page without
+    scripts, streamed in chunks.
 
-    FAILED_PRECONDITION: what it is drawn with is not installed.
+    FAILED_PRECONDITION: the plotting library is not installed.
     """
 
 @_typing.type_check_only
 class DaemonServiceAsyncStub(DaemonServiceStub):
-    """Shows how the daemon is, and what happens."""
+    """Reports the daemon's status and events, and creates backups and reports."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_daemon_pb2.GetStatusRequest, _daemon_pb2.GetStatusResponse]  # type: ignore[assignment]
-    """Returns how everything stands. Never fails because MPD is away."""
+    """Returns the daemon's status. Works without a connection to MPD."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_daemon_pb2.WatchEventsRequest, _daemon_pb2.WatchEventsResponse]  # type: ignore[assignment]
-    """Follows what happens until the caller leaves. The first message is a heartbeat, so that the
-    caller knows from when on nothing escapes it. A caller who reads too slowly loses the oldest
-    events and is told how many; nobody else waits for it.
+    """Streams events until the caller cancels. The first message is a heartbeat: all later events are
+    in the stream. A caller that reads too slowly loses the oldest events; `missed` counts them.
 
     INVALID_ARGUMENT: a bad heartbeat or sequence.
     """
-    BackUp: _aio.UnaryStreamMultiCallable[_daemon_pb2.BackUpRequest, _daemon_pb2.BackUpResponse]  # type: ignore[assignment]
-    """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
-    have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
-    with OK.
+    CreateBackup: _aio.UnaryStreamMultiCallable[_daemon_pb2.CreateBackupRequest, _daemon_pb2.CreateBackupResponse]  # type: ignore[assignment]
+    """Streams a consistent snapshot of the database, a SQLite file, in chunks. The file is complete
+    only if the stream ends with OK. `anagnorisisd restore FILE` restores it.
 
-    DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: there is no room for the copy, another
-    one is being sent, or nothing was read for a minute.
+    DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: the disk is full, another backup is in
+    progress, or the caller read nothing for a minute.
     """
-    DrawReport: _aio.UnaryStreamMultiCallable[_daemon_pb2.DrawReportRequest, _daemon_pb2.DrawReportResponse]  # type: ignore[assignment]
-    """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
-    together. It fetches nothing and runs nothing.
+    GenerateReport: _aio.UnaryStreamMultiCallable[_daemon_pb2.GenerateReportRequest, _daemon_pb2.GenerateReportResponse]  # type: ignore[assignment]
+    """Generates a report on ratings, evaluator and library: one self-contained HTML page without
+    scripts, streamed in chunks.
 
-    FAILED_PRECONDITION: what it is drawn with is not installed.
+    FAILED_PRECONDITION: the plotting library is not installed.
     """
 
 class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows how the daemon is, and what happens."""
+    """Reports the daemon's status and events, and creates backups and reports."""
 
     @_abc_1.abstractmethod
     def GetStatus(
@@ -95,7 +91,7 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _daemon_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_daemon_pb2.GetStatusResponse, _abc.Awaitable[_daemon_pb2.GetStatusResponse]]:
-        """Returns how everything stands. Never fails because MPD is away."""
+        """Returns the daemon's status. Works without a connection to MPD."""
 
     @_abc_1.abstractmethod
     def WatchEvents(
@@ -103,37 +99,35 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _daemon_pb2.WatchEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_daemon_pb2.WatchEventsResponse], _abc.AsyncIterator[_daemon_pb2.WatchEventsResponse]]:
-        """Follows what happens until the caller leaves. The first message is a heartbeat, so that the
-        caller knows from when on nothing escapes it. A caller who reads too slowly loses the oldest
-        events and is told how many; nobody else waits for it.
+        """Streams events until the caller cancels. The first message is a heartbeat: all later events are
+        in the stream. A caller that reads too slowly loses the oldest events; `missed` counts them.
 
         INVALID_ARGUMENT: a bad heartbeat or sequence.
         """
 
     @_abc_1.abstractmethod
-    def BackUp(
+    def CreateBackup(
         self,
-        request: _daemon_pb2.BackUpRequest,
+        request: _daemon_pb2.CreateBackupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_daemon_pb2.BackUpResponse], _abc.AsyncIterator[_daemon_pb2.BackUpResponse]]:
-        """Returns a copy of all that is known, as it is at one moment: a SQLite database, whose pieces
-        have to be put together. `anagnorisisd restore FILE` takes it. It is whole only if the stream ends
-        with OK.
+    ) -> _typing.Union[_abc.Iterator[_daemon_pb2.CreateBackupResponse], _abc.AsyncIterator[_daemon_pb2.CreateBackupResponse]]:
+        """Streams a consistent snapshot of the database, a SQLite file, in chunks. The file is complete
+        only if the stream ends with OK. `anagnorisisd restore FILE` restores it.
 
-        DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: there is no room for the copy, another
-        one is being sent, or nothing was read for a minute.
+        DATA_LOSS: the database is damaged. RESOURCE_EXHAUSTED: the disk is full, another backup is in
+        progress, or the caller read nothing for a minute.
         """
 
     @_abc_1.abstractmethod
-    def DrawReport(
+    def GenerateReport(
         self,
-        request: _daemon_pb2.DrawReportRequest,
+        request: _daemon_pb2.GenerateReportRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_daemon_pb2.DrawReportResponse], _abc.AsyncIterator[_daemon_pb2.DrawReportResponse]]:
-        """Draws a report on ratings, evaluator and library: one HTML page, whose pieces have to be put
-        together. It fetches nothing and runs nothing.
+    ) -> _typing.Union[_abc.Iterator[_daemon_pb2.GenerateReportResponse], _abc.AsyncIterator[_daemon_pb2.GenerateReportResponse]]:
+        """Generates a report on ratings, evaluator and library: one self-contained HTML page without
+        scripts, streamed in chunks.
 
-        FAILED_PRECONDITION: what it is drawn with is not installed.
+        FAILED_PRECONDITION: the plotting library is not installed.
         """
 
 def add_DaemonServiceServicer_to_server(servicer: DaemonServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

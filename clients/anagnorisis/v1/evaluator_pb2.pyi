@@ -245,7 +245,7 @@ Global___Evaluator: _TypeAlias = Evaluator  # noqa: Y015
 
 @_typing.final
 class TrainEvaluatorRequest(_message.Message):
-    """Asks for a training. Has no fields."""
+    """Request for a training. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -306,7 +306,7 @@ Global___TrainEvaluatorResponse: _TypeAlias = TrainEvaluatorResponse  # noqa: Y0
 
 @_typing.final
 class GetEvaluatorRequest(_message.Message):
-    """Asks for the current evaluator. Has no fields."""
+    """Request for the current evaluator. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -323,7 +323,7 @@ Global___GetEvaluatorRequest: _TypeAlias = GetEvaluatorRequest  # noqa: Y015
 
 @_typing.final
 class GetEvaluatorResponse(_message.Message):
-    """Answers GetEvaluator."""
+    """Response to GetEvaluator."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -347,16 +347,16 @@ Global___GetEvaluatorResponse: _TypeAlias = GetEvaluatorResponse  # noqa: Y015
 
 @_typing.final
 class ListEvaluatorsRequest(_message.Message):
-    """Asks for a page of evaluators."""
+    """Request for a page of evaluators."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return at most, 1 to 1000; 0 means 100."""
+    """Maximum number of results, 1 to 1000; 0 means 100."""
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the previous page; empty for the first page."""
     def __init__(
         self,
         *,
@@ -373,14 +373,14 @@ Global___ListEvaluatorsRequest: _TypeAlias = ListEvaluatorsRequest  # noqa: Y015
 
 @_typing.final
 class ListEvaluatorsResponse(_message.Message):
-    """Answers ListEvaluators."""
+    """Response to ListEvaluators."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EVALUATORS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty when there is none."""
+    """Token of the next page; empty if there is none."""
     @_builtins.property
     def evaluators(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evaluator]:
         """The evaluators, newest first."""
@@ -401,7 +401,7 @@ Global___ListEvaluatorsResponse: _TypeAlias = ListEvaluatorsResponse  # noqa: Y0
 
 @_typing.final
 class RollbackEvaluatorRequest(_message.Message):
-    """Asks to make an earlier evaluator the current one."""
+    """Request to make an earlier evaluator the current one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -423,7 +423,7 @@ Global___RollbackEvaluatorRequest: _TypeAlias = RollbackEvaluatorRequest  # noqa
 
 @_typing.final
 class RollbackEvaluatorResponse(_message.Message):
-    """Answers RollbackEvaluator."""
+    """Response to RollbackEvaluator."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

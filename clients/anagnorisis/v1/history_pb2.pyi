@@ -29,53 +29,53 @@ class _ImportOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportO
     DESCRIPTOR: _descriptor.EnumDescriptor
     IMPORT_OUTCOME_UNSPECIFIED: _ImportOutcome.ValueType  # 0
     """Never sent."""
-    IMPORT_OUTCOME_TAKEN: _ImportOutcome.ValueType  # 1
-    """It was taken over."""
-    IMPORT_OUTCOME_KNOWN: _ImportOutcome.ValueType  # 2
+    IMPORT_OUTCOME_IMPORTED: _ImportOutcome.ValueType  # 1
+    """It was imported."""
+    IMPORT_OUTCOME_DUPLICATE: _ImportOutcome.ValueType  # 2
     """It was known already."""
-    IMPORT_OUTCOME_LEFT_OUT: _ImportOutcome.ValueType  # 3
-    """It was left out; `reason` says why."""
+    IMPORT_OUTCOME_REJECTED: _ImportOutcome.ValueType  # 3
+    """It was rejected; see `reason`."""
 
 class ImportOutcome(_ImportOutcome, metaclass=_ImportOutcomeEnumTypeWrapper):
-    """What became of an entry, or would."""
+    """Result of the import of an entry."""
 
 IMPORT_OUTCOME_UNSPECIFIED: ImportOutcome.ValueType  # 0
 """Never sent."""
-IMPORT_OUTCOME_TAKEN: ImportOutcome.ValueType  # 1
-"""It was taken over."""
-IMPORT_OUTCOME_KNOWN: ImportOutcome.ValueType  # 2
+IMPORT_OUTCOME_IMPORTED: ImportOutcome.ValueType  # 1
+"""It was imported."""
+IMPORT_OUTCOME_DUPLICATE: ImportOutcome.ValueType  # 2
 """It was known already."""
-IMPORT_OUTCOME_LEFT_OUT: ImportOutcome.ValueType  # 3
-"""It was left out; `reason` says why."""
+IMPORT_OUTCOME_REJECTED: ImportOutcome.ValueType  # 3
+"""It was rejected; see `reason`."""
 Global___ImportOutcome: _TypeAlias = ImportOutcome  # noqa: Y015
 
-class _ForeignSource:
+class _ExternalSource:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _ForeignSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ForeignSource.ValueType], _builtins.type):
+class _ExternalSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExternalSource.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    FOREIGN_SOURCE_UNSPECIFIED: _ForeignSource.ValueType  # 0
+    EXTERNAL_SOURCE_UNSPECIFIED: _ExternalSource.ValueType  # 0
     """Not allowed."""
-    FOREIGN_SOURCE_FILE_TAGS: _ForeignSource.ValueType  # 1
+    EXTERNAL_SOURCE_FILE_TAGS: _ExternalSource.ValueType  # 1
     """The tags of the files in the music directory."""
-    FOREIGN_SOURCE_STICKERS: _ForeignSource.ValueType  # 2
+    EXTERNAL_SOURCE_STICKERS: _ExternalSource.ValueType  # 2
     """MPD's `rating` stickers."""
 
-class ForeignSource(_ForeignSource, metaclass=_ForeignSourceEnumTypeWrapper):
-    """Where other programs leave ratings."""
+class ExternalSource(_ExternalSource, metaclass=_ExternalSourceEnumTypeWrapper):
+    """Where other programs store ratings."""
 
-FOREIGN_SOURCE_UNSPECIFIED: ForeignSource.ValueType  # 0
+EXTERNAL_SOURCE_UNSPECIFIED: ExternalSource.ValueType  # 0
 """Not allowed."""
-FOREIGN_SOURCE_FILE_TAGS: ForeignSource.ValueType  # 1
+EXTERNAL_SOURCE_FILE_TAGS: ExternalSource.ValueType  # 1
 """The tags of the files in the music directory."""
-FOREIGN_SOURCE_STICKERS: ForeignSource.ValueType  # 2
+EXTERNAL_SOURCE_STICKERS: ExternalSource.ValueType  # 2
 """MPD's `rating` stickers."""
-Global___ForeignSource: _TypeAlias = ForeignSource  # noqa: Y015
+Global___ExternalSource: _TypeAlias = ExternalSource  # noqa: Y015
 
 @_typing.final
-class GivenRating(_message.Message):
-    """A rating as it was given."""
+class RatingEntry(_message.Message):
+    """A rating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -95,68 +95,68 @@ class GivenRating(_message.Message):
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
 
-Global___GivenRating: _TypeAlias = GivenRating  # noqa: Y015
+Global___RatingEntry: _TypeAlias = RatingEntry  # noqa: Y015
 
 @_typing.final
-class JudgedPlay(_message.Message):
-    """A play as it was judged."""
+class PlayEntry(_message.Message):
+    """A play."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    VERDICT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     HEARD_SECONDS_FIELD_NUMBER: _builtins.int
     DURATION_SECONDS_FIELD_NUMBER: _builtins.int
-    verdict: _daemon_pb2.PlayVerdict.ValueType
-    """What the play says about the listener's liking."""
+    outcome: _daemon_pb2.PlayOutcome.ValueType
+    """The outcome."""
     heard_seconds: _builtins.float
-    """Time heard, pauses and seeks left out, in seconds, 0 or above."""
+    """Time played, without pauses and seeks, in seconds, 0 or above."""
     duration_seconds: _builtins.float
     """Length of the track, in seconds; absent when unknown."""
     def __init__(
         self,
         *,
-        verdict: _daemon_pb2.PlayVerdict.ValueType = ...,
+        outcome: _daemon_pb2.PlayOutcome.ValueType = ...,
         heard_seconds: _builtins.float = ...,
         duration_seconds: _builtins.float | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "duration_seconds", b"duration_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "duration_seconds", b"duration_seconds", "heard_seconds", b"heard_seconds", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "duration_seconds", b"duration_seconds", "heard_seconds", b"heard_seconds", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_seconds: _TypeAlias = _typing.Literal["duration_seconds"]  # noqa: Y015
     _WhichOneofArgType__duration_seconds: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_seconds) -> _WhichOneofReturnType__duration_seconds | None: ...
 
-Global___JudgedPlay: _TypeAlias = JudgedPlay  # noqa: Y015
+Global___PlayEntry: _TypeAlias = PlayEntry  # noqa: Y015
 
 @_typing.final
 class HistoryEntry(_message.Message):
-    """One thing that the listener said or heard."""
+    """One rating or play."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACK_ID_FIELD_NUMBER: _builtins.int
     URI_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
     PLAY_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
-    """The track's id: 32 hexadecimal digits; empty where only the path is known."""
+    """The track's id: 32 hexadecimal digits; empty if only the path is known."""
     uri: _builtins.str
-    """Path of the file relative to the music directory; counts where there is no such `track_id`."""
+    """Path of the file relative to the music directory; used if `track_id` is unknown."""
     source: _builtins.str
-    """The door through which a rating came; at most 64 characters."""
+    """Where a rating came from; at most 64 characters."""
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When the rating was given or the play ended; absent where that is not known."""
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """When the rating was given or the play ended; absent if unknown."""
 
     @_builtins.property
-    def rating(self) -> Global___GivenRating:
+    def rating(self) -> Global___RatingEntry:
         """A rating."""
 
     @_builtins.property
-    def play(self) -> Global___JudgedPlay:
+    def play(self) -> Global___PlayEntry:
         """A play."""
 
     def __init__(
@@ -164,14 +164,14 @@ class HistoryEntry(_message.Message):
         *,
         track_id: _builtins.str = ...,
         uri: _builtins.str = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
         source: _builtins.str = ...,
-        rating: Global___GivenRating | None = ...,
-        play: Global___JudgedPlay | None = ...,
+        rating: Global___RatingEntry | None = ...,
+        play: Global___PlayEntry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "content", b"content", "play", b"play", "rating", b"rating"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "play", b"play", "rating", b"rating", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "content", b"content", "play", b"play", "rating", b"rating", "source", b"source", "track_id", b"track_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "play", b"play", "rating", b"rating", "source", b"source", "timestamp", b"timestamp", "track_id", b"track_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["rating", "play"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
@@ -181,16 +181,16 @@ Global___HistoryEntry: _TypeAlias = HistoryEntry  # noqa: Y015
 
 @_typing.final
 class ListPlaysRequest(_message.Message):
-    """Asks for plays."""
+    """Request for plays."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many entries to return at most, 1 to 1000; 0 means 100."""
+    """Maximum number of entries, 1 to 1000; 0 means 100."""
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the previous page; empty for the first page."""
     def __init__(
         self,
         *,
@@ -207,17 +207,17 @@ Global___ListPlaysRequest: _TypeAlias = ListPlaysRequest  # noqa: Y015
 
 @_typing.final
 class ListPlaysResponse(_message.Message):
-    """Answers ListPlays."""
+    """Response to ListPlays."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PLAYS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty when there is none."""
+    """Token of the next page; empty if there is none."""
     @_builtins.property
     def plays(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryEntry]:
-        """The plays, those that ended last first; `source` is empty, and `uri` where the track is missing."""
+        """The plays, newest first; `source` is empty, and so is `uri` if the track is missing."""
 
     def __init__(
         self,
@@ -235,7 +235,7 @@ Global___ListPlaysResponse: _TypeAlias = ListPlaysResponse  # noqa: Y015
 
 @_typing.final
 class ExportHistoryRequest(_message.Message):
-    """Asks for everything. Has no fields."""
+    """Request to export all entries. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -276,14 +276,14 @@ Global___ExportHistoryResponse: _TypeAlias = ExportHistoryResponse  # noqa: Y015
 
 @_typing.final
 class ImportHistoryRequest(_message.Message):
-    """Asks to take entries over."""
+    """Request to import entries."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     dry_run: _builtins.bool
-    """Only says what would become of them."""
+    """Whether to only return the results, without storing anything."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryEntry]:
         """The entries, at most 1000."""
@@ -304,16 +304,16 @@ Global___ImportHistoryRequest: _TypeAlias = ImportHistoryRequest  # noqa: Y015
 
 @_typing.final
 class ImportResult(_message.Message):
-    """What became of one entry."""
+    """Result of the import of one entry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     outcome: Global___ImportOutcome.ValueType
-    """What became of it."""
+    """The result."""
     reason: _builtins.str
-    """Why it was left out; empty otherwise."""
+    """Why it was rejected; empty otherwise."""
     def __init__(
         self,
         *,
@@ -330,7 +330,7 @@ Global___ImportResult: _TypeAlias = ImportResult  # noqa: Y015
 
 @_typing.final
 class ImportHistoryResponse(_message.Message):
-    """Answers ImportHistory."""
+    """Response to ImportHistory."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -353,18 +353,18 @@ class ImportHistoryResponse(_message.Message):
 Global___ImportHistoryResponse: _TypeAlias = ImportHistoryResponse  # noqa: Y015
 
 @_typing.final
-class FindForeignRatingsRequest(_message.Message):
-    """Asks for ratings that other programs left."""
+class FindExternalRatingsRequest(_message.Message):
+    """Request for ratings of other programs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SOURCE_FIELD_NUMBER: _builtins.int
-    source: Global___ForeignSource.ValueType
+    source: Global___ExternalSource.ValueType
     """Where to look."""
     def __init__(
         self,
         *,
-        source: Global___ForeignSource.ValueType = ...,
+        source: Global___ExternalSource.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -372,11 +372,11 @@ class FindForeignRatingsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FindForeignRatingsRequest: _TypeAlias = FindForeignRatingsRequest  # noqa: Y015
+Global___FindExternalRatingsRequest: _TypeAlias = FindExternalRatingsRequest  # noqa: Y015
 
 @_typing.final
-class FindForeignRatingsResponse(_message.Message):
-    """One rating that another program left."""
+class FindExternalRatingsResponse(_message.Message):
+    """One rating of another program."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -396,4 +396,4 @@ class FindForeignRatingsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FindForeignRatingsResponse: _TypeAlias = FindForeignRatingsResponse  # noqa: Y015
+Global___FindExternalRatingsResponse: _TypeAlias = FindExternalRatingsResponse  # noqa: Y015

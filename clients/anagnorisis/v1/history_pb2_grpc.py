@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class HistoryServiceStub:
-    """Takes what the listener said and heard out of the daemon and into it.
+    """Lists, exports and imports the history of ratings and plays.
     """
 
     def __init__(self, channel):
@@ -50,19 +50,19 @@ class HistoryServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_history__pb2.ImportHistoryRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_history__pb2.ImportHistoryResponse.FromString,
                 _registered_method=True)
-        self.FindForeignRatings = channel.unary_stream(
-                '/anagnorisis.v1.HistoryService/FindForeignRatings',
-                request_serializer=anagnorisis_dot_v1_dot_history__pb2.FindForeignRatingsRequest.SerializeToString,
-                response_deserializer=anagnorisis_dot_v1_dot_history__pb2.FindForeignRatingsResponse.FromString,
+        self.FindExternalRatings = channel.unary_stream(
+                '/anagnorisis.v1.HistoryService/FindExternalRatings',
+                request_serializer=anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsResponse.FromString,
                 _registered_method=True)
 
 
 class HistoryServiceServicer:
-    """Takes what the listener said and heard out of the daemon and into it.
+    """Lists, exports and imports the history of ratings and plays.
     """
 
     def ListPlays(self, request, context):
-        """Lists the plays, those that ended last first.
+        """Lists plays, newest first.
 
         INVALID_ARGUMENT: a bad page size or token.
         """
@@ -71,17 +71,16 @@ class HistoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportHistory(self, request, context):
-        """Returns every rating and every play, each kind oldest first.
+        """Streams all ratings and then all plays, each oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportHistory(self, request, context):
-        """Takes entries over, or says what would become of them. Each entry is taken or left out on its
-        own, whatever becomes of the others: one that is not valid has the outcome LEFT_OUT and its
-        reason, and no error ends the call for it. Entries that are known already are passed over, so
-        that an import can be repeated. Send them oldest first.
+        """Imports entries. Each entry is imported or rejected on its own: an invalid one has the outcome
+        REJECTED and a reason, and does not fail the call. Known entries are ignored, so that an import
+        can be repeated. Send the oldest entries first.
 
         INVALID_ARGUMENT: too many entries.
         """
@@ -89,12 +88,12 @@ class HistoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def FindForeignRatings(self, request, context):
-        """Returns the ratings that other programs left in file tags or MPD's stickers, as entries that
-        can be imported. Changes nothing.
+    def FindExternalRatings(self, request, context):
+        """Streams the ratings that other programs stored in file tags or in MPD's stickers, as entries
+        that can be imported. Changes nothing.
 
-        INVALID_ARGUMENT: no source. UNAVAILABLE: MPD has to be asked for its stickers, and is away.
-        FAILED_PRECONDITION: MPD has no stickers.
+        INVALID_ARGUMENT: no source. UNAVAILABLE: stickers were requested, and MPD is not connected.
+        FAILED_PRECONDITION: MPD has no sticker database.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,10 +117,10 @@ def add_HistoryServiceServicer_to_server(servicer, server):
                     request_deserializer=anagnorisis_dot_v1_dot_history__pb2.ImportHistoryRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_history__pb2.ImportHistoryResponse.SerializeToString,
             ),
-            'FindForeignRatings': grpc.unary_stream_rpc_method_handler(
-                    servicer.FindForeignRatings,
-                    request_deserializer=anagnorisis_dot_v1_dot_history__pb2.FindForeignRatingsRequest.FromString,
-                    response_serializer=anagnorisis_dot_v1_dot_history__pb2.FindForeignRatingsResponse.SerializeToString,
+            'FindExternalRatings': grpc.unary_stream_rpc_method_handler(
+                    servicer.FindExternalRatings,
+                    request_deserializer=anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -132,7 +131,7 @@ def add_HistoryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class HistoryService:
-    """Takes what the listener said and heard out of the daemon and into it.
+    """Lists, exports and imports the history of ratings and plays.
     """
 
     @staticmethod
@@ -217,7 +216,7 @@ class HistoryService:
             _registered_method=True)
 
     @staticmethod
-    def FindForeignRatings(request,
+    def FindExternalRatings(request,
             target,
             options=(),
             channel_credentials=None,
@@ -230,9 +229,9 @@ class HistoryService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/anagnorisis.v1.HistoryService/FindForeignRatings',
-            anagnorisis_dot_v1_dot_history__pb2.FindForeignRatingsRequest.SerializeToString,
-            anagnorisis_dot_v1_dot_history__pb2.FindForeignRatingsResponse.FromString,
+            '/anagnorisis.v1.HistoryService/FindExternalRatings',
+            anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,65 +27,63 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class HistoryServiceStub:
-    """Takes what the listener said and heard out of the daemon and into it."""
+    """Lists, exports and imports the history of ratings and plays."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> HistoryServiceAsyncStub: ...
     ListPlays: _grpc.UnaryUnaryMultiCallable[_history_pb2.ListPlaysRequest, _history_pb2.ListPlaysResponse]
-    """Lists the plays, those that ended last first.
+    """Lists plays, newest first.
 
     INVALID_ARGUMENT: a bad page size or token.
     """
     ExportHistory: _grpc.UnaryStreamMultiCallable[_history_pb2.ExportHistoryRequest, _history_pb2.ExportHistoryResponse]
-    """Returns every rating and every play, each kind oldest first."""
+    """Streams all ratings and then all plays, each oldest first."""
     ImportHistory: _grpc.UnaryUnaryMultiCallable[_history_pb2.ImportHistoryRequest, _history_pb2.ImportHistoryResponse]
-    """Takes entries over, or says what would become of them. Each entry is taken or left out on its
-    own, whatever becomes of the others: one that is not valid has the outcome LEFT_OUT and its
-    reason, and no error ends the call for it. Entries that are known already are passed over, so
-    that an import can be repeated. Send them oldest first.
+    """Imports entries. Each entry is imported or rejected on its own: an invalid one has the outcome
+    REJECTED and a reason, and does not fail the call. Known entries are ignored, so that an import
+    can be repeated. Send the oldest entries first.
 
     INVALID_ARGUMENT: too many entries.
     """
-    FindForeignRatings: _grpc.UnaryStreamMultiCallable[_history_pb2.FindForeignRatingsRequest, _history_pb2.FindForeignRatingsResponse]
-    """Returns the ratings that other programs left in file tags or MPD's stickers, as entries that
-    can be imported. Changes nothing.
+    FindExternalRatings: _grpc.UnaryStreamMultiCallable[_history_pb2.FindExternalRatingsRequest, _history_pb2.FindExternalRatingsResponse]
+    """Streams the ratings that other programs stored in file tags or in MPD's stickers, as entries
+    that can be imported. Changes nothing.
 
-    INVALID_ARGUMENT: no source. UNAVAILABLE: MPD has to be asked for its stickers, and is away.
-    FAILED_PRECONDITION: MPD has no stickers.
+    INVALID_ARGUMENT: no source. UNAVAILABLE: stickers were requested, and MPD is not connected.
+    FAILED_PRECONDITION: MPD has no sticker database.
     """
 
 @_typing.type_check_only
 class HistoryServiceAsyncStub(HistoryServiceStub):
-    """Takes what the listener said and heard out of the daemon and into it."""
+    """Lists, exports and imports the history of ratings and plays."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPlays: _aio.UnaryUnaryMultiCallable[_history_pb2.ListPlaysRequest, _history_pb2.ListPlaysResponse]  # type: ignore[assignment]
-    """Lists the plays, those that ended last first.
+    """Lists plays, newest first.
 
     INVALID_ARGUMENT: a bad page size or token.
     """
     ExportHistory: _aio.UnaryStreamMultiCallable[_history_pb2.ExportHistoryRequest, _history_pb2.ExportHistoryResponse]  # type: ignore[assignment]
-    """Returns every rating and every play, each kind oldest first."""
+    """Streams all ratings and then all plays, each oldest first."""
     ImportHistory: _aio.UnaryUnaryMultiCallable[_history_pb2.ImportHistoryRequest, _history_pb2.ImportHistoryResponse]  # type: ignore[assignment]
-    """Takes entries over, or says what would become of them. Each entry is taken or left out on its
-    own, whatever becomes of the others: one that is not valid has the outcome LEFT_OUT and its
-    reason, and no error ends the call for it. Entries that are known already are passed over, so
-    that an import can be repeated. Send them oldest first.
+    """Imports entries. Each entry is imported or rejected on its own: an invalid one has the outcome
+    REJECTED and a reason, and does not fail the call. Known entries are ignored, so that an import
+    can be repeated. Send the oldest entries first.
 
     INVALID_ARGUMENT: too many entries.
     """
-    FindForeignRatings: _aio.UnaryStreamMultiCallable[_history_pb2.FindForeignRatingsRequest, _history_pb2.FindForeignRatingsResponse]  # type: ignore[assignment]
-    """Returns the ratings that other programs left in file tags or MPD's stickers, as entries that
-    can be imported. Changes nothing.
+    FindExternalRatings: _aio.UnaryStreamMultiCallable[_history_pb2.FindExternalRatingsRequest, _history_pb2.FindExternalRatingsResponse]  # type: ignore[assignment]
+    """Streams the ratings that other programs stored in file tags or in MPD's stickers, as entries
+    that can be imported. Changes nothing.
 
-    INVALID_ARGUMENT: no source. UNAVAILABLE: MPD has to be asked for its stickers, and is away.
-    FAILED_PRECONDITION: MPD has no stickers.
+    INVALID_ARGUMENT: no source. UNAVAILABLE: stickers were requested, and MPD is not connected.
+    FAILED_PRECONDITION: MPD has no sticker database.
     """
 
 class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Takes what the listener said and heard out of the daemon and into it."""
+    """Lists, exports and imports the history of ratings and plays."""
 
     @_abc_1.abstractmethod
     def ListPlays(
@@ -93,7 +91,7 @@ class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _history_pb2.ListPlaysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_history_pb2.ListPlaysResponse, _abc.Awaitable[_history_pb2.ListPlaysResponse]]:
-        """Lists the plays, those that ended last first.
+        """Lists plays, newest first.
 
         INVALID_ARGUMENT: a bad page size or token.
         """
@@ -104,7 +102,7 @@ class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _history_pb2.ExportHistoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_history_pb2.ExportHistoryResponse], _abc.AsyncIterator[_history_pb2.ExportHistoryResponse]]:
-        """Returns every rating and every play, each kind oldest first."""
+        """Streams all ratings and then all plays, each oldest first."""
 
     @_abc_1.abstractmethod
     def ImportHistory(
@@ -112,25 +110,24 @@ class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _history_pb2.ImportHistoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_history_pb2.ImportHistoryResponse, _abc.Awaitable[_history_pb2.ImportHistoryResponse]]:
-        """Takes entries over, or says what would become of them. Each entry is taken or left out on its
-        own, whatever becomes of the others: one that is not valid has the outcome LEFT_OUT and its
-        reason, and no error ends the call for it. Entries that are known already are passed over, so
-        that an import can be repeated. Send them oldest first.
+        """Imports entries. Each entry is imported or rejected on its own: an invalid one has the outcome
+        REJECTED and a reason, and does not fail the call. Known entries are ignored, so that an import
+        can be repeated. Send the oldest entries first.
 
         INVALID_ARGUMENT: too many entries.
         """
 
     @_abc_1.abstractmethod
-    def FindForeignRatings(
+    def FindExternalRatings(
         self,
-        request: _history_pb2.FindForeignRatingsRequest,
+        request: _history_pb2.FindExternalRatingsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_history_pb2.FindForeignRatingsResponse], _abc.AsyncIterator[_history_pb2.FindForeignRatingsResponse]]:
-        """Returns the ratings that other programs left in file tags or MPD's stickers, as entries that
-        can be imported. Changes nothing.
+    ) -> _typing.Union[_abc.Iterator[_history_pb2.FindExternalRatingsResponse], _abc.AsyncIterator[_history_pb2.FindExternalRatingsResponse]]:
+        """Streams the ratings that other programs stored in file tags or in MPD's stickers, as entries
+        that can be imported. Changes nothing.
 
-        INVALID_ARGUMENT: no source. UNAVAILABLE: MPD has to be asked for its stickers, and is away.
-        FAILED_PRECONDITION: MPD has no stickers.
+        INVALID_ARGUMENT: no source. UNAVAILABLE: stickers were requested, and MPD is not connected.
+        FAILED_PRECONDITION: MPD has no sticker database.
         """
 
 def add_HistoryServiceServicer_to_server(servicer: HistoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

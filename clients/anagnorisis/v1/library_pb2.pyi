@@ -27,33 +27,33 @@ class _TrackFilter:
 class _TrackFilterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrackFilter.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRACK_FILTER_UNSPECIFIED: _TrackFilter.ValueType  # 0
-    """All of them."""
+    """All tracks."""
     TRACK_FILTER_RATED: _TrackFilter.ValueType  # 1
-    """Those that have a rating."""
+    """Tracks with a rating."""
     TRACK_FILTER_UNRATED: _TrackFilter.ValueType  # 2
-    """Those that have none."""
+    """Tracks without a rating."""
     TRACK_FILTER_PENDING: _TrackFilter.ValueType  # 3
-    """Those that wait for their embedding."""
+    """Tracks that are not embedded yet."""
     TRACK_FILTER_FAILED: _TrackFilter.ValueType  # 4
-    """Those that cannot be embedded."""
+    """Tracks whose embedding failed."""
     TRACK_FILTER_MISSING: _TrackFilter.ValueType  # 5
-    """Those without a file on disk at present."""
+    """Tracks without a file on disk."""
 
 class TrackFilter(_TrackFilter, metaclass=_TrackFilterEnumTypeWrapper):
-    """Which tracks to list."""
+    """Filter of a list of tracks."""
 
 TRACK_FILTER_UNSPECIFIED: TrackFilter.ValueType  # 0
-"""All of them."""
+"""All tracks."""
 TRACK_FILTER_RATED: TrackFilter.ValueType  # 1
-"""Those that have a rating."""
+"""Tracks with a rating."""
 TRACK_FILTER_UNRATED: TrackFilter.ValueType  # 2
-"""Those that have none."""
+"""Tracks without a rating."""
 TRACK_FILTER_PENDING: TrackFilter.ValueType  # 3
-"""Those that wait for their embedding."""
+"""Tracks that are not embedded yet."""
 TRACK_FILTER_FAILED: TrackFilter.ValueType  # 4
-"""Those that cannot be embedded."""
+"""Tracks whose embedding failed."""
 TRACK_FILTER_MISSING: TrackFilter.ValueType  # 5
-"""Those without a file on disk at present."""
+"""Tracks without a file on disk."""
 Global___TrackFilter: _TypeAlias = TrackFilter  # noqa: Y015
 
 class _TrackOrder:
@@ -63,34 +63,34 @@ class _TrackOrder:
 class _TrackOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrackOrder.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRACK_ORDER_UNSPECIFIED: _TrackOrder.ValueType  # 0
-    """As by time added."""
+    """As TRACK_ORDER_ADDED."""
     TRACK_ORDER_ADDED: _TrackOrder.ValueType  # 1
-    """By the time the library first saw them, newest first."""
+    """By the time they were added, newest first."""
     TRACK_ORDER_RATING: _TrackOrder.ValueType  # 2
-    """By the listener's rating, highest first; those without one last."""
+    """By rating, highest first; unrated tracks last."""
     TRACK_ORDER_PREDICTED_RATING: _TrackOrder.ValueType  # 3
-    """By predicted rating, highest first; those without one last."""
+    """By predicted rating, highest first; tracks without one last."""
     TRACK_ORDER_LAST_PLAYED: _TrackOrder.ValueType  # 4
-    """By the end of the last play, latest first; those never played last."""
+    """By last play, newest first; tracks never played last."""
 
 class TrackOrder(_TrackOrder, metaclass=_TrackOrderEnumTypeWrapper):
-    """In which order to list tracks."""
+    """Order of a list of tracks."""
 
 TRACK_ORDER_UNSPECIFIED: TrackOrder.ValueType  # 0
-"""As by time added."""
+"""As TRACK_ORDER_ADDED."""
 TRACK_ORDER_ADDED: TrackOrder.ValueType  # 1
-"""By the time the library first saw them, newest first."""
+"""By the time they were added, newest first."""
 TRACK_ORDER_RATING: TrackOrder.ValueType  # 2
-"""By the listener's rating, highest first; those without one last."""
+"""By rating, highest first; unrated tracks last."""
 TRACK_ORDER_PREDICTED_RATING: TrackOrder.ValueType  # 3
-"""By predicted rating, highest first; those without one last."""
+"""By predicted rating, highest first; tracks without one last."""
 TRACK_ORDER_LAST_PLAYED: TrackOrder.ValueType  # 4
-"""By the end of the last play, latest first; those never played last."""
+"""By last play, newest first; tracks never played last."""
 Global___TrackOrder: _TypeAlias = TrackOrder  # noqa: Y015
 
 @_typing.final
 class GetTrackRequest(_message.Message):
-    """Asks for one track."""
+    """Request for one track."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -114,7 +114,7 @@ Global___GetTrackRequest: _TypeAlias = GetTrackRequest  # noqa: Y015
 
 @_typing.final
 class GetTrackResponse(_message.Message):
-    """Answers GetTrack."""
+    """Response to GetTrack."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -126,7 +126,7 @@ class GetTrackResponse(_message.Message):
 
     @_builtins.property
     def sound_tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoundTag]:
-        """What it sounds like, the most distinctive tag first; empty unless the embedder is `musicnn`."""
+        """Sound tags, the highest score first; empty unless the embedder is `musicnn`."""
 
     def __init__(
         self,
@@ -144,18 +144,16 @@ Global___GetTrackResponse: _TypeAlias = GetTrackResponse  # noqa: Y015
 
 @_typing.final
 class SoundTag(_message.Message):
-    """A word for what a track sounds like, given by a network that listened to it."""
+    """A word that describes how a track sounds, computed from its audio."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The word, one of those that ListSoundTags lists."""
+    """The tag, one of those of ListSoundTags."""
     score: _builtins.float
-    """How far the track stands out by it, in standard deviations above the mean of the library; at
-    least 1.
-    """
+    """Standard deviations above the mean of the library, 1 or above."""
     def __init__(
         self,
         *,
@@ -172,7 +170,7 @@ Global___SoundTag: _TypeAlias = SoundTag  # noqa: Y015
 
 @_typing.final
 class ListSoundTagsRequest(_message.Message):
-    """Asks for the sound tags. Has no fields."""
+    """Request for the sound tags. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -189,14 +187,14 @@ Global___ListSoundTagsRequest: _TypeAlias = ListSoundTagsRequest  # noqa: Y015
 
 @_typing.final
 class ListSoundTagsResponse(_message.Message):
-    """Answers ListSoundTags."""
+    """Response to ListSoundTags."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SOUND_TAGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sound_tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoundTagCount]:
-        """Every tag, by name."""
+        """All tags, by name."""
 
     def __init__(
         self,
@@ -213,7 +211,7 @@ Global___ListSoundTagsResponse: _TypeAlias = ListSoundTagsResponse  # noqa: Y015
 
 @_typing.final
 class SoundTagCount(_message.Message):
-    """A tag and the tracks that have it."""
+    """A tag and the number of tracks that have it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -222,7 +220,7 @@ class SoundTagCount(_message.Message):
     name: _builtins.str
     """The tag."""
     tracks: _builtins.int
-    """How many tracks have it, 0 or above."""
+    """Number of tracks, 0 or above."""
     def __init__(
         self,
         *,
@@ -239,7 +237,7 @@ Global___SoundTagCount: _TypeAlias = SoundTagCount  # noqa: Y015
 
 @_typing.final
 class ListTracksRequest(_message.Message):
-    """Asks for a page of tracks."""
+    """Request for a page of tracks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -250,21 +248,21 @@ class ListTracksRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SOUND_TAG_FIELD_NUMBER: _builtins.int
     filter: Global___TrackFilter.ValueType
-    """Which tracks."""
+    """Filter."""
     order: Global___TrackOrder.ValueType
-    """In which order."""
+    """Order."""
     text: _builtins.str
-    """Only tracks whose title, artist, album or path contains this, without regard to case; at most
-    256 characters. Empty means all.
+    """Only tracks whose title, artist, album or path contains this text, ignoring case; at most 256
+    characters. Empty means all.
     """
     page_size: _builtins.int
-    """How many tracks to return at most, 1 to 1000; 0 means 100."""
+    """Maximum number of tracks, 1 to 1000; 0 means 100."""
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page. The other fields must be the
-    same as then.
+    """`next_page_token` of the previous page; empty for the first page. The other fields must be the
+    same as in the previous request.
     """
     sound_tag: _builtins.str
-    """Only tracks that have this sound tag, one of those that ListSoundTags lists. Empty means all."""
+    """Only tracks with this sound tag. Empty means all."""
     def __init__(
         self,
         *,
@@ -285,17 +283,17 @@ Global___ListTracksRequest: _TypeAlias = ListTracksRequest  # noqa: Y015
 
 @_typing.final
 class ListTracksResponse(_message.Message):
-    """Answers ListTracks."""
+    """Response to ListTracks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACKS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty when there is none."""
+    """Token of the next page; empty if there is none."""
     @_builtins.property
     def tracks(self) -> _containers.RepeatedCompositeFieldContainer[_track_pb2.Track]:
-        """The tracks, in the order asked for."""
+        """The tracks, in the requested order."""
 
     def __init__(
         self,
@@ -313,16 +311,16 @@ Global___ListTracksResponse: _TypeAlias = ListTracksResponse  # noqa: Y015
 
 @_typing.final
 class ListUnusableFilesRequest(_message.Message):
-    """Asks for a page of unusable files."""
+    """Request for a page of unusable files."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many files to return at most, 1 to 1000; 0 means 100."""
+    """Maximum number of files, 1 to 1000; 0 means 100."""
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the previous page; empty for the first page."""
     def __init__(
         self,
         *,
@@ -339,14 +337,14 @@ Global___ListUnusableFilesRequest: _TypeAlias = ListUnusableFilesRequest  # noqa
 
 @_typing.final
 class ListUnusableFilesResponse(_message.Message):
-    """Answers ListUnusableFiles."""
+    """Response to ListUnusableFiles."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FILES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty when there is none."""
+    """Token of the next page; empty if there is none."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnusableFile]:
         """The files, by path."""
@@ -367,16 +365,16 @@ Global___ListUnusableFilesResponse: _TypeAlias = ListUnusableFilesResponse  # no
 
 @_typing.final
 class UnusableFile(_message.Message):
-    """A file that cannot be used as music."""
+    """A file that cannot be read as music."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     URI_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
-    """Its path relative to the music directory; `?` stands for what is not UTF-8 in it."""
+    """Path relative to the music directory; bytes that are not UTF-8 are shown as `?`."""
     reason: _builtins.str
-    """Why it cannot be used."""
+    """Why it cannot be read."""
     def __init__(
         self,
         *,
@@ -393,7 +391,7 @@ Global___UnusableFile: _TypeAlias = UnusableFile  # noqa: Y015
 
 @_typing.final
 class ScanLibraryRequest(_message.Message):
-    """Asks for a scan. Has no fields."""
+    """Request for a scan. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -410,7 +408,7 @@ Global___ScanLibraryRequest: _TypeAlias = ScanLibraryRequest  # noqa: Y015
 
 @_typing.final
 class ScanLibraryResponse(_message.Message):
-    """Tells how far a scan is. Counts are of this scan so far, 0 or above."""
+    """Progress of a scan. Counts are of this scan so far, 0 or above."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -421,38 +419,38 @@ class ScanLibraryResponse(_message.Message):
     MOVED_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
-    FAILED_FIELD_NUMBER: _builtins.int
+    UNUSABLE_FIELD_NUMBER: _builtins.int
     PENDING_EMBEDDINGS_FIELD_NUMBER: _builtins.int
-    PROBLEM_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
     EMBEDDINGS_PER_SECOND_FIELD_NUMBER: _builtins.int
-    EMBEDDING_SECONDS_LEFT_FIELD_NUMBER: _builtins.int
+    EMBEDDING_REMAINING_SECONDS_FIELD_NUMBER: _builtins.int
     found: _builtins.int
     """Files found on disk."""
     unchanged: _builtins.int
-    """Files that need not be read again, because their size and time are as before."""
+    """Files with the size and modification time of the last scan, which are not read again."""
     read: _builtins.int
     """Files that were read."""
     added: _builtins.int
     """New tracks."""
     moved: _builtins.int
-    """Files of known tracks found at new places."""
+    """Files of known tracks found at new paths."""
     changed: _builtins.int
     """Files whose tags or contents changed in place."""
     missing: _builtins.int
     """Tracks that lost their last file."""
-    failed: _builtins.int
-    """Files that cannot be used as music."""
+    unusable: _builtins.int
+    """Files that cannot be read as music."""
     pending_embeddings: _builtins.int
-    """Tracks that wait for their embedding at this moment."""
-    problem: _builtins.str
-    """Why the music folder as a whole cannot be read; empty when it can."""
+    """Tracks that are not embedded yet."""
+    error: _builtins.str
+    """Why the music directory cannot be read; empty if it can."""
     finished: _builtins.bool
-    """The scan is done; this is its last message."""
+    """Whether the scan has ended; true in the last message only."""
     embeddings_per_second: _builtins.float
-    """Speed of the embedding under way; absent while nothing is being embedded."""
-    embedding_seconds_left: _builtins.float
-    """Time until no embedding is pending, in seconds; absent while unknown."""
+    """Present speed of embedding; absent while nothing is being embedded."""
+    embedding_remaining_seconds: _builtins.float
+    """Estimated time until all tracks are embedded, in seconds; absent if unknown."""
     def __init__(
         self,
         *,
@@ -463,23 +461,23 @@ class ScanLibraryResponse(_message.Message):
         moved: _builtins.int = ...,
         changed: _builtins.int = ...,
         missing: _builtins.int = ...,
-        failed: _builtins.int = ...,
+        unusable: _builtins.int = ...,
         pending_embeddings: _builtins.int = ...,
-        problem: _builtins.str = ...,
+        error: _builtins.str = ...,
         finished: _builtins.bool = ...,
         embeddings_per_second: _builtins.float | None = ...,
-        embedding_seconds_left: _builtins.float | None = ...,
+        embedding_remaining_seconds: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_embedding_seconds_left", b"_embedding_seconds_left", "_embeddings_per_second", b"_embeddings_per_second", "embedding_seconds_left", b"embedding_seconds_left", "embeddings_per_second", b"embeddings_per_second"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_embedding_remaining_seconds", b"_embedding_remaining_seconds", "_embeddings_per_second", b"_embeddings_per_second", "embedding_remaining_seconds", b"embedding_remaining_seconds", "embeddings_per_second", b"embeddings_per_second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_embedding_seconds_left", b"_embedding_seconds_left", "_embeddings_per_second", b"_embeddings_per_second", "added", b"added", "changed", b"changed", "embedding_seconds_left", b"embedding_seconds_left", "embeddings_per_second", b"embeddings_per_second", "failed", b"failed", "finished", b"finished", "found", b"found", "missing", b"missing", "moved", b"moved", "pending_embeddings", b"pending_embeddings", "problem", b"problem", "read", b"read", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_embedding_remaining_seconds", b"_embedding_remaining_seconds", "_embeddings_per_second", b"_embeddings_per_second", "added", b"added", "changed", b"changed", "embedding_remaining_seconds", b"embedding_remaining_seconds", "embeddings_per_second", b"embeddings_per_second", "error", b"error", "finished", b"finished", "found", b"found", "missing", b"missing", "moved", b"moved", "pending_embeddings", b"pending_embeddings", "read", b"read", "unchanged", b"unchanged", "unusable", b"unusable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__embedding_seconds_left: _TypeAlias = _typing.Literal["embedding_seconds_left"]  # noqa: Y015
-    _WhichOneofArgType__embedding_seconds_left: _TypeAlias = _typing.Literal["_embedding_seconds_left", b"_embedding_seconds_left"]  # noqa: Y015
+    _WhichOneofReturnType__embedding_remaining_seconds: _TypeAlias = _typing.Literal["embedding_remaining_seconds"]  # noqa: Y015
+    _WhichOneofArgType__embedding_remaining_seconds: _TypeAlias = _typing.Literal["_embedding_remaining_seconds", b"_embedding_remaining_seconds"]  # noqa: Y015
     _WhichOneofReturnType__embeddings_per_second: _TypeAlias = _typing.Literal["embeddings_per_second"]  # noqa: Y015
     _WhichOneofArgType__embeddings_per_second: _TypeAlias = _typing.Literal["_embeddings_per_second", b"_embeddings_per_second"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__embedding_seconds_left) -> _WhichOneofReturnType__embedding_seconds_left | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__embedding_remaining_seconds) -> _WhichOneofReturnType__embedding_remaining_seconds | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__embeddings_per_second) -> _WhichOneofReturnType__embeddings_per_second | None: ...
 
@@ -487,7 +485,7 @@ Global___ScanLibraryResponse: _TypeAlias = ScanLibraryResponse  # noqa: Y015
 
 @_typing.final
 class RetryEmbeddingsRequest(_message.Message):
-    """Asks to try failed tracks again. Has no fields."""
+    """Request to retry failed tracks. Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -504,13 +502,13 @@ Global___RetryEmbeddingsRequest: _TypeAlias = RetryEmbeddingsRequest  # noqa: Y0
 
 @_typing.final
 class RetryEmbeddingsResponse(_message.Message):
-    """Answers RetryEmbeddings."""
+    """Response to RetryEmbeddings."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNT_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """How many tracks are tried again, 0 or above."""
+    """Number of tracks that are pending again, 0 or above."""
     def __init__(
         self,
         *,
@@ -526,14 +524,14 @@ Global___RetryEmbeddingsResponse: _TypeAlias = RetryEmbeddingsResponse  # noqa: 
 
 @_typing.final
 class FindSimilarRequest(_message.Message):
-    """Asks for similar tracks."""
+    """Request for similar tracks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TARGET_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """How many to return at most, 1 to 1000; 0 means 10."""
+    """Maximum number of results, 1 to 1000; 0 means 10."""
     @_builtins.property
     def target(self) -> _track_pb2.Target:
         """The track to compare with. Required."""
@@ -554,7 +552,7 @@ Global___FindSimilarRequest: _TypeAlias = FindSimilarRequest  # noqa: Y015
 
 @_typing.final
 class SimilarTrack(_message.Message):
-    """A track and how near it is."""
+    """A track and its similarity."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -582,14 +580,14 @@ Global___SimilarTrack: _TypeAlias = SimilarTrack  # noqa: Y015
 
 @_typing.final
 class FindSimilarResponse(_message.Message):
-    """Answers FindSimilar."""
+    """Response to FindSimilar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimilarTrack]:
-        """The nearest present tracks, the nearest first, without the track itself."""
+        """The most similar present tracks, the most similar first, without the track itself."""
 
     def __init__(
         self,
@@ -606,7 +604,7 @@ Global___FindSimilarResponse: _TypeAlias = FindSimilarResponse  # noqa: Y015
 
 @_typing.final
 class GetEmbeddingRequest(_message.Message):
-    """Asks for a track's vector."""
+    """Request for a track's embedding."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -630,7 +628,7 @@ Global___GetEmbeddingRequest: _TypeAlias = GetEmbeddingRequest  # noqa: Y015
 
 @_typing.final
 class EmbedderStamp(_message.Message):
-    """Names the maker of a vector; vectors of different makers cannot be compared."""
+    """The embedder of a vector; vectors of different embedders cannot be compared."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -640,9 +638,9 @@ class EmbedderStamp(_message.Message):
     name: _builtins.str
     """The embedder's name, for example `features`."""
     version: _builtins.str
-    """Covers everything that changes the numbers."""
+    """Changes with everything that changes the vectors."""
     dimension: _builtins.int
-    """How many numbers a vector has, 1 or above."""
+    """Dimension of its vectors, 1 or above."""
     def __init__(
         self,
         *,
@@ -660,7 +658,7 @@ Global___EmbedderStamp: _TypeAlias = EmbedderStamp  # noqa: Y015
 
 @_typing.final
 class GetEmbeddingResponse(_message.Message):
-    """Answers GetEmbedding."""
+    """Response to GetEmbedding."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -675,7 +673,7 @@ class GetEmbeddingResponse(_message.Message):
 
     @_builtins.property
     def embedder(self) -> Global___EmbedderStamp:
-        """What made it."""
+        """The embedder that computed it."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LibraryServiceStub:
-    """Shows the tracks that the daemon knows.
+    """Lists tracks, scans the music directory and searches embeddings.
     """
 
     def __init__(self, channel):
@@ -78,14 +78,14 @@ class LibraryServiceStub:
 
 
 class LibraryServiceServicer:
-    """Shows the tracks that the daemon knows.
+    """Lists tracks, scans the music directory and searches embeddings.
     """
 
     def GetTrack(self, request, context):
         """Returns one track.
 
-        INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays.
-        UNAVAILABLE: MPD has to be asked for the track, and is away.
+        INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing is
+        playing. UNAVAILABLE: the target has to be looked up in MPD, which is not connected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,15 +95,15 @@ class LibraryServiceServicer:
         """Lists tracks in pages.
 
         INVALID_ARGUMENT: an unknown filter, order or tag, a bad page size or token.
-        FAILED_PRECONDITION: a tag is asked for, but there are no tags, as ListSoundTags says.
+        FAILED_PRECONDITION: a tag is given, but sound tags are not available; see ListSoundTags.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSoundTags(self, request, context):
-        """Lists the sound tags, words for what music sounds like, and how many tracks have each. They are
-        given by the embedder `musicnn`: a track has a tag if it stands out in the library by it.
+        """Lists the sound tags, words that describe how music sounds, and the number of tracks with each.
+        The embedder `musicnn` computes them, relative to the library.
 
         FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
         """
@@ -112,7 +112,7 @@ class LibraryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUnusableFiles(self, request, context):
-        """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
+        """Lists, in pages, the files that cannot be read as music, by path, with reasons.
 
         INVALID_ARGUMENT: a bad page size or token.
         """
@@ -121,16 +121,15 @@ class LibraryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ScanLibrary(self, request, context):
-        """Brings the library in line with the disk and tells how far it is; the last message has
-        `finished` set. Scans that run at the same time share one pass over the disk. When the caller
-        leaves, the scan goes on.
+        """Scans the music directory and streams the progress; the last message has `finished` set.
+        Concurrent calls share one scan. If the caller cancels, the scan continues.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryEmbeddings(self, request, context):
-        """Gives the tracks that could not be embedded another chance: they are pending again.
+        """Retries the tracks whose embedding failed: they become pending again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +145,7 @@ class LibraryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEmbedding(self, request, context):
-        """Returns a track's vector.
+        """Returns a track's embedding.
 
         Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
         """
@@ -206,7 +205,7 @@ def add_LibraryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LibraryService:
-    """Shows the tracks that the daemon knows.
+    """Lists tracks, scans the music directory and searches embeddings.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LibraryServiceStub:
-    """Shows the tracks that the daemon knows."""
+    """Lists tracks, scans the music directory and searches embeddings."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -36,92 +36,90 @@ class LibraryServiceStub:
     GetTrack: _grpc.UnaryUnaryMultiCallable[_library_pb2.GetTrackRequest, _library_pb2.GetTrackResponse]
     """Returns one track.
 
-    INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays.
-    UNAVAILABLE: MPD has to be asked for the track, and is away.
+    INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing is
+    playing. UNAVAILABLE: the target has to be looked up in MPD, which is not connected.
     """
     ListTracks: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListTracksRequest, _library_pb2.ListTracksResponse]
     """Lists tracks in pages.
 
     INVALID_ARGUMENT: an unknown filter, order or tag, a bad page size or token.
-    FAILED_PRECONDITION: a tag is asked for, but there are no tags, as ListSoundTags says.
+    FAILED_PRECONDITION: a tag is given, but sound tags are not available; see ListSoundTags.
     """
     ListSoundTags: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListSoundTagsRequest, _library_pb2.ListSoundTagsResponse]
-    """Lists the sound tags, words for what music sounds like, and how many tracks have each. They are
-    given by the embedder `musicnn`: a track has a tag if it stands out in the library by it.
+    """Lists the sound tags, words that describe how music sounds, and the number of tracks with each.
+    The embedder `musicnn` computes them, relative to the library.
 
     FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
     """
     ListUnusableFiles: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListUnusableFilesRequest, _library_pb2.ListUnusableFilesResponse]
-    """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
+    """Lists, in pages, the files that cannot be read as music, by path, with reasons.
 
     INVALID_ARGUMENT: a bad page size or token.
     """
     ScanLibrary: _grpc.UnaryStreamMultiCallable[_library_pb2.ScanLibraryRequest, _library_pb2.ScanLibraryResponse]
-    """Brings the library in line with the disk and tells how far it is; the last message has
-    `finished` set. Scans that run at the same time share one pass over the disk. When the caller
-    leaves, the scan goes on.
+    """Scans the music directory and streams the progress; the last message has `finished` set.
+    Concurrent calls share one scan. If the caller cancels, the scan continues.
     """
     RetryEmbeddings: _grpc.UnaryUnaryMultiCallable[_library_pb2.RetryEmbeddingsRequest, _library_pb2.RetryEmbeddingsResponse]
-    """Gives the tracks that could not be embedded another chance: they are pending again."""
+    """Retries the tracks whose embedding failed: they become pending again."""
     FindSimilar: _grpc.UnaryUnaryMultiCallable[_library_pb2.FindSimilarRequest, _library_pb2.FindSimilarResponse]
     """Returns the tracks whose embeddings are nearest to a track's.
 
     Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
     """
     GetEmbedding: _grpc.UnaryUnaryMultiCallable[_library_pb2.GetEmbeddingRequest, _library_pb2.GetEmbeddingResponse]
-    """Returns a track's vector.
+    """Returns a track's embedding.
 
     Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
     """
 
 @_typing.type_check_only
 class LibraryServiceAsyncStub(LibraryServiceStub):
-    """Shows the tracks that the daemon knows."""
+    """Lists tracks, scans the music directory and searches embeddings."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetTrack: _aio.UnaryUnaryMultiCallable[_library_pb2.GetTrackRequest, _library_pb2.GetTrackResponse]  # type: ignore[assignment]
     """Returns one track.
 
-    INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays.
-    UNAVAILABLE: MPD has to be asked for the track, and is away.
+    INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing is
+    playing. UNAVAILABLE: the target has to be looked up in MPD, which is not connected.
     """
     ListTracks: _aio.UnaryUnaryMultiCallable[_library_pb2.ListTracksRequest, _library_pb2.ListTracksResponse]  # type: ignore[assignment]
     """Lists tracks in pages.
 
     INVALID_ARGUMENT: an unknown filter, order or tag, a bad page size or token.
-    FAILED_PRECONDITION: a tag is asked for, but there are no tags, as ListSoundTags says.
+    FAILED_PRECONDITION: a tag is given, but sound tags are not available; see ListSoundTags.
     """
     ListSoundTags: _aio.UnaryUnaryMultiCallable[_library_pb2.ListSoundTagsRequest, _library_pb2.ListSoundTagsResponse]  # type: ignore[assignment]
-    """Lists the sound tags, words for what music sounds like, and how many tracks have each. They are
-    given by the embedder `musicnn`: a track has a tag if it stands out in the library by it.
+    """Lists the sound tags, words that describe how music sounds, and the number of tracks with each.
+    The embedder `musicnn` computes them, relative to the library.
 
     FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
     """
     ListUnusableFiles: _aio.UnaryUnaryMultiCallable[_library_pb2.ListUnusableFilesRequest, _library_pb2.ListUnusableFilesResponse]  # type: ignore[assignment]
-    """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
+    """Lists, in pages, the files that cannot be read as music, by path, with reasons.
 
     INVALID_ARGUMENT: a bad page size or token.
     """
     ScanLibrary: _aio.UnaryStreamMultiCallable[_library_pb2.ScanLibraryRequest, _library_pb2.ScanLibraryResponse]  # type: ignore[assignment]
-    """Brings the library in line with the disk and tells how far it is; the last message has
-    `finished` set. Scans that run at the same time share one pass over the disk. When the caller
-    leaves, the scan goes on.
+    """Scans the music directory and streams the progress; the last message has `finished` set.
+    Concurrent calls share one scan. If the caller cancels, the scan continues.
     """
     RetryEmbeddings: _aio.UnaryUnaryMultiCallable[_library_pb2.RetryEmbeddingsRequest, _library_pb2.RetryEmbeddingsResponse]  # type: ignore[assignment]
-    """Gives the tracks that could not be embedded another chance: they are pending again."""
+    """Retries the tracks whose embedding failed: they become pending again."""
     FindSimilar: _aio.UnaryUnaryMultiCallable[_library_pb2.FindSimilarRequest, _library_pb2.FindSimilarResponse]  # type: ignore[assignment]
     """Returns the tracks whose embeddings are nearest to a track's.
 
     Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
     """
     GetEmbedding: _aio.UnaryUnaryMultiCallable[_library_pb2.GetEmbeddingRequest, _library_pb2.GetEmbeddingResponse]  # type: ignore[assignment]
-    """Returns a track's vector.
+    """Returns a track's embedding.
 
     Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
     """
 
 class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows the tracks that the daemon knows."""
+    """Lists tracks, scans the music directory and searches embeddings."""
 
     @_abc_1.abstractmethod
     def GetTrack(
@@ -131,8 +129,8 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_library_pb2.GetTrackResponse, _abc.Awaitable[_library_pb2.GetTrackResponse]]:
         """Returns one track.
 
-        INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays.
-        UNAVAILABLE: MPD has to be asked for the track, and is away.
+        INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing is
+        playing. UNAVAILABLE: the target has to be looked up in MPD, which is not connected.
         """
 
     @_abc_1.abstractmethod
@@ -144,7 +142,7 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists tracks in pages.
 
         INVALID_ARGUMENT: an unknown filter, order or tag, a bad page size or token.
-        FAILED_PRECONDITION: a tag is asked for, but there are no tags, as ListSoundTags says.
+        FAILED_PRECONDITION: a tag is given, but sound tags are not available; see ListSoundTags.
         """
 
     @_abc_1.abstractmethod
@@ -153,8 +151,8 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_pb2.ListSoundTagsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_library_pb2.ListSoundTagsResponse, _abc.Awaitable[_library_pb2.ListSoundTagsResponse]]:
-        """Lists the sound tags, words for what music sounds like, and how many tracks have each. They are
-        given by the embedder `musicnn`: a track has a tag if it stands out in the library by it.
+        """Lists the sound tags, words that describe how music sounds, and the number of tracks with each.
+        The embedder `musicnn` computes them, relative to the library.
 
         FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
         """
@@ -165,7 +163,7 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_pb2.ListUnusableFilesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_library_pb2.ListUnusableFilesResponse, _abc.Awaitable[_library_pb2.ListUnusableFilesResponse]]:
-        """Lists, in pages, the files on disk that cannot be used as music, by path, each with its reason.
+        """Lists, in pages, the files that cannot be read as music, by path, with reasons.
 
         INVALID_ARGUMENT: a bad page size or token.
         """
@@ -176,9 +174,8 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_pb2.ScanLibraryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_library_pb2.ScanLibraryResponse], _abc.AsyncIterator[_library_pb2.ScanLibraryResponse]]:
-        """Brings the library in line with the disk and tells how far it is; the last message has
-        `finished` set. Scans that run at the same time share one pass over the disk. When the caller
-        leaves, the scan goes on.
+        """Scans the music directory and streams the progress; the last message has `finished` set.
+        Concurrent calls share one scan. If the caller cancels, the scan continues.
         """
 
     @_abc_1.abstractmethod
@@ -187,7 +184,7 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_pb2.RetryEmbeddingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_library_pb2.RetryEmbeddingsResponse, _abc.Awaitable[_library_pb2.RetryEmbeddingsResponse]]:
-        """Gives the tracks that could not be embedded another chance: they are pending again."""
+        """Retries the tracks whose embedding failed: they become pending again."""
 
     @_abc_1.abstractmethod
     def FindSimilar(
@@ -206,7 +203,7 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_pb2.GetEmbeddingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_library_pb2.GetEmbeddingResponse, _abc.Awaitable[_library_pb2.GetEmbeddingResponse]]:
-        """Returns a track's vector.
+        """Returns a track's embedding.
 
         Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
         """

@@ -33,10 +33,10 @@ class _RatingSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RatingSo
     RATING_SOURCE_PREDICTED: _RatingSource.ValueType  # 2
     """The predicted rating, or a draw from its distribution when picks explore."""
     RATING_SOURCE_MEAN: _RatingSource.ValueType  # 3
-    """The mean of all the listener's ratings, for want of better."""
+    """The mean of all ratings, because the track has neither a rating nor a prediction."""
 
 class RatingSource(_RatingSource, metaclass=_RatingSourceEnumTypeWrapper):
-    """Where the rating in a weight comes from."""
+    """Origin of the rating that a weight is computed from."""
 
 RATING_SOURCE_UNSPECIFIED: RatingSource.ValueType  # 0
 """Never sent."""
@@ -45,12 +45,12 @@ RATING_SOURCE_RATING: RatingSource.ValueType  # 1
 RATING_SOURCE_PREDICTED: RatingSource.ValueType  # 2
 """The predicted rating, or a draw from its distribution when picks explore."""
 RATING_SOURCE_MEAN: RatingSource.ValueType  # 3
-"""The mean of all the listener's ratings, for want of better."""
+"""The mean of all ratings, because the track has neither a rating nor a prediction."""
 Global___RatingSource: _TypeAlias = RatingSource  # noqa: Y015
 
 @_typing.final
 class Guard(_message.Message):
-    """A factor that lowers a weight because of sameness, duration or exclusion."""
+    """A factor that lowers a weight because of repetition, duration or exclusion."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -59,7 +59,7 @@ class Guard(_message.Message):
     name: _builtins.str
     """Its name, for example `artist_spread`."""
     factor: _builtins.float
-    """What it multiplies the weight by, 0 to 1."""
+    """Factor of the weight, 0 to 1."""
     def __init__(
         self,
         *,
@@ -76,7 +76,7 @@ Global___Guard: _TypeAlias = Guard  # noqa: Y015
 
 @_typing.final
 class Explanation(_message.Message):
-    """Why a track has the chance that it has.
+    """The factors of a track's weight.
 
     weight = rating_factor x skip_factor x recency_factor x the factors of the guards.
     """
@@ -95,30 +95,32 @@ class Explanation(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
     rating: _builtins.float
-    """The rating that was used, 0 to 10."""
+    """The effective rating, 0 to 10."""
     rating_source: Global___RatingSource.ValueType
-    """Where that rating comes from."""
+    """Its origin."""
     rating_factor: _builtins.float
     """(max(0.1, rating) / 10) squared, 0.0001 to 1."""
     skip_factor: _builtins.float
     """The logistic function of (5 + full plays - skips) / 5; above 0, below 1."""
     recency_factor: _builtins.float
-    """Place by last play over the number of tracks; above 0, and 1 for tracks never played."""
+    """Rank by last play, the newest first, over the number of tracks; above 0, and 1 for tracks that
+    were never played.
+    """
     weight: _builtins.float
     """The product of all factors, 0 to 1."""
     probability: _builtins.float
-    """Chance to be the next pick, 0 to 1."""
+    """Probability of being the next pick, 0 to 1."""
     rank: _builtins.int
-    """Place by weight among the candidates, counting from 1."""
+    """Rank by weight among the candidates, counting from 1."""
     candidates: _builtins.int
-    """How many tracks could be picked, 0 or above."""
+    """Number of candidates, 0 or above."""
     @_builtins.property
     def guards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Guard]:
         """The guards that lowered the weight."""
 
     @_builtins.property
     def relaxed_guards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of guards that were given up because nothing could be picked with them."""
+        """Names of guards that were relaxed because no candidate would have been left."""
 
     def __init__(
         self,
@@ -157,7 +159,7 @@ class Pick(_message.Message):
 
     @_builtins.property
     def explanation(self) -> Global___Explanation:
-        """Why it had the chance that it had."""
+        """The factors of its weight."""
 
     def __init__(
         self,
@@ -175,16 +177,16 @@ Global___Pick: _TypeAlias = Pick  # noqa: Y015
 
 @_typing.final
 class PreviewPicksRequest(_message.Message):
-    """Asks for the next picks."""
+    """Request for picks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNT_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """How many, 1 to 1000; 0 means as many as are kept ahead in the queue."""
+    """Number of picks, 1 to 1000; 0 means the value of `picks.ahead`."""
     seed: _builtins.int
-    """Makes the choice repeatable; absent means chance."""
+    """Seed of the random number generator; absent means a random seed."""
     def __init__(
         self,
         *,
@@ -203,14 +205,14 @@ Global___PreviewPicksRequest: _TypeAlias = PreviewPicksRequest  # noqa: Y015
 
 @_typing.final
 class PreviewPicksResponse(_message.Message):
-    """Answers PreviewPicks."""
+    """Response to PreviewPicks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PICKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def picks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pick]:
-        """The picks in the order in which they were drawn; fewer than asked for in a small library."""
+        """The picks in the order in which they were drawn; fewer than requested in a small library."""
 
     def __init__(
         self,
@@ -227,7 +229,7 @@ Global___PreviewPicksResponse: _TypeAlias = PreviewPicksResponse  # noqa: Y015
 
 @_typing.final
 class ExplainTrackRequest(_message.Message):
-    """Asks why a track has the chance that it has."""
+    """Request to explain a track's weight."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -251,14 +253,14 @@ Global___ExplainTrackRequest: _TypeAlias = ExplainTrackRequest  # noqa: Y015
 
 @_typing.final
 class Influence(_message.Message):
-    """A rated track that shaped a predicted rating."""
+    """A rated track that influenced a predicted rating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACK_FIELD_NUMBER: _builtins.int
     SHARE_FIELD_NUMBER: _builtins.int
     share: _builtins.float
-    """Its share of all influence, 0 to 1."""
+    """Its share of the influence of all rated tracks, 0 to 1."""
     @_builtins.property
     def track(self) -> _track_pb2.Track:
         """The rated track."""
@@ -278,43 +280,43 @@ class Influence(_message.Message):
 Global___Influence: _TypeAlias = Influence  # noqa: Y015
 
 @_typing.final
-class Evidence(_message.Message):
-    """A kind of evidence that a predicted rating rests on."""
+class FeatureContribution(_message.Message):
+    """Contribution of a group of features to a predicted rating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    KIND_FIELD_NUMBER: _builtins.int
+    FEATURE_FIELD_NUMBER: _builtins.int
     SHARE_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    """What it is: `sound`, `artist`, `album`, `folder`, `shelf` (the folder around that folder),
-    `genre` or `year`; there may be more.
+    feature: _builtins.str
+    """The features: `audio`, `artist`, `album`, `folder`, `parent_folder`, `genre` or `year`; there
+    may be more.
     """
     share: _builtins.float
-    """Its share of the predicted rating, 0 to 1; the shares of all kinds add up to 1."""
+    """Share of the predicted rating, 0 to 1; all shares add up to 1."""
     def __init__(
         self,
         *,
-        kind: _builtins.str = ...,
+        feature: _builtins.str = ...,
         share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "share", b"share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "share", b"share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+Global___FeatureContribution: _TypeAlias = FeatureContribution  # noqa: Y015
 
 @_typing.final
 class ExplainTrackResponse(_message.Message):
-    """Answers ExplainTrack."""
+    """Response to ExplainTrack."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACK_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
     INFLUENCES_FIELD_NUMBER: _builtins.int
-    EVIDENCE_FIELD_NUMBER: _builtins.int
+    FEATURE_CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def track(self) -> _track_pb2.Track:
         """The track."""
@@ -325,14 +327,14 @@ class ExplainTrackResponse(_message.Message):
 
     @_builtins.property
     def influences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Influence]:
-        """The rated tracks that shaped its predicted rating most, the largest share first. Empty while
-        there is no evaluator or no embedding.
+        """The rated tracks that influenced its predicted rating most, the largest share first. Empty
+        without an evaluator or an embedding.
         """
 
     @_builtins.property
-    def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evidence]:
-        """What its predicted rating rests on, the largest share first. Empty while there is no evaluator
-        or no embedding, or where the evaluator cannot tell.
+    def feature_contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureContribution]:
+        """Contributions to its predicted rating, the largest share first. Empty without an evaluator or
+        an embedding, or if the model has no such contributions.
         """
 
     def __init__(
@@ -341,11 +343,11 @@ class ExplainTrackResponse(_message.Message):
         track: _track_pb2.Track | None = ...,
         explanation: Global___Explanation | None = ...,
         influences: _abc.Iterable[Global___Influence] | None = ...,
-        evidence: _abc.Iterable[Global___Evidence] | None = ...,
+        feature_contributions: _abc.Iterable[Global___FeatureContribution] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "track", b"track"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "explanation", b"explanation", "influences", b"influences", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "feature_contributions", b"feature_contributions", "influences", b"influences", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -353,7 +355,7 @@ Global___ExplainTrackResponse: _TypeAlias = ExplainTrackResponse  # noqa: Y015
 
 @_typing.final
 class SuggestTracksRequest(_message.Message):
-    """Asks for tracks to rate."""
+    """Request for tracks to rate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -361,11 +363,11 @@ class SuggestTracksRequest(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """How many, 1 to 100; 0 means 10."""
+    """Number of tracks, 1 to 100; 0 means 10."""
     seed: _builtins.int
-    """Makes the choice repeatable; absent means chance, which matters in large libraries only."""
+    """Seed of the random sample that is taken from large libraries; absent means a random seed."""
     queue: _builtins.bool
-    """Whether to put them at the end of the queue. Playback is not started."""
+    """Whether to add them to the end of the queue. Playback is not started."""
     def __init__(
         self,
         *,
@@ -385,15 +387,15 @@ Global___SuggestTracksRequest: _TypeAlias = SuggestTracksRequest  # noqa: Y015
 
 @_typing.final
 class Suggestion(_message.Message):
-    """A track whose rating would teach much."""
+    """A track to rate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACK_FIELD_NUMBER: _builtins.int
     SONG_ID_FIELD_NUMBER: _builtins.int
     song_id: _builtins.int
-    """MPD's id of its queue entry, 0 or above; absent when it was not to be queued, or MPD does not
-    know the file.
+    """MPD's id of its queue entry, 0 or above; absent if it was not queued, because that was not
+    requested or MPD does not know the file.
     """
     @_builtins.property
     def track(self) -> _track_pb2.Track:
@@ -417,14 +419,14 @@ Global___Suggestion: _TypeAlias = Suggestion  # noqa: Y015
 
 @_typing.final
 class SuggestTracksResponse(_message.Message):
-    """Answers SuggestTracks."""
+    """Response to SuggestTracks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SUGGESTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def suggestions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Suggestion]:
-        """The tracks, the one that would teach the most first; fewer than asked for in a small library."""
+        """The tracks, the most useful one first; fewer than requested in a small library."""
 
     def __init__(
         self,
@@ -441,13 +443,13 @@ Global___SuggestTracksResponse: _TypeAlias = SuggestTracksResponse  # noqa: Y015
 
 @_typing.final
 class SetPickingRequest(_message.Message):
-    """Asks to switch picking."""
+    """Request to switch picking."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENABLED_FIELD_NUMBER: _builtins.int
     enabled: _builtins.bool
-    """Whether picks are put into the queue."""
+    """Whether to add picks to the queue."""
     def __init__(
         self,
         *,
@@ -463,13 +465,13 @@ Global___SetPickingRequest: _TypeAlias = SetPickingRequest  # noqa: Y015
 
 @_typing.final
 class SetPickingResponse(_message.Message):
-    """Answers SetPicking."""
+    """Response to SetPicking."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENABLED_FIELD_NUMBER: _builtins.int
     enabled: _builtins.bool
-    """Whether picks are put into the queue from now on."""
+    """Whether picks are added to the queue now."""
     def __init__(
         self,
         *,

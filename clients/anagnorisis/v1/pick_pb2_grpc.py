@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PickServiceStub:
-    """Shows and steers what the daemon picks.
+    """Previews and explains picks, and switches picking on or off.
     """
 
     def __init__(self, channel):
@@ -58,11 +58,11 @@ class PickServiceStub:
 
 
 class PickServiceServicer:
-    """Shows and steers what the daemon picks.
+    """Previews and explains picks, and switches picking on or off.
     """
 
     def PreviewPicks(self, request, context):
-        """Returns the next picks as they would be chosen now, without queueing them.
+        """Draws picks as for the queue, without adding them to it.
 
         INVALID_ARGUMENT: a bad count.
         """
@@ -71,28 +71,30 @@ class PickServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExplainTrack(self, request, context):
-        """Returns every factor of a track's weight, and what shaped its predicted rating.
+        """Returns the factors of a track's weight, and the reasons for its predicted rating.
 
-        INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays, or
-        the track is missing and cannot be picked. UNAVAILABLE: MPD has to be asked, and is away.
+        INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing is playing,
+        or the track is missing and cannot be picked. UNAVAILABLE: the target has to be looked up in
+        MPD, which is not connected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SuggestTracks(self, request, context):
-        """Returns the unrated tracks whose ratings would teach the most. On request they are put at the
-        end of the queue as the listener's own, which the daemon never moves or removes.
+        """Returns the unrated tracks whose ratings would improve the predictions most (active learning).
+        On request they are added to the end of the queue as the listener's own entries, which the
+        daemon does not move or remove.
 
         INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
-        UNAVAILABLE: they are to be queued, and MPD is away.
+        UNAVAILABLE: they are to be queued, and MPD is not connected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetPicking(self, request, context):
-        """Switches picking on or off; the switch survives a restart. What is queued already stays.
+        """Switches picking on or off; this persists across restarts. Queued picks stay in the queue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,7 +132,7 @@ def add_PickServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PickService:
-    """Shows and steers what the daemon picks.
+    """Previews and explains picks, and switches picking on or off.
     """
 
     @staticmethod

@@ -27,61 +27,65 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PickServiceStub:
-    """Shows and steers what the daemon picks."""
+    """Previews and explains picks, and switches picking on or off."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PickServiceAsyncStub: ...
     PreviewPicks: _grpc.UnaryUnaryMultiCallable[_pick_pb2.PreviewPicksRequest, _pick_pb2.PreviewPicksResponse]
-    """Returns the next picks as they would be chosen now, without queueing them.
+    """Draws picks as for the queue, without adding them to it.
 
     INVALID_ARGUMENT: a bad count.
     """
     ExplainTrack: _grpc.UnaryUnaryMultiCallable[_pick_pb2.ExplainTrackRequest, _pick_pb2.ExplainTrackResponse]
-    """Returns every factor of a track's weight, and what shaped its predicted rating.
+    """Returns the factors of a track's weight, and the reasons for its predicted rating.
 
-    INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays, or
-    the track is missing and cannot be picked. UNAVAILABLE: MPD has to be asked, and is away.
+    INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing is playing,
+    or the track is missing and cannot be picked. UNAVAILABLE: the target has to be looked up in
+    MPD, which is not connected.
     """
     SuggestTracks: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SuggestTracksRequest, _pick_pb2.SuggestTracksResponse]
-    """Returns the unrated tracks whose ratings would teach the most. On request they are put at the
-    end of the queue as the listener's own, which the daemon never moves or removes.
+    """Returns the unrated tracks whose ratings would improve the predictions most (active learning).
+    On request they are added to the end of the queue as the listener's own entries, which the
+    daemon does not move or remove.
 
     INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
-    UNAVAILABLE: they are to be queued, and MPD is away.
+    UNAVAILABLE: they are to be queued, and MPD is not connected.
     """
     SetPicking: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]
-    """Switches picking on or off; the switch survives a restart. What is queued already stays."""
+    """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
 
 @_typing.type_check_only
 class PickServiceAsyncStub(PickServiceStub):
-    """Shows and steers what the daemon picks."""
+    """Previews and explains picks, and switches picking on or off."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PreviewPicks: _aio.UnaryUnaryMultiCallable[_pick_pb2.PreviewPicksRequest, _pick_pb2.PreviewPicksResponse]  # type: ignore[assignment]
-    """Returns the next picks as they would be chosen now, without queueing them.
+    """Draws picks as for the queue, without adding them to it.
 
     INVALID_ARGUMENT: a bad count.
     """
     ExplainTrack: _aio.UnaryUnaryMultiCallable[_pick_pb2.ExplainTrackRequest, _pick_pb2.ExplainTrackResponse]  # type: ignore[assignment]
-    """Returns every factor of a track's weight, and what shaped its predicted rating.
+    """Returns the factors of a track's weight, and the reasons for its predicted rating.
 
-    INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays, or
-    the track is missing and cannot be picked. UNAVAILABLE: MPD has to be asked, and is away.
+    INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing is playing,
+    or the track is missing and cannot be picked. UNAVAILABLE: the target has to be looked up in
+    MPD, which is not connected.
     """
     SuggestTracks: _aio.UnaryUnaryMultiCallable[_pick_pb2.SuggestTracksRequest, _pick_pb2.SuggestTracksResponse]  # type: ignore[assignment]
-    """Returns the unrated tracks whose ratings would teach the most. On request they are put at the
-    end of the queue as the listener's own, which the daemon never moves or removes.
+    """Returns the unrated tracks whose ratings would improve the predictions most (active learning).
+    On request they are added to the end of the queue as the listener's own entries, which the
+    daemon does not move or remove.
 
     INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
-    UNAVAILABLE: they are to be queued, and MPD is away.
+    UNAVAILABLE: they are to be queued, and MPD is not connected.
     """
     SetPicking: _aio.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]  # type: ignore[assignment]
-    """Switches picking on or off; the switch survives a restart. What is queued already stays."""
+    """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
 
 class PickServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows and steers what the daemon picks."""
+    """Previews and explains picks, and switches picking on or off."""
 
     @_abc_1.abstractmethod
     def PreviewPicks(
@@ -89,7 +93,7 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pick_pb2.PreviewPicksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pick_pb2.PreviewPicksResponse, _abc.Awaitable[_pick_pb2.PreviewPicksResponse]]:
-        """Returns the next picks as they would be chosen now, without queueing them.
+        """Draws picks as for the queue, without adding them to it.
 
         INVALID_ARGUMENT: a bad count.
         """
@@ -100,10 +104,11 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pick_pb2.ExplainTrackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pick_pb2.ExplainTrackResponse, _abc.Awaitable[_pick_pb2.ExplainTrackResponse]]:
-        """Returns every factor of a track's weight, and what shaped its predicted rating.
+        """Returns the factors of a track's weight, and the reasons for its predicted rating.
 
-        INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing plays, or
-        the track is missing and cannot be picked. UNAVAILABLE: MPD has to be asked, and is away.
+        INVALID_ARGUMENT: no target. NOT_FOUND: no such track. FAILED_PRECONDITION: nothing is playing,
+        or the track is missing and cannot be picked. UNAVAILABLE: the target has to be looked up in
+        MPD, which is not connected.
         """
 
     @_abc_1.abstractmethod
@@ -112,11 +117,12 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pick_pb2.SuggestTracksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pick_pb2.SuggestTracksResponse, _abc.Awaitable[_pick_pb2.SuggestTracksResponse]]:
-        """Returns the unrated tracks whose ratings would teach the most. On request they are put at the
-        end of the queue as the listener's own, which the daemon never moves or removes.
+        """Returns the unrated tracks whose ratings would improve the predictions most (active learning).
+        On request they are added to the end of the queue as the listener's own entries, which the
+        daemon does not move or remove.
 
         INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
-        UNAVAILABLE: they are to be queued, and MPD is away.
+        UNAVAILABLE: they are to be queued, and MPD is not connected.
         """
 
     @_abc_1.abstractmethod
@@ -125,6 +131,6 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pick_pb2.SetPickingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pick_pb2.SetPickingResponse, _abc.Awaitable[_pick_pb2.SetPickingResponse]]:
-        """Switches picking on or off; the switch survives a restart. What is queued already stays."""
+        """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
 
 def add_PickServiceServicer_to_server(servicer: PickServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,30 +22,30 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Rating(_message.Message):
-    """One entry of the history."""
+    """One entry of the rating history."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
     TRACK_ID_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
-    RATED_FIELD_NUMBER: _builtins.int
+    RATED_AT_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     URI_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Place in the history, counting from 1; newer entries have higher numbers."""
+    """Position in the history, counting from 1; newer entries have higher numbers."""
     track_id: _builtins.str
     """The track's id: 32 hexadecimal digits."""
     value: _builtins.float
     """The rating, 0 to 10; absent where the rating was cleared."""
     source: _builtins.str
-    """The door through which it came, for example `grpc`, `cli`, `sticker`; `replacement` where it
-    passed on from the track whose place at a path this one took.
+    """Where it came from, for example `grpc`, `cli`, `sticker`; `replacement` if it was transferred
+    from the track whose file this track's file replaced.
     """
     uri: _builtins.str
     """Path of the track's file as in Track; empty while it is missing, and in events."""
     @_builtins.property
-    def rated(self) -> _timestamp_pb2.Timestamp:
+    def rated_at(self) -> _timestamp_pb2.Timestamp:
         """When it was given."""
 
     def __init__(
@@ -54,13 +54,13 @@ class Rating(_message.Message):
         sequence: _builtins.int = ...,
         track_id: _builtins.str = ...,
         value: _builtins.float | None = ...,
-        rated: _timestamp_pb2.Timestamp | None = ...,
+        rated_at: _timestamp_pb2.Timestamp | None = ...,
         source: _builtins.str = ...,
         uri: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "rated", b"rated", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "rated_at", b"rated_at", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "rated", b"rated", "sequence", b"sequence", "source", b"source", "track_id", b"track_id", "uri", b"uri", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "rated_at", b"rated_at", "sequence", b"sequence", "source", b"source", "track_id", b"track_id", "uri", b"uri", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
@@ -70,7 +70,7 @@ Global___Rating: _TypeAlias = Rating  # noqa: Y015
 
 @_typing.final
 class RatingChange(_message.Message):
-    """What a request did to a rating."""
+    """Change of a rating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -79,11 +79,11 @@ class RatingChange(_message.Message):
     PREVIOUS_RATING_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     rating: _builtins.float
-    """The rating that counts now, 0 to 10; absent when the track has none."""
+    """The rating after the change, 0 to 10; absent if the track has none."""
     previous_rating: _builtins.float
-    """The rating that counted before, 0 to 10; absent when the track had none."""
+    """The rating before the change, 0 to 10; absent if the track had none."""
     sequence: _builtins.int
-    """Place of the change in the history, counting from 1."""
+    """Position of the change in the history, counting from 1."""
     @_builtins.property
     def track(self) -> _track_pb2.Track:
         """The track as it is now."""
@@ -113,7 +113,7 @@ Global___RatingChange: _TypeAlias = RatingChange  # noqa: Y015
 
 @_typing.final
 class RateTrackRequest(_message.Message):
-    """Asks to rate a track."""
+    """Request to rate a track."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -125,14 +125,14 @@ class RateTrackRequest(_message.Message):
     rating: _builtins.float
     """The rating, 0 to 10."""
     delta: _builtins.float
-    """Moves the rating by this many points, -10 to 10; the result is kept within 0 to 10. A track
-    without a rating starts from its predicted rating, rounded, or else from 5.
+    """Changes the rating by this many points, -10 to 10; the result is clamped to 0 to 10. For an
+    unrated track the predicted rating, rounded, is changed, or else 5.
     """
     source: _builtins.str
-    """The door through which the rating comes; at most 64 characters. Empty means `grpc`."""
+    """Where the rating comes from; at most 64 characters. Empty means `grpc`."""
     request_id: _builtins.str
-    """Makes a retry harmless: a request with an id seen before changes nothing and is answered as
-    the first one was. At most 128 characters, unique for each intended change; may be empty.
+    """Idempotency key: a request with a known id changes nothing and gets the response of the first
+    one. At most 128 characters, unique for each change; may be empty.
     """
     @_builtins.property
     def target(self) -> _track_pb2.Target:
@@ -159,14 +159,14 @@ Global___RateTrackRequest: _TypeAlias = RateTrackRequest  # noqa: Y015
 
 @_typing.final
 class RateTrackResponse(_message.Message):
-    """Answers RateTrack."""
+    """Response to RateTrack."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def change(self) -> Global___RatingChange:
-        """What was changed."""
+        """The change."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ Global___RateTrackResponse: _TypeAlias = RateTrackResponse  # noqa: Y015
 
 @_typing.final
 class ClearRatingRequest(_message.Message):
-    """Asks to take a rating away."""
+    """Request to clear a rating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -196,7 +196,7 @@ class ClearRatingRequest(_message.Message):
     """As in RateTrackRequest."""
     @_builtins.property
     def target(self) -> _track_pb2.Target:
-        """The track whose rating goes. Required."""
+        """The track. Required."""
 
     def __init__(
         self,
@@ -215,14 +215,14 @@ Global___ClearRatingRequest: _TypeAlias = ClearRatingRequest  # noqa: Y015
 
 @_typing.final
 class ClearRatingResponse(_message.Message):
-    """Answers ClearRating."""
+    """Response to ClearRating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def change(self) -> Global___RatingChange:
-        """What was changed."""
+        """The change."""
 
     def __init__(
         self,
@@ -239,7 +239,7 @@ Global___ClearRatingResponse: _TypeAlias = ClearRatingResponse  # noqa: Y015
 
 @_typing.final
 class UndoRatingRequest(_message.Message):
-    """Asks to take the newest change back."""
+    """Request to undo the newest change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -265,14 +265,14 @@ Global___UndoRatingRequest: _TypeAlias = UndoRatingRequest  # noqa: Y015
 
 @_typing.final
 class UndoRatingResponse(_message.Message):
-    """Answers UndoRating."""
+    """Response to UndoRating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def change(self) -> Global___RatingChange:
-        """What was changed."""
+        """The change."""
 
     def __init__(
         self,
@@ -289,7 +289,7 @@ Global___UndoRatingResponse: _TypeAlias = UndoRatingResponse  # noqa: Y015
 
 @_typing.final
 class ListRatingsRequest(_message.Message):
-    """Asks for the history."""
+    """Request for the rating history."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -297,9 +297,9 @@ class ListRatingsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many entries to return at most, 1 to 1000; 0 means 100."""
+    """Maximum number of entries, 1 to 1000; 0 means 100."""
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the previous page; empty for the first page."""
     @_builtins.property
     def target(self) -> _track_pb2.Target:
         """Only the history of this track; absent means all tracks."""
@@ -321,14 +321,14 @@ Global___ListRatingsRequest: _TypeAlias = ListRatingsRequest  # noqa: Y015
 
 @_typing.final
 class ListRatingsResponse(_message.Message):
-    """Answers ListRatings."""
+    """Response to ListRatings."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RATINGS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty when there is none."""
+    """Token of the next page; empty if there is none."""
     @_builtins.property
     def ratings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rating]:
         """The entries, newest first."""

@@ -26,10 +26,10 @@ if _version_not_supported:
 
 
 class RatingServiceStub:
-    """Takes the listener's ratings.
+    """Stores the listener's ratings.
 
-    Every change is on disk before it is answered. The history is append-only: the newest entry of
-    a track counts, and nothing is ever overwritten.
+    Every change is on disk before the response is sent. The history is append-only: the newest entry
+    of a track counts, and no entry is overwritten.
     """
 
     def __init__(self, channel):
@@ -61,26 +61,26 @@ class RatingServiceStub:
 
 
 class RatingServiceServicer:
-    """Takes the listener's ratings.
+    """Stores the listener's ratings.
 
-    Every change is on disk before it is answered. The history is append-only: the newest entry of
-    a track counts, and nothing is ever overwritten.
+    Every change is on disk before the response is sent. The history is append-only: the newest entry
+    of a track counts, and no entry is overwritten.
     """
 
     def RateTrack(self, request, context):
-        """Rates a track, absolutely or relative to the rating that it has.
+        """Rates a track, with a value or relative to its present rating.
 
         INVALID_ARGUMENT: a value out of range, or no target or value.
         NOT_FOUND: the library has no such track.
-        FAILED_PRECONDITION: the current song was meant, and nothing plays.
-        UNAVAILABLE: MPD has to be asked for the track, and is away.
+        FAILED_PRECONDITION: the target is the current song, and nothing is playing.
+        UNAVAILABLE: the target has to be looked up in MPD, which is not connected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClearRating(self, request, context):
-        """Takes a track's rating away. That is not the same as rating it 0.
+        """Clears a track's rating. That is not the same as rating it 0.
 
         Errors: as RateTrack.
         """
@@ -89,17 +89,17 @@ class RatingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UndoRating(self, request, context):
-        """Takes the newest change that still stands back, whatever track it was of. Repeated, it goes
-        further back.
+        """Undoes the newest change that is not undone yet, of any track. Repeated calls undo older
+        changes.
 
-        FAILED_PRECONDITION: there is nothing left to take back.
+        FAILED_PRECONDITION: there is nothing to undo.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRatings(self, request, context):
-        """Lists the history, newest first.
+        """Lists the rating history, newest first.
 
         INVALID_ARGUMENT: a bad page size or token.
         NOT_FOUND: the library has no such track.
@@ -140,10 +140,10 @@ def add_RatingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RatingService:
-    """Takes the listener's ratings.
+    """Stores the listener's ratings.
 
-    Every change is on disk before it is answered. The history is append-only: the newest entry of
-    a track counts, and nothing is ever overwritten.
+    Every change is on disk before the response is sent. The history is append-only: the newest entry
+    of a track counts, and no entry is overwritten.
     """
 
     @staticmethod

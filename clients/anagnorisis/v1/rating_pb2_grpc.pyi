@@ -27,10 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RatingServiceStub:
-    """Takes the listener's ratings.
+    """Stores the listener's ratings.
 
-    Every change is on disk before it is answered. The history is append-only: the newest entry of
-    a track counts, and nothing is ever overwritten.
+    Every change is on disk before the response is sent. The history is append-only: the newest entry
+    of a track counts, and no entry is overwritten.
     """
 
     @_typing.overload
@@ -38,26 +38,26 @@ class RatingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RatingServiceAsyncStub: ...
     RateTrack: _grpc.UnaryUnaryMultiCallable[_rating_pb2.RateTrackRequest, _rating_pb2.RateTrackResponse]
-    """Rates a track, absolutely or relative to the rating that it has.
+    """Rates a track, with a value or relative to its present rating.
 
     INVALID_ARGUMENT: a value out of range, or no target or value.
     NOT_FOUND: the library has no such track.
-    FAILED_PRECONDITION: the current song was meant, and nothing plays.
-    UNAVAILABLE: MPD has to be asked for the track, and is away.
+    FAILED_PRECONDITION: the target is the current song, and nothing is playing.
+    UNAVAILABLE: the target has to be looked up in MPD, which is not connected.
     """
     ClearRating: _grpc.UnaryUnaryMultiCallable[_rating_pb2.ClearRatingRequest, _rating_pb2.ClearRatingResponse]
-    """Takes a track's rating away. That is not the same as rating it 0.
+    """Clears a track's rating. That is not the same as rating it 0.
 
     Errors: as RateTrack.
     """
     UndoRating: _grpc.UnaryUnaryMultiCallable[_rating_pb2.UndoRatingRequest, _rating_pb2.UndoRatingResponse]
-    """Takes the newest change that still stands back, whatever track it was of. Repeated, it goes
-    further back.
+    """Undoes the newest change that is not undone yet, of any track. Repeated calls undo older
+    changes.
 
-    FAILED_PRECONDITION: there is nothing left to take back.
+    FAILED_PRECONDITION: there is nothing to undo.
     """
     ListRatings: _grpc.UnaryUnaryMultiCallable[_rating_pb2.ListRatingsRequest, _rating_pb2.ListRatingsResponse]
-    """Lists the history, newest first.
+    """Lists the rating history, newest first.
 
     INVALID_ARGUMENT: a bad page size or token.
     NOT_FOUND: the library has no such track.
@@ -65,44 +65,44 @@ class RatingServiceStub:
 
 @_typing.type_check_only
 class RatingServiceAsyncStub(RatingServiceStub):
-    """Takes the listener's ratings.
+    """Stores the listener's ratings.
 
-    Every change is on disk before it is answered. The history is append-only: the newest entry of
-    a track counts, and nothing is ever overwritten.
+    Every change is on disk before the response is sent. The history is append-only: the newest entry
+    of a track counts, and no entry is overwritten.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RateTrack: _aio.UnaryUnaryMultiCallable[_rating_pb2.RateTrackRequest, _rating_pb2.RateTrackResponse]  # type: ignore[assignment]
-    """Rates a track, absolutely or relative to the rating that it has.
+    """Rates a track, with a value or relative to its present rating.
 
     INVALID_ARGUMENT: a value out of range, or no target or value.
     NOT_FOUND: the library has no such track.
-    FAILED_PRECONDITION: the current song was meant, and nothing plays.
-    UNAVAILABLE: MPD has to be asked for the track, and is away.
+    FAILED_PRECONDITION: the target is the current song, and nothing is playing.
+    UNAVAILABLE: the target has to be looked up in MPD, which is not connected.
     """
     ClearRating: _aio.UnaryUnaryMultiCallable[_rating_pb2.ClearRatingRequest, _rating_pb2.ClearRatingResponse]  # type: ignore[assignment]
-    """Takes a track's rating away. That is not the same as rating it 0.
+    """Clears a track's rating. That is not the same as rating it 0.
 
     Errors: as RateTrack.
     """
     UndoRating: _aio.UnaryUnaryMultiCallable[_rating_pb2.UndoRatingRequest, _rating_pb2.UndoRatingResponse]  # type: ignore[assignment]
-    """Takes the newest change that still stands back, whatever track it was of. Repeated, it goes
-    further back.
+    """Undoes the newest change that is not undone yet, of any track. Repeated calls undo older
+    changes.
 
-    FAILED_PRECONDITION: there is nothing left to take back.
+    FAILED_PRECONDITION: there is nothing to undo.
     """
     ListRatings: _aio.UnaryUnaryMultiCallable[_rating_pb2.ListRatingsRequest, _rating_pb2.ListRatingsResponse]  # type: ignore[assignment]
-    """Lists the history, newest first.
+    """Lists the rating history, newest first.
 
     INVALID_ARGUMENT: a bad page size or token.
     NOT_FOUND: the library has no such track.
     """
 
 class RatingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Takes the listener's ratings.
+    """Stores the listener's ratings.
 
-    Every change is on disk before it is answered. The history is append-only: the newest entry of
-    a track counts, and nothing is ever overwritten.
+    Every change is on disk before the response is sent. The history is append-only: the newest entry
+    of a track counts, and no entry is overwritten.
     """
 
     @_abc_1.abstractmethod
@@ -111,12 +111,12 @@ class RatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rating_pb2.RateTrackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rating_pb2.RateTrackResponse, _abc.Awaitable[_rating_pb2.RateTrackResponse]]:
-        """Rates a track, absolutely or relative to the rating that it has.
+        """Rates a track, with a value or relative to its present rating.
 
         INVALID_ARGUMENT: a value out of range, or no target or value.
         NOT_FOUND: the library has no such track.
-        FAILED_PRECONDITION: the current song was meant, and nothing plays.
-        UNAVAILABLE: MPD has to be asked for the track, and is away.
+        FAILED_PRECONDITION: the target is the current song, and nothing is playing.
+        UNAVAILABLE: the target has to be looked up in MPD, which is not connected.
         """
 
     @_abc_1.abstractmethod
@@ -125,7 +125,7 @@ class RatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rating_pb2.ClearRatingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rating_pb2.ClearRatingResponse, _abc.Awaitable[_rating_pb2.ClearRatingResponse]]:
-        """Takes a track's rating away. That is not the same as rating it 0.
+        """Clears a track's rating. That is not the same as rating it 0.
 
         Errors: as RateTrack.
         """
@@ -136,10 +136,10 @@ class RatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rating_pb2.UndoRatingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rating_pb2.UndoRatingResponse, _abc.Awaitable[_rating_pb2.UndoRatingResponse]]:
-        """Takes the newest change that still stands back, whatever track it was of. Repeated, it goes
-        further back.
+        """Undoes the newest change that is not undone yet, of any track. Repeated calls undo older
+        changes.
 
-        FAILED_PRECONDITION: there is nothing left to take back.
+        FAILED_PRECONDITION: there is nothing to undo.
         """
 
     @_abc_1.abstractmethod
@@ -148,7 +148,7 @@ class RatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rating_pb2.ListRatingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rating_pb2.ListRatingsResponse, _abc.Awaitable[_rating_pb2.ListRatingsResponse]]:
-        """Lists the history, newest first.
+        """Lists the rating history, newest first.
 
         INVALID_ARGUMENT: a bad page size or token.
         NOT_FOUND: the library has no such track.

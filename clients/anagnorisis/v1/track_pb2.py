@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61nagnorisis/v1/track.proto\x12\x0e\x61nagnorisis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x03\n\x05Track\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x04 \x01(\t\x12\r\n\x05\x61lbum\x18\x05 \x01(\t\x12\r\n\x05genre\x18\x06 \x01(\t\x12\x1d\n\x10\x64uration_seconds\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06rating\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x1d\n\x10predicted_rating\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x1d\n\x10predicted_stddev\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x12\n\nplay_count\x18\x0b \x01(\x05\x12\x12\n\nskip_count\x18\x0c \x01(\x05\x12/\n\x0blast_played\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61\x64\x64\x65\x64\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05state\x18\x0f \x01(\x0e\x32\x1a.anagnorisis.v1.TrackState\x12\x0f\n\x07\x66\x61ilure\x18\x10 \x01(\tB\x13\n\x11_duration_secondsB\t\n\x07_ratingB\x13\n\x11_predicted_ratingB\x13\n\x11_predicted_stddev\"\x9e\x01\n\x06Target\x12\x12\n\x08track_id\x18\x01 \x01(\tH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x12\x11\n\x07song_id\x18\x03 \x01(\x03H\x00\x12.\n\x07\x63urrent\x18\x04 \x01(\x0b\x32\x1b.anagnorisis.v1.CurrentSongH\x00\x12\x11\n\x07mpd_uri\x18\x05 \x01(\tH\x00\x12\x13\n\x0bmpd_address\x18\x06 \x01(\tB\x06\n\x04kind\"\r\n\x0b\x43urrentSong*\x8d\x01\n\nTrackState\x12\x1b\n\x17TRACK_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TRACK_STATE_PENDING\x10\x01\x12\x18\n\x14TRACK_STATE_EMBEDDED\x10\x02\x12\x16\n\x12TRACK_STATE_FAILED\x10\x03\x12\x17\n\x13TRACK_STATE_MISSING\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61nagnorisis/v1/track.proto\x12\x0e\x61nagnorisis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x03\n\x05Track\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x04 \x01(\t\x12\r\n\x05\x61lbum\x18\x05 \x01(\t\x12\r\n\x05genre\x18\x06 \x01(\t\x12\x1d\n\x10\x64uration_seconds\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06rating\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x1d\n\x10predicted_rating\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x1d\n\x10predicted_stddev\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x12\n\nplay_count\x18\x0b \x01(\x05\x12\x12\n\nskip_count\x18\x0c \x01(\x05\x12\x32\n\x0elast_played_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x61\x64\x64\x65\x64_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05state\x18\x0f \x01(\x0e\x32\x1a.anagnorisis.v1.TrackState\x12\x16\n\x0e\x66\x61ilure_reason\x18\x10 \x01(\tB\x13\n\x11_duration_secondsB\t\n\x07_ratingB\x13\n\x11_predicted_ratingB\x13\n\x11_predicted_stddev\"\x9e\x01\n\x06Target\x12\x12\n\x08track_id\x18\x01 \x01(\tH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x12\x11\n\x07song_id\x18\x03 \x01(\x03H\x00\x12.\n\x07\x63urrent\x18\x04 \x01(\x0b\x32\x1b.anagnorisis.v1.CurrentSongH\x00\x12\x11\n\x07mpd_uri\x18\x05 \x01(\tH\x00\x12\x13\n\x0bmpd_address\x18\x06 \x01(\tB\x06\n\x04kind\"\r\n\x0b\x43urrentSong*\x8d\x01\n\nTrackState\x12\x1b\n\x17TRACK_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TRACK_STATE_PENDING\x10\x01\x12\x18\n\x14TRACK_STATE_EMBEDDED\x10\x02\x12\x16\n\x12TRACK_STATE_FAILED\x10\x03\x12\x17\n\x13TRACK_STATE_MISSING\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'anagnorisis.v1.track_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRACKSTATE']._serialized_start=738
-  _globals['_TRACKSTATE']._serialized_end=879
+  _globals['_TRACKSTATE']._serialized_start=751
+  _globals['_TRACKSTATE']._serialized_end=892
   _globals['_TRACK']._serialized_start=80
-  _globals['_TRACK']._serialized_end=559
-  _globals['_TARGET']._serialized_start=562
-  _globals['_TARGET']._serialized_end=720
-  _globals['_CURRENTSONG']._serialized_start=722
-  _globals['_CURRENTSONG']._serialized_end=735
+  _globals['_TRACK']._serialized_end=572
+  _globals['_TARGET']._serialized_start=575
+  _globals['_TARGET']._serialized_end=733
+  _globals['_CURRENTSONG']._serialized_start=735
+  _globals['_CURRENTSONG']._serialized_end=748
 # @@protoc_insertion_point(module_scope)

@@ -13,7 +13,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.rating import SyncedSticker
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import StoreError
-from anagnorisisd.events import PlayJudged
+from anagnorisisd.events import PlayRecorded
 from anagnorisisd.storage.stickers import StickerStore
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
@@ -240,7 +240,7 @@ async def test_play_counts_are_written_again_after_mpd_restarts_without_stickers
 ) -> None:
     async with room(server, stores, mirrored=schema.Ratings(write_plays=True)) as opened:
         await stores.plays.append(play(track_id(SONGS[0])))
-        opened.events.publish(PlayJudged(play(track_id(SONGS[0]))))
+        opened.events.publish(PlayRecorded(play(track_id(SONGS[0]))))
         await until(lambda: opened.sticker(SONGS[0], "playCount") == "1")
 
         restart_without_stickers(server)

@@ -6,7 +6,7 @@ import pytest
 
 from anagnorisisd.config import schema
 from anagnorisisd.domain.play import PlayOutcome
-from anagnorisisd.events import PlayJudged, PredictionsUpdated
+from anagnorisisd.events import PlayRecorded, PredictionsUpdated
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import play, predict, track_id
@@ -206,7 +206,7 @@ async def test_predicted_ratings_and_play_counts_are_written_if_configured(
 
         for outcome in (PlayOutcome.FULL, PlayOutcome.FULL, PlayOutcome.SKIP):
             await stores.plays.append(play(track_id("b.wav"), outcome, ended_at=1_000_000.0))
-        listener.events.publish(PlayJudged(play(track_id("b.wav"))))
+        listener.events.publish(PlayRecorded(play(track_id("b.wav"))))
         await stickered(listener, "b.wav", "2", "playCount")
         await stickered(listener, "b.wav", "1", "skipCount")
         await stickered(listener, "b.wav", "1000000", "lastPlayed")
