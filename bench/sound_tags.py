@@ -21,7 +21,7 @@ from anagnorisisd.embedding.musicnn.network import Network
 from anagnorisisd.embedding.musicnn.tags import VOCABULARY, WORDS
 from bench.feature_quality import PROCESSES, other_tags
 from bench.interleaved_runs import processes
-from bench.songs import of_listener
+from bench.music_files import own_songs
 
 MTT_WORDS = (
     "guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast",
@@ -36,7 +36,7 @@ SHOWN = 3
 
 def run(full: bool) -> None:
     """Print the table; there is no larger form."""
-    found = of_listener()
+    found = own_songs()
     if not found:
         print("# Sound tags: set ANAGNORISIS_BENCH_MUSIC to a directory of music\n")
         return
