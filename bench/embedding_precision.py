@@ -11,9 +11,9 @@ import numpy as np
 
 from anagnorisisd.domain.evaluator import Floats64, TrackFeatures, Vectors
 from anagnorisisd.domain.track import Tags, TrackId, Uri
-from anagnorisisd.taste.models import metrics, model_selection, worker_tasks
+from anagnorisisd.taste.models import cross_validation, model_selection, worker_tasks
 from anagnorisisd.taste.models.features import prepare
-from anagnorisisd.taste.models.prediction import Predictions
+from anagnorisisd.taste.models.model import Predictions
 from bench.simulated_listeners import (
     PLACE_DIMENSIONS,
     Integers,
@@ -46,7 +46,7 @@ def compare(vectors: Vectors, precise: Vectors) -> Difference:
     apart = np.array([np.mean(np.square(each.mean - base.mean)) for each, base, _ in judged])
     errors = np.array(
         [
-            [metrics.mean_absolute_error(one, ratings) for one in (each, base)]
+            [cross_validation.mean_absolute_error(one, ratings) for one in (each, base)]
             for each, base, ratings in judged
         ]
     )

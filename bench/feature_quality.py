@@ -32,7 +32,7 @@ from anagnorisisd.embedding.frame_features import RATE
 from anagnorisisd.embedding.musicnn import plan, weights
 from anagnorisisd.embedding.musicnn.network import Network
 from anagnorisisd.errors import DownloadFailed
-from anagnorisisd.taste.models import metrics, model_selection, worker_tasks
+from anagnorisisd.taste.models import cross_validation, model_selection, worker_tasks
 from anagnorisisd.taste.models.features import prepare
 from bench import competitors
 from bench.interleaved_runs import processes
@@ -230,8 +230,8 @@ def _judged(
         model.fit(model.search(examples, np.random.default_rng(0)), examples).predict(inputs)
         for model in (model_selection.DEFAULT, model_selection.BASELINE)
     )
-    error = metrics.mean_absolute_error(base, ratings[held])
-    judged = metrics.metrics(predicted, ratings[held], error, {})
+    error = cross_validation.mean_absolute_error(base, ratings[held])
+    judged = cross_validation.metrics(predicted, ratings[held], error, {})
     return judged.error_ratio, judged.rank_correlation
 
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from anagnorisisd.domain.evaluator import Floats64, Metrics
-from anagnorisisd.taste.models import metrics, model_selection, worker_tasks
+from anagnorisisd.taste.models import cross_validation, model_selection, worker_tasks
 from anagnorisisd.taste.models.features import Examples, prepare
 from anagnorisisd.taste.models.mlp import MLP
-from anagnorisisd.taste.models.model_protocol import FittedModel, Model
+from anagnorisisd.taste.models.model import FittedModel, Model
 from bench.interleaved_runs import processes
 from bench.simulated_listeners import (
     LISTENERS,
@@ -127,9 +127,9 @@ def _metrics(
         "perceptron": _fitted(ORIGINAL, examples),
     }
     opinions = {name: model.predict(inputs.take(held)) for name, model in models.items()}
-    base = metrics.mean_absolute_error(opinions["mean"], ratings[held])
+    base = cross_validation.mean_absolute_error(opinions["mean"], ratings[held])
     return {
-        name: metrics.metrics(opinion, ratings[held], base, {})
+        name: cross_validation.metrics(opinion, ratings[held], base, {})
         for name, opinion in opinions.items()
     }
 

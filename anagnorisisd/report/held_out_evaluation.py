@@ -8,13 +8,12 @@ import numpy as np
 from anagnorisisd.domain.evaluator import Floats64, TrainingSet
 from anagnorisisd.taste.models import (
     cross_validation,
-    metrics,
     model_selection,
     serialization,
     worker_tasks,
 )
 from anagnorisisd.taste.models.features import Examples
-from anagnorisisd.taste.models.prediction import Predictions
+from anagnorisisd.taste.models.model import Predictions
 
 SIZES = (10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 800, 1200)
 FEWEST_HELD_OUT = 10
@@ -86,7 +85,9 @@ def _curve(examples: Examples) -> Mapping[str, Sequence[tuple[int, float]]]:
             for rival in rivals:
                 fitted = rival.fit(rival.search(seen, rng), seen)
                 opinion: Predictions = fitted.predict(held.inputs)
-                errors[rival.kind].append(metrics.mean_absolute_error(opinion, held.ratings))
+                errors[rival.kind].append(
+                    cross_validation.mean_absolute_error(opinion, held.ratings)
+                )
         for kind, each in errors.items():
             curve[kind].append((size, float(np.mean(each))))
     return curve

@@ -21,7 +21,7 @@ from anagnorisisd.picks.weights import weigh
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.taste.models import hyperparameters, worker_tasks
 from anagnorisisd.taste.models.gaussian_process import GaussianProcess
-from anagnorisisd.taste.models.model_protocol import regularized_variance
+from anagnorisisd.taste.models.model import regularized_variance
 from anagnorisisd.taste.nearest_tracks import NearestTracks
 from anagnorisisd.taste.prediction_writer import PredictionWriter
 from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
@@ -101,9 +101,8 @@ async def _learn(stores: Stores) -> tuple[float, float]:
     By a Gaussian process, whatever else would win: it costs the most.
     """
     examples = await stores.embeddings.training_set(STAMP)
-    settings = hyperparameters.prior_hyperparameters(
-        regularized_variance(examples.ratings)
-    ).as_settings()
+    params = hyperparameters.prior_hyperparameters(regularized_variance(examples.ratings))
+    settings = hyperparameters.as_settings(params)
     process = GaussianProcess()
     fitted = process.fit(settings, worker_tasks.examples(examples))
     model = worker_tasks.dump(process.kind, settings, fitted, examples)

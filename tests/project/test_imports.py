@@ -1,6 +1,7 @@
 """Import rules: between packages, and of libraries."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,19 @@ def test_every_package_has_a_rule() -> None:
     assert packages == set(LAYERS) - {"errors", "extras", "clock", "events"}
 
 
+def test_documented_table_is_the_tested_one() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|$",
+        (ROOT / "docs" / "architecture.md").read_text(),
+        re.MULTILINE,
+    )
+    documented = {package: set(re.findall(r"`(\w+)`", allowed)) for package, allowed in rows}
+
+    packages = {name: allowed for name, allowed in LAYERS.items() if (PACKAGE / name).is_dir()}
+    assert list(documented) == list(packages), "in the same order"
+    assert documented == packages
+
+
 def test_layers_have_no_cycle() -> None:
     above: set[str] = set()
     for package, allowed in LAYERS.items():
@@ -192,7 +206,7 @@ def test_importing_the_whole_daemon_loads_nothing_heavy() -> None:
 CHOOSING = """
 import sys
 from random import Random
-import anagnorisisd.daemon, anagnorisisd.taste.models.prediction  # the latter comes from workers
+import anagnorisisd.daemon
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.weights import weigh

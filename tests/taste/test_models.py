@@ -9,7 +9,7 @@ from anagnorisisd.domain.evaluator import FeatureStats, TrainingSet
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.errors import PreconditionFailed, StoreError
 from anagnorisisd.taste.models import model_selection, worker_tasks
-from anagnorisisd.taste.models.model_protocol import FittedModel, Settings
+from anagnorisisd.taste.models.model import FittedModel, Settings
 from anagnorisisd.taste.trainer import promotion
 from tests.support.examples import described, training_set, two_kinds
 

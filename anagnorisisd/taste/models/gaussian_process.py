@@ -5,30 +5,43 @@ album, folder and genre, RBF over the year. `hyperparameters` finds the weights.
 Rasmussen and Williams, Gaussian Processes for Machine Learning, algorithm 2.1.
 """
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
+from scipy.linalg import blas
 
 from anagnorisisd.domain.evaluator import Floats64
-from anagnorisisd.taste.models import covariance, hyperparameters
-from anagnorisisd.taste.models.covariance import BatchedCovariance, posterior
+from anagnorisisd.taste.models import hyperparameters
 from anagnorisisd.taste.models.features import Examples, Inputs
-from anagnorisisd.taste.models.hyperparameters import Hyperparameters
 from anagnorisisd.taste.models.implicit_feedback import PseudoRatings, pseudo_ratings
-from anagnorisisd.taste.models.kernels import Matrix
-from anagnorisisd.taste.models.model_protocol import (
+from anagnorisisd.taste.models.kernels import (
+    CrossCovariance,
+    Hyperparameters,
+    Matrix,
+    covariance_matrix,
+)
+from anagnorisisd.taste.models.model import (
+    Predictions,
     Settings,
+    predictions,
     regularized_variance,
     zero_contributions,
 )
-from anagnorisisd.taste.models.prediction import Predictions, predictions
 
 SEARCH_LIMIT = 500
 """Examples used by the hyperparameter search at most: more hardly change its result."""
+BATCH_SIZE = 512
+"""Tracks predicted at once: their covariances fit a core's cache."""
 FIT_LIMIT = 2000
 """Examples used by a fit at most: its cost grows with their cube."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +64,21 @@ class FittedGaussianProcess:
 
     def predict(self, inputs: Inputs) -> Predictions:
         """Return the posterior of the rating of each track, the listener's noise included."""
-        batched = BatchedCovariance.of(self.inputs, self.params)
-        residual, explained = posterior(batched, inputs, self.alpha, self.inverse_cholesky)
+        cross_covariance = CrossCovariance.of(self.inputs, self.params)
+
+        def posterior(rows: slice) -> tuple[Floats64, Floats64]:
+            covariances = cross_covariance.matrix(inputs.take(rows))
+            residual: Floats64 = covariances @ self.alpha
+            # A triangular product does half the work of a full one.
+            solved = blas.strmm(
+                1.0, self.inverse_cholesky, covariances.T, lower=True, overwrite_b=True
+            )
+            return residual, np.einsum("ij,ij->j", solved, solved).astype(np.float64)
+
+        residuals, explained_variances = zip(
+            *map_batches(posterior, len(inputs), BATCH_SIZE), strict=True
+        )
+        residual, explained = np.concatenate(residuals), np.concatenate(explained_variances)
         # Rounding can make the difference slightly negative.
         posterior_variance = np.maximum(self.params.variances.sum() - explained, 0.0)
         variance = posterior_variance + self.params.noise + self.mean_variance
@@ -60,18 +86,17 @@ class FittedGaussianProcess:
 
     def posterior_covariance(self, inputs: Inputs) -> Matrix:
         """Return the posterior covariance of tracks with each other, `[n, n]`."""
-        cross_covariance = covariance.covariance(inputs, self.inputs, self.params)
-        seen = cross_covariance @ self.inverse_cholesky.T
-        left: Matrix = covariance.covariance_matrix(inputs, self.params) - seen @ seen.T
-        return left
+        covariances = CrossCovariance.of(self.inputs, self.params).matrix(inputs)
+        solved = covariances @ self.inverse_cholesky.T
+        posterior: Matrix = covariance_matrix(inputs, self.params) - solved @ solved.T
+        return posterior
 
     def contributions(self, track: Inputs) -> Matrix:
         """Return the contribution of each example to one prediction, by kernel component."""
-        parts = covariance.components(track, self.inputs, self.params)
+        components = CrossCovariance.of(self.inputs, self.params).components(track)
+        by_component = np.stack([component[0] * self.alpha for component in components])
         contributions = zero_contributions(self.count)
-        contributions[:, self.rated] = (np.concatenate(list(parts)) * self.alpha)[
-            :, : len(self.rated)
-        ]
+        contributions[:, self.rated] = by_component[:, : len(self.rated)]
         return contributions
 
     def weights(self) -> Settings:
@@ -90,11 +115,11 @@ class GaussianProcess:
         scale = regularized_variance(examples.ratings)
         if len(examples) > SEARCH_LIMIT:
             examples = examples.take(rng.choice(len(examples), SEARCH_LIMIT, replace=False))
-        return hyperparameters.maximum_a_posteriori(examples, scale).as_settings()
+        return hyperparameters.as_settings(hyperparameters.maximum_a_posteriori(examples, scale))
 
     def fit(self, settings: Settings, examples: Examples) -> FittedGaussianProcess:
         """Fit the ratings of `examples`."""
-        return fit_posterior(Hyperparameters.from_settings(settings), examples, None)
+        return fit_posterior(hyperparameters.from_settings(settings), examples, None)
 
     def restore(
         self, settings: Settings, examples: Examples, weights: Settings
@@ -112,7 +137,7 @@ class GaussianProcessWithPlays(GaussianProcess):
     def fit(self, settings: Settings, examples: Examples) -> FittedGaussianProcess:
         """Fit the ratings and the pseudo-ratings of played tracks."""
         return fit_posterior(
-            Hyperparameters.from_settings(settings), examples, pseudo_ratings(examples)
+            hyperparameters.from_settings(settings), examples, pseudo_ratings(examples)
         )
 
 
@@ -131,7 +156,7 @@ def fit_posterior(
         noise = np.concatenate(
             [noise, np.full(len(pseudo.ratings), params.noise + pseudo.variance)]
         )
-    noisy = covariance.covariance_matrix(inputs, params) + np.diag(noise)
+    noisy = covariance_matrix(inputs, params) + np.diag(noise)
     cholesky_factor = linalg.cholesky(noisy, lower=True, overwrite_a=True, check_finite=False)
     alpha = linalg.cho_solve((cholesky_factor, True), ratings - mean, check_finite=False)
     inverse_cholesky = linalg.solve_triangular(
@@ -147,3 +172,19 @@ def fit_posterior(
         alpha=alpha,
         inverse_cholesky=inverse_cholesky.astype(np.float32, order="F"),
     )
+
+
+def map_batches(function: Callable[[slice], T], count: int, batch_size: int) -> list[T]:
+    """Return the results of `function` for batches of `count` rows; one empty batch if 0.
+
+    Batches are computed on all cores, in threads: numpy releases the GIL.
+    """
+    slices = [
+        slice(start, min(start + batch_size, count))
+        for start in range(0, max(1, count), batch_size)
+    ]
+    threads = min(len(slices), len(os.sched_getaffinity(0)))
+    if threads == 1:
+        return [function(rows) for rows in slices]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, slices))

@@ -1,4 +1,4 @@
-"""Hyperparameters of the Gaussian process, by maximum a posteriori.
+"""Maximum a posteriori estimate of the hyperparameters of the Gaussian process.
 
 The marginal likelihood balances fit and complexity (Rasmussen and Williams, Gaussian
 Processes for Machine Learning, 5.4); weak priors regularize it while there are few ratings.
@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from anagnorisisd.domain.evaluator import Floats64
-from anagnorisisd.taste.models import kernels
 from anagnorisisd.taste.models.features import Examples
-from anagnorisisd.taste.models.kernels import PARTS
-from anagnorisisd.taste.models.model_protocol import Settings
+from anagnorisisd.taste.models.kernels import (
+    PARTS,
+    CrossCovariance,
+    Hyperparameters,
+    squared_distances,
+)
+from anagnorisisd.taste.models.model import Settings
 
 MAX_ITERATIONS = 25
 BOUND_STDDEVS = 4.0
@@ -28,42 +32,34 @@ PRIOR_MEAN = np.log([0.25, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.03, 0.5, 1.0])
 PRIOR_STDDEV = np.array([*np.ones(len(PARTS)), 0.7, 0.5])
 
 
-@dataclass(frozen=True, slots=True)
-class Hyperparameters:
-    """Variance of each kernel, noise variance, and length scale of the RBF kernel.
+def from_logarithms(logarithms: Floats64, scale: float) -> Hyperparameters:
+    """Return hyperparameters from logarithms in the order of `PRIOR_MEAN`; `scale` as there."""
+    values = np.exp(logarithms)
+    return Hyperparameters(
+        scale * values[: len(PARTS)], scale * float(values[-2]), float(values[-1])
+    )
 
-    `variances`, one for each part, and `noise` are in rating points squared; `length_scale` is the
-    distance of standardised sounds at which the RBF kernel falls to 0.6.
-    """
 
-    variances: Floats64
-    noise: float
-    length_scale: float
+def from_settings(settings: Settings) -> Hyperparameters:
+    """Return hyperparameters from the arrays of `as_settings`."""
+    return Hyperparameters(
+        settings["variances"], float(settings["noise"]), float(settings["reach"])
+    )
 
-    @classmethod
-    def from_logarithms(cls, logarithms: Floats64, scale: float) -> Self:
-        """Return hyperparameters from their logarithms, in the order of `PRIOR_MEAN`."""
-        values = np.exp(logarithms)
-        return cls(scale * values[: len(PARTS)], scale * float(values[-2]), float(values[-1]))
 
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """Return hyperparameters from the arrays of `as_settings`."""
-        return cls(settings["variances"], float(settings["noise"]), float(settings["reach"]))
-
-    def as_settings(self) -> Settings:
-        """Return the hyperparameters as named arrays."""
-        # "reach" is the name in stored models.
-        return {
-            "variances": self.variances,
-            "noise": np.array(self.noise),
-            "reach": np.array(self.length_scale),
-        }
+def as_settings(params: Hyperparameters) -> Settings:
+    """Return the hyperparameters as named arrays, to be stored."""
+    # "reach" is the name in stored models.
+    return {
+        "variances": params.variances,
+        "noise": np.array(params.noise),
+        "reach": np.array(params.length_scale),
+    }
 
 
 def prior_hyperparameters(scale: float) -> Hyperparameters:
     """Return the prior mean, for ratings of variance `scale`."""
-    return Hyperparameters.from_logarithms(PRIOR_MEAN, scale)
+    return from_logarithms(PRIOR_MEAN, scale)
 
 
 def maximum_a_posteriori(examples: Examples, scale: float) -> Hyperparameters:
@@ -82,15 +78,15 @@ def maximum_a_posteriori(examples: Examples, scale: float) -> Hyperparameters:
         ),
         options={"maxiter": MAX_ITERATIONS},
     )
-    return Hyperparameters.from_logarithms(found.x, scale)
+    return from_logarithms(found.x, scale)
 
 
 @dataclass(frozen=True, slots=True)
 class NegLogPosterior:
     """The negative log posterior of the settings, for given ratings.
 
-    `squared` has the squared distances, `[n, n]`; `fixed` the kernels without a length scale to
-    fit, all but the RBF of the sound, as rows, `[parts - 1, n x n]`. `residuals`, `[n]`, are
+    `squared` has the squared distances, `[n, n]`; `fixed` all kernels but the RBF of the sound,
+    which have no length scale to fit, as rows, `[parts - 1, n x n]`. `residuals`, `[n]`, are the
     ratings minus their mean, scaled to variance 1.
     """
 
@@ -102,19 +98,22 @@ class NegLogPosterior:
     def of(cls, examples: Examples, scale: float) -> Self:
         """Compute the kernels of `examples`."""
         inputs = examples.inputs
-        parts = [kernels.cosine(inputs, inputs), *kernels.metadata_kernels(inputs, inputs)]
-        for part in parts:
-            np.fill_diagonal(part, 1.0)
-        squared = kernels.squared_distances(inputs, inputs).astype(np.float64)
+        unit = Hyperparameters(np.ones(len(PARTS)), noise=0.0, length_scale=1.0)
+        # Converted one by one, as they share memory.
+        components = CrossCovariance.of(inputs, unit).components(inputs)
+        _, *fixed = (component.astype(np.float64) for component in components)
+        for kernel in fixed:
+            np.fill_diagonal(kernel, 1.0)
+        squared = squared_distances(inputs, inputs).astype(np.float64)
         np.fill_diagonal(squared, 0.0)
         residuals = (examples.ratings - examples.ratings.mean()) / np.sqrt(scale)
-        return cls(squared, np.array(parts, np.float64).reshape(len(parts), -1), residuals)
+        return cls(squared, np.reshape(fixed, (len(fixed), -1)), residuals)
 
     def value_and_gradient(self, logarithms: Floats64) -> tuple[float, Floats64]:
         """Return the objective and its gradient at `logarithms`."""
         values = np.exp(logarithms)
         noise, length_scale = values[-2], values[-1]
-        rbf = values[0] * kernels.rbf(self.squared, length_scale)
+        rbf = values[0] * np.exp(self.squared * (-0.5 / length_scale**2))
         covariance = (values[1:-2] @ self.fixed).reshape(rbf.shape)
         covariance += rbf
         np.einsum("ii->i", covariance)[:] += noise

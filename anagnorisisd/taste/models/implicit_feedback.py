@@ -11,7 +11,7 @@ import numpy as np
 
 from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models.features import Examples, Inputs
-from anagnorisisd.taste.models.model_protocol import regularized_variance
+from anagnorisisd.taste.models.model import regularized_variance
 
 MIN_TRACKS = 15
 """Tracks both rated and played that are needed for a correlation."""

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from anagnorisisd.domain.evaluator import Floats64, Vectors
 from anagnorisisd.taste.models.features import Examples, Inputs
 from anagnorisisd.taste.models.kernels import Matrix
-from anagnorisisd.taste.models.model_protocol import (
+from anagnorisisd.taste.models.model import (
+    Predictions,
     Settings,
+    predictions,
     regularized_variance,
     zero_contributions,
 )
-from anagnorisisd.taste.models.prediction import Predictions, predictions
 
 UNITS = (768, 256, 11)
 BATCH_SIZE = 64

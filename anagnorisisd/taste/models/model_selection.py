@@ -3,7 +3,7 @@
 With a few dozen ratings the variance of the splits exceeds the differences between models. The
 default is the Gaussian process, the best for every simulated listener (`bench/taste.py`). A
 challenger replaces it only if its error is lower by more than the standard error of the
-difference (`significance`). If neither beats the mean rating, the mean is used.
+difference (`corrected_standard_error`). If neither beats the mean rating, the mean is used.
 """
 
 from collections.abc import Mapping
@@ -13,16 +13,13 @@ import numpy as np
 
 from anagnorisisd.domain.evaluator import Floats64, Metrics
 from anagnorisisd.errors import PreconditionFailed
-from anagnorisisd.taste.models import cross_validation, metrics
+from anagnorisisd.taste.models import cross_validation
+from anagnorisisd.taste.models.baselines import KNN, Mean
 from anagnorisisd.taste.models.features import Examples
 from anagnorisisd.taste.models.gaussian_process import GaussianProcess, GaussianProcessWithPlays
 from anagnorisisd.taste.models.implicit_feedback import pseudo_ratings
-from anagnorisisd.taste.models.knn import KNN
-from anagnorisisd.taste.models.mean import Mean
 from anagnorisisd.taste.models.mlp import MLP
-from anagnorisisd.taste.models.model_protocol import FittedModel, Model, Settings
-from anagnorisisd.taste.models.prediction import Predictions
-from anagnorisisd.taste.models.significance import standard_error
+from anagnorisisd.taste.models.model import FittedModel, Model, Predictions, Settings
 
 BASELINE, DEFAULT, WITH_PLAYS = Mean(), GaussianProcess(), GaussianProcessWithPlays()
 CHALLENGERS: tuple[Model, ...] = (KNN(), MLP(), WITH_PLAYS)
@@ -84,7 +81,7 @@ def select_model(
     """Return the selected model, given the predictions of each kind held out with `seed`."""
     ratings = cross_validation.held_out_ratings(examples, seed)
     errors = {
-        kind: metrics.mean_absolute_error(predicted, ratings)
+        kind: cross_validation.mean_absolute_error(predicted, ratings)
         for kind, predicted in predictions.items()
     }
     absolute_errors = {
@@ -96,7 +93,7 @@ def select_model(
         model=best,
         settings=settings,
         fitted=best.fit(settings, examples),
-        metrics=metrics.metrics(predictions[best.kind], ratings, errors["mean"], errors),
+        metrics=cross_validation.metrics(predictions[best.kind], ratings, errors["mean"], errors),
         notes={"implicit_feedback": _plays_note(errors, best)},
     )
 
@@ -111,7 +108,7 @@ def best_kind(absolute_errors: Mapping[str, Floats64], count: int) -> str:
         challenger.kind for challenger in CHALLENGERS if challenger.kind in absolute_errors
     ):
         gain = absolute_errors[best] - absolute_errors[kind]
-        if gain.mean() > standard_error(gain, fold_sizes, count):
+        if gain.mean() > cross_validation.corrected_standard_error(gain, fold_sizes, count):
             best = kind
     return (
         best
@@ -133,10 +130,10 @@ def evaluate(kind: str, settings: Settings, examples: Examples, seed: int) -> Me
         model_of_kind(kind), examples, seed, settings
     )
     errors = {
-        "mean": metrics.mean_absolute_error(mean, ratings),
-        kind: metrics.mean_absolute_error(predicted, ratings),
+        "mean": cross_validation.mean_absolute_error(mean, ratings),
+        kind: cross_validation.mean_absolute_error(predicted, ratings),
     }
-    return metrics.metrics(predicted, ratings, errors["mean"], errors)
+    return cross_validation.metrics(predicted, ratings, errors["mean"], errors)
 
 
 def _plays_note(errors: Mapping[str, float], best: Model) -> str:

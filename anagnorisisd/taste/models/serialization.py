@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anagnorisisd.domain.evaluator import FeatureStats
 from anagnorisisd.errors import EvaluatorUnreadable
 from anagnorisisd.taste.models.features import TRAITS, Examples, ImplicitExamples, Inputs
-from anagnorisisd.taste.models.model_protocol import Settings
+from anagnorisisd.taste.models.model import Settings
 
 VERSION = 2
 SETTING, WEIGHT = "setting.", "weight."

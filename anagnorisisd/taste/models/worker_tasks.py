@@ -15,8 +15,6 @@ from anagnorisisd.domain.evaluator import (
     TrainingSet,
 )
 from anagnorisisd.taste.models import (
-    active_learning,
-    covariance,
     cross_validation,
     hyperparameters,
     model_selection,
@@ -25,14 +23,14 @@ from anagnorisisd.taste.models import (
 from anagnorisisd.taste.models.features import Examples, ImplicitExamples, prepare
 from anagnorisisd.taste.models.gaussian_process import FittedGaussianProcess, GaussianProcess
 from anagnorisisd.taste.models.implicit_feedback import liking
-from anagnorisisd.taste.models.kernels import PARTS
-from anagnorisisd.taste.models.model_protocol import (
+from anagnorisisd.taste.models.kernels import PARTS, Matrix, covariance_matrix
+from anagnorisisd.taste.models.model import (
     PRIOR_RATING_STDDEV,
     FittedModel,
+    Predictions,
     Settings,
     regularized_variance,
 )
-from anagnorisisd.taste.models.prediction import Predictions
 from anagnorisisd.taste.models.serialization import SavedModel
 
 
@@ -140,18 +138,43 @@ def suggest(model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]
         vectors = tracks.vectors
         moments = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
         params = hyperparameters.prior_hyperparameters(PRIOR_RATING_STDDEV**2)
-        posterior_covariance = covariance.covariance_matrix(prepare(tracks, moments), params)
+        posterior_covariance = covariance_matrix(prepare(tracks, moments), params)
     else:
         saved, fitted = _load_model(model)
         if not isinstance(fitted, FittedGaussianProcess):
             params = hyperparameters.prior_hyperparameters(
                 regularized_variance(saved.examples.ratings)
             )
-            fitted = GaussianProcess().fit(params.as_settings(), saved.examples)
+            fitted = GaussianProcess().fit(hyperparameters.as_settings(params), saved.examples)
         params = fitted.params
         posterior_covariance = fitted.posterior_covariance(prepare(tracks, saved.moments))
-    rows = active_learning.select_informative(posterior_covariance, params.noise, count)
+    rows = select_informative(posterior_covariance, params.noise, count)
     return [tracks.track_ids[row] for row in rows]
+
+
+def select_informative(covariance: Matrix, noise: float, count: int) -> list[int]:
+    """Return up to `count` rows of the posterior `covariance`, `[n, n]`, in the order to rate them.
+
+    Greedy selection: each next track is the one whose rating reduces the total posterior variance
+    of all tracks most (Cohn, Ghahramani and Jordan, Active Learning with Statistical Models, 1996).
+    `noise` is the variance of repeated ratings of the same track.
+    """
+    remaining = covariance.copy()
+    rows: list[int] = []
+    for _ in range(min(count, len(remaining))):
+        reduction = _variance_reduction(remaining, noise)
+        reduction[rows] = -np.inf
+        rows.append(int(np.argmax(reduction)))
+        column = remaining[rows[-1]].copy()
+        remaining -= np.outer(column, column) / (column[rows[-1]] + noise)
+    return rows
+
+
+def _variance_reduction(covariance: Matrix, noise: float) -> Matrix:
+    """Return the reduction of total variance by a rating of each track, `[n]`."""
+    reduced = np.einsum("ij,ij->i", covariance, covariance)
+    reduction: Matrix = reduced / (np.diag(covariance) + noise)
+    return reduction
 
 
 @lru_cache(maxsize=2)

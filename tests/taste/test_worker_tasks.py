@@ -1,14 +1,14 @@
-"""What the evaluator says about its own knowledge."""
+"""Suggestions of tracks to rate, and explanations of predictions."""
 
 import numpy as np
 import pytest
 
 from anagnorisisd.domain.track import Tags
-from anagnorisisd.taste.models import active_learning, worker_tasks
+from anagnorisisd.taste.models import worker_tasks
 from tests.support.examples import described, training_set, two_kinds
 
 
-def test_each_kind_is_suggested_before_any_kind_twice() -> None:
+def test_suggestions_cover_all_kinds_of_tracks() -> None:
     rng = np.random.default_rng(0)
     kind = np.repeat(np.arange(4), 25)
     vectors = 10 * np.eye(4)[kind] + rng.normal(scale=0.1, size=(100, 4))
@@ -19,7 +19,7 @@ def test_each_kind_is_suggested_before_any_kind_twice() -> None:
 
 
 @pytest.mark.parametrize("ratings", [np.tile([2.0, 9.0], 6), np.full(12, 5.0)])
-def test_what_is_like_the_rated_teaches_less(ratings: np.ndarray) -> None:
+def test_track_unlike_the_rated_ones_is_suggested_first(ratings: np.ndarray) -> None:
     vectors, _ = two_kinds(12)
     model = worker_tasks.train(training_set(described(vectors), ratings), seed=0).blob
     unlike = np.array([[9, -9, 9, -9, 9, -9]] * 3, np.float32)
@@ -29,20 +29,20 @@ def test_what_is_like_the_rated_teaches_less(ratings: np.ndarray) -> None:
     assert int(suggested[0], 16) >= 4
 
 
-def test_nothing_is_suggested_twice_and_no_more_than_there_is() -> None:
+def test_suggestions_are_distinct_and_limited_by_the_tracks() -> None:
     same = described(np.ones((5, 3), np.float32))
 
     assert sorted(worker_tasks.suggest(None, same, 9)) == sorted(same.track_ids)
 
 
-def test_the_most_telling_is_related_to_most() -> None:
+def test_most_informative_track_is_correlated_with_others() -> None:
     covariance = np.eye(4)
     covariance[0, 1:3] = covariance[1:3, 0] = 0.6
 
-    assert active_learning.select_informative(covariance, 0.5, 2) == [0, 3]
+    assert worker_tasks.select_informative(covariance, 0.5, 2) == [0, 3]
 
 
-def test_the_parts_of_a_prediction_name_what_it_rests_on() -> None:
+def test_largest_part_is_the_trait_that_decides() -> None:
     rng = np.random.default_rng(3)
     tags = [Tags(artist=f"Artist {row % 5}") for row in range(40)]
     liking = np.array([9.0, 8.0, 5.0, 2.0, 1.0])[np.arange(40) % 5]
@@ -55,7 +55,7 @@ def test_the_parts_of_a_prediction_name_what_it_rests_on() -> None:
     assert sum(parts.values()) == pytest.approx(1.0)
 
 
-def test_a_mean_rests_on_nothing() -> None:
+def test_mean_has_no_explanation() -> None:
     vectors, _ = two_kinds(12)
     model = worker_tasks.train(training_set(described(vectors), np.full(12, 5.0)), seed=0)
 

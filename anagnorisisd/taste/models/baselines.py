@@ -1,4 +1,4 @@
-"""Nearest neighbours: a track gets the mean rating of those that sound most like it."""
+"""Baselines: the mean rating, and the mean rating of the nearest neighbours."""
 
 import math
 from dataclasses import dataclass
@@ -9,20 +9,65 @@ from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import kernels
 from anagnorisisd.taste.models.features import Examples, Inputs
 from anagnorisisd.taste.models.kernels import Matrix
-from anagnorisisd.taste.models.model_protocol import (
+from anagnorisisd.taste.models.model import (
+    Predictions,
     Settings,
+    predictions,
     regularized_variance,
     zero_contributions,
 )
-from anagnorisisd.taste.models.prediction import Predictions, predictions
 
 NEIGHBOUR_COUNTS = (3, 5, 8, 12, 20, 35)
-"""How many neighbours may be asked; the search tries each."""
+"""The numbers of neighbours that the search compares."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedMean:
+    """The mean and the standard deviation of the ratings."""
+
+    mean: float
+    count: int
+    stddev: float
+
+    def predict(self, inputs: Inputs) -> Predictions:
+        """Return the mean for every track."""
+        return predictions(np.full(len(inputs), self.mean), self.stddev)
+
+    def contributions(self, track: Inputs) -> Matrix:
+        """Return zeros: the prediction does not depend on the track."""
+        return zero_contributions(self.count)
+
+    def weights(self) -> Settings:
+        """Return nothing: fitting again is fast."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Predicts the mean rating for every track."""
+
+    kind: str = "mean"
+
+    def search(self, examples: Examples, rng: np.random.Generator) -> Settings:
+        """Return nothing: there are no hyperparameters."""
+        return {}
+
+    def fit(self, settings: Settings, examples: Examples) -> FittedMean:
+        """Compute the mean."""
+        return FittedMean(
+            float(examples.ratings.mean()),
+            len(examples),
+            math.sqrt(regularized_variance(examples.ratings)),
+        )
+
+    def restore(self, settings: Settings, examples: Examples, weights: Settings) -> FittedMean:
+        """Compute the mean again."""
+        return self.fit(settings, examples)
 
 
 @dataclass(frozen=True, slots=True)
 class FittedKNN:
-    """The examples, and how far they lie from what their neighbours say."""
+    """The examples, and the standard deviation of their leave-one-out residuals."""
 
     examples: Examples
     count: int
@@ -36,7 +81,7 @@ class FittedKNN:
         )
 
     def contributions(self, track: Inputs) -> Matrix:
-        """Return how far each of the nearest examples lies from the mean, shared among them."""
+        """Return each neighbour's share of the difference between prediction and mean rating."""
         squared = kernels.squared_distances(track, self.examples.inputs)[0]
         nearest = np.argsort(squared, kind="stable")[: self.count]
         ratings = self.examples.ratings
@@ -45,18 +90,18 @@ class FittedKNN:
         return contributions
 
     def weights(self) -> Settings:
-        """Return nothing: the examples say it all."""
+        """Return nothing: fitting again is fast."""
         return {}
 
 
 @dataclass(frozen=True, slots=True)
 class KNN:
-    """Asks the `count` examples that sound most alike; each example leaves itself out."""
+    """Predicts the mean rating of the `count` nearest examples by embedding."""
 
     kind: str = "neighbours"
 
     def search(self, examples: Examples, rng: np.random.Generator) -> Settings:
-        """Return the number of neighbours with the least error on the examples themselves."""
+        """Return the number of neighbours with the least leave-one-out error."""
         squared = _distances_to_others(examples)
         allowed = [count for count in NEIGHBOUR_COUNTS if count < len(examples)] or [1]
         errors = [_residuals(squared, examples.ratings, count) for count in allowed]
@@ -64,7 +109,7 @@ class KNN:
         return {"count": np.array(allowed[best])}
 
     def fit(self, settings: Settings, examples: Examples) -> FittedKNN:
-        """Keep the examples."""
+        """Store the examples."""
         count = int(settings["count"])
         if len(examples) <= count:
             return FittedKNN(examples, count, math.sqrt(regularized_variance(examples.ratings)))
@@ -72,7 +117,7 @@ class KNN:
         return FittedKNN(examples, count, math.sqrt(regularized_variance(residuals)))
 
     def restore(self, settings: Settings, examples: Examples, weights: Settings) -> FittedKNN:
-        """Keep the examples again."""
+        """Store the examples."""
         return self.fit(settings, examples)
 
 

@@ -1,4 +1,4 @@
-"""Whether a candidate's lead is taken for more than the luck of the splits."""
+"""A challenger is selected only if it is better by more than the error of the estimate."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import cross_validation, model_selection
-from anagnorisisd.taste.models.significance import standard_error
+from anagnorisisd.taste.models.cross_validation import corrected_standard_error
 
-FAVOURITE, RIVAL = model_selection.DEFAULT.kind, model_selection.CHALLENGERS[0].kind
+DEFAULT, CHALLENGER = model_selection.DEFAULT.kind, model_selection.CHALLENGERS[0].kind
 MEAN = model_selection.BASELINE.kind
 
 
@@ -32,40 +32,38 @@ def errors_of_two_equals(count: int, draw: int) -> tuple[Floats64, Floats64]:
 
 
 @pytest.mark.parametrize(("count", "draws"), [(50, 600), (100, 400), (600, 300)])
-def test_an_equally_good_rival_wins_as_rarely_as_a_standard_error_promises(
-    count: int, draws: int
-) -> None:
+def test_equally_good_challenger_is_rarely_selected(count: int, draws: int) -> None:
     wins = 0
     for draw in range(draws):
         ours, theirs = errors_of_two_equals(count, draw)
-        apart = {FAVOURITE: ours, RIVAL: theirs, MEAN: ours + 1}
-        wins += model_selection.best_kind(apart, count) == RIVAL
+        apart = {DEFAULT: ours, CHALLENGER: theirs, MEAN: ours + 1}
+        wins += model_selection.best_kind(apart, count) == CHALLENGER
 
     # A normal variable is above one standard deviation in 15.9 % of cases.
     assert 0.05 < wins / draws < 0.20
 
 
-def test_a_rival_that_is_clearly_better_wins() -> None:
+def test_clearly_better_challenger_is_selected() -> None:
     ours, _ = errors_of_two_equals(50, 0)
     noise = np.random.default_rng(0).normal(size=len(ours)) * 0.1
 
     assert (
-        model_selection.best_kind({FAVOURITE: ours, RIVAL: ours - 0.5 + noise, MEAN: ours}, 50)
-        == RIVAL
+        model_selection.best_kind({DEFAULT: ours, CHALLENGER: ours - 0.5 + noise, MEAN: ours}, 50)
+        == CHALLENGER
     )
 
 
-def test_the_formula_of_nadeau_and_bengio() -> None:
+def test_corrected_standard_error_of_an_example() -> None:
     differences = np.array([1.0, 3.0, 4.0, 6.0, 0.0, 2.0, 3.0, 5.0])
 
     # Folds of 2 out of 4 held out, twice: means 2, 5, 1, 4; variance 10 / 3.
-    assert standard_error(differences, [2, 2, 2, 2], 4) == pytest.approx(
+    assert corrected_standard_error(differences, [2, 2, 2, 2], 4) == pytest.approx(
         np.sqrt((1 / 4 + 2 / 2) * 10 / 3)
     )
 
 
 @given(st.integers(min_value=2, max_value=1500), st.integers(min_value=0, max_value=99))
-def test_the_sizes_of_folds_do_not_depend_on_the_seed(count: int, seed: int) -> None:
+def test_fold_sizes_do_not_depend_on_the_seed(count: int, seed: int) -> None:
     held = cross_validation.fold_sizes(count)
 
     assert held == [len(rows) for _, rows in cross_validation.splits(count, seed)]
@@ -73,11 +71,11 @@ def test_the_sizes_of_folds_do_not_depend_on_the_seed(count: int, seed: int) -> 
 
 
 @given(st.lists(st.floats(min_value=-10, max_value=10), min_size=10, max_size=40))
-def test_saying_the_same_again_hardly_makes_it_more_certain(once: list[float]) -> None:
+def test_repeating_the_same_errors_hardly_reduces_the_standard_error(once: list[float]) -> None:
     count = len(once)
     held = [len(part) for part in np.array_split(np.arange(count), 5)]
-    alone = standard_error(np.array(once), held, count)
+    alone = corrected_standard_error(np.array(once), held, count)
 
-    thrice = standard_error(np.array(once * 3), held * 3, count)
+    thrice = corrected_standard_error(np.array(once * 3), held * 3, count)
 
     assert thrice >= 0.75 * alone
