@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, NewType
 
-from anagnorisisd.domain.reader_loss import ReaderLoss
-
 TrackId = NewType("TrackId", str)
 """Hash of the audio payload: 32 lower-case hexadecimal digits (BLAKE2b, 128 bits)."""
 
@@ -62,11 +60,26 @@ NOT_READ = FileStamp(size_bytes=-1, mtime_ns=0)
 """The stamp of a file that could not be opened. No file has it, so that each scan tries again."""
 
 
+class ReaderFailure(StrEnum):
+    """How a file made the process that read it fail."""
+
+    HUNG = "hung"  # The disk may be the cause.
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class PostponedRead:
+    """A file that is not read again before `retry_at`, in unix seconds, unless it changes."""
+
+    problem: str
+    retry_at: float
+
+
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
     """The result of reading a file: `track_id` and tags, or a `problem`.
 
-    `loss` is set if the reading process hung or was killed.
+    `reader_failure` is set if the reading process hung or crashed.
     """
 
     uri: Uri
@@ -75,7 +88,7 @@ class ScannedFile:
     tags: Tags = Tags()
     duration_seconds: float | None = None
     problem: str | None = None
-    loss: ReaderLoss | None = None
+    reader_failure: ReaderFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain.reader_loss import HeldBack
-from anagnorisisd.domain.track import FileStamp, ScannedFile, SeenFile, Uri
+from anagnorisisd.domain.track import FileStamp, PostponedRead, ScannedFile, SeenFile, Uri
 from anagnorisisd.events import Events, LibraryChanged, TrackRated
 from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY, Differences
 from anagnorisisd.library.music_directory import MusicDirectory
@@ -83,8 +82,8 @@ class ChangeImporter:
         below = None if uri == WHOLE_DIRECTORY else uri
         stored = await self._store.seen(below)
         differences = await self._directory.compare(stored, uri)
-        if held_back := await self._store.held_back(below):
-            differences = self._apply_retry_times(differences, stored, held_back)
+        if postponed := await self._store.postponed_reads(below):
+            differences = self._apply_retry_times(differences, stored, postponed)
         if not differences.changed:
             return differences
         missing = await self._store.missing(below)
@@ -101,7 +100,7 @@ class ChangeImporter:
         self,
         differences: Differences,
         stored: AbstractSet[SeenFile],
-        held_back: Mapping[SeenFile, HeldBack],
+        postponed: Mapping[SeenFile, PostponedRead],
     ) -> Differences:
         """Skip files that crashed or hung their reader, and add those that are due for a retry."""
         now = self._clock.now()
@@ -109,14 +108,14 @@ class ChangeImporter:
         unusable = list(differences.unusable)
         suspected: set[Uri] = set()
         gone = set(differences.gone)
-        for file, held in held_back.items():
+        for file, read in postponed.items():
             uri, stamp = Uri(os.fsdecode(file[0])), FileStamp(*file[1:])
             is_same_file = changed.get(uri) == stamp
-            if is_same_file and now < held.retry_at:  # It was missing for a while.
+            if is_same_file and now < read.retry_at:  # It was missing for a while.
                 del changed[uri]
-                unusable.append(ScannedFile(uri, stamp, None, problem=held.problem))
+                unusable.append(ScannedFile(uri, stamp, None, problem=read.problem))
             elif is_same_file or (
-                now >= held.retry_at and file in stored and uri not in changed and uri not in gone
+                now >= read.retry_at and file in stored and uri not in changed and uri not in gone
             ):
                 changed[uri] = stamp
                 suspected.add(uri)
@@ -210,7 +209,7 @@ class ChangeImporter:
         async for files in self._directory.read(uris, differences.suspected):
             # A file that crashed or hung its reader is stored with the stamp that it was found by.
             yield [
-                replace(file, stamp=differences.changed[file.uri]) if file.loss else file
+                replace(file, stamp=differences.changed[file.uri]) if file.reader_failure else file
                 for file in files
             ]
 

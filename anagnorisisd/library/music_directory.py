@@ -9,8 +9,7 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 
 from anagnorisisd.config.schema import Music
-from anagnorisisd.domain.reader_loss import ReaderLoss
-from anagnorisisd.domain.track import NOT_READ, ScannedFile, SeenFile, Uri
+from anagnorisisd.domain.track import NOT_READ, ReaderFailure, ScannedFile, SeenFile, Uri
 from anagnorisisd.errors import WorkerDied, WorkerHung, WorkerLost
 from anagnorisisd.library.directory_walker import (
     WHOLE_DIRECTORY,
@@ -147,5 +146,7 @@ class MusicDirectory:
 
 
 def _unread(uri: Uri, lost: WorkerLost) -> ScannedFile:
-    loss = {WorkerDied: ReaderLoss.KILLED, WorkerHung: ReaderLoss.HUNG}.get(type(lost))
-    return ScannedFile(uri, NOT_READ, None, problem=f"cannot be read: {lost}", loss=loss)
+    failure = {WorkerDied: ReaderFailure.CRASHED, WorkerHung: ReaderFailure.HUNG}.get(type(lost))
+    return ScannedFile(
+        uri, NOT_READ, None, problem=f"cannot be read: {lost}", reader_failure=failure
+    )

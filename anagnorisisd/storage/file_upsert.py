@@ -7,7 +7,7 @@ from hashlib import blake2b
 import sqlite_utils
 
 from anagnorisisd.domain.track import ScannedFile, TrackId, Uri
-from anagnorisisd.storage import reader_losses, replacements, row_mapping
+from anagnorisisd.storage import reader_failures, replacements, row_mapping
 from anagnorisisd.storage.search_text import searchable
 
 
@@ -60,7 +60,7 @@ def upsert_files(
     added: list[TrackId] = []
     moved = changed = problems = 0
     for file in files:
-        reader_losses.note(db, file, at)
+        reader_failures.record(db, file, at)
         if file.track_id is None:
             _place(db, file, None, at)
             problems += 1

@@ -7,13 +7,12 @@ from functools import partial
 
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.pick import Candidates
-from anagnorisisd.domain.reader_loss import HeldBack
-from anagnorisisd.domain.track import ScannedFile, SeenFile, Track, TrackId, Uri
+from anagnorisisd.domain.track import PostponedRead, ScannedFile, SeenFile, Track, TrackId, Uri
 from anagnorisisd.storage import (
     candidates,
     file_snapshot,
     file_upsert,
-    reader_losses,
+    reader_failures,
     replacements,
     row_mapping,
     track_queries,
@@ -58,12 +57,12 @@ class LibraryStore:
             found.update(page)
         return found
 
-    async def held_back(self, below: Uri | None = None) -> Mapping[SeenFile, HeldBack]:
-        """Return the files that cost the process that read them, as they were then.
+    async def postponed_reads(self, below: Uri | None = None) -> Mapping[SeenFile, PostponedRead]:
+        """Return the files that are not read again for now, as a reader process failed on them.
 
-        One that was read since, or has changed, is none of them; `below` as for `seen`.
+        `below` as for `seen`.
         """
-        return await self._database.read(lambda db: reader_losses.held_back(db, below))
+        return await self._database.read(lambda db: reader_failures.postponed_reads(db, below))
 
     async def absorb(self, files: Sequence[ScannedFile], at: float) -> UpsertResult:
         """Store a batch of files: new tracks, new places of known ones, problems.

@@ -16,8 +16,7 @@ import sqlite_utils
 
 from anagnorisisd.domain.evaluator import EvaluatorStatus, Metrics
 from anagnorisisd.domain.play import PlayOutcome
-from anagnorisisd.domain.reader_loss import HeldBack
-from anagnorisisd.domain.track import TrackState
+from anagnorisisd.domain.track import PostponedRead, TrackState
 from anagnorisisd.errors import StoreError
 from anagnorisisd.storage import migrations
 from anagnorisisd.storage.health import inspect
@@ -97,7 +96,7 @@ async def test_stored_values_are_converted_to_standard_names(tmp_path: Path) -> 
     load_version(8, tmp_path)
     stores = await open_stores(tmp_path)
     rejected, current = await stores.evaluators.versions(10)
-    held_back = await stores.library.held_back()
+    postponed = await stores.library.postponed_reads()
     recent = await stores.plays.recent(10)
     await stores.close()
 
@@ -108,7 +107,7 @@ async def test_stored_values_are_converted_to_standard_names(tmp_path: Path) -> 
     assert current.status is EvaluatorStatus.CURRENT
     assert current.metrics == Metrics(1.2, 1.6, 0.4, 0.68, 0.95, {"mean": 1.6, "neighbours": 1.4})
     assert current.notes == {"length_scale": "1.0"}
-    assert held_back == {(b"d", 1000, 1): HeldBack("hung", 1750086400.0)}
+    assert postponed == {(b"d", 1000, 1): PostponedRead("hung", 1750086400.0)}
     assert [play.outcome for play in recent] == [PlayOutcome.FULL]
     connection = sqlite3.connect(tmp_path / FILE_NAME)
     outcomes = connection.execute("SELECT outcome FROM replacements ORDER BY id").fetchall()

@@ -17,8 +17,15 @@ from typing_extensions import TypeAliasType
 
 from anagnorisisd import errors
 from anagnorisisd.domain.evaluator import Floats64, Metrics, TrainedModel
-from anagnorisisd.domain.reader_loss import ReaderLoss
-from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, Tags, TrackId, Uri
+from anagnorisisd.domain.track import (
+    NOT_READ,
+    FileStamp,
+    ReaderFailure,
+    ScannedFile,
+    Tags,
+    TrackId,
+    Uri,
+)
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.workers.answer_decoding import InvalidAnswer, converter, decode
 from anagnorisisd.workers.answer_encoding import encode, encode_error
@@ -33,7 +40,7 @@ files = st.builds(
     tags=st.builds(Tags, title=maybe, artist=maybe, genre=maybe, year=st.none() | st.integers()),
     duration_seconds=st.none() | st.floats(allow_nan=False),
     problem=maybe,
-    loss=st.none() | st.sampled_from(ReaderLoss),
+    reader_failure=st.none() | st.sampled_from(ReaderFailure),
 )
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts | st.binary(),
