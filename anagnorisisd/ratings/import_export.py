@@ -11,8 +11,7 @@
 | any other                                  | imported, with its own time              |
 """
 
-import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -110,19 +109,25 @@ class ImportExport:
         self._stamp = stamp
 
     async def export(self) -> AsyncIterator[HistoryEntry]:
-        """Yield every rating, then every play, each oldest first."""
-        ratings = await self._all_ratings()
-        plays = await self._plays.between(-math.inf, math.inf)
-        track_ids = {entry.track_id for entry in ratings} | {play.track_id for play in plays}
-        uris = await self._library.uris(sorted(track_ids))
-        for entry in reversed(ratings):
-            uri = uris.get(entry.track_id, Uri(""))
-            given = RatingEntry(entry.value)
-            yield HistoryEntry(entry.track_id, uri, entry.rated_at, entry.source, given)
-        for play in plays:
-            uri = uris.get(play.track_id, Uri(""))
-            judged = PlayEntry(play.outcome, play.heard_seconds, play.duration_seconds)
-            yield HistoryEntry(play.track_id, uri, play.ended_at, "", judged)
+        """Yield every rating, then every play, each oldest first.
+
+        They are read in pages: a history of decades would not fit into the daemon's memory.
+        """
+        sequence = 0
+        while ratings := await self._history.oldest(PAGE_ENTRIES, after=sequence):
+            uris = await self._uris({entry.track_id for entry in ratings})
+            for entry in ratings:
+                uri, given = uris.get(entry.track_id, Uri("")), RatingEntry(entry.value)
+                yield HistoryEntry(entry.track_id, uri, entry.rated_at, entry.source, given)
+            sequence = ratings[-1].sequence
+        key: int | None = None
+        while plays := await self._plays.oldest(PAGE_ENTRIES, after=key):
+            uris = await self._uris({play.track_id for _, play in plays})
+            for _, play in plays:
+                judged = PlayEntry(play.outcome, play.heard_seconds, play.duration_seconds)
+                uri = uris.get(play.track_id, Uri(""))
+                yield HistoryEntry(play.track_id, uri, play.ended_at, "", judged)
+            key = plays[-1][0]
 
     async def import_entries(
         self, entries: Sequence[HistoryEntry], *, dry_run: bool
@@ -197,13 +202,8 @@ class ImportExport:
                 return (await self._library.track(entry.track_id, self._stamp)).track_id
         return await self._library.track_at(entry.uri) if entry.uri else None
 
-    async def _all_ratings(self) -> list[Rating]:
-        entries: list[Rating] = []
-        before = None
-        while page := await self._history.history(limit=PAGE_ENTRIES, before=before):
-            entries.extend(page)
-            before = page[-1].sequence
-        return entries
+    async def _uris(self, track_ids: Set[TrackId]) -> Mapping[TrackId, Uri]:
+        return await self._library.uris(sorted(track_ids))
 
 
 class _KnownEntries:

@@ -22,6 +22,11 @@ PAGE = """SELECT plays.id, track_id, started_at, ended_at, heard_seconds, durati
     WHERE :before IS NULL OR (ended_at, plays.id) <
         (SELECT ended_at, id FROM plays WHERE id = :before)
     ORDER BY ended_at DESC, plays.id DESC LIMIT :limit"""
+OLDEST = """SELECT plays.id, track_id, started_at, ended_at, heard_seconds, duration_seconds,
+    outcome, reason FROM plays JOIN tracks t ON t.id = plays.track
+    WHERE :after IS NULL OR (ended_at, plays.id) >
+        (SELECT ended_at, id FROM plays WHERE id = :after)
+    ORDER BY ended_at, plays.id LIMIT :limit"""
 BETWEEN = f"{PLAYS} WHERE ended_at BETWEEN ? AND ? ORDER BY ended_at, plays.id"
 
 
@@ -56,6 +61,12 @@ class PlayStore:
         """Return plays with their ids, those that ended last first, after the one with `before`."""
         values = {"limit": limit, "before": before}
         found = await self._database.read(lambda db: db.execute(PAGE, values).fetchall())
+        return [(key, _play(row)) for key, *row in found]
+
+    async def oldest(self, limit: int, after: int | None) -> Sequence[tuple[int, Play]]:
+        """Return plays with their ids, those that ended first first, after the one with `after`."""
+        values = {"limit": limit, "after": after}
+        found = await self._database.read(lambda db: db.execute(OLDEST, values).fetchall())
         return [(key, _play(row)) for key, *row in found]
 
     async def between(self, start: float, end: float) -> Sequence[Play]:

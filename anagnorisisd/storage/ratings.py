@@ -96,6 +96,12 @@ class RatingStore:
         found = await self._database.read(lambda db: db.execute(query, values).fetchall())
         return [_rating(row) for row in found]
 
+    async def oldest(self, limit: int, *, after: int) -> Sequence[Rating]:
+        """Return entries, oldest first, with a sequence above `after`."""
+        query = f"{ENTRY} WHERE r.sequence > ? ORDER BY r.sequence LIMIT ?"
+        found = await self._database.read(lambda db: db.execute(query, [after, limit]).fetchall())
+        return [_rating(row) for row in found]
+
     async def current(self) -> Mapping[TrackId, Rating]:
         """Return the entry that counts of every track that has a rating."""
         query = f"{ENTRY} WHERE r.sequence = t.rating_sequence AND t.rating IS NOT NULL"

@@ -13,10 +13,14 @@ import pytest
 from anagnorisis import history_file
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Uri
+from anagnorisisd.events import Events
+from anagnorisisd.ratings import import_export
+from anagnorisisd.ratings.import_export import ImportExport, PlayEntry, RatingEntry
+from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.storage.stores import Stores, open_stores
 from tests.fakes.clock import FakeClock
 from tests.support import media
-from tests.support.library import EPOCH, add_tracks, play, track_id
+from tests.support.library import EPOCH, STAMP, add_tracks, play, track_id
 from tests.support.rpc import House, Outcome, command, serving
 
 HOUR = 3600.0
@@ -104,6 +108,39 @@ async def test_export_is_imported_once(
         assert (track.rating, track.play_count) == (8.5, 2)
     finally:
         await other_stores.close()
+
+
+async def test_export_reads_the_history_in_pages(
+    house: House, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_export, "PAGE_ENTRIES", 2)
+    await lived(house)
+    for outcome in (PlayOutcome.SKIP, PlayOutcome.FULL):  # two plays that ended at one time
+        await house.stores.plays.append(play(B, outcome, ended_at=EPOCH - HOUR + 0.25))
+    events = Events(clock)
+    exporting = ImportExport(
+        library=house.stores.library,
+        history=house.stores.ratings,
+        plays=house.stores.plays,
+        ratings=RatingService(house.stores.ratings, events, clock),
+        clock=clock,
+        stamp=STAMP,
+    ).export()
+
+    entries = [await anext(exporting)]
+    # Given while the first page is sent, it is on a later one.
+    await house.stores.ratings.rate(B, 9.0, at=EPOCH, source="test")
+    entries += [entry async for entry in exporting]
+
+    ratings = [entry for entry in entries if isinstance(entry.content, RatingEntry)]
+    plays = [entry.content for entry in entries if isinstance(entry.content, PlayEntry)]
+    assert [(entry.track_id, entry.content) for entry in ratings] == [
+        (track, RatingEntry(value)) for track, value in ((A, 8.5), (B, 3.0), (B, None), (B, 9.0))
+    ]
+    assert [content.outcome for content in plays] == [
+        PlayOutcome.FULL, PlayOutcome.SKIP, PlayOutcome.FULL, PlayOutcome.SKIP, PlayOutcome.FULL,
+    ]  # fmt: skip
+    assert {entry.uri for entry in entries} == {Uri("a.ogg"), Uri("b.ogg")}
 
 
 async def test_export_to_the_terminal(house: House, tmp_path: Path) -> None:

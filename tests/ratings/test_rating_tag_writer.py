@@ -171,7 +171,9 @@ def test_a_rating_in_the_ape_tag_counts_beside_an_id3_tag_without_one(
 ) -> None:
     song = write_song(tmp_path / "song.mp3")
     retag(song, "Title")
-    with_short_copy(song, **{name: text})
+    tags = APEv2()
+    tags[name] = text
+    tags.save(song)
     assert ID3(song, load_v1=False)["TIT2"] == ["Title"]
 
     assert rating_tag_reader.read(song) == 6.5
