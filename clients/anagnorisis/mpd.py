@@ -21,7 +21,7 @@ class Song(NamedTuple):
 
 
 class Mpd:
-    """One connection to MPD. Everything raises `OSError` when MPD is away or says no."""
+    """A connection to MPD; all methods raise `OSError` if it fails or MPD returns an error."""
 
     def __init__(self, connection: socket.socket, address: Address) -> None:
         self._address = address

@@ -1,4 +1,4 @@
-"""Showing answers: JSON for programs, words for people, tables and bars on a terminal."""
+"""Output of responses: JSON, text, tables and progress bars."""
 
 import sys
 from collections.abc import Iterator, Sequence

@@ -20,11 +20,11 @@ from anagnorisis.rating_value import (
     whole,
 )
 
-DESCRIPTION = "Rate what plays, and see what Anagnorisis makes of it."
+DESCRIPTION = "Rate the current song, and show and steer what Anagnorisis picks."
 EPILOG = (
-    "Without a verb it shows what plays, its rating, and what is next. A URI is a path relative "
-    "to the music directory, as MPD names it, or a track id; without one the current song is "
-    "meant. Exit codes: 0 done, 1 refused, 2 wrong usage, 69 the daemon or MPD is away."
+    "Without a command it shows the current song, its rating and the next picks. A URI is a path "
+    "relative to the music directory, as in MPD, or a track id; the default is the current song. "
+    "Exit codes: 0 success, 1 failure, 2 usage error, 69 daemon or MPD not reachable."
 )
 STATES = ("rated", "unrated", "pending", "failed", "missing")
 ORDERS = ("added", "rating", "predicted_rating", "last_played")
@@ -105,7 +105,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
         "--json",
         action="store_true",
         default=argparse.SUPPRESS,
-        help="answer in JSON, for programs",
+        help="print JSON",
     )
 
 
@@ -113,20 +113,25 @@ def _add_ratings(verbs: Verbs) -> None:
     rate = verbs.add("rate", "rating:rate", "rate a track from 0 to 10")
     rate.add_argument("value", type=Value.parse, metavar="VALUE", help="8, 7.5, +1 or -0.5")
     _add_uri(rate)
-    _add_uri(verbs.add("clear", "rating:clear", "take a track's rating away"))
-    verbs.add("undo", "rating:undo", "take the last change of a rating back")
-    history = verbs.add("ratings", "rating:history", "list the ratings given, newest first")
+    _add_uri(verbs.add("clear", "rating:clear", "clear a track's rating"))
+    verbs.add("undo", "rating:undo", "undo the last rating change")
+    history = verbs.add("ratings", "rating:history", "list the rating history, newest first")
     _add_uri(history, "only of this track")
     _add_limit(history)
-    _add_limit(verbs.add("plays", "rating:plays", "list plays and skips, the latest first"))
+    _add_limit(verbs.add("plays", "rating:plays", "list plays and skips, newest first"))
 
 
 def _add_tracks(verbs: Verbs) -> None:
     tracks = verbs.add("tracks", "library:tracks", "list tracks")
     tracks.add_argument(
-        "text", nargs="?", type=utf8, default="", metavar="TEXT", help="only where this occurs"
+        "text",
+        nargs="?",
+        type=utf8,
+        default="",
+        metavar="TEXT",
+        help="only tracks with this text in title, artist, album or path",
     )
-    tracks.add_argument("--state", choices=STATES, help="only these")
+    tracks.add_argument("--state", choices=STATES, help="only tracks in this state")
     tracks.add_argument("--order", choices=ORDERS, default="added", help="default: %(default)s")
     tracks.add_argument(
         "--tag", type=utf8, default="", metavar="TAG", help="only with this tag, such as jazz"
@@ -135,41 +140,53 @@ def _add_tracks(verbs: Verbs) -> None:
     tags = verbs.add("tags", "library:tags", "list the tags that the network gave to tracks")
     tags.add_argument("--of", type=utf8, metavar="URI", help="those of this track")
     unusable = verbs.add(
-        "unusable", "library:unusable", "list the files that cannot be used, and why"
+        "unusable", "library:unusable", "list the files that cannot be read as music"
     )
     _add_limit(unusable)
     similar = verbs.add("similar", "library:similar", "list the tracks that sound most like one")
     _add_uri(similar)
     _add_limit(similar, 10)
-    _add_uri(verbs.add("embedding", "library:embedding", "show a track's vector"))
-    verbs.add("scan", "library:scan", "bring the library in line with the disk")
-    embed = verbs.add("embed", "embed:embed", "show how far embedding is, and what failed")
-    embed.add_argument("--retry", action="store_true", help="try again what failed")
-    _add_limit(embed, 20, "how many failures at most")
+    _add_uri(verbs.add("embedding", "library:embedding", "show a track's embedding"))
+    verbs.add("scan", "library:scan", "rescan the music directory")
+    embed = verbs.add("embed", "embed:embed", "show the progress and failures of embedding")
+    embed.add_argument("--retry", action="store_true", help="retry failed tracks")
+    _add_limit(embed, 20, "maximum number of failures")
 
 
 def _add_picks(verbs: Verbs) -> None:
     picks = verbs.add("picks", "picks:picks", "show the next picks, or switch picking on or off")
     picks.add_argument("switch", nargs="?", choices=("on", "off"), help="switch picking")
     picks.add_argument(
-        "-n", type=whole(1, LARGEST_INT32), default=0, metavar="N", dest="count", help="how many"
+        "-n",
+        type=whole(1, LARGEST_INT32),
+        default=0,
+        metavar="N",
+        dest="count",
+        help="number of picks",
     )
     picks.add_argument(
-        "--seed", type=whole(0, LARGEST_UINT64), metavar="N", help="make the choice repeatable"
+        "--seed",
+        type=whole(0, LARGEST_UINT64),
+        metavar="N",
+        help="seed of the random number generator",
     )
-    _add_uri(verbs.add("why", "picks:why", "show why a track has the chance that it has"))
+    _add_uri(verbs.add("why", "picks:why", "explain a track's probability of being picked"))
     suggest = verbs.add(
-        "suggest", "picks:suggest", "list the tracks whose ratings would teach the most"
+        "suggest",
+        "picks:suggest",
+        "list the unrated tracks whose ratings would improve predictions most",
     )
     _add_limit(suggest, 10)
     suggest.add_argument(
-        "--play", action="store_true", help="put them at the end of the queue; starts nothing"
+        "--play",
+        action="store_true",
+        help="add them to the end of the queue; does not start playback",
     )
 
 
 def _add_evaluators(verbs: Verbs) -> None:
-    verbs.add("train", "evaluator:train", "learn from the ratings now")
-    evaluators = verbs.add("evaluators", "evaluator:evaluators", "list the evaluators trained")
+    verbs.add("train", "evaluator:train", "train a new evaluator now")
+    evaluators = verbs.add("evaluators", "evaluator:evaluators", "list the trained evaluators")
     _add_limit(evaluators)
     rollback = verbs.add("rollback", "evaluator:rollback", "make an earlier evaluator current")
     rollback.add_argument(
@@ -178,19 +195,21 @@ def _add_evaluators(verbs: Verbs) -> None:
         type=whole(1, LARGEST_INT32),
         default=0,
         metavar="VERSION",
-        help="default: the one before",
+        help="default: the previous one",
     )
 
 
 def _add_daemon(verbs: Verbs) -> None:
-    verbs.add("status", "status:status", "show how everything stands")
-    watch = verbs.add("watch", "watching:watch", "follow what happens")
+    verbs.add("status", "status:status", "show the daemon's status")
+    watch = verbs.add("watch", "watching:watch", "stream events")
     after = whole(0, LARGEST_INT64)
     watch.add_argument("--after", type=after, metavar="SEQUENCE", help="resume after this event")
     watch.add_argument(
-        "--epoch", type=utf8, default="", metavar="EPOCH", help="run of the daemon it is of"
+        "--epoch", type=utf8, default="", metavar="EPOCH", help="epoch of that event"
     )
-    report = verbs.add("report", "report:report", "draw a page on ratings, evaluator and library")
+    report = verbs.add(
+        "report", "report:report", "generate a report on ratings, evaluator and library"
+    )
     report.add_argument(
         "file",
         nargs="?",
@@ -198,8 +217,8 @@ def _add_daemon(verbs: Verbs) -> None:
         metavar="FILE",
         help="an HTML file, or - for standard output (default: %(default)s)",
     )
-    backup = verbs.add("backup", "backup:backup", "copy all that is known to a file")
-    backup.add_argument("file", metavar="FILE", help="replaced once the copy is whole")
+    backup = verbs.add("backup", "backup:backup", "back up the database to a file")
+    backup.add_argument("file", metavar="FILE", help="replaced when the backup is complete")
 
 
 def _add_transfer(verbs: Verbs) -> None:
@@ -207,13 +226,13 @@ def _add_transfer(verbs: Verbs) -> None:
     export.add_argument(
         "file", nargs="?", default="-", metavar="FILE", help=".jsonl or .csv; default: JSON Lines"
     )
-    taken = verbs.add("import", "transfer:take", "take over ratings and plays")
+    taken = verbs.add("import", "transfer:take", "import ratings and plays")
     taken.add_argument(
         "origin",
         metavar="FROM",
         help="a .jsonl or .csv file, the project.db of Anagnorisis, `tags` or `stickers`",
     )
-    taken.add_argument("--dry-run", action="store_true", help="only say what would change")
+    taken.add_argument("--dry-run", action="store_true", help="only show what would be imported")
 
 
 def _add_shell(verbs: Verbs) -> None:
@@ -227,7 +246,7 @@ def _add_uri(verb: argparse.ArgumentParser, summary: str = "default: the current
 
 
 def _add_limit(
-    verb: argparse.ArgumentParser, default: int = 50, summary: str = "how many at most"
+    verb: argparse.ArgumentParser, default: int = 50, summary: str = "maximum number of entries"
 ) -> None:
     verb.add_argument(
         "-n",

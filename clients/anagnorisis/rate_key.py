@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = Parser(
         "anagnorisis-rate",
-        description="Rate what plays, from a key binding.",
+        description="Rate the current song, from a key binding.",
         formatter_class=Formatter,
     )
     made.add_argument(

@@ -29,7 +29,7 @@ def rate(channel: "grpc.Channel", target: "Target", value: "Value", source: str)
 
 
 def clear(channel: "grpc.Channel", target: "Target", source: str) -> Answer:
-    """Take a track's rating away."""
+    """Clear a track's rating."""
     request = messages.ClearRatingRequest(target=target, source=source, request_id=_new_id())
     return RatingServiceStub(channel).ClearRating(request, timeout=SECONDS_TO_ANSWER)
 

@@ -37,7 +37,7 @@ async def test_a_backup_is_private_whole_and_can_be_restored(line: Line, tmp_pat
     done = await backed_up(tmp_path)
 
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"All that is known is now in {tmp_path}/kept.db too.\n"
+    assert done.out == f"backup written to {tmp_path}/kept.db\n"
     assert stat.S_IMODE((tmp_path / "kept.db").stat().st_mode) == 0o600
     restore(tmp_path / "kept.db", tmp_path / "new" / FILE_NAME)
     stores = await open_stores(tmp_path / "new")

@@ -232,12 +232,12 @@ class TestStatus:
         house.player.stop()
         house.picker.enabled = False
         assert (await said(socket)).splitlines() == [
-            "nothing plays",
+            "nothing is playing",
             "  picking is off; switch it on with `anagnorisis picks on`",
         ]
 
         house.player.vanish()
-        assert (await said(socket)).startswith("MPD is away: it went away\n")
+        assert (await said(socket)).startswith("not connected to MPD: it went away\n")
 
     async def test_why_no_picks_are_added_is_shown(self, house: House, socket: Path) -> None:
         house.picker.reason = "the queue\tis full"

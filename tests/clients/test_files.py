@@ -136,7 +136,7 @@ async def test_standard_output_gets_the_file_and_nothing_else(
     assert (done.code, done.err) == (0, "")
     assert done.out.encode().startswith(START[writer])
     assert "written to" not in done.out
-    assert "The report is in" not in done.out
+    assert "report written to" not in done.out
 
 
 @pytest.mark.parametrize("writer", WRITERS)

@@ -34,9 +34,7 @@ async def test_a_page_of_any_size_is_written_to_the_file(
     house.drawer.page = "<p>Björk" + "é" * 3 * CHUNK_BYTES
     file = tmp_path / "page.html"
 
-    assert await said(socket, "report", str(file)) == (
-        f"The report is in {file}; open it in a browser.\n"
-    )
+    assert await said(socket, "report", str(file)) == (f"report written to {file}\n")
     assert file.read_text(encoding="utf-8") == house.drawer.page
     assert json.loads(await said(socket, "report", str(file), "--json")) == {"file": str(file)}
 

@@ -19,4 +19,4 @@ def backup(arguments: Namespace) -> None:
     if arguments.json:
         print(json.dumps({"file": arguments.file}))
     else:
-        print(f"All that is known is now in {arguments.file} too.")
+        print(f"backup written to {arguments.file}")

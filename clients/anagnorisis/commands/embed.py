@@ -15,7 +15,7 @@ from anagnorisis.v1.track_pb2 import Track
 
 
 def embed(arguments: Namespace) -> None:
-    """Show how far embedding is, or try again what failed."""
+    """Show how far embedding is, or retry failed tracks."""
     if arguments.retry:
         _retry(arguments)
     else:

@@ -115,7 +115,7 @@ def embedding(arguments: Namespace) -> None:
 
 
 def scan(arguments: Namespace) -> None:
-    """Bring the library in line with the disk."""
+    """Rescan the music directory."""
     with connected(arguments) as channel:
         answers = LibraryServiceStub(channel).ScanLibrary(messages.ScanLibraryRequest())
         if arguments.json:

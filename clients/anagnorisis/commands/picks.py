@@ -49,7 +49,7 @@ def why(arguments: Namespace) -> None:
 
 
 def suggest(arguments: Namespace) -> None:
-    """List the tracks whose ratings would teach the most, and queue them on request."""
+    """List unrated tracks whose ratings would improve predictions most; queue them on request."""
     request = messages.SuggestTracksRequest(count=arguments.limit, queue=arguments.play)
     with connected(arguments) as channel:
         answer = PickServiceStub(channel).SuggestTracks(request, timeout=SECONDS_TO_CHOOSE)

@@ -24,7 +24,7 @@ def rate(arguments: Namespace) -> None:
 
 
 def clear(arguments: Namespace) -> None:
-    """Take a track's rating away."""
+    """Clear a track's rating."""
     with connected(arguments) as channel:
         answer = rating_requests.clear(channel, target(arguments.uri), SOURCE)
     _show(answer, arguments.json)

@@ -19,4 +19,4 @@ def report(arguments: Namespace) -> None:
     if arguments.json:
         print(json.dumps({"file": arguments.file}))
     else:
-        print(f"The report is in {arguments.file}; open it in a browser.")
+        print(f"report written to {arguments.file}")

@@ -17,7 +17,7 @@ STATES = {
 
 
 def status(arguments: Namespace) -> None:
-    """Show how everything stands."""
+    """Show the daemon's status."""
     answer = _ask(arguments)
     if arguments.json:
         show_json(answer)
@@ -51,11 +51,11 @@ def _ask(arguments: Namespace) -> messages.GetStatusResponse:
 def _now(answer: messages.GetStatusResponse) -> str:
     playback = answer.playback
     if not answer.mpd.connected:
-        return f"MPD is away: {text.printable(answer.mpd.error)}"
+        return f"not connected to MPD: {text.printable(answer.mpd.error)}"
     if playback.state not in STATES:
-        return "nothing plays"
+        return "nothing is playing"
     if not playback.HasField("track"):
-        return f"{STATES[playback.state]}: {text.printable(playback.uri)}, not of the library"
+        return f"{STATES[playback.state]}: {text.printable(playback.uri)}, not in the library"
     track = f"{text.name(playback.track)}, {text.rating(playback.track)}"
     return f"{STATES[playback.state]}: {track}{_place(playback)}"
 
@@ -90,7 +90,7 @@ def _picking(answer: messages.GetStatusResponse) -> str:
 def _mpd(link: messages.MpdConnection) -> str:
     if link.connected:
         return f"{link.protocol_version} at {link.address}"
-    return f"away: {link.error}"
+    return f"not connected: {link.error}"
 
 
 def _library(counts: messages.LibraryCounts) -> str:

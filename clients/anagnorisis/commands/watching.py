@@ -102,7 +102,7 @@ SAID: dict[str, Callable[[Any], str]] = {
     "no_picks_reason_changed": lambda event: (
         f"no picks are added: {event.reason}" if event.reason else "picks are added again"
     ),
-    "mpd_connected": lambda event: f"MPD is there: {event.address}",
-    "mpd_disconnected": lambda event: f"MPD is away: {event.reason}",
+    "mpd_connected": lambda event: f"connected to MPD: {event.address}",
+    "mpd_disconnected": lambda event: f"not connected to MPD: {event.reason}",
 }
 """What each kind of event is in a line."""
