@@ -1,5 +1,5 @@
 # Everything a listener or a contributor types. `make` alone lists it.
-.PHONY: help setup everything run test install uninstall check docs bench soak lock dist
+.PHONY: help setup everything run test install uninstall check docs bench soak lock dist deb
 
 # Programs that single tests hold ours against: clients, a rude neighbour, shells, a browser, a share
 # that can hang.
@@ -62,6 +62,9 @@ soak: everything ## Kill the daemon 200 times, feed it 600 hostile files and 3,0
 
 dist: setup ## Build wheels and source archives in dist/, the same bytes each time
 	@.venv/bin/python -m tools.dist
+
+deb: dist ## Build a Debian package in dist/, for the release of Debian this runs on
+	@/usr/bin/python3 -m tools.deb
 
 lock: everything ## Pin what is installed in .venv as requirements.lock
 	@.venv/bin/python -m tools.lock
