@@ -93,7 +93,7 @@ def _servicers(services: Services) -> Servicers:
         library=_library_servicer(services, tracks),
         picks=PickServicer(
             picker=services.pick_service,
-            curiosity=services.training.curiosity,
+            curiosity=services.training.explanations,
             tracks=tracks,
             default_count=lambda: services.config.picks.ahead,
         ),

@@ -32,8 +32,8 @@ from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.stickers.sync import StickerSync
 from anagnorisisd.runtime.scheduler import ApScheduler
 from anagnorisisd.storage.stores import Stores
+from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.taste.training_scheduler import TrainingScheduler
-from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
 from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
 

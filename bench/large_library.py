@@ -28,8 +28,8 @@ from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.weights import WeightedCandidates, weigh
 from anagnorisisd.runtime import malloc_tuning
 from anagnorisisd.storage.stores import Stores, open_stores
+from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.taste.trainer import Trainer
-from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
 from anagnorisisd.workers.pool import WorkerPool
 from bench import prefilled_state
 from bench.prefilled_state import EPOCH, Stock

@@ -22,8 +22,8 @@ from anagnorisisd.events import Events, PredictionsUpdated
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.runtime.scheduler import ApScheduler
 from anagnorisisd.storage.stores import Stores, open_stores
+from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.taste.training_scheduler import TrainingScheduler
-from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
 from anagnorisisd.workers.pool import WorkerPool
 from bench.simulated_listeners import LISTENERS, Library, synthetic_library
 from tests.support.library import scanned, track_id

@@ -20,7 +20,7 @@ from anagnorisisd.storage.plays import PlayStore
 from anagnorisisd.storage.queue import QueueStore
 from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.storage.track_queries import TrackKey, TrackOrder
-from anagnorisisd.taste import reservoir_sampling
+from anagnorisisd.taste.explanations import sample_tracks
 
 PAGE = 1000
 DOTS = 3000
@@ -70,7 +70,7 @@ class ReportService:
         worker.require_matplotlib()
         rng = Random(0)  # noqa: S311 - the same library gives the same map
         rated_at, ratings = await self._history()
-        sample = await reservoir_sampling.drawn(self._embeddings, self._stamp, DOTS, rng)
+        sample = await sample_tracks(self._embeddings, self._stamp, DOTS, rng)
         current = await self._evaluators.current()
         ours = current is not None and current.stamp == self._stamp
         data = ReportData(

@@ -1,7 +1,7 @@
-"""The evaluator as the services see it: learns from ratings, and predicts them."""
+"""The evaluator: it learns from ratings and predicts them, in worker processes."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from anagnorisisd.domain.evaluator import (
     Floats64,
@@ -10,28 +10,35 @@ from anagnorisisd.domain.evaluator import (
     TrainedModel,
     TrainingSet,
 )
+from anagnorisisd.workers.pool import WorkerPool
 
-Trying = Callable[[str, float], None]
-"""Is told which candidate is tried out next, and which share (0 to 1) of them has been."""
+TASKS = "anagnorisisd.taste.models.worker_tasks"
+MEAN_AND_STDDEV = tuple[Floats64, Floats64]
+
+TRAINING_SECONDS = 3600.0
+TASK_SECONDS = 300.0
+
+ReportModel = Callable[[str, float], None]
+"""Called with the model that is evaluated next and the share (0 to 1) of models done."""
 
 
 class Evaluator(Protocol):
-    """Learns from ratings, and rates."""
+    """Learns from ratings and predicts them."""
 
     async def wake(self) -> None:
-        """Get ready, so that what is asked for in a moment is answered sooner."""
+        """Start what the next call needs, so that it is answered sooner."""
         ...
 
-    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
-        """Let the candidates compete on `examples` and return the best, fitted on all of them."""
+    async def train(self, examples: TrainingSet, seed: int, report: ReportModel) -> TrainedModel:
+        """Cross-validate all models on `examples` and return the best, fitted on all of them."""
         ...
 
     async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
-        """Return how the kind and settings of `old` do on the same held-out ratings."""
+        """Return the metrics of the model and hyperparameters of `old` on held-out ratings."""
         ...
 
     async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
-        """Return `model` fitted to `examples` without searching its settings again."""
+        """Return `model` fitted to `examples` with the hyperparameters that it has."""
         ...
 
     async def predict(self, model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
@@ -41,9 +48,9 @@ class Evaluator(Protocol):
     async def influences(
         self, model: bytes, track: TrackFeatures, count: int
     ) -> list[tuple[str, float]]:
-        """Return the rated tracks (ids) that shaped the prediction of one track most.
+        """Return the rated tracks (ids) with the largest contributions to one prediction.
 
-        Each comes with its share of all influence, 0 to 1, the largest first.
+        Each comes with its share of all contributions, 0 to 1, the largest first.
         """
         ...
 
@@ -52,8 +59,100 @@ class Evaluator(Protocol):
         ...
 
     async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
-        """Return the ids of those `tracks` whose ratings would teach the most, best first.
+        """Return the ids of the `tracks` whose ratings would be most informative, best first.
 
-        Without a model everything is taken to be unknown.
+        Without a model, the prior distribution is used.
         """
         ...
+
+
+class WorkerEvaluator:
+    """The `Evaluator` that runs in worker processes.
+
+    Every method may also raise `WorkerLost`, and `EvaluatorUnreadable` where it is given a model.
+    """
+
+    def __init__(self, workers: WorkerPool) -> None:
+        self._workers = workers
+
+    async def wake(self) -> None:
+        """Start the worker and let it import what it needs."""
+        await self._workers.run(f"{TASKS}:warm_up", timeout_seconds=TASK_SECONDS)
+
+    async def train(self, examples: TrainingSet, seed: int, report: ReportModel) -> TrainedModel:
+        """Cross-validate all models on `examples` and return the best, fitted on all of them."""
+        kinds = await self._train(list[str], "eligible_kinds", examples)
+        predictions = {}
+        for place, kind in enumerate(kinds):
+            report(kind, place / len(kinds))
+            predictions[kind] = await self._train(
+                MEAN_AND_STDDEV, "cross_validate", kind, examples, seed
+            )
+        return cast(
+            "TrainedModel",
+            await self._train(TrainedModel, "select_model", examples, seed, predictions),
+        )
+
+    async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
+        """Return the metrics of the model and hyperparameters of `old` on held-out ratings."""
+        return cast("Metrics", await self._train(Metrics, "compare", old, examples, seed))
+
+    async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+        """Return `model` fitted to `examples` with the hyperparameters that it has."""
+        answer = await self._workers.run(
+            f"{TASKS}:refit", model, examples, timeout_seconds=TASK_SECONDS, result_type=bytes
+        )
+        return cast("bytes", answer)
+
+    async def predict(self, model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
+        """Return means and standard deviations, `[n]` each, in rating points."""
+        answer = await self._workers.run(
+            f"{TASKS}:predict",
+            model,
+            tracks,
+            timeout_seconds=TASK_SECONDS,
+            result_type=MEAN_AND_STDDEV,
+        )
+        return cast("tuple[Floats64, Floats64]", answer)
+
+    async def influences(
+        self, model: bytes, track: TrackFeatures, count: int
+    ) -> list[tuple[str, float]]:
+        """Return the rated tracks (ids) with the largest contributions to one prediction."""
+        answer = await self._workers.run(
+            f"{TASKS}:influences",
+            model,
+            track,
+            count,
+            timeout_seconds=TASK_SECONDS,
+            result_type=list[tuple[str, float]],
+        )
+        return cast("list[tuple[str, float]]", answer)
+
+    async def parts(self, model: bytes, track: TrackFeatures) -> dict[str, float]:
+        """Return the share, 0 to 1, that sound, artist and so on have in a prediction."""
+        answer = await self._workers.run(
+            f"{TASKS}:parts",
+            model,
+            track,
+            timeout_seconds=TASK_SECONDS,
+            result_type=dict[str, float],
+        )
+        return cast("dict[str, float]", answer)
+
+    async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
+        """Return the ids of the `tracks` whose ratings would be most informative, best first."""
+        answer = await self._workers.run(
+            f"{TASKS}:suggest",
+            model,
+            tracks,
+            count,
+            timeout_seconds=TASK_SECONDS,
+            result_type=list[str],
+        )
+        return cast("list[str]", answer)
+
+    async def _train(self, answer: Any, task: str, *arguments: Any) -> Any:
+        return await self._workers.run(
+            f"{TASKS}:{task}", *arguments, timeout_seconds=TRAINING_SECONDS, result_type=answer
+        )

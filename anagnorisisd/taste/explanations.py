@@ -1,7 +1,9 @@
-"""Curiosity: why a rating is predicted as it is, and which ratings would teach the most."""
+"""Explanations of predictions, and suggestions of tracks whose ratings are most informative."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
+
+import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import TrackFeatures
@@ -10,17 +12,15 @@ from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.storage.ratings import RatingStore
-from anagnorisisd.taste import reservoir_sampling
 from anagnorisisd.taste.evaluator import Evaluator
 
 INFLUENCES = 5
-CHOICE = 2000
-"""Suggestions are chosen among this many unrated tracks, drawn from all: the cost of looking at
-each pair of them stays within a second."""
+SUGGESTION_SAMPLE = 2000
+"""Suggestions are chosen from a sample of unrated tracks, as the cost grows with its square."""
 
 
 class Explanations:
-    """Asks the current evaluator about its own knowledge."""
+    """Explains the predictions of the current evaluator."""
 
     def __init__(
         self,
@@ -40,9 +40,9 @@ class Explanations:
     async def influences(
         self, track_id: TrackId, count: int = INFLUENCES
     ) -> Sequence[tuple[TrackId, float]]:
-        """Return the rated tracks that shaped a predicted rating most, with their shares.
+        """Return the rated tracks that contribute most to a prediction, and their shares.
 
-        Empty where there is no prediction, or where the evaluator cannot say.
+        Empty if there is no prediction or the model has no explanation.
         """
         model, track = await self._model(), await self._track(track_id)
         if model is None or track is None:
@@ -53,7 +53,7 @@ class Explanations:
     async def parts(self, track_id: TrackId) -> Mapping[str, float]:
         """Return the share that sound, artist and so on have in a predicted rating.
 
-        Empty where there is no prediction, or where the evaluator cannot say.
+        Empty if there is no prediction or the model has no explanation.
         """
         model, track = await self._model(), await self._track(track_id)
         return {} if model is None or track is None else await self._evaluator.parts(model, track)
@@ -61,7 +61,7 @@ class Explanations:
     async def suggest(
         self, count: int, seed: int, left_out: Collection[TrackId] = ()
     ) -> Sequence[TrackId]:
-        """Return up to `count` unrated tracks whose ratings would teach the most, best first.
+        """Return up to `count` unrated tracks whose ratings would be most informative, best first.
 
         None of `left_out` is among them.
 
@@ -69,10 +69,10 @@ class Explanations:
             PreconditionFailed: no unrated track that may be suggested is embedded yet.
         """
         rated = await self._ratings.current()
-        choice = await reservoir_sampling.drawn(
+        choice = await sample_tracks(
             self._embeddings,
             self._stamp,
-            CHOICE,
+            SUGGESTION_SAMPLE,
             Random(seed),  # noqa: S311 - no secret
             wanted=lambda track_id: track_id not in rated and track_id not in left_out,
         )
@@ -94,3 +94,31 @@ class Explanations:
         async for track in self._embeddings.described(self._stamp, only=[track_id]):
             return track
         return None
+
+
+def _every(track_id: TrackId) -> bool:
+    return True
+
+
+async def sample_tracks(
+    embeddings: EmbeddingStore,
+    stamp: EmbedderStamp,
+    count: int,
+    rng: Random,
+    wanted: Callable[[TrackId], bool] = _every,
+) -> TrackFeatures:
+    """Return a uniform random sample of up to `count` embedded tracks that are `wanted`.
+
+    Reservoir sampling: every track gets a random key and the lowest keys stay, so one pass over the
+    library suffices, and only the sample and one batch are in memory.
+    """
+    chosen = TrackFeatures([], np.empty((0, stamp.dimension), np.float32), [], [])
+    keys = np.empty(0)
+    async for batch in embeddings.described(stamp):
+        rows = [row for row, track in enumerate(batch.track_ids) if wanted(track)]
+        chosen = chosen.joined(batch.take(rows))
+        keys = np.concatenate([keys, [rng.random() for _ in rows]])
+        if len(chosen) > count:
+            keep = np.argpartition(keys, count)[:count]
+            chosen, keys = chosen.take(keep.tolist()), keys[keep]
+    return chosen

@@ -1,4 +1,4 @@
-"""Scoring: every embedded track gets a predicted rating from the current evaluator."""
+"""Predictions of the current evaluator for all embedded tracks, written to the database."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -10,15 +10,15 @@ from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.taste.evaluator import Evaluator
 
 BATCH_SIZE = 4096
-"""Vectors on their way through the daemon at once; never the whole library."""
+"""Tracks whose vectors are in memory at once."""
 
 
-def _unheard(done: int) -> None:
-    """Report progress to nobody."""
+def _ignore(done: int) -> None:
+    """Do not report progress."""
 
 
 class PredictionWriter:
-    """Writes predicted ratings, a batch at a time."""
+    """Predicts ratings and stores them, batch by batch."""
 
     def __init__(
         self,
@@ -34,19 +34,19 @@ class PredictionWriter:
         self._events = events
         self._stamp = stamp
 
-    async def everything(
-        self, version: int, model: bytes, report: Callable[[int], None] = _unheard
+    async def predict_all(
+        self, version: int, model: bytes, report: Callable[[int], None] = _ignore
     ) -> int:
-        """Predict every embedded track; `report` is told how many are done. Return how many."""
+        """Predict every embedded track; call `report` with the number done. Return the number."""
         batches = self._embeddings.described(self._stamp, batch_size=BATCH_SIZE)
         return await self._predict(version, model, batches, report)
 
-    async def what_is_missing(self, version: int, model: bytes) -> int:
-        """Predict the tracks which `version` has not predicted yet. Return how many."""
-        return await self._predict(version, model, self._missing(version), _unheard)
+    async def predict_missing(self, version: int, model: bytes) -> int:
+        """Predict the tracks without a prediction by `version`. Return their number."""
+        return await self._predict(version, model, self._missing(version), _ignore)
 
     async def _missing(self, version: int) -> AsyncIterator[TrackFeatures]:
-        """Yield what is not predicted yet, until nothing is left or nothing changes any more."""
+        """Yield tracks without a prediction, until none are left or their predictions fail."""
         before = None
         while True:
             missing = await self._evaluators.unpredicted(version, self._stamp, BATCH_SIZE)

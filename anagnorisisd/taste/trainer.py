@@ -1,7 +1,7 @@
-"""Learning: one training, from the ratings to the promotion, and the small steps in between.
+"""Training of evaluators: from the ratings to the promotion, and refits in between.
 
-A model is stored after all its predictions: until then the next start finds that the stored one
-lacks the newest ratings, and makes up for it.
+A refitted model is stored after all its predictions. If the daemon stops in between, the next start
+finds that the stored model lacks the newest ratings, and refits it again.
 """
 
 import logging
@@ -30,14 +30,14 @@ from anagnorisisd.taste.prediction_writer import PredictionWriter
 
 log = logging.getLogger(__name__)
 
-HEARD = 500
-"""So many of the unrated tracks heard last may count as weak evidence."""
+MAX_IMPLICIT_FEEDBACK = 500
+"""The number of unrated tracks, the last ones played, whose plays are used."""
 
-Say = Callable[[TrainingProgress], None]
+ReportProgress = Callable[[TrainingProgress], None]
 
 
 class Trainer:
-    """Makes evaluators from the ratings in the stores. One call at a time, please."""
+    """Trains evaluators and keeps their predictions up to date. Calls must not overlap."""
 
     def __init__(
         self,
@@ -64,20 +64,24 @@ class Trainer:
         current = await self._evaluators.current()
         return current if current is not None and current.stamp == self._stamp else None
 
-    async def train(self, say: Say) -> TrainingResult:
+    async def train(self, report: ReportProgress) -> TrainingResult:
         """Train a new evaluator, promote it if it is not worse, and predict everything."""
-        say(TrainingProgress(TrainingPhase.LOADING, 0.0, "reading ratings and embeddings"))
+        report(TrainingProgress(TrainingPhase.LOADING, 0.0, "reading ratings and embeddings"))
         examples = await self._examples()
-        lacking = self.minimum_ratings - len(examples)
-        if lacking > 0:
-            return TrainingResult(TrainingOutcome.TOO_FEW_RATINGS, _too_few(len(examples), lacking))
+        missing_ratings = self.minimum_ratings - len(examples)
+        if missing_ratings > 0:
+            return TrainingResult(
+                TrainingOutcome.TOO_FEW_RATINGS, _too_few(len(examples), missing_ratings)
+            )
 
-        def trying(kind: str, share: float) -> None:
+        def report_model(kind: str, share: float) -> None:
             message = f"trying a model on {len(examples)} ratings: {kind}"
-            say(TrainingProgress(TrainingPhase.MODEL_SELECTION, 0.1 + 0.5 * share, message))
+            report(TrainingProgress(TrainingPhase.MODEL_SELECTION, 0.1 + 0.5 * share, message))
 
-        model = await self._evaluator.train(examples, len(examples), trying)
-        say(TrainingProgress(TrainingPhase.COMPARISON, 0.6, "comparing with the current evaluator"))
+        model = await self._evaluator.train(examples, len(examples), report_model)
+        report(
+            TrainingProgress(TrainingPhase.COMPARISON, 0.6, "comparing with the current evaluator")
+        )
         promoted, reason = await self._compare(model, examples)
         version = await self._evaluators.add(
             model,
@@ -91,11 +95,11 @@ class Trainer:
             await self.learn()
             return TrainingResult(TrainingOutcome.NOT_PROMOTED, reason, version)
         self._events.publish(EvaluatorPromoted(version.version))
-        await self._score(version, model.blob, say)
+        await self._predict_all(version, model.blob, report)
         return TrainingResult(TrainingOutcome.PROMOTED, reason, version)
 
     async def learn(self) -> None:
-        """Let the current evaluator take all ratings in, and predict everything anew."""
+        """Refit the current evaluator to all ratings, and predict everything again."""
         current = await self.current_version()
         if current is None:
             return
@@ -103,23 +107,25 @@ class Trainer:
         blob = await self._evaluators.blob(current.version)
         model = await self._evaluator.learn(blob, examples) if len(examples) else blob
         if model == blob:
-            await self._prediction_writer.what_is_missing(current.version, model)
+            await self._prediction_writer.predict_missing(current.version, model)
         else:
-            await self._prediction_writer.everything(current.version, model)
+            await self._prediction_writer.predict_all(current.version, model)
             await self._evaluators.update_blob(current.version, model)
 
     async def predict_missing(self) -> None:
         """Predict the tracks which the current evaluator has not predicted yet."""
         if current := await self.current_version():
             model = await self._evaluators.blob(current.version)
-            await self._prediction_writer.what_is_missing(current.version, model)
+            await self._prediction_writer.predict_missing(current.version, model)
 
     async def _examples(self) -> TrainingSet:
         examples = await self._embeddings.training_set(self._stamp)
-        return replace(examples, heard=await self._embeddings.heard(self._stamp, HEARD))
+        return replace(
+            examples, heard=await self._embeddings.heard(self._stamp, MAX_IMPLICIT_FEEDBACK)
+        )
 
     async def _compare(self, model: TrainedModel, examples: TrainingSet) -> tuple[bool, str]:
-        """Return whether `model` takes over and why; both are tried with their own settings."""
+        """Return whether `model` is promoted, and why; both keep their own hyperparameters."""
         current = await self.current_version()
         old: Metrics | None = None
         new = model.metrics
@@ -132,20 +138,22 @@ class Trainer:
                 log.warning("evaluator %d is replaced: %s", current.version, error)
         return promotion(new, old)
 
-    async def _score(self, version: EvaluatorVersion, model: bytes, say: Say) -> None:
+    async def _predict_all(
+        self, version: EvaluatorVersion, model: bytes, report: ReportProgress
+    ) -> None:
         total = max(1, (await self._embeddings.progress(self._stamp)).done)
 
-        def report(done: int) -> None:
+        def report_predicted(done: int) -> None:
             message = f"predicted {done} of {total} tracks"
             fraction = 0.7 + 0.3 * min(1.0, done / total)
-            say(TrainingProgress(TrainingPhase.PREDICTION, fraction, message))
+            report(TrainingProgress(TrainingPhase.PREDICTION, fraction, message))
 
-        await self._prediction_writer.everything(version.version, model, report)
+        await self._prediction_writer.predict_all(version.version, model, report_predicted)
 
 
-def _too_few(examples: int, lacking: int) -> str:
+def _too_few(examples: int, missing_ratings: int) -> str:
     return (
-        f"{lacking} more rated and embedded tracks are needed for a first training; "
+        f"{missing_ratings} more rated and embedded tracks are needed for a first training; "
         f"there are {examples}"
     )
 

@@ -1,24 +1,22 @@
-"""Training: learning from the listener's ratings, at once a little and each night in full.
+"""Training of the evaluator: a refit after each rating, a full training each night.
 
-| what happens                     | what follows                                            |
-|----------------------------------|---------------------------------------------------------|
-| a track is rated                 | the evaluator learns it, and predicts everything anew   |
-| a track is embedded              | it is predicted                                         |
-| the first ratings are there      | a first training                                        |
-| the nightly moment has passed    | a training, if there is more to learn from than then    |
-| the model cannot be read         | a training                                              |
-| the embedder is another one      | a training, once most rated tracks have its embeddings  |
-| a training failed                | it is tried again, less and less often (`attempts`)     |
+| event                            | consequence                                                 |
+|----------------------------------|-------------------------------------------------------------|
+| a track is rated                 | the evaluator is refitted and predicts all tracks again     |
+| a track is embedded              | its rating is predicted                                     |
+| there are enough ratings         | a first training                                            |
+| the nightly time has passed      | a training, if there are new ratings or embeddings          |
+| the model cannot be read         | a training                                                  |
+| the embedder was changed         | a training, once it has embedded most rated tracks          |
+| a training failed                | retries at growing intervals (`training_policy`)            |
 
-Events only wake; what there is to do is read from the stores, so that a crash between any two
-steps is made up for at the next start.
+Events only wake the scheduler. It reads from the database what is to be done, so the next start
+continues after a crash between any two steps.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from datetime import time
-from zoneinfo import ZoneInfo
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
@@ -30,27 +28,19 @@ from anagnorisisd.domain.evaluator import (
     TrainingResult,
     TrainingStatus,
 )
-from anagnorisisd.errors import (
-    AnagnorisisError,
-    EvaluatorUnreadable,
-    PreconditionFailed,
-)
+from anagnorisisd.errors import AnagnorisisError, EvaluatorUnreadable, PreconditionFailed
 from anagnorisisd.events import EvaluatorPromoted, Events, TrackRated, TracksEmbedded
-from anagnorisisd.runtime import daily_schedule
-from anagnorisisd.runtime.daily_schedule import Zone
 from anagnorisisd.runtime.scheduler import Scheduler
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.taste.evaluator import Evaluator
 from anagnorisisd.taste.explanations import Explanations
-from anagnorisisd.taste.trainer import Say, Trainer
-from anagnorisisd.taste.training_attempts import Attempts
+from anagnorisisd.taste.trainer import ReportProgress, Trainer
+from anagnorisisd.taste.training_policy import TrainingPolicy
 from anagnorisisd.taste.training_queue import TrainingQueue
 
 log = logging.getLogger(__name__)
-
-MIN_EMBEDDED_SHARE = 0.9
 
 
 class TrainingScheduler:
@@ -69,15 +59,20 @@ class TrainingScheduler:
         config: schema.Training,
         stamp: EmbedderStamp,
     ) -> None:
-        self._ratings = ratings
-        self._embeddings = embeddings
         self._evaluators = evaluators
         self._evaluator = evaluator
         self._scheduler = scheduler
         self._events = events
         self._clock = clock
-        self._config = config
         self._stamp = stamp
+        self._policy = TrainingPolicy(
+            ratings=ratings,
+            embeddings=embeddings,
+            evaluators=evaluators,
+            clock=clock,
+            config=config,
+            stamp=stamp,
+        )
         self._trainer = Trainer(
             embeddings=embeddings,
             evaluators=evaluators,
@@ -87,79 +82,71 @@ class TrainingScheduler:
             stamp=stamp,
             minimum_ratings=config.minimum_ratings,
         )
-        self.curiosity = Explanations(
+        self.explanations = Explanations(
             ratings=ratings,
             embeddings=embeddings,
             evaluators=evaluators,
             evaluator=evaluator,
             stamp=stamp,
         )
-        self._attempts = Attempts(evaluators, clock)
         self._training_lock = asyncio.Lock()
         self._queue = TrainingQueue(
-            evidence=self._evidence,
+            evidence=self._policy.evidence,
             train=self._train,
-            failed=self._attempts.failed,
+            failed=self._policy.record_failure,
             training_lock=self._training_lock,
         )
         self._wake = asyncio.Event()
-        self._rated = True  # what was rated before the start may not have been learnt
+        self._rated = True  # ratings before the start may not be learnt yet
 
     def reconfigure(self, config: schema.Training) -> None:
-        """Train at another time or from another number of ratings from now on.
+        """Apply the time of the nightly training and the minimum number of ratings.
 
-        The scheduler still wakes at the time it began with; it is its look each minute that finds
-        the new one.
+        The scheduler keeps its nightly time; its check each minute uses the new one.
         """
-        self._config = config
+        self._policy.config = config
         self._trainer.minimum_ratings = config.minimum_ratings
         self._wake.set()  # a first training may be due now
 
-    @property
-    def _at(self) -> time:
-        return time.fromisoformat(self._config.time)
-
-    @property
-    def _zone(self) -> Zone:
-        return ZoneInfo(self._config.timezone) if self._config.timezone else None
-
     async def run(self) -> None:
-        """Learn, predict and train whenever there is reason to, until cancelled."""
+        """Refit, predict and train when due, until cancelled."""
         self._wake.set()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
                 group.create_task(self._react())
-                group.create_task(self._scheduler.run(self._at, self._zone, self._train_if_due))
+                group.create_task(
+                    self._scheduler.run(
+                        self._policy.time_of_day, self._policy.zone, self._train_if_due
+                    )
+                )
         finally:
             await self._queue.close()
 
     async def train(self) -> AsyncIterator[TrainingProgress]:
-        """Follow a training that learns from every rating stored before, to its result.
+        """Train with all ratings stored before, and yield the progress up to the result.
 
-        It may be shared with other callers, and goes on when this one leaves.
+        Callers may share a training; it continues when one of them stops iterating.
         """
         followed = await self._queue.request()
         async for progress in followed.follow():
             yield progress
 
     async def status(self) -> TrainingStatus:
-        """Return what is learnt, and when more will be."""
-        examples = await self._embeddings.example_count(self._stamp)
-        nightly = daily_schedule.next_due(self._clock.now(), self._at, self._zone)
-        next_try = await self._attempts.next_try(self._at, self._zone)
+        """Return the state of the evaluator, and when the next training is."""
+        examples = (await self._policy.evidence()).examples
         return TrainingStatus(
             evaluator=await self._evaluators.current(),
             examples=examples,
-            needed=max(0, self._config.minimum_ratings - examples),
+            needed=max(0, self._policy.config.minimum_ratings - examples),
             training=self._queue.busy,
             last_training_at=await self._evaluators.last_training(),
-            next_training_at=nightly if next_try is None else next_try,
-            failures=await self._attempts.failures(),
+            next_training_at=await self._policy.next_training_at(),
+            failures=await self._policy.failures(),
         )
 
     async def rollback(self, version: int) -> EvaluatorVersion:
-        """Make an earlier evaluator current; it learns today's ratings with its own settings.
+        """Make an earlier evaluator current, and refit it to all ratings.
 
         Raises:
             InvalidValue: there is no such version.
@@ -191,18 +178,18 @@ class TrainingScheduler:
     async def _react(self) -> None:
         while True:
             await self._wake.wait()
-            delay_seconds = self._config.learn_after_seconds
+            delay_seconds = self._policy.config.learn_after_seconds
             woken = self._clock.monotonic()
             if await self._trainer.current_version() is not None:
                 await self._evaluator.wake()
-            # A moment's delay_seconds: ratings and embeddings tend to come in groups.
+            # Wait a moment: ratings and embeddings tend to come in groups.
             await self._clock.sleep(max(0.0, woken + delay_seconds - self._clock.monotonic()))
             self._wake.clear()
             await self._catch_up()
 
     async def _catch_up(self) -> None:
-        if await self._first_training_is_due():
-            await self._train_unasked()
+        if await self._policy.first_training_is_due():
+            await self._train_by_itself()
             return
         rated, self._rated = self._rated, False
         try:
@@ -212,51 +199,20 @@ class TrainingScheduler:
                 else:
                     await self._trainer.predict_missing()
         except EvaluatorUnreadable as error:
-            await self._train_unasked(f"training a new evaluator: {error}")
+            await self._train_by_itself(f"training a new evaluator: {error}")
         except BaseException:
-            self._rated = self._rated or rated  # it is still to be learnt
+            self._rated = self._rated or rated  # not learnt yet
             raise
 
-    async def _first_training_is_due(self) -> bool:
-        if await self._trainer.current_version() is not None:
-            return False
-        examples = await self._embeddings.example_count(self._stamp)
-        if examples < self._config.minimum_ratings:
-            return False
-        if await self._evaluators.current() is None:
-            return True
-        # The old embedder's predictions are in use until most of the evidence has come over.
-        rated, _ = await self._ratings.summary()
-        if examples >= MIN_EMBEDDED_SHARE * rated:
-            return True
-        return not (await self._embeddings.progress(self._stamp)).pending
-
     async def _train_if_due(self) -> None:
-        """Train if it is time to: called each minute."""
-        if (await self._attempts.failures()).count or await self._nightly_training_is_due():
-            await self._train_unasked()
+        """Train if a retry or the nightly training is due; called each minute."""
+        failed = (await self._policy.failures()).count
+        if failed or await self._policy.nightly_training_is_due():
+            await self._train_by_itself()
 
-    async def _nightly_training_is_due(self) -> bool:
-        last, now = await self._evaluators.last_training(), self._clock.now()
-        if not daily_schedule.is_due(now, last, self._at, self._zone):
-            return False
-        current, evidence = await self._evaluators.current(), await self._evidence()
-        if current is not None and current.stamp != self._stamp:
-            if await self._first_training_is_due():
-                return True
-            lack = "most rated tracks have no embedding by the present embedder yet"
-        elif last is None or evidence != await self._evaluators.learnt():
-            return True
-        else:
-            lack = "nothing was rated since the last training"
-        # So it is not looked at again before the next night.
-        await self._evaluators.record_training(now, lack, await self._evaluators.learnt())
-        return False
-
-    async def _train_unasked(self, reason: str = "") -> None:
-        """Train, unless a training failed so lately that it is not time to try again."""
-        next_try = await self._attempts.next_try(self._at, self._zone)
-        if next_try is not None and next_try > self._clock.now():
+    async def _train_by_itself(self, reason: str = "") -> None:
+        """Train, unless a training failed and it is too early for a retry."""
+        if not await self._policy.may_train():
             return
         if reason:
             log.warning("%s", reason)
@@ -264,19 +220,12 @@ class TrainingScheduler:
             async for progress in self.train():
                 log.debug("training: %s", progress.message)
         except Exception as error:
-            # It is on record, where the doctor finds it.
+            # It is recorded, and the doctor reports it.
             expected = isinstance(error, AnagnorisisError)
             log.error("training failed, will be retried: %s", error, exc_info=not expected)
 
-    async def _evidence(self) -> Evidence:
-        newest = await self._ratings.history(limit=1)
-        return Evidence(
-            newest_rating=newest[0].sequence if newest else 0,
-            examples=await self._embeddings.example_count(self._stamp),
-        )
-
-    async def _train(self, say: Say, evidence: Evidence) -> TrainingResult:
+    async def _train(self, report: ReportProgress, evidence: Evidence) -> TrainingResult:
         began = self._clock.now()
-        result = await self._trainer.train(say)
-        await self._attempts.succeeded(began, result.reason, evidence)
+        result = await self._trainer.train(report)
+        await self._policy.record_success(began, result.reason, evidence)
         return result

@@ -19,12 +19,12 @@ from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.weights import weigh
 from anagnorisisd.storage.stores import Stores, open_stores
+from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.taste.models import hyperparameters, worker_tasks
 from anagnorisisd.taste.models.gaussian_process import GaussianProcess
 from anagnorisisd.taste.models.model import regularized_variance
 from anagnorisisd.taste.nearest_tracks import NearestTracks
 from anagnorisisd.taste.prediction_writer import PredictionWriter
-from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
 from anagnorisisd.workers.pool import WorkerPool
 from bench.prefilled_state import EPOCH, Stock, fill, track_id
 
@@ -114,7 +114,7 @@ async def _learn(stores: Stores) -> tuple[float, float]:
         scoring = PredictionWriter(
             stores.embeddings, stores.evaluators, evaluator, Events(SystemClock()), STAMP
         )
-        _, score_seconds = await _timed(scoring.everything(1, model))
+        _, score_seconds = await _timed(scoring.predict_all(1, model))
     finally:
         await workers.close()
     return learn_seconds, score_seconds

@@ -9,7 +9,7 @@ from anagnorisisd.domain.evaluator import (
     TrainedModel,
     TrainingSet,
 )
-from anagnorisisd.taste.evaluator import Trying
+from anagnorisisd.taste.evaluator import ReportModel
 from anagnorisisd.taste.models import worker_tasks
 
 
@@ -28,10 +28,10 @@ class InlineEvaluator:
     async def wake(self) -> None:
         """Be awake already."""
 
-    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
+    async def train(self, examples: TrainingSet, seed: int, report: ReportModel) -> TrainedModel:
         """Let the candidates compete."""
         self.trainings += 1
-        trying("all", 0.0)
+        report("all", 0.0)
         if self.hold is not None:
             await self.hold.wait()
         return worker_tasks.train(examples, seed)

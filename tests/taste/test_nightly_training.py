@@ -11,7 +11,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.evaluator import TrainedModel, TrainingSet
 from anagnorisisd.errors import WorkerLost
 from anagnorisisd.storage.stores import Stores
-from anagnorisisd.taste.evaluator import Trying
+from anagnorisisd.taste.evaluator import ReportModel
 from tests.fakes.clock import FakeClock
 from tests.fakes.evaluator import InlineEvaluator
 from tests.fakes.scheduler import HandScheduler
@@ -217,11 +217,11 @@ class Failing(InlineEvaluator):
 
     failing = True
 
-    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
+    async def train(self, examples: TrainingSet, seed: int, report: ReportModel) -> TrainedModel:
         if self.failing:
             self.trainings += 1
             raise WorkerLost("the evaluator worker died during this task")
-        return await super().train(examples, seed, trying)
+        return await super().train(examples, seed, report)
 
 
 async def test_the_nights_after_a_failed_one_train_though_nothing_was_rated_since(

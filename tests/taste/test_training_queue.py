@@ -12,7 +12,7 @@ from anagnorisisd.domain.evaluator import (
     TrainingProgress,
     TrainingResult,
 )
-from anagnorisisd.taste.trainer import Say
+from anagnorisisd.taste.trainer import ReportProgress
 from anagnorisisd.taste.training_queue import TrainingQueue
 
 
@@ -36,7 +36,7 @@ class Listener:
         await asyncio.sleep(0)
         return Evidence(self.ratings, 0)
 
-    async def train(self, say: Say, evidence: Evidence) -> TrainingResult:
+    async def train(self, report: ReportProgress, evidence: Evidence) -> TrainingResult:
         self.begun += 1
         self.under_way += 1
         assert self.under_way == 1

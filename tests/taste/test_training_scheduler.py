@@ -27,7 +27,7 @@ from anagnorisisd.events import (
 )
 from anagnorisisd.runtime import daily_schedule
 from anagnorisisd.storage.stores import Stores
-from anagnorisisd.taste.evaluator import Trying
+from anagnorisisd.taste.evaluator import ReportModel
 from tests.fakes.clock import FakeClock
 from tests.fakes.evaluator import InlineEvaluator
 from tests.fakes.scheduler import HandScheduler
@@ -237,8 +237,8 @@ async def test_a_start_with_nothing_new_predicts_nothing_again(bench: Bench) -> 
 class Worse(InlineEvaluator):
     """Trains evaluators that do badly on held-out ratings from the second on."""
 
-    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
-        model = await super().train(examples, seed, trying)
+    async def train(self, examples: TrainingSet, seed: int, report: ReportModel) -> TrainedModel:
+        model = await super().train(examples, seed, report)
         return model if self.trainings == 1 else TrainedModel("mean", b"worse", model.metrics, {})
 
     async def compare(self, old: bytes, examples: TrainingSet, seed: int) -> Metrics:
@@ -327,9 +327,9 @@ class Dying(InlineEvaluator):
 
     alive = False
 
-    async def train(self, examples: TrainingSet, seed: int, trying: Trying) -> TrainedModel:
+    async def train(self, examples: TrainingSet, seed: int, report: ReportModel) -> TrainedModel:
         if self.alive:
-            return await super().train(examples, seed, trying)
+            return await super().train(examples, seed, report)
         self.trainings += 1
         raise WorkerLost("the evaluator worker died during this task")
 
@@ -521,16 +521,16 @@ async def test_a_rollback_puts_an_earlier_version_in_charge(bench: Bench) -> Non
 async def test_influences_are_the_rated_tracks_of_its_kind(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(29))
-    assert await training.curiosity.influences(bench.tracks[20]) == []
+    assert await training.explanations.influences(bench.tracks[20]) == []
     await bench.rate(range(12))
     await trained(training)
 
-    found = await training.curiosity.influences(bench.tracks[20])
+    found = await training.explanations.influences(bench.tracks[20])
 
     rated = {bench.tracks[row] for row in range(12)}
     assert found
     assert {track for track, _ in found} <= rated
-    assert await training.curiosity.influences(bench.tracks[29]) == []
+    assert await training.explanations.influences(bench.tracks[29]) == []
 
 
 async def test_a_model_that_cannot_be_read_is_replaced(bench: Bench) -> None:
@@ -564,11 +564,11 @@ async def test_a_model_that_cannot_be_read_is_replaced_without_being_asked(bench
 async def test_parts_say_what_a_prediction_rests_on(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(29))
-    assert await training.curiosity.parts(bench.tracks[20]) == {}
+    assert await training.explanations.parts(bench.tracks[20]) == {}
     await bench.rate(range(12))
     await trained(training)
 
-    parts = await training.curiosity.parts(bench.tracks[20])
+    parts = await training.explanations.parts(bench.tracks[20])
 
     assert set(parts) <= {"audio", "artist", "album", "folder", "parent_folder", "genre", "year"}
     assert sum(parts.values()) == pytest.approx(1.0)
@@ -579,13 +579,13 @@ async def test_suggestions_are_unrated_and_both_before_and_after_a_training(
 ) -> None:
     training = bench.training()
     with pytest.raises(PreconditionFailed, match="no unrated track"):
-        await training.curiosity.suggest(4, seed=1)
+        await training.explanations.suggest(4, seed=1)
     await bench.embed(range(30))
     await bench.rate(range(12))
 
-    before = await training.curiosity.suggest(4, seed=1)
+    before = await training.explanations.suggest(4, seed=1)
     await trained(training)
-    after = await training.curiosity.suggest(40, seed=1)
+    after = await training.explanations.suggest(40, seed=1)
 
     unrated = set(bench.tracks[12:])
     assert len(set(before)) == 4

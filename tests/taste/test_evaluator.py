@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from anagnorisisd.errors import PreconditionFailed, StoreError
-from anagnorisisd.taste.worker_evaluator import WorkerEvaluator
+from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
 from tests.support.examples import described, training_set, two_kinds
