@@ -1,4 +1,4 @@
-"""How others do what the embedders do, re-created to be measured beside them."""
+"""Implementations of other projects, to compare the embedders with."""
 
 from pathlib import Path
 from typing import Any

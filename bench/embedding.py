@@ -26,7 +26,7 @@ from anagnorisisd.embedding.mert.inference import Engine, EnginePlan
 from anagnorisisd.embedding.musicnn import plan as musicnn
 from anagnorisisd.embedding.musicnn import weights
 from bench import competitors, embedding_precision
-from bench.interleaved_runs import Make, Measured, Work, peak_megabytes, processes, take_turns
+from bench.interleaved_runs import Make, Measured, Work, peak_megabytes, processes, run_interleaved
 from bench.music_files import songs
 
 LAYERS = 12
@@ -58,7 +58,7 @@ def _readers(found: list[Path]) -> None:
     }
     if find_spec("pydub"):
         ways["pydub, whole file (original)"] = partial(partial, competitors.pydub_whole)
-    measured = take_turns(ways, found)
+    measured = run_interleaved(ways, found)
     ours = next(iter(measured.values()))
     print("## Decoding five windows of five seconds, at 24 kHz, mono\n")
     print("| decoder | ms per track | relative |\n|---|---|---|")
@@ -80,7 +80,7 @@ def _features(found: list[Path]) -> None:
         ways["MusiCNN with features (daemon)"] = _musicnn_of
     if find_spec("bliss_audio"):
         ways["bliss-audio"] = competitors.bliss
-    measured = {name: Together() for name in ways}
+    measured = {name: ParallelTiming() for name in ways}
     for _ in range(ROUNDS):  # in turns, so that whatever else the machine does slows both
         for name, work in ways.items():
             with suppress(BrokenProcessPool):
@@ -106,7 +106,7 @@ def _musicnn_of(path: Path) -> Vector:
 
 
 @dataclass(slots=True)
-class Together:
+class ParallelTiming:
     """What tracks took with several processes at once: seconds, and a peak of memory."""
 
     tracks: int = 0
@@ -165,7 +165,7 @@ def _models(folder: Path, found: list[Path]) -> None:
             ways["OpenVINO bf16"] = partial(_engine, replace(by_openvino, bfloat16=True))
     for kind in PEAKS if bfloat16 else ("fp32",):
         ways[kind] = partial(_matmul, threads, PEAKS[kind])
-    measured = take_turns(ways, found)
+    measured = run_interleaved(ways, found)
     # What else the machine does can only make it slower: the best time is nearest to the peak.
     peaks = {
         kind: 2 * MATMUL_SIZE**3 / min(measured.pop(kind).walls) / 1e9

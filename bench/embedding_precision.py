@@ -1,8 +1,8 @@
-"""Whether vectors that were made with less precision predict other ratings.
+"""Effect of reduced precision of embeddings on predicted ratings.
 
-Every window that was embedded counts as a track. A simulated listener likes one direction of the
-precise vectors, and is off by a point from one day to the next. The evaluator learns from half of
-the ratings, once with the precise vectors and once with the others, and predicts the other half.
+Every embedded window counts as a track. A simulated listener has a preference for one direction of
+the precise embeddings, with a noise of one point. The evaluator is trained on half of the ratings,
+once with the precise embeddings and once with the others, and predicts the other half.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ LISTENER = SimulatedListener(style=0.0, direction=1.8, artist=0.0)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What less precision changed.
+    """Effect of reduced precision.
 
     `worst_cosine` of the vectors, centred; predicted ratings in `points_apart` (root mean
     square) and the error on held-out ratings, as a ratio, with the standard error of that.

@@ -68,7 +68,7 @@ async def _measure(folder: Path, full: bool) -> None:
         ways[f"Dask, {_counted(count)}, bytes"] = way
         for turn in range(1 + (FULL_ROUNDS if full else ROUNDS)):
             for way in ways.values():
-                await _take_turn(way, found, warm=turn == 0)
+                await _run_once(way, found, warm=turn == 0)
     _print(ways, found)
 
 
@@ -108,7 +108,7 @@ def _config(workers: int = 0, **dask: object) -> Embedding:
     return Embedding.model_validate({**wishes, "executor": executor, "dask": dask})
 
 
-async def _take_turn(way: Way, found: list[Path], *, warm: bool) -> None:
+async def _run_once(way: Way, found: list[Path], *, warm: bool) -> None:
     began, own, relayed = time.perf_counter(), time.process_time(), _spent(way.scheduler)
     await asyncio.gather(*(way.embedder.embed(str(path)) for path in found))
     if not warm:

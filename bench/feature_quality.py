@@ -48,7 +48,7 @@ from tools.demo import library as demo
 
 SEEDS, FULL_SEEDS = 6, 20
 SIZES = (20, 50, 100, 200)
-FEWEST_HELD_OUT = 40
+MIN_HELD_OUT = 40
 PROCESSES = 2
 MTT = "musicnn/MTT_musicnn/.data-00000-of-00001"
 MTT_SHA256 = "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab"
@@ -72,7 +72,7 @@ def run(full: bool) -> None:
     print(f"# Telling music apart: {len(found)} songs of {len(set(kinds.tolist()))} kinds\n")
     print("| vectors | dimensions | nearest is of the same kind |\n|---|---|---|")
     for name, vectors in embeddings.items():
-        print(f"| {name} | {vectors.shape[1]} | {_alike(vectors, kinds):.0%} |")
+        print(f"| {name} | {vectors.shape[1]} | {_neighbour_share(vectors, kinds):.0%} |")
     if bliss := _bliss(found):
         print(bliss)
     _print_taste(embeddings, kinds, tags, FULL_SEEDS if full else SEEDS)
@@ -134,7 +134,8 @@ def _bliss(found: Sequence[Path]) -> str:
             vectors = np.array(list(pool.map(competitors.bliss, found)), np.float32)
         except BrokenProcessPool:
             return "| bliss-audio | | crashes on this CPU |"
-    return f"| bliss-audio | {vectors.shape[1]} | {_alike(vectors, _kinds(list(found))):.0%} |"
+    share = _neighbour_share(vectors, _kinds(list(found)))
+    return f"| bliss-audio | {vectors.shape[1]} | {share:.0%} |"
 
 
 def _kinds(found: list[Path]) -> Integers:
@@ -145,7 +146,7 @@ def _kinds(found: list[Path]) -> Integers:
     return np.asarray(kinds, np.int64)
 
 
-def _alike(vectors: Vectors, kinds: Integers) -> float:
+def _neighbour_share(vectors: Vectors, kinds: Integers) -> float:
     """Return for which share of the songs the nearest other one is of the same kind."""
     library = _library(vectors)
     sound = prepare(library.tracks, library.moments).sound
@@ -163,7 +164,7 @@ def _print_taste(embeddings: Embeddings, kinds: Integers, tags: Vectors | None, 
     }
     if tags is not None:
         listeners = {"tags of another network": partial(_by_columns, tags)} | listeners
-    sizes = [size for size in SIZES if len(kinds) >= size + FEWEST_HELD_OUT]
+    sizes = [size for size in SIZES if len(kinds) >= size + MIN_HELD_OUT]
     if not sizes:
         print("There are too few songs to rate some and hold others out.")
         return

@@ -24,11 +24,11 @@ from anagnorisisd.picks.weights import weigh
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.storage.track_queries import TrackOrder
 from bench import prefilled_state
-from bench.prefilled_state import EPOCH, Stock, track_id
+from bench.prefilled_state import EPOCH, StateContents, track_id
 
 TRACKS, FULL_TRACKS = 10_000, 100_000
 PLAYS, RATINGS = 50_000, 5_000
-TURNS, FULL_TURNS = 51, 101
+RUNS, FULL_RUNS = 51, 101
 MEMORY = Path("/dev/shm")
 
 Ask = Callable[[Stores, int], Awaitable[object]]
@@ -36,23 +36,25 @@ Ask = Callable[[Stores, int], Awaitable[object]]
 
 def run(full: bool) -> None:
     """Print a row for each operation."""
-    tracks, turns = (FULL_TRACKS, FULL_TURNS) if full else (TRACKS, TURNS)
+    tracks, turns = (FULL_TRACKS, FULL_RUNS) if full else (TRACKS, RUNS)
     print(f"# History: {PLAYS:,} plays and {RATINGS:,} ratings of {tracks:,} tracks\n")
     print("| operation | without, ms | with, ms | ratio |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as scratch:
         folders = {"without": Path(scratch) / "without", "with": Path(scratch) / "with"}
-        bare = Stock(tracks, predictions=True)
+        bare = StateContents(tracks, predictions=True)
         prefilled_state.fill(folders["without"], bare)
-        full_stock = Stock(tracks, predictions=True, plays=PLAYS, ratings=RATINGS)
-        prefilled_state.fill(folders["with"], full_stock)
-        took = asyncio.run(_take_turns(folders, turns))
+        full_contents = StateContents(tracks, predictions=True, plays=PLAYS, ratings=RATINGS)
+        prefilled_state.fill(folders["with"], full_contents)
+        took = asyncio.run(_run_interleaved(folders, turns))
     for what, of in took.items():
         without, having = (1000 * statistics.median(of[name]) for name in folders)
         print(f"| {what} | {without:.2f} | {having:.2f} | {having / without:.2f} |")
     print()
 
 
-async def _take_turns(folders: Mapping[str, Path], turns: int) -> dict[str, dict[str, list[float]]]:
+async def _run_interleaved(
+    folders: Mapping[str, Path], turns: int
+) -> dict[str, dict[str, list[float]]]:
     took: dict[str, dict[str, list[float]]] = {what: {"without": [], "with": []} for what in ASKED}
     async with AsyncExitStack() as stack:
         stores = {}

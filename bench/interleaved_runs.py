@@ -1,7 +1,6 @@
-"""Measuring several ways to do the same, fairly: each in a process of its own, turn by turn.
+"""Interleaved measurements of several implementations, each in its own process.
 
-Whatever else the machine does then slows all of them alike, and the peak of memory of each is
-its own.
+Other load then affects all of them alike, and peak memory is measured for each.
 """
 
 import multiprocessing
@@ -20,12 +19,12 @@ from anagnorisisd.workers.worker_main import limit_threads
 
 Work = Callable[[Path], Any]
 Make = Callable[[], Work]
-"""Called once in the process: loads what is needed, and returns what is timed."""
+"""Called once in the process: loads everything, and returns the function to time."""
 
 
 @dataclass(slots=True)
 class Measured:
-    """What one way took for each file, and what it made of it."""
+    """Times and results of one implementation for each file."""
 
     walls: list[float] = field(default_factory=list)
     processors: list[float] = field(default_factory=list)
@@ -40,12 +39,12 @@ class Measured:
 
     @property
     def processor_seconds(self) -> float:
-        """Median seconds of all cores together per file."""
+        """Median CPU seconds per file."""
         return statistics.median(self.processors)
 
 
-def take_turns(ways: Mapping[str, Make], files: list[Path]) -> dict[str, Measured]:
-    """Return what each way took; the first file is done once more before, to warm up."""
+def run_interleaved(ways: Mapping[str, Make], files: list[Path]) -> dict[str, Measured]:
+    """Measure all implementations; the first file is processed once before, to warm up."""
     measured = {name: Measured() for name in ways}
     with ExitStack() as stack:
         pools = {name: stack.enter_context(processes(1)) for name in ways}
@@ -53,7 +52,7 @@ def take_turns(ways: Mapping[str, Make], files: list[Path]) -> dict[str, Measure
             pools[name].submit(_prepare, make).result()
         for path in [files[0], *files]:
             for name, pool in pools.items():
-                _take_turn(measured[name], pool, path)
+                _run_once(measured[name], pool, path)
         for name, pool in pools.items():
             if not measured[name].crashed:
                 measured[name].peak_megabytes = pool.submit(peak_megabytes).result()
@@ -63,7 +62,7 @@ def take_turns(ways: Mapping[str, Make], files: list[Path]) -> dict[str, Measure
 
 
 def processes(count: int) -> ProcessPoolExecutor:
-    """Return fresh processes with one thread each, as the daemon's workers; engines set theirs."""
+    """Return new processes with one thread each, as the daemon's workers; engines set their own."""
     return ProcessPoolExecutor(
         count,
         mp_context=multiprocessing.get_context("spawn"),
@@ -73,7 +72,7 @@ def processes(count: int) -> ProcessPoolExecutor:
 
 
 def peak_megabytes() -> float:
-    """Return the peak of memory of this process."""
+    """Return the peak resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -84,7 +83,7 @@ def _prepare(make: Make) -> None:
     _prepared.append(make())
 
 
-def _take_turn(measured: Measured, pool: ProcessPoolExecutor, path: Path) -> None:
+def _run_once(measured: Measured, pool: ProcessPoolExecutor, path: Path) -> None:
     try:
         wall, processor, made = pool.submit(_once, path).result()
     except BrokenProcessPool:

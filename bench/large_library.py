@@ -32,13 +32,13 @@ from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.taste.trainer import Trainer
 from anagnorisisd.workers.pool import WorkerPool
 from bench import prefilled_state
-from bench.prefilled_state import EPOCH, Stock
+from bench.prefilled_state import EPOCH, StateContents
 
 TRACKS, FULL_TRACKS = (10_000, 50_000), (100_000, 1_000_000)
 RATINGS = 100
 PLAYS = 50_000
 COLUMNS = ("step", "seconds", "resident MB", "peak MB")
-MOST_MEGABYTES = 1_000
+MAX_MEGABYTES = 1_000
 MEGABYTE = 2**20
 
 
@@ -57,8 +57,8 @@ def run(full: bool) -> None:
     print("# Large library, in the daemon's process\n")
     for tracks in FULL_TRACKS if full else TRACKS:
         with tempfile.TemporaryDirectory() as scratch:
-            stock = Stock(tracks, vectors=True, ratings=RATINGS, plays=PLAYS)
-            size = prefilled_state.fill(Path(scratch), stock).stat().st_size
+            contents = StateContents(tracks, vectors=True, ratings=RATINGS, plays=PLAYS)
+            size = prefilled_state.fill(Path(scratch), contents).stat().st_size
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=context) as process:
                 steps = process.submit(_live, scratch).result()
@@ -72,7 +72,7 @@ def run(full: bool) -> None:
             )
         print(
             f"\nAll embeddings: {vectors / MEGABYTE:,.0f} MB. Target: the process stays under "
-            f"{MOST_MEGABYTES:,} MB at a million tracks.\n"
+            f"{MAX_MEGABYTES:,} MB at a million tracks.\n"
         )
 
 

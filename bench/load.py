@@ -1,10 +1,9 @@
-"""A real daemon with much to do, and those who rate meanwhile, each kind in a process of its own.
+"""A real daemon under load, and clients that rate, each kind of client in its own process.
 
-The daemon scans the folder again and again, a part of it changed each time, and embeds songs of
-which there are more than it can embed meanwhile. Raters press their keys at fixed moments whether
-or not the one before was answered, as people do; watchers are in another process, so that what they
-read delays no answer. Somebody else writes to the same disk and waits for it, to tell what the disk
-itself takes.
+The daemon scans the directory repeatedly, with some files changed each time, and embeds more songs
+than it can finish. Ratings are sent at fixed times, whether or not the last one was answered; event
+clients are in another process, so that they delay no rating. Another process writes to the same
+disk with fdatasync, to measure the disk itself.
 """
 
 import asyncio
@@ -33,21 +32,21 @@ from tests.support.daemon import RunningDaemon
 
 Seen = TypeVar("Seen")
 
-RATERS = 50
-WATCHERS = 10
+RATING_CLIENTS = 50
+EVENT_CLIENTS = 10
 SOURCE = "bench"
 SAMPLE_RATE, SONG_SECONDS = 8_000, 60
 CHANGED = 100
-"""Files that look changed to each scan, so that it has something to read and to write."""
+"""Number of files with a new mtime in each scan."""
 
 SYNC_PAUSE_SECONDS = 0.02
-ALONE = [("grpc.use_local_subchannel_pool", 1)]
-"""Without it all channels of a process share one connection."""
+OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
+"""Otherwise all channels of a process share one connection."""
 
 
 @dataclass(frozen=True)
-class Busy:
-    """What was seen: `latencies` of the raters and of the disk in seconds, in no order."""
+class LoadResults:
+    """Results; `latencies` of ratings and of `disk` writes are in seconds, unordered."""
 
     latencies: Sequence[float]
     disk: Sequence[float]
@@ -58,7 +57,7 @@ class Busy:
 
 
 def songs(folder: Path, count: int) -> None:
-    """Write songs that differ in a few samples, which is enough to be other tracks."""
+    """Write songs that differ in a few samples, and thus are different tracks."""
     folder.mkdir()
     chance = np.random.default_rng(0)
     walk = np.cumsum(chance.normal(size=SAMPLE_RATE * SONG_SECONDS))
@@ -68,20 +67,20 @@ def songs(folder: Path, count: int) -> None:
         soundfile.write(folder / f"{number:04}.wav", song, SAMPLE_RATE)
 
 
-def measured(daemon: RunningDaemon, music: Path, seconds: float, pause: float) -> Busy:
-    """Have everybody busy for `seconds`; each rater presses a key every `pause` seconds."""
+def measured(daemon: RunningDaemon, music: Path, seconds: float, pause: float) -> LoadResults:
+    """Run the load for `seconds`; each client rates every `pause` seconds."""
     place = str(daemon.socket)
     listed = daemon.library.ListTracks(library_pb2.ListTracksRequest(page_size=200)).tracks
     track_ids = [track.track_id for track in listed]
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         for ready in [pool.submit(time.sleep, 0.5) for _ in range(4)]:
             ready.result()  # All processes have been started.
-        watching = pool.submit(_together, _watch, place, WATCHERS, seconds)
+        watching = pool.submit(_run_clients, _watch, place, EVENT_CLIENTS, seconds)
         scanning = pool.submit(_scan, place, music, seconds)
         syncing = pool.submit(_sync, daemon.home / "beside", seconds)
-        rating = pool.submit(_together, _rate, place, RATERS, seconds, pause, track_ids)
+        rating = pool.submit(_run_clients, _rate, place, RATING_CLIENTS, seconds, pause, track_ids)
         latencies = [took for each in rating.result() for took in each]
-        return Busy(
+        return LoadResults(
             latencies=latencies,
             disk=syncing.result(),
             events=sum(watching.result()),
@@ -92,7 +91,7 @@ def measured(daemon: RunningDaemon, music: Path, seconds: float, pause: float) -
 
 
 def within(address: str, bound_seconds: float) -> tuple[int, int]:
-    """Return how many ratings the daemon itself took no longer than that for, and how many all."""
+    """Return the number of ratings within `bound_seconds` in the daemon, and of all ratings."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=20) as answer:
         families = text_string_to_metric_families(answer.read().decode())
     counts = {
@@ -106,16 +105,16 @@ def within(address: str, bound_seconds: float) -> tuple[int, int]:
 
 
 def free_address() -> str:
-    """Return a port of loopback that nobody listens on."""
+    """Return a free loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-def _together(
+def _run_clients(
     one: Callable[..., Awaitable[Seen]], place: str, count: int, *arguments: Any
 ) -> list[Seen]:
-    """Return what `count` callers of a kind saw, each with a connection of its own."""
+    """Return the results of `count` clients, each with its own connection."""
 
     async def all_of_them() -> list[Seen]:
         return await asyncio.gather(*(one(place, number, *arguments) for number in range(count)))
@@ -126,12 +125,12 @@ def _together(
 async def _rate(
     place: str, number: int, seconds: float, pause: float, track_ids: Sequence[str]
 ) -> list[float]:
-    """Rate at fixed moments; return how long each answer took."""
-    async with aio.insecure_channel(f"unix:{place}", options=ALONE) as channel:
+    """Rate at fixed times; return the latency of each rating."""
+    async with aio.insecure_channel(f"unix:{place}", options=OWN_CONNECTION) as channel:
         await channel.channel_ready()
         stub = RatingServiceStub(channel)
         took: list[float] = []
-        due = time.monotonic() + pause * number / RATERS
+        due = time.monotonic() + pause * number / RATING_CLIENTS
         ends = time.monotonic() + seconds
         while due < ends:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
@@ -145,9 +144,9 @@ async def _rate(
 
 
 async def _watch(place: str, _number: int, seconds: float) -> int:
-    """Return how many events came."""
+    """Return the number of received events."""
     count = 0
-    async with aio.insecure_channel(f"unix:{place}", options=ALONE) as channel:
+    async with aio.insecure_channel(f"unix:{place}", options=OWN_CONNECTION) as channel:
         call = DaemonServiceStub(channel).WatchEvents(
             daemon_pb2.WatchEventsRequest(), timeout=seconds
         )
@@ -160,13 +159,13 @@ async def _watch(place: str, _number: int, seconds: float) -> int:
 
 
 def _scan(place: str, music: Path, seconds: float) -> int:
-    """Scan again and again; return how often."""
+    """Scan repeatedly; return the number of scans."""
     files = sorted(music.iterdir())[:CHANGED]
 
     async def scan() -> int:
         count = 0
         ends = time.monotonic() + seconds
-        async with aio.insecure_channel(f"unix:{place}", options=ALONE) as channel:
+        async with aio.insecure_channel(f"unix:{place}", options=OWN_CONNECTION) as channel:
             stub = LibraryServiceStub(channel)
             while time.monotonic() < ends:
                 for path in files:
@@ -180,7 +179,7 @@ def _scan(place: str, music: Path, seconds: float) -> int:
 
 
 def _sync(path: Path, seconds: float) -> list[float]:
-    """Write a page and wait for the disk, again and again; return how long each time took."""
+    """Write a page and call fdatasync, repeatedly; return the duration of each call."""
     took: list[float] = []
     ends = time.monotonic() + seconds
     with path.open("wb", buffering=0) as file:
@@ -194,8 +193,8 @@ def _sync(path: Path, seconds: float) -> list[float]:
 
 
 async def _stored(place: str) -> int:
-    """Return how many of the ratings are in the history."""
-    async with aio.insecure_channel(f"unix:{place}", options=ALONE) as channel:
+    """Return the number of ratings in the history."""
+    async with aio.insecure_channel(f"unix:{place}", options=OWN_CONNECTION) as channel:
         stub = RatingServiceStub(channel)
         request = rating_pb2.ListRatingsRequest(page_size=1000)
         count = 0

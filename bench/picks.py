@@ -29,10 +29,10 @@ from bench.prefilled_state import EPOCH, track_id
 
 TRACKS, FULL_TRACKS = (10_000, 100_000), (10_000, 100_000, 1_000_000)
 COUNT = 3
-TURNS = 7
-FEWEST_TIMES = 250
+RUNS = 7
+MIN_SPEED_UP = 250
 FEW = 10
-UPKEEP = ("tracks", "read all, s", "µs per track", "update after a rating, ms")
+UPDATE_COLUMNS = ("tracks", "read all, s", "µs per track", "update after a rating, ms")
 COLUMNS = ("tracks", "records, ms", "daemon, ms", "speed-up",
            "daemon after a change, ms", "ns per track", "daemon with spread, ms")  # fmt: skip
 SPREAD = PickRules(artist_spread=3, album_spread=1)
@@ -53,24 +53,24 @@ class Record:
 def run(full: bool) -> None:
     """Print both tables, a row for each size."""
     sizes = FULL_TRACKS if full else TRACKS
-    print(f"# Picks\n\n## Choosing {COUNT}, median of {TURNS} turns\n")
+    print(f"# Picks\n\n## Choosing {COUNT}, median of {RUNS} turns\n")
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for tracks in sizes:
-        _choose(tracks)
-    print(f"\nTarget: a speed-up of {FEWEST_TIMES}.\n")
+        _measure_picks(tracks)
+    print(f"\nTarget: a speed-up of {MIN_SPEED_UP}.\n")
     print("## Updating candidates\n")
-    print(f"| {' | '.join(UPKEEP)} |\n{'|---' * len(UPKEEP)}|")
+    print(f"| {' | '.join(UPDATE_COLUMNS)} |\n{'|---' * len(UPDATE_COLUMNS)}|")
     for tracks in sizes:
         with tempfile.TemporaryDirectory() as scratch:
-            stock = prefilled_state.Stock(
+            contents = prefilled_state.StateContents(
                 tracks, predictions=True, ratings=tracks // 10, plays=tracks // 2
             )
-            prefilled_state.fill(Path(scratch), stock)
-            asyncio.run(_keep(Path(scratch), tracks))
+            prefilled_state.fill(Path(scratch), contents)
+            asyncio.run(_measure_updates(Path(scratch), tracks))
     print()
 
 
-def _choose(tracks: int) -> None:
+def _measure_picks(tracks: int) -> None:
     columns = _columns(tracks)
     records = _records(columns)
     weighted = weigh(columns)
@@ -80,7 +80,7 @@ def _choose(tracks: int) -> None:
     slow, fast, anew, spread = [], [], [], []
     recent = [columns.track_id(row) for row in range(0, tracks, tracks // 5)]
     context = PickContext(EPOCH, recent=recent)
-    for _ in range(TURNS):
+    for _ in range(RUNS):
         slow.append(_seconds(lambda: _chosen_records(records, many)))
         fast.append(_seconds(lambda: _chosen(weighted, rng)))
         spread.append(_seconds(lambda: chooser.choose(weighted, SPREAD, context, COUNT, rng)))
@@ -164,7 +164,7 @@ def _chances(records: list[Record]) -> list[float]:
     return [weight / total for weight in weights]
 
 
-async def _keep(state: Path, tracks: int) -> None:
+async def _measure_updates(state: Path, tracks: int) -> None:
     """Print what it takes to read all candidates, and to follow the rating of one."""
     stores = await open_stores(state)
     try:

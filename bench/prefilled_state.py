@@ -1,7 +1,7 @@
-"""State directories as the daemon leaves them after a long time, filled within seconds.
+"""Generated state directories, as after a long time of use.
 
-The rows are written directly, for the daemon's own way would take hours at a million tracks; the
-schema, its triggers included, is the daemon's own.
+Rows are inserted directly, because the daemon would need hours for a million tracks. The schema,
+including its triggers, is the daemon's.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ EMBEDDER = "embedding:\n  embedder: features\n"
 EPOCH = 1_700_000_000.0
 DAY = 86_400.0
 CHUNK = 10_000
-TRACKS_AN_ALBUM = 10
-TRACKS_AN_ARTIST = 40
+TRACKS_PER_ALBUM = 10
+TRACKS_PER_ARTIST = 40
 
 
 @dataclass(frozen=True)
-class Stock:
+class StateContents:
     """How much is in it; `folder` is the music folder whose files the tracks are, if any."""
 
     tracks: int
@@ -46,27 +46,27 @@ class Stock:
     stamp: EmbedderStamp = STAMP
 
 
-def fill(state: Path, stock: Stock) -> Path:
-    """Make the database of `state` anew and return its path."""
+def fill(state: Path, contents: StateContents) -> Path:
+    """Create the database of `state` and return its path."""
     asyncio.run(_create(state))
     database = state / FILE_NAME
     rng = np.random.default_rng(0)
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        _add_tracks(connection, stock)
-        if stock.vectors:
-            _add_vectors(connection, stock, rng)
-        if stock.predictions:
-            _add_predictions(connection, stock, rng)
-        _add_ratings(connection, stock, rng)
-        _add_plays(connection, stock, rng)
+        _add_tracks(connection, contents)
+        if contents.vectors:
+            _add_vectors(connection, contents, rng)
+        if contents.predictions:
+            _add_predictions(connection, contents, rng)
+        _add_ratings(connection, contents, rng)
+        _add_plays(connection, contents, rng)
         connection.commit()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return database
 
 
 def track_id(number: int) -> str:
-    """Return the id of the track of that number, counted from 0."""
+    """Return the id of a track by its number, from 0."""
     return blake2b(number.to_bytes(8, "big"), digest_size=16).hexdigest()
 
 
@@ -75,28 +75,28 @@ async def _create(state: Path) -> None:
     await stores.close()
 
 
-def _add_tracks(connection: sqlite3.Connection, stock: Stock) -> None:
+def _add_tracks(connection: sqlite3.Connection, contents: StateContents) -> None:
     connection.executemany(
         "INSERT INTO tracks (id, track_id, added_at) VALUES (?, ?, ?)",
-        ((number + 1, track_id(number), EPOCH + number) for number in range(stock.tracks)),
+        ((number + 1, track_id(number), EPOCH + number) for number in range(contents.tracks)),
     )
     connection.executemany(
         """INSERT INTO files (path, track, present, seen_at, size_bytes, mtime_ns, title, artist,
             album, genre, year, duration_seconds, search_text, artist_code, album_code)
         VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, 200, ?, ?, ?)""",
-        (_file_row(number, *file) for number, file in enumerate(_files(stock))),
+        (_file_row(number, *file) for number, file in enumerate(_files(contents))),
     )
 
 
-def _files(stock: Stock) -> Iterator[tuple[bytes, int, int]]:
+def _files(contents: StateContents) -> Iterator[tuple[bytes, int, int]]:
     """Yield path, size and time of change of as many files as there are tracks."""
-    if stock.folder is None:
-        for number in range(stock.tracks):
-            album, artist = number // TRACKS_AN_ALBUM, number // TRACKS_AN_ARTIST
+    if contents.folder is None:
+        for number in range(contents.tracks):
+            album, artist = number // TRACKS_PER_ALBUM, number // TRACKS_PER_ARTIST
             invented = f"Artist {artist:05}/Album {album:06}/Track {number:07}.mp3"
             yield invented.encode(), 5_000_000, number
         return
-    root = bytes(stock.folder)
+    root = bytes(contents.folder)
     for folder, _, names in os.walk(root):
         for name in names:
             path = folder + b"/" + name
@@ -105,7 +105,7 @@ def _files(stock: Stock) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _file_row(number: int, path: bytes, size: int, mtime_ns: int) -> Sequence[object]:
-    album, artist = number // TRACKS_AN_ALBUM, number // TRACKS_AN_ARTIST
+    album, artist = number // TRACKS_PER_ALBUM, number // TRACKS_PER_ARTIST
     tags = (f"Track {number}", f"Artist {artist}", f"Album {album}")
     search_text = "\n".join((*tags, path.decode())).casefold()
     return (
@@ -114,13 +114,15 @@ def _file_row(number: int, path: bytes, size: int, mtime_ns: int) -> Sequence[ob
     )  # fmt: skip
 
 
-def _add_vectors(connection: sqlite3.Connection, stock: Stock, rng: np.random.Generator) -> None:
+def _add_vectors(
+    connection: sqlite3.Connection, contents: StateContents, rng: np.random.Generator
+) -> None:
     connection.execute(
         "INSERT INTO embedders (id, name, version, dimension) VALUES (1, ?, ?, ?)",
-        (stock.stamp.name, stock.stamp.version, stock.stamp.dimension),
+        (contents.stamp.name, contents.stamp.version, contents.stamp.dimension),
     )
-    for numbers in _chunks(range(stock.tracks)):
-        vectors = rng.standard_normal((len(numbers), stock.stamp.dimension), np.float32)
+    for numbers in _chunks(range(contents.tracks)):
+        vectors = rng.standard_normal((len(numbers), contents.stamp.dimension), np.float32)
         connection.executemany(
             "INSERT INTO embeddings (embedder, track, vector) VALUES (1, ?, ?)",
             (
@@ -131,11 +133,11 @@ def _add_vectors(connection: sqlite3.Connection, stock: Stock, rng: np.random.Ge
 
 
 def _add_predictions(
-    connection: sqlite3.Connection, stock: Stock, rng: np.random.Generator
+    connection: sqlite3.Connection, contents: StateContents, rng: np.random.Generator
 ) -> None:
     connection.execute(
         """INSERT OR IGNORE INTO embedders (id, name, version, dimension) VALUES (1, ?, ?, ?)""",
-        (stock.stamp.name, stock.stamp.version, stock.stamp.dimension),
+        (contents.stamp.name, contents.stamp.version, contents.stamp.dimension),
     )
     connection.execute(
         """INSERT INTO evaluators (version, model, embedder, trained_at, rating_count, metrics,
@@ -143,15 +145,19 @@ def _add_predictions(
         VALUES (1, 'mean', 1, ?, 100, '{}', '{}', 'current', 'stocked', x'')""",
         (EPOCH,),
     )
-    means = rng.uniform(0, 10, stock.tracks).tolist()
+    means = rng.uniform(0, 10, contents.tracks).tolist()
     connection.executemany(
         "INSERT INTO predictions (track, version, mean, stddev) VALUES (?, 1, ?, 1.5)",
         ((number + 1, mean) for number, mean in enumerate(means)),
     )
 
 
-def _add_ratings(connection: sqlite3.Connection, stock: Stock, rng: np.random.Generator) -> None:
-    rated = rng.choice(stock.tracks, stock.ratings, replace=stock.ratings > stock.tracks)
+def _add_ratings(
+    connection: sqlite3.Connection, contents: StateContents, rng: np.random.Generator
+) -> None:
+    rated = rng.choice(
+        contents.tracks, contents.ratings, replace=contents.ratings > contents.tracks
+    )
     connection.executemany(
         "INSERT INTO ratings (track, value, rated_at, source) VALUES (?, ?, ?, 'bench')",
         (
@@ -161,8 +167,10 @@ def _add_ratings(connection: sqlite3.Connection, stock: Stock, rng: np.random.Ge
     )
 
 
-def _add_plays(connection: sqlite3.Connection, stock: Stock, rng: np.random.Generator) -> None:
-    played = rng.integers(stock.tracks, size=stock.plays).tolist()
+def _add_plays(
+    connection: sqlite3.Connection, contents: StateContents, rng: np.random.Generator
+) -> None:
+    played = rng.integers(contents.tracks, size=contents.plays).tolist()
     connection.executemany(
         """INSERT INTO plays
             (track, started_at, ended_at, heard_seconds, duration_seconds, outcome, reason)

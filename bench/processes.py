@@ -21,38 +21,38 @@ import asyncio
 import apscheduler.schedulers.asyncio, grpc.aio, mpd.asyncio, mutagen, numpy, pydantic
 import ruamel.yaml, sqlite_utils, watchdog.observers
 """
-"""Imports the largest third-party packages that the daemon stands on, and nothing of ours."""
+"""Imports the largest third-party packages of the daemon."""
 
 ALL_PACKAGES = f"""{PACKAGES}
 import annotated_types, filelock, grpc_status.rpc_status, platformdirs, psutil, threadpoolctl
 import grpc_health.v1.health_pb2_grpc, grpc_reflection.v1alpha.reflection
 """
-"""Imports all of those that the daemon imports; a test compares."""
+"""Imports all third-party packages that the daemon imports; a test compares them."""
 
 WATCHDOG_SECONDS = 60
 """As in the units."""
 
 POLL_SECONDS = 0.0005
 MEGABYTE = 2**20
-LOOK_SECONDS = 0.25
-"""What happens in two such spans in a row counts as one moment."""
+SAMPLE_SECONDS = 0.25
+"""Wake-ups in consecutive samples count as one."""
 
 GRPC_THREADS = ("grpc_", "event_engine", "lifeguard", "timer_manager", "resolver")
-"""How gRPC's own threads are named; nothing that we do keeps them from waking up."""
+"""Prefixes of the names of gRPC's threads, which wake up without any work to do."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Memory now; and wake-ups and milliseconds of CPU time of the last while.
+    """Resident memory, wake-ups and CPU time of a process.
 
-    Threads that wake one another do so at the same moment, as far as the computer's sleep goes.
+    Simultaneous wake-ups of several threads count once in `wakeups_per_minute`.
     """
 
     megabytes: float
-    moments_a_minute: float
-    wakes_a_minute: float
-    grpc_wakes_a_minute: float
-    milliseconds_a_minute: float
+    wakeups_per_minute: float
+    thread_wakeups_per_minute: float
+    grpc_wakeups_per_minute: float
+    cpu_milliseconds_per_minute: float
 
 
 def megabytes(pid: int) -> float:
@@ -61,7 +61,7 @@ def megabytes(pid: int) -> float:
 
 
 def watch(pids: list[int], seconds: float) -> list[Cost]:
-    """Return what each process costs, watching all of them at once."""
+    """Measure several processes at the same time."""
     before = [_counted(pid) for pid in pids]
     moments = _moments(pids, seconds)
     after = [_counted(pid) for pid in pids]
@@ -77,13 +77,13 @@ def watch(pids: list[int], seconds: float) -> list[Cost]:
 
 
 def _moments(pids: list[int], seconds: float) -> Counter[int]:
-    """Watch for so long; return how often each process was woken, gRPC's own threads left out."""
+    """Return the number of wake-ups of each process, without gRPC's threads."""
     moments: Counter[int] = Counter()
     last = {pid: _counted(pid)[0] for pid in pids}
     awake = dict.fromkeys(pids, False)
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(SAMPLE_SECONDS)
         for pid in pids:
             wakes = _counted(pid)[0]
             moments[pid] += wakes > last[pid] and not awake[pid]
@@ -100,7 +100,7 @@ def _counted(pid: int) -> tuple[int, int, float]:
 
 
 def _wakes(pid: int) -> Iterator[tuple[tuple[str, str], int]]:
-    """Yield name and number of each thread, and how often it has gone to sleep by itself."""
+    """Yield (name, id) of each thread and its number of voluntary context switches."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with suppress(FileNotFoundError):
             lines = (thread / "status").read_text().splitlines()
@@ -111,7 +111,7 @@ def _wakes(pid: int) -> Iterator[tuple[tuple[str, str], int]]:
 
 @contextmanager
 def managed(folder: Path) -> Iterator[Manager]:
-    """Let what is started within be a service: it says when it is ready, and has no screen."""
+    """Run daemons that are started in this context as systemd services, with a watchdog."""
     address = folder / "notify.sock"
     variables = {
         "NOTIFY_SOCKET": str(address),
@@ -122,7 +122,7 @@ def managed(folder: Path) -> Iterator[Manager]:
 
 
 def wait_until_ready(manager: Manager, seconds: float) -> float:
-    """Wait for READY=1 of what was started last; return when, by the performance counter."""
+    """Wait for READY=1; return its time by `time.perf_counter`."""
     ends = time.perf_counter() + seconds
     while not any("READY" in message for message in list(manager.heard)):
         if time.perf_counter() > ends:

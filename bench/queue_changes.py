@@ -27,7 +27,7 @@ from tests.support.library import scanned
 from tests.support.until import until
 
 LENGTHS, FULL_LENGTHS = (100, 10_000), (100, 1_000, 10_000)
-TURNS, FULL_TURNS = 9, 31
+RUNS, FULL_RUNS = 9, 31
 SONGS = [f"{number}.wav" for number in range(50)]
 COLUMNS = ("entries", "first read, ms", "append, ms", "remove near the end, ms",
            "set priority, ms", "next song, ms", "remove the first, ms")  # fmt: skip
@@ -38,7 +38,7 @@ def run(full: bool) -> None:
     print("# Queue\n\n## A change in MPD's queue, median CPU time\n")
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for length in FULL_LENGTHS if full else LENGTHS:
-        asyncio.run(_measure(length, FULL_TURNS if full else TURNS))
+        asyncio.run(_measure(length, FULL_RUNS if full else RUNS))
     print()
 
 

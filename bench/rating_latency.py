@@ -14,15 +14,15 @@ from pathlib import Path
 
 from anagnorisis.v1 import library_pb2
 from bench import load
-from bench.load import Busy
+from bench.load import LoadResults
 from tests.support.daemon import RunningDaemon, running_daemon
 
-TURNS, FULL_TURNS = 15, 60
+RUNS, FULL_RUNS = 15, 60
 SONGS, FULL_SONGS = 250, 800
 SECONDS, FULL_SECONDS = 10.0, 30.0
-PAUSES = (1.0, 0.1)
+INTERVALS = (1.0, 0.1)
 TARGET_SECONDS = 0.02
-MOST_TIMES = 1.5
+MAX_RATIO = 1.5
 
 COMMAND = str(Path(sys.executable).with_name("anagnorisis"))
 IMPORT = (sys.executable, "-c", "import grpc")
@@ -42,25 +42,28 @@ def run(full: bool) -> None:
         with running_daemon(home, music, Path(folder) / "no-mpd", settings) as daemon:
             daemon.until(lambda: daemon.status().library.tracks)
             _measure_busy(daemon, music, address, FULL_SECONDS if full else SECONDS)
-            _measure_command(daemon, FULL_TURNS if full else TURNS)
+            _measure_command(daemon, FULL_RUNS if full else RUNS)
 
 
 def _measure_busy(daemon: RunningDaemon, music: Path, address: str, seconds: float) -> None:
-    print(f"## {load.RATERS} clients rate, {load.WATCHERS} stream events, scan and embedding\n")
+    print(
+        f"## {load.RATING_CLIENTS} clients rate, {load.EVENT_CLIENTS} stream events, "
+        "scan and embedding\n"
+    )
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     counted = stored = 0
     quick = 0
-    for pause in PAUSES:
+    for pause in INTERVALS:
         seen = load.measured(daemon, music, seconds, pause)
         quick_by_now, counted_by_now = load.within(address, TARGET_SECONDS)
         share = (quick_by_now - quick) / (counted_by_now - counted)
         quick, counted = quick_by_now, counted_by_now
         _print_row(pause, seen, share, lost=len(seen.latencies) - (seen.stored - stored))
         stored = seen.stored
-    print(f"\nTarget at {PAUSES[0]:g} s: p99 below 20 ms, and no lost ratings.\n")
+    print(f"\nTarget at {INTERVALS[0]:g} s: p99 below 20 ms, and no lost ratings.\n")
 
 
-def _print_row(pause: float, seen: Busy, share: float, *, lost: int) -> None:
+def _print_row(pause: float, seen: LoadResults, share: float, *, lost: int) -> None:
     ours, disks = _percentiles(seen.latencies), _percentiles(seen.disk)
     cells = (
         f"{pause:g} s", len(seen.latencies), *ours, f"{share:.1%}", *disks,
@@ -91,4 +94,4 @@ def _measure_command(daemon: RunningDaemon, turns: int) -> None:
         print(f"| `{name}` | {fastest * 1000:.0f} | {median * 1000:.0f} |")
     fastest = min(took[rate]) / min(took[IMPORT])
     median = statistics.median(took[rate]) / statistics.median(took[IMPORT])
-    print(f"| ratio (at most {MOST_TIMES}) | {fastest:.2f} | {median:.2f} |\n")
+    print(f"| ratio (at most {MAX_RATIO}) | {fastest:.2f} | {median:.2f} |\n")

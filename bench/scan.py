@@ -28,22 +28,22 @@ from bench import music_files
 from tests.support.mpd import Mpd
 
 FILES, FULL_FILES = (2_000, 20_000), (10_000, 100_000)
-TURNS, FULL_TURNS = 5, 9
+RUNS, FULL_RUNS = 5, 9
 TIMEOUT_SECONDS = 900.0
-MOST_TIMES_MPD, MOST_TIMES_FIND = 4, 3
+MAX_MPD_RATIO, MAX_FIND_RATIO = 4, 3
 OURS, FIND, LOOP = "rescan", "find", "os.scandir loop"
 
 
 def run(full: bool) -> None:
     """Print both tables, with a row for each size of the folder."""
-    turns = FULL_TURNS if full else TURNS
+    turns = FULL_RUNS if full else RUNS
     rows = [_measure(files, turns) for files in (FULL_FILES if full else FILES)]
     print("# Scan\n\n## First scan\n")
     print("| files | MPD's first update, s | first scan, s | relative | files per second |")
     print("|---|---|---|---|---|")
     for files, mpd, first, _ in rows:
         print(f"| {files:,} | {mpd:.1f} | {first:.1f} | {first / mpd:.1f} | {files / first:.0f} |")
-    print(f"\nTarget: at most {MOST_TIMES_MPD} times MPD's.\n")
+    print(f"\nTarget: at most {MAX_MPD_RATIO} times MPD's.\n")
     print(f"## Rescan without changes, median of {turns} runs\n")
     print("| files | find, ms | os.scandir loop, relative | rescan, ms | rescan, relative |")
     print("|---|---|---|---|---|")
@@ -53,7 +53,7 @@ def run(full: bool) -> None:
             f"| {files:,} | {1000 * find:.0f} | {loop / find:.1f} | {1000 * ours:.0f} "
             f"| {ours / find:.1f} |"
         )
-    print(f"\nTarget: at most {MOST_TIMES_FIND} times find's.\n")
+    print(f"\nTarget: at most {MAX_FIND_RATIO} times find's.\n")
 
 
 def _measure(files: int, turns: int) -> tuple[int, float, float, dict[str, list[float]]]:

@@ -21,15 +21,15 @@ from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.manager import Manager
 
 TRACKS, FULL_TRACKS = (1_000, 10_000), (1_000, 10_000, 100_000)
-TURNS, FULL_TURNS = 8, 20
+RUNS, FULL_RUNS = 8, 20
 TIMEOUT_SECONDS = 60.0
-PLAYS_A_TRACK = 2
-MOST_SECONDS = 1.0
+PLAYS_PER_TRACK = 2
+MAX_SECONDS = 1.0
 
 
 def run(full: bool) -> None:
     """Print a row for each size of the library."""
-    turns = FULL_TURNS if full else TURNS
+    turns = FULL_RUNS if full else RUNS
     print(f"# Start, {turns} times each\n")
     columns = ("tracks", "ready, median s", "ready, p95 s", "answers, p95 s",
                "import of the packages, median s", "ready, relative")  # fmt: skip
@@ -37,15 +37,17 @@ def run(full: bool) -> None:
     with tempfile.TemporaryDirectory() as scratch, managed(Path(scratch)) as manager:
         for tracks in FULL_TRACKS if full else TRACKS:
             _measure(Path(scratch) / str(tracks), tracks, turns, manager)
-    print(f"\nTarget: the first response within {MOST_SECONDS:g} s at p95.\n")
+    print(f"\nTarget: the first response within {MAX_SECONDS:g} s at p95.\n")
 
 
 def _measure(folder: Path, tracks: int, turns: int, manager: Manager) -> None:
     music = folder / "music"
     music_files.write_tree(music, tracks)
-    plays = tracks * PLAYS_A_TRACK
-    stock = prefilled_state.Stock(tracks, music, vectors=True, predictions=True, plays=plays)
-    prefilled_state.fill(folder / "home" / "state", stock)
+    plays = tracks * PLAYS_PER_TRACK
+    contents = prefilled_state.StateContents(
+        tracks, music, vectors=True, predictions=True, plays=plays
+    )
+    prefilled_state.fill(folder / "home" / "state", contents)
     ready, answered, imported = [], [], []
     for _ in range(turns):
         imported.append(_import())

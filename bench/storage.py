@@ -13,7 +13,7 @@ from pathlib import Path
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.storage.backups import back_up
 from bench import prefilled_state
-from bench.prefilled_state import Stock
+from bench.prefilled_state import StateContents
 
 TRACKS, FULL_TRACKS = (10_000, 100_000), (10_000, 100_000, 1_000_000)
 RATINGS, PLAYS = 5_000, 50_000
@@ -38,8 +38,8 @@ def run(full: bool) -> None:
 
 def _parts(folder: Path) -> None:
     tracks = min(TRACKS)
-    bare = Stock(tracks)
-    empty = _bytes(folder / "empty", Stock(0))
+    bare = StateContents(tracks)
+    empty = _bytes(folder / "empty", StateContents(0))
     alone = _bytes(folder / "bare", bare)
     rows = {"track with file and tags": (alone - empty) / tracks}
     for name, more, count in (
@@ -54,13 +54,13 @@ def _parts(folder: Path) -> None:
         print(f"| {name} | {each:,.0f} |")
 
 
-def _bytes(state: Path, stock: Stock) -> int:
-    return prefilled_state.fill(state, stock).stat().st_size
+def _bytes(state: Path, contents: StateContents) -> int:
+    return prefilled_state.fill(state, contents).stat().st_size
 
 
 def _sizes(folder: Path, tracks: int) -> None:
-    stock = Stock(tracks, vectors=True, predictions=True, ratings=RATINGS, plays=PLAYS)
-    database = prefilled_state.fill(folder / "state", stock)
+    contents = StateContents(tracks, vectors=True, predictions=True, ratings=RATINGS, plays=PLAYS)
+    database = prefilled_state.fill(folder / "state", contents)
     size = database.stat().st_size
     copying = _seconds(lambda: shutil.copyfile(database, folder / "copy.db"))
     (folder / "copy.db").unlink()

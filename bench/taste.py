@@ -36,7 +36,7 @@ from bench.simulated_listeners import (
 )
 
 SIZES = (20, 50, 100, 200, 500)
-HELD_OUT, FEWEST_HELD_OUT = 500, 100
+HELD_OUT, MIN_HELD_OUT = 500, 100
 TRACKS = 1500
 FEATURES, OTHER = 150, 768
 SEEDS, FULL_SEEDS = 2, 4
@@ -107,7 +107,7 @@ def judged(music: Music, size: int, seed: int, listener: str) -> Mapping[str, Me
     """Return how each model does on the same held-out tracks; nothing if there are too few."""
     rng = np.random.default_rng([seed, size])
     library = music.library(rng)
-    if size + FEWEST_HELD_OUT > len(library):
+    if size + MIN_HELD_OUT > len(library):
         return {}
     draws = np.random.default_rng([seed, size, list(LISTENERS).index(listener)])
     ratings = LISTENERS[listener].rate(library, draws)

@@ -26,7 +26,7 @@ from anagnorisisd.taste.models.model import regularized_variance
 from anagnorisisd.taste.nearest_tracks import NearestTracks
 from anagnorisisd.taste.prediction_writer import PredictionWriter
 from anagnorisisd.workers.pool import WorkerPool
-from bench.prefilled_state import EPOCH, Stock, fill, track_id
+from bench.prefilled_state import EPOCH, StateContents, fill, track_id
 
 T = TypeVar("T")
 
@@ -52,8 +52,8 @@ class Costs:
 def measure(folder: str, tracks: int) -> Costs:
     """Fill a state directory below `folder` with so many tracks, and measure."""
     state = Path(folder) / str(tracks)
-    stock = Stock(tracks, vectors=True, predictions=True, ratings=RATINGS, plays=PLAYS)
-    database = fill(state, stock)
+    contents = StateContents(tracks, vectors=True, predictions=True, ratings=RATINGS, plays=PLAYS)
+    database = fill(state, contents)
     costs = asyncio.run(_measure(state, tracks, database.stat().st_size))
     for path in state.iterdir():
         path.unlink()

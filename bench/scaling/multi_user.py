@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 SONG_SECONDS = 210.0
-SONGS_A_RATING = 10.0
+SONGS_PER_RATING = 10.0
 HOURS = 2.0
-MOST_JOBS = 200_000
+MAX_JOBS = 200_000
 """A simulation ends after this many jobs."""
 
 
@@ -41,9 +41,9 @@ class Waiting:
 def simulate(machine: Machine, listeners: int, seed: int = 0) -> Waiting:
     """Simulate an evening of at most `HOURS`."""
     rng = np.random.default_rng(seed)
-    horizon = min(HOURS * 3600, MOST_JOBS * SONG_SECONDS / listeners)
+    horizon = min(HOURS * 3600, MAX_JOBS * SONG_SECONDS / listeners)
     refills = _arrivals(rng, listeners / SONG_SECONDS, horizon)
-    ratings = _arrivals(rng, listeners / SONG_SECONDS / SONGS_A_RATING, horizon)
+    ratings = _arrivals(rng, listeners / SONG_SECONDS / SONGS_PER_RATING, horizon)
     begun = np.concatenate([refills, ratings])
     costs = np.repeat(
         [machine.refill_seconds, machine.rating_seconds], [len(refills), len(ratings)]
@@ -80,7 +80,7 @@ def _is_fast_enough(
     machine: Machine, listeners: int, refill_seconds: float, rating_seconds: float
 ) -> bool:
     load = listeners / SONG_SECONDS / machine.cores
-    load *= machine.refill_seconds + machine.rating_seconds / SONGS_A_RATING
+    load *= machine.refill_seconds + machine.rating_seconds / SONGS_PER_RATING
     if load >= 1:
         return False
     waiting = simulate(machine, listeners)

@@ -34,8 +34,8 @@ def test_no_rating_is_lost_during_a_scan_and_an_embedding(
 ) -> None:
     monkeypatch.setattr(rating_latency, "SONGS", 12)
     monkeypatch.setattr(rating_latency, "SECONDS", 1.0)
-    monkeypatch.setattr(rating_latency, "PAUSES", (1.0,))
-    monkeypatch.setattr(rating_latency, "TURNS", 2)
+    monkeypatch.setattr(rating_latency, "INTERVALS", (1.0,))
+    monkeypatch.setattr(rating_latency, "RUNS", 2)
 
     rating_latency.run(full=False)
 
@@ -110,7 +110,7 @@ def test_a_competitor_that_crashes_on_this_cpu_has_a_row(
     monkeypatch.setenv("PIP_NO_INDEX", "1")  # the other network is not downloaded in tests
     monkeypatch.setattr(feature_quality, "SEEDS", 2)
     monkeypatch.setattr(feature_quality, "SIZES", (6,))
-    monkeypatch.setattr(feature_quality, "FEWEST_HELD_OUT", 4)
+    monkeypatch.setattr(feature_quality, "MIN_HELD_OUT", 4)
 
     feature_quality.run(full=False)
 

@@ -54,6 +54,8 @@ NOT_RUN = {
     "anagnorisis manual | man -l -": "needs man; see test_man_and_completion.py, with groff",
     "anagnorisisd restore FILE": "needs a stopped daemon; see test_command_line.py",
     "anagnorisisd fetch-model": "needs the internet; see test_fetch_model.py, with a local server",
+    "anagnorisisd fetch-model musicnn": "needs a package index; see test_fetch_musicnn.py",
+    "anagnorisisd fetch-model musicnn --from FILE": "needs the wheel; see test_fetch_musicnn.py",
 }
 """Commands that are not run, with the reason. `make` is never run: it would run this test."""
 

@@ -39,7 +39,7 @@ MASKS = [
             r"|no evaluator to compare with; mean absolute error [\d.]+",
             "COMPARED",
         ),
-        (r"was (?:none|nothing)", "was 0"),
+        (r"was (?:none|nothing|unrated)", "was 0"),
         (r"(?<!\w)[-+]?\d+(?:[.,:]\d+)*%?|\d+", "#"),
         (r"(?<=TIME)\s+(?:cleared|#)\s+(?:grpc|cli|key|channel|sticker)(?=\s)", " GIVEN"),
         (r"(?<=#)\s+(?:audio|artist|album|folder|parent folder|genre|year)$", " GROUND"),
