@@ -21,7 +21,7 @@ from anagnorisisd.console.download_progress import DownloadProgress
 from anagnorisisd.doctor import finding
 from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
 from anagnorisisd.extras import install_command, is_installed
-from anagnorisisd.runtime import executor_shutdown, log_setup
+from anagnorisisd.runtime import event_loop, log_setup
 from anagnorisisd.storage import state_lock
 
 OPTION_KEYS = {
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # With a permissive umask, other users could replace directories that the daemon creates.
     os.umask(os.umask(0o077) | 0o022)
     code = _execute(build_parser().parse_args(argv))
-    executor_shutdown.leave_if_held(code)
+    event_loop.exit_if_blocked(code)
     return code
 
 
@@ -165,7 +165,7 @@ def _run(arguments: argparse.Namespace) -> None:
     reloader = ConfigReloader(config, partial(_read_config, arguments))
     screen = console.screen_for(sys.stdout, os.environ)
     try:
-        executor_shutdown.run(daemon.run(reloader, where, screen))
+        event_loop.run(daemon.run(reloader, where, screen))
     finally:
         if screen:
             screen.close()

@@ -14,10 +14,10 @@ from anagnorisisd.console import Screen
 from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.errors import StoreError
-from anagnorisisd.runtime import malloc_tuning, watchdog
+from anagnorisisd.runtime import memory
 from anagnorisisd.runtime.config_reload import ConfigReloader
 from anagnorisisd.runtime.supervision import keep_running
-from anagnorisisd.runtime.systemd_notify import READY, STOPPING, SystemdNotifier
+from anagnorisisd.runtime.systemd import READY, STOPPING, SystemdNotifier, ping_watchdog
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ async def run(reloader: ConfigReloader, paths: Paths, screen: Screen | None = No
         ConfigError: cannot listen on a configured address.
         EmbedderUnusable: the configured embedder has no usable weights.
     """
-    malloc_tuning.keep_small()
+    memory.configure_malloc()
     signals = _install_signal_handlers()
     manager = SystemdNotifier(os.environ)
     # Kept when the app is opened again, to remember which embedders are unusable.
@@ -55,7 +55,7 @@ async def run(reloader: ConfigReloader, paths: Paths, screen: Screen | None = No
         async with open_app(reloader.config, paths, screen, selector) as app:
             await app.server.start()
             manager.notify(READY)
-            malloc_tuning.set_aside()
+            memory.freeze_objects()
             await _run_until_stopped(app, reloader, manager, signals)
             if signals.stop.is_set():
                 manager.notify(STOPPING)
@@ -75,8 +75,12 @@ async def _run_until_stopped(
             for name, loop in app.service_loops.items()
         ]
         answers = app.stores.ratings.summary
+
+        def overdue_pools() -> list[str]:
+            return [pool.name for pool in app.pools if pool.has_overdue_task()]
+
         loops += [
-            tasks.create_task(watchdog.feed(manager, answers, app.pools, app.clock)),
+            tasks.create_task(ping_watchdog(manager, answers, overdue_pools, app.clock)),
             tasks.create_task(_reload(app, reloader, manager, signals.reload)),
             tasks.create_task(_check_files(app)),
         ]

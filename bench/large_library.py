@@ -26,7 +26,7 @@ from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.weights import WeightedCandidates, weigh
-from anagnorisisd.runtime import malloc_tuning
+from anagnorisisd.runtime import memory
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.taste.trainer import Trainer
@@ -77,7 +77,7 @@ def run(full: bool) -> None:
 
 
 def _live(state: str) -> list[Step]:
-    malloc_tuning.keep_small()
+    memory.configure_malloc()
     return asyncio.run(_steps(Path(state)))
 
 
@@ -135,4 +135,4 @@ async def _learn(stores: Stores) -> None:
         await learning.train(lambda _: None)
     finally:
         await workers.close()
-        malloc_tuning.give_back()
+        memory.release_free_memory()

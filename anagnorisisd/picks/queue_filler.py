@@ -17,7 +17,7 @@ from anagnorisisd.picks.candidate_cache import CandidateCache
 from anagnorisisd.picks.owned_entries import OwnedEntries
 from anagnorisisd.picks.picking_status import PickingStatus
 from anagnorisisd.picks.queue_rules import QueueView
-from anagnorisisd.runtime.shielded import shielded
+from anagnorisisd.runtime.event_loop import run_to_completion
 from anagnorisisd.storage.library import LibraryStore
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class QueueFiller:
         """Add a pick; if MPD does not know the file, ask it to update its database."""
         try:
             # Shielded: an entry that was added but not stored would be taken for the listener's.
-            song_id = await shielded(self._add_owned(pick.track_id, uri))
+            song_id = await run_to_completion(self._add_owned(pick.track_id, uri))
         except UnknownToPlayer:
             with contextlib.suppress(PlayerRefused):
                 await self._player.update(uri)

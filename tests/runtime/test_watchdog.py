@@ -1,4 +1,4 @@
-"""The watchdog is fed as long as everything makes progress, and not a moment longer."""
+"""The watchdog is pinged only while database and worker pools make progress."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -8,23 +8,10 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.errors import StoreError
-from anagnorisisd.runtime import watchdog
-from anagnorisisd.runtime.systemd_notify import SystemdNotifier
+from anagnorisisd.runtime.systemd import SystemdNotifier, ping_watchdog
 from tests.fakes.clock import FakeClock
 from tests.support.manager import Manager
 from tests.support.until import until
-
-
-class Pool:
-    """Worker processes whose supervisor a test can break."""
-
-    name = "reading"
-
-    def __init__(self) -> None:
-        self.late = False
-
-    def has_overdue_task(self) -> bool:
-        return self.late
 
 
 class Store:
@@ -46,10 +33,10 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 @asynccontextmanager
 async def feeding(
-    manager: Manager, store: Store, pool: Pool, clock: FakeClock
+    manager: Manager, store: Store, overdue: list[str], clock: FakeClock
 ) -> AsyncIterator[None]:
     ours = SystemdNotifier({"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "60000000"})
-    task = asyncio.create_task(watchdog.feed(ours, store.answers, [pool], clock))
+    task = asyncio.create_task(ping_watchdog(ours, store.answers, lambda: overdue, clock))
     try:
         await until(lambda: manager.fed == 1)
         yield
@@ -58,16 +45,16 @@ async def feeding(
         await asyncio.wait({task})
 
 
-async def test_all_is_well(manager: Manager, clock: FakeClock) -> None:
-    async with feeding(manager, Store(), Pool(), clock):
+async def test_ping_while_all_is_well(manager: Manager, clock: FakeClock) -> None:
+    async with feeding(manager, Store(), [], clock):
         await clock.advance(60)
 
         await until(lambda: manager.fed == 3)
 
 
-async def test_a_store_that_does_not_answer_starves_it(manager: Manager, clock: FakeClock) -> None:
+async def test_no_ping_while_the_database_fails(manager: Manager, clock: FakeClock) -> None:
     store = Store()
-    async with feeding(manager, store, Pool(), clock):
+    async with feeding(manager, store, [], clock):
         store.broken = True
         await clock.advance(600)
         store.broken = False
@@ -76,14 +63,14 @@ async def test_a_store_that_does_not_answer_starves_it(manager: Manager, clock: 
         await until(lambda: manager.fed == 2)
 
 
-async def test_workers_that_nobody_ends_starve_it_and_that_is_said_once(
+async def test_no_ping_while_a_task_is_overdue(
     manager: Manager, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pool = Pool()
-    async with feeding(manager, Store(), pool, clock):
-        pool.late = True
+    overdue: list[str] = []
+    async with feeding(manager, Store(), overdue, clock):
+        overdue.append("reading")
         await clock.advance(600)
-        pool.late = False
+        overdue.clear()
         await clock.advance(30)
 
         await until(lambda: manager.fed == 2)

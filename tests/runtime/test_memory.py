@@ -1,4 +1,4 @@
-"""What the collector of garbage looks through, and what it need not."""
+"""Frozen objects are excluded from garbage collection."""
 
 import gc
 import weakref
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from anagnorisisd.runtime import malloc_tuning
+from anagnorisisd.runtime import memory
 
 
 class Ring:
@@ -17,27 +17,27 @@ class Ring:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays_aside() -> Iterator[None]:
+def _unfreeze() -> Iterator[None]:
     yield
     gc.unfreeze()
 
 
-def test_what_is_set_aside_is_not_looked_through() -> None:
+def test_frozen_objects_are_not_traversed() -> None:
     lasting = [Ring() for _ in range(1000)]
-    malloc_tuning.set_aside()
+    memory.freeze_objects()
 
     assert gc.get_freeze_count() > len(lasting)
     assert not any(isinstance(each, Ring) for each in gc.get_objects())
 
 
-def test_what_became_garbage_meanwhile_goes_the_next_time() -> None:
+def test_garbage_among_frozen_objects_is_freed_by_the_next_freeze() -> None:
     ring = Ring()
     seen = weakref.ref(ring)
-    malloc_tuning.set_aside()
+    memory.freeze_objects()
     del ring
     gc.collect()
     assert seen() is not None
 
-    malloc_tuning.set_aside()
+    memory.freeze_objects()
 
     assert seen() is None
