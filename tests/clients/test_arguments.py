@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> object:
         yield
 
 
+@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(VERBS), st.lists(words, max_size=4))
 def test_any_words_are_answered_in_a_line(verb: str, more: list[str]) -> None:

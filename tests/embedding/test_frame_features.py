@@ -36,6 +36,7 @@ def spectrum(samples: Samples, bank: Filters) -> frame_features.Frames:
     return frame_features.magnitudes(samples, bank)
 
 
+@pytest.mark.slow
 def test_the_spectrogram(spectrum: frame_features.Frames, samples: Samples) -> None:
     expected = np.abs(librosa.stft(samples)).T
 

@@ -392,6 +392,7 @@ async def fragile(root: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     await pool.close()
 
 
+@pytest.mark.slow
 async def test_retries_after_a_reader_crash_are_rare(
     root: Path, stores: Stores, events: Events, clock: FakeClock, fragile: WorkerPool
 ) -> None:
@@ -427,6 +428,7 @@ async def test_retries_after_a_reader_crash_are_rare(
     assert await problems(stores) == {}
 
 
+@pytest.mark.slow
 async def test_no_retry_after_a_reader_crash_when_the_disk_returns(
     root: Path, stores: Stores, events: Events, clock: FakeClock, fragile: WorkerPool
 ) -> None:

@@ -278,6 +278,7 @@ def test_gone_file(tmp_path: Path) -> None:
         rating_tag_writer.write(tmp_path / "gone.flac", TrackId("0" * 32), 8)
 
 
+@pytest.mark.slow
 async def test_million_tag_frames_are_not_read_in_the_daemon(tmp_path: Path) -> None:
     song = tmp_path / "song.mp3"
     song.write_bytes(of_tiny_parts("frames of a tag.mp3"))
@@ -407,6 +408,7 @@ async def test_own_tag_is_not_imported(
     assert [entry.source for entry in await stores.ratings.history(limit=10)] == ["test"]
 
 
+@pytest.mark.slow
 async def test_write_error_is_logged_once(
     stores: Stores,
     events: Events,

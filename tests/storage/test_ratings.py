@@ -264,7 +264,7 @@ class UndoMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-TestUndo = UndoMachine.TestCase
+TestUndo = pytest.mark.slow(UndoMachine.TestCase)
 TestUndo.settings = settings(
     max_examples=20,
     stateful_step_count=25,

@@ -159,6 +159,7 @@ async def test_a_piece_is_an_example_once(rated: Stores) -> None:
     assert await rated.embeddings.example_count(STAMP) == 1
 
 
+@pytest.mark.slow
 async def test_a_thousand_are_settled_at_once(stores: Stores) -> None:
     names = [f"{number}.mp3" for number in range(1000)]
     await stores.library.absorb([scanned(name) for name in names], EPOCH)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from anagnorisisd.domain.evaluator import ImplicitFeedback, TrainingSet
 from anagnorisisd.taste.models import worker_tasks
@@ -40,6 +41,7 @@ def error(model: bytes, judge: TrainingSet) -> float:
     return float(np.abs(mean - judge.ratings).mean())
 
 
+@pytest.mark.slow
 def test_telling_plays_are_used_and_help() -> None:
     examples, judge = listener(telling=True)
 
@@ -52,6 +54,7 @@ def test_telling_plays_are_used_and_help() -> None:
     assert error(with_plays.blob, judge) < 0.96 * error(without.blob, judge)
 
 
+@pytest.mark.slow
 def test_plays_that_say_nothing_are_not_used() -> None:
     examples, _ = listener(telling=False)
 
@@ -61,6 +64,7 @@ def test_plays_that_say_nothing_are_not_used() -> None:
     assert model.notes["implicit_feedback"].startswith("not used")
 
 
+@pytest.mark.slow
 def test_influences_still_name_rated_tracks_only() -> None:
     examples, judge = listener(telling=True)
     model = worker_tasks.train(examples, seed=0)

@@ -31,6 +31,7 @@ def errors_of_two_equals(count: int, draw: int) -> tuple[Floats64, Floats64]:
     return first, second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "draws"), [(50, 600), (100, 400), (600, 300)])
 def test_equally_good_challenger_is_rarely_selected(count: int, draws: int) -> None:
     wins = 0

@@ -182,6 +182,7 @@ tags = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data(), st.integers(2, 12), st.integers(1, 5))
 def test_whatever_is_rated_predictions_are_ratings(
@@ -201,6 +202,7 @@ def test_whatever_is_rated_predictions_are_ratings(
     assert_sane(examples)
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 16), st.integers(2, 24), st.floats(0, 4))
 def test_a_promotion_never_makes_the_error_worse_on_the_same_ratings(

@@ -264,6 +264,7 @@ async def test_ratings_given_before_the_last_training_and_imported_after_it_are_
     assert bench.evaluator.trainings == 2
 
 
+@pytest.mark.slow
 async def test_rated_tracks_that_were_embedded_after_the_last_training_are_learnt(
     bench: Bench,
 ) -> None:

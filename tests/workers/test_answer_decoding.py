@@ -220,6 +220,7 @@ def test_only_exceptions_are_created_from_errors(kind: str) -> None:
         decode(framed({"error": {"dict": told}, "arrays": []}))
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(value=plain, at=st.integers(0, 400), put=st.binary(max_size=4))
 def test_damaged_answer_is_decoded_or_invalid(value: Any, at: int, put: bytes) -> None:

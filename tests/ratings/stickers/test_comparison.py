@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -382,7 +383,7 @@ class StickerMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-TestStickers = StickerMachine.TestCase
+TestStickers = pytest.mark.slow(StickerMachine.TestCase)
 TestStickers.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=30,
