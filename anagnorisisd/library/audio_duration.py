@@ -1,20 +1,20 @@
-"""How long the audio in a file lasts, counted from the audio and not from what the header says.
+"""The duration of the audio in a file, by its frames or samples and not by its header.
 
-A header can promise more than there is: a file that was cut short, joined, or written by a program
-that did not go back to fill in the length. A play of such a file up to its real end is a full play.
+The header of a truncated or joined file, or of one written to a pipe, can give a longer duration
+than its audio has. A play of such a file up to its real end is a full play.
 
-| format | counted |
+| format | what is counted |
 |---|---|
-| mp3, aac (ADTS) | the frames, as `mpeg_duration` does |
-| flac | up to the end of the last frame |
-| ogg | up to the end of the last page, if that fits its packets; else up to the page before |
+| mp3, aac (ADTS) | the frames, by `mpeg_duration` |
+| flac | the samples up to the end of the last frame |
+| ogg | the samples up to the last page, or the one before if its position exceeds its packets |
 | m4a, mp4 | the samples in the table of the audio track |
 | wav, aiff | the bytes of the samples |
 | wavpack | the samples of all blocks |
 | musepack 8 | the packets of audio |
-| wma | up to the time of the last packet |
+| wma | the time of the last packet |
 
-Monkey's Audio (ape) and musepack 7 have no sizes in them that could be counted without decoding.
+Monkey's Audio (ape) and musepack 7 cannot be counted without decoding.
 """
 
 import math
@@ -37,7 +37,7 @@ from anagnorisisd.library.audio_hash.byte_reader import ByteReader
 from anagnorisisd.library.audio_hash.outer_tags import end_of_id3, start_of_appended_tags
 
 TOLERANCE = 0.98
-"""Encoders count their own delay in or out, and a count of a long mp3 is an estimate."""
+"""Encoders may or may not count their delay, and the count of a long MP3 is an estimate."""
 
 WAVPACK_RATES = (
     6000, 8000, 9600, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000,
@@ -47,22 +47,22 @@ WAVPACK_FIRST_OF_CHANNELS = 1 << 11
 WAVPACK_DSD = 1 << 31
 
 MUSEPACK_RATES = (44100, 48000, 37800, 32000)
-MUSEPACK_FRAME = 1152
+MUSEPACK_FRAME_SAMPLES = 1152
 
 UNCOMPRESSED_AIFC = frozenset({b"NONE", b"sowt", b"twos", b"fl32", b"FL32", b"fl64", b"FL64"})
 
-MP4_TABLE_BYTES = 1 << 20
-"""Frames of audio last equally long, so that the usual table has one or two entries."""
+MAX_MP4_TABLE_BYTES = 1 << 20
+"""Most tables have one or two entries, as all frames of audio have the same duration."""
 
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-"""The object of the header that gives the size of packets."""
+"""The header object with the size of packets."""
 ASF_PACKET_SIZE_AT = 92
 ASF_HEADER_BYTES = 64 * 1024
-ASF_SMALLEST_PACKET = 40
+MIN_ASF_PACKET_BYTES = 40
 
 OGG_TAIL_BYTES = 256 * 1024
 """A page has 64 KB at most."""
-SHORTEST_OGG_HEADER = {
+MIN_OGG_HEADER_BYTES = {
     Kind.OGG_VORBIS: 30,
     Kind.OGG_OPUS: 8,
     Kind.OGG_FLAC: 17 + 18,
@@ -70,15 +70,15 @@ SHORTEST_OGG_HEADER = {
 }
 
 Span = tuple[int, int]
-"""Where something begins and ends in a file."""
+"""Start and end offset in a file."""
 
 
 def measure(file: BinaryIO, kind: Kind, declared: float | None) -> float | None:
-    """Return how many seconds a file lasts whose header declares `declared` seconds.
+    """Return the duration of a file in seconds; `declared` is the one in its header.
 
     Raises:
         MediaError: the file is damaged.
-        OSError: the disk does not give it.
+        OSError: the file cannot be read.
     """
     if kind in {Kind.MP3, Kind.AAC}:
         measured, has_header = mpeg_duration.measure(file, kind)
@@ -105,24 +105,24 @@ def _ogg(reader: ByteReader) -> float | None:
         return None
     before, last = pages[-2:]
     if before.serial != head[14:18] or last.serial != head[14:18]:
-        return None  # several streams in a row, or side by side
-    fits = last.position - before.position <= stream.longest(last.packets)
+        return None  # chained or multiplexed streams
+    fits = last.position - before.position <= stream.max_samples(last.packets)
     return (last.position if fits else before.position) / stream.rate
 
 
 @dataclass(frozen=True, slots=True)
 class _OggStream:
-    """The rate of a stream and the most samples that a packet of it gives; 0 if its packets say."""
+    """The sample rate of a stream, and the maximum samples of a packet, 0 if packets differ."""
 
     rate: int
-    packet_samples: int
+    max_packet_samples: int
 
     @classmethod
     def of(cls, first_page: bytes) -> "_OggStream | None":
-        """Read the first packet of a stream."""
+        """Parse the first packet of a stream."""
         kind, packet = ogg.first_packet(first_page)
         little = partial(int.from_bytes, byteorder="little")
-        if kind is None or len(packet) < SHORTEST_OGG_HEADER[kind]:
+        if kind is None or len(packet) < MIN_OGG_HEADER_BYTES[kind]:
             return None
         if kind is Kind.OGG_OPUS:
             return cls(48_000, 0)
@@ -134,10 +134,10 @@ class _OggStream:
             found = cls(little(packet[36:40]), little(packet[56:60]) * little(packet[64:68]))
         return found if found.rate else None
 
-    def longest(self, packets: Sequence[bytes]) -> int:
-        """Return the most samples that these packets can give."""
-        if self.packet_samples:
-            return self.packet_samples * len(packets)
+    def max_samples(self, packets: Sequence[bytes]) -> int:
+        """Return the maximum number of samples in these packets."""
+        if self.max_packet_samples:
+            return self.max_packet_samples * len(packets)
         return sum(map(_opus_samples, packets))
 
 
@@ -169,18 +169,18 @@ def _aiff(reader: ByteReader) -> float | None:
     bytes_per_second = 0.0
     for name, start, end in mp4_wma_wav_aiff.chunks(reader, "big"):
         if name == b"COMM":
-            bytes_per_second = _aiff_pace(reader.peek(start, min(22, end - start)))
+            bytes_per_second = _aiff_bytes_per_second(reader.peek(start, min(22, end - start)))
         elif name == b"SSND" and bytes_per_second:
             return max(0, min(end, reader.size) - start - 8) / bytes_per_second
     return None
 
 
-def _aiff_pace(head: bytes) -> float:
-    """Return the bytes per second of a `COMM` chunk; 0 for compressed sound."""
+def _aiff_bytes_per_second(head: bytes) -> float:
+    """Return the bytes per second by a `COMM` chunk, 0 for compressed audio."""
     if len(head) < 18 or (len(head) >= 22 and head[18:22] not in UNCOMPRESSED_AIFC):
         return 0.0
     channels, bits = int.from_bytes(head[:2], "big"), int.from_bytes(head[6:8], "big")
-    # The rate is a float of 80 bits: a sign, 15 bits of exponent, 64 of mantissa.
+    # The rate is an 80-bit float: 1 bit for the sign, 15 for the exponent, 64 for the mantissa.
     exponent = (int.from_bytes(head[8:10], "big") & 0x7FFF) - 16383 - 63
     rate = math.ldexp(int.from_bytes(head[10:18], "big"), min(exponent, 0))
     return channels * -(-bits // 8) * rate
@@ -194,7 +194,7 @@ def _mp4(reader: ByteReader) -> float | None:
 
 
 def _mp4_track(reader: ByteReader, track: Span) -> float | None:
-    """Return the seconds of the samples in a track; `None` if it is not audio."""
+    """Return the duration of a track in seconds, `None` if it is not audio."""
     handler = _box(reader, track, b"mdia", b"hdlr")
     header = _box(reader, track, b"mdia", b"mdhd")
     table = _box(reader, track, b"mdia", b"minf", b"stbl", b"stts")
@@ -203,16 +203,16 @@ def _mp4_track(reader: ByteReader, track: Span) -> float | None:
     wide = reader.peek(header[0], 1) == b"\1"
     scale = int.from_bytes(reader.peek(header[0] + (20 if wide else 12), 4), "big")
     size = table[1] - table[0] - 8
-    if size > MP4_TABLE_BYTES:
+    if size > MAX_MP4_TABLE_BYTES:
         return None
     entries = reader.peek(table[0] + 8, size)
     numbers = [int.from_bytes(entries[at : at + 4]) for at in range(0, len(entries) - 3, 4)]
-    units = sum(map(mul, numbers[::2], numbers[1::2]))  # how many samples, and how long each is
+    units = sum(map(mul, numbers[::2], numbers[1::2]))  # number of samples, duration of each
     return units / scale if scale else None
 
 
 def _box(reader: ByteReader, span: Span, *path: bytes) -> Span | None:
-    """Return where the contents of the first box on a path of kinds lie."""
+    """Return start and end of the contents of the first box at a path of types."""
     for wanted in path:
         boxes = islice(mp4_wma_wav_aiff.mp4_boxes(reader, *span), mp4_wma_wav_aiff.MAX_MP4_BOXES)
         found = next(((start, end) for kind, start, end in boxes if kind == wanted), None)
@@ -230,7 +230,7 @@ def _wavpack(reader: ByteReader) -> float | None:
         flags = int.from_bytes(head[24:28], "little")
         index = flags >> 23 & 15
         if index >= len(WAVPACK_RATES) or flags & WAVPACK_DSD:
-            return None  # the rate stands in a part of the block
+            return None  # the rate is in a sub-block
         rate = WAVPACK_RATES[index]
         if flags & WAVPACK_FIRST_OF_CHANNELS:
             samples += int.from_bytes(head[20:24], "little")
@@ -244,26 +244,26 @@ def _musepack(reader: ByteReader) -> float | None:
     rate = samples_per_packet = packets = 0
     for key, begin, end in ape_musepack_wavpack.musepack_8_packets(reader):
         if key == b"SH":
-            tail = reader.peek(end - 2, 2)  # rate, bands; channels, mid-side, frames in a packet
+            tail = reader.peek(end - 2, 2)  # rate, bands; channels, mid-side, frames per packet
             rate = MUSEPACK_RATES[tail[0] >> 5 & 3]
-            samples_per_packet = MUSEPACK_FRAME << 2 * (tail[1] & 7)
+            samples_per_packet = MUSEPACK_FRAME_SAMPLES << 2 * (tail[1] & 7)
         packets += key == b"AP" and end > begin
     return packets * samples_per_packet / rate if rate else None
 
 
 def _wma(reader: ByteReader) -> float | None:
-    """Return the end of the last packet: the time at which it is to be sent, and its duration."""
+    """Return the send time of the last packet plus its duration."""
     properties = reader.peek(0, ASF_HEADER_BYTES)
     at = properties.find(ASF_PROPERTIES) + ASF_PACKET_SIZE_AT
     size = int.from_bytes(properties[at : at + 4], "little")
     span = next(mp4_wma_wav_aiff.asf_packet_spans(reader), None)
-    if at < ASF_PACKET_SIZE_AT or size < ASF_SMALLEST_PACKET or span is None:
+    if at < ASF_PACKET_SIZE_AT or size < MIN_ASF_PACKET_BYTES or span is None:
         return None
     start, end = span
-    packet = reader.peek(start + max(0, (end - start) // size - 1) * size, ASF_SMALLEST_PACKET)
-    if len(packet) < ASF_SMALLEST_PACKET:
+    packet = reader.peek(start + max(0, (end - start) // size - 1) * size, MIN_ASF_PACKET_BYTES)
+    if len(packet) < MIN_ASF_PACKET_BYTES:
         return None
-    offset = 1 + (packet[0] & 15) if packet[0] & 0x80 else 0  # what corrects errors
+    offset = 1 + (packet[0] & 15) if packet[0] & 0x80 else 0  # error correction data
     kinds = packet[offset]
     # Packet size, sequence number and padding come first, of 0, 1, 2 or 4 bytes each.
     offset += 2 + sum((0, 1, 2, 4)[kinds >> shift & 3] for shift in (5, 1, 3))

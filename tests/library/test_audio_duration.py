@@ -29,7 +29,7 @@ def duration(path: Path, content: bytes) -> float:
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-def test_a_header_that_promises_too_much_is_not_believed(extension: str, tmp_path: Path) -> None:
+def test_header_with_too_long_a_duration(extension: str, tmp_path: Path) -> None:
     found = duration(tmp_path / f"song.{extension}", with_long_header(extension, SECONDS))
 
     # The last page of an ogg does not count, if it is the one that promises too much.
@@ -37,21 +37,21 @@ def test_a_header_that_promises_too_much_is_not_believed(extension: str, tmp_pat
 
 
 @pytest.mark.parametrize("extension", sorted(ENCODINGS))
-def test_a_header_that_is_right_is_believed(extension: str, tmp_path: Path) -> None:
+def test_header_with_the_right_duration(extension: str, tmp_path: Path) -> None:
     found = duration(tmp_path / f"song.{extension}", encoded(extension, 1, SECONDS))
 
     assert found == pytest.approx(SECONDS, abs=0.1)
 
 
 @pytest.mark.parametrize("name", READ_ONLY)
-def test_samples_last_as_long_as_they_declare(name: str) -> None:
+def test_sample_files_have_their_declared_duration(name: str) -> None:
     with (SAMPLES / name).open("rb") as file:
         kind, _ = identify(file)
 
         assert audio_duration.measure(file, kind, 3.0) == pytest.approx(3.0)
 
 
-def test_a_flac_written_into_a_pipe_ends_with_its_last_frame(tmp_path: Path) -> None:
+def test_flac_without_a_length_in_its_header(tmp_path: Path) -> None:
     flac = bytearray(encoded("flac", 1, SECONDS))
     rate_to_samples = int.from_bytes(flac[18:26])
     flac[18:26] = (rate_to_samples >> 36 << 36).to_bytes(8)
@@ -59,14 +59,14 @@ def test_a_flac_written_into_a_pipe_ends_with_its_last_frame(tmp_path: Path) -> 
     assert duration(tmp_path / "song.flac", bytes(flac)) == pytest.approx(SECONDS)
 
 
-def test_an_ogg_cut_between_two_pages_ends_there(tmp_path: Path) -> None:
+def test_ogg_truncated_between_pages(tmp_path: Path) -> None:
     ogg = encoded("ogg", 1, SECONDS)
     cut = ogg[: ogg.rfind(b"OggS", 0, ogg.rfind(b"OggS"))]
 
     assert duration(tmp_path / "song.ogg", cut) < SECONDS - 0.5
 
 
-def test_an_mp3_cut_short_is_as_long_as_what_is_left(tmp_path: Path) -> None:
+def test_truncated_mp3(tmp_path: Path) -> None:
     mp3 = bytearray(encoded("mp3", 1, SECONDS))
     flags_at = max(mp3.find(b"Xing"), mp3.find(b"Info")) + 7
     mp3[flags_at] &= ~2  # the size in bytes, by which a cut file is known, is not given
@@ -76,7 +76,7 @@ def test_an_mp3_cut_short_is_as_long_as_what_is_left(tmp_path: Path) -> None:
     assert found == pytest.approx(SECONDS / 2, abs=0.2)
 
 
-def test_whatever_a_file_holds_counting_ends_with_a_duration_or_a_declared_error() -> None:
+def test_damaged_files_raise_only_declared_errors() -> None:
     for name, content in damaged_files(random.Random(1), 300):
         file = io.BytesIO(content)
         try:

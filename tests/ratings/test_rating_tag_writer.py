@@ -132,7 +132,7 @@ def test_file_with_ape_tag_gets_no_id3_tag(tmp_path: Path) -> None:
 LONG = "A title that is longer than thirty characters"
 
 
-def with_short_copy(song: Path, *, between: bytes = b"", **items: str) -> bytes:
+def add_ape_and_id3v1_tags(song: Path, items: dict[str, str], *, between: bytes = b"") -> bytes:
     """Give a file an APEv2 tag, and after it the ID3v1 tag that older players read."""
     tags = APEv2()
     tags.update(items)
@@ -151,7 +151,7 @@ LYRICS += b"%06dLYRICS200" % len(LYRICS)
 def test_id3v1_beside_an_ape_tag(between: bytes, tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp3")
     untag(song)
-    short = with_short_copy(song, between=between, Title=LONG)
+    short = add_ape_and_id3v1_tags(song, {"Title": LONG}, between=between)
     track_id, tags = identity(song), tags_of(song)
     assert (tags.title, tags.artist) == (LONG, "Somebody")
 
@@ -166,7 +166,7 @@ def test_id3v1_beside_an_ape_tag(between: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), [("FMPS_Rating", "0.65"), ("RATING", "65")])
-def test_a_rating_in_the_ape_tag_counts_beside_an_id3_tag_without_one(
+def test_rating_in_the_ape_tag_beside_an_id3_tag_without_one(
     name: str, text: str, tmp_path: Path
 ) -> None:
     song = write_song(tmp_path / "song.mp3")
@@ -182,10 +182,10 @@ def test_a_rating_in_the_ape_tag_counts_beside_an_id3_tag_without_one(
     assert rating_tag_reader.read(song) == 8.0
 
 
-def test_a_cleared_rating_is_removed_from_both_tags(tmp_path: Path) -> None:
+def test_cleared_rating_is_removed_from_both_tags(tmp_path: Path) -> None:
     song = write_song(tmp_path / "song.mp3")
     retag(song, "Title")
-    with_short_copy(song, Title=LONG, FMPS_Rating="0.65")
+    add_ape_and_id3v1_tags(song, {"Title": LONG, "FMPS_Rating": "0.65"})
     assert rating_tag_writer.write(song, identity(song), 8.0)
 
     assert rating_tag_writer.write(song, identity(song), None)
@@ -198,7 +198,7 @@ def test_a_cleared_rating_is_removed_from_both_tags(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["tone.ape", "version-7.mpc"])
 def test_id3v1_after_an_ape_tag_is_kept(name: str, tmp_path: Path) -> None:
     song = copy_sample(name, tmp_path)
-    short = with_short_copy(song, Title=LONG)
+    short = add_ape_and_id3v1_tags(song, {"Title": LONG})
 
     assert rating_tag_writer.write(song, identity(song), 6.5)
 
