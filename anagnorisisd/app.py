@@ -11,7 +11,6 @@ from anagnorisisd.config.schema import Config
 from anagnorisisd.console import Screen
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.embedding.registry import EmbedderSelector
-from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.report import worker as report_worker
@@ -111,7 +110,7 @@ def _library_servicer(services: Services, tracks: TrackLookup) -> LibraryService
         embedding=services.embedding,
         embeddings=services.stores.embeddings,
         similar=NearestTracks(services.stores.embeddings, stamp),
-        sound_tags=SoundTagIndex(services.stores.embeddings, stamp),
+        sound_tags=services.sound_tags,
         tracks=tracks,
         stamp=stamp,
     )

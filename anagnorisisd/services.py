@@ -15,6 +15,7 @@ from anagnorisisd.embedding.dask.embedder import DaskEmbedder
 from anagnorisisd.embedding.embedder import Embedder
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.embedding.service import EmbeddingService, on_battery
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.events import Events
 from anagnorisisd.library.file_access import real_path
@@ -76,6 +77,7 @@ class Services:
         )
         self.library = self._make_library()
         self.embedding = self._make_embedding(selector)
+        self.sound_tags = SoundTagIndex(stores.embeddings, self.embedding.stamp, self.clock)
         self.training = self._make_training()
         self.player = MpdPlayer(config.mpd, paths.music, config.ratings.channel, self.clock)
         self.ratings = RatingService(stores.ratings, self.events, self.clock)
@@ -289,5 +291,6 @@ class Services:
             player=self.player,
             picks=self.pick_service,
             tracks=self.stores.library,
+            sound_tags=self.sound_tags,
             clock=self.clock,
         )

@@ -71,7 +71,8 @@ def playback(snapshot: Snapshot) -> str:
     verb = "Playing" if snapshot.player.playback_state is PlaybackState.PLAY else "Paused"
     if snapshot.current is None:
         return f"{verb}: {snapshot.player.uri} (not in the library)"
-    return f"{verb}: {track_name(snapshot.current)} ({rating_or_prediction(snapshot.current)})"
+    known = ", ".join([rating_or_prediction(snapshot.current), *snapshot.sound_tags])
+    return f"{verb}: {track_name(snapshot.current)} ({known})"
 
 
 def picking_state(reason: str | None) -> str:

@@ -23,8 +23,9 @@ class ScanState:
 class Snapshot:
     """The daemon's state; `None` where it is not known yet.
 
-    `current` is the playing track, `ahead` the queued picks with their explanations, `no_picks`
-    the reason why no picks are added, and `notices` are messages about training and problems.
+    `current` is the playing track, `sound_tags` what it sounds like, `ahead` the queued picks with
+    their explanations, `no_picks` the reason why no picks are added, and `notices` are messages
+    about training and problems.
     """
 
     scan: ScanState | None = None
@@ -32,6 +33,7 @@ class Snapshot:
     link: PlayerLink | None = None
     player: PlayerState | None = None
     current: Track | None = None
+    sound_tags: Sequence[str] = ()
     ahead: Sequence[tuple[Track, Explanation]] = ()
     no_picks: str | None = None
     notices: Sequence[str] = ()

@@ -7,6 +7,7 @@ from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import Player, PlayerState
 from anagnorisisd.domain.track import Track
 from anagnorisisd.embedding.service import EmbeddingService
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable, UnknownTrack
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.picks.service import PickService
@@ -29,6 +30,7 @@ class SnapshotSource:
         player: Player,
         picks: PickService,
         tracks: LibraryStore,
+        sound_tags: SoundTagIndex,
         clock: Clock,
     ) -> None:
         self._screen = screen
@@ -38,6 +40,7 @@ class SnapshotSource:
         self._player = player
         self._picks = picks
         self._tracks = tracks
+        self._sound_tags = sound_tags
         self._clock = clock
 
     async def run(self) -> None:
@@ -51,12 +54,15 @@ class SnapshotSource:
         scan = self._library.progress
         link = self._player.link()
         player = await self._state()
+        current = await self._current(player)
+        sound_tags = await self._sound_tags.of_track(current.track_id) if current else ()
         return Snapshot(
             scan=ScanState(scan.found, scan.added, scan.done),
             embedding=await self._embedding.progress(),
             link=link,
             player=player,
-            current=await self._current(player),
+            current=current,
+            sound_tags=[tag.name for tag in sound_tags],
             ahead=await self._ahead() if player else (),
             no_picks=self._picks.reason if link.connected else None,
             notices=[

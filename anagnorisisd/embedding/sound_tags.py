@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anagnorisisd.clock import Clock
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.embedding.musicnn import plan
 from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, TagScores, score
 from anagnorisisd.errors import InvalidValue, PreconditionFailed
 from anagnorisisd.storage.embeddings import EmbeddingStore
+
+PAUSE_FACTOR = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,11 @@ class SoundTagIndex:
     vectors, `require` refuses and a track has no tags.
     """
 
-    def __init__(self, embeddings: EmbeddingStore, stamp: EmbedderStamp) -> None:
+    def __init__(self, embeddings: EmbeddingStore, stamp: EmbedderStamp, clock: Clock) -> None:
         self._embeddings = embeddings
         self._stamp = stamp
+        self._clock = clock
+        self._rebuild_after = float("-inf")
         self._index: _Index | None = None
         self._building = asyncio.Lock()
 
@@ -89,13 +94,21 @@ class SoundTagIndex:
         return index
 
     async def _current(self) -> _Index:
-        """Return the index; it is built anew when the number of vectors has changed."""
+        """Return the index; it is built anew when the number of vectors has changed.
+
+        While a large library is being embedded that is always so: then it is built anew only so
+        often that it takes a twentieth of the time.
+        """
         if self._stamp.name != plan.STAMP.name:
             return _Index({}, score(np.zeros((0, plan.TAGS), np.float32)))
         async with self._building:
             count = await self._embeddings.count(self._stamp)
-            if self._index is None or len(self._index.rows) != count:
+            changed = self._index is None or len(self._index.rows) != count
+            began = self._clock.monotonic()
+            if self._index is None or (changed and began >= self._rebuild_after):
                 track_ids, logits = await self._embeddings.last_values(self._stamp, plan.TAGS)
                 rows = {track_id: row for row, track_id in enumerate(track_ids)}
                 self._index = _Index(rows, await asyncio.to_thread(score, logits))
+                ended = self._clock.monotonic()
+                self._rebuild_after = ended + PAUSE_FACTOR * (ended - began)
             return self._index

@@ -116,6 +116,7 @@ def test_the_rating_is_shown_else_the_prediction(track: Track, opinion: str) -> 
             "Paused: Kilowatt – Fifty Hertz",
         ),
         ({"current": None}, "(not in the library)"),
+        ({"sound_tags": ["jazz", "mellow"]}, ", jazz, mellow)"),
     ],
 )
 def test_a_line_for_each_player_state(changes: dict[str, object], line: str) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from anagnorisisd.embedding.musicnn.weights import PACKAGED
 from tests.support import wheels
+from tests.support.musicnn import needs_weights
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +85,13 @@ def test_the_wheels_have_every_module_and_no_other_files(built: list[Path]) -> N
     }
 
     assert {name for name in found if name.endswith(".py")} == modules
+
+
+@needs_weights
+def test_the_daemons_wheel_has_the_weights_of_musicnn(built: list[Path]) -> None:
+    names = {name for wheel in built for name in zipfile.ZipFile(wheel).namelist()}
+
+    assert f"anagnorisisd/embedding/musicnn/{PACKAGED.name}" in names
 
 
 def test_the_daemons_wheel_has_the_programs_of_both(built: list[Path]) -> None:

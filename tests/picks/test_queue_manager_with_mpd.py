@@ -17,6 +17,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.console.snapshot_source import SnapshotSource
 from anagnorisisd.domain.embedding import EmbeddingProgress
 from anagnorisisd.domain.evaluator import TrainingStatus
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import LibraryChanged, NoPicksReasonChanged
 from anagnorisisd.library.change_importer import ScanProgress
 from anagnorisisd.storage.stores import Stores
@@ -431,6 +432,7 @@ async def test_the_console_shows_the_reason(listener: Room) -> None:
         player=listener.player,
         picks=listener.picks,
         tracks=listener.stores.library,
+        sound_tags=SoundTagIndex(listener.stores.embeddings, stamp, SystemClock()),
         clock=SystemClock(),
     )
     listener.server.mpc("add", "a.wav")

@@ -1,6 +1,7 @@
 """Tags over gRPC and at the command line, with vectors whose tail says what a track is like."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -14,7 +15,9 @@ from anagnorisis.v1.library_pb2 import (
 )
 from anagnorisis.v1.track_pb2 import Target
 from anagnorisisd.embedding.musicnn import plan
-from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, WORDS
+from anagnorisisd.embedding.musicnn.network import Floats
+from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, WORDS, TagScores, score
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import add_tracks, track_id
@@ -107,6 +110,31 @@ async def test_tags_are_counted_and_follow_new_vectors(line: Line, stores: Store
     assert list(before) == list(TAGS)
     assert (before["jazz"], before["metal"]) == (3, 0)
     assert after["metal"] == 3
+
+
+async def test_a_slow_index_is_not_built_anew_for_every_vector(
+    stores: Stores, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_tracks(stores, *TRACKS)
+    await embed(stores, TRACKS[:-1])
+    index = SoundTagIndex(stores.embeddings, plan.STAMP, clock)
+    monkeypatch.setattr("anagnorisisd.embedding.sound_tags.score", partial(slow_score, clock))
+    await index.counts()
+    vector = np.full(plan.STAMP.dimension, -5, np.float32)
+    vector[-len(WORDS) + WORDS.index("jazz")] = 1.0
+    await stores.embeddings.put(plan.STAMP, {track_id(TRACKS[-1]): vector})
+
+    before = await index.of_track(track_id(TRACKS[-1]))
+    clock.jump(61)
+    after = await index.of_track(track_id(TRACKS[-1]))
+
+    assert not before
+    assert [tag.name for tag in after] == ["jazz"]
+
+
+def slow_score(clock: FakeClock, logits: Floats) -> TagScores:
+    clock.jump(3.0)
+    return score(logits)
 
 
 async def test_a_small_library_has_no_tags(stores: Stores, clock: FakeClock, socket: Path) -> None:

@@ -112,7 +112,7 @@ class House:
                 embedding=embedding,
                 embeddings=stores.embeddings,
                 similar=NearestTracks(stores.embeddings, STAMP),
-                sound_tags=SoundTagIndex(stores.embeddings, musicnn.STAMP),
+                sound_tags=SoundTagIndex(stores.embeddings, musicnn.STAMP, clock),
                 tracks=tracks,
                 stamp=STAMP,
             ),
