@@ -466,7 +466,11 @@ def test_auto_takes_mert_once_its_weights_are_there(without_musicnn: None, tmp_p
 
 
 def test_without_torch_the_choice_falls_on_features_and_says_what_is_missing(
-    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    small: Path,
+    without_musicnn: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("anagnorisisd.extras.find_spec", lambda name: None)
     chooser = EmbedderSelector(settings(small, tmp_path))
