@@ -477,7 +477,9 @@ def test_without_torch_the_choice_falls_on_features_and_says_what_is_missing(
 
     assert chooser.wanted().name == "features"
     assert install_command("mert") in chooser.not_installed
-    assert [record.message for record in caplog.records] == [chooser.not_installed]
+    # The first look at a checkpoint also says that it is not the published one.
+    messages = [record.message for record in caplog.records]
+    assert [message for message in messages if "installs" in message] == [chooser.not_installed]
     with pytest.raises(EmbedderUnusable, match="torch or transformers is not installed"):
         mert_plan.offer(settings(small, tmp_path))
 
