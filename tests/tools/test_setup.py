@@ -335,7 +335,7 @@ def test_the_sizes_are_said_before_anything_is_fetched(
     monkeypatch.setattr(setup, "_make_environment", lambda: pytest.fail("too late"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     monkeypatch.setenv("CUDA", "1" if cuda else "")
-    download, disk = setup.sizes([setup.BASE, *parts], cuda=cuda)
+    download, disk = setup.sizes([setup.BASE, setup.WEIGHTS, *parts], cuda=cuda)
 
     with pytest.raises(GiveUp, match="GB free at"):
         setup.main(parts)
