@@ -1,5 +1,6 @@
 """Creates the services of the daemon and connects them."""
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -10,13 +11,13 @@ from anagnorisisd.config.paths import Paths
 from anagnorisisd.config.schema import Config, Executor
 from anagnorisisd.console import Screen
 from anagnorisisd.console.snapshot_source import SnapshotSource
-from anagnorisisd.domain.embedding import EmbeddingPlan
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
-from anagnorisisd.embedding.embedder import Embedder
+from anagnorisisd.embedding.embedder import Embedder, UnreadableEmbedder
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.embedding.service import EmbeddingService, on_battery
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
+from anagnorisisd.errors import WeightsUnreadable
 from anagnorisisd.events import Events
 from anagnorisisd.library.file_access import real_path
 from anagnorisisd.library.music_directory import MusicDirectory
@@ -37,6 +38,8 @@ from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.taste.training_scheduler import TrainingScheduler
 from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
+
+log = logging.getLogger(__name__)
 
 READER_IDLE_SECONDS = 5.0
 # Far more than the tags and covers of one file need; stops a decompression bomb.
@@ -150,7 +153,7 @@ class Services:
         )
 
     def _make_embedding(self, selector: EmbedderSelector) -> EmbeddingService:
-        embedder = self._make_embedder(selector.plan())
+        embedder = self._make_embedder(selector)
         self._stack.push_async_callback(embedder.close)
         return EmbeddingService(
             self.stores.embeddings,
@@ -162,8 +165,14 @@ class Services:
             on_hold=lambda: self.config.embedding.pause_on_battery and on_battery(),
         )
 
-    def _make_embedder(self, plan: EmbeddingPlan) -> Embedder:
+    def _make_embedder(self, selector: EmbedderSelector) -> Embedder:
         config = self.config.embedding
+        try:
+            plan = selector.plan()
+        except WeightsUnreadable as error:  # A failing disk does not stop ratings and picks.
+            name = config.embedder.value
+            log.warning("embedder %s: %s; nothing is embedded until then", name, error)
+            return UnreadableEmbedder(name, str(error))
         if config.executor is Executor.DASK:
             return DaskEmbedder(plan, config, self.paths.music)
         embedder = WorkerEmbedder(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anagnorisisd.config.schema import Embedding
 from anagnorisisd.domain.embedding import Conditions, EmbedderStamp, ExecutorState
 from anagnorisisd.domain.evaluator import Vectors
+from anagnorisisd.errors import WeightsUnreadable
 
 Samples = NDArray[np.float32]
 """Mono audio within -1 and 1, `[samples]` or `[windows, samples]`."""
@@ -87,3 +88,23 @@ class EmbedderPreference(Protocol):
     def refuse(self, stamp: EmbedderStamp) -> None:
         """Exclude an embedder that failed from now on."""
         ...
+
+
+class UnreadableEmbedder:
+    """The configured embedder while its weights cannot be read: it embeds nothing.
+
+    Its stamp is that of no vector. As soon as the weights can be read, another one is wanted.
+    """
+
+    concurrency = 0
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.stamp = EmbedderStamp(name, "unreadable", 1)
+        self.executor = ExecutorState(problem=reason)
+
+    async def embed(self, path: str) -> Vectors:
+        """Raise `WeightsUnreadable`."""
+        raise WeightsUnreadable(self.executor.problem)
+
+    async def close(self) -> None:
+        """Do nothing: there are no workers."""

@@ -75,6 +75,33 @@ def test_old_predictions_stay_until_new_weights_have_embedded_everything(tmp_pat
         daemon.until(lambda: settled(daemon, "features"), seconds=20)
 
 
+def test_weights_that_cannot_be_read_at_the_start_are_used_once_they_can(tmp_path: Path) -> None:
+    music, models = tmp_path / "music", tmp_path / "models"
+    uris = make_songs(music, SONGS_OF_EACH_KIND)
+    weights = mert.make_folder(models / MERT.name) / "pytorch_model.bin"
+    readable = weights.rename(weights.with_suffix(".kept"))
+    weights.symlink_to("/proc/self/mem")  # of which no byte can be read
+    settings = SETTINGS.format(models=models, embedder="mert")
+    with (
+        running(tmp_path) as mpd,
+        running_daemon(tmp_path / "daemon", music, mpd.socket, settings) as daemon,
+    ):
+        daemon.until(lambda: daemon.status().library.tracks == len(uris))
+        target = track_pb2.Target(uri=uris[0])
+        daemon.rating.RateTrack(rating_pb2.RateTrackRequest(target=target, rating=9))
+        embedding = daemon.status().embedding
+        assert (embedding.embedder.name, embedding.pending) == ("mert", len(uris))
+        assert "Input/output error" in embedding.executor.error
+        assert daemon.log.read_text().count("Input/output error") == 1
+
+        weights.unlink()
+        readable.rename(weights)
+
+        daemon.until(lambda: settled(daemon, "mert"))
+        assert daemon.status().library.rated == 1
+        assert daemon.stop() == 0
+
+
 @needs_weights
 def test_vectors_of_the_features_stay_in_use_until_musicnn_has_replaced_them(
     tmp_path: Path,
