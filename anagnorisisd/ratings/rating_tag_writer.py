@@ -1,5 +1,7 @@
 """Writing ratings into the tags of files, if the configuration says so.
 
+The tag is FMPS_Rating in each format, by `fmps_rating_tag`; POPM is only read.
+
 A file is copied, the copy is tagged, and it replaces the file only if it holds the same audio; a
 program that plays or reads the file meanwhile continues with the old one. Mode, owner and extended
 attributes are kept; the modification time is new, as backups and MPD depend on it. Other hard links

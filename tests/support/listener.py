@@ -41,13 +41,13 @@ class RefillCounter:
         self.refills += 1
 
 
-class CountedMirroring(StickerSync):
-    """Counts the comparisons of ratings and stickers that came to their end."""
+class CountedStickerSync(StickerSync):
+    """Counts the synchronisations that have ended."""
 
     looks = 0
 
     async def synchronise(self) -> None:
-        """Synchronise as always, and count."""
+        """Synchronise as the base class, and count."""
         await super().synchronise()
         self.looks += 1
 
@@ -63,7 +63,7 @@ class Room:
     ratings: RatingService
     picks: PickService
     refill_counter: RefillCounter
-    mirroring: CountedMirroring
+    sticker_sync: CountedStickerSync
 
     async def plays(self) -> list[Play]:
         """Return the judged plays, oldest first."""
@@ -97,12 +97,12 @@ class Room:
     async def looked(self) -> None:
         """Let the services look at everything as it is now, and do what they find to do."""
         for _ in range(2):  # a look that is under way may have begun too early
-            looks, comparisons = self.refill_counter.refills + 1, self.mirroring.looks + 1
+            looks, comparisons = self.refill_counter.refills + 1, self.sticker_sync.looks + 1
             self.events.publish(LibraryChanged())
             await until(partial(self._looked_so_often, looks, comparisons))
 
     def _looked_so_often(self, looks: int, comparisons: int) -> bool:
-        return self.refill_counter.refills >= looks and self.mirroring.looks >= comparisons
+        return self.refill_counter.refills >= looks and self.sticker_sync.looks >= comparisons
 
 
 @asynccontextmanager
@@ -115,7 +115,7 @@ async def room(
     rate: float = 1.0,
     seconds: float = 20.0,
     mpd: schema.Mpd | None = None,
-    mirrored: schema.Ratings | None = None,
+    ratings_config: schema.Ratings | None = None,
     music: Path | None = None,
 ) -> AsyncIterator[Room]:
     """Let the services attend to `server`, whose songs are the library.
@@ -145,7 +145,7 @@ async def room(
         seed=1,
     )
     refill_counter = RefillCounter(pick_service.queue_manager)
-    mirroring = CountedMirroring(
+    sticker_sync = CountedStickerSync(
         player=player,
         library=stores.library,
         store=stores.ratings,
@@ -153,7 +153,7 @@ async def room(
         stickers=stores.stickers,
         events=events,
         clock=clock,
-        config=mirrored or schema.Ratings(),
+        config=ratings_config or schema.Ratings(),
     )
     attending = PlayerMonitor(
         player=player,
@@ -164,14 +164,16 @@ async def room(
         message_channel=MessageChannel(
             player, TrackResolver(stores.library, player), ratings, pick_service.switch, clock
         ),
-        sticker_sync=mirroring,
+        sticker_sync=sticker_sync,
         events=events,
         clock=clock,
     )
-    lives = [asyncio.create_task(life()) for life in (attending.run, mirroring.run)]
+    lives = [asyncio.create_task(life()) for life in (attending.run, sticker_sync.run)]
     try:
         await until(lambda: player.link().connected)
-        yield Room(server, stores, player, events, ratings, pick_service, refill_counter, mirroring)
+        yield Room(
+            server, stores, player, events, ratings, pick_service, refill_counter, sticker_sync
+        )
     finally:
         for life in lives:
             life.cancel()

@@ -64,7 +64,7 @@ async def rated_room(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings, songs: Iterable[str] = SONGS
 ) -> AsyncIterator[Room]:
     """Open a room in which songs have ratings, most of them set by a client's stickers."""
-    async with room(server, stores, mirrored=config) as opened:
+    async with room(server, stores, ratings_config=config) as opened:
         for value, song in enumerate(songs, 1):
             if config.read_stickers and value % 4:
                 server.mpc("sticker", song, "set", "rating", str(value))
@@ -130,7 +130,7 @@ async def test_mpd_restarts_without_stickers_while_the_daemon_is_off(
         pass
     restart_without_stickers(server)
 
-    async with room(server, stores, mirrored=config) as opened:
+    async with room(server, stores, ratings_config=config) as opened:
         await looked_often(opened)
 
         assert await all_rated(opened)
@@ -238,7 +238,7 @@ async def test_client_rates_after_mpd_restarts_without_stickers(
 async def test_play_counts_are_written_again_after_mpd_restarts_without_stickers(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores, mirrored=schema.Ratings(write_plays=True)) as opened:
+    async with room(server, stores, ratings_config=schema.Ratings(write_plays=True)) as opened:
         await stores.plays.append(play(track_id(SONGS[0])))
         opened.events.publish(PlayRecorded(play(track_id(SONGS[0]))))
         await until(lambda: opened.sticker(SONGS[0], "playCount") == "1")

@@ -166,7 +166,7 @@ async def test_file_leaves_mpds_database(listener: Room) -> None:
 
 async def test_sticker_sync_switched_off(server: mpd.Mpd, stores: Stores) -> None:
     off = schema.Ratings(read_stickers=False, write_stickers=False)
-    async with room(server, stores, mirrored=off) as listener:
+    async with room(server, stores, ratings_config=off) as listener:
         server.mpc("sticker", "a.wav", "set", "rating", "8")
         await listener.ratings.rate(track_id("b.wav"), 4, source="test")
         await listener.looked()
@@ -178,7 +178,7 @@ async def test_sticker_sync_switched_off(server: mpd.Mpd, stores: Stores) -> Non
 async def test_likes_become_ratings_if_configured(server: mpd.Mpd, stores: Stores) -> None:
     for song, like in zip(SONGS, "210", strict=False):
         server.mpc("sticker", song, "set", "like", like)
-    async with room(server, stores, mirrored=schema.Ratings(read_like=True)) as listener:
+    async with room(server, stores, ratings_config=schema.Ratings(read_like=True)) as listener:
         await rated(listener, "a.wav", 8.0)
         await rated(listener, "c.wav", 2.0)
         await stickered(listener, "a.wav", "8")
@@ -199,7 +199,7 @@ async def test_predicted_ratings_and_play_counts_are_written_if_configured(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     shown = schema.Ratings(write_predicted=True, write_plays=True)
-    async with room(server, stores, mirrored=shown) as listener:
+    async with room(server, stores, ratings_config=shown) as listener:
         await predict(stores, {track_id("a.wav"): 7.34})
         listener.events.publish(PredictionsUpdated(1))
         await stickered(listener, "a.wav", "7.3", "predictedRating")
@@ -214,13 +214,13 @@ async def test_predicted_ratings_and_play_counts_are_written_if_configured(
 
 async def test_sync_after_it_is_switched_on(server: mpd.Mpd, stores: Stores) -> None:
     nothing = schema.Ratings(read_stickers=False, write_stickers=False)
-    async with room(server, stores, mirrored=nothing) as listener:
+    async with room(server, stores, ratings_config=nothing) as listener:
         server.mpc("sticker", "a.wav", "set", "rating", "8")
         await listener.ratings.rate(track_id("b.wav"), 6, source="test")
         await listener.looked()
         assert listener.sticker("b.wav", "rating") is None
 
-        listener.mirroring.reconfigure(schema.Ratings())
+        listener.sticker_sync.reconfigure(schema.Ratings())
 
         await rated(listener, "a.wav", 8.0)
         await stickered(listener, "b.wav", "6")

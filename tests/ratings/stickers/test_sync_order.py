@@ -65,7 +65,7 @@ async def say(listener: Room, uri: str, value: str | None, name: str = "rating")
 async def test_client_changes_a_sticker_twice_without_sticker_writing(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores, mirrored=READ_ONLY) as listener:
+    async with room(server, stores, ratings_config=READ_ONLY) as listener:
         await listener.ratings.rate(track_id("a.wav"), 8, source="test")
         await listener.looked()
         for value in ("3", "4", "3"):
@@ -78,7 +78,7 @@ async def test_client_changes_a_sticker_twice_without_sticker_writing(
 async def test_client_changes_a_sticker_after_a_rating_here(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores, mirrored=READ_ONLY) as listener:
+    async with room(server, stores, ratings_config=READ_ONLY) as listener:
         await say(listener, "a.wav", "5")
         await rated(listener, "a.wav", 5.0)
         await listener.ratings.rate(track_id("a.wav"), 8, source="test")
@@ -133,7 +133,7 @@ async def test_rating_overwrites_an_invalid_sticker_after_a_restart(
 async def test_rapid_changes_count_in_order(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings
 ) -> None:
-    async with room(server, stores, mirrored=config) as listener:
+    async with room(server, stores, ratings_config=config) as listener:
         await listener.looked()
         for first, (song, there) in enumerate(zip(SONGS * 2, "23456789", strict=True)):
             if first % 2:
@@ -230,7 +230,7 @@ async def alike(listener: Room) -> bool:
 async def test_like_of_a_rated_song(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings
 ) -> None:
-    async with room(server, stores, mirrored=config) as listener:
+    async with room(server, stores, ratings_config=config) as listener:
         await listener.ratings.rate(track_id("a.wav"), 9, source="test")
         await listener.looked()
 
@@ -244,7 +244,7 @@ async def test_like_of_a_rated_song(
 async def test_like_removed_and_disliked(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings, off: str | None
 ) -> None:
-    async with room(server, stores, mirrored=config) as listener:
+    async with room(server, stores, ratings_config=config) as listener:
         await listener.looked()
         for like, value in (("2", 8.0), (off, None), ("0", 2.0), (off, None), ("2", 8.0)):
             await say(listener, "a.wav", like, "like")
@@ -253,7 +253,7 @@ async def test_like_removed_and_disliked(
 
 
 async def test_removed_like_clears_only_its_own_rating(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores, mirrored=LIKES) as listener:
+    async with room(server, stores, ratings_config=LIKES) as listener:
         await listener.looked()
         await say(listener, "a.wav", "2", "like")
         await rated(listener, "a.wav", 8.0)
@@ -275,7 +275,7 @@ async def test_earlier_like_counts_only_without_a_rating(server: mpd.Mpd, stores
         await listener.ratings.rate(track_id("a.wav"), 9, source="test")
         await stickered(listener, "a.wav", "9")
 
-    async with room(server, stores, mirrored=LIKES) as listener:
+    async with room(server, stores, ratings_config=LIKES) as listener:
         await rated(listener, "b.wav", 2.0)
         await listener.looked()
 
