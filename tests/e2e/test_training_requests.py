@@ -7,7 +7,16 @@ from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import running, write_songs
 
 SONGS = [f"song {number:02}.wav" for number in range(50)]
-SETTINGS = "training:\n  learn_after_seconds: 0\npicks:\n  enabled: false\n"
+# Whether the second evaluator is promoted, too, depends on what these arbitrary ratings happen to
+# have in common with the embeddings.
+SETTINGS = """
+training:
+  learn_after_seconds: 0
+picks:
+  enabled: false
+embedding:
+  embedder: features
+"""
 
 
 def rate(daemon: RunningDaemon, uri: str, rating: float) -> None:
