@@ -26,9 +26,9 @@ from anagnorisisd.rpc.server import RpcServer, Servicers
 from anagnorisisd.rpc.status import StatusPaths, StatusReader
 from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.services import ServiceLoop, Services
-from anagnorisisd.storage import state_lock
+from anagnorisisd.storage import state_directory
 from anagnorisisd.storage.backups import BackupStream
-from anagnorisisd.storage.state_marker import StateMarker
+from anagnorisisd.storage.state_directory import StateMarker
 from anagnorisisd.storage.stores import FILE_NAME, Stores, open_stores
 from anagnorisisd.taste.nearest_tracks import NearestTracks
 from anagnorisisd.workers.pool import WorkerPool
@@ -65,7 +65,7 @@ async def open_app(
     async with AsyncExitStack() as stack:
         marker = StateMarker(paths.state, paths.cache)
         marker.check(paths.state / FILE_NAME)
-        stack.enter_context(state_lock.held(paths.state))
+        stack.enter_context(state_directory.lock_held(paths.state))
         stores = await open_stores(paths.state)
         stack.push_async_callback(stores.close)
         marker.write()

@@ -22,7 +22,7 @@ from anagnorisisd.doctor import finding
 from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
 from anagnorisisd.extras import install_command, is_installed
 from anagnorisisd.runtime import event_loop, log_setup
-from anagnorisisd.storage import state_lock
+from anagnorisisd.storage import state_directory
 
 OPTION_KEYS = {
     "music": ("music", "directory"),
@@ -244,7 +244,7 @@ def _restore(arguments: argparse.Namespace) -> None:
     from anagnorisisd.storage.stores import FILE_NAME
 
     database = where.state / FILE_NAME
-    with state_lock.held(where.state):
+    with state_directory.lock_held(where.state):
         replaced = backups.restore(arguments.file, database)
     print(f"Restored {database} from {arguments.file}.")
     if replaced:

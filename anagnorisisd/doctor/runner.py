@@ -12,7 +12,7 @@ from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.errors import EmbedderUnusable, StoreError
 from anagnorisisd.storage.health import DatabaseHealth, inspect
-from anagnorisisd.storage.state_marker import StateMarker
+from anagnorisisd.storage.state_directory import StateMarker
 from anagnorisisd.storage.stores import FILE_NAME
 
 

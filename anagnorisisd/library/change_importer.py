@@ -11,7 +11,7 @@ from anagnorisisd.domain.track import FileStamp, PostponedRead, ScannedFile, See
 from anagnorisisd.events import Events, LibraryChanged, TrackRated
 from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY, Differences
 from anagnorisisd.library.music_directory import MusicDirectory
-from anagnorisisd.storage.file_upsert import UpsertResult
+from anagnorisisd.storage.files import UpsertResult
 from anagnorisisd.storage.library import LibraryStore
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from anagnorisisd.ratings.import_export import (
     PlayEntry,
     RatingEntry,
 )
-from anagnorisisd.rpc import conversion, event_messages, paging, validation
+from anagnorisisd.rpc import conversion, event_stream, paging, validation
 from anagnorisisd.rpc.shielded_calls import shielded_call
 from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.storage.plays import PlayStore
@@ -36,7 +36,7 @@ OUTCOMES = {
     ImportOutcome.DUPLICATE: messages.IMPORT_OUTCOME_DUPLICATE,
     ImportOutcome.REJECTED: messages.IMPORT_OUTCOME_REJECTED,
 }
-PLAY_OUTCOMES = {message: outcome for outcome, message in event_messages.PLAY_OUTCOMES.items()}
+PLAY_OUTCOMES = {message: outcome for outcome, message in event_stream.PLAY_OUTCOMES.items()}
 
 
 class HistoryServicer(HistoryServiceServicer):
@@ -163,7 +163,7 @@ def _entry_message(entry: HistoryEntry) -> messages.HistoryEntry:
         case PlayEntry(outcome, heard, duration):
             message.play.CopyFrom(
                 messages.PlayEntry(
-                    outcome=event_messages.PLAY_OUTCOMES[outcome],
+                    outcome=event_stream.PLAY_OUTCOMES[outcome],
                     heard_seconds=heard,
                     duration_seconds=duration,
                 )

@@ -10,15 +10,14 @@ from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.track import PostponedRead, ScannedFile, SeenFile, Track, TrackId, Uri
 from anagnorisisd.storage import (
     candidates,
-    file_snapshot,
-    file_upsert,
+    files,
     reader_failures,
     replacements,
     row_mapping,
     track_queries,
 )
 from anagnorisisd.storage.database import Database, batched
-from anagnorisisd.storage.file_upsert import UpsertResult
+from anagnorisisd.storage.files import UpsertResult
 from anagnorisisd.storage.replacement_rules import Replacement
 from anagnorisisd.storage.track_queries import LibraryCounts, TrackFilter, TrackKey, TrackOrder
 
@@ -39,18 +38,18 @@ class LibraryStore:
 
         With `below`, only of that file, or of the files below that folder.
         """
-        return await self._seen(file_snapshot.PRESENT, below)
+        return await self._seen(files.PRESENT, below)
 
     async def missing(self, below: Uri | None = None) -> set[SeenFile]:
         """Return the files that are missing, as last seen; `below` as for `seen`."""
-        return await self._seen(file_snapshot.MISSING, below)
+        return await self._seen(files.MISSING, below)
 
     async def _seen(self, which: str, below: Uri | None) -> set[SeenFile]:
         pages = self._database.pages(
-            file_snapshot.page(which, below),
-            file_snapshot.values(below),
+            files.snapshot_query(which, below),
+            files.snapshot_values(below),
             candidates.PAGE_SIZE,
-            file_snapshot.files,
+            files.seen_files,
         )
         found: set[SeenFile] = set()
         async for page in pages:
@@ -64,14 +63,14 @@ class LibraryStore:
         """
         return await self._database.read(lambda db: reader_failures.postponed_reads(db, below))
 
-    async def absorb(self, files: Sequence[ScannedFile], at: float) -> UpsertResult:
-        """Store a batch of files: new tracks, new places of known ones, problems.
+    async def absorb(self, scanned: Sequence[ScannedFile], at: float) -> UpsertResult:
+        """Store a batch of files: new tracks, new paths of known tracks, problems.
 
-        A file whose track is known already is a move or a copy: only its place and tags change.
+        A file whose track is known is moved or copied: only its path and tags change.
         """
         parts = await self._database.write_parts(
-            partial(file_upsert.upsert_files, files=part, at=at)
-            for part in batched(files, ABSORBED_AT_ONCE)
+            partial(files.upsert_files, files=part, at=at)
+            for part in batched(scanned, ABSORBED_AT_ONCE)
         )
         return sum(parts, start=UpsertResult())
 
@@ -92,16 +91,14 @@ class LibraryStore:
         """Mark files as gone; return how many tracks thereby lost their last file."""
         return sum(
             await self._database.write_parts(
-                partial(file_upsert.mark_missing, uris=part)
-                for part in batched(uris, MARKED_AT_ONCE)
+                partial(files.mark_missing, uris=part) for part in batched(uris, MARKED_AT_ONCE)
             )
         )
 
     async def mark_present(self, uris: Iterable[Uri], at: float) -> None:
         """Say that missing files lie where they lay again, and are as they were."""
         await self._database.write_parts(
-            partial(file_upsert.mark_present, uris=part, at=at)
-            for part in batched(uris, MARKED_AT_ONCE)
+            partial(files.mark_present, uris=part, at=at) for part in batched(uris, MARKED_AT_ONCE)
         )
 
     async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:

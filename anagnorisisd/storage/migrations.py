@@ -11,7 +11,7 @@ from sqlite_utils.migrations import Migrations
 
 from anagnorisisd.errors import StoreError
 from anagnorisisd.storage import schema
-from anagnorisisd.storage.search_text import searchable
+from anagnorisisd.storage.schema import searchable
 
 
 def first_schema(db: sqlite_utils.Database) -> None:

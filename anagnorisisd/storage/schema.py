@@ -6,6 +6,8 @@ name. Columns of `tracks` that follow from other tables are kept by triggers, so
 store a rating, a play or a file and forget the track.
 """
 
+import unicodedata
+
 FIRST = """
 CREATE TABLE tracks (
     id             INTEGER PRIMARY KEY,
@@ -331,3 +333,11 @@ CREATE TRIGGER replacement_undone AFTER INSERT ON ratings WHEN NEW.undoes NOT NU
     UPDATE replacements SET outcome = 'undone' WHERE rating = NEW.undoes;
 END;
 """
+
+
+def searchable(text: str) -> str:
+    """Return text for the column `search_text`: case-folded, in one Unicode normal form.
+
+    File names from macOS are decomposed (NFD); tags and keyboards mostly give NFC.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())

@@ -17,7 +17,7 @@ from anagnorisisd.domain.track import (
 from anagnorisisd.errors import UnknownTrack
 from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Row
-from anagnorisisd.storage.search_text import searchable
+from anagnorisisd.storage.schema import searchable
 
 
 class TrackFilter(StrEnum):

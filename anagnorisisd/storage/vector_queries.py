@@ -19,7 +19,6 @@ from anagnorisisd.domain.evaluator import (
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Database, Row
-from anagnorisisd.storage.running_stats import RunningStats
 
 T = TypeVar("T")
 
@@ -172,3 +171,35 @@ def _described(
 ) -> TrackFeatures:
     values = {"embedder": row_mapping.key_of_embedder(db, stamp), "only": row_mapping.listed(only)}
     return row_mapping.described(db.execute(CHOSEN, values).fetchall(), stamp.dimension)
+
+
+class RunningStats:
+    """Mean and standard deviation of vectors that are read in pages, in double precision.
+
+    The moments are merged pairwise (Chan, Golub and LeVeque 1979).
+
+    Sums of squares would lose precision where the mean is large compared with the deviation.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self._count = 0
+        self._mean = np.zeros(dimension)
+        self._squares = np.zeros(dimension)
+
+    def add(self, page: Vectors) -> None:
+        """Add vectors, `[n, dimension]` with n at least 1."""
+        values = page.astype(np.float64)
+        count = self._count + len(values)
+        mean = values.mean(axis=0)
+        apart = mean - self._mean
+        self._squares += ((values - mean) ** 2).sum(axis=0)
+        self._squares += apart**2 * (self._count * len(values) / count)
+        self._mean += apart * (len(values) / count)
+        self._count = count
+
+    def result(self) -> FeatureStats:
+        """Return mean and deviation of all vectors; zeros if there were none."""
+        deviation = np.sqrt(self._squares / max(1, self._count))
+        return FeatureStats(
+            self._mean.astype(np.float32), deviation.astype(np.float32), count=self._count
+        )

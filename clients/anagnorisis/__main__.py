@@ -8,9 +8,8 @@ from contextlib import suppress
 from typing import NoReturn
 
 from anagnorisis.errors import FAILURE, Failed, one_line
-from anagnorisis.fast_exit import leave
 from anagnorisis.parser import build
-from anagnorisis.standard_files import open_standard_files
+from anagnorisis.process import leave, open_standard_files
 
 INTERRUPTED = 130
 

@@ -5,12 +5,12 @@ Each verb names the function that carries it out as `module:function` below
 """
 
 import argparse
+import os
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from anagnorisis.connection import add_options
 from anagnorisis.errors import USAGE, one_line
-from anagnorisis.formatter import Formatter
 from anagnorisis.rating_value import (
     LARGEST_INT32,
     LARGEST_INT64,
@@ -28,6 +28,24 @@ EPILOG = (
 )
 STATES = ("rated", "unrated", "pending", "failed", "missing")
 ORDERS = ("added", "rating", "predicted_rating", "last_played")
+
+
+class Formatter(argparse.HelpFormatter):
+    """What argparse has, except that it does not import `shutil` to learn the width.
+
+    argparse makes one for each argument there is, whether or not help is shown; with what `shutil`
+    imports in turn, that was an eighth of what a rating takes beyond the import of grpc.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size().columns
+    except (ValueError, OSError):
+        return 80
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from anagnorisis import mpd
 from anagnorisis.connection import add_options, connected, is_remote
+from anagnorisis.desktop import notify
 from anagnorisis.errors import USAGE, Failed, one_line
-from anagnorisis.fast_exit import leave
-from anagnorisis.formatter import Formatter
-from anagnorisis.notify import notify
-from anagnorisis.parser import Parser
+from anagnorisis.parser import Formatter, Parser
+from anagnorisis.process import leave, open_standard_files
 from anagnorisis.rating_value import Value
-from anagnorisis.standard_files import open_standard_files
 
 if TYPE_CHECKING:
     import grpc
 
-    from anagnorisis.rating_requests import Answer
+    from anagnorisis.requests import Answer
     from anagnorisis.v1.track_pb2 import Target
 
 SOURCE = "key"
@@ -86,7 +84,7 @@ def _heard() -> mpd.Song | None:
 
 def _chosen(arguments: argparse.Namespace) -> str | None:
     if arguments.menu:
-        from anagnorisis.menu import chosen
+        from anagnorisis.desktop import chosen
 
         return chosen(_action)
     if arguments.action is None:
@@ -95,15 +93,13 @@ def _chosen(arguments: argparse.Namespace) -> str | None:
 
 
 def _act(channel: "grpc.Channel", action: str, heard: mpd.Song | None) -> "Answer":
-    from anagnorisis import rating_requests
+    from anagnorisis import requests
 
     if action == "undo":
-        return rating_requests.undo(channel, SOURCE)
+        return requests.undo(channel, SOURCE)
     if action == "clear":
-        return rating_requests.clear(channel, _target(heard), SOURCE)
-    return rating_requests.rate(
-        channel, _target(heard), Value.parse(STEPS.get(action, action)), SOURCE
-    )
+        return requests.clear(channel, _target(heard), SOURCE)
+    return requests.rate(channel, _target(heard), Value.parse(STEPS.get(action, action)), SOURCE)
 
 
 def _target(heard: mpd.Song | None) -> "Target":

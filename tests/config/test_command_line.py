@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from anagnorisisd.storage import state_lock
+from anagnorisisd.storage import state_directory
 from anagnorisisd.storage.stores import FILE_NAME, open_stores
 
 pytestmark = pytest.mark.slow
@@ -107,7 +107,7 @@ def test_backup_and_restore(home: Path) -> None:
 
 
 def test_restore_is_refused_while_a_daemon_runs(home: Path) -> None:
-    with state_lock.held(home):
+    with state_directory.lock_held(home):
         done = anagnorisisd(home, "--state", str(home), "restore", "kept.db")
 
     assert (done.returncode, done.stdout) == (75, "")

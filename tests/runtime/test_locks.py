@@ -10,7 +10,7 @@ import pytest
 
 from anagnorisisd.errors import AlreadyRunning
 from anagnorisisd.rpc.socket import reserved
-from anagnorisisd.storage import state_lock
+from anagnorisisd.storage import state_directory
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.daemon import ROOT
@@ -22,32 +22,33 @@ pytestmark = pytest.mark.slow
 
 def test_a_state_directory_is_held_once(tmp_path: Path) -> None:
     with (
-        state_lock.held(tmp_path / "state"),
+        state_directory.lock_held(tmp_path / "state"),
         pytest.raises(AlreadyRunning, match="another daemon is already running"),
-        state_lock.held(tmp_path / "state"),
+        state_directory.lock_held(tmp_path / "state"),
     ):
         pass
-    with state_lock.held(tmp_path / "state"):
+    with state_directory.lock_held(tmp_path / "state"):
         pass
 
 
 def test_a_state_directory_is_held_although_its_lock_file_is_removed(tmp_path: Path) -> None:
-    with state_lock.held(tmp_path / "state"):
+    with state_directory.lock_held(tmp_path / "state"):
         (tmp_path / "state" / "lock").unlink()
 
-        with pytest.raises(AlreadyRunning), state_lock.held(tmp_path / "state"):
+        with pytest.raises(AlreadyRunning), state_directory.lock_held(tmp_path / "state"):
             pass
 
 
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     code = (
         "import os, signal; from pathlib import Path\n"
-        "from anagnorisisd.storage import state_lock\n"
-        f"with state_lock.held(Path({str(tmp_path)!r})): os.kill(os.getpid(), signal.SIGKILL)"
+        "from anagnorisisd.storage import state_directory\n"
+        f"with state_directory.lock_held(Path({str(tmp_path)!r})):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code], check=False)
 
-    with state_lock.held(tmp_path):
+    with state_directory.lock_held(tmp_path):
         pass
 
 

@@ -5,7 +5,7 @@ from unicodedata import normalize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anagnorisisd.storage.search_text import searchable
+from anagnorisisd.storage.schema import searchable
 
 TEXTS = st.text(max_size=20)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.output import show_json
-from anagnorisis.paging import collected
+from anagnorisis.requests import collected
 from anagnorisis.v1 import library_pb2 as messages
 from anagnorisis.v1.daemon_pb2 import EmbeddingStatus, GetStatusRequest
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub

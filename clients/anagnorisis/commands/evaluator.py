@@ -5,7 +5,7 @@ from argparse import Namespace
 from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.output import progress_bar, show_json, show_table
-from anagnorisis.paging import collected
+from anagnorisis.requests import collected
 from anagnorisis.v1 import evaluator_pb2 as messages
 from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceStub
 

@@ -7,8 +7,7 @@ from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.errors import Failed
 from anagnorisis.output import progress_bar, show_json, show_table
-from anagnorisis.paging import collected
-from anagnorisis.target import target
+from anagnorisis.requests import collected, target
 from anagnorisis.v1 import library_pb2 as messages
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.track_pb2 import Track

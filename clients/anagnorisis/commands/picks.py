@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.output import show_json, show_table
-from anagnorisis.target import target
+from anagnorisis.requests import target
 from anagnorisis.v1 import pick_pb2 as messages
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 

@@ -2,11 +2,10 @@
 
 from argparse import Namespace
 
-from anagnorisis import rating_requests, text
+from anagnorisis import requests, text
 from anagnorisis.connection import connected
 from anagnorisis.output import show_json, show_table
-from anagnorisis.paging import collected
-from anagnorisis.target import target
+from anagnorisis.requests import collected, target
 from anagnorisis.v1 import history_pb2
 from anagnorisis.v1 import rating_pb2 as messages
 from anagnorisis.v1.daemon_pb2 import PlayOutcome
@@ -19,21 +18,21 @@ SOURCE = "cli"
 def rate(arguments: Namespace) -> None:
     """Rate a track."""
     with connected(arguments) as channel:
-        answer = rating_requests.rate(channel, target(arguments.uri), arguments.value, SOURCE)
+        answer = requests.rate(channel, target(arguments.uri), arguments.value, SOURCE)
     _show(answer, arguments.json)
 
 
 def clear(arguments: Namespace) -> None:
     """Clear a track's rating."""
     with connected(arguments) as channel:
-        answer = rating_requests.clear(channel, target(arguments.uri), SOURCE)
+        answer = requests.clear(channel, target(arguments.uri), SOURCE)
     _show(answer, arguments.json)
 
 
 def undo(arguments: Namespace) -> None:
     """Take the last change back."""
     with connected(arguments) as channel:
-        answer = rating_requests.undo(channel, SOURCE)
+        answer = requests.undo(channel, SOURCE)
     _show(answer, arguments.json)
 
 
@@ -76,7 +75,7 @@ def _play_row(entry: history_pb2.HistoryEntry) -> tuple[str, str, str, str]:
     return text.when(entry.timestamp), outcome, text.clock(entry.play.heard_seconds), track
 
 
-def _show(answer: rating_requests.Answer, as_json: bool) -> None:
+def _show(answer: requests.Answer, as_json: bool) -> None:
     if as_json:
         show_json(answer)
     else:

@@ -1,14 +1,48 @@
-"""Taking in what a scan found: new tracks, new places of known ones, problems, what is gone."""
+"""Files of the library: as the last scan saw them, and the changes that a scan found."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import sqlite_utils
 
-from anagnorisisd.domain.track import ScannedFile, TrackId, Uri
+from anagnorisisd.domain.track import ScannedFile, SeenFile, TrackId, Uri
 from anagnorisisd.storage import reader_failures, replacements, row_mapping
-from anagnorisisd.storage.search_text import searchable
+from anagnorisisd.storage.database import Row
+from anagnorisisd.storage.schema import searchable
+
+PAGE = """
+SELECT f.id AS key, f.path, f.size_bytes, f.mtime_ns FROM files f
+WHERE {which} AND {where} AND f.id > :after ORDER BY f.id LIMIT :size
+"""
+
+PRESENT = "f.present"
+# Where several tracks lay at a path, the last one does count.
+MISSING = """NOT f.present AND NOT EXISTS (SELECT 1 FROM files l WHERE l.path = f.path
+    AND l.track NOT NULL AND (l.seen_at, l.id) > (f.seen_at, f.id))"""
+
+EVERYWHERE = "1"
+BELOW = "(f.path = :path OR (f.path > :first AND f.path < :end))"
+
+
+def snapshot_query(which: str, below: Uri | None) -> str:
+    """Return the query for a page of files that are `PRESENT` or `MISSING`."""
+    return PAGE.format(which=which, where=EVERYWHERE if below is None else BELOW)
+
+
+def snapshot_values(below: Uri | None) -> dict[str, Any]:
+    """Return what the query needs to know of the folder."""
+    if below is None:
+        return {}
+    path = row_mapping.path(below)
+    # "0" follows "/", so that this range is everything below the folder.
+    return {"path": path, "first": path + b"/", "end": path + b"0"}
+
+
+def seen_files(found: Sequence[Row]) -> list[SeenFile]:
+    """Return the files in a page of rows."""
+    return [(path, size, mtime) for _, path, size, mtime in found]
 
 
 @dataclass(frozen=True, slots=True)

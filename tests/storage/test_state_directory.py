@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.errors import StoreLost
-from anagnorisisd.storage.state_marker import StateMarker
+from anagnorisisd.storage.state_directory import StateMarker
 from anagnorisisd.storage.stores import FILE_NAME
 
 

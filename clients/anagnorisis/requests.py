@@ -1,24 +1,52 @@
-"""Changing ratings: the requests behind `anagnorisis` and `anagnorisis-rate`."""
+"""Requests that several commands share: targets, pages of lists, changes of ratings."""
 
 import os
-from typing import TYPE_CHECKING, TypeAlias
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anagnorisis.connection import SECONDS_TO_ANSWER
 from anagnorisis.v1 import rating_pb2 as messages
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
+from anagnorisis.v1.track_pb2 import CurrentSong, Target
 
 if TYPE_CHECKING:
     import grpc
 
     from anagnorisis.rating_value import Value
-    from anagnorisis.v1.track_pb2 import Target
+
+
+def target(text: str | None) -> Target:
+    """Return the track meant: a path, a track id, or the current song for `None`."""
+    if text is None:
+        return Target(current=CurrentSong())
+    if re.fullmatch("[0-9a-f]{32}", text):
+        return Target(track_id=text)
+    return Target(uri=text)
+
+
+LARGEST_PAGE = 1000
+
+
+def collected(method: Callable[..., Any], request: Any, field: str, limit: int) -> list[Any]:
+    """Return the first `limit` entries of a list; `field` names it in the answer."""
+    entries: list[Any] = []
+    while len(entries) < limit:
+        request.page_size = min(LARGEST_PAGE, limit - len(entries))
+        answer = method(request, timeout=SECONDS_TO_ANSWER)
+        entries.extend(getattr(answer, field))
+        request.page_token = answer.next_page_token
+        if not request.page_token:
+            break
+    return entries
+
 
 Answer: TypeAlias = (
     messages.RateTrackResponse | messages.ClearRatingResponse | messages.UndoRatingResponse
 )
 
 
-def rate(channel: "grpc.Channel", target: "Target", value: "Value", source: str) -> Answer:
+def rate(channel: "grpc.Channel", target: Target, value: "Value", source: str) -> Answer:
     """Rate a track, or change the rating that it has."""
     request = messages.RateTrackRequest(target=target, source=source, request_id=_new_id())
     if value.relative:
@@ -28,7 +56,7 @@ def rate(channel: "grpc.Channel", target: "Target", value: "Value", source: str)
     return RatingServiceStub(channel).RateTrack(request, timeout=SECONDS_TO_ANSWER)
 
 
-def clear(channel: "grpc.Channel", target: "Target", source: str) -> Answer:
+def clear(channel: "grpc.Channel", target: Target, source: str) -> Answer:
     """Clear a track's rating."""
     request = messages.ClearRatingRequest(target=target, source=source, request_id=_new_id())
     return RatingServiceStub(channel).ClearRating(request, timeout=SECONDS_TO_ANSWER)

@@ -1,0 +1,151 @@
+"""The state directory: its lock, and the marker that says that it holds a database.
+
+Only one daemon may use a state directory, so it holds the lock.
+
+The marker is a file outside the state directory. If the disk with the state directory is not
+mounted, an empty directory looks like a first start; the marker tells the difference. It is beside
+the state directory or, if that is not writable, as under systemd, in the cache directory. Remove it
+to start with a new database.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from anagnorisisd.errors import AlreadyRunning, StoreError, StoreFull, StoreLost, StoreUnwritable
+from anagnorisisd.storage.error_messages import BACKUPS, newest_backup
+
+
+@contextmanager
+def lock_held(state: Path) -> Iterator[None]:
+    """Create the directory `state` if it is missing, and hold its lock during the block.
+
+    The kernel releases the lock when the process dies. The directory itself is locked too, because
+    the lock file may be removed by hand.
+
+    Raises:
+        AlreadyRunning: another daemon holds the lock.
+        StoreError: the directory cannot be created or written.
+    """
+    with ExitStack() as stack:
+        try:
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = filelock.FileLock(state / "lock", blocking=False, mode=0o600)
+            stack.enter_context(lock)
+            stack.enter_context(_locked(state))
+        except (filelock.Timeout, BlockingIOError):
+            raise AlreadyRunning(
+                f"another daemon is already running with the state in {state}; "
+                "stop it, or set state.directory to another folder"
+            ) from None
+        except OSError as error:
+            raise _refusal(error)(
+                f"state.directory: {state}: {error.strerror};"
+                " make it writable, or set another folder"
+            ) from error
+        yield
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            pass  # Network file systems cannot lock directories; the lock file must suffice.
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _refusal(error: OSError) -> type[StoreError]:
+    return StoreFull if error.errno in {errno.ENOSPC, errno.EDQUOT} else StoreUnwritable
+
+
+TEXT = """anagnorisisd keeps its database in
+{state}
+and does not start with an empty folder in its place. Remove this file to start anew.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StateMarker:
+    """The marker of the state directory `state`; both paths are absolute."""
+
+    state: Path
+    cache: Path
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The possible paths of the marker, the preferred one first."""
+        name = hashlib.blake2b(os.fsencode(self.state), digest_size=8).hexdigest()
+        return (
+            self.state.with_name(f".{self.state.name}.anagnorisis"),
+            self.cache / f"state-{name}.anagnorisis",
+        )
+
+    def found(self) -> Path | None:
+        """Return the path of the marker, or `None`."""
+        return next((path for path in self.paths if path.exists()), None)
+
+    def write(self) -> None:
+        """Create the marker if it does not exist."""
+        if self.found() is not None:
+            return
+        for place in self.paths:
+            with suppress(OSError):
+                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+                    file.write(os.fsencode(TEXT.format(state=self.state)))
+                return
+
+    def check(self, database: Path) -> None:
+        """Check that the database exists if there was one before; writes nothing.
+
+        Raises:
+            StoreLost: it is gone; the message says how to restore it and how to start anew.
+        """
+        fault = _fault(database)
+        if fault is None:
+            return
+        log, backups = database.with_name(f"{database.name}-wal"), database.parent / BACKUPS
+        backup = newest_backup(database)
+        signs = [
+            sign
+            for sign, there in (
+                (self.found(), self.found() is not None),
+                (log, _size(log) > 0),
+                (backups, backup is not None),
+            )
+            if there
+        ]
+        if signs:
+            raise StoreLost(
+                f"{database} {fault}, but there was a database before; mount its disk if that is"
+                f" not mounted, or restore a backup with `anagnorisisd restore {backup or 'FILE'}`,"
+                f" or remove {' and '.join(map(str, signs))} to start anew"
+            )
+
+
+def _fault(database: Path) -> str | None:
+    """Return whether the file is missing or empty, in words; SQLite detects damage."""
+    if not database.exists():
+        return "is missing"
+    return "is empty" if database.is_file() and _size(database) == 0 else None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
