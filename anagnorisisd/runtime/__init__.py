@@ -1,1 +1,1 @@
-"""Life of the process: signals, supervision, reload, systemd, logging."""
+"""The process of the daemon: event loop, supervision, reload, systemd, logging, memory."""

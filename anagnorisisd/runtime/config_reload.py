@@ -1,4 +1,4 @@
-"""The configuration in force, and reading it again while the daemon runs."""
+"""Reloading the configuration while the daemon runs."""
 
 import asyncio
 import logging
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 class ConfigReloader:
-    """Holds the configuration in force; `read` reads it anew from every place.
+    """Holds the configuration in use; `read` reads it again from all sources.
 
-    What does not apply at once stays as it was until the daemon is started again, so that the
-    parts always agree about it.
+    Keys that only a restart can apply keep their values until then, so that all services use the
+    same values.
     """
 
     def __init__(self, config: Config, read: Callable[[], Config]) -> None:

@@ -1,11 +1,11 @@
-"""The log: short lines for people, lines with a priority for systemd's journal, or JSON.
+"""Logging: text for people, lines with a priority for systemd's journal, or JSON.
 
 The journal reads a leading `<6>` as the priority (sd-daemon(3)) and adds the time itself.
 
 | level   | what is said                                                             |
 |---------|--------------------------------------------------------------------------|
-| error   | a part failed                                                            |
-| warning | the listener has to do something                                         |
+| error   | a service failed                                                         |
+| warning | the listener has to act                                                  |
 | info    | what is listened on, which MPD was found, what is unusual but harmless   |
 | debug   | everything else; the only level at which files, and so listening, are named |
 """
@@ -27,7 +27,7 @@ PRIORITIES = {
     logging.CRITICAL: 2,
 }
 QUIET_LIBRARIES = ("apscheduler", "asyncio", "grpc", "mpd", "watchdog")
-"""Their info and debug lines say nothing to a listener."""
+"""Libraries whose info and debug messages are dropped."""
 
 
 class JournalFormatter(logging.Formatter):
@@ -57,10 +57,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class CurrentStderr(logging.Handler):
-    """Writes to whatever `sys.stderr` is at the moment: a live display may stand in for it."""
+    """Writes to the present `sys.stderr`, which a live display may replace."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; a broken stream is reported the way logging does, never raised."""
+        """Write one record; a write error is handled by `logging` and not raised."""
         try:
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
@@ -69,19 +69,19 @@ class CurrentStderr(logging.Handler):
 
 
 def start(config: Log, variables: Mapping[str, str]) -> None:
-    """Send the log of the whole process to standard error, as the configuration says."""
+    """Send the log of the process to standard error, in the configured format."""
     handler = CurrentStderr()
     handler.setFormatter(_formatter(config.format, variables))
     logging.basicConfig(handlers=[handler], force=True)
     set_level(config)
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
-    # It warns of each overflow of the kernel's queue, twice; `watcher` sees to that.
+    # It warns twice about each overflow of the inotify queue, which `watcher` handles.
     logging.getLogger("watchdog").setLevel(logging.ERROR)
 
 
 def set_level(config: Log) -> None:
-    """Log as much as the configuration says."""
+    """Apply the configured level."""
     logging.getLogger().setLevel(config.level.value.upper())
 
 
@@ -100,7 +100,7 @@ def _for_journal(chosen: LogFormat, variables: Mapping[str, str]) -> bool:
 
 
 def _is_the_journal(stream: str) -> bool:
-    """Tell whether standard error is the stream systemd named; a redirected one is not."""
+    """Return whether standard error is the stream that systemd named, and was not redirected."""
     try:
         found = os.fstat(sys.stderr.fileno())
     except (OSError, ValueError):

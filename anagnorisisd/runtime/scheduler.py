@@ -1,8 +1,8 @@
-"""APScheduler: wakes the nightly training.
+"""The scheduler that triggers the nightly training, by APScheduler.
 
-A job that is due while the machine sleeps or the daemon is down would be dropped or doubled by
-any scheduler that trusts its own memory. So the job only *looks*; whether a training is due is
-read from the database, and a look each minute notices what a sleeping timer could not.
+A scheduler that relies on its own state would drop or repeat a job that is due while the computer
+sleeps or the daemon is stopped. So it only triggers a check; whether a training is due is read from
+the database. A check each minute finds what a timer missed during sleep.
 """
 
 import asyncio
@@ -17,12 +17,14 @@ from anagnorisisd.runtime.daily_schedule import Zone
 
 
 class Scheduler(Protocol):
-    """Wakes somebody who then looks whether there is something to do."""
+    """Calls a check at a time of day and each minute."""
 
-    async def run(self, at: datetime.time, zone: Zone, look: Callable[[], Awaitable[None]]) -> None:
-        """Call `look` now, each day at `at`, and each minute, until cancelled.
+    async def run(
+        self, at: datetime.time, zone: Zone, check: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Call `check` now, each day at `at`, and each minute, until cancelled.
 
-        Never calls it while an earlier call goes on. What `look` raises ends this call.
+        Calls do not overlap. An exception of `check` ends this call.
         """
         ...
 
@@ -30,11 +32,13 @@ class Scheduler(Protocol):
 class ApScheduler:
     """Implements `Scheduler`."""
 
-    def __init__(self, *, look_every_seconds: float = 60.0) -> None:
-        self._look_every_seconds = look_every_seconds
+    def __init__(self, *, check_interval_seconds: float = 60.0) -> None:
+        self._check_interval_seconds = check_interval_seconds
 
-    async def run(self, at: datetime.time, zone: Zone, look: Callable[[], Awaitable[None]]) -> None:
-        """Call `look` now, each day at `at`, and each minute, until cancelled."""
+    async def run(
+        self, at: datetime.time, zone: Zone, check: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Call `check` now, each day at `at`, and each minute, until cancelled."""
         # It looks through every installed package for plugins, which takes some 40 ms of a start.
         from apscheduler.schedulers.asyncio import AsyncIOScheduler
         from apscheduler.triggers.cron import CronTrigger
@@ -53,8 +57,8 @@ class ApScheduler:
         try:
             while True:
                 due.clear()
-                await look()
-                wait = clock.coalesced_wait(time.monotonic(), self._look_every_seconds)
+                await check()
+                wait = clock.coalesced_wait(time.monotonic(), self._check_interval_seconds)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await due.wait()

@@ -1,4 +1,4 @@
-"""Schedulers in the hands of a test: by a fake clock, or look by look."""
+"""Fake schedulers: by a fake clock, or triggered by the test."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,24 +14,24 @@ class MinuteScheduler:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def run(self, at: time, zone: Zone, look: Callable[[], Awaitable[None]]) -> None:
-        """Call `look` now and each minute."""
+    async def run(self, at: time, zone: Zone, check: Callable[[], Awaitable[None]]) -> None:
+        """Call `check` now and each minute."""
         while True:
-            await look()
+            await check()
             await self._clock.sleep(60.0)
 
 
 class HandScheduler:
-    """Implements `Scheduler`; a test says when to look, and waits for the end."""
+    """Implements `Scheduler`; the test triggers each check and waits for its end."""
 
     def __init__(self) -> None:
-        self._look: asyncio.Future[Callable[[], Awaitable[None]]] = asyncio.Future()
+        self._check: asyncio.Future[Callable[[], Awaitable[None]]] = asyncio.Future()
 
-    async def run(self, at: time, zone: Zone, look: Callable[[], Awaitable[None]]) -> None:
-        """Do nothing by itself."""
-        self._look.set_result(look)
+    async def run(self, at: time, zone: Zone, check: Callable[[], Awaitable[None]]) -> None:
+        """Wait for the test to trigger checks."""
+        self._check.set_result(check)
         await asyncio.Event().wait()
 
-    async def look(self) -> None:
-        """Look once, as soon as there is who does."""
-        await (await self._look)()
+    async def check(self) -> None:
+        """Run one check, as soon as the scheduler runs."""
+        await (await self._check)()

@@ -1,4 +1,4 @@
-"""The nightly moment: one on each date, whatever the clocks do."""
+"""The nightly time: one on each date, also when clocks are changed."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -27,7 +27,7 @@ TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))
 
 
 @given(NOWS, TIMES, ZONES)
-def test_the_last_moment_is_past_and_the_next_is_not(now: float, at: time, zone: ZoneInfo) -> None:
+def test_now_is_between_last_and_next_due_time(now: float, at: time, zone: ZoneInfo) -> None:
     last, following = daily_schedule.last_due(now, at, zone), daily_schedule.next_due(now, at, zone)
 
     assert last <= now < following
@@ -37,7 +37,7 @@ def test_the_last_moment_is_past_and_the_next_is_not(now: float, at: time, zone:
 
 
 @given(st.integers(min_value=1990, max_value=2040), TIMES, ZONES)
-def test_every_date_of_a_year_has_its_moment_once(year: int, at: time, zone: ZoneInfo) -> None:
+def test_each_date_has_one_due_time(year: int, at: time, zone: ZoneInfo) -> None:
     start = datetime(year, 1, 1, tzinfo=UTC).timestamp()
     end = datetime(year + 1, 1, 1, tzinfo=UTC).timestamp()
 
@@ -50,7 +50,7 @@ def test_every_date_of_a_year_has_its_moment_once(year: int, at: time, zone: Zon
 
 
 @given(NOWS, TIMES, ZONES, st.integers(min_value=1, max_value=10_000))
-def test_the_next_try_comes_later_each_time_and_never_after_the_next_night(
+def test_retry_delays_grow_up_to_the_next_night(
     failed_at: float, at: time, zone: ZoneInfo, failures: int
 ) -> None:
     due = daily_schedule.next_try(failures, failed_at, at, zone)
@@ -60,14 +60,14 @@ def test_the_next_try_comes_later_each_time_and_never_after_the_next_night(
 
 
 @pytest.mark.parametrize(("failures", "minutes"), [(1, 10), (2, 20), (3, 40), (7, 640), (8, 720)])
-def test_the_pauses_after_failures_double(failures: int, minutes: int) -> None:
+def test_retry_delays_double(failures: int, minutes: int) -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
 
     assert daily_schedule.next_try(failures, noon, time(0), UTC) == noon + minutes * 60
 
 
 @given(NOWS, TIMES, ZONES, st.lists(st.floats(min_value=1, max_value=5e5), min_size=1, max_size=60))
-def test_looking_at_any_moments_trains_exactly_once_for_each_night_slept_through_or_not(
+def test_checks_at_any_times_train_once_per_night(
     now: float, at: time, zone: ZoneInfo, pauses: list[float]
 ) -> None:
     last = now
@@ -94,7 +94,9 @@ def test_looking_at_any_moments_trains_exactly_once_for_each_night_slept_through
         ("2026-10-26", time(2, 30), "01:30"),
     ],
 )
-def test_daylight_saving_neither_skips_nor_doubles(day: str, at: time, utc_hour: str) -> None:
+def test_daylight_saving_neither_skips_nor_repeats_a_date(
+    day: str, at: time, utc_hour: str
+) -> None:
     evening = datetime.fromisoformat(f"{day}T20:00:00+00:00").timestamp()
 
     due = daily_schedule.last_due(evening, at, ZoneInfo("Europe/Berlin"))
@@ -102,12 +104,12 @@ def test_daylight_saving_neither_skips_nor_doubles(day: str, at: time, utc_hour:
     assert datetime.fromtimestamp(due, UTC).isoformat() == f"{day}T{utc_hour}:00+00:00"
 
 
-def test_the_zone_of_the_computer_is_used_when_none_is_given() -> None:
+def test_default_is_the_systems_time_zone() -> None:
     due = daily_schedule.last_due(1_750_000_000.0, time(3, 30), None)
 
     assert datetime.fromtimestamp(due).time() == time(3, 30)
 
 
-def test_never_trained_and_a_clock_set_back_are_due() -> None:
+def test_due_if_never_trained_or_clock_set_back() -> None:
     assert daily_schedule.is_due(1000.0, None, time(3, 30), UTC)
     assert daily_schedule.is_due(1000.0, 5000.0, time(3, 30), UTC)

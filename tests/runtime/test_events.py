@@ -25,7 +25,7 @@ def taken(subscription: Subscription) -> list[tuple[int, int]]:
     return [(each.sequence, each.missed) for each in subscription.arrived()]
 
 
-async def test_everybody_hears_everything_in_order(events: Events, clock: FakeClock) -> None:
+async def test_subscribers_get_all_events_in_order(events: Events, clock: FakeClock) -> None:
     one, two = events.subscribe(), events.subscribe()
     publish(events, 10)
     clock.jump(5)
@@ -37,7 +37,7 @@ async def test_everybody_hears_everything_in_order(events: Events, clock: FakeCl
         assert second.at - first.at == 5
 
 
-async def test_who_waits_is_woken(events: Events) -> None:
+async def test_waiting_subscriber_is_woken(events: Events) -> None:
     subscription = events.subscribe()
     waiting = asyncio.create_task(subscription.next())
     await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def test_who_waits_is_woken(events: Events) -> None:
     assert (await waiting).event == LibraryChanged(moved=1)
 
 
-async def test_iteration_goes_on_until_it_is_cancelled(events: Events) -> None:
+async def test_iteration_continues_until_cancelled(events: Events) -> None:
     heard: list[int] = []
 
     async def listen() -> None:
@@ -64,7 +64,7 @@ async def test_iteration_goes_on_until_it_is_cancelled(events: Events) -> None:
     assert heard == [1, 2, 3]
 
 
-async def test_who_is_slow_loses_the_oldest_and_is_told(events: Events) -> None:
+async def test_slow_subscriber_misses_the_oldest_events(events: Events) -> None:
     subscription = events.subscribe(buffer=2)
     publish(events, 1, 2, 3, 4)
     assert taken(subscription) == [(3, 2), (4, 0)]
@@ -72,7 +72,7 @@ async def test_who_is_slow_loses_the_oldest_and_is_told(events: Events) -> None:
     assert (await subscription.next()).missed == 0
 
 
-async def test_nobody_is_held_up_by_the_slow(events: Events) -> None:
+async def test_slow_subscriber_does_not_delay_others(events: Events) -> None:
     slow, quick = events.subscribe(buffer=1), events.subscribe()
     publish(events, 1, 2, 3)
     assert taken(quick) == [(1, 0), (2, 0), (3, 0)]
@@ -90,19 +90,19 @@ async def test_nobody_is_held_up_by_the_slow(events: Events) -> None:
         (None, []),
     ],
 )
-async def test_who_comes_back_hears_what_is_still_kept(
+async def test_events_after_a_sequence_number_are_replayed(
     events: Events, after: int | None, expected: list[tuple[int, int]]
 ) -> None:
     publish(events, *range(8))
     assert taken(events.subscribe(after=after)) == expected
 
 
-async def test_replay_longer_than_the_buffer_is_counted(events: Events) -> None:
+async def test_replay_longer_than_the_buffer_counts_missed_events(events: Events) -> None:
     publish(events, *range(8))
     assert taken(events.subscribe(after=0, buffer=2)) == [(7, 6), (8, 0)]
 
 
-async def test_what_is_missed_without_an_announcement_is_told_with_the_next(
+async def test_missed_events_are_counted_with_the_next_event(
     clock: FakeClock,
 ) -> None:
     events = Events(clock, keep=0)
@@ -113,7 +113,7 @@ async def test_what_is_missed_without_an_announcement_is_told_with_the_next(
     assert taken(subscription) == [(3, 2)]
 
 
-async def test_who_left_is_forgotten(events: Events) -> None:
+async def test_subscription_ends_with_its_context(events: Events) -> None:
     with events.subscribe() as subscription:
         assert events.watchers == 1
     assert events.watchers == 0

@@ -1,4 +1,4 @@
-"""Two daemons never share a state directory or a socket, whatever was removed by hand."""
+"""Locks: two daemons never share a state directory or a socket."""
 
 import asyncio
 import stat
@@ -20,7 +20,7 @@ from tests.support.until import until
 pytestmark = pytest.mark.slow
 
 
-def test_a_state_directory_is_held_once(tmp_path: Path) -> None:
+def test_state_directory_is_locked_once(tmp_path: Path) -> None:
     with (
         state_directory.lock_held(tmp_path / "state"),
         pytest.raises(AlreadyRunning, match="another daemon is already running"),
@@ -31,7 +31,7 @@ def test_a_state_directory_is_held_once(tmp_path: Path) -> None:
         pass
 
 
-def test_a_state_directory_is_held_although_its_lock_file_is_removed(tmp_path: Path) -> None:
+def test_state_directory_stays_locked_when_the_lock_file_is_removed(tmp_path: Path) -> None:
     with state_directory.lock_held(tmp_path / "state"):
         (tmp_path / "state" / "lock").unlink()
 
@@ -39,7 +39,7 @@ def test_a_state_directory_is_held_although_its_lock_file_is_removed(tmp_path: P
             pass
 
 
-def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
+def test_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     code = (
         "import os, signal; from pathlib import Path\n"
         "from anagnorisisd.storage import state_directory\n"
@@ -52,7 +52,7 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
         pass
 
 
-async def test_a_socket_is_not_taken_although_its_lock_file_is_removed(
+async def test_socket_stays_reserved_when_the_lock_file_is_removed(
     stores: Stores, clock: FakeClock, tmp_path: Path
 ) -> None:
     path = tmp_path / "sock"
@@ -68,7 +68,7 @@ async def test_a_socket_is_not_taken_although_its_lock_file_is_removed(
         assert path.is_socket(), "the first one keeps it"
 
 
-def test_under_a_wide_umask_no_folder_is_open_to_others(tmp_path: Path) -> None:
+def test_directories_are_private_with_a_permissive_umask(tmp_path: Path) -> None:
     state, socket = tmp_path / "a" / "b" / "state", tmp_path / "c" / "d" / "daemon.sock"
     (tmp_path / "music").mkdir()
     config = tmp_path / "config.yaml"

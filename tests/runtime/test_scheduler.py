@@ -1,4 +1,4 @@
-"""APScheduler wakes who looks whether a training is due."""
+"""Checks by APScheduler."""
 
 import asyncio
 from datetime import UTC, datetime, time, timedelta
@@ -9,7 +9,7 @@ from apscheduler.triggers.date import DateTrigger
 from anagnorisisd.runtime.scheduler import ApScheduler
 
 
-async def test_it_looks_at_the_start_and_again_and_again_but_never_twice_at_once() -> None:
+async def test_checks_repeat_without_overlapping() -> None:
     looks = 0
     busy = False
     enough = asyncio.Event()
@@ -24,7 +24,7 @@ async def test_it_looks_at_the_start_and_again_and_again_but_never_twice_at_once
         if looks == 4:
             enough.set()
 
-    scheduler = ApScheduler(look_every_seconds=0.01)
+    scheduler = ApScheduler(check_interval_seconds=0.01)
     task = asyncio.create_task(scheduler.run(time(3, 30), None, look))
     async with asyncio.timeout(10):
         await enough.wait()
@@ -34,7 +34,7 @@ async def test_it_looks_at_the_start_and_again_and_again_but_never_twice_at_once
     assert task.cancelled()
 
 
-async def test_the_nightly_look_is_woken_in_the_event_loop(
+async def test_nightly_check_runs_in_the_event_loop(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asyncio.get_running_loop().set_debug(True)  # It refuses to be touched from other threads.
@@ -55,7 +55,7 @@ async def test_the_nightly_look_is_woken_in_the_event_loop(
     assert not [entry for entry in caplog.records if entry.levelname == "ERROR"]
 
 
-async def test_what_the_look_raises_is_heard() -> None:
+async def test_exception_of_a_check_propagates() -> None:
     async def look() -> None:
         raise RuntimeError("the database is gone")
 

@@ -1,4 +1,4 @@
-"""A part of the daemon that fails is started again, without taking the others with it."""
+"""Restarts of a failing service."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ class Flaky:
             raise self.error
 
 
-async def test_a_failing_part_is_started_again_after_growing_pauses() -> None:
+async def test_failing_service_is_restarted_after_growing_delays() -> None:
     clock, part = FakeClock(), Flaky(3, StoreError("disk is full"))
     task = asyncio.create_task(keep_running("library", part.run, clock))
 
@@ -37,7 +37,7 @@ async def test_a_failing_part_is_started_again_after_growing_pauses() -> None:
     await task
 
 
-async def test_the_same_failure_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_repeated_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     clock, part = FakeClock(), Flaky(3, StoreError("disk is full"))
     task = asyncio.create_task(keep_running("library", part.run, clock))
 
@@ -50,7 +50,7 @@ async def test_the_same_failure_is_said_once(caplog: pytest.LogCaptureFixture) -
     assert not caplog.records[0].exc_info
 
 
-async def test_a_part_of_several_tasks_says_what_failed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_exceptions_of_groups_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     full = StoreError("disk is full")
     group = ExceptionGroup("inner", [full, ExceptionGroup("outer", [full, StoreError("no disk")])])
     clock, part = FakeClock(), Flaky(1, group)
@@ -64,7 +64,7 @@ async def test_a_part_of_several_tasks_says_what_failed(caplog: pytest.LogCaptur
     assert not record.exc_info
 
 
-async def test_an_unexpected_error_comes_with_its_traceback(
+async def test_unexpected_exception_is_logged_with_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock, part = FakeClock(), Flaky(1, ZeroDivisionError("oops"))
@@ -77,7 +77,7 @@ async def test_an_unexpected_error_comes_with_its_traceback(
     assert caplog.records[0].exc_info
 
 
-async def test_cancelling_ends_it() -> None:
+async def test_cancellation_ends_the_service() -> None:
     task = asyncio.create_task(keep_running("forever", _forever, FakeClock()))
     await asyncio.sleep(0)
 

@@ -22,7 +22,7 @@ async def evaluator() -> AsyncIterator[WorkerEvaluator]:
     await pool.close()
 
 
-async def test_everything_goes_there_and_comes_back(evaluator: WorkerEvaluator) -> None:
+async def test_arguments_and_results_pass_through_the_worker(evaluator: WorkerEvaluator) -> None:
     vectors, ratings = two_kinds(24)
     examples = training_set(described(vectors[:12]), ratings[:12])
 
@@ -40,7 +40,7 @@ async def test_everything_goes_there_and_comes_back(evaluator: WorkerEvaluator) 
     assert tried == ["mean", "Gaussian process", "neighbours"]
 
 
-async def test_its_errors_arrive_as_they_are(evaluator: WorkerEvaluator) -> None:
+async def test_exceptions_keep_their_type(evaluator: WorkerEvaluator) -> None:
     vectors, ratings = two_kinds(2)
 
     with pytest.raises(PreconditionFailed, match="rated and embedded tracks are needed"):
@@ -51,7 +51,7 @@ async def test_its_errors_arrive_as_they_are(evaluator: WorkerEvaluator) -> None
         await evaluator.predict(b"", described(vectors))
 
 
-def test_its_tasks_need_no_torch() -> None:
+def test_tasks_do_not_import_torch() -> None:
     before = "torch" in sys.modules
 
     import anagnorisisd.taste.models.worker_tasks  # noqa: F401

@@ -1,4 +1,4 @@
-"""Plays and skips as weak evidence: only where they go with the ratings."""
+"""Plays and skips are used only if they correlate with ratings."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def error(model: bytes, judge: TrainingSet) -> float:
 
 
 @pytest.mark.slow
-def test_telling_plays_are_used_and_help() -> None:
+def test_correlated_plays_reduce_the_error() -> None:
     examples, judge = listener(telling=True)
 
     with_plays = worker_tasks.train(examples, seed=0)
@@ -55,7 +55,7 @@ def test_telling_plays_are_used_and_help() -> None:
 
 
 @pytest.mark.slow
-def test_plays_that_say_nothing_are_not_used() -> None:
+def test_uncorrelated_plays_are_not_used() -> None:
     examples, _ = listener(telling=False)
 
     model = worker_tasks.train(examples, seed=0)
@@ -65,7 +65,7 @@ def test_plays_that_say_nothing_are_not_used() -> None:
 
 
 @pytest.mark.slow
-def test_influences_still_name_rated_tracks_only() -> None:
+def test_influences_are_rated_tracks_only() -> None:
     examples, judge = listener(telling=True)
     model = worker_tasks.train(examples, seed=0)
 
@@ -74,7 +74,7 @@ def test_influences_still_name_rated_tracks_only() -> None:
     assert {track for track, _ in found} <= set(examples.tracks.track_ids)
 
 
-def test_what_is_learnt_later_keeps_the_plays() -> None:
+def test_refit_keeps_the_plays() -> None:
     examples, judge = listener(telling=True)
     model = worker_tasks.train(examples, seed=0)
 
@@ -85,13 +85,13 @@ def test_what_is_learnt_later_keeps_the_plays() -> None:
     assert error(forgotten, judge) > error(again, judge)
 
 
-def test_a_skip_speaks_against_and_an_unheard_track_says_nothing() -> None:
+def test_liking_of_plays_and_skips() -> None:
     found = liking(np.array([0.0, 3.0, 0.0]), np.array([0.0, 0.0, 3.0]))
 
     np.testing.assert_allclose(found, [0.0, 0.6, -0.6])
 
 
-def test_plays_against_the_ratings_are_no_pseudo_ratings() -> None:
+def test_negatively_correlated_plays_are_not_used() -> None:
     examples, _ = listener(telling=True)
     turned = replace(examples, ratings=10 - examples.ratings)
 

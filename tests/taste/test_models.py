@@ -1,4 +1,4 @@
-"""What the evaluator learns, and that nothing makes it fall."""
+"""What the models learn, and that unusual input does not break them."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def saved_as(kind: str, examples: TrainingSet) -> bytes:
     return worker_tasks.dump(kind, *fit(kind, examples), examples)
 
 
-def test_unrated_tracks_of_the_liked_kind_are_predicted_higher() -> None:
+def test_liked_kind_is_predicted_higher() -> None:
     vectors, ratings = two_kinds(40)
     model = worker_tasks.train(training_set(described(vectors[:16]), ratings[:16]), seed=0)
 
@@ -51,7 +51,7 @@ def test_unrated_tracks_of_the_liked_kind_are_predicted_higher() -> None:
     assert model.metrics.rank_correlation > 0.6
 
 
-def test_a_liked_artist_is_known_by_the_tag_where_the_sound_says_nothing() -> None:
+def test_artist_is_learnt_where_the_audio_is_noise() -> None:
     rng = np.random.default_rng(3)
     artists = [f"Artist {row % 6}" for row in range(60)]
     liking = np.array([9, 8, 6, 4, 2, 1])[np.arange(60) % 6].astype(np.float64)
@@ -72,7 +72,7 @@ def test_a_liked_artist_is_known_by_the_tag_where_the_sound_says_nothing() -> No
     assert 4 < mean[2] < 6
 
 
-def test_a_liked_folder_is_known_where_nothing_is_tagged() -> None:
+def test_folder_is_learnt_where_tags_are_missing() -> None:
     rng = np.random.default_rng(3)
     uris = [f"{'good' if row % 2 else 'bad'}/{row}.ogg" for row in range(40)]
     ratings = np.where(np.arange(40) % 2, 8.0, 3.0)
@@ -88,7 +88,7 @@ def test_a_liked_folder_is_known_where_nothing_is_tagged() -> None:
     assert mean[0] > mean[1] + 2
 
 
-def test_far_from_everything_rated_it_is_less_sure() -> None:
+def test_stddev_grows_with_distance_from_rated_tracks() -> None:
     vectors, ratings = two_kinds(40)
     model = saved_as("Gaussian process", training_set(described(vectors), ratings))
     nowhere = np.array([[3, -3, 3, -3, 3, -3]], dtype=np.float32)
@@ -99,7 +99,7 @@ def test_far_from_everything_rated_it_is_less_sure() -> None:
     assert unsure[0] > sure.max()
 
 
-def test_what_is_learnt_later_changes_predictions_without_a_new_search() -> None:
+def test_refit_to_other_ratings_changes_predictions() -> None:
     vectors, ratings = two_kinds(30)
     old = worker_tasks.train(training_set(described(vectors[:20]), ratings[:20]), seed=0).blob
     turned = np.where(ratings > 5, 2.0, 9.0)
@@ -110,7 +110,7 @@ def test_what_is_learnt_later_changes_predictions_without_a_new_search() -> None
     assert mean[ratings > 5].max() < mean[ratings < 5].min()
 
 
-def test_learning_the_same_again_changes_nothing() -> None:
+def test_refit_to_the_same_ratings_changes_nothing() -> None:
     vectors, ratings = two_kinds(24)
     examples = training_set(described(vectors), ratings)
     model = worker_tasks.train(examples, seed=0).blob
@@ -118,19 +118,19 @@ def test_learning_the_same_again_changes_nothing() -> None:
     assert worker_tasks.refit(model, examples) == model
 
 
-def test_the_same_seed_gives_the_same_evaluator() -> None:
+def test_same_seed_gives_the_same_evaluator() -> None:
     vectors, ratings = two_kinds(24)
     examples = training_set(described(vectors), ratings)
 
     assert worker_tasks.train(examples, seed=5) == worker_tasks.train(examples, seed=5)
 
 
-def test_one_single_rating_is_declined_clearly() -> None:
+def test_single_rating_is_refused() -> None:
     with pytest.raises(PreconditionFailed, match="2 rated and embedded tracks are needed"):
         worker_tasks.train(training_set(described(np.ones((1, 3), np.float32)), [7.0]), seed=0)
 
 
-def test_a_model_learns_down_to_a_single_rating() -> None:
+def test_refit_to_a_single_rating() -> None:
     vectors, ratings = two_kinds(12)
     model = worker_tasks.train(training_set(described(vectors), ratings), seed=0).blob
 
@@ -142,7 +142,7 @@ def test_a_model_learns_down_to_a_single_rating() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 11, 24])
-def test_degenerate_ratings_train(count: int) -> None:
+def test_constant_and_extreme_ratings(count: int) -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(count, 4)).astype(np.float32)
 
@@ -151,7 +151,7 @@ def test_degenerate_ratings_train(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 24])
-def test_degenerate_vectors_train(count: int) -> None:
+def test_constant_and_huge_vectors(count: int) -> None:
     ratings = (np.arange(count) % 11).astype(np.float64)
     ones = np.ones((count, 4), np.float32)
     huge = np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32) * 1e18
@@ -164,7 +164,7 @@ def test_degenerate_vectors_train(count: int) -> None:
     assert_sane(training_set(described(ones), ratings, none_in_library))
 
 
-def test_contradictory_ratings_of_duplicates_give_the_middle() -> None:
+def test_duplicates_with_different_ratings_get_their_mean() -> None:
     vectors = np.repeat(np.random.default_rng(0).normal(size=(10, 4)), 2, axis=0)
     examples = training_set(described(vectors.astype(np.float32)), np.tile([2.0, 8.0], 10))
 
@@ -185,7 +185,7 @@ tags = st.builds(
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data(), st.integers(2, 12), st.integers(1, 5))
-def test_whatever_is_rated_predictions_are_ratings(
+def test_predictions_are_within_the_range_of_ratings(
     data: st.DataObject, count: int, dimension: int
 ) -> None:
     ratings = data.draw(st.lists(st.floats(0, 10), min_size=count, max_size=count))
@@ -205,7 +205,7 @@ def test_whatever_is_rated_predictions_are_ratings(
 @pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 16), st.integers(2, 24), st.floats(0, 4))
-def test_a_promotion_never_makes_the_error_worse_on_the_same_ratings(
+def test_promotion_never_increases_the_error(
     seed: int, before: int, now: int, noise: float
 ) -> None:
     vectors, ratings = two_kinds(now, seed)
@@ -225,7 +225,7 @@ def test_a_promotion_never_makes_the_error_worse_on_the_same_ratings(
     assert error_after <= worker_tasks.compare(old.blob, examples, seed).mean_absolute_error
 
 
-def test_the_perceptron_is_left_out_while_its_test_set_would_be_one_rating() -> None:
+def test_perceptron_needs_a_minimum_of_ratings() -> None:
     vectors, ratings = two_kinds(30)
 
     few = worker_tasks.train(training_set(described(vectors[:29]), ratings[:29]), seed=0)
@@ -241,7 +241,7 @@ def test_the_perceptron_is_left_out_while_its_test_set_would_be_one_rating() -> 
 
 
 @pytest.mark.parametrize("kind", ["mean", "neighbours", "Gaussian process", "perceptron"])
-def test_every_candidate_is_the_same_after_saving(kind: str) -> None:
+def test_model_is_the_same_after_saving(kind: str) -> None:
     vectors, ratings = two_kinds(20)
     examples = training_set(described(vectors), ratings)
     fitted = fit(kind, examples)[1]
@@ -253,7 +253,7 @@ def test_every_candidate_is_the_same_after_saving(kind: str) -> None:
     np.testing.assert_array_equal(stddev, expected.stddev)
 
 
-def test_influences_name_the_rated_tracks_that_are_like_it() -> None:
+def test_influences_are_similar_tracks() -> None:
     vectors, ratings = two_kinds(24)
     model = worker_tasks.train(training_set(described(vectors), ratings), seed=0)
 
@@ -268,7 +268,7 @@ def test_influences_name_the_rated_tracks_that_are_like_it() -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an archive", None])
-def test_a_damaged_model_is_refused(damage: bytes | None) -> None:
+def test_damaged_model_is_refused(damage: bytes | None) -> None:
     vectors, ratings = two_kinds(12)
     model = worker_tasks.train(training_set(described(vectors), ratings), seed=0).blob
     broken = model[: len(model) // 2] if damage is None else damage

@@ -1,4 +1,4 @@
-"""The nightly training: once for each night, whatever clock, machine and daemon do."""
+"""The nightly training: once for each night, also after sleep, a stop or a change of the clock."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ async def bench(stores: Stores, clock: FakeClock) -> Bench:
     return await make_bench(stores, clock)
 
 
-async def test_each_night_trains_once_and_only_if_something_was_rated(bench: Bench) -> None:
+async def test_training_once_a_night_if_there_are_new_ratings(bench: Bench) -> None:
     await bench.embed(range(30))
     await bench.rate(range(10))
     trainings = []
@@ -46,7 +46,7 @@ async def test_each_night_trains_once_and_only_if_something_was_rated(bench: Ben
     assert trainings == [1, 2, 2, 2]
 
 
-async def test_what_is_rated_during_a_training_is_learnt_the_next_night(bench: Bench) -> None:
+async def test_ratings_during_a_training_are_learnt_the_next_night(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(30))
     await bench.rate(range(10))
@@ -68,7 +68,7 @@ async def test_what_is_rated_during_a_training_is_learnt_the_next_night(bench: B
         await bench.until(again)
 
 
-async def test_the_night_is_found_at_its_new_time(bench: Bench) -> None:
+async def test_new_nightly_time_is_used(bench: Bench) -> None:
     training = bench.training(minimum_ratings=8, time="03:30", timezone="UTC")
     await bench.embed(range(30))
     await bench.rate(range(10))
@@ -86,7 +86,7 @@ async def test_the_night_is_found_at_its_new_time(bench: Bench) -> None:
     assert bench.clock.now() - first < 240
 
 
-async def test_nights_without_the_daemon_are_made_up_for_once(bench: Bench) -> None:
+async def test_missed_nights_are_made_up_for_once(bench: Bench) -> None:
     await bench.embed(range(30))
     await bench.rate(range(10))
     await trained(bench.training())
@@ -97,12 +97,12 @@ async def test_nights_without_the_daemon_are_made_up_for_once(bench: Bench) -> N
     for _ in range(2):  # the second start has nothing left to make up for
         scheduler = HandScheduler()
         async with running(bench.training(scheduler=scheduler)):
-            await scheduler.look()
+            await scheduler.check()
             assert bench.evaluator.trainings == 2
 
             bench.clock.jump(600)
             await bench.rate(range(12, 14))
-            await scheduler.look()
+            await scheduler.check()
             assert bench.evaluator.trainings == 2
 
 
@@ -110,9 +110,7 @@ async def test_nights_without_the_daemon_are_made_up_for_once(bench: Bench) -> N
     ("day", "changes"),
     [("2026-03-28", "02:30 does not exist"), ("2026-10-24", "02:30 comes twice")],
 )
-async def test_a_night_in_which_the_clocks_change_trains_once(
-    stores: Stores, day: str, changes: str
-) -> None:
+async def test_daylight_saving_change_trains_once(stores: Stores, day: str, changes: str) -> None:
     evening = datetime.fromisoformat(f"{day}T22:00").replace(tzinfo=ZoneInfo("Europe/Berlin"))
     bench = await make_bench(stores, FakeClock(evening.timestamp()))
     await bench.embed(range(30))
@@ -125,7 +123,7 @@ async def test_a_night_in_which_the_clocks_change_trains_once(
             # With something new at any time, only the schedule keeps it from training again.
             await bench.rate(range(minutes % 20, minutes % 20 + 2))
             before = bench.evaluator.trainings
-            await scheduler.look()
+            await scheduler.check()
             if bench.evaluator.trainings > before:
                 trained_at.append(minutes)
             bench.clock.jump(timedelta(minutes=15).total_seconds())
@@ -133,7 +131,7 @@ async def test_a_night_in_which_the_clocks_change_trains_once(
     assert trained_at == [270], changes
 
 
-async def test_a_night_that_falls_into_a_training_on_request_trains_no_second_time(
+async def test_requested_training_at_night_is_not_repeated(
     bench: Bench,
 ) -> None:
     scheduler = HandScheduler()
@@ -148,19 +146,19 @@ async def test_a_night_that_falls_into_a_training_on_request_trains_no_second_ti
         asked = asyncio.create_task(trained(training))
         await until_async(under_way(bench))
         bench.clock.jump(DAY)
-        night = asyncio.create_task(scheduler.look())
+        night = asyncio.create_task(scheduler.check())
         # It follows the one under way; if it did not, it would hold a second one here.
         done, _ = await asyncio.wait({night}, timeout=0)
         assert not done
         bench.evaluator.hold.set()
         await asyncio.gather(asked, night)
         bench.clock.jump(600)
-        await scheduler.look()
+        await scheduler.check()
 
     assert bench.evaluator.trainings == 2
 
 
-async def test_a_training_that_a_stop_broke_off_is_made_up_for_at_the_next_start(
+async def test_cancelled_training_is_repeated_at_the_next_start(
     bench: Bench,
 ) -> None:
     await bench.embed(range(30))
@@ -172,17 +170,17 @@ async def test_a_training_that_a_stop_broke_off_is_made_up_for_at_the_next_start
     bench.clock.jump(DAY)
     scheduler = HandScheduler()
     async with running(bench.training(scheduler=scheduler)):
-        night = asyncio.create_task(scheduler.look())
+        night = asyncio.create_task(scheduler.check())
         await until_async(under_way(bench))
     await asyncio.wait({night})
-    in_charge = await bench.stores.evaluators.current()
-    assert in_charge is not None
-    assert in_charge.version == 1
+    current_model = await bench.stores.evaluators.current()
+    assert current_model is not None
+    assert current_model.version == 1
     bench.evaluator.hold = None
 
     scheduler = HandScheduler()
     async with running(bench.training(scheduler=scheduler)):
-        await scheduler.look()
+        await scheduler.check()
 
     assert len(await bench.stores.evaluators.versions(10)) == 2
 
@@ -196,7 +194,7 @@ def under_way(bench: Bench) -> Callable[[], Awaitable[bool]]:
     return so
 
 
-async def test_a_clock_that_is_set_back_costs_no_training(bench: Bench) -> None:
+async def test_clock_set_back_skips_no_training(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(30))
     await bench.rate(range(10))
@@ -224,7 +222,7 @@ class Failing(InlineEvaluator):
         return await super().train(examples, seed, report)
 
 
-async def test_the_nights_after_a_failed_one_train_though_nothing_was_rated_since(
+async def test_failed_training_is_repeated_without_new_ratings(
     bench: Bench,
 ) -> None:
     await bench.embed(range(30))
@@ -236,18 +234,18 @@ async def test_the_nights_after_a_failed_one_train_though_nothing_was_rated_sinc
     async with running(training):
         for nights in (1, 2, 3):
             bench.clock.jump(DAY)
-            await scheduler.look()
+            await scheduler.check()
             assert failing.trainings == nights
             assert (await training.status()).failures.count == nights
         failing.failing = False
         bench.clock.jump(DAY)
-        await scheduler.look()
+        await scheduler.check()
 
     assert len(await bench.stores.evaluators.versions(10)) == 2
     assert (await training.status()).failures.count == 0
 
 
-async def test_ratings_given_before_the_last_training_and_imported_after_it_are_learnt(
+async def test_imported_older_ratings_are_learnt(
     bench: Bench,
 ) -> None:
     training = bench.training(scheduler=(scheduler := HandScheduler()))
@@ -259,13 +257,13 @@ async def test_ratings_given_before_the_last_training_and_imported_after_it_are_
         await bench.stores.ratings.rate(bench.tracks[row], 5.0, at=long_ago, source="import")
     async with running(training):
         bench.clock.jump(DAY)
-        await scheduler.look()
+        await scheduler.check()
 
     assert bench.evaluator.trainings == 2
 
 
 @pytest.mark.slow
-async def test_rated_tracks_that_were_embedded_after_the_last_training_are_learnt(
+async def test_newly_embedded_rated_tracks_are_learnt(
     bench: Bench,
 ) -> None:
     training = bench.training(scheduler=(scheduler := HandScheduler()))
@@ -275,13 +273,13 @@ async def test_rated_tracks_that_were_embedded_after_the_last_training_are_learn
     await bench.embed(range(10, 30))
     async with running(training):
         bench.clock.jump(DAY)
-        await scheduler.look()
+        await scheduler.check()
 
     newest = (await bench.stores.evaluators.versions(1))[0]
     assert newest.rating_count == 30
 
 
-async def test_a_night_in_the_middle_of_a_change_of_embedder_trains_nothing(bench: Bench) -> None:
+async def test_no_training_during_a_change_of_the_embedder(bench: Bench) -> None:
     await bench.embed(range(30))
     await bench.rate(range(20))
     await trained(bench.training())
@@ -290,7 +288,7 @@ async def test_a_night_in_the_middle_of_a_change_of_embedder_trains_nothing(benc
     scheduler = HandScheduler()
     async with running(bench.training(OTHER, scheduler=scheduler)):
         bench.clock.jump(DAY)
-        await scheduler.look()
+        await scheduler.check()
 
         assert bench.evaluator.trainings == 1
         current = await bench.stores.evaluators.current()

@@ -1,4 +1,4 @@
-"""Requests for trainings, in any order with ratings and ends of trainings."""
+"""Requests for trainings, interleaved with ratings and ends of trainings."""
 
 import asyncio
 
@@ -65,7 +65,7 @@ async def settle() -> None:
 
 
 @given(st.lists(st.sampled_from(["rate", "ask", "end", "settle"]), max_size=40))
-def test_each_request_is_covered_and_requests_share_trainings(steps: list[str]) -> None:
+def test_each_request_gets_all_earlier_ratings(steps: list[str]) -> None:
     async def listen() -> None:
         listener = Listener()
         asked = []
@@ -91,7 +91,7 @@ def test_each_request_is_covered_and_requests_share_trainings(steps: list[str]) 
     asyncio.run(listen())
 
 
-async def test_requests_that_wait_share_one_training() -> None:
+async def test_waiting_requests_share_one_training() -> None:
     listener = Listener()
     asked = [asyncio.create_task(listener.ask())]
     await settle()
@@ -106,7 +106,7 @@ async def test_requests_that_wait_share_one_training() -> None:
     assert listener.begun == 2
 
 
-async def test_those_who_wait_are_let_go_when_the_queue_is_closed() -> None:
+async def test_close_ends_waiting_requests() -> None:
     listener = Listener()
     asked = [asyncio.create_task(listener.ask())]
     await settle()

@@ -1,4 +1,4 @@
-"""Training over a real database: what is learnt when, and what a crash or a stop leaves."""
+"""When the evaluator learns, over a real database, and what remains after a stop or a failure."""
 
 import asyncio
 import math
@@ -51,7 +51,7 @@ async def bench(stores: Stores, clock: FakeClock) -> Bench:
     return await make_bench(stores, clock)
 
 
-async def test_too_few_ratings_are_a_state_that_says_how_many_are_needed(bench: Bench) -> None:
+async def test_too_few_ratings_are_reported(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(30))
     await bench.rate(range(5))
@@ -65,7 +65,7 @@ async def test_too_few_ratings_are_a_state_that_says_how_many_are_needed(bench: 
     assert status.last_training_at == bench.clock.now()
 
 
-async def test_a_training_predicts_every_embedded_track_and_tells_its_progress(
+async def test_training_predicts_all_tracks_and_reports_progress(
     bench: Bench,
 ) -> None:
     await bench.embed(range(28))
@@ -86,7 +86,7 @@ async def test_a_training_predicts_every_embedded_track_and_tells_its_progress(
     assert fractions[-1] == 1.0
 
 
-async def test_a_second_caller_joins_and_a_caller_who_leaves_does_not_stop_it(
+async def test_second_caller_shares_the_training(
     bench: Bench,
 ) -> None:
     training = bench.training()
@@ -107,7 +107,7 @@ async def test_a_second_caller_joins_and_a_caller_who_leaves_does_not_stop_it(
     assert len(await bench.stores.evaluators.versions(10)) == 1
 
 
-async def test_a_request_during_a_training_covers_every_rating_given_before_it(
+async def test_request_during_a_training_includes_earlier_ratings(
     bench: Bench,
 ) -> None:
     training = bench.training()
@@ -133,7 +133,7 @@ async def test_a_request_during_a_training_covers_every_rating_given_before_it(
     assert liked_above_disliked(await bench.predicted())
 
 
-async def test_a_rated_track_that_is_embedded_during_a_training_is_covered_too(
+async def test_request_during_a_training_includes_new_embeddings(
     bench: Bench,
 ) -> None:
     training = bench.training()
@@ -154,7 +154,7 @@ async def test_a_rated_track_that_is_embedded_during_a_training_is_covered_too(
     assert result.version.rating_count == 20
 
 
-async def test_the_first_training_comes_by_itself(bench: Bench) -> None:
+async def test_first_training_starts_with_enough_ratings(bench: Bench) -> None:
     async with running(bench.training()):
         await bench.embed(range(30))
         await bench.rate(range(7))
@@ -170,7 +170,7 @@ async def test_the_first_training_comes_by_itself(bench: Bench) -> None:
         assert liked_above_disliked(await bench.predicted())
 
 
-async def test_new_tracks_and_new_ratings_are_taken_in_without_a_training(bench: Bench) -> None:
+async def test_new_tracks_and_ratings_are_learnt_without_a_training(bench: Bench) -> None:
     await bench.embed(range(20))
     await bench.rate(range(10))
     training = bench.training()
@@ -196,7 +196,7 @@ async def test_new_tracks_and_new_ratings_are_taken_in_without_a_training(bench:
     assert bench.evaluator.trainings == 1
 
 
-async def test_what_was_rated_while_the_daemon_was_down_is_learnt_at_the_next_start(
+async def test_ratings_while_stopped_are_learnt_at_the_next_start(
     bench: Bench,
 ) -> None:
     await bench.embed(range(20))
@@ -217,7 +217,7 @@ async def test_what_was_rated_while_the_daemon_was_down_is_learnt_at_the_next_st
     assert bench.evaluator.trainings == 1
 
 
-async def test_a_start_with_nothing_new_predicts_nothing_again(bench: Bench) -> None:
+async def test_start_without_changes_predicts_nothing(bench: Bench) -> None:
     await bench.embed(range(30))
     await bench.rate(range(10))
     await trained(bench.training())
@@ -246,7 +246,7 @@ class Worse(InlineEvaluator):
         return Metrics(error, 2.0, 0.0, 0.7, 0.9, {})
 
 
-async def test_a_worse_evaluator_is_kept_back_and_the_old_one_learns_on(bench: Bench) -> None:
+async def test_worse_evaluator_is_not_promoted(bench: Bench) -> None:
     bench.evaluator = Worse()
     training = bench.training()
     await bench.embed(range(30))
@@ -270,9 +270,7 @@ async def test_a_worse_evaluator_is_kept_back_and_the_old_one_learns_on(bench: B
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_whoever_is_in_charge_after_a_training_errs_no_more_than_before(
-    bench: Bench, seed: int
-) -> None:
+async def test_training_never_increases_the_error(bench: Bench, seed: int) -> None:
     rng = np.random.default_rng(seed)
     training = bench.training()
     await bench.embed(range(30))
@@ -281,24 +279,24 @@ async def test_whoever_is_in_charge_after_a_training_errs_no_more_than_before(
     for _ in range(3):
         for row in rng.choice(30, 8, replace=False):
             await bench.ratings.rate(bench.tracks[row], float(rng.integers(11)), source="test")
-        before = await in_charge(bench)
+        before = await current_model(bench)
 
         await trained(training)
 
         examples = await bench.stores.embeddings.training_set(STAMP)
         count = len(examples)
         old = await bench.evaluator.compare(before, examples, count)
-        new = await bench.evaluator.compare(await in_charge(bench), examples, count)
+        new = await bench.evaluator.compare(await current_model(bench), examples, count)
         assert new.mean_absolute_error <= old.mean_absolute_error
 
 
-async def in_charge(bench: Bench) -> bytes:
+async def current_model(bench: Bench) -> bytes:
     current = await bench.stores.evaluators.current()
     assert current is not None
     return await bench.stores.evaluators.blob(current.version)
 
 
-async def test_stopping_in_the_middle_leaves_the_old_evaluator_in_charge(bench: Bench) -> None:
+async def test_stop_during_a_training_keeps_the_evaluator(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(30))
     await bench.rate(range(10))
@@ -334,7 +332,7 @@ class Dying(InlineEvaluator):
         raise WorkerLost("the evaluator worker died during this task")
 
 
-async def test_a_lost_worker_fails_the_training_and_waits_for_the_next_night(
+async def test_worker_death_fails_the_training(
     bench: Bench,
 ) -> None:
     bench.evaluator = Dying()
@@ -358,7 +356,7 @@ async def failed_times(bench: Bench, count: int) -> None:
     await bench.until(so)
 
 
-async def test_a_first_training_that_fails_is_not_tried_again_at_every_batch(
+async def test_failed_first_training_is_not_retried_at_each_embedding(
     bench: Bench,
 ) -> None:
     bench.evaluator = Dying()
@@ -374,7 +372,7 @@ async def test_a_first_training_that_fails_is_not_tried_again_at_every_batch(
         assert bench.evaluator.trainings == 1
 
 
-async def test_a_model_that_cannot_be_replaced_is_not_tried_again_at_every_rating(
+async def test_failed_replacement_is_not_retried_at_each_rating(
     bench: Bench,
 ) -> None:
     await bench.embed(range(30))
@@ -391,7 +389,7 @@ async def test_a_model_that_cannot_be_replaced_is_not_tried_again_at_every_ratin
         assert bench.evaluator.trainings == 1
 
 
-async def test_failed_trainings_are_tried_again_less_and_less_often_until_one_succeeds(
+async def test_failed_trainings_are_retried_at_growing_intervals(
     bench: Bench,
 ) -> None:
     bench.evaluator = dying = Dying()
@@ -405,13 +403,13 @@ async def test_failed_trainings_are_tried_again_less_and_less_often_until_one_su
         for _ in range(2 * 24 * 60):
             bench.clock.jump(60)
             before = dying.trainings
-            await scheduler.look()
+            await scheduler.check()
             if dying.trainings > before:
                 tried_at.append(round((bench.clock.now() - began) / 60))
         status = await training.status()
         dying.alive = True
         bench.clock.jump(DAY)
-        await scheduler.look()
+        await scheduler.check()
 
     # It was 17:06 in Berlin, so the night comes after some 624 minutes, and again a day later.
     night = math.ceil((daily_schedule.next_due(began, time(3, 30), BERLIN) - began) / 60)
@@ -424,7 +422,7 @@ async def test_failed_trainings_are_tried_again_less_and_less_often_until_one_su
     assert after.evaluator is not None
 
 
-async def test_a_training_on_request_is_tried_at_once_whatever_failed_before(bench: Bench) -> None:
+async def test_requested_training_starts_despite_failures(bench: Bench) -> None:
     bench.evaluator = dying = Dying()
     training = bench.training()
     await bench.embed(range(30))
@@ -439,7 +437,7 @@ async def test_a_training_on_request_is_tried_at_once_whatever_failed_before(ben
     assert (await training.status()).failures.count == 0
 
 
-async def test_ratings_that_could_not_be_learnt_are_learnt_later(bench: Bench) -> None:
+async def test_failed_refit_is_repeated(bench: Bench) -> None:
     class Once(InlineEvaluator):
         async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
             if not self.learnings:
@@ -471,7 +469,7 @@ async def has_learnt(bench: Bench, times: int) -> bool:
     return bench.evaluator.learnings >= times
 
 
-async def test_another_embedder_means_another_evaluator_once_enough_is_there(
+async def test_new_embedder_gets_an_evaluator_when_most_tracks_are_embedded(
     bench: Bench,
 ) -> None:
     await bench.embed(range(30))
@@ -499,7 +497,7 @@ async def test_another_embedder_means_another_evaluator_once_enough_is_there(
     assert {row: after[row] for row in range(25, 30)} == {row: before[row] for row in range(25, 30)}
 
 
-async def test_a_rollback_puts_an_earlier_version_in_charge(bench: Bench) -> None:
+async def test_rollback_makes_an_earlier_version_current(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(30))
     await bench.rate(range(10))
@@ -518,7 +516,7 @@ async def test_a_rollback_puts_an_earlier_version_in_charge(bench: Bench) -> Non
         await bench.training(OTHER).rollback(2)
 
 
-async def test_influences_are_the_rated_tracks_of_its_kind(bench: Bench) -> None:
+async def test_influences_are_rated_tracks(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(29))
     assert await training.explanations.influences(bench.tracks[20]) == []
@@ -533,7 +531,7 @@ async def test_influences_are_the_rated_tracks_of_its_kind(bench: Bench) -> None
     assert await training.explanations.influences(bench.tracks[29]) == []
 
 
-async def test_a_model_that_cannot_be_read_is_replaced(bench: Bench) -> None:
+async def test_unreadable_model_is_replaced_by_a_requested_training(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(30))
     await bench.rate(range(10))
@@ -546,7 +544,7 @@ async def test_a_model_that_cannot_be_read_is_replaced(bench: Bench) -> None:
     assert liked_above_disliked(await bench.predicted())
 
 
-async def test_a_model_that_cannot_be_read_is_replaced_without_being_asked(bench: Bench) -> None:
+async def test_unreadable_model_is_replaced_at_the_start(bench: Bench) -> None:
     await bench.embed(range(30))
     await bench.rate(range(10))
     await trained(bench.training())
@@ -561,7 +559,7 @@ async def test_a_model_that_cannot_be_read_is_replaced_without_being_asked(bench
         await bench.until(replaced)
 
 
-async def test_parts_say_what_a_prediction_rests_on(bench: Bench) -> None:
+async def test_parts_are_shares_of_the_traits(bench: Bench) -> None:
     training = bench.training()
     await bench.embed(range(29))
     assert await training.explanations.parts(bench.tracks[20]) == {}
@@ -574,7 +572,7 @@ async def test_parts_say_what_a_prediction_rests_on(bench: Bench) -> None:
     assert sum(parts.values()) == pytest.approx(1.0)
 
 
-async def test_suggestions_are_unrated_and_both_before_and_after_a_training(
+async def test_suggestions_are_unrated_tracks(
     bench: Bench,
 ) -> None:
     training = bench.training()
@@ -593,7 +591,7 @@ async def test_suggestions_are_unrated_and_both_before_and_after_a_training(
     assert set(after) == unrated
 
 
-async def test_old_models_are_forgotten_but_not_their_metrics(bench: Bench) -> None:
+async def test_old_models_are_deleted_but_not_their_metrics(bench: Bench) -> None:
     training = bench.training()
     metrics = Metrics(1.0, 2.0, 0.5, 0.7, 0.9, {})
     for version in range(25):
@@ -615,7 +613,7 @@ async def test_old_models_are_forgotten_but_not_their_metrics(bench: Bench) -> N
         await training.rollback(1)
 
 
-async def test_unrated_tracks_that_were_played_are_heard_the_newest_first(bench: Bench) -> None:
+async def test_implicit_feedback_is_of_the_last_played_tracks(bench: Bench) -> None:
     await bench.embed(range(10))
     await bench.rate(range(2))
     for row, outcome in enumerate(
@@ -635,7 +633,7 @@ async def test_unrated_tracks_that_were_played_are_heard_the_newest_first(bench:
     assert newest.tracks.track_ids == [bench.tracks[3]]
 
 
-async def test_another_number_of_ratings_and_another_time_hold_at_once(bench: Bench) -> None:
+async def test_reconfigure_applies_at_once(bench: Bench) -> None:
     training = bench.training(minimum_ratings=20, time="03:30", timezone="UTC")
     await bench.embed(range(30))
     await bench.rate(range(10))

@@ -26,7 +26,7 @@ TRAITS = ("artist", "album", "folder", "parent_folder", "genre")
 libraries is the artist's, also where tags are missing."""
 
 CLIP_DEVIATIONS = 5.0
-"""One absurd dimension must not make a track infinitely far from everything."""
+"""Limits the influence of an outlier in one dimension on the distance to other tracks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class ImplicitExamples:
-    """Unrated tracks, and how their plays speak for them, `[n]` from -1 to 1."""
+    """Played tracks without a rating, and the liking computed from their plays, `[n]`, -1 to 1."""
 
     inputs: Inputs
     liking: Floats64
@@ -73,7 +73,7 @@ class ImplicitExamples:
 class Examples:
     """Rated tracks: the newest rating, `[n]`, of each, and when it was given (unix seconds).
 
-    `liking` is what their plays say, 0 where they were never heard; `heard` are unrated tracks.
+    `liking` is computed from their plays, 0 if never played; `heard` are played, unrated tracks.
     """
 
     inputs: Inputs

@@ -42,7 +42,7 @@ class Network:
 
     @classmethod
     def of(cls, arrays: Arrays) -> "Network":
-        """Return a network of these weights and biases."""
+        """Return a network with the given weights and biases."""
         values = np.concatenate([array.reshape(-1) for array in arrays]).astype(np.float32)
         return cls(values, views(values, arrays))
 
@@ -57,7 +57,7 @@ class Network:
         return cls.of(arrays)
 
     def ratings(self, sound: Vectors) -> Floats64:
-        """Return the ratings, `[n]`, that the network gives."""
+        """Return the predicted ratings, `[n]`."""
         mean: Floats64 = self._forward(sound)[-1].astype(np.float64)
         return mean
 
@@ -84,10 +84,10 @@ class Network:
 
 
 class Adam:
-    """Steps down a gradient, each number at its own pace (Kingma and Ba, 2015).
+    """The Adam optimizer (Kingma and Ba, 2015).
 
-    All of it happens in place and in blocks that fit the processor's cache: with a million
-    numbers, reading and writing them is what takes the time.
+    Updates are done in place and in blocks that fit the CPU's cache: with a million parameters,
+    memory access takes most of the time.
     """
 
     def __init__(self, network: Network) -> None:
@@ -97,7 +97,7 @@ class Adam:
         self._steps = 0
 
     def step(self, sound: Vectors, ratings: Floats64) -> None:
-        """Take one step down the squared error of a batch."""
+        """Update the parameters by the gradient of the squared error of a batch."""
         self._network.gradients(sound, ratings.astype(np.float32), self._gradients)
         self._steps += 1
         for start in range(0, len(self._gradient), BLOCK_SIZE):
@@ -129,22 +129,22 @@ def views(values: Vectors, arrays: Arrays) -> Arrays:
 
 @dataclass(frozen=True, slots=True)
 class FittedMLP:
-    """The network of the chosen epoch, and its error on the ratings held out from it."""
+    """The network of the chosen epoch, and its error on the validation set."""
 
     network: Network
     count: int
     stddev: float
 
     def predict(self, inputs: Inputs) -> Predictions:
-        """Return what the network says of each track."""
+        """Return the predictions of the network."""
         return predictions(self.network.ratings(_unit_variance(inputs)), self.stddev)
 
     def contributions(self, track: Inputs) -> Matrix:
-        """Return zeros: a network cannot say."""
+        """Return zeros: the network has no explanation."""
         return zero_contributions(self.count)
 
     def weights(self) -> Settings:
-        """Return the network, whose training takes too long to repeat."""
+        """Return the parameters, as training takes too long to be repeated."""
         arrays = {f"layer{place}": array for place, array in enumerate(self.network.arrays)}
         return {**arrays, "stddev": np.array(self.stddev)}
 
@@ -166,7 +166,7 @@ class MLP:
         return {"seed": rng.integers(2**32, size=1)}
 
     def fit(self, settings: Settings, examples: Examples) -> FittedMLP:
-        """Train, and keep the epoch that did best on a held-out tenth."""
+        """Train, and keep the epoch with the least error on the validation set, a tenth."""
         rng = np.random.default_rng(int(settings["seed"][0]))
         sound, ratings = _unit_variance(examples.inputs), examples.ratings
         order = rng.permutation(len(examples))
@@ -188,7 +188,7 @@ class MLP:
         return FittedMLP(chosen, len(examples), math.sqrt(regularized_variance(residuals)))
 
     def restore(self, settings: Settings, examples: Examples, weights: Settings) -> FittedMLP:
-        """Put the network together again."""
+        """Build the network from its parameters."""
         arrays = [weights[f"layer{place}"] for place in range(2 * len(UNITS))]
         return FittedMLP(Network.of(arrays), len(examples), float(weights["stddev"]))
 
@@ -200,12 +200,12 @@ def _train_epoch(adam: Adam, sound: Vectors, ratings: Floats64) -> None:
 
 
 def _relative_error(ratings_predicted: Floats64, ratings: Floats64) -> float:
-    """Return the error by which the original chooses the epoch: relative to rating plus one."""
+    """Return the error that selects the epoch, as in the original: relative to rating plus 1."""
     return float(np.mean(np.abs(ratings_predicted - ratings) / (ratings + 1)))
 
 
 def _unit_variance(inputs: Inputs) -> Vectors:
-    """Undo the scaling by the number of dimensions: a network wants unit variances."""
+    """Scale each dimension to variance 1, as usual for the input of a network."""
     return inputs.sound * np.float32(math.sqrt(inputs.sound.shape[1]))
 
 

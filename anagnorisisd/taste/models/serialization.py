@@ -19,7 +19,7 @@ SETTING, WEIGHT = "setting.", "weight."
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """Everything that a fitted model consists of.
+    """A fitted model with its examples.
 
     `track_ids`, `[n]`, are those of the examples.
     """
@@ -33,7 +33,7 @@ class SavedModel:
 
 
 def dump(saved: SavedModel) -> bytes:
-    """Return `saved` as bytes; the same gives the same."""
+    """Return `saved` as bytes, the same bytes for the same model."""
     inputs, heard = saved.examples.inputs, saved.examples.heard
     arrays: dict[str, NDArray[Any]] = {
         "version": np.array(VERSION),
@@ -61,10 +61,10 @@ def dump(saved: SavedModel) -> bytes:
 
 
 def load(blob: bytes) -> SavedModel:
-    """Return what was saved.
+    """Return the model that was saved.
 
     Raises:
-        EvaluatorUnreadable: the bytes are not a whole evaluator, or one of another version.
+        EvaluatorUnreadable: the bytes are damaged or of another version.
     """
     try:
         with np.load(io.BytesIO(blob), allow_pickle=False) as archive:

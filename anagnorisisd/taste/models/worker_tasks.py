@@ -35,11 +35,11 @@ from anagnorisisd.taste.models.serialization import SavedModel
 
 
 def warm_up() -> None:
-    """Do nothing: importing this module is the purpose."""
+    """Import this module, which takes most of the time of the first task."""
 
 
 def eligible_kinds(training: TrainingSet) -> list[str]:
-    """Return the kinds that can compete on `training`.
+    """Return the names of the models for which `training` suffices.
 
     Raises:
         PreconditionFailed: there are too few ratings to hold any out.
@@ -48,7 +48,7 @@ def eligible_kinds(training: TrainingSet) -> list[str]:
 
 
 def cross_validate(kind: str, training: TrainingSet, seed: int) -> tuple[Floats64, Floats64]:
-    """Return cross-validated predictions of one kind: means and standard deviations."""
+    """Return the cross-validated predictions of one model: means and standard deviations."""
     predicted = cross_validation.cross_val_predict(
         model_selection.model_of_kind(kind), examples(training), seed
     )
@@ -58,17 +58,17 @@ def cross_validate(kind: str, training: TrainingSet, seed: int) -> tuple[Floats6
 def select_model(
     training: TrainingSet, seed: int, cross_validated: Mapping[str, Sequence[Floats64]]
 ) -> TrainedModel:
-    """Return the best of the kinds that were cross-validated, fitted on all of `training`."""
+    """Return the best of the cross-validated models, fitted on all of `training`."""
     predictions = {
         kind: Predictions(mean, stddev) for kind, (mean, stddev) in cross_validated.items()
     }
-    winner = model_selection.select_model(examples(training), seed, predictions)
-    kind = winner.model.kind
+    selected = model_selection.select_model(examples(training), seed, predictions)
+    kind = selected.model.kind
     return TrainedModel(
         model=kind,
-        blob=dump(kind, winner.settings, winner.fitted, training),
-        metrics=winner.metrics,
-        notes=winner.notes,
+        blob=dump(kind, selected.settings, selected.fitted, training),
+        metrics=selected.metrics,
+        notes=selected.notes,
     )
 
 
@@ -85,13 +85,13 @@ def train(training: TrainingSet, seed: int) -> TrainedModel:
 
 
 def compare(old: bytes, training: TrainingSet, seed: int) -> Metrics:
-    """Return how the kind and settings of `old` do on held-out ratings of `training`."""
+    """Return the metrics of the model and hyperparameters of `old` on held-out ratings."""
     saved = serialization.load(old)
     return model_selection.evaluate(saved.kind, saved.settings, examples(training), seed)
 
 
 def refit(model: bytes, training: TrainingSet) -> bytes:
-    """Return `model` fitted to `training`, with the settings that it has."""
+    """Return `model` fitted to `training`, with the hyperparameters that it has."""
     saved = serialization.load(model)
     fitted = model_selection.model_of_kind(saved.kind).fit(saved.settings, examples(training))
     return dump(saved.kind, saved.settings, fitted, training)
@@ -105,7 +105,7 @@ def predict(model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
 
 
 def influences(model: bytes, track: TrackFeatures, count: int) -> list[tuple[str, float]]:
-    """Return the rated tracks that shaped the prediction of one track most, with their shares."""
+    """Return the rated tracks that contribute most to one prediction, with their shares."""
     saved, fitted = _load_model(model)
     contributions = np.abs(fitted.contributions(prepare(track, saved.moments)).sum(axis=0))
     total = float(contributions.sum())
@@ -129,10 +129,10 @@ def parts(model: bytes, track: TrackFeatures) -> dict[str, float]:
 
 
 def suggest(model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
-    """Return the ids of up to `count` of `tracks` whose ratings would teach the most.
+    """Return the ids of up to `count` of `tracks` whose ratings would be most informative.
 
-    Without a model everything is taken to be unknown. Time and memory grow with the square of
-    the number of tracks.
+    Without a model, the prior distribution is used. Time and memory grow with the square of the
+    number of tracks.
     """
     if model is None:
         vectors = tracks.vectors
@@ -181,12 +181,12 @@ def _variance_reduction(covariance: Matrix, noise: float) -> Matrix:
 def _load_model(model: bytes) -> tuple[SavedModel, FittedModel]:
     """Return the fitted model, cached: scoring a library uses it for every batch."""
     saved = serialization.load(model)
-    candidate = model_selection.model_of_kind(saved.kind)
-    return saved, candidate.restore(saved.settings, saved.examples, saved.weights)
+    model_type = model_selection.model_of_kind(saved.kind)
+    return saved, model_type.restore(saved.settings, saved.examples, saved.weights)
 
 
 def examples(training: TrainingSet) -> Examples:
-    """Return a training set as the candidates see it."""
+    """Return a training set as the input of models."""
     heard = training.heard or ImplicitFeedback(training.tracks.take([]), np.empty(0), np.empty(0))
     return Examples(
         inputs=prepare(training.tracks, training.moments),
@@ -200,7 +200,7 @@ def examples(training: TrainingSet) -> Examples:
 
 
 def dump(kind: str, settings: Settings, fitted: FittedModel, training: TrainingSet) -> bytes:
-    """Return a fitted candidate as bytes."""
+    """Return a fitted model as bytes."""
     return serialization.dump(
         SavedModel(
             kind=kind,
