@@ -91,7 +91,7 @@ def test_a_read_only_disk_is_read(disk: Path, tmp_path: Path) -> None:
         mounted(disk, tmp_path / "music", "ro"),
         daemon_on(tmp_path / "music", tmp_path / "home", tags) as daemon,
     ):
-        daemon.until(lambda: "no rating in the tags of" in daemon.log.read_text())
+        daemon.until(lambda: "cannot write the rating of" in daemon.log.read_text())
 
         assert scan(daemon).unchanged == len(SONGS)
         assert_nothing_is_lost(daemon)

@@ -84,7 +84,7 @@ def test_what_may_be_another_piece_takes_nothing_over_and_loses_no_sticker(
     write(server.music / SONG, 2, 24_000, title="Another")
     server.mpc("update", "--wait")
     daemon.until(lambda: track(daemon).track_id != before)
-    daemon.until(lambda: "may be another piece" in daemon.log.read_text())
+    daemon.until(lambda: "possibly different recordings" in daemon.log.read_text())
     other = server.music / "other.ogg"
     write(other, 3, 24_000)
     server.mpc("update", "--wait")
