@@ -10,6 +10,7 @@ In what was written, `...` may take the place of lines that are of no interest; 
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,10 @@ from pathlib import Path
 import pytest
 
 from anagnorisis.completion import verbs
+from anagnorisisd.embedding.musicnn.weights import PACKAGED
 from tests.support.documented import DOCUMENTS, Typed, named, programs, sessions, singles
 from tests.support.forms import form, matches
+from tests.support.musicnn import WITHOUT_WEIGHTS
 from tests.support.resource_usage import Household, household
 
 FORMS = Path(__file__).with_name("forms.txt")
@@ -64,6 +67,8 @@ def test_a_session_goes_as_shown(home: Household, session: list[Typed]) -> None:
 
 @pytest.mark.parametrize("typed", singles(), ids=lambda typed: typed.command)
 def test_a_command_in_the_text_does_as_ever(home: Household, typed: Typed) -> None:
+    if re.search(r"anagnorisis tags|--tag ", typed.command) and not PACKAGED.exists():
+        pytest.skip(WITHOUT_WEIGHTS)
     home.settle()
     check(typed, home.type(typed.runnable))
 
@@ -79,6 +84,8 @@ def test_a_program_says_something(home: Household, program: str) -> None:
 
 @pytest.mark.parametrize("verb", sorted({one.name for one in verbs()} - NO_ANSWER))
 def test_every_verb_answers_in_json(home: Household, verb: str) -> None:
+    if verb == "tags" and not PACKAGED.exists():
+        pytest.skip(WITHOUT_WEIGHTS)
     home.settle()
     done = home.type(f"anagnorisis {verb} {WORDS.get(verb, '')} --json")
 

@@ -32,6 +32,7 @@ MASKS = [
         (r"(?<![\w./])(?:~|\$\w+)?(?:/[\w.@+*~-]+)+/?", "PATH"),
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d[.\d]*)?Z?", "TIME"),
         (r"\b[0-9a-f]{32}\b", "ID"),
+        (r"\b(?:features|musicnn|mert) [\w-]*\d[\w-]*", "EMBEDDER"),
         (r"predicted [\d.]+ ± [\d.]+|\brated [\d.]+|not rated|[\d.]+ assumed", "OPINION"),
         (r"\b(?:mean|Gaussian process|neighbours|perceptron)(?=, \d| +\d|$)", "KIND"),
         (

@@ -8,9 +8,8 @@ import pytest
 from anagnorisisd.embedding.musicnn.weights import CHECKPOINT, PACKAGED
 from anagnorisisd.embedding.published_models import MUSICNN_WHEEL
 
-needs_weights = pytest.mark.skipif(
-    not PACKAGED.exists(), reason="`make setup` could not download the weights of MusiCNN"
-)
+WITHOUT_WEIGHTS = "`make setup` could not download the weights of MusiCNN"
+needs_weights = pytest.mark.skipif(not PACKAGED.exists(), reason=WITHOUT_WEIGHTS)
 
 METADATA = "Metadata-Version: 2.1\nName: musicnn\nVersion: 0.1.0\n"
 WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -50,7 +50,7 @@ MEMBERS = tuple(tuple(map(WORDS.index, words)) for words in VOCABULARY.values())
 
 MIN_SCORE = 1.0
 MIN_PROBABILITY = 0.02
-MIN_TRACKS = 20
+MIN_TRACKS = 10
 """Of fewer tracks mean and deviation say little."""
 
 

@@ -105,7 +105,7 @@ class LibraryServiceServicer:
         """Lists the sound tags, words that describe how music sounds, and the number of tracks with each.
         The embedder `musicnn` computes them, relative to the library.
 
-        FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
+        FAILED_PRECONDITION: another embedder is in use, or fewer than 10 tracks are embedded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

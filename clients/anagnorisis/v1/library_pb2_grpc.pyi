@@ -49,7 +49,7 @@ class LibraryServiceStub:
     """Lists the sound tags, words that describe how music sounds, and the number of tracks with each.
     The embedder `musicnn` computes them, relative to the library.
 
-    FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
+    FAILED_PRECONDITION: another embedder is in use, or fewer than 10 tracks are embedded.
     """
     ListUnusableFiles: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListUnusableFilesRequest, _library_pb2.ListUnusableFilesResponse]
     """Lists, in pages, the files that cannot be read as music, by path, with reasons.
@@ -94,7 +94,7 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     """Lists the sound tags, words that describe how music sounds, and the number of tracks with each.
     The embedder `musicnn` computes them, relative to the library.
 
-    FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
+    FAILED_PRECONDITION: another embedder is in use, or fewer than 10 tracks are embedded.
     """
     ListUnusableFiles: _aio.UnaryUnaryMultiCallable[_library_pb2.ListUnusableFilesRequest, _library_pb2.ListUnusableFilesResponse]  # type: ignore[assignment]
     """Lists, in pages, the files that cannot be read as music, by path, with reasons.
@@ -154,7 +154,7 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the sound tags, words that describe how music sounds, and the number of tracks with each.
         The embedder `musicnn` computes them, relative to the library.
 
-        FAILED_PRECONDITION: another embedder is in use, or fewer than 20 tracks are embedded.
+        FAILED_PRECONDITION: another embedder is in use, or fewer than 10 tracks are embedded.
         """
 
     @_abc_1.abstractmethod
