@@ -10,6 +10,10 @@ BOOTING = systemd-nspawn=systemd-container debootstrap
 
 SETUP = python="$$(tools/find-python.sh)" && exec "$$python" -m tools.setup
 
+# In two runs: the fast tests tell first what is wrong, and the slow ones, which need the memory, begin
+# in fresh processes. A process that died is not replaced: pytest-xdist can then wait for ever.
+PYTEST = .venv/bin/pytest -n 2 --dist loadgroup --max-worker-restart 0
+
 INSTALL = .venv/bin/pip install --quiet --constraint requirements.lock
 
 help: ## Show this list
@@ -30,7 +34,8 @@ test: check ## Check everything, tests against a real MPD included
 	@[ "$$(id -u)" != 0 ] || .venv/bin/python -m tools.system_packages --if-possible $(BOOTING)
 	@.venv/bin/python -m tools.node_packages
 	@$(INSTALL) --group docs
-	.venv/bin/pytest -n 2 --dist loadgroup --max-worker-restart 0
+	$(PYTEST) -m "not slow"
+	$(PYTEST) -m slow
 
 install: setup ## Put it into ~/.local for your session: unit, programs, man page, completions
 	@$(INSTALL) --no-deps --no-build-isolation -e clients -e .
