@@ -80,7 +80,7 @@ class ReconnectingSession:
                     self._disconnect(str(error))
                     if str(error) != logged_error:
                         logged_error = str(error)
-                        log.warning("Not connected to MPD; retrying: %s", error)
+                        log.warning("not connected to MPD; retrying: %s", error)
                 if not reported_lost:
                     reported_lost = True
                     yield frozenset({"lost"})
@@ -93,7 +93,7 @@ class ReconnectingSession:
         session = await open_first(self._addresses, self._config, self._library, self._channel)
         self._session = session
         self._session_count += 1
-        log.info("Connected to MPD %s at %s", session.commands.version, session.address)
+        log.info("connected to MPD %s at %s", session.commands.version, session.address)
         for message in session.missing_features:
             if message not in self._logged_features:
                 log.warning("%s", message)

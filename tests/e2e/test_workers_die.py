@@ -12,19 +12,23 @@ from tests.support.songs import make_songs
 
 SONGS_OF_EACH_KIND = 8
 KILLS = 2
-LOWEST_PRIORITY = (15, psutil.IOPRIO_CLASS_IDLE)
+NICENESS = 15
+"""At least: the tests may have been started with a lower priority themselves."""
 
 
 def workers(daemon: RunningDaemon) -> list[psutil.Process]:
     children = psutil.Process(daemon.process.pid).children()
-    return [each for each in children if has_settled_in(each)]
+    return [each for each in children if is_worker(each)]
 
 
-def has_settled_in(process: psutil.Process) -> bool:
+def is_worker(process: psutil.Process) -> bool:
     """Tell whether a process is a worker that has come as far as to lower its priority."""
     with suppress(psutil.Error):
-        spawned = "worker_main" in " ".join(process.cmdline())
-        return spawned and (process.nice(), process.ionice().ioclass) == LOWEST_PRIORITY
+        return (
+            "worker_main" in " ".join(process.cmdline())
+            and process.nice() >= NICENESS
+            and process.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE
+        )
     return False
 
 
