@@ -1,6 +1,7 @@
 """Observes the player's queue: its tracks, its owned entries, and whether it was cleared."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from anagnorisisd.domain.player import Mode, Player, PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
@@ -42,6 +43,7 @@ class QueueObserver:
             PlayerUnavailable: the connection to the player is lost.
         """
         entries = await self._player.queue()
+        state = _with_position_in(entries, state)
         tracks = await self._tracks.find(entries)
         self._detect_clearing(state, entries)
         await self._owned.reconcile(state, entries, tracks)
@@ -58,6 +60,18 @@ class QueueObserver:
             before = ids_of(self.view.entries) | self._owned.tracks.keys()
             if queue_rules.was_cleared(before, entries, consume=consume):
                 self._status.queue_cleared = True
+
+
+def _with_position_in(entries: Sequence[QueueEntry], state: PlayerState) -> PlayerState:
+    """Return the state with the position that the current song has in `entries`.
+
+    The queue is read after the state: entries before the current song may have been removed.
+    """
+    position = state.position
+    if position is None or (position < len(entries) and entries[position].song_id == state.song_id):
+        return state
+    found = (entry.position for entry in entries if entry.song_id == state.song_id)
+    return replace(state, position=next(found, position))
 
 
 class _EntryTracks:

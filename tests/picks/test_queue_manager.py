@@ -85,6 +85,24 @@ async def test_refilling_twice_adds_nothing_more(
     assert len(await uris(player)) == 4
 
 
+async def test_an_entry_removed_after_the_state_was_read(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *SONGS)
+    picks = pick_service(stores, player, events, clock)
+    first, second = player.add("a.ogg", "b.ogg")
+    await player.play()
+    player.jump(second)
+    await picks.queue_manager.refill(await player.state())
+    before = await uris(player)
+    state = await player.state()
+    await player.remove(first)
+
+    await picks.queue_manager.refill(state)
+
+    assert await uris(player) == before[1:]
+
+
 async def test_rating_a_queued_pick_updates_its_explanation(
     stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
 ) -> None:
