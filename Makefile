@@ -11,8 +11,9 @@ BOOTING = systemd-nspawn=systemd-container debootstrap
 SETUP = python="$$(tools/find-python.sh)" && exec "$$python" -m tools.setup
 
 # In two runs: the fast tests tell first what is wrong, and the slow ones, which need the memory, begin
-# in fresh processes. A process that died is not replaced: pytest-xdist can then wait for ever.
-PYTEST = .venv/bin/pytest -n 2 --dist loadgroup --max-worker-restart 0
+# in fresh processes. A file's tests run in one process, in order: some share a server that is costly to
+# start. A process that died is not replaced: pytest-xdist can then wait for ever.
+PYTEST = .venv/bin/pytest -n 2 --dist loadfile --max-worker-restart 0
 
 INSTALL = .venv/bin/pip install --quiet --constraint requirements.lock
 

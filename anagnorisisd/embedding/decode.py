@@ -25,6 +25,7 @@ from contextlib import closing, suppress
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import av
@@ -33,7 +34,9 @@ import numpy as np
 import soxr
 
 from anagnorisisd.embedding.embedder import Samples
-from anagnorisisd.errors import EmbeddingFailed
+from anagnorisisd.errors import EmbeddingFailed, MediaError
+from anagnorisisd.library.audio_hash.byte_reader import ByteReader
+from anagnorisisd.library.audio_hash.mp4_wma_wav_aiff import chunks
 
 SHORTEST_SECONDS = 0.1
 LONGEST_READ_SECONDS = 600.0
@@ -61,7 +64,9 @@ CONTAINERS = (
     "aac,ac3,aiff,ape,asf,au,caf,dff,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,"
     "tak,tta,w64,wav,wv"
 )
-OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+WAV_MAGICS = (b"RIFF", b"RF64")
+
+OPEN_OPTIONS = {"protocol_whitelist": "file,subfile", "format_whitelist": CONTAINERS}
 """A playlist that poses as music must not make FFmpeg read other files or the network."""
 
 FIRST_WITHOUT_METADATA_ERRORS = 19
@@ -98,13 +103,29 @@ def read_windows(path: str, *, rate: int, seconds: float, count: int) -> Samples
 def _open(path: str) -> Any:
     _require_file(path)
     options = {**OPEN_OPTIONS, "codec_whitelist": _audio_decoders()}
-    container = av.open(path, options=options, **_lenient())
+    container = av.open(_url(path), options=options, **_lenient())
     try:
         _stream(container).codec_context.thread_count = 1
     except BaseException:
         container.close()
         raise
     return container
+
+
+def _url(path: str) -> str:
+    """Return what FFmpeg is to open: of a WAV file no more than up to the end of its sound.
+
+    FFmpeg looks for further chunks behind it. In a file of which a program has reserved gigabytes
+    and filled a few, that takes minutes, as each chunk of zeros has eight bytes.
+    """
+    with suppress(OSError, MediaError), Path(path).open("rb") as file:
+        head = file.read(12)
+        if head[:4] in WAV_MAGICS and head[8:] == b"WAVE":
+            reader = ByteReader(file)
+            for name, _, end in chunks(reader, "little"):
+                if name == b"data" and end < reader.size:
+                    return f"subfile,,start,0,end,{end},,:{path}"
+    return path
 
 
 def _require_file(path: str) -> None:

@@ -26,7 +26,7 @@ UNIT = "anagnorisis.service"
 MUSIC = 'music:\n  directory: /var/lib/mpd/music\n  exclude: ["long/*"]\n'
 LISTENER, STRANGER = "listener", "stranger"
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("boot")]
+pytestmark = [pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True)

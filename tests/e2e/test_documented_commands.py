@@ -27,7 +27,7 @@ from tests.support.resource_usage import Household, household
 FORMS = Path(__file__).with_name("forms.txt")
 WRITING = "ANAGNORISIS_WRITE_FORMS" in os.environ
 
-pytestmark = [pytest.mark.xdist_group("household"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 NO_ANSWER = {"completion", "manual", "watch"}
 """Verbs that print a text, and the one that goes on, which test_client_commands.py follows."""

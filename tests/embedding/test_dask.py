@@ -38,7 +38,7 @@ FEATURES = EmbedderChoice.FEATURES
 
 # One cluster for all of them: starting it takes several seconds.
 # They leave much time: processes of low priority do the work, and the machine may be busy.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 WORKERS = 2
 

@@ -188,3 +188,16 @@ def test_a_pyav_that_knows_no_metadata_errors_will_do(
     monkeypatch.setattr(av, "__version__", "19.0.2")
 
     assert len(read_windows(str(path), rate=RATE, seconds=1.0, count=1)) == 1
+
+
+def test_wav_with_gigabytes_reserved_behind_its_sound(tmp_path: Path) -> None:
+    song = tmp_path / "song, one.wav"
+    song.write_bytes(encoded("wav", 1, 2.0))
+    reserved = tmp_path / "a:b, reserved \udcff.wav"
+    with reserved.open("wb") as file:
+        file.write(song.read_bytes())
+        file.truncate(4 << 30)
+
+    windows = read_windows(str(reserved), rate=16_000, seconds=0.5, count=3)
+
+    assert np.array_equal(windows, read_windows(str(song), rate=16_000, seconds=0.5, count=3))

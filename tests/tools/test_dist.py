@@ -11,7 +11,7 @@ import pytest
 
 from tools import dist
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dist")]
+pytestmark = [pytest.mark.slow]
 
 EPOCH = 1_700_000_000
 
