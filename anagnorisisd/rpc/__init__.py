@@ -1,1 +1,1 @@
-"""gRPC servicers; protobuf messages are translated here and go no further."""
+"""gRPC server and servicers; no other package of the daemon uses protobuf messages."""

@@ -1,4 +1,4 @@
-"""How long calls take: an interceptor that tells somebody after each."""
+"""Interceptor that measures the duration of gRPC calls."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -10,23 +10,22 @@ from grpc import aio
 from anagnorisisd.rpc.errors import OURS
 
 Told = Callable[[str, str, float], None]
-"""Takes `Service/Method`, the status code's name, and seconds."""
+"""Called after each call with `Service/Method`, the name of the status code, and seconds."""
 
-NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 class CallTiming(aio.ServerInterceptor):
-    """Times our unary methods; streams last as long as their callers like."""
+    """Measures unary methods of this API. The caller decides how long a stream lasts."""
 
-    def __init__(self, told: Told) -> None:
-        self._told = told
+    def __init__(self, record: Told) -> None:
+        self._record = record
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Wrap the method that a call is for."""
         handler = await continuation(handler_call_details)
         method = str(handler_call_details.method)
         if handler is None or handler.response_streaming or not method.startswith(OURS):
@@ -38,21 +37,21 @@ class CallTiming(aio.ServerInterceptor):
         )
 
     def _timed(self, behaviour: Any, method: str) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def answer(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
-            began, code = time.perf_counter(), "CANCELLED"
+        async def timed_method(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
+            started, code = time.perf_counter(), "CANCELLED"
             try:
                 reply = await behaviour(request, context)
                 code = "OK"
                 return reply
             except aio.AbortError:
-                code = _name(context.code())
+                code = _code_name(context.code())
                 raise
             finally:
-                self._told(method, code, time.perf_counter() - began)
+                self._record(method, code, time.perf_counter() - started)
 
-        return answer
+        return timed_method
 
 
-def _name(code: Any) -> str:
-    """Return a status code's name; grpc.aio has it as a number, whatever its types say."""
-    return str(getattr(code, "name", None) or NAMES.get(code, "UNKNOWN"))
+def _code_name(code: Any) -> str:
+    """Return the name of a status code: grpc.aio returns a number, contrary to its type hints."""
+    return str(getattr(code, "name", None) or CODE_NAMES.get(code, "UNKNOWN"))

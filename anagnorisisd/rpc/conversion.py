@@ -1,4 +1,4 @@
-"""Domain to message: tracks, ratings, picks and evaluators. Messages stop at this package."""
+"""Conversion of domain objects to protobuf messages: tracks, ratings, picks and evaluators."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -47,12 +47,12 @@ OUTCOMES = {
 
 
 def printable(text: str | None) -> str:
-    """Return text that a message can carry: nothing for `None`, `?` for bytes not UTF-8."""
+    """Return valid UTF-8: an empty string for `None`, `?` for each byte that was not UTF-8."""
     return (text or "").encode(errors="replace").decode()
 
 
 def moment(seconds: float | None) -> Timestamp | None:
-    """Return unix seconds as a timestamp."""
+    """Convert unix seconds to a timestamp."""
     if seconds is None:
         return None
     stamp = Timestamp()
@@ -61,7 +61,6 @@ def moment(seconds: float | None) -> Timestamp | None:
 
 
 def track_message(track: Track) -> track_pb2.Track:
-    """Return a track."""
     prediction = track.prediction
     return track_pb2.Track(
         track_id=track.track_id,
@@ -84,7 +83,7 @@ def track_message(track: Track) -> track_pb2.Track:
 
 
 def rating_message(rating: Rating, uri: Uri | None = None) -> rating_pb2.Rating:
-    """Return one entry of the history; `uri` is where its track lies, if that is known."""
+    """Convert an entry of the rating history; `uri` is the path of its track, if known."""
     return rating_pb2.Rating(
         sequence=rating.sequence,
         track_id=rating.track_id,
@@ -96,7 +95,7 @@ def rating_message(rating: Rating, uri: Uri | None = None) -> rating_pb2.Rating:
 
 
 def change_message(change: RatingChange, track: Track) -> rating_pb2.RatingChange:
-    """Return what a request did to the rating of `track`."""
+    """Convert a change of the rating of `track`."""
     return rating_pb2.RatingChange(
         track=track_message(track),
         rating=change.rating.value,
@@ -106,7 +105,7 @@ def change_message(change: RatingChange, track: Track) -> rating_pb2.RatingChang
 
 
 def explanation_message(explanation: Explanation) -> pick_pb2.Explanation:
-    """Return why a track has the chance that it has."""
+    """Convert the explanation of a track's probability of being picked."""
     return pick_pb2.Explanation(
         rating=explanation.rating,
         rating_source=RATING_SOURCES[explanation.rating_source],
@@ -125,14 +124,13 @@ def explanation_message(explanation: Explanation) -> pick_pb2.Explanation:
 
 
 def stamp_message(stamp: EmbedderStamp) -> library_pb2.EmbedderStamp:
-    """Return the maker of a vector."""
+    """Convert the name and version of the embedder that computed a vector."""
     return library_pb2.EmbedderStamp(
         name=stamp.name, version=stamp.version, dimension=stamp.dimension
     )
 
 
 def evaluator_message(version: EvaluatorVersion) -> evaluator_pb2.Evaluator:
-    """Return a trained evaluator."""
     return evaluator_pb2.Evaluator(
         version=version.version,
         model=version.model,
@@ -159,7 +157,7 @@ def _metrics_message(metrics: Metrics) -> evaluator_pb2.Metrics:
 
 
 def training_message(progress: TrainingProgress) -> evaluator_pb2.TrainEvaluatorResponse:
-    """Return how far a training is."""
+    """Convert the progress of a training, with its result if it has ended."""
     message = evaluator_pb2.TrainEvaluatorResponse(
         phase=TRAINING_PHASES[progress.phase],
         progress=progress.fraction,

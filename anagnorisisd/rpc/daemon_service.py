@@ -1,4 +1,4 @@
-"""`DaemonService`: how everything stands, what happens, and what is known as a whole."""
+"""`DaemonService`: status, events, backups and reports."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -15,45 +15,45 @@ from anagnorisisd.rpc.status import StatusReader
 Context = ServicerContext[Any, Any]
 
 CHUNK_BYTES = 256 << 10
-"""Callers take no message above a few megabytes; a report may be larger."""
+"""Size of a chunk of a report: a report may exceed the message size limit of clients, 4 MiB."""
 
 
 class DaemonServicer(DaemonServiceServicer):
-    """Answers about the daemon as a whole."""
+    """Implements `DaemonService`."""
 
     def __init__(
-        self, standing: StatusReader, watching: EventStream, copier: Copier, drawer: Drawer
+        self, status: StatusReader, events: EventStream, backups: Copier, reports: Drawer
     ) -> None:
-        self._standing = standing
-        self._watching = watching
-        self._copier = copier
-        self._drawer = drawer
+        self._status = status
+        self._events = events
+        self._backups = backups
+        self._reports = reports
 
     async def GetStatus(
         self, request: messages.GetStatusRequest, context: Context
     ) -> messages.GetStatusResponse:
-        """Return how everything stands."""
-        return await self._standing.read()
+        """Return the status of the daemon."""
+        return await self._status.read()
 
     async def WatchEvents(
         self, request: messages.WatchEventsRequest, context: Context
     ) -> AsyncIterator[messages.WatchEventsResponse]:
-        """Follow what happens until the caller leaves."""
-        async for message in self._watching.follow(request):
+        """Stream events until the caller cancels."""
+        async for message in self._events.follow(request):
             yield message
 
     async def CreateBackup(
         self, request: messages.CreateBackupRequest, context: Context
     ) -> AsyncIterator[messages.CreateBackupResponse]:
-        """Send a copy of all that is known."""
-        async with aclosing(self._copier.chunks()) as chunks:
+        """Stream a copy of the database."""
+        async with aclosing(self._backups.chunks()) as chunks:
             async for chunk in chunks:
                 yield messages.CreateBackupResponse(chunk=chunk)
 
     async def GenerateReport(
         self, request: messages.GenerateReportRequest, context: Context
     ) -> AsyncIterator[messages.GenerateReportResponse]:
-        """Send a report on ratings, evaluator and library."""
-        page = (await self._drawer.html()).encode(errors="replace")
+        """Stream a report on ratings, evaluator and library as HTML."""
+        page = (await self._reports.html()).encode(errors="replace")
         for start in range(0, len(page), CHUNK_BYTES):
             yield messages.GenerateReportResponse(chunk=page[start : start + CHUNK_BYTES])

@@ -1,7 +1,7 @@
-"""Errors at the edge of gRPC: the one place where our tree becomes status codes.
+"""Translation of exceptions to gRPC status codes.
 
-Servicers raise what the services raise; this interceptor answers the caller with the code, the
-error's own text, and a `google.rpc.ErrorInfo` that programs can read.
+Servicers do not catch the exceptions of the services. The interceptor `ErrorTranslation` returns
+the status code, the error's text, and a machine-readable `google.rpc.ErrorInfo` to the caller.
 """
 
 import inspect
@@ -40,113 +40,125 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.WorkerLost, code_pb2.ABORTED),
     (errors.AnagnorisisError, code_pb2.INTERNAL),
 )
-"""The first row that fits counts. Everything else is a mistake of ours: INTERNAL, and logged."""
+"""The first matching row applies. Any other exception is a bug: INTERNAL, and a log entry."""
 
 
 def status_of(error: Exception) -> status_pb2.Status:
-    """Return what the caller is told about `error`."""
+    """Return the gRPC status for `error`."""
     for kind, code in CODES:
         if isinstance(error, kind):
             return _status(code, str(error), _reason(error), _metadata(error))
-    text = "the daemon failed at this request; its log says why"
+    text = "internal error; see the daemon's log"
     return _status(code_pb2.INTERNAL, text, "INTERNAL_ERROR", {})
 
 
 class ErrorTranslation(aio.ServerInterceptor):
-    """Answers errors of our methods, and bytes that are no message, with their status."""
+    """Translates exceptions of methods and undecodable requests to gRPC statuses."""
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Wrap the method that a call is for."""
         handler = await continuation(handler_call_details)
         method = str(handler_call_details.method)
         if handler is None:
             return handler
         codecs = {
-            "request_deserializer": _total(handler.request_deserializer),
+            "request_deserializer": _safe_deserializer(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
-        if handler.request_streaming:  # Reflection alone.
+        if handler.request_streaming:  # Only reflection has streaming requests.
             return grpc.stream_stream_rpc_method_handler(
-                _conversing(handler.stream_stream, method), **codecs
+                _translate_bidirectional(handler.stream_stream, method), **codecs
             )
         if handler.response_streaming:
             behaviour = handler.unary_stream
-            # The health service is none of ours: a coroutine that writes into the context.
-            wrap = _streaming if inspect.isasyncgenfunction(behaviour) else _single
+            # `Watch` of the health service is a coroutine that writes to the context.
+            wrap = (
+                _translate_response_stream
+                if inspect.isasyncgenfunction(behaviour)
+                else _translate_unary
+            )
             return grpc.unary_stream_rpc_method_handler(wrap(behaviour, method), **codecs)
-        return grpc.unary_unary_rpc_method_handler(_single(handler.unary_unary, method), **codecs)
+        return grpc.unary_unary_rpc_method_handler(
+            _translate_unary(handler.unary_unary, method), **codecs
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _NoMessage:
-    """What stands for bytes that are no message of the kind that a method takes."""
+class _UndecodableRequest:
+    """Replaces a request whose bytes are not a valid message of the method's request type."""
 
     reason: str
 
 
-def _total(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """Return the deserializer with a value in place of its errors.
+def _safe_deserializer(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Return a deserializer that returns `_UndecodableRequest` instead of raising.
 
-    grpc.aio answers those with UNKNOWN, and logs a traceback for each.
+    If a deserializer raises, grpc.aio returns UNKNOWN to the caller and logs a traceback.
     """
 
-    def read(content: bytes) -> Any:
+    def deserialize(content: bytes) -> Any:
         try:
             return deserializer(content)
         except Exception as error:
-            return _NoMessage(str(error))
+            return _UndecodableRequest(str(error))
 
-    return read
+    return deserialize
 
 
-def _checked(request: Any) -> Any:
-    if isinstance(request, _NoMessage):
+def _require_decoded(request: Any) -> Any:
+    if isinstance(request, _UndecodableRequest):
         raise errors.InvalidValue("request", f"not a message of this method ({request.reason})")
     return request
 
 
-def _single(behaviour: Any, method: str) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def answer(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
+def _translate_unary(behaviour: Any, method: str) -> Callable[[Any, Any], Awaitable[Any]]:
+    async def translated_method(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
         try:
-            return await behaviour(_checked(request), context)
+            return await behaviour(_require_decoded(request), context)
         except Exception as error:
             await _abort(context, error, method)
 
-    return answer
+    return translated_method
 
 
-def _streaming(behaviour: Any, method: str) -> Callable[[Any, Any], AsyncIterator[Any]]:
-    async def answer(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+def _translate_response_stream(
+    behaviour: Any, method: str
+) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    async def translated_method(
+        request: Any, context: aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Any]:
         try:
-            async with aclosing(behaviour(_checked(request), context)) as messages:
+            async with aclosing(behaviour(_require_decoded(request), context)) as messages:
                 async for message in messages:
                     yield message
         except Exception as error:
             await _abort(context, error, method)
 
-    return answer
+    return translated_method
 
 
-def _conversing(behaviour: Any, method: str) -> Callable[[Any, Any], AsyncIterator[Any]]:
-    async def answer(requests: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+def _translate_bidirectional(
+    behaviour: Any, method: str
+) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    async def translated_method(
+        requests: Any, context: aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Any]:
         try:
-            async with aclosing(behaviour(_all_checked(requests), context)) as messages:
+            async with aclosing(behaviour(_require_all_decoded(requests), context)) as messages:
                 async for message in messages:
                     yield message
         except Exception as error:
             await _abort(context, error, method)
 
-    return answer
+    return translated_method
 
 
-async def _all_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """Yield requests as long as they are messages."""
+async def _require_all_decoded(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     async for request in requests:
-        yield _checked(request)
+        yield _require_decoded(request)
 
 
 async def _abort(context: aio.ServicerContext[Any, Any], error: Exception, method: str) -> None:
@@ -166,7 +178,7 @@ def _status(code: int, text: str, reason: str, metadata: dict[str, str]) -> stat
 
 
 def _reason(error: Exception) -> str:
-    """Return the error's name as ErrorInfo wants it: `UnknownTrack` becomes `UNKNOWN_TRACK`."""
+    """Return the `reason` of ErrorInfo: `UnknownTrack` becomes `UNKNOWN_TRACK`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).upper()
 
 

@@ -1,4 +1,4 @@
-"""`EvaluatorService`: training, and the versions trained."""
+"""`EvaluatorService`: training and the list of trained evaluators."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,7 +18,7 @@ Context = ServicerContext[Any, Any]
 
 
 class EvaluatorServicer(EvaluatorServiceServicer):
-    """Trains evaluators, shows them, and makes earlier ones current again."""
+    """Implements `EvaluatorService`."""
 
     def __init__(self, trainer: Trainer, evaluators: EvaluatorStore) -> None:
         self._trainer = trainer
@@ -27,7 +27,7 @@ class EvaluatorServicer(EvaluatorServiceServicer):
     async def TrainEvaluator(
         self, request: messages.TrainEvaluatorRequest, context: Context
     ) -> AsyncIterator[messages.TrainEvaluatorResponse]:
-        """Train a new evaluator and tell how far it is."""
+        """Train a new evaluator and stream the progress."""
         async for progress in self._trainer.train():
             yield conversion.training_message(progress)
 
@@ -55,14 +55,14 @@ class EvaluatorServicer(EvaluatorServiceServicer):
     async def RollbackEvaluator(
         self, request: messages.RollbackEvaluatorRequest, context: Context
     ) -> messages.RollbackEvaluatorResponse:
-        """Make an earlier evaluator current."""
+        """Make an earlier evaluator current; 0 selects the newest retired one."""
         if request.version < 0:
             raise InvalidValue("version", f"{request.version} is below 0")
-        version = request.version or await self._previous()
+        version = request.version or await self._previous_version()
         current = await shielded_call(self._trainer.rollback(version))
         return messages.RollbackEvaluatorResponse(evaluator=conversion.evaluator_message(current))
 
-    async def _previous(self) -> int:
+    async def _previous_version(self) -> int:
         versions = await self._evaluators.versions(validation.LARGEST_PAGE)
         retired = [entry for entry in versions if entry.status is EvaluatorStatus.RETIRED]
         if not retired:

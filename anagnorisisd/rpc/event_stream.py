@@ -1,4 +1,4 @@
-"""Event streams: a bounded buffer for each caller, heartbeats, resuming, and the messages."""
+"""Event streams with heartbeats and resumption, and the conversion of events to messages."""
 
 import asyncio
 import uuid
@@ -20,7 +20,7 @@ PLAY_OUTCOMES = {
 
 
 def heartbeat(sequence: int, epoch: str, at: float) -> messages.WatchEventsResponse:
-    """Return the sign that the stream stands."""
+    """Return a heartbeat, which shows that the stream is alive."""
     return messages.WatchEventsResponse(
         sequence=sequence,
         epoch=epoch,
@@ -30,19 +30,19 @@ def heartbeat(sequence: int, epoch: str, at: float) -> messages.WatchEventsRespo
 
 
 def announced(announcement: Announcement, epoch: str) -> messages.WatchEventsResponse:
-    """Return an announcement with its event."""
+    """Convert an announcement and its event."""
     message = messages.WatchEventsResponse(
         sequence=announcement.sequence,
         epoch=epoch,
         occurred_at=conversion.moment(announcement.at),
         missed=announcement.missed,
     )
-    _fill(message, announcement.event)
+    _set_event(message, announcement.event)
     return message
 
 
-def _fill(message: messages.WatchEventsResponse, event: events.Event) -> None:
-    """Say in `message` what happened; a table, one row for each kind of event."""
+def _set_event(message: messages.WatchEventsResponse, event: events.Event) -> None:
+    """Set the field of `message` for this kind of event."""
     match event:
         case events.TrackRated(change):
             message.track_rated.rating.CopyFrom(conversion.rating_message(change.rating))
@@ -99,21 +99,22 @@ LONGEST_HEARTBEAT_SECONDS = 3600
 
 
 class EventStream:
-    """Streams events to any number of watchers; a slow one holds up nobody but itself."""
+    """Streams events to any number of subscribers; a slow subscriber does not delay the others."""
 
     def __init__(self, events: Events, clock: Clock) -> None:
         self._events = events
         self._clock = clock
         self._epoch = uuid.uuid4().hex
-        self._newest = messages.WatchEventsResponse()
+        self._newest_message = messages.WatchEventsResponse()
 
     async def follow(
         self, request: messages.WatchEventsRequest
     ) -> AsyncIterator[messages.WatchEventsResponse]:
-        """Yield a heartbeat at once, then events as they happen, until cancelled.
+        """Yield a heartbeat immediately, then events as they occur, until cancelled.
 
         Raises:
-            InvalidValue: a bad heartbeat, or a sequence that this run has not reached.
+            InvalidValue: the heartbeat interval is out of range, or `after_sequence` is beyond the
+                newest event of this run.
         """
         heartbeat_seconds = validation.count(
             "heartbeat_seconds",
@@ -121,7 +122,7 @@ class EventStream:
             DEFAULT_HEARTBEAT_SECONDS,
             LONGEST_HEARTBEAT_SECONDS,
         )
-        after = self._after(request)
+        after = self._start_sequence(request)
         last = self._events.sequence if after is None else after
         with self._events.subscribe(after=after) as subscription:
             yield self._heartbeat(last)
@@ -133,21 +134,21 @@ class EventStream:
                     yield self._heartbeat(last)
                 else:
                     last = announcement.sequence
-                    yield self._announced(announcement)
+                    yield self._shared_message(announcement)
 
-    def _announced(self, announcement: Announcement) -> messages.WatchEventsResponse:
-        """Return the message for an announcement; those who keep up with it share one."""
+    def _shared_message(self, announcement: Announcement) -> messages.WatchEventsResponse:
+        """Return the message for an announcement; subscribers share the newest message."""
         if announcement.missed:
             return announced(announcement, self._epoch)
-        if announcement.sequence != self._newest.sequence:
-            self._newest = announced(announcement, self._epoch)
-        return self._newest
+        if announcement.sequence != self._newest_message.sequence:
+            self._newest_message = announced(announcement, self._epoch)
+        return self._newest_message
 
-    def _after(self, request: messages.WatchEventsRequest) -> int | None:
+    def _start_sequence(self, request: messages.WatchEventsRequest) -> int | None:
         if not request.HasField("after_sequence"):
             return None
         if request.epoch and request.epoch != self._epoch:
-            return 0  # The caller saw an earlier run: all of this one is new to it.
+            return 0  # The caller knows an earlier run, so send all events of this run.
         if not 0 <= request.after_sequence <= self._events.sequence:
             raise InvalidValue(
                 "after_sequence",

@@ -1,4 +1,4 @@
-"""`HistoryService`: what the listener said and heard, on its way out and in."""
+"""`HistoryService`: the play history, and import and export of ratings and plays."""
 
 import math
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ Context = ServicerContext[Any, Any]
 
 MOST_ENTRIES = 1000
 LONGEST_REASON = 300
-"""Characters: a thousand of them fit into an answer, whatever paths they name."""
+"""Characters of a rejection reason, so that a response with 1000 reasons fits into a message."""
 
 OUTCOMES = {
     ImportOutcome.IMPORTED: messages.IMPORT_OUTCOME_IMPORTED,
@@ -40,7 +40,7 @@ PLAY_OUTCOMES = {message: outcome for outcome, message in event_stream.PLAY_OUTC
 
 
 class HistoryServicer(HistoryServiceServicer):
-    """Exports and imports."""
+    """Implements `HistoryService`."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class HistoryServicer(HistoryServiceServicer):
     async def ListPlays(
         self, request: messages.ListPlaysRequest, context: Context
     ) -> messages.ListPlaysResponse:
-        """List the plays, those that ended last first."""
+        """List plays in pages, the most recently ended first."""
         size = validation.count("page_size", request.page_size, validation.DEFAULT_PAGE)
         before = paging.position(request.page_token, "plays")
         found = await self._plays.page(size + 1, before)
@@ -71,30 +71,30 @@ class HistoryServicer(HistoryServiceServicer):
     async def ExportHistory(
         self, request: messages.ExportHistoryRequest, context: Context
     ) -> AsyncIterator[messages.ExportHistoryResponse]:
-        """Return every rating and every play."""
+        """Stream all ratings and plays."""
         async for entry in self._import_export.export():
             yield messages.ExportHistoryResponse(entry=_entry_message(entry))
 
     async def ImportHistory(
         self, request: messages.ImportHistoryRequest, context: Context
     ) -> messages.ImportHistoryResponse:
-        """Take entries over, or say what would become of them."""
+        """Import entries; with `dry_run` only return the outcome of each entry."""
         if len(request.entries) > MOST_ENTRIES:
             raise InvalidValue("entries", f"{len(request.entries)} are more than {MOST_ENTRIES}")
-        read = [_read(message) for message in request.entries]
-        entries = [each for each in read if isinstance(each, HistoryEntry)]
-        taken = iter(
+        parsed = [_parse_or_reject(message) for message in request.entries]
+        entries = [each for each in parsed if isinstance(each, HistoryEntry)]
+        imported = iter(
             await shielded_call(
                 self._import_export.import_entries(entries, dry_run=request.dry_run)
             )
         )
-        results = [next(taken) if isinstance(each, HistoryEntry) else each for each in read]
+        results = [next(imported) if isinstance(each, HistoryEntry) else each for each in parsed]
         return messages.ImportHistoryResponse(results=map(_result_message, results))
 
     async def FindExternalRatings(
         self, request: messages.FindExternalRatingsRequest, context: Context
     ) -> AsyncIterator[messages.FindExternalRatingsResponse]:
-        """Return the ratings that other programs left."""
+        """Stream the ratings in file tags or MPD stickers."""
         match request.source:
             case messages.EXTERNAL_SOURCE_FILE_TAGS:
                 found = self._external.in_tags()
@@ -106,15 +106,15 @@ class HistoryServicer(HistoryServiceServicer):
             yield messages.FindExternalRatingsResponse(entry=_entry_message(entry))
 
 
-def _read(message: messages.HistoryEntry) -> HistoryEntry | ImportResult:
-    """Return an entry, or that it was left out: it costs none of the others."""
+def _parse_or_reject(message: messages.HistoryEntry) -> HistoryEntry | ImportResult:
+    """Return an entry, or a rejection: an invalid entry does not fail the whole request."""
     try:
-        return _entry(message)
+        return _parse_entry(message)
     except InvalidValue as error:
         return ImportResult(ImportOutcome.REJECTED, str(error))
 
 
-def _entry(message: messages.HistoryEntry) -> HistoryEntry:
+def _parse_entry(message: messages.HistoryEntry) -> HistoryEntry:
     if message.uri:
         validation.path("uri", message.uri)
     return HistoryEntry(
@@ -124,11 +124,11 @@ def _entry(message: messages.HistoryEntry) -> HistoryEntry:
         if message.HasField("timestamp")
         else None,
         validation.source(message.source),
-        _content(message),
+        _parse_content(message),
     )
 
 
-def _content(message: messages.HistoryEntry) -> RatingEntry | PlayEntry:
+def _parse_content(message: messages.HistoryEntry) -> RatingEntry | PlayEntry:
     match message.WhichOneof("content"):
         case "rating":
             return RatingEntry(message.rating.value if message.rating.HasField("value") else None)

@@ -1,4 +1,4 @@
-"""`LibraryService`: the tracks that the daemon knows."""
+"""`LibraryService`: tracks, scans, embeddings and similarity."""
 
 import os
 import struct
@@ -26,8 +26,8 @@ Context = ServicerContext[Any, Any]
 
 DEFAULT_SIMILAR = 10
 
-KEY = struct.Struct(">?d")
-"""A track's key in a page token, in front of its id: whether it lacks the value, and the value."""
+KEY_PREFIX = struct.Struct(">?d")
+"""Prefix of a track's key in a page token: whether the sort value is absent, and the value."""
 
 FILTERS = {
     messages.TRACK_FILTER_UNSPECIFIED: TrackFilter.ALL,
@@ -47,7 +47,7 @@ ORDERS = {
 
 
 class LibraryServicer(LibraryServiceServicer):
-    """Shows tracks, scans, and compares what they sound like."""
+    """Implements `LibraryService`."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class LibraryServicer(LibraryServiceServicer):
     async def GetTrack(
         self, request: messages.GetTrackRequest, context: Context
     ) -> messages.GetTrackResponse:
-        """Return one track."""
+        """Return a track and its sound tags."""
         track = await self._tracks.find(request.target)
         sound_tags = await self._sound_tags.of_track(track.track_id)
         return messages.GetTrackResponse(
@@ -100,11 +100,11 @@ class LibraryServicer(LibraryServiceServicer):
             text=text,
             among=await self._sound_tags.with_tag(sound_tag) if sound_tag else None,
             limit=size + 1,
-            after=_key(paging.key(request.page_token, *scope)),
+            after=_unpack_key(paging.key(request.page_token, *scope)),
         )
         return messages.ListTracksResponse(
             tracks=[conversion.track_message(track) for track in found[:size]],
-            next_page_token=paging.key_token(_packed(TrackKey.of(found[size - 1], order)), *scope)
+            next_page_token=paging.key_token(_pack_key(TrackKey.of(found[size - 1], order)), *scope)
             if len(found) > size
             else "",
         )
@@ -112,7 +112,7 @@ class LibraryServicer(LibraryServiceServicer):
     async def ListSoundTags(
         self, request: messages.ListSoundTagsRequest, context: Context
     ) -> messages.ListSoundTagsResponse:
-        """List the sound tags."""
+        """List the sound tags with the number of tracks that have each."""
         counts = await self._sound_tags.counts()
         return messages.ListSoundTagsResponse(
             sound_tags=[
@@ -123,7 +123,7 @@ class LibraryServicer(LibraryServiceServicer):
     async def ListUnusableFiles(
         self, request: messages.ListUnusableFilesRequest, context: Context
     ) -> messages.ListUnusableFilesResponse:
-        """List the files that cannot be used, in pages."""
+        """List unusable files in pages."""
         size = validation.count("page_size", request.page_size, validation.DEFAULT_PAGE)
         after = paging.key(request.page_token, "unusable")
         found = await self._store.problems(
@@ -144,7 +144,7 @@ class LibraryServicer(LibraryServiceServicer):
     async def ScanLibrary(
         self, request: messages.ScanLibraryRequest, context: Context
     ) -> AsyncIterator[messages.ScanLibraryResponse]:
-        """Bring the library in line with the disk."""
+        """Rescan the music directory and stream the progress."""
         async for progress in self._library.scan():
             embedding = await self._embedding.progress()
             yield messages.ScanLibraryResponse(
@@ -166,7 +166,7 @@ class LibraryServicer(LibraryServiceServicer):
     async def RetryEmbeddings(
         self, request: messages.RetryEmbeddingsRequest, context: Context
     ) -> messages.RetryEmbeddingsResponse:
-        """Give the tracks that could not be embedded another chance."""
+        """Retry the tracks whose embedding failed."""
         return messages.RetryEmbeddingsResponse(count=await shielded_call(self._embedding.retry()))
 
     async def FindSimilar(
@@ -189,7 +189,7 @@ class LibraryServicer(LibraryServiceServicer):
     async def GetEmbedding(
         self, request: messages.GetEmbeddingRequest, context: Context
     ) -> messages.GetEmbeddingResponse:
-        """Return a track's vector."""
+        """Return the embedding of a track."""
         track = await self._tracks.find(request.target)
         vector = await self._embeddings.get(self._stamp, track.track_id)
         if vector is None:
@@ -203,16 +203,18 @@ class LibraryServicer(LibraryServiceServicer):
         )
 
 
-def _packed(key: TrackKey) -> bytes:
-    """Return a key as bytes for a page token."""
+def _pack_key(key: TrackKey) -> bytes:
     absent = key.value is None
-    return KEY.pack(absent, 0.0 if key.value is None else key.value) + key.track_id.encode()
+    return KEY_PREFIX.pack(absent, 0.0 if key.value is None else key.value) + key.track_id.encode()
 
 
-def _key(packed: bytes | None) -> TrackKey | None:
-    """Return the key in a page token; any bytes are one, if only the place of nothing."""
+def _unpack_key(packed: bytes | None) -> TrackKey | None:
+    """Decode the key in a page token.
+
+    It accepts any bytes: a forged token selects an arbitrary position in the list, not an error.
+    """
     if packed is None:
         return None
-    absent, value = KEY.unpack(packed[: KEY.size].ljust(KEY.size, b"\0"))
-    track_id = TrackId(packed[KEY.size :].decode(errors="replace"))
+    absent, value = KEY_PREFIX.unpack(packed[: KEY_PREFIX.size].ljust(KEY_PREFIX.size, b"\0"))
+    track_id = TrackId(packed[KEY_PREFIX.size :].decode(errors="replace"))
     return TrackKey(None if absent else value, track_id)

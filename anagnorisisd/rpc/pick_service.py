@@ -1,4 +1,4 @@
-"""`PickService`: what the daemon picks, and why."""
+"""`PickService`: previews, explanations, suggestions, and the switch for picking."""
 
 import secrets
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from anagnorisisd.rpc.track_lookup import TrackLookup
 Context = ServicerContext[Any, Any]
 
 DEFAULT_SUGGESTIONS = 10
-MOST_SUGGESTIONS = 100
+MAX_SUGGESTIONS = 100
 
 
 class PickServicer(PickServiceServicer):
-    """Shows and steers picks."""
+    """Implements `PickService`."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class PickServicer(PickServiceServicer):
         default_count: Callable[[], int],
     ) -> None:
         self._picker = picker
-        self._curiosity = curiosity
+        self._explanations = curiosity
         self._tracks = tracks
         self._default_count = default_count
 
@@ -43,16 +43,18 @@ class PickServicer(PickServiceServicer):
         count = validation.count("count", request.count, max(1, self._default_count()))
         seed = request.seed if request.HasField("seed") else None
         picks = await self._picker.preview(count, seed)
-        return messages.PreviewPicksResponse(picks=[await self._pick(pick) for pick in picks])
+        return messages.PreviewPicksResponse(
+            picks=[await self._pick_message(pick) for pick in picks]
+        )
 
     async def ExplainTrack(
         self, request: messages.ExplainTrackRequest, context: Context
     ) -> messages.ExplainTrackResponse:
-        """Return every factor of a track's weight, and what shaped its predicted rating."""
+        """Return the factors of a track's weight and the influences on its predicted rating."""
         track = await self._tracks.find(request.target)
         explanation = await self._picker.explain(track.track_id)
-        influences = await self._curiosity.influences(track.track_id)
-        parts = await self._curiosity.parts(track.track_id)
+        influences = await self._explanations.influences(track.track_id)
+        contributions = await self._explanations.parts(track.track_id)
         return messages.ExplainTrackResponse(
             track=conversion.track_message(track),
             explanation=conversion.explanation_message(explanation),
@@ -63,19 +65,19 @@ class PickServicer(PickServiceServicer):
                 for rated, share in influences
             ],
             feature_contributions=[
-                messages.FeatureContribution(feature=kind, share=share)
-                for kind, share in sorted(parts.items(), key=lambda part: -part[1])
+                messages.FeatureContribution(feature=feature, share=share)
+                for feature, share in sorted(contributions.items(), key=lambda part: -part[1])
             ],
         )
 
     async def SuggestTracks(
         self, request: messages.SuggestTracksRequest, context: Context
     ) -> messages.SuggestTracksResponse:
-        """Return the tracks whose ratings would teach the most, and queue them on request."""
-        count = validation.count("count", request.count, DEFAULT_SUGGESTIONS, MOST_SUGGESTIONS)
+        """Return the tracks whose ratings would improve predictions most; queue them on request."""
+        count = validation.count("count", request.count, DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS)
         seed = request.seed if request.HasField("seed") else secrets.randbits(32)
-        left_out = await self._picker.excluded()
-        suggested = await self._curiosity.suggest(count, seed, left_out)
+        excluded = await self._picker.excluded()
+        suggested = await self._explanations.suggest(count, seed, excluded)
         queued = await shielded_call(self._picker.enqueue(suggested)) if request.queue else {}
         return messages.SuggestTracksResponse(
             suggestions=[
@@ -94,7 +96,7 @@ class PickServicer(PickServiceServicer):
         await shielded_call(self._picker.switch(request.enabled))
         return messages.SetPickingResponse(enabled=request.enabled)
 
-    async def _pick(self, pick: Pick) -> messages.Pick:
+    async def _pick_message(self, pick: Pick) -> messages.Pick:
         return messages.Pick(
             track=conversion.track_message(await self._tracks.read(pick.track_id)),
             explanation=conversion.explanation_message(pick.explanation),

@@ -1,4 +1,4 @@
-"""`RatingService`: the listener's ratings."""
+"""`RatingService`: rating, clearing, undoing, and the rating history."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -21,7 +21,7 @@ Context = ServicerContext[Any, Any]
 
 
 class RatingServicer(RatingServiceServicer):
-    """Takes ratings, and shows their history."""
+    """Implements `RatingService`."""
 
     def __init__(self, ratings: RatingService, history: RatingStore, tracks: TrackLookup) -> None:
         self._ratings = ratings
@@ -31,37 +31,39 @@ class RatingServicer(RatingServiceServicer):
     async def RateTrack(
         self, request: messages.RateTrackRequest, context: Context
     ) -> messages.RateTrackResponse:
-        """Rate a track, absolutely or relative to the rating it has."""
-        return messages.RateTrackResponse(change=await self._answer(await self._rate(request)))
+        """Set a track's rating, or change it by a delta."""
+        return messages.RateTrackResponse(
+            change=await self._change_message(await self._rate(request))
+        )
 
     async def ClearRating(
         self, request: messages.ClearRatingRequest, context: Context
     ) -> messages.ClearRatingResponse:
-        """Take a track's rating away."""
+        """Clear a track's rating."""
         source = validation.source(request.source)
         request_id = validation.request_id(request.request_id)
         track_id = await self._tracks.meant(request.target)
         change = await shielded_call(
             self._ratings.clear(track_id, source=source, request_id=request_id)
         )
-        return messages.ClearRatingResponse(change=await self._answer(change))
+        return messages.ClearRatingResponse(change=await self._change_message(change))
 
     async def UndoRating(
         self, request: messages.UndoRatingRequest, context: Context
     ) -> messages.UndoRatingResponse:
-        """Take the newest change that still stands back."""
+        """Undo the newest rating change that is not undone yet."""
         change = await shielded_call(
             self._ratings.undo(
                 source=validation.source(request.source),
                 request_id=validation.request_id(request.request_id),
             )
         )
-        return messages.UndoRatingResponse(change=await self._answer(change))
+        return messages.UndoRatingResponse(change=await self._change_message(change))
 
     async def ListRatings(
         self, request: messages.ListRatingsRequest, context: Context
     ) -> messages.ListRatingsResponse:
-        """List the history, newest first."""
+        """List the rating history in pages, newest first."""
         size = validation.count("page_size", request.page_size, validation.DEFAULT_PAGE)
         track_id = await self._tracks.meant(request.target) if request.HasField("target") else None
         before = paging.position(request.page_token, track_id)
@@ -77,14 +79,14 @@ class RatingServicer(RatingServiceServicer):
         )
 
     async def _rate(self, request: messages.RateTrackRequest) -> RatingChange:
-        # Everything is checked before MPD is asked: a bad value is one whether or not MPD is there.
+        # Validate before asking MPD, so that an invalid value fails the same without MPD.
         source = validation.source(request.source)
         request_id = validation.request_id(request.request_id)
-        change = self._change(request)
+        change = self._rating_operation(request)
         track_id = await self._tracks.meant(request.target)
         return await shielded_call(change(track_id, source=source, request_id=request_id))
 
-    def _change(
+    def _rating_operation(
         self, request: messages.RateTrackRequest
     ) -> Callable[..., Coroutine[Any, Any, RatingChange]]:
         match request.WhichOneof("value"):
@@ -95,5 +97,5 @@ class RatingServicer(RatingServiceServicer):
             case _:
                 raise InvalidValue("value", "set one of rating or delta")
 
-    async def _answer(self, change: RatingChange) -> messages.RatingChange:
+    async def _change_message(self, change: RatingChange) -> messages.RatingChange:
         return conversion.change_message(change, await self._tracks.read(change.rating.track_id))

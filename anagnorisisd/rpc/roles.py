@@ -1,4 +1,4 @@
-"""What the servicers need of the services that do far more than they show here."""
+"""Interfaces of the services that the servicers use."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
@@ -12,15 +12,15 @@ from anagnorisisd.library.change_importer import ScanProgress
 
 
 class Scanner(Protocol):
-    """Scans; `library.service.LibraryService` does."""
+    """Scans the music directory; implemented by `library.service.LibraryService`."""
 
     def scan(self) -> AsyncIterator[ScanProgress]:
-        """Bring the library in line with the disk."""
+        """Rescan the music directory."""
         ...
 
 
 class Embeddings(Protocol):
-    """Embeds, and knows how far it is; `embedding.service.EmbeddingService` does."""
+    """Embeds tracks; implemented by `embedding.service.EmbeddingService`."""
 
     @property
     def stamp(self) -> EmbedderStamp:
@@ -28,20 +28,20 @@ class Embeddings(Protocol):
         ...
 
     async def progress(self) -> EmbeddingProgress:
-        """Return how much is pending, and how fast it goes."""
+        """Return the number of pending tracks and the speed."""
         ...
 
     async def retry(self) -> int:
-        """Give the failed tracks another chance; return how many there are."""
+        """Retry the failed tracks and return their number."""
         ...
 
 
 class Picker(Protocol):
-    """Picks; `picks.service.PickService` does."""
+    """Picks tracks; implemented by `picks.service.PickService`."""
 
     @property
     def enabled(self) -> bool:
-        """Whether picks are put into the queue."""
+        """Whether picks are added to the queue."""
         ...
 
     @property
@@ -50,7 +50,7 @@ class Picker(Protocol):
         ...
 
     async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
-        """Choose without queueing."""
+        """Return the next `count` picks without adding them to the queue."""
         ...
 
     async def explain(self, track_id: TrackId) -> Explanation:
@@ -62,7 +62,7 @@ class Picker(Protocol):
         ...
 
     async def enqueue(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, SongId]:
-        """Add tracks to the end of the queue, as the listener's own entries."""
+        """Add tracks to the end of the queue; they do not become owned entries."""
         ...
 
     async def switch(self, enabled: bool) -> None:
@@ -70,12 +70,12 @@ class Picker(Protocol):
         ...
 
     async def ahead(self) -> Sequence[Pick]:
-        """Return our entries of the queue after the current song, in order."""
+        """Return the owned entries after the current song, in queue order."""
         ...
 
 
 class Copier(Protocol):
-    """Copies the database."""
+    """Copies the database; implemented by `storage.backups.BackupStream`."""
 
     def chunks(self) -> AsyncGenerator[bytes]:
         """Yield a snapshot of the database in chunks."""
@@ -83,14 +83,14 @@ class Copier(Protocol):
 
 
 class Trainer(Protocol):
-    """Trains; `taste.training_scheduler.TrainingScheduler` does."""
+    """Trains evaluators; implemented by `taste.training_scheduler.TrainingScheduler`."""
 
     def train(self) -> AsyncIterator[TrainingProgress]:
-        """Train a new evaluator."""
+        """Train a new evaluator and yield the progress."""
         ...
 
     async def status(self) -> TrainingStatus:
-        """Return what is learnt, and when more will be."""
+        """Return the current evaluator and the time of the next training."""
         ...
 
     async def rollback(self, version: int) -> EvaluatorVersion:
@@ -99,26 +99,26 @@ class Trainer(Protocol):
 
 
 class Curious(Protocol):
-    """Knows what it knows; `taste.explanations.Explanations` does."""
+    """Explains predictions; implemented by `taste.explanations.Explanations`."""
 
     async def influences(self, track_id: TrackId) -> Sequence[tuple[TrackId, float]]:
-        """Return the rated tracks that shaped a predicted rating, with their shares."""
+        """Return the rated tracks that influence a predicted rating, with their shares."""
         ...
 
     async def parts(self, track_id: TrackId) -> Mapping[str, float]:
-        """Return the share that sound, artist and so on have in a predicted rating."""
+        """Return the share of each feature (sound, artist, ...) in a predicted rating."""
         ...
 
     async def suggest(
         self, count: int, seed: int, left_out: Collection[TrackId]
     ) -> Sequence[TrackId]:
-        """Return unrated tracks whose ratings would teach the most, none of `left_out`."""
+        """Return the unrated tracks, without `left_out`, that would improve predictions most."""
         ...
 
 
 class Drawer(Protocol):
-    """Draws reports; `report.service.ReportService` does."""
+    """Generates reports; implemented by `report.service.ReportService`."""
 
     async def html(self) -> str:
-        """Return a self-contained page."""
+        """Return the report as a self-contained HTML page."""
         ...

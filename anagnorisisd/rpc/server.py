@@ -1,4 +1,4 @@
-"""The gRPC server: what it listens on, and the limits that keep one caller from hurting others."""
+"""The gRPC server: its listeners, and limits so that one client cannot starve the others."""
 
 import logging
 import os
@@ -44,18 +44,22 @@ from anagnorisisd.rpc.unix_relay import UnixRelay
 log = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 4 * unix_relay.MOST_CONNECTIONS
-"""Open at once. The relay in front has fewer, but those that it closed linger here for a moment."""
+"""Limit of open connections.
+
+Higher than the limit of the relay, because connections that the relay closed stay open here for a
+moment.
+"""
 
 HANDSHAKE_MILLISECONDS = 10_000
-"""Who has said nothing sensible until then is hung up on, and so makes room for others."""
+"""Time for the HTTP/2 and TLS handshake, after which gRPC closes the connection."""
 
 IDLE_MILLISECONDS = 600_000
-"""So long a connection may stay open without a call; clients connect again by themselves."""
+"""A connection without a call is closed after this time; clients reconnect automatically."""
 
 MOST_CALLS_OF_ONE = 32
-"""Calls under way at once on one connection, watchers included; further ones wait in the client.
+"""Limit of concurrent calls on a connection, event streams included; the client queues the others.
 
-There is room for that many on every connection, so nobody takes the place of anybody else.
+`MOST_CALLS` allows this number on every connection, so connections do not compete for calls.
 """
 
 MOST_CALLS = MOST_CONNECTIONS * MOST_CALLS_OF_ONE
@@ -68,7 +72,7 @@ LIMITS = (
     ("grpc.max_send_message_length", 16 << 20),
     ("grpc.max_metadata_size", 16 << 10),
     ("grpc.max_concurrent_streams", MOST_CALLS_OF_ONE),
-    # From 1000 calls on that begin at once gRPC would refuse some by chance, whosever they are.
+    # By default gRPC randomly refuses calls, of any client, when 1000 or more are pending.
     ("grpc.server.max_pending_requests", MOST_CALLS),
     ("grpc.server.max_pending_requests_hard_limit", MOST_CALLS),
     ("grpc.so_reuseport", 0),
@@ -76,21 +80,21 @@ LIMITS = (
 
 GRACE_SECONDS = 1.0
 
-NAMES = tuple(
+SERVICE_NAMES = tuple(
     service.full_name
     for package in (daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, rating_pb2)
     for service in package.DESCRIPTOR.services_by_name.values()
 )
 
 LONGEST_SOCKET_PATH_BYTES = 107
-"""As in `config.places`, which this package does not import."""
+"""Limit of `sun_path`, unix(7); also in `config.paths`, which this package does not import."""
 
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 
 
 @dataclass(frozen=True, slots=True)
 class Servicers:
-    """One servicer for each service of the contract."""
+    """The servicers of all services of the API."""
 
     ratings: RatingServicer
     library: LibraryServicer
@@ -101,7 +105,7 @@ class Servicers:
 
 
 class RpcServer:
-    """Serves the contract, health checks and reflection; `timed` is told how long calls took."""
+    """Serves the API, health checks and reflection; `timed` receives the duration of each call."""
 
     def __init__(
         self, config: Rpc, socket: Path, servicers: Servicers, timed: Told | None = None
@@ -111,78 +115,78 @@ class RpcServer:
         self._servicers = servicers
         self._timing = () if timed is None else (CallTiming(timed),)
         self._health = health.aio.HealthServicer()
-        self._held = AsyncExitStack()
+        self._resources = AsyncExitStack()
 
     async def start(self) -> None:
-        """Listen and answer.
+        """Listen on the Unix socket, and on TCP if it is configured.
 
         Raises:
             AlreadyRunning: another daemon listens on the socket.
-            ConfigError: what is configured cannot be listened on, or should not be.
+            ConfigError: an address is not available, or the TCP configuration is insecure.
         """
-        door = tcp_auth.tcp_config(self._config.tcp)
-        async with AsyncExitStack() as held:
+        tcp = tcp_auth.tcp_config(self._config.tcp)
+        async with AsyncExitStack() as resources:
             shared = self._config.share_with_group
-            held.enter_context(reserved(self._socket, 0o750 if shared else 0o700))
-            await self._serve_unix(held, 0o660 if shared else 0o600)
+            resources.enter_context(reserved(self._socket, 0o750 if shared else 0o700))
+            await self._serve_unix(resources, 0o660 if shared else 0o600)
             log.info("listening on unix:%s", self._socket)
-            if door is not None:
-                await self._serve_tcp(held, door)
-            self._held = held.pop_all()
-        for name in ("", *NAMES):
+            if tcp is not None:
+                await self._serve_tcp(resources, tcp)
+            self._resources = resources.pop_all()
+        for name in ("", *SERVICE_NAMES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self) -> None:
-        """Refuse new calls, let those under way end within a second, and remove the socket."""
+        """Refuse new calls, wait up to `GRACE_SECONDS` for running calls, and remove the socket."""
         await self._health.enter_graceful_shutdown()
-        await self._held.aclose()
+        await self._resources.aclose()
 
-    async def _serve_unix(self, held: AsyncExitStack, mode: int) -> None:
-        """Serve on the Unix socket, by a relay in front of one that only we can use."""
-        inner = _name_of_same_length(self._socket)
+    async def _serve_unix(self, resources: AsyncExitStack, mode: int) -> None:
+        """Serve on the Unix socket, through a relay to a socket of mode 0600."""
+        inner = _inner_path(self._socket)
         relay = UnixRelay(inner)
-        held.callback(inner.unlink, missing_ok=True)
-        held.push_async_callback(relay.close)
+        resources.callback(inner.unlink, missing_ok=True)
+        resources.push_async_callback(relay.close)
         with narrow(0o600):
-            await self._serve(held, f"unix:{inner}")
-        # The kernel takes the socket's mode from the umask at the moment of binding; a chmod
-        # afterwards would leave a gap.
+            await self._serve(resources, f"unix:{inner}")
+        # The umask sets the socket's mode at bind time. With a later chmod, other users could
+        # connect in between.
         try:
             with narrow(mode):
                 await relay.listen_at(self._socket)
         except OSError as error:
             raise ConfigError([f"rpc.socket: {self._socket}: {error.strerror}"]) from error
-        held.callback(relay.stop_listening)
+        resources.callback(relay.stop_listening)
 
-    async def _serve_tcp(self, held: AsyncExitStack, door: tcp_auth.TcpConfig) -> None:
-        """Serve on TCP, by a relay in front of a Unix socket that only we can use."""
+    async def _serve_tcp(self, resources: AsyncExitStack, config: tcp_auth.TcpConfig) -> None:
+        """Serve on TCP, through a relay to a Unix socket of mode 0600."""
         inner = self._socket.with_name(f"{self._socket.name}.tcp")
         if len(os.fsencode(inner)) > LONGEST_SOCKET_PATH_BYTES:
             raise ConfigError([f"rpc.socket: {inner} is too long for a socket; set a shorter one"])
         relay = Relay(inner)
-        keeper = tcp_auth.TokenAuth(door.token, relay.recognise)
-        held.callback(inner.unlink, missing_ok=True)
-        held.push_async_callback(relay.close)
+        authentication = tcp_auth.TokenAuth(config.token, relay.recognise)
+        resources.callback(inner.unlink, missing_ok=True)
+        resources.push_async_callback(relay.close)
         with narrow(0o600):
-            await self._serve(held, f"unix:{inner}", (keeper,), door.credentials)
+            await self._serve(resources, f"unix:{inner}", (authentication,), config.credentials)
         try:
-            await relay.listen(door.host, door.port)
+            await relay.listen(config.host, config.port)
         except OSError as error:
-            place = f"{door.host}:{door.port}"
-            raise ConfigError([f"rpc: cannot listen on {place}: {error.strerror}"]) from error
-        held.callback(relay.stop_listening)
-        log.info("listening on %s:%s", door.host, door.port)
+            address = f"{config.host}:{config.port}"
+            raise ConfigError([f"rpc: cannot listen on {address}: {error.strerror}"]) from error
+        resources.callback(relay.stop_listening)
+        log.info("listening on %s:%s", config.host, config.port)
 
     async def _serve(
         self,
-        held: AsyncExitStack,
+        resources: AsyncExitStack,
         address: str,
-        guards: tuple[aio.ServerInterceptor, ...] = (),
+        interceptors: tuple[aio.ServerInterceptor, ...] = (),
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
-        """Start a server on one address; `held` stops it."""
+        """Start a server on one address; closing `resources` stops it."""
         server = aio.server(
-            interceptors=(*self._timing, *guards, ErrorTranslation()),
+            interceptors=(*self._timing, *interceptors, ErrorTranslation()),
             options=LIMITS,
             maximum_concurrent_rpcs=MOST_CALLS,
         )
@@ -195,33 +199,36 @@ class RpcServer:
         except RuntimeError as error:
             raise ConfigError([f"rpc: cannot listen on {address}; is it taken?"]) from error
         await server.start()
-        held.push_async_callback(all_shielded_calls)
-        held.push_async_callback(server.stop, GRACE_SECONDS)
+        resources.push_async_callback(all_shielded_calls)
+        resources.push_async_callback(server.stop, GRACE_SECONDS)
 
     def _register(self, server: aio.Server) -> None:
-        parts = self._servicers
-        rating_pb2_grpc.add_RatingServiceServicer_to_server(parts.ratings, server)
-        library_pb2_grpc.add_LibraryServiceServicer_to_server(parts.library, server)
-        pick_pb2_grpc.add_PickServiceServicer_to_server(parts.picks, server)
-        evaluator_pb2_grpc.add_EvaluatorServiceServicer_to_server(parts.evaluators, server)
-        daemon_pb2_grpc.add_DaemonServiceServicer_to_server(parts.daemon, server)
-        history_pb2_grpc.add_HistoryServiceServicer_to_server(parts.history, server)
+        servicers = self._servicers
+        rating_pb2_grpc.add_RatingServiceServicer_to_server(servicers.ratings, server)
+        library_pb2_grpc.add_LibraryServiceServicer_to_server(servicers.library, server)
+        pick_pb2_grpc.add_PickServiceServicer_to_server(servicers.picks, server)
+        evaluator_pb2_grpc.add_EvaluatorServiceServicer_to_server(servicers.evaluators, server)
+        daemon_pb2_grpc.add_DaemonServiceServicer_to_server(servicers.daemon, server)
+        history_pb2_grpc.add_HistoryServiceServicer_to_server(servicers.history, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        _reflect(server)
+        _register_reflection(server)
 
 
-def _name_of_same_length(socket: Path) -> Path:
-    """Return the path of a hidden socket beside `socket` that is no longer than it."""
+def _inner_path(socket: Path) -> Path:
+    """Return the path of a hidden socket in the same folder.
+
+    The same length keeps it within the length limit of socket paths.
+    """
     return socket.with_name(f"{'_' if socket.name[0] == '.' else '.'}{socket.name[1:]}")
 
 
-def _reflect(server: aio.Server) -> None:
-    """Serve reflection as v1alpha, and as v1, which newer clients ask for first.
+def _register_reflection(server: aio.Server) -> None:
+    """Register reflection as v1alpha, and as v1, which newer clients try first.
 
-    grpcio-reflection has v1alpha only. The messages of v1 are the same, on the wire and by name.
+    grpcio-reflection implements v1alpha only. The messages of v1 have the same encoding and names.
     """
     servicer = reflection.aio.ReflectionServicer(
-        (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        (*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
     )
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
     handler = grpc.stream_stream_rpc_method_handler(

@@ -1,4 +1,4 @@
-"""Changes that outlive their caller."""
+"""Calls that run to completion even if the client cancels."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,26 +6,26 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-_under_way: set[asyncio.Task[Any]] = set()
+_running: set[asyncio.Task[Any]] = set()
 
 
 async def shielded_call(change: Coroutine[Any, Any, Result]) -> Result:
-    """Await `change`, and let it finish even if the caller is cancelled meanwhile.
+    """Await `change`, which runs to completion even if the caller is cancelled.
 
-    A caller who leaves at the wrong moment must not have a rating stored but not announced.
+    Otherwise a client that disconnects could leave a rating stored whose event is never published.
     """
     task = asyncio.ensure_future(change)
-    _under_way.add(task)
-    task.add_done_callback(_forget)
+    _running.add(task)
+    task.add_done_callback(_remove)
     return await asyncio.shield(task)
 
 
 async def all_shielded_calls() -> None:
-    """Wait for the changes that are still under way."""
-    await asyncio.gather(*_under_way, return_exceptions=True)
+    """Wait for all running calls; their exceptions are ignored."""
+    await asyncio.gather(*_running, return_exceptions=True)
 
 
-def _forget(task: asyncio.Task[Any]) -> None:
-    _under_way.discard(task)
+def _remove(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
     if not task.cancelled():
-        task.exception()  # Its caller may be gone: an error nobody awaits is not a warning.
+        task.exception()  # asyncio warns of an exception that is never retrieved.

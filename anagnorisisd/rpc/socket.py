@@ -1,4 +1,4 @@
-"""The Unix socket: ours alone, guarded by a lock, and gone when the daemon is."""
+"""Lock and permissions of the daemon's Unix socket."""
 
 import os
 import socket
@@ -15,20 +15,20 @@ CONNECT_SECONDS = 1.0
 
 @contextmanager
 def reserved(path: Path, folder_mode: int) -> Iterator[None]:
-    """Hold the lock beside `path`, in a folder made if missing, and leave no socket behind.
+    """Hold a lock file beside `path`, and remove the socket at exit.
 
-    A second server on the same path would silently steal it; the lock makes it say so instead.
-    The kernel frees the lock of a daemon that was killed, so nothing has to be cleaned up.
+    The folder is created if it is missing. Without the lock, a second server would silently replace
+    the socket of the first. The kernel releases the lock of a killed daemon.
 
     Raises:
-        ConfigError: its folder cannot be used.
+        ConfigError: the folder cannot be created or written.
         AlreadyRunning: another daemon holds the lock.
     """
     lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), blocking=False, mode=0o600)
     try:
         path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
         lock.acquire()
-        if _answers(path):  # Its lock file was removed by hand.
+        if _has_listener(path):  # A daemon is running whose lock file was deleted.
             lock.release()
             raise filelock.Timeout(str(path))
     except filelock.Timeout:
@@ -44,14 +44,14 @@ def reserved(path: Path, folder_mode: int) -> Iterator[None]:
         lock.release()
 
 
-def _answers(path: Path) -> bool:
-    """Return whether somebody listens on the socket; one that was left behind refuses."""
-    with socket.socket(socket.AF_UNIX) as caller:
-        caller.settimeout(CONNECT_SECONDS)
+def _has_listener(path: Path) -> bool:
+    """Return whether a process listens on the socket; a stale socket refuses connections."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(CONNECT_SECONDS)
         try:
-            caller.connect(str(path))
+            client.connect(str(path))
         except (TimeoutError, BlockingIOError):
-            return True  # It is there, and busy.
+            return True  # The backlog of the listener is full.
         except OSError:
             return False
     return True
@@ -59,9 +59,9 @@ def _answers(path: Path) -> bool:
 
 @contextmanager
 def narrow(mode: int) -> Iterator[None]:
-    """Let sockets that are bound meanwhile have no more rights than `mode`."""
-    before = os.umask(0o777 & ~mode)
+    """Set the umask so that sockets bound in this context have at most the permissions `mode`."""
+    previous = os.umask(0o777 & ~mode)
     try:
         yield
     finally:
-        os.umask(before)
+        os.umask(previous)

@@ -1,4 +1,4 @@
-"""How everything stands: one answer put together from every part."""
+"""The daemon's status, collected from the services."""
 
 import asyncio
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.track_queries import LibraryCounts
 
-PATIENCE_SECONDS = 2.0
-"""How long the player may take; a status that waits for a hung player helps nobody."""
+PLAYER_TIMEOUT_SECONDS = 2.0
+"""Timeout of player requests, so that a hung player does not delay the status."""
 
-PHASES = {
+PLAYBACK_STATES = {
     PlaybackState.PLAY: messages.PLAYBACK_STATE_PLAYING,
     PlaybackState.PAUSE: messages.PLAYBACK_STATE_PAUSED,
     PlaybackState.STOP: messages.PLAYBACK_STATE_STOPPED,
@@ -28,7 +28,7 @@ PHASES = {
 
 @dataclass(frozen=True, slots=True)
 class StatusPaths:
-    """Where the daemon finds and keeps things; absolute paths."""
+    """Absolute paths of the music, state and model directories."""
 
     music: Path
     state: Path
@@ -36,7 +36,7 @@ class StatusPaths:
 
 
 class StatusReader:
-    """Reads how every part is."""
+    """Collects the status."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class StatusReader:
         self._embedding = embedding
         self._picker = picker
         self._trainer = trainer
-        self._places = places
+        self._paths = places
 
     async def read(self) -> messages.GetStatusResponse:
-        """Return how everything stands; a player that is away is part of it, not an error."""
+        """Return the status; an unavailable player is part of the status, not an error."""
         stamp = self._embedding.stamp
         training = await self._trainer.status()
-        answer = messages.GetStatusResponse(
+        response = messages.GetStatusResponse(
             version=anagnorisisd.__version__,
             mpd=_link_message(self._player.link()),
             picking_enabled=self._picker.enabled,
@@ -69,25 +69,25 @@ class StatusReader:
             library=_counts_message(await self._library.counts(stamp)),
             embedding=_embedding_message(stamp, await self._embedding.progress()),
             training=_training_message(training),
-            paths=_paths_message(self._places),
+            paths=_paths_message(self._paths),
         )
         if training.evaluator is not None:
-            answer.evaluator.CopyFrom(conversion.evaluator_message(training.evaluator))
+            response.evaluator.CopyFrom(conversion.evaluator_message(training.evaluator))
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                answer.playback.CopyFrom(await self._playback())
-                ahead = [
+            async with asyncio.timeout(PLAYER_TIMEOUT_SECONDS):
+                response.playback.CopyFrom(await self._playback())
+                upcoming = [
                     await self._tracks.read(pick.track_id) for pick in await self._picker.ahead()
                 ]
-                answer.upcoming_picks.extend(map(conversion.track_message, ahead))
+                response.upcoming_picks.extend(map(conversion.track_message, upcoming))
         except (PlayerUnavailable, PlayerRefused, TimeoutError):
-            pass  # The link says so already.
-        return answer
+            pass  # `mpd` already holds the reason.
+        return response
 
     async def _playback(self) -> messages.Playback:
         state = await self._player.state()
         playback = messages.Playback(
-            state=PHASES[state.playback_state],
+            state=PLAYBACK_STATES[state.playback_state],
             song_id=state.song_id,
             uri=conversion.printable(state.uri),
             elapsed_seconds=state.elapsed_seconds,

@@ -1,4 +1,7 @@
-"""TCP, for clients on other machines: only with a token, and off loopback only with TLS."""
+"""TCP configuration and token authentication.
+
+TCP requires a token, and TLS unless the address is a loopback address.
+"""
 
 import hmac
 import inspect
@@ -23,7 +26,7 @@ BEARER = "Bearer "
 
 @dataclass(frozen=True, slots=True)
 class TcpConfig:
-    """Where to listen, what opens it, and how it is encrypted, `None` meaning not at all."""
+    """Address, token and TLS credentials; without credentials connections are not encrypted."""
 
     host: str
     port: int
@@ -32,19 +35,19 @@ class TcpConfig:
 
 
 def tcp_config(config: Tcp) -> TcpConfig | None:
-    """Return what is configured, `None` when TCP is off.
+    """Check the configuration and read its files; return `None` if TCP is off.
 
     Raises:
-        ConfigError: TCP is on, but anybody could use it or listen in.
+        ConfigError: the configuration is invalid, or allows access without a token or without TLS.
     """
     if config.address is None:
         return None
-    host, port = _place(config.address)
+    host, port = _parse_address(config.address)
     if config.token_file is None:
         raise ConfigError(["rpc.tcp.token_file: TCP needs a token; name a file that holds one"])
-    token = _token(config.token_file)
+    token = _read_token(config.token_file)
     if config.certificate and config.key:
-        pair = (_key(config.key), _read("certificate", config.certificate))
+        pair = (_read_key(config.key), _read_file("certificate", config.certificate))
         return TcpConfig(host, port, token, grpc.ssl_server_credentials([pair]))
     if config.certificate or config.key:
         raise ConfigError(["rpc.tcp: certificate and key belong together; name both or neither"])
@@ -56,10 +59,10 @@ def tcp_config(config: Tcp) -> TcpConfig | None:
 
 
 class TokenAuth(aio.ServerInterceptor):
-    """Lets calls pass that carry the token, in the header `authorization: Bearer TOKEN`."""
+    """Accepts only calls with the header `authorization: Bearer TOKEN`."""
 
     def __init__(self, token: bytes, recognise: Callable[[str], None]) -> None:
-        """`recognise` is told the peer of each call that passes."""
+        """Call `recognise` with the peer of each authenticated call."""
         self._token = token
         self._recognise = recognise
 
@@ -68,18 +71,19 @@ class TokenAuth(aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Refuse calls without the token, whatever method they are for."""
-        given = dict(handler_call_details.invocation_metadata or ()).get("authorization", "")
-        # Compared in constant time: how long it takes says nothing about the token.
-        if hmac.compare_digest(str(given).encode(), BEARER.encode() + self._token):
+        """Reject calls without the token, also those of unknown methods."""
+        header = dict(handler_call_details.invocation_metadata or ()).get("authorization", "")
+        # Constant time, so that the duration reveals nothing about the token.
+        if hmac.compare_digest(str(header).encode(), BEARER.encode() + self._token):
             handler = await continuation(handler_call_details)
-            return handler and _noting(handler, self._recognise)
-        # The only kind that waits for no message: who sends none must not keep a place.
-        return grpc.stream_stream_rpc_method_handler(_refuse)
+            return handler and _with_peer_callback(handler, self._recognise)
+        # A stream handler: the other kinds first wait for a request, so a client that sends none
+        # would occupy a call slot.
+        return grpc.stream_stream_rpc_method_handler(_reject)
 
 
-def _noting(handler: Any, note: Callable[[str], None]) -> Any:
-    """Return the handler, telling the peer of each call first."""
+def _with_peer_callback(handler: Any, note: Callable[[str], None]) -> Any:
+    """Return a handler that first calls `note` with the peer."""
     if handler.request_streaming:
         make, behaviour = grpc.stream_stream_rpc_method_handler, handler.stream_stream
     elif handler.response_streaming:
@@ -104,14 +108,14 @@ def _noting(handler: Any, note: Callable[[str], None]) -> Any:
     )
 
 
-async def _refuse(requests: AsyncIterator[bytes], context: aio.ServicerContext[Any, Any]) -> None:
+async def _reject(requests: AsyncIterator[bytes], context: aio.ServicerContext[Any, Any]) -> None:
     await context.abort(
         grpc.StatusCode.UNAUTHENTICATED,
         "this needs the daemon's token: send the header `authorization: Bearer TOKEN`",
     )
 
 
-def _place(address: str) -> tuple[str, int]:
+def _parse_address(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) < 1 << 16):
         raise ConfigError([f"rpc.tcp.address: {address!r} is not host:port"])
@@ -125,11 +129,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _token(path: Path) -> bytes:
-    token = _read("token_file", path).strip().decode(errors="replace")
+def _read_token(path: Path) -> bytes:
+    token = _read_file("token_file", path).strip().decode(errors="replace")
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ConfigError([f"rpc.tcp.token_file: {path} can be read by others; chmod 600 {path}"])
-    # Of what a header can carry as it is; white space within could never match.
+    # Printable ASCII without spaces: other characters cannot be sent in a header unchanged.
     if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token):
         raise ConfigError(
             [
@@ -140,9 +144,9 @@ def _token(path: Path) -> bytes:
     return token.encode()
 
 
-def _key(path: Path) -> bytes:
-    key = _read("key", path)
-    # A group may be meant to read it, as Debian's ssl-cert is.
+def _read_key(path: Path) -> bytes:
+    key = _read_file("key", path)
+    # A group may read it, for example Debian's ssl-cert.
     if stat.S_IMODE(path.stat().st_mode) & 0o027:
         raise ConfigError(
             [f"rpc.tcp.key: {path} can be read or changed by others; chmod 600 {path}"]
@@ -150,7 +154,7 @@ def _key(path: Path) -> bytes:
     return key
 
 
-def _read(field: str, path: Path) -> bytes:
+def _read_file(field: str, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

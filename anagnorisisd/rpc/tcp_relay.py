@@ -1,10 +1,12 @@
-"""TCP connections on their way to the gRPC server: strangers get few places and little time.
+"""TCP relay in front of the gRPC server that limits unauthenticated connections.
 
-gRPC itself cannot tell a connection that has shown the token from one that has not, and never gives
-the place of one to another. So this listens in front of it and passes the bytes on, TLS and all, to
-a Unix socket. Each connection has a name there, which gRPC tells as its peer: that of a call with
-the token is no stranger any more. When strangers have taken all their places, the next connection
-gets that of the oldest, from the host that has most of them.
+gRPC has one limit for all connections, whether or not they have sent the token, and closes none to
+accept another. So this relay listens on TCP and forwards the bytes, TLS included, to the server's
+Unix socket. It binds each forwarded connection to its own abstract address, which gRPC reports as
+the peer of a call. A call with the token marks the connection with that peer as authenticated.
+
+At the limit, a new connection replaces the oldest unauthenticated connection of the host that has
+most of them.
 """
 
 import asyncio
@@ -16,99 +18,105 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
-MOST_STRANGERS = 32
-STRANGER_SECONDS = 10.0
-"""From the connection to its first call with the token."""
+MAX_UNAUTHENTICATED_CONNECTIONS = 32
+AUTHENTICATION_TIMEOUT_SECONDS = 10.0
+"""Limit from the connection to its first call with the token."""
 FLUSH_SECONDS = 5.0
 CHUNK_BYTES = 1 << 16
 PEER = "unix-abstract:"
 
 
 @dataclass(frozen=True, slots=True)
-class _Stranger:
+class _UnauthenticatedConnection:
     host: str
     transport: asyncio.WriteTransport
 
 
 class Relay:
-    """Passes connections to `address` on to the Unix socket `inner`."""
+    """Forwards TCP connections to the Unix socket `inner`."""
 
     def __init__(self, inner: Path) -> None:
         self._inner = inner
         self._server: asyncio.Server | None = None
-        self._strangers: dict[str, _Stranger] = {}
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._unauthenticated: dict[str, _UnauthenticatedConnection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str, port: int) -> None:
-        """Take connections.
+        """Listen on an address.
 
         Raises:
-            OSError: the address cannot be listened on.
+            OSError: the address is not available.
         """
-        self._server = await asyncio.start_server(self._accepted, host, port)
+        self._server = await asyncio.start_server(self._accept, host, port)
 
     def stop_listening(self) -> None:
-        """Take no more connections; those that are open go on."""
+        """Accept no new connections; open connections stay."""
         if self._server is not None:
             self._server.close()
 
     async def close(self) -> None:
-        """Hang up on all."""
-        tasks = tuple(self._under_way)
+        """Close all connections."""
+        tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def recognise(self, peer: str) -> None:
-        """Note that a connection has shown the token; `peer` is what gRPC calls it."""
-        self._strangers.pop(peer.removeprefix(PEER), None)
+        """Mark the connection that gRPC reports as `peer` as authenticated."""
+        self._unauthenticated.pop(peer.removeprefix(PEER), None)
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None, "asyncio runs it as one"
-        self._under_way.add(task)
+        assert task is not None, "asyncio runs the callback as a task"
+        self._tasks.add(task)
         try:
-            await self._pass_on(reader, writer)
+            await self._forward(reader, writer)
         except asyncio.CancelledError:
-            pass  # From `close`: asyncio would report it as an error of this task.
+            pass  # By `close`. asyncio would log it as an error of the callback.
         finally:
-            self._under_way.discard(task)
+            self._tasks.discard(task)
             writer.transport.abort()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = f"anagnorisisd-{token_hex(8)}"
         peer = writer.get_extra_info("peername")
-        if len(self._strangers) >= MOST_STRANGERS:
-            self._drop(self._least_wanted())
-        self._strangers[name] = _Stranger(str(peer[0]) if peer else "", writer.transport)
-        late = asyncio.get_running_loop().call_later(STRANGER_SECONDS, self._drop, name)
+        if len(self._unauthenticated) >= MAX_UNAUTHENTICATED_CONNECTIONS:
+            self._close_unauthenticated(self._eviction_candidate())
+        self._unauthenticated[name] = _UnauthenticatedConnection(
+            str(peer[0]) if peer else "", writer.transport
+        )
+        timer = asyncio.get_running_loop().call_later(
+            AUTHENTICATION_TIMEOUT_SECONDS, self._close_unauthenticated, name
+        )
         try:
             with suppress(OSError):
-                await joined(reader, writer, await self._connected(name))
+                await joined(reader, writer, await self._connect_inner(name))
         finally:
-            late.cancel()
-            self._strangers.pop(name, None)
+            timer.cancel()
+            self._unauthenticated.pop(name, None)
 
-    async def _connected(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        caller = socket.socket(socket.AF_UNIX)
+    async def _connect_inner(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        connection = socket.socket(socket.AF_UNIX)
         try:
-            caller.setblocking(False)
-            caller.bind(f"\0{name}")
-            await asyncio.get_running_loop().sock_connect(caller, str(self._inner))
-            return await asyncio.open_unix_connection(sock=caller)
+            connection.setblocking(False)
+            connection.bind(f"\0{name}")
+            await asyncio.get_running_loop().sock_connect(connection, str(self._inner))
+            return await asyncio.open_unix_connection(sock=connection)
         except BaseException:
-            caller.close()
+            connection.close()
             raise
 
-    def _least_wanted(self) -> str:
-        counts = Counter(stranger.host for stranger in self._strangers.values())
+    def _eviction_candidate(self) -> str:
+        counts = Counter(connection.host for connection in self._unauthenticated.values())
         ((host, _),) = counts.most_common(1)
-        return next(name for name, stranger in self._strangers.items() if stranger.host == host)
+        return next(
+            name for name, connection in self._unauthenticated.items() if connection.host == host
+        )
 
-    def _drop(self, name: str) -> None:
-        stranger = self._strangers.pop(name, None)
-        if stranger is not None:
-            stranger.transport.abort()
+    def _close_unauthenticated(self, name: str) -> None:
+        connection = self._unauthenticated.pop(name, None)
+        if connection is not None:
+            connection.transport.abort()
 
 
 async def joined(
@@ -117,29 +125,29 @@ async def joined(
     inner: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     note: Callable[[], None] = lambda: None,
 ) -> None:
-    """Carry bytes both ways until one side ends; what was said by then still arrives.
+    """Forward bytes in both directions until one side ends, then flush the response.
 
-    `note` is called whenever bytes pass.
+    Calls `note` for each chunk.
     """
     inner_reader, inner_writer = inner
-    ways = [
-        asyncio.create_task(_carry(reader, inner_writer, note)),
-        asyncio.create_task(_carry(inner_reader, writer, note)),
+    copies = [
+        asyncio.create_task(_copy(reader, inner_writer, note)),
+        asyncio.create_task(_copy(inner_reader, writer, note)),
     ]
     try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
         writer.close()
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):
                 await writer.wait_closed()
     finally:
-        for way in ways:
-            way.cancel()
+        for copy in copies:
+            copy.cancel()
         inner_writer.transport.abort()
-        await asyncio.gather(*ways, return_exceptions=True)
+        await asyncio.gather(*copies, return_exceptions=True)
 
 
-async def _carry(
+async def _copy(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note: Callable[[], None]
 ) -> None:
     with suppress(OSError):

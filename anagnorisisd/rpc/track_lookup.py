@@ -1,4 +1,4 @@
-"""From the `Target` of a request to the track that it means."""
+"""Lookup of the track that the `Target` of a request identifies."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,7 +12,7 @@ from anagnorisisd.storage.library import LibraryStore
 
 
 class TrackLookup:
-    """Finds and reads tracks for the servicers."""
+    """Resolves targets and reads tracks for the servicers."""
 
     def __init__(self, targets: TrackResolver, library: LibraryStore, stamp: EmbedderStamp) -> None:
         self._targets = targets
@@ -20,17 +20,17 @@ class TrackLookup:
         self._stamp = stamp
 
     async def meant(self, target: Target) -> TrackId:
-        """Return the id of the track that a request means; it need not be in the library.
+        """Return the id of the target track; a `track_id` need not be in the library.
 
         Raises:
             InvalidValue: the target is empty or malformed.
-            UnknownTrack: no track lies or plays there.
-            NothingPlaying: the current song is meant, and there is none.
-            PlayerUnavailable: the player has to be asked, and is away.
+            UnknownTrack: no track has this path or song id.
+            NothingPlaying: the target is the current song, and there is none.
+            PlayerUnavailable: the target requires the player, which is not connected.
         """
         kind = target.WhichOneof("kind")
-        if kind in {"mpd_uri", "song_id"} and not self._is_ours(target.mpd_address):
-            # Another MPD's song: what the listener hears here is what ours plays.
+        if kind in {"mpd_uri", "song_id"} and not self._is_connected_mpd(target.mpd_address):
+            # Song ids and URIs of another MPD mean nothing here: use the current song of this MPD.
             return await self._targets.current()
         match kind:
             case "track_id":
@@ -46,18 +46,18 @@ class TrackLookup:
             case _:
                 raise InvalidValue("target", "set track_id, uri, mpd_uri, song_id or current")
 
-    def _is_ours(self, address: str) -> bool:
-        """Tell whether a client met the MPD that the daemon is connected to."""
+    def _is_connected_mpd(self, address: str) -> bool:
+        """Return whether `address`, as a client sees it, is the MPD that the daemon uses."""
         if not address:
             return True
         return self._targets.uses_player_at(validation.path("mpd_address", address))
 
     async def find(self, target: Target) -> Track:
-        """Return the track that a request means; raises as `meant`."""
+        """Return the target track; raises the errors of `meant` and `read`."""
         return await self.read(await self.meant(target))
 
     async def read(self, track_id: TrackId) -> Track:
-        """Return one track.
+        """Return a track.
 
         Raises:
             UnknownTrack: the library has no such track.
@@ -65,5 +65,5 @@ class TrackLookup:
         return await self._library.track(track_id, self._stamp)
 
     async def uris(self, track_ids: Iterable[TrackId]) -> Mapping[TrackId, Uri]:
-        """Return a present file of each track that has one."""
+        """Return the path of a present file for each track that has one."""
         return await self._library.uris(sorted(set(track_ids)))

@@ -1,9 +1,9 @@
-"""Unix connections on their way to the gRPC server: a process that has many makes room for others.
+"""Unix socket relay in front of the gRPC server that shares connections between processes.
 
-gRPC closes further connections when its places are taken, so that one process that keeps 128 of
-them open locks all others out. So this listens in front of it. When all places are taken, the next
-connection gets that of the process with most connections, of the user with most, and of these the
-one that was silent the longest. The kernel says who connected (`SO_PEERCRED`, unix(7)).
+At its connection limit, gRPC closes new connections, so one process with many open connections
+could lock out all others. At the limit of this relay, a new connection instead replaces an open
+one: of the user with most connections, of that user's process with most, the one that has been idle
+longest. User and process come from the kernel (`SO_PEERCRED`, unix(7)).
 """
 
 import asyncio
@@ -17,56 +17,56 @@ from pathlib import Path
 from anagnorisisd.rpc.tcp_relay import Relay, joined
 
 MOST_CONNECTIONS = 128
-"""Open at once. Each takes three of the files that the daemon may have open."""
+"""Limit of open connections. Each uses three file descriptors of the daemon."""
 
 CREDENTIALS = struct.Struct("3i")
-"""Process, user and group, as `struct ucred` has them."""
+"""Process, user and group ids: `struct ucred`."""
 
 
 @dataclass(slots=True, eq=False)
 class _Connection:
-    """A connection of a process; `passed_at` is when bytes passed last, in the loop's time."""
+    """A client connection; `active_at` is the loop time of the last forwarded bytes."""
 
     process: int
     user: int
     transport: asyncio.WriteTransport
-    passed_at: float
+    active_at: float
 
 
 class UnixRelay(Relay):
-    """Passes connections to a socket on to the Unix socket `inner`."""
+    """Forwards connections to a Unix socket to the Unix socket `inner`."""
 
     def __init__(self, inner: Path) -> None:
         super().__init__(inner)
         self._connections: set[_Connection] = set()
 
     async def listen_at(self, path: Path) -> None:
-        """Take connections.
+        """Listen on a socket path.
 
         Raises:
-            OSError: the path cannot be listened on.
+            OSError: the path is not available.
         """
-        self._server = await asyncio.start_unix_server(self._accepted, path)
+        self._server = await asyncio.start_unix_server(self._accept, path)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
-        process, user = _peer(writer)
+        process, user = _peer_ids(writer)
         if len(self._connections) >= MOST_CONNECTIONS:
-            self._drop_connection(self._least_needed())
+            self._close_connection(self._connection_to_evict())
         connection = _Connection(process, user, writer.transport, loop.time())
         self._connections.add(connection)
 
-        def note() -> None:
-            connection.passed_at = loop.time()
+        def record_activity() -> None:
+            connection.active_at = loop.time()
 
         try:
             with suppress(OSError):
                 inner = await asyncio.open_unix_connection(self._inner)
-                await joined(reader, writer, inner, note)
+                await joined(reader, writer, inner, record_activity)
         finally:
             self._connections.discard(connection)
 
-    def _least_needed(self) -> _Connection:
+    def _connection_to_evict(self) -> _Connection:
         users = Counter(each.user for each in self._connections)
         processes = Counter((each.user, each.process) for each in self._connections)
         return max(
@@ -74,17 +74,17 @@ class UnixRelay(Relay):
             key=lambda each: (
                 users[each.user],
                 processes[each.user, each.process],
-                -each.passed_at,
+                -each.active_at,
             ),
         )
 
-    def _drop_connection(self, connection: _Connection) -> None:
+    def _close_connection(self, connection: _Connection) -> None:
         self._connections.discard(connection)
         connection.transport.abort()
 
 
-def _peer(writer: asyncio.StreamWriter) -> tuple[int, int]:
-    """Return the process and the user at the other end."""
+def _peer_ids(writer: asyncio.StreamWriter) -> tuple[int, int]:
+    """Return the process id and the user id of the client."""
     peer = writer.get_extra_info("socket")
     packed = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
     process, user, _ = CREDENTIALS.unpack(packed)

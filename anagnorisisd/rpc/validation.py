@@ -1,4 +1,4 @@
-"""What requests say, checked: each function reads one kind of field or says what is wrong."""
+"""Validation of request fields: each function returns the value or raises `InvalidValue`."""
 
 import re
 
@@ -19,36 +19,34 @@ LARGEST_SONG_ID = 2**31 - 1
 
 
 def source(text: str) -> str:
-    """Return the door through which a rating came."""
-    return _short("source", text, LONGEST_SOURCE) or DEFAULT_SOURCE
+    """Return the source of a rating, such as `cli`."""
+    return _checked_text("source", text, LONGEST_SOURCE) or DEFAULT_SOURCE
 
 
 def request_id(text: str) -> str | None:
-    """Return the caller's id of an intended change, if it gave one."""
-    return _short("request_id", text, LONGEST_REQUEST_ID) or None
+    """Return the idempotency key of a change, `None` if the caller sent none."""
+    return _checked_text("request_id", text, LONGEST_REQUEST_ID) or None
 
 
 def search_text(text: str) -> str:
-    """Return what to search for; empty means everything."""
-    return _short("text", text, LONGEST_TEXT)
+    """Return the search text; an empty text matches every track."""
+    return _checked_text("text", text, LONGEST_TEXT)
 
 
 def count(field: str, value: int, default: int, largest: int = LARGEST_PAGE) -> int:
-    """Return how many were asked for, `default` for 0."""
+    """Return a count, or `default` for 0."""
     if not 0 <= value <= largest:
         raise InvalidValue(field, f"{value} is not between 0 and {largest}")
     return value or default
 
 
 def track_id(text: str) -> TrackId:
-    """Return a track's id."""
     if not re.fullmatch("[0-9a-f]{32}", text):
         raise InvalidValue("target.track_id", "a track id is 32 lower-case hexadecimal digits")
     return TrackId(text)
 
 
 def path(field: str, text: str) -> str:
-    """Return the path of a file."""
     if not text or "\0" in text or len(text.encode()) > LONGEST_PATH_BYTES:
         raise InvalidValue(
             f"target.{field}", f"a path has 1 to {LONGEST_PATH_BYTES} bytes and none of them is 0"
@@ -57,7 +55,7 @@ def path(field: str, text: str) -> str:
 
 
 def moment(field: str, stamp: Timestamp) -> float:
-    """Return a timestamp in unix seconds."""
+    """Convert a timestamp to unix seconds."""
     try:
         return float(stamp.ToNanoseconds() / 1_000_000_000)
     except ValueError as error:
@@ -71,7 +69,7 @@ def song_id(value: int) -> SongId:
     return SongId(value)
 
 
-def _short(field: str, text: str, longest: int) -> str:
+def _checked_text(field: str, text: str, longest: int) -> str:
     if len(text) > longest:
         raise InvalidValue(field, f"{len(text)} characters are more than {longest}")
     if not text.isprintable():

@@ -1,3 +1,3 @@
-"""The Python client of Anagnorisis for MPD: the command line and the stubs of the contract."""
+"""Python client of Anagnorisis for MPD: the command line and the gRPC stubs."""
 
 VERSION = "0.1.0"

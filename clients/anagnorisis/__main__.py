@@ -1,4 +1,4 @@
-"""The command line `anagnorisis`: words to a verb, a verb to an exit code."""
+"""Entry point of the command `anagnorisis`."""
 
 import importlib
 import os
@@ -15,39 +15,39 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out what was typed and return the exit code."""
+    """Run the command and return the exit code."""
     open_standard_files()
-    words = sys.argv[1:] if arguments is None else arguments
-    parsed = build(words[0] if words else "").parse_args(words)
+    argv = sys.argv[1:] if arguments is None else arguments
+    parsed = build(argv[0] if argv else "").parse_args(argv)
     module, function = parsed.run.split(":")
     try:
         getattr(importlib.import_module(f"anagnorisis.commands.{module}"), function)(parsed)
         sys.stdout.flush()
     except Failed as failure:
-        return _refused(str(failure), failure.exit_code)
+        return _print_error(str(failure), failure.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader (`head`, a pager) has seen enough; Python would complain once more at exit.
-        _drop_output()
+        # The reader (`head`, a pager) has closed the pipe; the flush at exit would fail again.
+        _discard_output()
     except OSError as error:
-        _drop_output()
-        return _refused(f"the answer cannot be written: {error.strerror}", FAILURE)
+        _discard_output()
+        return _print_error(f"the answer cannot be written: {error.strerror}", FAILURE)
     return 0
 
 
-def _refused(message: str, exit_code: int) -> int:
+def _print_error(message: str, exit_code: int) -> int:
     with suppress(OSError):
         print(f"anagnorisis: {one_line(message)}", file=sys.stderr, flush=True)
     return exit_code
 
 
-def _drop_output() -> None:
+def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run() -> NoReturn:
-    """Be the program `anagnorisis`."""
+    """Run the command `anagnorisis` and exit."""
     leave(main())
 
 

@@ -1,15 +1,15 @@
-"""The one way in which files are written: each is there whole, or not at all.
+"""Atomic file writes: a reader sees the old file or the complete new one.
 
-| what is at the path                     | what happens                                         |
+| path                                    | result                                               |
 |-----------------------------------------|------------------------------------------------------|
-| nothing, a regular file, a link to one  | a new file of mode 0600 takes the name once it is    |
-|                                         | whole and on disk; what a link leads to stays        |
+| missing, a regular file, a link to one  | replaced by a new file of mode 0600 when it is       |
+|                                         | complete and on disk; the target of a link stays     |
 | `-`, `/dev/stdout`, `/dev/fd/N`         | written to the open file                             |
-| a device, a FIFO, or a link to one      | written to as it is                                  |
-| a folder                                | refused                                              |
+| a device, a FIFO, or a link to one      | opened and written to                                |
+| a folder                                | an error                                             |
 
-A file that is being written has a name that nobody can know before, and is created exclusively:
-whoever else may write to the folder cannot put a link or a file of another mode in its place.
+The temporary file has a random name and is created with `O_EXCL`, so that other users who can write
+to the folder cannot replace it by a link or by a file of another mode.
 """
 
 import errno
@@ -22,23 +22,23 @@ from contextlib import contextmanager, suppress
 from anagnorisis.errors import Failed
 
 STANDARD_OUTPUT = 1
-LINKS = 40
-"""Links that Linux follows in one path before it gives up."""
+MAX_LINKS = 40
+"""Limit of links that Linux follows in one path."""
 
 
-def write(path: str, pieces: Iterable[bytes]) -> None:
-    """Write a file; what it held before stays until all pieces are there.
+def write(path: str, chunks: Iterable[bytes]) -> None:
+    """Write a file; the old content stays until all chunks are written.
 
     Raises:
-        Failed: it cannot be written.
-        BrokenPipeError: it is standard output, and nobody reads it any more.
+        Failed: the file cannot be written.
+        BrokenPipeError: the file is standard output, and the reader has closed the pipe.
     """
     try:
         if not is_regular(path):
-            _write_as_it_is(path, pieces)
+            _write_in_place(path, chunks)
             return
         with _replacing(path) as (_, descriptor), open(descriptor, "wb", closefd=False) as file:
-            file.writelines(pieces)
+            file.writelines(chunks)
     except OSError as error:
         if isinstance(error, BrokenPipeError) and is_standard_output(path):
             raise
@@ -46,7 +46,7 @@ def write(path: str, pieces: Iterable[bytes]) -> None:
 
 
 def is_standard_output(path: str) -> bool:
-    """Return whether a path names standard output, where nothing else may be printed then."""
+    """Return whether a path names standard output; then no message may be printed there."""
     return _descriptor(path) == STANDARD_OUTPUT
 
 
@@ -54,7 +54,7 @@ def is_regular(path: str) -> bool:
     """Return whether a path names a regular file, or one that can be created.
 
     Raises:
-        OSError: it is a folder, or cannot be looked at.
+        OSError: the path is a folder, or `stat` fails.
     """
     if _descriptor(path) is not None:
         return False
@@ -69,35 +69,34 @@ def is_regular(path: str) -> bool:
 
 @contextmanager
 def replacing(path: str) -> Iterator[str]:
-    """Lend a new, empty file in the same folder, which then takes the place of `path`.
+    """Yield the path of a new, empty file in the same folder; at exit it replaces `path`.
 
     Raises:
-        OSError: it cannot be created, or not take the place; nothing is left then.
+        OSError: the file cannot be created, or cannot replace `path`; the new file is removed.
     """
-    with _replacing(path) as (part, _):
-        yield part
+    with _replacing(path) as (temporary, _):
+        yield temporary
 
 
 @contextmanager
 def _replacing(path: str) -> Iterator[tuple[str, int]]:
     folder = os.path.dirname(path) or "."
-    part = os.path.join(folder, f".anagnorisis-{os.urandom(8).hex()}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    temporary = os.path.join(folder, f".anagnorisis-{os.urandom(8).hex()}.part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        yield part, descriptor
+        yield temporary, descriptor
         os.fsync(descriptor)
-        os.replace(part, path)
+        os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(part)
+            os.unlink(temporary)
         raise
     finally:
         os.close(descriptor)
-    _settle(folder)
+    _fsync_folder(folder)
 
 
-def _settle(folder: str) -> None:
-    """Have the names in a folder on disk."""
+def _fsync_folder(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -105,26 +104,26 @@ def _settle(folder: str) -> None:
         os.close(descriptor)
 
 
-def _write_as_it_is(path: str, pieces: Iterable[bytes]) -> None:
+def _write_in_place(path: str, chunks: Iterable[bytes]) -> None:
     descriptor = _descriptor(path)
     if descriptor == STANDARD_OUTPUT:
         sys.stdout.flush()
-    # A path such as /dev/fd/3 would open the file behind it anew, at its beginning.
+    # Opening /dev/fd/3 would start at the beginning of the file; a duplicate keeps the offset.
     file = os.open(path, os.O_WRONLY | os.O_NOCTTY) if descriptor is None else os.dup(descriptor)
     with os.fdopen(file, "wb") as output:
-        for piece in pieces:
-            output.write(piece)
+        for chunk in chunks:
+            output.write(chunk)
 
 
 def _descriptor(path: str) -> int | None:
-    """Return the file descriptor of this process that a path leads to, if it is one."""
+    """Return the file descriptor of this process that a path refers to, `None` if there is none."""
     if path == "-":
         return STANDARD_OUTPUT
-    own = os.path.realpath("/proc/self/fd")
-    for _ in range(LINKS):
+    descriptor_folder = os.path.realpath("/proc/self/fd")
+    for _ in range(MAX_LINKS):
         folder, name = os.path.split(path)
         folder = os.path.realpath(folder or ".")
-        if folder == own:
+        if folder == descriptor_folder:
             return int(name) if name.isascii() and name.isdecimal() and len(name) < 10 else None
         try:
             path = os.path.join(folder, os.readlink(os.path.join(folder, name)))

@@ -1,4 +1,4 @@
-"""Completions for shells, made from the parser: what can be typed is said in one place."""
+"""Shell completion scripts, generated from the parser."""
 
 import argparse
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from anagnorisis.parser import build
 
 
 class Verb(NamedTuple):
-    """A verb, what it does, and the words that may follow it."""
+    """A verb, its summary, and the options and choices that may follow it."""
 
     name: str
     summary: str
@@ -21,7 +21,6 @@ def script(shell: str) -> str:
 
 
 def verbs() -> Iterator[Verb]:
-    """Yield every verb of the command line."""
     choices = subparsers(build())
     for choice in choices._choices_actions:
         words = tuple(_words(choices.choices[choice.dest]))
@@ -31,7 +30,7 @@ def verbs() -> Iterator[Verb]:
 def subparsers(
     parser: argparse.ArgumentParser,
 ) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
-    """Return what holds the verbs; argparse has no public way to it."""
+    """Return the action that holds the verbs; argparse has no public attribute for it."""
     return next(
         action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
     )
@@ -78,7 +77,7 @@ _anagnorisis() {{
   esac
   _files
 }}
-# Sourced it has to be made known; as a file in fpath it is being called.
+# A sourced script registers the function; as an autoloaded file in fpath it is called.
 if [[ $funcstack[1] == _anagnorisis ]]; then
   _anagnorisis "$@"
 else

@@ -1,6 +1,6 @@
-"""Reaching the daemon, and saying in one line why it cannot be reached.
+"""Connection to the daemon, and translation of gRPC errors to one-line messages.
 
-`grpc` is the whole cost of starting this program, so only what makes a call imports it.
+Importing `grpc` takes most of the start time, so it is imported only where a call is made.
 """
 
 import os
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     import grpc
 
 SECONDS_TO_ANSWER = 15.0
-"""How long a single answer may take; the daemon itself gives MPD ten seconds."""
+"""Timeout of a unary call; the daemon's own timeout for MPD is 10 seconds."""
 
 
 def default_socket() -> str:
-    """Return where the daemon listens: `ANAGNORISIS_SOCKET`, else the first place that has it."""
+    """Return the daemon's socket: `ANAGNORISIS_SOCKET`, else the first default path that exists."""
     named = os.environ.get("ANAGNORISIS_SOCKET")
     if named:
         return named
-    places = _places()
-    return next(filter(os.path.exists, places), places[0])
+    paths = _default_sockets()
+    return next(filter(os.path.exists, paths), paths[0])
 
 
-def _places() -> list[str]:
+def _default_sockets() -> list[str]:
     runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    own = [runtime, state] if os.path.isdir(runtime) else [state]
-    folders = [*(f"{folder}/anagnorisis" for folder in own), "/run/anagnorisis"]
+    bases = [runtime, state] if os.path.isdir(runtime) else [state]
+    folders = [*(f"{folder}/anagnorisis" for folder in bases), "/run/anagnorisis"]
     return [f"{folder}/anagnorisisd.sock" for folder in folders]
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Add the options that say where the daemon is; those before a verb hold for it too."""
+    """Add the options that select the daemon; they are allowed before and after the verb."""
     for option, metavar, summary in (
         ("socket", "PATH", "socket of the daemon (default: $ANAGNORISIS_SOCKET, else as usual)"),
         ("address", "HOST:PORT", "a daemon on another machine ($ANAGNORISIS_ADDRESS)"),
@@ -49,19 +49,19 @@ def add_options(parser: ArgumentParser) -> None:
 
 @contextmanager
 def connected(arguments: Namespace) -> "Iterator[grpc.Channel]":
-    """Open a channel to the daemon, and turn what goes wrong on it into `Failed`."""
+    """Open a channel to the daemon; gRPC errors become `Failed`."""
     import grpc
 
-    place, opened = _opened(arguments)
+    place, channel_context = _open_channel(arguments)
     try:
-        with opened as channel:
+        with channel_context as channel:
             yield channel
     except grpc.RpcError as error:
         raise _failed(error, place) from error
 
 
-def _opened(arguments: Namespace) -> "tuple[str, grpc.Channel]":
-    """Return where the daemon should be, and a channel to it; a socket that is named wins."""
+def _open_channel(arguments: Namespace) -> "tuple[str, grpc.Channel]":
+    """Return the daemon's address and a channel; `--socket` takes precedence over an address."""
     import grpc
 
     socket = getattr(arguments, "socket", None)
@@ -70,18 +70,18 @@ def _opened(arguments: Namespace) -> "tuple[str, grpc.Channel]":
         assert address
         from anagnorisis import remote
 
-        if not address.isprintable():  # nor are bytes that are no UTF-8
+        if not address.isprintable():  # false also for bytes that are not UTF-8
             raise Failed("the daemon's address is not HOST:PORT", USAGE)
 
         token_file, trusted = _option(arguments, "token_file"), _option(arguments, "certificate")
         return address, remote.channel(remote.Place(address, token_file, trusted))
     place = socket or default_socket()
-    # A URI: in it `%` begins an escape, and paths may hold bytes that are no text.
+    # gRPC takes a URI: `%` starts an escape, and a path may have bytes that are not UTF-8.
     return place, grpc.insecure_channel(f"unix:{quote(os.fsencode(os.path.abspath(place)))}")
 
 
 def is_remote(arguments: Namespace) -> bool:
-    """Tell whether the daemon is reached over the network."""
+    """Return whether the options select a daemon at a network address."""
     return bool(_option(arguments, "address") and not getattr(arguments, "socket", None))
 
 
@@ -94,9 +94,11 @@ def _failed(error: "grpc.RpcError", place: str) -> Failed:
 
     assert isinstance(error, grpc.Call)
     code, text = error.code(), error.details() or ""
-    told = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
+    from_daemon = any(
+        key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ()
+    )
     if code is grpc.StatusCode.UNAVAILABLE:
-        return Failed(text if told else _nobody(place), UNAVAILABLE)
+        return Failed(text if from_daemon else _no_daemon(place), UNAVAILABLE)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Failed(f"the daemon on {place} did not answer in time", UNAVAILABLE)
     if code is grpc.StatusCode.INVALID_ARGUMENT:
@@ -104,5 +106,5 @@ def _failed(error: "grpc.RpcError", place: str) -> Failed:
     return Failed(text or code.name.lower())
 
 
-def _nobody(place: str) -> str:
+def _no_daemon(place: str) -> str:
     return f"no daemon answers on {place}; start it with `anagnorisisd`, or name another --socket"

@@ -1,4 +1,4 @@
-"""The desktop: a menu to choose a rating, and notifications."""
+"""Desktop integration: a menu of ratings, and notifications."""
 
 import subprocess
 from argparse import ArgumentTypeError
@@ -13,25 +13,25 @@ MENUS = (
     ("fuzzel", "--dmenu", "--prompt", "rate "),
     ("dmenu", "-i", "-p", "rate"),
 )
-"""The first of these that is installed is used."""
+"""The first installed one is used."""
 
 
 def chosen(read: Callable[[str], str]) -> str | None:
-    """Let the listener choose and return the word, read; `None` when they changed their mind.
+    """Show the menu and return the choice, parsed by `read`; `None` if it was closed.
 
     Raises:
-        Failed: there is no menu program, or what was typed into it means nothing.
+        Failed: no menu program is installed, or `read` rejects the text.
     """
-    import shutil  # only the menu needs it, and a key press should be quick
+    import shutil  # slow to import, and only the menu needs it
 
     command = next((menu for menu in MENUS if shutil.which(menu[0])), None)
     if command is None:
         names = ", ".join(menu[0] for menu in MENUS)
         raise Failed(f"there is no menu program; install one of {names}")
-    done = subprocess.run(
+    result = subprocess.run(
         command, input="\n".join(CHOICES), capture_output=True, text=True, check=False
     )
-    word = done.stdout.strip()
+    word = result.stdout.strip()
     try:
         return read(word) if word else None
     except ArgumentTypeError as error:
@@ -42,31 +42,31 @@ SHOWN_MILLISECONDS = "2000"
 
 
 def notify(summary: str, body: str = "") -> None:
-    """Show a notification if this desktop can, and return at once.
+    """Show a notification without waiting; do nothing if `notify-send` is not installed.
 
-    The body is markup to notification servers; here it is text, whatever a tag holds.
+    Notification servers parse the body as markup, so it is escaped: a tag may contain `<`.
     """
     command = (
         "notify-send",
         "--app-name=Anagnorisis",
         f"--expire-time={SHOWN_MILLISECONDS}",
-        # Notification servers keep one notification for each of these names.
+        # Servers replace the previous notification that has the same value of these hints.
         "--hint=string:x-canonical-private-synchronous:anagnorisis",
         "--hint=string:x-dunst-stack-tag:anagnorisis",
         "--",
         one_line(summary),
-        _text(one_line(body)),
+        _escaped(one_line(body)),
     )
-    nothing = subprocess.DEVNULL
+    devnull = subprocess.DEVNULL
     try:
         process = subprocess.Popen(
-            command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+            command, stdin=devnull, stdout=devnull, stderr=devnull, start_new_session=True
         )
     except OSError:
-        return  # No notify-send here: the rating stands all the same.
-    process.returncode = 0  # It goes on alone; Python need not complain that it still runs.
+        return  # notify-send is not installed; the rating is stored nevertheless.
+    process.returncode = 0  # Not waited for; this suppresses the ResourceWarning.
 
 
-def _text(body: str) -> str:
-    # As `html.escape`, whose module would take longer to load than all of this.
+def _escaped(body: str) -> str:
+    # Like `html.escape`, whose import takes longer than the rest of this module.
     return body.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

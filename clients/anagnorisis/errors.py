@@ -1,4 +1,4 @@
-"""What a command that cannot be carried out comes to: one line and an exit code."""
+"""Exit codes, and the exception for a failed command."""
 
 FAILURE = 1
 USAGE = 2
@@ -6,7 +6,7 @@ UNAVAILABLE = 69
 
 
 class Failed(Exception):
-    """A command could not be carried out; the text is one line, with the remedy."""
+    """A command failed; the message is one line and names the remedy."""
 
     def __init__(self, message: str, exit_code: int = FAILURE) -> None:
         super().__init__(message)
@@ -14,5 +14,5 @@ class Failed(Exception):
 
 
 def one_line(text: str) -> str:
-    """Return text that stays on one line and does nothing to a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    """Replace unprintable characters, such as line breaks and terminal escapes, by `?`."""
+    return "".join(character if character.isprintable() else "?" for character in text)

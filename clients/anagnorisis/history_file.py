@@ -1,6 +1,7 @@
-"""History entries from a file of any bytes, one at a time and in bounded memory.
+"""Reader of history entries in JSON Lines and CSV files, in bounded memory.
 
-Each line, or row of a table, is an entry or says why it is none; whatever stands in the others.
+The file may hold any bytes. An invalid line or row is reported with a reason and does not affect
+the others.
 """
 
 import csv
@@ -14,10 +15,10 @@ from anagnorisis import records
 from anagnorisis.v1.history_pb2 import HistoryEntry
 
 LONGEST_LINE = 1 << 16
-"""Bytes; also of a row that has line breaks in its cells. A path has 4096 at most."""
+"""Bytes of a line, or of a row with line breaks in its cells. A path has at most 4096."""
 
-ENDLESS = 1 << 26
-"""Bytes after which a line is not looked through to its end: `/dev/zero` has none."""
+MAX_SKIPPED_BYTES = 1 << 26
+"""Bytes after which reading stops in a line without end, for example in `/dev/zero`."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -25,7 +26,7 @@ DELIMITERS = ",;\t"
 
 
 class Found(NamedTuple):
-    """An entry and its location in the file, or the `reason` why there is none."""
+    """An entry and its location in the file; without an entry, `reason` says why."""
 
     location: str
     entry: HistoryEntry | None
@@ -33,7 +34,7 @@ class Found(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line, or `reason` says why it cannot be read."""
+    """A line of the file; if it cannot be decoded, `reason` says why."""
 
     number: int
     text: str
@@ -41,10 +42,10 @@ class Line(NamedTuple):
 
 
 def read(file: BinaryIO, *, as_csv: bool) -> Iterator[Found]:
-    """Yield what stands in each line that is not empty.
+    """Yield an entry or a reason for each line that is not empty.
 
     Raises:
-        ValueError: the file as a whole is none that can be read.
+        ValueError: the whole file is unreadable, for example UTF-16.
     """
     return _table(_lines(file)) if as_csv else map(_object, _lines(file))
 
@@ -65,13 +66,13 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
 
 
 def _skip(file: BinaryIO, line: bytes, number: int) -> None:
-    """Go on to the end of a long line."""
-    passed = len(line)
+    """Read to the end of a line that is too long."""
+    skipped = len(line)
     while line and not line.endswith(b"\n"):
-        if passed > ENDLESS:
-            raise ValueError(f"line {number}: does not end within {ENDLESS} bytes")
+        if skipped > MAX_SKIPPED_BYTES:
+            raise ValueError(f"line {number}: does not end within {MAX_SKIPPED_BYTES} bytes")
         line = file.readline(LONGEST_LINE)
-        passed += len(line)
+        skipped += len(line)
 
 
 def _decoded(number: int, line: bytes) -> Line:
@@ -108,14 +109,14 @@ def _table(lines: Iterator[Line]) -> Iterator[Found]:
             yield Found(f"line {line.number}", None, reason)
         elif any(row):
             cells: dict[str, str | None] = dict(zip(names, row, strict=False))
-            if delimiter != ",":  # where that is what separates decimals
+            if delimiter != ",":  # then the decimal separator is a comma
                 _point_decimals(cells)
             yield _found(line, partial(records.unshielded, cells))
 
 
 def _header(lines: Iterator[Line]) -> tuple[list[str], str]:
     line = next(lines, Line(1, ""))
-    if line.text.startswith("sep="):  # for Excel
+    if line.text.startswith("sep="):  # Excel's declaration of the delimiter
         line = next(lines, Line(2, ""))
     for delimiter in DELIMITERS:
         try:
@@ -136,38 +137,42 @@ def _point_decimals(cells: dict[str, str | None]) -> None:
 
 
 class _Rows:
-    """Rows of a table, whose quoted cells may have line breaks.
+    """Rows of a CSV file, whose quoted cells may have line breaks.
 
-    Where a quotation mark is never closed, only the line with it is lost: those after it are read
-    again, as rows of their own.
+    If a quotation mark is never closed, only its line is lost: the following lines are parsed again
+    as rows.
     """
 
     def __init__(self, lines: Iterator[Line], delimiter: str) -> None:
         self._lines = lines
         self._delimiter = delimiter
-        self._waiting: deque[Line] = deque()
+        self._unread: deque[Line] = deque()
 
     def next_line(self) -> Line | None:
-        """Return the line with which a row begins; `None` at the end."""
-        return self._waiting.popleft() if self._waiting else next(self._lines, None)
+        """Return the first line of the next row; `None` at the end."""
+        return self._unread.popleft() if self._unread else next(self._lines, None)
 
     def row(self, line: Line) -> tuple[list[str], str]:
-        """Return the cells of the row that begins with a line, or why it is none."""
+        """Return the cells of the row that starts with `line`, or the reason why it is invalid."""
         if line.reason:
             return [], line.reason
-        more: list[Line] = []
+        following_lines: list[Line] = []
         try:
-            row = next(csv.reader(self._from(line, more), delimiter=self._delimiter, strict=True))
+            row = next(
+                csv.reader(
+                    self._row_lines(line, following_lines), delimiter=self._delimiter, strict=True
+                )
+            )
         except csv.Error as error:
-            self._waiting.extendleft(reversed(more))
+            self._unread.extendleft(reversed(following_lines))
             return [], f"is no row of a table: {error}"
         return row, ""
 
-    def _from(self, line: Line, more: list[Line]) -> Iterator[str]:
+    def _row_lines(self, line: Line, following_lines: list[Line]) -> Iterator[str]:
         yield line.text
         length = len(line.text)
         while following := self.next_line():
-            more.append(following)
+            following_lines.append(following)
             length += len(following.text)
             if following.reason or length > LONGEST_LINE:
                 return

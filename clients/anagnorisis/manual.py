@@ -1,4 +1,4 @@
-"""The manual page, made from the parser."""
+"""Manual page, generated from the parser."""
 
 import argparse
 
@@ -22,7 +22,7 @@ trust.
 
 
 def page() -> str:
-    """Return the page in roff."""
+    """Return the manual page in roff."""
     parser = build()
     verbs = subparsers(parser).choices.values()
     parts = [
@@ -46,17 +46,17 @@ def page() -> str:
 def _verb(verb: argparse.ArgumentParser) -> list[str]:
     name = verb.prog.split()[-1]
     title = f".SS {name} {_roff(_usage(verb))}".rstrip()
-    own = [action for action in verb._actions if action.default is not argparse.SUPPRESS]
-    return [title, _roff(f"{verb.description}."), *_listed(own)]
+    actions = [action for action in verb._actions if action.default is not argparse.SUPPRESS]
+    return [title, _roff(f"{verb.description}."), *_argument_list(actions)]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> list[str]:
-    return _listed(
+    return _argument_list(
         [action for action in parser._actions if action.option_strings and action.dest != "help"]
     )
 
 
-def _listed(actions: list[argparse.Action]) -> list[str]:
+def _argument_list(actions: list[argparse.Action]) -> list[str]:
     lines = []
     for action in actions:
         value = "" if action.nargs == 0 else str(action.metavar or action.dest)
@@ -66,7 +66,7 @@ def _listed(actions: list[argparse.Action]) -> list[str]:
 
 
 def _usage(parser: argparse.ArgumentParser) -> str:
-    """Return the usage without the program's name and the options that every verb has."""
+    """Return the positional arguments of the usage line."""
     words = [
         f"[{action.metavar or action.dest}]" if action.nargs == "?" else str(action.metavar or "")
         for action in parser._actions

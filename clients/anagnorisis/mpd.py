@@ -1,4 +1,7 @@
-"""The few words of MPD's protocol that a key press needs, spoken at once and without a library."""
+"""Minimal blocking MPD client: the current song and `next`.
+
+It has no dependencies, so that `anagnorisis-rate` starts fast.
+"""
 
 import os
 import socket
@@ -8,12 +11,12 @@ from typing import NamedTuple
 
 from anagnorisis.mpd_address import Address, candidates
 
-PATIENCE_SECONDS = 1.0
-LONGEST_ANSWER_BYTES = 1 << 20
+TIMEOUT_SECONDS = 1.0
+MAX_LINE_BYTES = 1 << 20
 
 
 class Song(NamedTuple):
-    """The current song: MPD's id of its queue entry, its name of the file, and where MPD is."""
+    """The current song: MPD's song id and URI, and the address of MPD."""
 
     song_id: int
     uri: str
@@ -30,66 +33,68 @@ class Mpd:
 
     def current(self) -> Song | None:
         """Return the current song, `None` when there is none."""
-        answer = self.ask("currentsong")
-        if "Id" not in answer:
+        fields = self.ask("currentsong")
+        if "Id" not in fields:
             return None
-        return Song(int(answer["Id"]), answer["file"], self._address)
+        return Song(int(fields["Id"]), fields["file"], self._address)
 
     def skip(self) -> None:
-        """Go on to the next song."""
+        """Play the next song."""
         self.ask("next")
 
     def ask(self, *words: str) -> dict[str, str]:
-        """Send a command and return its answer by key."""
+        """Send a command and return the fields of the response."""
         quoted = " ".join([words[0], *(f'"{word}"' for word in map(_escaped, words[1:]))])
         self._socket.sendall(quoted.encode() + b"\n")
-        answer: dict[str, str] = {}
+        fields: dict[str, str] = {}
         while not (line := self._line()).startswith(b"OK"):
             if line.startswith(b"ACK") or not line:
-                raise ConnectionError(line.decode(errors="replace").strip() or "MPD hung up")
+                raise ConnectionError(
+                    line.decode(errors="replace").strip() or "MPD closed the connection"
+                )
             key, _, value = line.decode(errors="replace").rstrip("\n").partition(": ")
-            answer[key] = value
-        return answer
+            fields[key] = value
+        return fields
 
     def greet(self, password: str | None) -> None:
-        """Hear that it is an MPD, and say the password if there is one."""
+        """Check MPD's greeting, and send the password if there is one."""
         if not self._line().startswith(b"OK MPD"):
-            raise ConnectionError("what answers there is no MPD")
+            raise ConnectionError("not an MPD server")
         if password:
             self.ask("password", password)
 
     def _line(self) -> bytes:
-        return self._lines.readline(LONGEST_ANSWER_BYTES)
+        return self._lines.readline(MAX_LINE_BYTES)
 
 
 @contextmanager
 def opened() -> Iterator[Mpd]:
-    """Connect to the listener's MPD, found as the daemon finds it, and as `mpc` does."""
-    places = candidates(None, os.environ)
-    address, connection = _connected(places)
+    """Connect to MPD at the same address as the daemon and `mpc`; see `mpd_address`."""
+    addresses = candidates(None, os.environ)
+    address, connection = _connect_first(addresses)
     with connection:
         mpd = Mpd(connection, address)
         mpd.greet(address.password)
         yield mpd
 
 
-def _connected(places: Sequence[Address]) -> tuple[Address, socket.socket]:
-    """Return a connection to the first place where somebody listens."""
-    *others, last = places
-    for place in others:
+def _connect_first(addresses: Sequence[Address]) -> tuple[Address, socket.socket]:
+    """Connect to the first address that accepts a connection."""
+    *others, last = addresses
+    for candidate in others:
         try:
-            return place, _connected_to(place)
+            return candidate, _connect(candidate)
         except OSError:
             continue
-    return last, _connected_to(last)
+    return last, _connect(last)
 
 
-def _connected_to(place: Address) -> socket.socket:
-    if not place.is_socket:
-        return socket.create_connection((place.host, place.port), PATIENCE_SECONDS)
-    path = "\0" + place.host[1:] if place.host[0] == "@" else place.host
+def _connect(candidate: Address) -> socket.socket:
+    if not candidate.is_socket:
+        return socket.create_connection((candidate.host, candidate.port), TIMEOUT_SECONDS)
+    path = "\0" + candidate.host[1:] if candidate.host[0] == "@" else candidate.host
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(PATIENCE_SECONDS)
+    connection.settimeout(TIMEOUT_SECONDS)
     try:
         connection.connect(path)
     except OSError:

@@ -1,6 +1,6 @@
-"""Where MPD is: as configured, else where `mpc` would look for it.
+"""Address of MPD: as configured, else the defaults of `mpc`.
 
-Client and daemon read addresses here, so that both find the same MPD.
+The client and the daemon share this parser, so that both find the same MPD.
 
 | text | password | host |
 |---|---|---|
@@ -27,23 +27,23 @@ class Address(NamedTuple):
 
     @property
     def is_socket(self) -> bool:
-        """Whether this is a socket of this computer rather than a host."""
+        """Whether this is a Unix socket, not a host."""
         return self.host.startswith(("/", "@"))
 
     @property
     def is_here(self) -> bool:
-        """Whether the same text means another MPD on another computer."""
+        """Whether the address refers to the local machine."""
         return self.is_socket or self.host in {"localhost", "::1"} or self.host.startswith("127.")
 
     def __str__(self) -> str:
-        """Return it without the password."""
+        """Return the address without the password."""
         if self.is_socket:
             return self.host
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     def __repr__(self) -> str:
-        """Return it without the password, too: it would be in a log."""
+        """Return the address without the password, which must not appear in a log."""
         return f"Address({str(self)!r})"
 
 
@@ -55,10 +55,10 @@ def parse(text: str, port: int = DEFAULT_PORT) -> Address:
 
 
 def candidates(configured: str | None, environment: Mapping[str, str]) -> list[Address]:
-    """Return the places to try, in order.
+    """Return the addresses to try, in order.
 
-    These are `configured` alone, else `MPD_HOST` and `MPD_PORT` alone, else the usual sockets
-    and localhost.
+    These are only `configured`, else only `MPD_HOST` and `MPD_PORT`, else the default sockets and
+    localhost.
     """
     port = _port(environment.get("MPD_PORT", ""), DEFAULT_PORT)
     named = configured or environment.get("MPD_HOST")
@@ -74,15 +74,15 @@ def candidates(configured: str | None, environment: Mapping[str, str]) -> list[A
 def _password(text: str) -> tuple[str, str]:
     if text.startswith(("/", "~", "@")):
         return "", text
-    # A path or an abstract name begins after the first `@` that it may follow, as for mpc.
-    begins = [place for mark in ("@/", "@~", "@@") if (place := text.find(mark)) > 0]
-    place = min(begins) if begins else text.rfind("@")
-    return (text[:place], text[place + 1 :]) if place > 0 else ("", text)
+    # Like mpc: a path or an abstract name starts after the first `@/`, `@~` or `@@`.
+    starts = [index for mark in ("@/", "@~", "@@") if (index := text.find(mark)) > 0]
+    index = min(starts) if starts else text.rfind("@")
+    return (text[:index], text[index + 1 :]) if index > 0 else ("", text)
 
 
 def _host_and_port(text: str, port: int) -> tuple[str, int]:
     if text.startswith("~"):
-        # A NUL, which no path has, is refused by `expanduser` alone among all that read it here.
+        # Of the functions that take this text, only `expanduser` raises for a NUL.
         return text if "\0" in text else os.path.expanduser(text), port
     if text.startswith(("/", "@")):
         return text, port
@@ -96,6 +96,6 @@ def _host_and_port(text: str, port: int) -> tuple[str, int]:
 
 
 def _port(text: str, default: int) -> int:
-    """Return the port in `text`, the default where it is none."""
+    """Return the port in `text`, or the default if it is not a valid port."""
     digits = text if text.isascii() and text.isdigit() and len(text) <= 5 else "0"
     return int(digits) if 0 < int(digits) <= HIGHEST_PORT else default

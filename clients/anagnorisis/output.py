@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Bar(Protocol):
-    """A line that shows how far something is."""
+    """A progress display."""
 
     def show(self, text: str, fraction: float | None) -> None:
-        """Show `text`, and how much is done, 0 to 1, where that is known."""
+        """Show `text` and the completed fraction, 0 to 1, `None` if unknown."""
         ...
 
 
 def show_json(message: "Message", *, line: bool = False) -> None:
-    """Print a message as the contract's JSON; `line` keeps it on one line, for streams."""
+    """Print a message as JSON with its proto field names; `line` prints one line, for streams."""
     from google.protobuf.json_format import MessageToJson
 
     print(
@@ -36,7 +36,7 @@ def show_json(message: "Message", *, line: bool = False) -> None:
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: with lines on a terminal that has rich, aligned columns elsewhere."""
+    """Print a table: with rich on a terminal if it is installed, else with aligned columns."""
     if sys.stdout.isatty() and _show_rich_table(header, rows):
         return
     for line in aligned(header, rows):
@@ -59,7 +59,7 @@ def _show_rich_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bo
 
 @contextmanager
 def progress_bar() -> "Iterator[Bar]":
-    """Show progress: a bar on a terminal that has rich, a line for each change elsewhere."""
+    """Show progress: a rich bar on a terminal if it is installed, else a line for each change."""
     if sys.stdout.isatty():
         try:
             from rich.progress import BarColumn, Progress, TextColumn

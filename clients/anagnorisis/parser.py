@@ -1,7 +1,7 @@
-"""What can be typed: every verb, its arguments and its help. Imports little, so that it is quick.
+"""Command line parser: the verbs, their arguments and their help.
 
-Each verb names the function that carries it out as `module:function` below
-`anagnorisis.commands`; the module is imported once it is known to be needed.
+Each verb names its function as `module:function` in `anagnorisis.commands`. Only the module of the
+chosen verb is imported, to keep the start fast.
 """
 
 import argparse
@@ -31,10 +31,10 @@ ORDERS = ("added", "rating", "predicted_rating", "last_played")
 
 
 class Formatter(argparse.HelpFormatter):
-    """What argparse has, except that it does not import `shutil` to learn the width.
+    """Help formatter that does not import `shutil` to get the terminal width.
 
-    argparse makes one for each argument there is, whether or not help is shown; with what `shutil`
-    imports in turn, that was an eighth of what a rating takes beyond the import of grpc.
+    argparse creates a formatter for every argument, even if no help is shown. Importing `shutil`
+    took an eighth of the time of a rating, without the import of grpc.
     """
 
     def __init__(self, prog: str) -> None:
@@ -49,17 +49,17 @@ def _columns() -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, with the nearest right word."""
+    """Parser with one-line errors that suggest the closest choice."""
 
     def error(self, message: str) -> NoReturn:
-        """Leave with the exit code of wrong usage."""
-        said = one_line(_shortened(message))
-        more = "" if said.endswith("?") else f"; see {self.prog} --help"
-        self.exit(USAGE, f"{self.prog}: {said}{more}\n")
+        """Print the error and exit with `USAGE`."""
+        text = one_line(_without_choices(message))
+        more = "" if text.endswith("?") else f"; see {self.prog} --help"
+        self.exit(USAGE, f"{self.prog}: {text}{more}\n")
 
 
-def _shortened(message: str) -> str:
-    """Return what argparse says of a wrong choice without all the right ones."""
+def _without_choices(message: str) -> str:
+    """Replace the list of choices in an `invalid choice` message by the closest one."""
     import re
 
     found = re.match(r"argument (\S+): invalid choice: (.*) \(choose from (.*)\)$", message)
@@ -75,7 +75,7 @@ def _shortened(message: str) -> str:
 
 
 class Verbs:
-    """Adds verbs to a parser."""
+    """Adds verbs with the common options to a parser."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._common = argparse.ArgumentParser(add_help=False, formatter_class=Formatter)
@@ -84,7 +84,7 @@ class Verbs:
         self._verbs = parser.add_subparsers(title="verbs", metavar="VERB", prog=parser.prog)
 
     def add(self, name: str, run: str, summary: str) -> argparse.ArgumentParser:
-        """Add the verb `name`, carried out by `run`, and return its parser."""
+        """Add the verb `name`, whose function is `run`, and return its parser."""
         verb = self._verbs.add_parser(
             name,
             help=summary,
@@ -99,8 +99,8 @@ class Verbs:
 def build(first: str = "") -> argparse.ArgumentParser:
     """Return the parser of the command line.
 
-    `first` is the first word that was typed. If it is a verb, only it and its kin are built: a
-    rating is a key press, and the other verbs would be a tenth of its time.
+    `first` is the first argument. If it is a verb, only the verbs of its group are added: the other
+    verbs took a tenth of the time of a rating.
     """
     from anagnorisis import VERSION
 

@@ -1,4 +1,4 @@
-"""Start and end of the process: standard files that are open, and an exit without delay."""
+"""Start and exit of the process: open standard streams, and a fast exit."""
 
 import os
 import sys
@@ -7,9 +7,9 @@ from typing import NoReturn
 
 
 def open_standard_files() -> None:
-    """Have standard input, output and error, whatever this was started with.
+    """Open standard input, output and error if they are closed.
 
-    A file opened later would get the number of one that is closed, and what is printed.
+    Otherwise a file opened later could get descriptor 1 or 2 and receive the output.
     """
     for number in range(3):
         try:
@@ -19,17 +19,16 @@ def open_standard_files() -> None:
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w", closefd=False))
-        # Whatever a tag holds, a terminal that cannot show it must not end the program.
+        # Print `?` for a character of a tag that the terminal's encoding does not have.
         getattr(sys, name).reconfigure(errors="replace")
 
 
 def leave(exit_code: int) -> NoReturn:
-    """End the program at once.
+    """Exit without the cleanup of Python and grpc, which takes as long as a rating.
 
-    Everything is written and closed by now; taking Python and grpc apart in good order would take
-    as long as a rating does.
+    All files must be written and closed.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # nobody is left who could be told
+        with suppress(OSError):  # stderr may fail too, so the error cannot be reported
             stream.flush()
     os._exit(exit_code)

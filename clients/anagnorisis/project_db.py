@@ -1,8 +1,8 @@
-"""The database of the original Anagnorisis project, as history entries.
+"""Reader of the database of the original Anagnorisis project, as history entries.
 
-Its table `music_library` has one row a file: the rating with its date, and counts of plays. Where
-only counts are known, plays are made up that end a second apart, the last of them when the file
-was last played; so a repeated import finds them again.
+Its table `music_library` has a row for each file: the rating and its date, and the numbers of plays
+and skips. For these numbers the reader generates plays that end one second apart, the last at
+`last_played`. They are the same each time, so a repeated import recognises them as duplicates.
 """
 
 import os
@@ -20,7 +20,7 @@ from anagnorisis.v1.history_pb2 import HistoryEntry
 
 SOURCE = "anagnorisis"
 MOST_PLAYS = 10_000
-"""Of one file, in full or skipped: one a day for 27 years. A larger count is taken for damage."""
+"""Limit of full plays, and of skips, of a file: one a day for 27 years. More means corrupt data."""
 
 LONGEST_VALUE_BYTES = 1 << 20
 ROWS = """SELECT rowid, file_path, user_rating, user_rating_date, full_play_count, skip_count,
@@ -34,22 +34,22 @@ COUNTS = {
 
 
 def read(path: str) -> Iterator[Found]:
-    """Yield ratings, then plays, each oldest first; those without a time come last.
+    """Yield ratings, then plays, each oldest first; entries without a time come last.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: the file is no such database.
+        OSError: the file does not exist.
+        ValueError: the file is not a database of that project.
     """
     if not os.path.isfile(path):
         os.stat(path)
         raise ValueError("not a file")
     try:
-        place = quote(os.fsencode(os.path.abspath(path)))
-        with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True)) as database:
+        quoted = quote(os.fsencode(os.path.abspath(path)))
+        with closing(sqlite3.connect(f"file:{quoted}?mode=ro", uri=True)) as database:
             database.row_factory = sqlite3.Row
             database.text_factory = lambda text: text.decode(errors="surrogateescape")
             database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
-            # A view could compute without end.
+            # Reject a view: its query could run forever.
             if not database.execute(
                 "SELECT 1 FROM sqlite_schema WHERE name = 'music_library' AND type = 'table'"
             ).fetchone():
@@ -100,7 +100,7 @@ def _found(row: sqlite3.Row, record: dict[str, Any]) -> Found:
 
 
 def _nanoseconds(text: object) -> int:
-    """Return a date; that project writes local time without saying so."""
+    """Parse a date; that project stores local time without a UTC offset."""
     try:
         return round(datetime.fromisoformat(str(text)).timestamp() * 1e9)
     except (ValueError, OverflowError, OSError):

@@ -1,7 +1,7 @@
-"""`anagnorisis-rate`: what a key of the window manager calls.
+"""Command `anagnorisis-rate`, for a key binding of the window manager.
 
-It asks MPD for the song before it loads what speaks to the daemon: by the time the daemon is
-asked, another song may be playing. The request names the one that was heard.
+It asks MPD for the current song before it imports grpc, and names this song in the request: another
+song may play by the time the daemon receives it.
 """
 
 import argparse
@@ -29,18 +29,18 @@ STEPS = {"up": "+1", "down": "-1", SKIP_AND_LOWER: "-1"}
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do what the key means, show it, and return the exit code."""
-    heard = _heard()
+    """Run the action, show the result, and return the exit code."""
+    song = _current_song()
     open_standard_files()
     arguments = parser().parse_args(words)
     try:
-        action = _chosen(arguments)
+        action = _selected_action(arguments)
         if action is not None:
             with connected(arguments) as channel:
-                answer = _act(channel, action, _seen_by_daemon(heard, arguments))
+                answer = _act(channel, action, _song_for_daemon(song, arguments))
                 _show(answer)
             if action == SKIP_AND_LOWER:
-                _skip(heard, answer.change.track.uri)
+                _skip(song, answer.change.track.uri)
     except Failed as failure:
         print(f"anagnorisis-rate: {one_line(str(failure))}", file=sys.stderr)
         notify("Anagnorisis", str(failure))
@@ -49,22 +49,21 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    made = Parser(
+    result = Parser(
         "anagnorisis-rate",
         description="Rate the current song, from a key binding.",
         formatter_class=Formatter,
     )
-    made.add_argument(
+    result.add_argument(
         "action",
         nargs="?",
         type=_action,
         metavar="ACTION",
         help=f"0 to 10, +N or -N, up, down, clear, undo, or {SKIP_AND_LOWER}",
     )
-    made.add_argument("--menu", action="store_true", help="choose in a menu of the desktop")
-    add_options(made)
-    return made
+    result.add_argument("--menu", action="store_true", help="choose in a menu of the desktop")
+    add_options(result)
+    return result
 
 
 def _action(word: str) -> str:
@@ -73,16 +72,16 @@ def _action(word: str) -> str:
     return word
 
 
-def _heard() -> mpd.Song | None:
-    """Return what the listener's MPD plays; `None` without it, when the daemon has to be asked."""
+def _current_song() -> mpd.Song | None:
+    """Return the current song of MPD; `None` without one, in which case the daemon asks its MPD."""
     try:
         with mpd.opened() as player:
             return player.current()
-    except (OSError, ValueError):  # Away, or named in a way that makes no sense.
+    except (OSError, ValueError):  # Not reachable, or the address is invalid.
         return None
 
 
-def _chosen(arguments: argparse.Namespace) -> str | None:
+def _selected_action(arguments: argparse.Namespace) -> str | None:
     if arguments.menu:
         from anagnorisis.desktop import chosen
 
@@ -92,50 +91,53 @@ def _chosen(arguments: argparse.Namespace) -> str | None:
     return str(arguments.action)
 
 
-def _act(channel: "grpc.Channel", action: str, heard: mpd.Song | None) -> "Answer":
+def _act(channel: "grpc.Channel", action: str, song: mpd.Song | None) -> "Answer":
     from anagnorisis import requests
 
     if action == "undo":
         return requests.undo(channel, SOURCE)
     if action == "clear":
-        return requests.clear(channel, _target(heard), SOURCE)
-    return requests.rate(channel, _target(heard), Value.parse(STEPS.get(action, action)), SOURCE)
+        return requests.clear(channel, _target(song), SOURCE)
+    return requests.rate(channel, _target(song), Value.parse(STEPS.get(action, action)), SOURCE)
 
 
-def _target(heard: mpd.Song | None) -> "Target":
+def _target(song: mpd.Song | None) -> "Target":
     from anagnorisis.v1.track_pb2 import CurrentSong, Target
 
-    if heard is None:
+    if song is None:
         return Target(current=CurrentSong())
-    return Target(mpd_uri=heard.uri, mpd_address=str(heard.mpd))
+    return Target(mpd_uri=song.uri, mpd_address=str(song.mpd))
 
 
 def _show(answer: "Answer") -> None:
     from anagnorisis import text
 
-    track, said = text.name(answer.change.track), text.changed(answer.change)
-    print(f"{track}: {said}")
-    notify(said, track)
+    track, change = text.name(answer.change.track), text.changed(answer.change)
+    print(f"{track}: {change}")
+    notify(change, track)
 
 
-def _seen_by_daemon(heard: mpd.Song | None, arguments: argparse.Namespace) -> mpd.Song | None:
-    """Return the song if the daemon can tell whether it is that of its own MPD."""
-    return None if heard and heard.mpd.is_here and is_remote(arguments) else heard
+def _song_for_daemon(song: mpd.Song | None, arguments: argparse.Namespace) -> mpd.Song | None:
+    """Return the song, or `None` if the daemon cannot compare MPD's address with its own.
+
+    A remote daemon would take a local address for one on its own machine.
+    """
+    return None if song and song.mpd.is_here and is_remote(arguments) else song
 
 
-def _skip(heard: mpd.Song | None, rated: str) -> None:
-    if heard and not (heard.uri.endswith(rated) or rated.endswith(heard.uri)):
-        raise Failed(f"rated, but not skipped, since MPD at {heard.mpd} is not that of the daemon")
+def _skip(song: mpd.Song | None, rated: str) -> None:
+    if song and not (song.uri.endswith(rated) or rated.endswith(song.uri)):
+        raise Failed(f"rated, but not skipped, since MPD at {song.mpd} is not that of the daemon")
     try:
         with mpd.opened() as player:
-            if player.current() == heard:  # Else the listener or the song's end was quicker.
+            if player.current() == song:  # Otherwise another song already plays.
                 player.skip()
     except (OSError, ValueError) as error:
         raise Failed(f"rated, but not skipped, since MPD cannot be reached: {error}") from error
 
 
 def run() -> NoReturn:
-    """Be the program `anagnorisis-rate`."""
+    """Run the command `anagnorisis-rate` and exit."""
     leave(main())
 
 

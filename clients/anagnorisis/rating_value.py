@@ -1,4 +1,4 @@
-"""What people type: ratings such as `8`, `7.5`, `+1`, `-0.5`; whole numbers; text."""
+"""Argument types: ratings such as `8`, `7.5`, `+1`, `-0.5`; whole numbers; UTF-8 text."""
 
 import argparse
 import math
@@ -12,17 +12,17 @@ LARGEST_UINT64 = (1 << 64) - 1
 
 
 class Value(NamedTuple):
-    """A rating, or with a sign a change of it, in rating points."""
+    """A rating or, if `relative`, a change of a rating, in rating points."""
 
     number: float
     relative: bool
 
     @classmethod
     def parse(cls, text: str) -> "Value":
-        """Read what was typed.
+        """Parse a rating; a sign makes it relative.
 
         Raises:
-            argparse.ArgumentTypeError: it is not a number.
+            argparse.ArgumentTypeError: the text is not a finite number.
         """
         try:
             number = float(text)
@@ -36,7 +36,7 @@ class Value(NamedTuple):
 
 
 def whole(lowest: int, highest: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers within bounds, which are those of the contract's types."""
+    """Return a parser of whole numbers from `lowest` to `highest`, the limits of a proto type."""
 
     def read(text: str) -> int:
         try:
@@ -53,10 +53,10 @@ def whole(lowest: int, highest: int) -> Callable[[str], int]:
 
 
 def utf8(text: str) -> str:
-    """Read text for the daemon: the bytes of an argument may be anything.
+    """Check that an argument, which may hold any bytes, is UTF-8.
 
     Raises:
-        argparse.ArgumentTypeError: it is not UTF-8.
+        argparse.ArgumentTypeError: the argument is not UTF-8.
     """
     try:
         text.encode()
@@ -64,7 +64,7 @@ def utf8(text: str) -> str:
     except UnicodeEncodeError:
         pass
     try:
-        # In a locale such as C, Python takes all that is not ASCII for bytes.
+        # In the C locale, Python decodes non-ASCII bytes to surrogates.
         return os.fsencode(text).decode()
     except UnicodeError:
         raise argparse.ArgumentTypeError(
@@ -73,5 +73,5 @@ def utf8(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return what was typed as a message can show it."""
+    """Return the text quoted and shortened for an error message."""
     return repr(text) if len(text) <= 60 else f"{text[:57]!r}..."

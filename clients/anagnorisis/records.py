@@ -1,18 +1,19 @@
-"""History entries as lines of a file: JSON Lines and CSV, with the same fields.
+"""History entries as JSON Lines and CSV, with the same fields.
 
 | field              | of    | meaning                                                     |
 |--------------------|-------|-------------------------------------------------------------|
 | `type`             | both  | `rating` or `play`                                          |
 | `track_id`         | both  | hash of the audio; may be empty                             |
 | `uri`              | both  | path relative to the music directory                        |
-| `timestamp`        | both  | when it was given or ended, ISO 8601 in UTC; may be empty   |
-| `value`            | rating| 0 to 10; empty where the rating was cleared                 |
-| `source`           | rating| where it came from, for example `cli` or `sticker`          |
+| `timestamp`        | both  | time of the rating, or of the end of the play, ISO 8601 in  |
+|                    |       | UTC; may be empty                                           |
+| `value`            | rating| 0 to 10; empty if the rating was cleared                    |
+| `source`           | rating| for example `cli` or `sticker`                              |
 | `outcome`          | play  | `full`, `skip` or `neither`                                 |
-| `heard_seconds`    | play  | time heard                                                  |
+| `heard_seconds`    | play  | time listened                                               |
 | `duration_seconds` | play  | length of the track; may be empty                           |
 
-A cell of a CSV file that a spreadsheet would take for a formula has a `'` before it.
+A CSV cell that a spreadsheet would execute as a formula is prefixed with `'`.
 """
 
 import csv
@@ -32,13 +33,13 @@ FIELDS = (
     "outcome", "heard_seconds", "duration_seconds",
 )  # fmt: skip
 EARLIER_NAMES: dict[Any, str] = {"kind": "type", "at": "timestamp", "verdict": "outcome"}
-"""Fields of files that earlier versions wrote; they are still read."""
+"""Field names of earlier versions; the reader still accepts them."""
 
 TEXTS = ("track_id", "uri", "source")
 NUMBERS = ("value", "heard_seconds", "duration_seconds")
 OUTCOME = "PLAY_OUTCOME_"
 FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
-"""How a cell begins that spreadsheets execute, or one of these with `'` before it."""
+"""Start of a cell that spreadsheets execute, also after prefixes `'`."""
 
 LONGEST_TIME = 64
 """Characters; ISO 8601 needs 32."""
@@ -47,50 +48,50 @@ Record = dict[str, Any]
 
 
 def written(entries: Iterable[HistoryEntry], *, as_csv: bool) -> Iterator[bytes]:
-    """Yield entries as the lines of a file."""
+    """Yield the encoded lines of a file."""
     if as_csv:
         yield _row(FIELDS)
     for entry in entries:
         record = _record(entry)
         if as_csv:
-            cells = {name: _shielded(record.get(name) or "") for name in TEXTS}
+            cells = {name: _escaped_formula(record.get(name) or "") for name in TEXTS}
             yield _row([{**record, **cells}.get(name) for name in FIELDS])
         else:
             yield json.dumps(record, ensure_ascii=False).encode() + b"\n"
 
 
 def entry(found: object) -> HistoryEntry:
-    """Return the entry in a record.
+    """Convert a record to an entry.
 
     Raises:
-        ValueError: it is none; the text says why.
+        ValueError: the record is invalid; the message is the reason.
     """
     if not isinstance(found, dict):
-        raise ValueError(f"is not an object with fields: {_short(found)}")
+        raise ValueError(f"is not an object with fields: {_shortened(found)}")
     record: Record = {EARLIER_NAMES.get(name) or name: value for name, value in found.items()}
     kind = record.get("type")
     if not isinstance(kind, str) or kind not in {"rating", "play"}:
-        raise ValueError(f"type is {_short(kind)}, not rating or play")
+        raise ValueError(f"type is {_shortened(kind)}, not rating or play")
     track_id, uri, source = (_text(record, name) for name in TEXTS)
-    made = HistoryEntry(track_id=track_id, uri=uri, source=source)
+    result = HistoryEntry(track_id=track_id, uri=uri, source=source)
     at = _text(record, "timestamp")
     if at:
-        made.timestamp.FromDatetime(_time(at))
+        result.timestamp.FromDatetime(_time(at))
     if kind == "rating":
-        made.rating.CopyFrom(RatingEntry(value=_number(record, "value")))
+        result.rating.CopyFrom(RatingEntry(value=_number(record, "value")))
     else:
-        made.play.CopyFrom(_play(record))
-    return made
+        result.play.CopyFrom(_play(record))
+    return result
 
 
 def unshielded(record: dict[str, str | None]) -> Record:
-    """Return a record of a CSV file without the `'` that keeps spreadsheets from executing it."""
+    """Return a CSV record without the prefixes `'` against formulas."""
     texts = {name: record.get(name) or "" for name in TEXTS}
-    shielded = {name for name, text in texts.items() if text[:1] == "'" and FORMULA.match(text)}
-    return {**record, **{name: texts[name][1:] for name in shielded}}
+    escaped = {name for name, text in texts.items() if text[:1] == "'" and FORMULA.match(text)}
+    return {**record, **{name: texts[name][1:] for name in escaped}}
 
 
-def _shielded(text: str) -> str:
+def _escaped_formula(text: str) -> str:
     return f"'{text}" if FORMULA.match(text) else text
 
 
@@ -105,7 +106,7 @@ def _record(entry: HistoryEntry) -> Record:
         "type": entry.WhichOneof("content"),
         "track_id": entry.track_id,
         "uri": entry.uri,
-        "timestamp": _written(entry) if entry.HasField("timestamp") else None,
+        "timestamp": _timestamp(entry) if entry.HasField("timestamp") else None,
     }
     if record["type"] == "rating":
         value = entry.rating.value if entry.rating.HasField("value") else None
@@ -119,7 +120,7 @@ def _record(entry: HistoryEntry) -> Record:
     }
 
 
-def _written(entry: HistoryEntry) -> str:
+def _timestamp(entry: HistoryEntry) -> str:
     at = entry.timestamp.ToDatetime(UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -129,11 +130,11 @@ def _text(record: Record, field: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ValueError(f"{field} is {_short(value)}, not text")
+        raise ValueError(f"{field} is {_shortened(value)}, not text")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{field} has half a character: {_short(value)}") from None
+        raise ValueError(f"{field} has half a character: {_shortened(value)}") from None
     return value
 
 
@@ -143,14 +144,14 @@ def _time(text: str) -> datetime:
             raise ValueError
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"timestamp is {_short(text)}, not a time as in ISO 8601") from None
+        raise ValueError(f"timestamp is {_shortened(text)}, not a time as in ISO 8601") from None
 
 
 def _play(record: Record) -> PlayEntry:
     outcome = record.get("outcome")
-    known = daemon_pb2.PlayOutcome.keys()[1:]
-    if not isinstance(outcome, str) or f"{OUTCOME}{outcome.upper()}" not in known:
-        raise ValueError(f"outcome is {_short(outcome)}, not full, skip or neither")
+    outcomes = daemon_pb2.PlayOutcome.keys()[1:]
+    if not isinstance(outcome, str) or f"{OUTCOME}{outcome.upper()}" not in outcomes:
+        raise ValueError(f"outcome is {_shortened(outcome)}, not full, skip or neither")
     return PlayEntry(
         outcome=daemon_pb2.PlayOutcome.Value(f"{OUTCOME}{outcome.upper()}"),
         heard_seconds=_number(record, "heard_seconds") or 0.0,
@@ -169,12 +170,12 @@ def _number(record: Record, field: str) -> float | None:
     except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{field} is {_short(value)}, not a number")
+        raise ValueError(f"{field} is {_shortened(value)}, not a number")
     return number
 
 
-def _short(value: object) -> str:
-    """Return a value as a message can show it; what it holds may be long, or deep."""
+def _shortened(value: object) -> str:
+    """Return a value for an error message; it may be long or deeply nested."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Reaching a daemon on another machine: TLS, and the token with every call."""
+"""Channel to a remote daemon: TLS, and the token in every call."""
 
 import ipaddress
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from anagnorisis.errors import USAGE, Failed
 
 LONGEST_TOKEN = 4096
 LONGEST_FILE = 1 << 20
-"""Bytes read of a token or certificate: `/dev/zero` has no end."""
+"""Limit of bytes read from a token or certificate file, for example `/dev/zero`."""
 
 
 class Place(NamedTuple):
-    """Where the daemon is, the file that holds its token, and the certificate to trust."""
+    """Address of the daemon, file that holds its token, and file of the trusted certificate."""
 
     address: str
     token_file: str | None
@@ -22,21 +22,21 @@ class Place(NamedTuple):
 
 
 def channel(place: Place) -> grpc.Channel:
-    """Open a channel; off loopback it is encrypted, so that nobody hears the token.
+    """Open a channel; it uses TLS unless the address is loopback and no certificate is given.
 
     Raises:
-        Failed: the token or the certificate cannot be read.
+        Failed: there is no valid token, or the certificate cannot be read.
     """
     if place.token_file is None:
         raise Failed("name the file that holds the daemon's token with --token-file", USAGE)
     token = _read(place.token_file).decode(errors="replace").strip()
     if not 0 < len(token) <= LONGEST_TOKEN or not token.isascii() or not token.isprintable():
-        what = "holds no token, which is one line of printable ASCII"
-        raise Failed(f"{place.token_file}: {what}", USAGE)
-    return grpc.intercept_channel(_plain_or_encrypted(place), _Bearer(token))
+        problem = "holds no token, which is one line of printable ASCII"
+        raise Failed(f"{place.token_file}: {problem}", USAGE)
+    return grpc.intercept_channel(_open_channel(place), _TokenInterceptor(token))
 
 
-def _plain_or_encrypted(place: Place) -> grpc.Channel:
+def _open_channel(place: Place) -> grpc.Channel:
     if place.certificate is None and _is_loopback(place.address):
         return grpc.insecure_channel(place.address)
     trusted = _read(place.certificate) if place.certificate else None
@@ -59,28 +59,28 @@ def _read(path: str) -> bytes:
         raise Failed(f"{path}: {error.strerror}", USAGE) from error
 
 
-class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+class _TokenInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     def __init__(self, token: str) -> None:
         self._header = ("authorization", f"Bearer {token}")
 
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any
     ) -> Any:
-        return continuation(_Details.with_header(client_call_details, self._header), request)
+        return continuation(_CallDetails.with_header(client_call_details, self._header), request)
 
     def intercept_unary_stream(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any
     ) -> Any:
-        return continuation(_Details.with_header(client_call_details, self._header), request)
+        return continuation(_CallDetails.with_header(client_call_details, self._header), request)
 
 
-class _Details(grpc.ClientCallDetails):
-    """Call details with one more header; grpc reads them by name and has no class of its own."""
+class _CallDetails(grpc.ClientCallDetails):
+    """Call details with an additional header; grpc has no concrete class for them."""
 
     @classmethod
-    def with_header(cls, details: Any, header: tuple[str, str]) -> "_Details":
-        more = cls()
+    def with_header(cls, details: Any, header: tuple[str, str]) -> "_CallDetails":
+        result = cls()
         for name in ("method", "timeout", "credentials", "wait_for_ready", "compression"):
-            setattr(more, name, getattr(details, name, None))
-        more.metadata = (*(details.metadata or ()), header)
-        return more
+            setattr(result, name, getattr(details, name, None))
+        result.metadata = (*(details.metadata or ()), header)
+        return result

@@ -1,4 +1,4 @@
-"""Requests that several commands share: targets, pages of lists, changes of ratings."""
+"""Requests shared by several commands: targets, paged lists, rating changes."""
 
 import os
 import re
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def target(text: str | None) -> Target:
-    """Return the track meant: a path, a track id, or the current song for `None`."""
+    """Return the target for a path or a track id; for `None` the current song."""
     if text is None:
         return Target(current=CurrentSong())
     if re.fullmatch("[0-9a-f]{32}", text):
@@ -29,7 +29,7 @@ LARGEST_PAGE = 1000
 
 
 def collected(method: Callable[..., Any], request: Any, field: str, limit: int) -> list[Any]:
-    """Return the first `limit` entries of a list; `field` names it in the answer."""
+    """Request pages until `limit` entries are read; `field` names the list in the response."""
     entries: list[Any] = []
     while len(entries) < limit:
         request.page_size = min(LARGEST_PAGE, limit - len(entries))
@@ -47,8 +47,8 @@ Answer: TypeAlias = (
 
 
 def rate(channel: "grpc.Channel", target: Target, value: "Value", source: str) -> Answer:
-    """Rate a track, or change the rating that it has."""
-    request = messages.RateTrackRequest(target=target, source=source, request_id=_new_id())
+    """Set a track's rating, or change it if `value` is relative."""
+    request = messages.RateTrackRequest(target=target, source=source, request_id=_new_request_id())
     if value.relative:
         request.delta = value.number
     else:
@@ -57,17 +57,18 @@ def rate(channel: "grpc.Channel", target: Target, value: "Value", source: str) -
 
 
 def clear(channel: "grpc.Channel", target: Target, source: str) -> Answer:
-    """Clear a track's rating."""
-    request = messages.ClearRatingRequest(target=target, source=source, request_id=_new_id())
+    request = messages.ClearRatingRequest(
+        target=target, source=source, request_id=_new_request_id()
+    )
     return RatingServiceStub(channel).ClearRating(request, timeout=SECONDS_TO_ANSWER)
 
 
 def undo(channel: "grpc.Channel", source: str) -> Answer:
-    """Take the last change back."""
-    request = messages.UndoRatingRequest(source=source, request_id=_new_id())
+    """Undo the last rating change."""
+    request = messages.UndoRatingRequest(source=source, request_id=_new_request_id())
     return RatingServiceStub(channel).UndoRating(request, timeout=SECONDS_TO_ANSWER)
 
 
-def _new_id() -> str:
-    """Return an id that makes it harmless if a request arrives twice."""
+def _new_request_id() -> str:
+    """Return an idempotency key: a repeated request has no further effect."""
     return os.urandom(16).hex()

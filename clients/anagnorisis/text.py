@@ -1,4 +1,4 @@
-"""Words and tables for people. Nothing here knows where they are shown."""
+"""Formatting of messages as text."""
 
 import time
 from collections.abc import Sequence
@@ -10,23 +10,23 @@ from anagnorisis.v1.track_pb2 import Track
 
 
 def printable(text: str) -> str:
-    """Return text that does nothing to a terminal: tags may hold anything."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    """Replace unprintable characters by `?`: tags may contain terminal escapes."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def name(track: Track) -> str:
-    """Return what a track is called: artist and title."""
+    """Return artist and title."""
     parts = (track.artist, track.title)
     return printable(" - ".join(part for part in parts if part))
 
 
 def number(value: float) -> str:
-    """Return a rating with the decimals it needs, two at most."""
+    """Return a rating with up to two decimals."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def rating(track: Track) -> str:
-    """Return the rating, else the predicted one and how sure it is."""
+    """Return the rating, else the predicted rating and its standard deviation."""
     if track.HasField("rating"):
         return f"rated {number(track.rating)}"
     if track.HasField("predicted_rating"):
@@ -35,7 +35,7 @@ def rating(track: Track) -> str:
 
 
 def changed(change: RatingChange) -> str:
-    """Return what became of a rating."""
+    """Return the new and the previous rating."""
     now = number(change.rating) if change.HasField("rating") else "no rating"
     before = number(change.previous_rating) if change.HasField("previous_rating") else "none"
     return f"{now} (was {before})"
@@ -49,7 +49,7 @@ def clock(seconds: float) -> str:
 
 
 def when(moment: Timestamp) -> str:
-    """Return a moment in local time, to the minute."""
+    """Return a timestamp in local time, to the minute."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment.seconds))
 
 

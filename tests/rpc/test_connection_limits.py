@@ -126,7 +126,7 @@ async def test_strangers_whose_calls_never_send_anything_are_refused_at_once(add
 async def test_a_stranger_has_little_time_and_who_shows_the_token_has_all(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tcp_relay, "STRANGER_SECONDS", 1.0)
+    monkeypatch.setattr(tcp_relay, "AUTHENTICATION_TIMEOUT_SECONDS", 1.0)
     async with caller(address) as known:
         assert await is_served(known)
         watching = known.WatchEvents(
@@ -148,7 +148,7 @@ async def test_the_host_with_most_strangers_makes_room(address: str) -> None:
     with await asyncio.to_thread(idle, address, "127.0.0.2") as modest, ExitStack() as crowd:
         greedy = [
             crowd.enter_context(await asyncio.to_thread(idle, address))
-            for _ in range(2 * tcp_relay.MOST_STRANGERS)
+            for _ in range(2 * tcp_relay.MAX_UNAUTHENTICATED_CONNECTIONS)
         ]
 
         assert await is_hung_up(greedy[0])

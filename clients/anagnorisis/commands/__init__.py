@@ -1,1 +1,1 @@
-"""The verbs of the command line, a module for each service."""
+"""Functions of the verbs of the command line."""

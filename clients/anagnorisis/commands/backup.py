@@ -1,4 +1,4 @@
-"""`backup`: a copy of all that the daemon knows, in a file."""
+"""Verb `backup`."""
 
 import json
 from argparse import Namespace
@@ -10,10 +10,10 @@ from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 
 
 def backup(arguments: Namespace) -> None:
-    """Ask for a copy and write it; what was in the file before stays until the copy is whole."""
+    """Write a backup of the database; the old file stays until the backup is complete."""
     with connected(arguments) as channel:
-        answers = DaemonServiceStub(channel).CreateBackup(messages.CreateBackupRequest())
-        atomic_write.write(arguments.file, (answer.chunk for answer in answers))
+        responses = DaemonServiceStub(channel).CreateBackup(messages.CreateBackupRequest())
+        atomic_write.write(arguments.file, (response.chunk for response in responses))
     if atomic_write.is_standard_output(arguments.file):
         return
     if arguments.json:

@@ -1,4 +1,4 @@
-"""`embed`: how far embedding is, and another chance for what failed."""
+"""Verb `embed`."""
 
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from anagnorisis.v1.track_pb2 import Track
 
 
 def embed(arguments: Namespace) -> None:
-    """Show how far embedding is, or retry failed tracks."""
+    """Show the progress and failures of embedding, or retry failed tracks."""
     if arguments.retry:
         _retry(arguments)
     else:
@@ -50,13 +50,13 @@ def _show(arguments: Namespace) -> None:
             "tracks",
             arguments.limit,
         )
-    for label, value in _standing(embedding):
+    for label, value in _status_rows(embedding):
         print(f"{label:<10} {text.printable(value)}")
-    for line in _failures(failed, embedding.failed):
+    for line in _failure_lines(failed, embedding.failed):
         print(text.printable(line))
 
 
-def _standing(embedding: EmbeddingStatus) -> Iterator[tuple[str, str]]:
+def _status_rows(embedding: EmbeddingStatus) -> Iterator[tuple[str, str]]:
     yield "embedder", f"{embedding.embedder.name} {embedding.embedder.version}"
     yield "pending", str(embedding.pending)
     yield "embedded", str(embedding.embedded)
@@ -67,9 +67,9 @@ def _standing(embedding: EmbeddingStatus) -> Iterator[tuple[str, str]]:
         yield "time left", text.clock(embedding.remaining_seconds)
 
 
-def _failures(failed: Iterable[Track], count: int) -> Iterator[str]:
+def _failure_lines(failed: Iterable[Track], count: int) -> Iterator[str]:
     shown = 0
-    for shown, track in enumerate(failed, start=1):  # noqa: B007 - how many is wanted after it
+    for shown, track in enumerate(failed, start=1):  # noqa: B007 - used after the loop
         yield f"  {track.uri}: {track.failure_reason}"
     if count > shown:
         yield f"  and {count - shown} more; see `anagnorisis tracks --state failed -n {count}`"

@@ -1,4 +1,4 @@
-"""`train`, `evaluators` and `rollback`."""
+"""Verbs `train`, `evaluators` and `rollback`."""
 
 from argparse import Namespace
 
@@ -17,7 +17,7 @@ STATUSES = {
 
 
 def train(arguments: Namespace) -> None:
-    """Learn from the ratings now."""
+    """Train a new evaluator and show the progress."""
     last = messages.TrainEvaluatorResponse()
     with connected(arguments) as channel:
         answers = EvaluatorServiceStub(channel).TrainEvaluator(messages.TrainEvaluatorRequest())
@@ -32,11 +32,11 @@ def train(arguments: Namespace) -> None:
     print(text.printable(last.reason))
     if last.HasField("evaluator"):
         print(f"evaluator {quality(last.evaluator)}")
-        _say_of_plays(last.evaluator)
+        _print_implicit_feedback(last.evaluator)
 
 
 def evaluators(arguments: Namespace) -> None:
-    """List the evaluators trained."""
+    """List the trained evaluators."""
     with connected(arguments) as channel:
         found = collected(
             EvaluatorServiceStub(channel).ListEvaluators,
@@ -54,7 +54,7 @@ def evaluators(arguments: Namespace) -> None:
     )
     for evaluator in found:
         if evaluator.status == messages.EVALUATOR_STATUS_CURRENT:
-            _say_of_plays(evaluator)
+            _print_implicit_feedback(evaluator)
 
 
 def rollback(arguments: Namespace) -> None:
@@ -69,7 +69,7 @@ def rollback(arguments: Namespace) -> None:
 
 
 def quality(evaluator: messages.Evaluator) -> str:
-    """Return which evaluator it is and how good it was."""
+    """Return version, model and cross-validation error of an evaluator."""
     metrics = evaluator.metrics
     return (
         f"{evaluator.version} ({text.printable(evaluator.model)}, "
@@ -79,7 +79,7 @@ def quality(evaluator: messages.Evaluator) -> str:
     )
 
 
-def _say_of_plays(evaluator: messages.Evaluator) -> None:
+def _print_implicit_feedback(evaluator: messages.Evaluator) -> None:
     if evaluator.implicit_feedback:
         print(f"plays and skips: {text.printable(evaluator.implicit_feedback)}")
 

@@ -1,4 +1,4 @@
-"""`tracks`, `tags`, `unusable`, `similar`, `embedding` and `scan`."""
+"""Verbs `tracks`, `tags`, `unusable`, `similar`, `embedding` and `scan`."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -16,7 +16,6 @@ HEADER = ("RATING", "PREDICTED", "PLAYS", "SKIPS", "LENGTH", "TRACK", "PATH")
 
 
 def tracks(arguments: Namespace) -> None:
-    """List tracks."""
     chosen = f"TRACK_FILTER_{arguments.state.upper()}" if arguments.state else None
     request = messages.ListTracksRequest(
         filter=messages.TrackFilter.Value(chosen or "TRACK_FILTER_UNSPECIFIED"),
@@ -41,7 +40,7 @@ def tracks(arguments: Namespace) -> None:
 
 
 def tags(arguments: Namespace) -> None:
-    """List the tags of the library, or those of one track."""
+    """List the sound tags of the library or of a track."""
     with connected(arguments) as channel:
         library = LibraryServiceStub(channel)
         if arguments.of:
@@ -50,8 +49,9 @@ def tags(arguments: Namespace) -> None:
             rows = [(tag.name, f"{tag.score:.1f}") for tag in answer.sound_tags]
             header = ("TAG", "SCORE")
         else:
-            everything = messages.ListSoundTagsRequest()
-            listed = library.ListSoundTags(everything, timeout=SECONDS_TO_ANSWER)
+            listed = library.ListSoundTags(
+                messages.ListSoundTagsRequest(), timeout=SECONDS_TO_ANSWER
+            )
             rows = [(tag.name, str(tag.tracks)) for tag in listed.sound_tags]
             header = ("TAG", "TRACKS")
     if arguments.json:
@@ -62,7 +62,7 @@ def tags(arguments: Namespace) -> None:
 
 
 def unusable(arguments: Namespace) -> None:
-    """List the files that cannot be used, and why."""
+    """List the unusable files with the reasons."""
     request = messages.ListUnusableFilesRequest()
     with connected(arguments) as channel:
         method = LibraryServiceStub(channel).ListUnusableFiles
@@ -78,7 +78,7 @@ def unusable(arguments: Namespace) -> None:
 
 
 def similar(arguments: Namespace) -> None:
-    """List the tracks that sound most like one."""
+    """List the tracks that sound most like a track."""
     request = messages.FindSimilarRequest(target=target(arguments.uri), count=arguments.limit)
     with connected(arguments) as channel:
         answer = LibraryServiceStub(channel).FindSimilar(request, timeout=SECONDS_TO_ANSWER)
@@ -101,15 +101,15 @@ def similar(arguments: Namespace) -> None:
 
 
 def embedding(arguments: Namespace) -> None:
-    """Show a track's vector."""
+    """Show a track's embedding."""
     request = messages.GetEmbeddingRequest(target=target(arguments.uri))
     with connected(arguments) as channel:
         answer = LibraryServiceStub(channel).GetEmbedding(request, timeout=SECONDS_TO_ANSWER)
     if arguments.json:
         show_json(answer)
         return
-    made_by = answer.embedder
-    print(f"{answer.track_id} by {made_by.name} {made_by.version}, {made_by.dimension} numbers")
+    embedder = answer.embedder
+    print(f"{answer.track_id} by {embedder.name} {embedder.version}, {embedder.dimension} numbers")
     print(" ".join(f"{value:.4g}" for value in answer.vector))
 
 
@@ -121,16 +121,16 @@ def scan(arguments: Namespace) -> None:
             for answer in answers:
                 show_json(answer, line=True)
         else:
-            _follow(answers)
+            _show_progress(answers)
 
 
-def _follow(answers: Iterator[messages.ScanLibraryResponse]) -> None:
+def _show_progress(answers: Iterator[messages.ScanLibraryResponse]) -> None:
     last = messages.ScanLibraryResponse()
     with progress_bar() as bar:
         for last in answers:
             done = last.unchanged + last.read
-            said = f"{text.counted(last.found, 'file')} found" if last.found else "looking"
-            bar.show(said, done / last.found if last.found else None)
+            status = f"{text.counted(last.found, 'file')} found" if last.found else "looking"
+            bar.show(status, done / last.found if last.found else None)
     if last.error:
         raise Failed(text.printable(last.error))
     print(

@@ -1,4 +1,4 @@
-"""`picks`, `why` and `suggest`."""
+"""Verbs `picks`, `why` and `suggest`."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from anagnorisis.requests import target
 from anagnorisis.v1 import pick_pb2 as messages
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 
-SECONDS_TO_CHOOSE = 120.0
-"""Choosing among thousands of tracks takes the evaluator seconds, and its worker may be asleep."""
+SUGGEST_TIMEOUT_SECONDS = 120.0
+"""Timeout of `suggest`: the worker may have to start, and then rates thousands of candidates."""
 
-LEAST_SHARE = 0.005
-"""A share that would be shown as 0 % is left out."""
+MIN_SHARE = 0.005
+"""Smaller shares would be displayed as 0 % and are omitted."""
 
 SOURCES = {
     messages.RATING_SOURCE_RATING: "your rating",
@@ -24,7 +24,7 @@ SOURCES = {
 
 
 def picks(arguments: Namespace) -> None:
-    """Show the next picks, or switch picking."""
+    """Show the next picks, or switch picking on or off."""
     with connected(arguments) as channel:
         stub = PickServiceStub(channel)
         if arguments.switch:
@@ -34,7 +34,7 @@ def picks(arguments: Namespace) -> None:
 
 
 def why(arguments: Namespace) -> None:
-    """Show why a track has the chance that it has."""
+    """Explain a track's probability of being picked."""
     request = messages.ExplainTrackRequest(target=target(arguments.uri))
     with connected(arguments) as channel:
         answer = PickServiceStub(channel).ExplainTrack(request, timeout=SECONDS_TO_ANSWER)
@@ -44,7 +44,7 @@ def why(arguments: Namespace) -> None:
     print(text.name(answer.track))
     for label, value in _factors(answer.explanation):
         print(f"  {label:<16} {value}")
-    for line in _grounds(answer):
+    for line in _prediction_lines(answer):
         print(line)
 
 
@@ -52,7 +52,7 @@ def suggest(arguments: Namespace) -> None:
     """List unrated tracks whose ratings would improve predictions most; queue them on request."""
     request = messages.SuggestTracksRequest(count=arguments.limit, queue=arguments.play)
     with connected(arguments) as channel:
-        answer = PickServiceStub(channel).SuggestTracks(request, timeout=SECONDS_TO_CHOOSE)
+        answer = PickServiceStub(channel).SuggestTracks(request, timeout=SUGGEST_TIMEOUT_SECONDS)
     if arguments.json:
         for suggestion in answer.suggestions:
             show_json(suggestion, line=True)
@@ -101,16 +101,16 @@ def _row(pick: messages.Pick) -> tuple[str, ...]:
     )
 
 
-def _grounds(answer: messages.ExplainTrackResponse) -> Iterator[str]:
-    """Yield what a predicted rating rests on, in lines; one of the listener needs no reason."""
+def _prediction_lines(answer: messages.ExplainTrackResponse) -> Iterator[str]:
+    """Yield the lines that explain a predicted rating; none if the listener rated the track."""
     if answer.explanation.rating_source != messages.RATING_SOURCE_PREDICTED:
         return
-    told = [each for each in answer.feature_contributions if each.share >= LEAST_SHARE]
-    if told:
+    contributions = [each for each in answer.feature_contributions if each.share >= MIN_SHARE]
+    if contributions:
         yield "  rests on"
-    for evidence in told:
-        feature = evidence.feature.replace("_", " ")
-        yield f"  {evidence.share:>6.0%}  {text.printable(feature)}"
+    for contribution in contributions:
+        feature = contribution.feature.replace("_", " ")
+        yield f"  {contribution.share:>6.0%}  {text.printable(feature)}"
     if answer.influences:
         yield "  shaped by"
     for influence in answer.influences:
@@ -127,11 +127,11 @@ def _factors(factors: messages.Explanation) -> list[tuple[str, str]]:
         ("recency factor", f"{factors.recency_factor:.4f}"),
         *((guard.name.replace("_", " "), f"{guard.factor:.4f}") for guard in factors.guards),
         *((name.replace("_", " "), "given up for now") for name in factors.relaxed_guards),
-        *_chance(factors),
+        *_probability(factors),
     ]
 
 
-def _chance(factors: messages.Explanation) -> list[tuple[str, str]]:
+def _probability(factors: messages.Explanation) -> list[tuple[str, str]]:
     if not factors.weight and not factors.guards:
         return [("chance", "none while it is in the queue")]
     return [

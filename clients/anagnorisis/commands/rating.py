@@ -1,4 +1,4 @@
-"""`rate`, `clear`, `undo`, `ratings` and `plays`."""
+"""Verbs `rate`, `clear`, `undo`, `ratings` and `plays`."""
 
 from argparse import Namespace
 
@@ -16,33 +16,31 @@ SOURCE = "cli"
 
 
 def rate(arguments: Namespace) -> None:
-    """Rate a track."""
     with connected(arguments) as channel:
         answer = requests.rate(channel, target(arguments.uri), arguments.value, SOURCE)
     _show(answer, arguments.json)
 
 
 def clear(arguments: Namespace) -> None:
-    """Clear a track's rating."""
     with connected(arguments) as channel:
         answer = requests.clear(channel, target(arguments.uri), SOURCE)
     _show(answer, arguments.json)
 
 
 def undo(arguments: Namespace) -> None:
-    """Take the last change back."""
+    """Undo the last rating change."""
     with connected(arguments) as channel:
         answer = requests.undo(channel, SOURCE)
     _show(answer, arguments.json)
 
 
 def history(arguments: Namespace) -> None:
-    """List the ratings given."""
-    only = target(arguments.uri) if arguments.uri else None
+    """List the rating history."""
+    track = target(arguments.uri) if arguments.uri else None
     with connected(arguments) as channel:
         entries = collected(
             RatingServiceStub(channel).ListRatings,
-            messages.ListRatingsRequest(target=only),
+            messages.ListRatingsRequest(target=track),
             "ratings",
             arguments.limit,
         )
@@ -54,7 +52,7 @@ def history(arguments: Namespace) -> None:
 
 
 def plays(arguments: Namespace) -> None:
-    """List plays and skips."""
+    """List plays and skips, newest first."""
     with connected(arguments) as channel:
         entries = collected(
             HistoryServiceStub(channel).ListPlays,

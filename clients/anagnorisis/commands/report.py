@@ -1,4 +1,4 @@
-"""`report`: a page on ratings, evaluator and library."""
+"""Verb `report`."""
 
 import json
 from argparse import Namespace
@@ -10,10 +10,10 @@ from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 
 
 def report(arguments: Namespace) -> None:
-    """Have a report drawn and write it to a file, or to standard output for `-`."""
+    """Write a report on ratings, evaluator and library to a file, or to standard output for `-`."""
     with connected(arguments) as channel:
-        answers = DaemonServiceStub(channel).GenerateReport(messages.GenerateReportRequest())
-        atomic_write.write(arguments.file, (answer.chunk for answer in answers))
+        responses = DaemonServiceStub(channel).GenerateReport(messages.GenerateReportRequest())
+        atomic_write.write(arguments.file, (response.chunk for response in responses))
     if atomic_write.is_standard_output(arguments.file):
         return
     if arguments.json:

@@ -1,4 +1,4 @@
-"""`status`, and the bare command: what plays and what is next."""
+"""Verb `status`, and the command without a verb: the current song and the next picks."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -18,37 +18,37 @@ STATES = {
 
 def status(arguments: Namespace) -> None:
     """Show the daemon's status."""
-    answer = _ask(arguments)
+    answer = _get_status(arguments)
     if arguments.json:
         show_json(answer)
         return
-    for label, value in _standing(answer):
+    for label, value in _status_rows(answer):
         print(f"{label:<10} {text.printable(value)}")
 
 
 def playing(arguments: Namespace) -> None:
-    """Show what plays, its rating, and what is next."""
-    answer = _ask(arguments)
+    """Show the current song, its rating and the next picks."""
+    answer = _get_status(arguments)
     if arguments.json:
         show_json(answer)
         return
-    print(_now(answer))
-    for place, track in enumerate(answer.upcoming_picks, start=1):
-        print(f"  next {place}: {text.name(track)}, {text.rating(track)}")
+    print(_current_song(answer))
+    for number, track in enumerate(answer.upcoming_picks, start=1):
+        print(f"  next {number}: {text.name(track)}, {text.rating(track)}")
     if not answer.picking_enabled:
         print("  picking is off; switch it on with `anagnorisis picks on`")
     elif answer.mpd.connected and answer.no_picks_reason:
         print(f"  no picks are added: {text.printable(answer.no_picks_reason)}")
 
 
-def _ask(arguments: Namespace) -> messages.GetStatusResponse:
+def _get_status(arguments: Namespace) -> messages.GetStatusResponse:
     with connected(arguments) as channel:
         return DaemonServiceStub(channel).GetStatus(
             messages.GetStatusRequest(), timeout=SECONDS_TO_ANSWER
         )
 
 
-def _now(answer: messages.GetStatusResponse) -> str:
+def _current_song(answer: messages.GetStatusResponse) -> str:
     playback = answer.playback
     if not answer.mpd.connected:
         return f"not connected to MPD: {text.printable(answer.mpd.error)}"
@@ -57,21 +57,21 @@ def _now(answer: messages.GetStatusResponse) -> str:
     if not playback.HasField("track"):
         return f"{STATES[playback.state]}: {text.printable(playback.uri)}, not in the library"
     track = f"{text.name(playback.track)}, {text.rating(playback.track)}"
-    return f"{STATES[playback.state]}: {track}{_place(playback)}"
+    return f"{STATES[playback.state]}: {track}{_position(playback)}"
 
 
-def _place(playback: messages.Playback) -> str:
+def _position(playback: messages.Playback) -> str:
     if not (playback.HasField("elapsed_seconds") and playback.HasField("duration_seconds")):
         return ""
     return f" ({text.clock(playback.elapsed_seconds)}/{text.clock(playback.duration_seconds)})"
 
 
-def _standing(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]]:
+def _status_rows(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]]:
     yield "daemon", answer.version
     yield "mpd", _mpd(answer.mpd)
     for feature in answer.mpd.missing_features:
         yield "", feature
-    yield "playback", _now(answer)
+    yield "playback", _current_song(answer)
     yield "picking", _picking(answer)
     yield "library", _library(answer.library)
     yield "embedder", _embedding(answer.embedding)
@@ -81,10 +81,10 @@ def _standing(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]]:
 
 
 def _picking(answer: messages.GetStatusResponse) -> str:
-    standing = f"{'on' if answer.picking_enabled else 'off'}, {len(answer.upcoming_picks)} ahead"
+    status_text = f"{'on' if answer.picking_enabled else 'off'}, {len(answer.upcoming_picks)} ahead"
     if answer.picking_enabled and answer.mpd.connected and answer.no_picks_reason:
-        standing += f"; none are added: {answer.no_picks_reason}"
-    return standing
+        status_text += f"; none are added: {answer.no_picks_reason}"
+    return status_text
 
 
 def _mpd(link: messages.MpdConnection) -> str:

@@ -1,4 +1,4 @@
-"""`export` and `import`."""
+"""Verbs `export` and `import`."""
 
 import json
 from argparse import Namespace
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BATCH = 500
 BATCH_BYTES = 1 << 18
-"""The daemon takes a request of four times that."""
+"""A quarter of the daemon's limit for a request."""
 
 SECONDS_TO_IMPORT = 120.0
 EXTERNAL = {
@@ -56,13 +56,13 @@ def export(arguments: Namespace) -> None:
 
 
 def take(arguments: Namespace) -> None:
-    """Take over ratings and plays, or say what would be."""
+    """Import ratings and plays; with `--dry-run` only show the outcome."""
     counts: Counter[int] = Counter()
     unreadable = 0
     with connected(arguments) as channel:
         stub = HistoryServiceStub(channel)
-        for batch in _batches(_found(stub, arguments.origin)):
-            results = _taken(stub, batch, dry_run=arguments.dry_run)
+        for batch in _batches(_read_origin(stub, arguments.origin)):
+            results = _import_batch(stub, batch, dry_run=arguments.dry_run)
             for found, result in zip(batch, results, strict=True):
                 counts[result.outcome] += 1
                 unreadable += found.entry is None
@@ -74,7 +74,7 @@ def take(arguments: Namespace) -> None:
         raise Failed(f"{arguments.origin}: {counted} could not be read")
 
 
-def _found(stub: HistoryServiceStub, origin: str) -> "Iterator[Found]":
+def _read_origin(stub: HistoryServiceStub, origin: str) -> "Iterator[Found]":
     from anagnorisis.history_file import Found
 
     if origin in EXTERNAL:
@@ -103,7 +103,7 @@ def _from_file(path: str) -> "Iterator[Found]":
 
 
 def _batches(found: "Iterable[Found]") -> "Iterator[list[Found]]":
-    """Yield what was found in parts, each of which fits into a request."""
+    """Group entries into batches that fit into a request."""
     batch: list[Found] = []
     size = 0
     for each in found:
@@ -117,10 +117,10 @@ def _batches(found: "Iterable[Found]") -> "Iterator[list[Found]]":
         yield batch
 
 
-def _taken(
+def _import_batch(
     stub: HistoryServiceStub, batch: "Sequence[Found]", *, dry_run: bool
 ) -> list[messages.ImportResult]:
-    """Return what became of each; what is no entry is left out here."""
+    """Import a batch and return a result for each item; unreadable items are not sent."""
     entries = [found.entry for found in batch if found.entry]
     results: Iterator[messages.ImportResult] = iter(())
     if entries:
@@ -139,9 +139,9 @@ def _show(found: "Found", result: messages.ImportResult, as_json: bool) -> None:
         outcome = messages.ImportOutcome.Name(result.outcome)
         print(json.dumps({"outcome": outcome, "reason": result.reason, "location": found.location}))
     elif result.reason:
-        named = (found.entry.uri or found.entry.track_id) if found.entry else ""
-        which = ": ".join(filter(None, (found.location, named, result.reason)))
-        print(f"rejected: {text.printable(which)}")
+        track = (found.entry.uri or found.entry.track_id) if found.entry else ""
+        line = ": ".join(filter(None, (found.location, track, result.reason)))
+        print(f"rejected: {text.printable(line)}")
 
 
 def _summary(counts: "Counter[int]", dry_run: bool) -> str:

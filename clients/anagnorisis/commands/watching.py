@@ -1,4 +1,4 @@
-"""`watch`: following what happens."""
+"""Verb `watch`."""
 
 from argparse import Namespace
 from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import grpc
 
 Name = Callable[[str], str]
-"""From a track's id to what it is called."""
+"""Returns the name of a track for its id."""
 
 OUTCOMES = {
     messages.PLAY_OUTCOME_FULL: "played in full",
@@ -27,7 +27,7 @@ OUTCOMES = {
 
 
 def watch(arguments: Namespace) -> None:
-    """Print what happens until interrupted."""
+    """Print events until interrupted."""
     request = messages.WatchEventsRequest(after_sequence=arguments.after, epoch=arguments.epoch)
     with connected(arguments) as channel:
         for event in DaemonServiceStub(channel).WatchEvents(request):
@@ -40,13 +40,13 @@ def watch(arguments: Namespace) -> None:
 def _show(event: messages.WatchEventsResponse, name: Name) -> None:
     if event.missed:
         print(f"({text.counted(event.missed, 'event')} missed)")
-    line = _said(event, name)
+    line = _event_line(event, name)
     if line:
         print(f"{text.when(event.occurred_at)}  {text.printable(line)}", flush=True)
 
 
 def _name(channel: "grpc.Channel", track_id: str) -> str:
-    """Return what a track is called; its id where the library does not know it."""
+    """Return the name of a track, or its id if it is not in the library."""
     import grpc
 
     request = GetTrackRequest(target=Target(track_id=track_id))
@@ -59,42 +59,42 @@ def _name(channel: "grpc.Channel", track_id: str) -> str:
     return text.name(answer.track)
 
 
-def _said(event: messages.WatchEventsResponse, name: Name) -> str:
-    # Heartbeats, and kinds that only a newer daemon knows, say nothing.
+def _event_line(event: messages.WatchEventsResponse, name: Name) -> str:
+    # Heartbeats and the event kinds of a newer daemon print nothing.
     kind = event.WhichOneof("event")
-    if kind in OF_A_TRACK:
-        return OF_A_TRACK[kind](getattr(event, kind), name)
-    return SAID[kind](getattr(event, kind)) if kind in SAID else ""
+    if kind in TRACK_EVENTS:
+        return TRACK_EVENTS[kind](getattr(event, kind), name)
+    return OTHER_EVENTS[kind](getattr(event, kind)) if kind in OTHER_EVENTS else ""
 
 
-def _rated(event: messages.TrackRated, name: Name) -> str:
+def _rating_line(event: messages.TrackRated, name: Name) -> str:
     rating = event.rating
     now = text.number(rating.value) if rating.HasField("value") else "no rating"
     before = text.number(event.previous_rating) if event.HasField("previous_rating") else "none"
     return f"rated: {name(rating.track_id)}: {now} (was {before}) by {rating.source}"
 
 
-def _judged(play: messages.PlayRecorded, name: Name) -> str:
+def _play_line(play: messages.PlayRecorded, name: Name) -> str:
     heard = text.clock(play.heard_seconds)
     return f"{OUTCOMES[play.outcome]} after {heard}: {name(play.track_id)} ({play.reason})"
 
 
-def _picked(pick: messages.PickQueued, name: Name) -> str:
+def _pick_line(pick: messages.PickQueued, name: Name) -> str:
     return f"picked: {name(pick.track_id)}, chance {pick.explanation.probability:.2%}"
 
 
-def _changed(change: messages.LibraryChanged) -> str:
+def _library_line(change: messages.LibraryChanged) -> str:
     added = text.counted(len(change.added_track_ids), "track")
     return f"library: {added} added, {change.moved_count} moved, {change.missing_count} missing"
 
 
-OF_A_TRACK: dict[str, Callable[[Any, Name], str]] = {
-    "track_rated": _rated,
-    "play_recorded": _judged,
-    "pick_queued": _picked,
+TRACK_EVENTS: dict[str, Callable[[Any, Name], str]] = {
+    "track_rated": _rating_line,
+    "play_recorded": _play_line,
+    "pick_queued": _pick_line,
 }
-SAID: dict[str, Callable[[Any], str]] = {
-    "library_changed": _changed,
+OTHER_EVENTS: dict[str, Callable[[Any], str]] = {
+    "library_changed": _library_line,
     "tracks_embedded": lambda done: f"embedded: {text.counted(len(done.track_ids), 'track')}",
     "predictions_updated": lambda done: f"predicted: {text.counted(done.count, 'rating')}",
     "evaluator_promoted": lambda event: f"evaluator {event.version} was promoted",
@@ -105,4 +105,4 @@ SAID: dict[str, Callable[[Any], str]] = {
     "mpd_connected": lambda event: f"connected to MPD: {event.address}",
     "mpd_disconnected": lambda event: f"not connected to MPD: {event.reason}",
 }
-"""What each kind of event is in a line."""
+"""Formatters of the event kinds that are not about a single track."""
