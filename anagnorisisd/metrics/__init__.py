@@ -1,1 +1,1 @@
-"""Metrics for the listener's own monitoring."""
+"""Prometheus metrics, served over HTTP."""

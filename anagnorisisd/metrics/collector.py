@@ -1,4 +1,4 @@
-"""Metering: the numbers behind the daemon, for the listener's own monitoring."""
+"""Collect metrics from events and from the state of the services."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from anagnorisisd.storage.track_queries import LibraryCounts
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What only the store can tell."""
+    """Values that are read from the database."""
 
     library: LibraryCounts
     embedding: EmbeddingProgress
@@ -25,7 +25,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """How everything stands at one moment; `stored` is `None` while the store does not answer."""
+    """The current values of the gauges; `stored` is `None` if the database cannot be read."""
 
     player_connected: bool
     picking: bool
@@ -33,61 +33,61 @@ class Readings:
 
 
 class MetricsSink(Protocol):
-    """Counts what happens and shows it, together with how everything stands, to whoever asks."""
+    """Counts events and serves the counters together with the current readings."""
 
     def count(self, event: Event) -> None:
-        """Count one event."""
+        """Increment the counter of an event, if it has one."""
         ...
 
     def time_call(self, method: str, code: str, seconds: float) -> None:
-        """Note how long a call took; `method` is `Service/Method`, `code` as gRPC names it."""
+        """Record a call's duration; `method` is `Service/Method`, `code` a gRPC status name."""
         ...
 
     async def serve(self, read: Callable[[], Awaitable[Readings]]) -> None:
-        """Answer until cancelled; each time somebody asks, `read` is called in this loop.
+        """Serve requests until cancelled; each request calls `read` in this event loop.
 
         Raises:
-            ConfigError: what is configured cannot be listened on.
+            ConfigError: the configured address cannot be listened on.
         """
         ...
 
 
 class Embeds(Protocol):
-    """Knows how far embedding is; `embedding.service.EmbeddingService` does."""
+    """The part of `embedding.service.EmbeddingService` that metrics need."""
 
     @property
     def stamp(self) -> EmbedderStamp:
-        """The embedder in use."""
+        """The current embedder."""
         ...
 
     async def progress(self) -> EmbeddingProgress:
-        """Return how much is pending, and how fast it goes."""
+        """Return the numbers of tracks by state and the embedding rate."""
         ...
 
 
 class Trains(Protocol):
-    """Knows what is learnt; `taste.training_scheduler.TrainingScheduler` does."""
+    """The part of `taste.training_scheduler.TrainingScheduler` that metrics need."""
 
     async def status(self) -> TrainingStatus:
-        """Return what is learnt, and when more will be."""
+        """Return the current evaluator and the last and next training."""
         ...
 
 
 class Picks(Protocol):
-    """Knows whether it picks; `picks.service.PickService` does."""
+    """The part of `picks.service.PickService` that metrics need."""
 
     @property
     def enabled(self) -> bool:
-        """Whether picks are put into the queue."""
+        """Whether picks are added to the queue."""
         ...
 
 
 class MetricsCollector:
-    """Feeds a meter: with every event, and with how everything stands when it is read."""
+    """Passes every event to a metrics sink, and reads the gauges when the sink asks for them."""
 
     def __init__(
         self,
-        meter: MetricsSink,
+        sink: MetricsSink,
         *,
         library: LibraryStore,
         player: Player,
@@ -96,29 +96,29 @@ class MetricsCollector:
         picking: Picks,
         events: Events,
     ) -> None:
-        self._meter = meter
+        self._sink = sink
         self._library = library
         self._player = player
         self._embedding = embedding
         self._training = training
         self._picking = picking
-        self._news = events.subscribe()
+        self._subscription = events.subscribe()
 
     async def run(self) -> None:
-        """Count and serve until cancelled."""
+        """Count events and serve metrics until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._count())
-            tasks.create_task(self._meter.serve(self.read))
+            tasks.create_task(self._count_events())
+            tasks.create_task(self._sink.serve(self.read))
 
     async def read(self) -> Readings:
-        """Return how everything stands now."""
+        """Return the current values of the gauges."""
         return Readings(
             player_connected=self._player.link().connected,
             picking=self._picking.enabled,
-            stored=await self._stored(),
+            stored=await self._read_stored(),
         )
 
-    async def _stored(self) -> Stored | None:
+    async def _read_stored(self) -> Stored | None:
         try:
             return Stored(
                 library=await self._library.counts(self._embedding.stamp),
@@ -128,6 +128,6 @@ class MetricsCollector:
         except StoreError:
             return None
 
-    async def _count(self) -> None:
-        async for announcement in self._news:
-            self._meter.count(announcement.event)
+    async def _count_events(self) -> None:
+        async for announcement in self._subscription:
+            self._sink.count(announcement.event)

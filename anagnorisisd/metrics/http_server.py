@@ -1,7 +1,8 @@
-"""The HTTP server of the metrics: one page for Prometheus, in the daemon's own loop.
+"""HTTP server for metrics: one page, in the daemon's event loop.
 
-Anybody on this computer can connect, so a connection costs little: it has one request, a few
-seconds for it, and one of a few places. The oldest connection makes room for the next.
+Every user of this computer can connect, so the cost of connections is bounded: one request per
+connection, a timeout, and a maximum number of connections. At the maximum, a new connection aborts
+the oldest one.
 """
 
 import asyncio
@@ -16,11 +17,11 @@ from anagnorisisd.errors import ConfigError
 log = logging.getLogger(__name__)
 
 Page = Callable[[str], Awaitable[tuple[str, bytes]]]
-"""Takes the header Accept; returns content type and content, or raises TimeoutError."""
+"""Takes the `Accept` header; returns content type and content, or raises `TimeoutError`."""
 
 MOST_CONNECTIONS = 32
 REQUEST_SECONDS = 5.0
-"""For a whole request to arrive, and once more for its answer to be taken."""
+"""Timeout for receiving a request, and again for sending the response."""
 LARGEST_REQUEST_BYTES = 16 << 10
 PATHS = {"/", "/metrics"}
 REASONS = {
@@ -35,7 +36,7 @@ REASONS = {
 
 @asynccontextmanager
 async def listening(address: str, page: Page) -> AsyncIterator[None]:
-    """Serve `page` on host:port until the end of the block.
+    """Serve `page` on `host:port` during the block.
 
     Raises:
         ConfigError: the address cannot be listened on.
@@ -48,7 +49,7 @@ async def listening(address: str, page: Page) -> AsyncIterator[None]:
         )
     except (OSError, OverflowError) as error:
         raise ConfigError(
-            [f"metrics.address: cannot listen on {address}: {_why(error)}; choose another port"]
+            [f"metrics.address: cannot listen on {address}: {_reason(error)}; choose another port"]
         ) from error
     try:
         yield
@@ -58,36 +59,37 @@ async def listening(address: str, page: Page) -> AsyncIterator[None]:
         await server.wait_closed()
 
 
-def _why(error: OSError | OverflowError) -> str:
+def _reason(error: OSError | OverflowError) -> str:
     number = getattr(error, "errno", None) or 0
     return os.strerror(number) if number > 0 else getattr(error, "strerror", None) or str(error)
 
 
 class _Connections:
-    """Those who are connected, the oldest first."""
+    """The open connections, oldest first."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
         self._open: dict[asyncio.StreamWriter, None] = {}
 
     def abort(self) -> None:
-        """Hang up on all."""
+        """Abort all connections."""
         for writer in tuple(self._open):
             writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request."""
+        """Serve one request, then close the connection."""
         if len(self._open) >= MOST_CONNECTIONS:
             oldest = next(iter(self._open))
             del self._open[oldest]
             oldest.transport.abort()
         self._open[writer] = None
         try:
-            # Whoever leaves, is slow, or says nonsense without end is of no interest to anybody.
+            # Disconnects, timeouts and oversized requests are not logged: every user of this
+            # computer could fill the log with them.
             with suppress(OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
                 async with asyncio.timeout(REQUEST_SECONDS):
                     request = await reader.readuntil(b"\r\n\r\n")
-                writer.write(await self._answer(request))
+                writer.write(await self._respond(request))
                 async with asyncio.timeout(REQUEST_SECONDS):
                     await writer.drain()
                     writer.close()
@@ -96,10 +98,12 @@ class _Connections:
             self._open.pop(writer, None)
             writer.transport.abort()
 
-    async def _answer(self, request: bytes) -> bytes:
+    async def _respond(self, request: bytes) -> bytes:
         line, _, rest = request.decode("latin-1").partition("\r\n")
-        headers = dict(_header(each) for each in rest.split("\r\n") if ":" in each)
-        status = _judged(line.split(" "), headers.get("host", ""))
+        headers = dict(
+            _parse_header(header_line) for header_line in rest.split("\r\n") if ":" in header_line
+        )
+        status = _status(line.split(" "), headers.get("host", ""))
         if status != 200:
             return _response(status)
         try:
@@ -107,12 +111,12 @@ class _Connections:
         except TimeoutError:
             return _response(503)
         except Exception:
-            log.exception("the metrics could not be read")
+            log.exception("cannot read the metrics")
             return _response(503)
 
 
-def _judged(words: Sequence[str], host: str) -> int:
-    """Return the status for a request line and the header Host."""
+def _status(words: Sequence[str], host: str) -> int:
+    """Return the HTTP status for the words of a request line and the `Host` header."""
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
         return 400
     if words[0] != "GET":
@@ -122,15 +126,16 @@ def _judged(words: Sequence[str], host: str) -> int:
     return 200 if words[1].partition("?")[0] in PATHS else 404
 
 
-def _header(line: str) -> tuple[str, str]:
+def _parse_header(line: str) -> tuple[str, str]:
     name, _, value = line.partition(":")
     return name.strip().lower(), value.strip()
 
 
 def _is_local(host: str) -> bool:
-    """Return whether a request was meant for this computer.
+    """Return whether a `Host` header is missing, `localhost` or an IP address.
 
-    A web page can have its own name point here (DNS rebinding), but the browser says the name then.
+    Other names are refused to prevent DNS rebinding: a web page can resolve its own domain to
+    127.0.0.1, but the browser then sends that domain as `Host`.
     """
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
     if not name or name.lower() == "localhost":
@@ -141,10 +146,12 @@ def _is_local(host: str) -> bool:
         return False
 
 
-def _response(status: int, kind: str = "text/plain; charset=utf-8", content: bytes = b"") -> bytes:
+def _response(
+    status: int, content_type: str = "text/plain; charset=utf-8", content: bytes = b""
+) -> bytes:
     content = content or f"{status} {REASONS[status]}\n".encode()
     head = (
-        f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: {kind}\r\n"
+        f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: {content_type}\r\n"
         f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + content

@@ -1,4 +1,4 @@
-"""What a report is drawn from: plain values, gathered once."""
+"""The data of a report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from anagnorisisd.domain.evaluator import EvaluatorVersion, Floats64, TrackFeatu
 
 @dataclass(frozen=True, slots=True)
 class ArtistSummary:
-    """How an artist is liked: the mean over `tracks` of the rating, else the predicted one."""
+    """An artist; `liking` is the mean of the ratings, or predicted ratings, of `tracks` tracks."""
 
     name: str
     tracks: int
@@ -17,7 +17,7 @@ class ArtistSummary:
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """A track in a table; `at` is unix seconds, `note` says what happened to it."""
+    """A track in a table; `note` is the play outcome or the state, `at` is unix seconds."""
 
     title: str
     artist: str
@@ -28,11 +28,12 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """Everything a report shows.
+    """The data of a report.
 
-    `rated_at` (unix seconds) and `ratings` are the whole history without what was cleared.
-    `library` is a sample of the tracks with `predicted`, NaN where there is no prediction.
-    `model` is the current evaluator; without one, what it would tell is left out.
+    `rated_at` (unix seconds) and `ratings`, `[n]` each, are the whole history without cleared
+    ratings. `library` is a sample of the tracks, `predicted` their predicted ratings, NaN where
+    there is none. `model` is the serialised current evaluator; without it, the report has no
+    figures about held-out ratings.
     """
 
     made_at: float

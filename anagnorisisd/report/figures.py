@@ -1,4 +1,4 @@
-"""The figures, drawn by matplotlib as SVG that stands in the page itself."""
+"""Draw the figures of the report with matplotlib, as SVG for embedding in HTML."""
 
 import io
 from contextlib import AbstractContextManager
@@ -27,10 +27,10 @@ NARROW, WIDE = (5.2, 3.4), (10.8, 5.0)
 
 
 def style() -> AbstractContextManager[None]:
-    """Return a context in which figures look like each other, and come out the same each time."""
+    """Return a context with the common style; equal data gives equal SVG in it."""
     return mpl.rc_context(
         {
-            "svg.fonttype": "none",  # the reader's own font, and text that can be searched
+            "svg.fonttype": "none",  # keep text searchable, in the browser's font
             "svg.hashsalt": "report",
             "figure.facecolor": "none",
             "axes.facecolor": "none",
@@ -49,7 +49,7 @@ def style() -> AbstractContextManager[None]:
 
 
 def over_time(data: ReportData) -> str:
-    """Return every rating at its moment."""
+    """Return a scatter plot of the ratings over time."""
     figure, axes = _axes("", "rating")
     when = [datetime.fromtimestamp(moment, UTC) for moment in data.rated_at]
     axes.scatter(when, data.ratings, s=18, alpha=0.6, color=OURS, linewidths=0)  # type: ignore[arg-type]
@@ -61,9 +61,10 @@ def over_time(data: ReportData) -> str:
 
 
 def held_out(seen: HeldOutEvaluation) -> str:
-    """Return predicted against given ratings of held-out tracks, each track once."""
+    """Return a plot of predicted against given ratings of held-out tracks, each track once."""
     figure, axes = _axes("rating given", "rating predicted")
     once = slice(seen.tracks)
+    # Jitter: many ratings are equal, and their points would hide each other.
     given = seen.given[once] + np.random.default_rng(0).uniform(-0.25, 0.25, seen.tracks)
     axes.plot([0, 10], [0, 10], color=INK, linewidth=1, linestyle="--")
     axes.errorbar(
@@ -81,8 +82,8 @@ def held_out(seen: HeldOutEvaluation) -> str:
 
 
 def learning_curve(seen: HeldOutEvaluation) -> str:
-    """Return the held-out error by the number of ratings, beside the baselines."""
-    figure, axes = _axes("ratings", "held-out error in points")
+    """Return a plot of the mean absolute error by number of ratings, with the baselines."""
+    figure, axes = _axes("ratings", "mean absolute error")
     for kind, points in seen.curve.items():
         sizes, errors = zip(*points, strict=True)
         axes.plot(sizes, errors, marker="o", markersize=4, label=LABELS[kind], color=COLOURS[kind])
@@ -92,8 +93,8 @@ def learning_curve(seen: HeldOutEvaluation) -> str:
 
 
 def calibration(seen: HeldOutEvaluation) -> str:
-    """Return which share of ratings lies in the intervals, against the share that should."""
-    figure, axes = _axes("share expected", "share found")
+    """Return a plot of the observed against the nominal coverage of the prediction intervals."""
+    figure, axes = _axes("nominal share", "observed share")
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
     axes.plot(
         held_out_evaluation.LEVELS,
@@ -108,13 +109,13 @@ def calibration(seen: HeldOutEvaluation) -> str:
 
 
 def library_map(data: ReportData) -> str:
-    """Return the library seen from where it is widest, coloured by predicted rating."""
+    """Return a map of the tracks by principal components, coloured by predicted rating."""
     figure, axes = _axes("", "", WIDE)
-    places = _places(data)
+    positions = _principal_components(data)
     known = np.isfinite(data.predicted)
-    x, y = places.T
+    x, y = positions.T
     axes.scatter(x[~known], y[~known], s=10, color=FAINT, linewidths=0, rasterized=True)
-    dots = axes.scatter(
+    points_drawn = axes.scatter(
         x[known],
         y[known],
         s=16,
@@ -124,27 +125,29 @@ def library_map(data: ReportData) -> str:
         rasterized=True,
     )
     if known.any():
-        figure.colorbar(dots, label="predicted rating", aspect=30).outline.set_visible(False)
+        figure.colorbar(points_drawn, label="predicted rating", aspect=30).outline.set_visible(
+            False
+        )
     axes.set_axis_off()
     return _svg(figure)
 
 
-def _places(data: ReportData) -> Floats64:
-    """Return the two principal components, `[n, 2]`, of the embeddings."""
+def _principal_components(data: ReportData) -> Floats64:
+    """Return the first two principal components of the embeddings, `[n, 2]`."""
     vectors = data.library.vectors
-    moments = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
-    sound = standardise(vectors, moments).astype(np.float64)
-    sound -= sound.mean(axis=0)
-    _, _, directions = np.linalg.svd(sound, full_matrices=False)
-    places: Floats64 = sound @ directions[:2].T
-    return np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
+    stats = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
+    standardised = standardise(vectors, stats).astype(np.float64)
+    standardised -= standardised.mean(axis=0)
+    _, _, axes_of_variance = np.linalg.svd(standardised, full_matrices=False)
+    positions: Floats64 = standardised @ axes_of_variance[:2].T
+    return np.pad(positions, ((0, 0), (0, 2 - positions.shape[1])))
 
 
-def _axes(along: str, up: str, size: tuple[float, float] = NARROW) -> tuple[Figure, Axes]:
+def _axes(x_label: str, y_label: str, size: tuple[float, float] = NARROW) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel(along)
-    axes.set_ylabel(up)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
     return figure, axes
 
 
@@ -153,4 +156,4 @@ def _svg(figure: Figure) -> str:
     metadata = {"Creator": None, "Date": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", dpi=150, metadata=metadata)
     text = buffer.getvalue()
-    return text[text.index("<svg") :]  # an XML prologue has no place inside HTML
+    return text[text.index("<svg") :]  # HTML must not contain the XML declaration

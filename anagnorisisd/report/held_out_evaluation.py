@@ -1,4 +1,4 @@
-"""What held-out ratings say about the current evaluator."""
+"""Evaluate the current evaluator's model on held-out ratings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,17 +18,21 @@ from anagnorisisd.taste.models.model import Predictions
 SIZES = (10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 800, 1200)
 FEWEST_HELD_OUT = 10
 MOST_SEEN = 0.8
-"""Errors on the few tracks that would be left beyond this share are too rough to show."""
+"""Maximum share of the ratings to train on in the learning curve.
+
+Beyond it too few tracks are held out for a stable error.
+"""
 REDRAWS = 4
 LEVELS = np.linspace(0.05, 0.95, 19)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutEvaluation:
-    """Ratings given and predicted for tracks held out, `[m]` each, and how learning went.
+    """Given and predicted ratings of held-out tracks, `[m]` each, and the learning curve.
 
-    Each of the `tracks` is held out once in each repeat; the first `tracks` are the first repeat.
-    `curve` gives each model's held-out error, in points, by the number of ratings.
+    Cross-validation is repeated; in each repeat, each of the `tracks` is held out once, and the
+    first `tracks` values are the first repeat. `curve` has, for each kind of model, pairs of the
+    number of ratings and the mean absolute error.
     """
 
     given: Floats64
@@ -39,19 +43,22 @@ class HeldOutEvaluation:
 
 
 def review(model: bytes, training: TrainingSet) -> HeldOutEvaluation | None:
-    """Return the review, or `None` while there are too few ratings for one."""
+    """Return the evaluation, or `None` if there are too few ratings.
+
+    `model` is the serialised model of an evaluator.
+    """
     examples = worker_tasks.examples(training)
     if len(examples) < 2 * FEWEST_HELD_OUT:
         return None
     saved = serialization.load(model)
     seed = len(examples)
-    opinion = cross_validation.cross_val_predict(
+    predictions = cross_validation.cross_val_predict(
         model_selection.model_of_kind(saved.kind), examples, seed, settings=saved.settings
     )
     return HeldOutEvaluation(
         given=cross_validation.held_out_ratings(examples, seed),
-        predicted=opinion.mean,
-        stddev=opinion.stddev,
+        predicted=predictions.mean,
+        stddev=predictions.stddev,
         tracks=len(examples),
         curve=_curve(examples),
     )
@@ -70,23 +77,23 @@ def coverage(seen: HeldOutEvaluation) -> Floats64:
 def _curve(examples: Examples) -> Mapping[str, Sequence[tuple[int, float]]]:
     most = min(len(examples) - FEWEST_HELD_OUT, round(MOST_SEEN * len(examples)))
     sizes = [size for size in SIZES if size <= most]
-    rivals = (
+    estimators = (
         model_selection.DEFAULT,
         model_selection.model_of_kind("neighbours"),
         model_selection.BASELINE,
     )
-    curve: dict[str, list[tuple[int, float]]] = {rival.kind: [] for rival in rivals}
+    curve: dict[str, list[tuple[int, float]]] = {estimator.kind: [] for estimator in estimators}
     for size in sizes:
-        errors: dict[str, list[float]] = {rival.kind: [] for rival in rivals}
+        errors: dict[str, list[float]] = {estimator.kind: [] for estimator in estimators}
         for redraw in range(REDRAWS):
             rng = np.random.default_rng([size, redraw])
             order = rng.permutation(len(examples))
             seen, held = examples.take(order[:size]), examples.take(order[size:])
-            for rival in rivals:
-                fitted = rival.fit(rival.search(seen, rng), seen)
-                opinion: Predictions = fitted.predict(held.inputs)
-                errors[rival.kind].append(
-                    cross_validation.mean_absolute_error(opinion, held.ratings)
+            for estimator in estimators:
+                fitted = estimator.fit(estimator.search(seen, rng), seen)
+                predictions: Predictions = fitted.predict(held.inputs)
+                errors[estimator.kind].append(
+                    cross_validation.mean_absolute_error(predictions, held.ratings)
                 )
         for kind, each in errors.items():
             curve[kind].append((size, float(np.mean(each))))

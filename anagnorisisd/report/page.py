@@ -1,4 +1,4 @@
-"""The page: one HTML file, which needs nothing from anywhere."""
+"""Render the report as one self-contained HTML file."""
 
 import os
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ CALIBRATION = (
 )
 
 DIRECTIONS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-"""Marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm."""
+"""Unicode's bidirectional control characters: marks, embeddings, overrides and isolates."""
 MAP = (
     "The library by sound",
     "Each dot is a track; similar tracks lie close together. Grey dots have no predicted rating.",
@@ -55,7 +55,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure as SVG, with its title and what to see in it."""
+    """A figure as SVG, with title and caption."""
 
     title: str
     caption: str
@@ -64,16 +64,17 @@ class Drawing:
 
 
 def draw_in_worker(data: ReportData, settings_directory: str) -> str:
-    """Return the page; matplotlib has its settings and its list of fonts in a directory.
+    """Return the report as HTML; matplotlib keeps its font cache in `settings_directory`.
 
-    That of the listener is out of reach of a confined worker.
+    A sandboxed worker process cannot use matplotlib's default directory, which is in the user's
+    home.
     """
     os.environ["MPLCONFIGDIR"] = settings_directory
     return draw(data)
 
 
 def draw(data: ReportData) -> str:
-    """Return the page. Needs matplotlib."""
+    """Return the report as HTML; imports matplotlib."""
     seen = review(data.model, data.examples) if data.model else None
     figures = "".join(map(_figure, _drawings(data, seen)))
     tables = "".join(_tables(data))
@@ -114,15 +115,15 @@ def _figure(drawing: Drawing) -> str:
 
 
 def _summary(data: ReportData) -> str:
-    made = datetime.fromtimestamp(data.made_at, UTC).strftime("%d %B %Y, %H:%M UTC")
+    created = datetime.fromtimestamp(data.made_at, UTC).strftime("%d %B %Y, %H:%M UTC")
     count = len(data.examples)
     rated = f"{count} {'track is' if count == 1 else 'tracks are'} rated and embedded"
     version = data.evaluator
     if version is None:
-        return f"{made}. {rated}; no evaluator has been trained yet."
+        return f"{created}. {rated}; no evaluator has been trained yet."
     metrics = version.metrics
     return (
-        f"{made}. {rated}. Evaluator {version.version} ({version.model}): "
+        f"{created}. {rated}. Evaluator {version.version} ({version.model}): "
         f"mean absolute error {metrics.mean_absolute_error:.2f} on held-out ratings "
         f"(baseline {metrics.baseline_error:.2f}); "
         f"rank correlation {metrics.rank_correlation:.2f}. "
@@ -131,13 +132,13 @@ def _summary(data: ReportData) -> str:
 
 
 def _tables(data: ReportData) -> list[str]:
-    most = list(data.artists[:ARTISTS])
-    least = [artist for artist in data.artists[::-1][:ARTISTS] if artist not in most]
+    most_liked = list(data.artists[:ARTISTS])
+    least_liked = [artist for artist in data.artists[::-1][:ARTISTS] if artist not in most_liked]
     tables = [
-        ("Most liked artists", [_artist_row(artist) for artist in most]),
-        ("Least liked artists", [_artist_row(artist) for artist in least]),
-        ("Picks in the queue", [_line_row(line) for line in data.picks]),
-        ("Played last", [_line_row(line) for line in data.plays]),
+        ("Most liked artists", [_artist_row(artist) for artist in most_liked]),
+        ("Least liked artists", [_artist_row(artist) for artist in least_liked]),
+        ("Picks in the queue", [_track_row(row) for row in data.picks]),
+        ("Played last", [_track_row(row) for row in data.plays]),
     ]
     return [_table(title, rows) for title, rows in tables if rows]
 
@@ -155,18 +156,17 @@ def _artist_row(artist: ArtistSummary) -> str:
     )
 
 
-def _line_row(line: ReportRow) -> str:
-    name = f"{line.artist} – {line.title}" if line.artist else line.title
-    rating = "" if line.rating is None else f"{line.rating:g}"
+def _track_row(row: ReportRow) -> str:
+    name = f"{row.artist} – {row.title}" if row.artist else row.title
+    rating = "" if row.rating is None else f"{row.rating:g}"
     return (
-        f"<tr><td>{_text(name)}</td><td>{_text(line.note)}</td>"
-        f'<td class="number">{rating}</td></tr>'
+        f'<tr><td>{_text(name)}</td><td>{_text(row.note)}</td><td class="number">{rating}</td></tr>'
     )
 
 
 def _text(text: str) -> str:
-    """Return text that is safe in HTML; what is not Unicode is shown as a question mark.
+    """Return text escaped for HTML, with lone surrogates replaced by question marks.
 
-    What would turn the direction of the text around it is left out.
+    Bidirectional control characters are removed: they would reorder the text around a tag.
     """
     return escape(text.encode("utf-8", "replace").decode("utf-8").translate(DIRECTIONS))

@@ -1,4 +1,4 @@
-"""Report service: collects ratings, evaluator, plays and picks, and draws the page."""
+"""Report service: collects ratings, evaluator, plays and picks, and renders the HTML page."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -24,10 +24,10 @@ from anagnorisisd.taste.explanations import sample_tracks
 
 PAGE = 1000
 DOTS = 3000
-"""Tracks on the map: more only hide each other."""
+"""Maximum number of tracks on the map; more would hide each other."""
 RECENT = 15
 FEWEST_TRACKS = 2
-"""An artist with fewer tracks is left out of the most and least liked."""
+"""Minimum number of tracks of an artist in the tables of artists."""
 NOTES = {
     PlayOutcome.FULL: "played in full",
     PlayOutcome.SKIP: "skipped",
@@ -62,17 +62,17 @@ class ReportService:
         self._stamp = stamp
 
     async def html(self) -> str:
-        """Return the page.
+        """Return the report as HTML.
 
         Raises:
             PreconditionFailed: the plotting library is not installed.
         """
         worker.require_matplotlib()
-        rng = Random(0)  # noqa: S311 - the same library gives the same map
+        rng = Random(0)  # noqa: S311 - a fixed seed: the same library gives the same map
         rated_at, ratings = await self._history()
         sample = await sample_tracks(self._embeddings, self._stamp, DOTS, rng)
         current = await self._evaluators.current()
-        ours = current is not None and current.stamp == self._stamp
+        usable = current is not None and current.stamp == self._stamp
         data = ReportData(
             made_at=self._clock.now(),
             rated_at=rated_at,
@@ -82,9 +82,9 @@ class ReportService:
             predicted=await self._predicted(sample),
             artists=await self._artists(),
             picks=await self._picks(),
-            plays=await self._played(),
+            plays=await self._recent_plays(),
             evaluator=current,
-            model=await self._evaluators.blob(current.version) if current and ours else None,
+            model=await self._evaluators.blob(current.version) if current and usable else None,
         )
         return await self._draw(data)
 
@@ -107,17 +107,17 @@ class ReportService:
         )
 
     async def _artists(self) -> Sequence[ArtistSummary]:
-        likings: dict[str, list[float]] = defaultdict(list)
+        scores_by_artist: dict[str, list[float]] = defaultdict(list)
         async for track in self._tracks():
             liking = track.rating
             if liking is None and track.prediction is not None:
                 liking = track.prediction.mean
             if track.tags.artist and liking is not None:
-                likings[track.tags.artist].append(liking)
+                scores_by_artist[track.tags.artist].append(liking)
         found = [
-            ArtistSummary(name, len(each), sum(each) / len(each))
-            for name, each in likings.items()
-            if len(each) >= FEWEST_TRACKS
+            ArtistSummary(name, len(scores), sum(scores) / len(scores))
+            for name, scores in scores_by_artist.items()
+            if len(scores) >= FEWEST_TRACKS
         ]
         return sorted(found, key=lambda artist: (-artist.liking, artist.name))
 
@@ -130,14 +130,14 @@ class ReportService:
 
     async def _picks(self) -> Sequence[ReportRow]:
         entries = await self._queue.entries()
-        return [await self._line(track_id, "in the queue") for track_id in entries.values()]
+        return [await self._row(track_id, "in the queue") for track_id in entries.values()]
 
-    async def _played(self) -> Sequence[ReportRow]:
+    async def _recent_plays(self) -> Sequence[ReportRow]:
         plays = await self._plays.recent(RECENT)
         return [
-            await self._line(play.track_id, NOTES[play.outcome], play.ended_at) for play in plays
+            await self._row(play.track_id, NOTES[play.outcome], play.ended_at) for play in plays
         ]
 
-    async def _line(self, track_id: TrackId, note: str, at: float | None = None) -> ReportRow:
+    async def _row(self, track_id: TrackId, note: str, at: float | None = None) -> ReportRow:
         track = await self._library.track(track_id, self._stamp)
         return ReportRow(track.title, track.tags.artist or "", note, track.rating, at)

@@ -1,4 +1,4 @@
-"""Draws the report in a worker process, because matplotlib is slow to import and large."""
+"""Draw the report in a worker process: importing matplotlib is slow and takes much memory."""
 
 from pathlib import Path
 from typing import cast
@@ -12,16 +12,16 @@ DRAW_TIMEOUT_SECONDS = 600.0
 
 
 def require_matplotlib() -> None:
-    """Raise `PreconditionFailed` if matplotlib is not installed; does not import it."""
+    """Raise `PreconditionFailed` if matplotlib is not installed; do not import it."""
     if not is_installed("report"):
         raise PreconditionFailed(
-            "the report is drawn by matplotlib, which is not installed; "
-            f"`{install_command('report')}` installs it"
+            "the report needs matplotlib, which is not installed; "
+            f"install it with `{install_command('report')}`"
         )
 
 
 async def draw(workers: WorkerPool, cache: Path, data: ReportData) -> str:
-    """Return a self-contained HTML page; matplotlib keeps its list of fonts below `cache`."""
+    """Return the report as HTML; matplotlib keeps its font cache below `cache`."""
     answer = await workers.run(
         "anagnorisisd.report.page:draw_in_worker",
         data,

@@ -31,120 +31,123 @@ BACKUPS_KEPT = 5
 CHUNK_BYTES = 1 << 18
 
 STALL_TIMEOUT_SECONDS = 60.0
-"""Time after which a stream ends whose reader took no chunk."""
+"""Timeout for the reader of a stream to take a chunk."""
 
 
 class BackupStream:
     """Streams copies of the database to clients, one at a time because each takes disk space.
 
-    Copies left behind by a killed daemon are deleted at the start.
+    The constructor deletes copies that a killed daemon left behind.
     """
 
     def __init__(self, database: Path) -> None:
         self._database = database
         self._current: object | None = None
-        for left in database.parent.glob(f"{database.name}.*.part"):
-            left.unlink(missing_ok=True)
+        for leftover in database.parent.glob(f"{database.name}.*.part"):
+            leftover.unlink(missing_ok=True)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """Yield a snapshot in chunks; the copy takes disk space beside the database meanwhile.
+        """Yield a snapshot in chunks; the snapshot takes disk space until the stream ends.
 
         Raises:
-            LimitReached: another copy is being sent, or the reader took no chunk in time.
+            LimitReached: another copy is being sent, or the reader stalled.
             StoreError: the database is damaged, or the copy cannot be written.
         """
         if self._current is not None:
             raise LimitReached(
-                "another copy of the database is being sent; try again when it has arrived,"
+                "another copy of the database is being sent; try again later,"
                 " or use `anagnorisisd backup FILE`"
             )
-        mine = self._current = object()
+        token = self._current = object()
 
-        def end() -> None:
-            if self._current is mine:
+        def release() -> None:
+            if self._current is token:
                 self._current = None
 
-        def give_up() -> None:
+        def abandon() -> None:
             file.close()
-            end()
+            release()
 
-        file = await self._made(end)
+        file = await self._open_copy(release)
         loop = asyncio.get_running_loop()
-        stalled = loop.call_later(0, lambda: None)
+        stall_timer = loop.call_later(0, lambda: None)
         try:
             while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                # A reader that stops must not keep the disk space and block other copies forever.
-                stalled = loop.call_later(STALL_TIMEOUT_SECONDS, give_up)
+                # A stalled reader must not keep the disk space and block other copies.
+                stall_timer = loop.call_later(STALL_TIMEOUT_SECONDS, abandon)
                 yield chunk
-                stalled.cancel()
+                stall_timer.cancel()
                 if file.closed:
-                    raise LimitReached(f"nothing was read for {STALL_TIMEOUT_SECONDS:.0f} seconds")
+                    raise LimitReached(
+                        f"the client read nothing for {STALL_TIMEOUT_SECONDS:.0f} seconds"
+                    )
         finally:
-            stalled.cancel()
+            stall_timer.cancel()
             file.close()
-            end()
+            release()
 
-    async def _made(self, end: Callable[[], None]) -> BinaryIO:
-        """Return an open copy that has no name any more: closing it frees its space."""
+    async def _open_copy(self, release: Callable[[], None]) -> BinaryIO:
+        """Return an open, already unlinked copy: closing it frees its disk space."""
         target = self._database.with_name(f"{self._database.name}.{uuid4().hex}")
         name = f"a copy of {self._database} beside it"
 
-        wanted = _Wanted()
+        handover = _FileHandover()
 
         def make() -> BinaryIO:
             part = copied(self._database, target, name)
             try:
-                return wanted.handed(part.open("rb"))
+                return handover.hand_over(part.open("rb"))
             finally:
                 part.unlink()
 
-        making = asyncio.create_task(asyncio.to_thread(make))
+        task = asyncio.create_task(asyncio.to_thread(make))
         try:
-            return await asyncio.shield(making)
+            return await asyncio.shield(task)
         except BaseException:
-            # A thread cannot be stopped: the next copy begins when this one has ended.
-            wanted.give_up()
-            making.add_done_callback(_ended(end))
+            # A thread cannot be cancelled; the next copy must wait until it ends.
+            handover.abandon()
+            task.add_done_callback(_on_done(release))
             raise
 
 
-def _ended(end: Callable[[], None]) -> "Callable[[asyncio.Task[BinaryIO]], None]":
-    def ended(made: "asyncio.Task[BinaryIO]") -> None:
-        if not made.cancelled():
-            made.exception()  # Its caller is gone: an error nobody awaits is not a warning.
-        end()
+def _on_done(release: Callable[[], None]) -> "Callable[[asyncio.Task[BinaryIO]], None]":
+    def on_done(copy_task: "asyncio.Task[BinaryIO]") -> None:
+        if not copy_task.cancelled():
+            # The caller was cancelled; without this, asyncio warns about an unretrieved exception.
+            copy_task.exception()
+        release()
 
-    return ended
+    return on_done
 
 
-class _Wanted:
-    """Whether anybody still waits for a file that a thread opens; it is closed if nobody does."""
+class _FileHandover:
+    """Hands a file over from a thread to a caller; closes it if the caller was cancelled."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None
-        self._given_up = False
+        self._abandoned = False
 
-    def handed(self, file: BinaryIO) -> BinaryIO:
-        """Take the open file."""
+    def hand_over(self, file: BinaryIO) -> BinaryIO:
+        """Return the open file, closed if it was abandoned."""
         with self._lock:
             self._file = file
-            if self._given_up:
+            if self._abandoned:
                 file.close()
         return file
 
-    def give_up(self) -> None:
-        """Say that nobody waits any more."""
+    def abandon(self) -> None:
+        """Close the file, now or when it is handed over."""
         with self._lock:
-            self._given_up = True
+            self._abandoned = True
             if self._file is not None:
                 self._file.close()
 
 
 def back_up(database: Path, target: Path) -> None:
-    """Copy the database to `target`: a regular file is replaced, anything else written to.
+    """Copy the database to `target`: replace a regular file, write to a device or FIFO.
 
-    A daemon may be running; nobody waits for the copy.
+    A running daemon is not blocked.
 
     Raises:
         StoreError: there is no database, or the copy cannot be written.
@@ -152,9 +155,9 @@ def back_up(database: Path, target: Path) -> None:
     if not database.is_file():
         raise StoreError(f"{database} does not exist; there is nothing to back up")
     if target.is_dir():
-        raise StoreError(f"{target} is a folder; name a file in it")
+        raise StoreError(f"{target} is a folder; give a file name in it")
     if target.exists() and target.samefile(database):
-        raise StoreError(f"{target} is the database itself; name another file")
+        raise StoreError(f"{target} is the database itself; give another file")
     with storage_errors(target):
         if atomic_write.is_regular(str(target)):
             with atomic_write.replacing(str(target)) as part:
@@ -171,16 +174,16 @@ def back_up(database: Path, target: Path) -> None:
 
 
 def back_up_before(step: str, database: Path) -> None:
-    """Keep a copy beside the database before the migration `step` changes it.
+    """Copy the database to the backups directory before the migration `step`; delete old copies.
 
     Raises:
-        StoreError: the copy cannot be written; the database must not be changed then.
+        StoreError: the copy cannot be written; do not migrate then.
     """
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    timestamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     folder = database.parent / BACKUPS
     with storage_errors(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
-    back_up(database, folder / f"{database.stem}-{moment}-before-{step}.db")
+    back_up(database, folder / f"{database.stem}-{timestamp}-before-{step}.db")
     for old in sorted(folder.glob(f"{database.stem}-*.db"))[:-BACKUPS_KEPT]:
         old.unlink(missing_ok=True)
 
@@ -191,7 +194,7 @@ def restore(backup: Path, database: Path) -> Path | None:
     The daemon must not be running. The replaced database is kept with its write-ahead log.
 
     Raises:
-        StoreError: the backup is damaged, or of a newer version, or cannot be copied.
+        StoreError: the backup is damaged, was written by a newer version, or cannot be copied.
     """
     if not backup.is_file():
         raise StoreError(f"{backup} does not exist")
@@ -211,9 +214,9 @@ def restore(backup: Path, database: Path) -> Path | None:
 
 
 def copied(source: Path, target: Path, name: str = "") -> Path:
-    """Return a checked copy of `source` beside `target`, readable by nobody else, on disk.
+    """Copy `source` to a temporary file beside `target`, check it and flush it to disk.
 
-    Errors of the copy call it `name`, or by its path.
+    Only the user can read the copy. Error messages about it use `name`, or else `target`.
 
     Raises:
         StoreError: `source` cannot be read or is damaged, or the copy cannot be written.
@@ -230,10 +233,10 @@ def copied(source: Path, target: Path, name: str = "") -> Path:
 
 
 def _fill(part: Path, source: Path, target: Path, name: str = "") -> None:
-    """Copy `source` into the empty file `part`; errors name the `target` that it is to become."""
+    """Copy `source` to the empty file `part` and check it; error messages name `target`."""
     with storage_errors(source), closing(_read_only(source)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        # From here on the errors are the copy's: pages are taken as they are.
+        # `backup` does not interpret pages, so from here on errors are those of the copy.
         with storage_errors(target, name):
             _write(connection, part)
     with storage_errors(target, name):
@@ -266,7 +269,7 @@ def _check_schema(part: Path, backup: Path) -> None:
         missing = missing_schema_part(db)
         if missing is not None:
             raise StoreError(
-                f"{backup} is not a backup of anagnorisisd, it has no {missing}; name one that is"
+                f"{backup} is not a backup of anagnorisisd, it has no {missing}; give another file"
             )
 
 
@@ -274,9 +277,9 @@ def _set_aside(database: Path) -> Path | None:
     """Hard-link the database to a second name and rename its write-ahead log to match."""
     if not database.exists():
         return None
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    kept = database.with_name(f"{database.name}.replaced-{moment}")
-    # A link, not a rename: after a power cut the database or the backup is at the path.
+    timestamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    kept = database.with_name(f"{database.name}.replaced-{timestamp}")
+    # A link, not a rename: after a power failure, either the database or the backup is there.
     kept.hardlink_to(database)
     log = database.with_name(f"{database.name}-wal")
     if log.exists():

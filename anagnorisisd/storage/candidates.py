@@ -1,4 +1,4 @@
-"""All present tracks as columns, read in pages and put together."""
+"""Read all present tracks as columns (`Candidates`), in pages."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -23,44 +23,44 @@ FROM tracks t JOIN files f ON f.id = t.file LEFT JOIN predictions p ON p.track =
 WHERE t.present AND t.id > :after ORDER BY t.id LIMIT :size
 """
 
-FEW = """
+BY_TRACK_ID = """
 SELECT t.track_id, t.rating, p.mean, p.stddev, t.full_plays, t.skips, t.last_played_at
 FROM tracks t LEFT JOIN predictions p ON p.track = t.id
 WHERE t.track_id IN (SELECT value FROM json_each(?))
 """
 
 TYPES = tuple(map(np.dtype, ("i8", "S32", *["f8"] * 7, "i8", "i4")))
-"""The type of each column of `PAGE`; NULL becomes NaN, and an artist tag its number."""
+"""The dtype of each column of `PAGE`; NULL becomes NaN, an artist tag becomes its index."""
 
 PAGE_SIZE = 2_000
-"""Rows read at once: a rating that comes in between waits some ten milliseconds."""
+"""Rows per page; reading one takes about 10 ms."""
 
 
 Page = list[NDArray[Any]]
-"""The columns of some rows."""
+"""The columns of a page of rows."""
 
 
 class Pages:
-    """Pages of rows as columns, and the artist tags that occur in them."""
+    """Collects pages of rows as columns, and the distinct artist tags in them."""
 
     def __init__(self) -> None:
         self._pages: list[Page] = []
-        self._tags: dict[str | None, int] = {None: 0}
+        self._tag_indices: dict[str | None, int] = {None: 0}
 
     def add(self, rows: Sequence[Row]) -> int:
-        """Take in a page, and return how many rows it has."""
+        """Add a page; return its number of rows."""
         *values, tags = zip(*rows, strict=True)
-        numbers = [self._tags.setdefault(tag, len(self._tags)) for tag in tags]
+        numbers = [self._tag_indices.setdefault(tag, len(self._tag_indices)) for tag in tags]
         columns = zip([*values, numbers], TYPES, strict=True)
         self._pages.append([np.array(column, dtype=kind) for column, kind in columns])
         return len(rows)
 
     def joined(self, excluded: NDArray[np.int64], mean_rating: float) -> Candidates:
-        """Return all pages, ordered by track id; `excluded` are row ids."""
-        return _joined(self._pages, list(self._tags), excluded, mean_rating)
+        """Return all pages as one table, ordered by track id; `excluded` are row ids."""
+        return _concatenate(self._pages, list(self._tag_indices), excluded, mean_rating)
 
 
-def _joined(
+def _concatenate(
     pages: Sequence[Page],
     tags: Sequence[str | None],
     excluded: NDArray[np.int64],
@@ -78,7 +78,7 @@ def _joined(
         predicted_stddev=stddev,
         full_plays=full_plays,
         skips=skips,
-        last_played_at=_played(last_played),
+        last_played_at=_last_played_at(last_played),
         duration_seconds=seconds,
         artists=ArtistCredits.read(artist, tags),
         album=album,
@@ -90,42 +90,44 @@ def _joined(
 def refreshed(
     db: sqlite_utils.Database, known: Candidates, track_ids: Collection[TrackId]
 ) -> Candidates:
-    """Return `known` with what the database now says of some tracks; both keep their own arrays."""
-    found = db.execute(FEW, [listed(track_ids)]).fetchall()
+    """Return a copy of `known` with current ratings, plays and predictions of some tracks."""
+    found = db.execute(BY_TRACK_ID, [listed(track_ids)]).fetchall()
     rows = [(known.row(TrackId(track_id)), values) for track_id, *values in found]
     present = [(row, values) for row, values in rows if row is not None]
     if not present:
         return replace(known, mean_rating=mean_rating(db))
-    places = np.array([row for row, _ in present])
+    row_indices = np.array([row for row, _ in present])
     rating, mean, stddev, full_plays, skips, last_played = np.array(
         [values for _, values in present], dtype=np.float64
     ).T
 
-    def put(column: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def with_values(
+        column: NDArray[np.float64], values: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         changed = column.copy()
-        changed[places] = values
+        changed[row_indices] = values
         return changed
 
     return replace(
         known,
-        rating=put(known.rating, rating),
-        predicted_mean=put(known.predicted_mean, mean),
-        predicted_stddev=put(known.predicted_stddev, stddev),
-        full_plays=put(known.full_plays, full_plays),
-        skips=put(known.skips, skips),
-        last_played_at=put(known.last_played_at, _played(last_played)),
+        rating=with_values(known.rating, rating),
+        predicted_mean=with_values(known.predicted_mean, mean),
+        predicted_stddev=with_values(known.predicted_stddev, stddev),
+        full_plays=with_values(known.full_plays, full_plays),
+        skips=with_values(known.skips, skips),
+        last_played_at=with_values(known.last_played_at, _last_played_at(last_played)),
         mean_rating=mean_rating(db),
     )
 
 
 def mean_rating(db: sqlite_utils.Database) -> float:
-    """Return the mean of the listener's ratings, or what stands for it while there are none."""
+    """Return the mean of all ratings, or `DEFAULT_MEAN` if there are none."""
     (mean,) = db.execute("SELECT avg(rating) FROM tracks WHERE rating NOT NULL").fetchone()
     return DEFAULT_MEAN if mean is None else float(mean)
 
 
-def _played(last_played: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the times of last plays with `-inf` for those that were never played."""
+def _last_played_at(last_played: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the times of the last plays, `-inf` for never."""
     return np.where(np.isnan(last_played), -np.inf, last_played)
 
 
@@ -137,10 +139,10 @@ def _column(pages: Sequence[Page], number: int) -> NDArray[Any]:
 def excluded(
     db: sqlite_utils.Database, folders: Sequence[bytes], genres: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Return the row ids of tracks with a present file in one of the folders or genres."""
+    """Return the row ids, sorted, of tracks with a present file in one of the folders or genres."""
     keys: set[int] = set()
     for folder in folders:
-        # "0" is the character after "/": the range holds what starts with "folder/".
+        # "0" is the character after "/": the range contains the paths that start with "folder/".
         query = (
             "SELECT track FROM files WHERE present AND path >= ? AND path < ? AND track NOT NULL"
         )
@@ -149,13 +151,13 @@ def excluded(
     if genres:
         query = """SELECT track FROM files WHERE present AND track NOT NULL
             AND genre IN (SELECT value FROM json_each(?))"""
-        found = db.execute(query, [listed(_tags_naming(db, genres))])
+        found = db.execute(query, [listed(_matching_genre_tags(db, genres))])
         keys.update(row["track"] for row in found)
     return np.array(sorted(keys), dtype=np.int64)
 
 
-def _tags_naming(db: sqlite_utils.Database, genres: Sequence[str]) -> list[str]:
-    """Return the genre tags in the library that name one of `genres`."""
+def _matching_genre_tags(db: sqlite_utils.Database, genres: Sequence[str]) -> list[str]:
+    """Return the genre tags of the library that contain one of `genres`."""
     unwanted = set(map(artist_names.key, genres))
     tags = db.execute("SELECT DISTINCT genre FROM files WHERE genre NOT NULL")
     return [tag for (tag,) in tags if unwanted & artist_names.genres(tag)]

@@ -1,4 +1,4 @@
-"""One SQLite file, one thread that writes to it, and a few that read.
+"""The SQLite database: one writer thread and a pool of reader threads.
 
 A write job is atomic and durable: it is on disk when the caller resumes, or it has no effect. If
 the caller is cancelled, the job either runs completely or not at all. A read job sees every write
@@ -31,7 +31,7 @@ Row = sqlite3.Row
 
 TABLES_CHECKED_AT_START = ("ratings",)
 TABLES_CHECKED_LATER = ("plays", "tracks", "files")
-"""The tables checked at every start: data that cannot be computed again from the music.
+"""The tables checked at every start: data that cannot be recomputed from the music files.
 
 Ratings are checked before the first request; the other tables grow with the library and are checked
 in the background. Vectors are most of the file and would take minutes, so they are not checked.
@@ -44,7 +44,7 @@ A reader does it: within a commit, as SQLite does by default, the commit would w
 three times instead of once.
 """
 MAX_LOG_PAGES = 8192
-"""From 32 MB on a commit checkpoints, in case readers do not keep up with constant writes."""
+"""From 32 MB on, a commit runs the checkpoint, in case the readers cannot keep up."""
 
 
 class Database:
@@ -63,14 +63,14 @@ class Database:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The path of the database file."""
         return self._path
 
     async def open(self) -> None:
-        """Create or open the file, bring its schema up to date and check it.
+        """Create or open the file, check it and migrate its schema.
 
         Raises:
-            StoreError: the file cannot be used; the text says why and what to do.
+            StoreError: the file cannot be used; the message has the reason and a remedy.
         """
         try:
             with storage_errors(self._path):
@@ -85,7 +85,7 @@ class Database:
         """Check the tables that `open` does not check, in a thread.
 
         Raises:
-            StoreError: it is damaged; the text says what to do.
+            StoreError: a table is damaged; the message has a remedy.
         """
         with storage_errors(self._path):
             await asyncio.to_thread(_check_large_tables, self._path)
@@ -95,7 +95,7 @@ class Database:
 
         Raises:
             StoreLost: it was unmounted, moved, replaced or removed.
-            StoreDamaged: it was cut short.
+            StoreDamaged: it was truncated.
         """
         await self.read(self._check_files)
 
@@ -137,10 +137,10 @@ class Database:
     async def pages(
         self, sql: str, values: Mapping[str, Any], size: int, convert: Callable[[list[Row]], T]
     ) -> AsyncIterator[T]:
-        """Yield the rows of a query in pages, each read by a short job of its own.
+        """Yield the rows of a query in pages, each read by a separate short job.
 
-        `sql` selects a column `key`, orders by it, and has `:after` and `:size` as its page.
-        `convert` converts a page; it runs on the reader's thread too.
+        `sql` selects a column `key`, orders by it, and has the parameters `:after` and `:size`.
+        `convert` converts the rows of a page, in the reader thread.
         """
         page = {**values, "after": 0, "size": size}
 
@@ -199,7 +199,7 @@ class Database:
         try:
             return self._log.stat().st_size
         except OSError:
-            return 0  # It was removed; the next write raises the error.
+            return 0  # It was removed; the next write raises `StoreLost`.
 
     def _close(self, db: sqlite_utils.Database) -> None:
         self._readers.close()
@@ -207,7 +207,7 @@ class Database:
 
 
 def _checkpoint_log(db: sqlite_utils.Database) -> None:
-    """Checkpoint what no reader needs, without waiting."""
+    """Checkpoint the pages that no reader needs, without waiting for locks."""
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
@@ -232,9 +232,11 @@ def _connect(path: Path) -> sqlite_utils.Database:
         db.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_BYTES}")
         _check(connection, path, TABLES_CHECKED_AT_START)
         steps = pending_steps(db, path)
-        foreign = set(db.table_names()) - {"_sqlite_migrations"} and missing_schema_part(db)
-        if foreign:
-            problem = with_remedy(path, f"is not a database of anagnorisisd, it has no {foreign}")
+        missing_part = set(db.table_names()) - {"_sqlite_migrations"} and missing_schema_part(db)
+        if missing_part:
+            problem = with_remedy(
+                path, f"is not a database of anagnorisisd, it has no {missing_part}"
+            )
             raise StoreDamaged(f"{path} {problem}")
         if steps and db.table_names():
             back_up_before(steps[0], path)
@@ -247,12 +249,12 @@ def _connect(path: Path) -> sqlite_utils.Database:
 
 def _create(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # SQLite gives the files beside it (-wal, -shm) the rights of this one.
+    # SQLite creates -wal and -shm with the permissions of this file.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _check_large_tables(path: Path) -> None:
-    # Reads and writes report a locked file or a failing disk themselves.
+    # OperationalError (locked file, failing disk): reads and writes report it themselves.
     with (
         suppress(sqlite3.OperationalError),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
@@ -261,7 +263,7 @@ def _check_large_tables(path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path, tables: Iterable[str]) -> None:
-    """Check those of `tables` that exist; raise `StoreDamaged` if one is damaged."""
+    """Check the existing ones of `tables`; raise `StoreDamaged` if one is damaged."""
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     present = {name for (name,) in found}
     for table in tables:

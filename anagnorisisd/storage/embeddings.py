@@ -40,10 +40,10 @@ WHERE t.present
 
 
 class EmbeddingStore(VectorQueries):
-    """`EmbeddingStore` in SQLite."""
+    """Stores vectors, and failures to compute them."""
 
     async def pending(self, stamp: EmbedderStamp, limit: int) -> Sequence[tuple[TrackId, Uri]]:
-        """Return present tracks without a vector or a permanent failure, the newest added first."""
+        """Return present tracks without a vector or a permanent failure, newest first."""
 
         def job(db: sqlite_utils.Database) -> list[Row]:
             values = {"embedder": row_mapping.key_of_embedder(db, stamp), "limit": limit}
@@ -53,10 +53,17 @@ class EmbeddingStore(VectorQueries):
         return [(TrackId(track_id), row_mapping.uri(path)) for track_id, path in found]
 
     async def put(self, stamp: EmbedderStamp, vectors: Mapping[TrackId, Vectors]) -> None:
-        """Store vectors; raise `ValueError` for one that is not of the stamp's dimension."""
+        """Store vectors, `[dimension]` each, and delete the failures of their tracks.
+
+        Raises:
+            ValueError: a vector has another dimension than the stamp.
+            UnknownTrack: the library has no such track.
+        """
         for vector in vectors.values():
             if vector.shape != (stamp.dimension,):
-                raise ValueError(f"a vector of {stamp} has the shape {vector.shape}")
+                raise ValueError(
+                    f"a vector of {stamp} has shape {vector.shape}, not ({stamp.dimension},)"
+                )
 
         def job(db: sqlite_utils.Database) -> None:
             embedder = row_mapping.ensured_embedder(db, stamp)
@@ -73,7 +80,10 @@ class EmbeddingStore(VectorQueries):
     async def fail(
         self, stamp: EmbedderStamp, track_id: TrackId, reason: str, *, permanent: bool, at: float
     ) -> int:
-        """Record a failed try and return how many there were; `permanent` ends further attempts."""
+        """Record a failed attempt and return the number of attempts.
+
+        With `permanent`, the track is no longer pending.
+        """
 
         def job(db: sqlite_utils.Database) -> int:
             values = {
@@ -88,7 +98,7 @@ class EmbeddingStore(VectorQueries):
         return await self._database.write(job)
 
     async def retry(self, stamp: EmbedderStamp) -> int:
-        """Forget all failures, so that their tracks are pending again; return how many."""
+        """Delete all failures, so that their tracks are pending again; return their number."""
 
         def job(db: sqlite_utils.Database) -> int:
             embedder = row_mapping.key_of_embedder(db, stamp)
@@ -99,7 +109,7 @@ class EmbeddingStore(VectorQueries):
         return await self._database.write(job)
 
     async def progress(self, stamp: EmbedderStamp) -> EmbeddingProgress:
-        """Return the counts of present tracks."""
+        """Return the numbers of present tracks by embedding state."""
 
         def job(db: sqlite_utils.Database) -> EmbeddingProgress:
             values = {"embedder": row_mapping.key_of_embedder(db, stamp)}
@@ -109,7 +119,11 @@ class EmbeddingStore(VectorQueries):
         return await self._database.read(job)
 
     async def get(self, stamp: EmbedderStamp, track_id: TrackId) -> Vectors | None:
-        """Return one vector, `[dimension]`; raise `UnknownTrack` when there is no such track."""
+        """Return the vector of a track, `[dimension]`, or `None` if it has none.
+
+        Raises:
+            UnknownTrack: the library has no such track.
+        """
 
         def job(db: sqlite_utils.Database) -> list[Row]:
             key = (row_mapping.key_of_embedder(db, stamp), row_mapping.key_of_track(db, track_id))

@@ -1,4 +1,4 @@
-"""Translate errors of SQLite and the system to `StoreError`, each with a remedy."""
+"""Translate SQLite and system errors to `StoreError`, each with a remedy."""
 
 import errno
 import os
@@ -16,14 +16,14 @@ from anagnorisisd.errors import (
 )
 
 BACKUPS = "backups"
-"""The folder of automatic backups, beside the database."""
+"""Name of the directory of automatic backups, beside the database."""
 
 LOCKED = "is locked by another program; close that program"
 FULL = "cannot grow, the disk is full; free some space"
 UNWRITABLE = "cannot be written; check owner and rights of the file and its folder"
 CLOSED = "cannot be opened; check owner and rights of the file and its folder"
 BROKEN = "cannot be read or written, the disk reports errors; check the disk"
-REFUSED = "refused a request"
+REFUSED = "cannot be used, SQLite reports an error"
 
 KINDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_FULL: (StoreFull, FULL),
@@ -35,7 +35,7 @@ KINDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_CANTOPEN: (StoreUnwritable, CLOSED),
     sqlite3.SQLITE_IOERR: (StoreError, BROKEN),
 }
-"""By the plain result code, which is the low byte of an extended one."""
+"""Keys are primary result codes: the low byte of an extended result code."""
 DAMAGES = {sqlite3.SQLITE_CORRUPT: "is damaged", sqlite3.SQLITE_NOTADB: "is not a database"}
 ERRNOS: dict[int, tuple[type[StoreError], str]] = {
     errno.ENOSPC: (StoreFull, FULL),
@@ -51,7 +51,7 @@ ERRNOS: dict[int, tuple[type[StoreError], str]] = {
 
 @contextmanager
 def storage_errors(path: Path, name: str = "") -> Iterator[None]:
-    """Translate errors of SQLite and the system to `StoreError`, naming `path` and a remedy.
+    """Translate SQLite and system errors to `StoreError` with `path` and a remedy.
 
     `name` replaces the path in the message, for a temporary file that the user does not know.
     """
@@ -64,7 +64,8 @@ def storage_errors(path: Path, name: str = "") -> Iterator[None]:
             raise StoreDamaged(f"{shown} {with_remedy(path, DAMAGES[code])} ({error})") from error
         kind, problem = KINDS.get(code, (StoreError, REFUSED))
         if code == sqlite3.SQLITE_IOERR and _is_full(path):
-            kind, problem = StoreFull, FULL  # SQLite says so of its shared memory, and of quotas
+            # SQLite reports IOERR if -shm cannot grow or a quota is exceeded.
+            kind, problem = StoreFull, FULL
         raise kind(f"{shown} {problem} ({error})") from error
     except OSError as error:
         kind, problem = ERRNOS.get(error.errno or 0, (StoreUnwritable, UNWRITABLE))
@@ -79,20 +80,20 @@ def _is_full(path: Path) -> bool:
 
 
 def with_remedy(path: Path, damage: str) -> str:
-    """Return `damage` and how to restore a backup, as the end of an error message."""
+    """Return the end of an error message: `damage` and how to restore a backup."""
     backup = newest_backup(path)
     if backup is None:
         return (
-            f"{damage}; stop the daemon and put a backup in its place with"
-            " `anagnorisisd restore FILE`, or move the file aside to start anew"
+            f"{damage}; stop the daemon and restore a backup with"
+            " `anagnorisisd restore FILE`, or move the file away to start with a new database"
         )
     return (
-        f"{damage}; stop the daemon and put the newest backup in its place with"
+        f"{damage}; stop the daemon and restore the newest backup with"
         f" `anagnorisisd restore {backup}`"
     )
 
 
 def newest_backup(database: Path) -> Path | None:
-    """Return the newest of the automatic backups, if there is one."""
-    # Their names hold the moment in a form that sorts.
+    """Return the newest automatic backup, or `None`."""
+    # Their names contain the time in a format that sorts.
     return max((database.parent / BACKUPS).glob(f"{database.stem}-*.db"), default=None)

@@ -1,4 +1,4 @@
-"""Evaluators: every trained version, its metrics, and the predicted ratings."""
+"""Evaluator versions with their metrics, predicted ratings, and the history of trainings."""
 
 import json
 from collections.abc import Sequence
@@ -33,12 +33,12 @@ VALUES (:model, :embedder, :at, :rating_count, :metrics, :notes, :status, :promo
 """
 
 PREDICTED_AT_ONCE = 500
-"""Predicted ratings in one part of a large change: a rating may come between two."""
+"""Predicted ratings per bulk write; other writes run between two of them."""
 
 MODELS_KEPT = 20
-"""A model holds the vectors of all rated tracks, and each night may bring one."""
+"""Versions that keep their serialised model, which contains the vectors of all rated tracks."""
 
-FORGET = "UPDATE evaluators SET blob = x'' WHERE version <= ? AND status <> 'current'"
+DELETE_OLD_MODELS = "UPDATE evaluators SET blob = x'' WHERE version <= ? AND status <> 'current'"
 
 UNPREDICTED = """
 SELECT t.track_id FROM embeddings e JOIN tracks t ON t.id = e.track
@@ -47,7 +47,7 @@ WHERE e.embedder = :embedder AND t.present AND p.track IS NULL LIMIT :limit
 """
 
 FAILED = "failed: "
-"""How the recorded outcome of a failed training begins; the doctor looks for it as well."""
+"""Prefix of the recorded outcome of a failed training."""
 
 TRAINED = f"SELECT * FROM trainings WHERE outcome NOT LIKE '{FAILED}%'"
 
@@ -72,9 +72,9 @@ class EvaluatorStore:
         promotion_reason: str,
         at: float,
     ) -> EvaluatorVersion:
-        """Store a version; `CURRENT` retires the current one in the same transaction.
+        """Store a new version; the status `CURRENT` retires the current version.
 
-        The models of old versions may be forgotten, their metrics never are.
+        The serialised models of old versions are deleted, their metrics are kept.
         """
 
         def job(db: sqlite_utils.Database) -> EvaluatorVersion:
@@ -92,13 +92,13 @@ class EvaluatorStore:
                 "blob": model.blob,
             }
             added = int(db.execute(ADD, values).lastrowid or 0)
-            db.execute(FORGET, [added - MODELS_KEPT])
+            db.execute(DELETE_OLD_MODELS, [added - MODELS_KEPT])
             return _version(db, added)
 
         return await self._database.write(job)
 
     async def current(self) -> EvaluatorVersion | None:
-        """Return the current evaluator."""
+        """Return the current evaluator, if any."""
         query = f"{SELECT} WHERE v.status = 'current'"
         row = await self._database.read(lambda db: db.execute(query).fetchone())
         return None if row is None else _evaluator(row)
@@ -131,7 +131,7 @@ class EvaluatorStore:
         return await self._database.read(lambda db: _version(db, version))
 
     async def versions(self, limit: int, before: int | None = None) -> Sequence[EvaluatorVersion]:
-        """Return versions, newest first; with `before`, only those below it."""
+        """Return versions, newest first; with `before`, only versions below it."""
         query = f"{SELECT} WHERE v.version < ? ORDER BY v.version DESC LIMIT ?"
         # The largest version that SQLite can give is 2^63 - 1.
         values = [2**63 - 1 if before is None else before, limit]
@@ -179,13 +179,13 @@ class EvaluatorStore:
         return [TrackId(track_id) for (track_id,) in found]
 
     async def last_training(self) -> float | None:
-        """Return when the last training that ended, whatever came of it, had begun."""
+        """Return when the last recorded training began, successful or not."""
         query = "SELECT ended_at FROM trainings ORDER BY id DESC LIMIT 1"
         row = await self._database.read(lambda db: db.execute(query).fetchone())
         return None if row is None else float(row["ended_at"])
 
     async def learnt(self) -> Evidence | None:
-        """Return what the last training that did not fail could learn from; `None`: not known."""
+        """Return the evidence of the last successful training, or `None` if not known."""
         query = f"{TRAINED} ORDER BY id DESC LIMIT 1"
         row = await self._database.read(lambda db: db.execute(query).fetchone())
         if row is None or row["newest_rating"] is None:
@@ -195,19 +195,19 @@ class EvaluatorStore:
     async def record_training(
         self, at: float, outcome: str, evidence: Evidence | None = None
     ) -> None:
-        """Remember that a training ended which had begun at `at` with this evidence."""
+        """Record a training that began at `at` with this evidence, and its outcome."""
         insert = """INSERT INTO trainings (ended_at, outcome, newest_rating, examples)
             VALUES (?, ?, ?, ?)"""
-        of_it = (evidence.newest_rating, evidence.examples) if evidence else (None, None)
-        values = [at, row_mapping.text(outcome), *of_it]
+        evidence_values = (evidence.newest_rating, evidence.examples) if evidence else (None, None)
+        values = [at, row_mapping.text(outcome), *evidence_values]
         await self._database.write(lambda db: db.execute(insert, values))
 
     async def record_failure(self, at: float, reason: str) -> None:
-        """Remember that a training failed at `at`."""
+        """Record a training that failed at `at`."""
         await self.record_training(at, f"{FAILED}{reason}")
 
     async def failures(self) -> Failures:
-        """Return the trainings that failed since the last one that did not."""
+        """Return the failed trainings since the last successful one."""
         query = f"""SELECT ended_at, outcome FROM trainings
             WHERE id > coalesce((SELECT max(id) FROM ({TRAINED})), 0) ORDER BY id DESC"""
         found = await self._database.read(lambda db: db.execute(query).fetchall())

@@ -1,4 +1,4 @@
-"""Files of the library: as the last scan saw them, and the changes that a scan found."""
+"""Files of the library: the state at the last scan, and updates from a scan."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ WHERE {which} AND {where} AND f.id > :after ORDER BY f.id LIMIT :size
 """
 
 PRESENT = "f.present"
-# Where several tracks lay at a path, the last one does count.
+# If several tracks were at a path, only the last one counts.
 MISSING = """NOT f.present AND NOT EXISTS (SELECT 1 FROM files l WHERE l.path = f.path
     AND l.track NOT NULL AND (l.seen_at, l.id) > (f.seen_at, f.id))"""
 
@@ -32,11 +32,11 @@ def snapshot_query(which: str, below: Uri | None) -> str:
 
 
 def snapshot_values(below: Uri | None) -> dict[str, Any]:
-    """Return what the query needs to know of the folder."""
+    """Return the parameters of `snapshot_query`."""
     if below is None:
         return {}
     path = row_mapping.path(below)
-    # "0" follows "/", so that this range is everything below the folder.
+    # "0" is the character after "/": the range contains the paths that start with "folder/".
     return {"path": path, "first": path + b"/", "end": path + b"0"}
 
 
@@ -47,7 +47,7 @@ def seen_files(found: Sequence[Row]) -> list[SeenFile]:
 
 @dataclass(frozen=True, slots=True)
 class UpsertResult:
-    """What storing a batch of scanned files changed."""
+    """The numbers of files that were moved, changed or are unusable, and the added tracks."""
 
     added: tuple[TrackId, ...] = ()
     moved: int = 0
@@ -55,7 +55,7 @@ class UpsertResult:
     problems: int = 0
 
     def __add__(self, other: "UpsertResult") -> "UpsertResult":
-        """Return what both together changed."""
+        """Return the sum of both."""
         return UpsertResult(
             self.added + other.added,
             self.moved + other.moved,
@@ -64,7 +64,7 @@ class UpsertResult:
         )
 
 
-PLACE = """
+UPSERT = """
 INSERT INTO files (path, track, problem, present, seen_at, size_bytes, mtime_ns,
     title, artist, album, album_artist, genre, year, duration_seconds,
     search_text, artist_code, album_code)
@@ -79,7 +79,7 @@ ON CONFLICT (path, track) DO UPDATE SET present = 1, seen_at = excluded.seen_at,
     album_code = excluded.album_code
 """
 
-RETURN = """
+MARK_PRESENT = """
 UPDATE files SET present = 1, seen_at = :at WHERE NOT present AND id = (
     SELECT id FROM files WHERE path = :path AND track NOT NULL
     ORDER BY seen_at DESC, id DESC LIMIT 1
@@ -90,26 +90,26 @@ UPDATE files SET present = 1, seen_at = :at WHERE NOT present AND id = (
 def upsert_files(
     db: sqlite_utils.Database, files: Sequence[ScannedFile], at: float
 ) -> UpsertResult:
-    """Store a batch of files."""
+    """Store a batch of scanned files."""
     added: list[TrackId] = []
     moved = changed = problems = 0
     for file in files:
         reader_failures.record(db, file, at)
         if file.track_id is None:
-            _place(db, file, None, at)
+            _insert_file(db, file, None, at)
             problems += 1
             continue
         before = replacements.track_at(db, row_mapping.path(file.uri))
-        known = _known(db, file.track_id)
-        track = _new(db, file.track_id, at) if known is None else known
-        news = _place(db, file, track, at)
+        known = _row_id_of(db, file.track_id)
+        track = _insert_track(db, file.track_id, at) if known is None else known
+        is_new_path = _insert_file(db, file, track, at)
         if before is not None and before != track:
             replacements.note(
                 db, row_mapping.path(file.uri), before, track, known=known is not None
             )
         if known is None:
             added.append(file.track_id)
-        elif news:
+        elif is_new_path:
             moved += 1
         else:
             changed += 1
@@ -117,43 +117,45 @@ def upsert_files(
 
 
 def mark_missing(db: sqlite_utils.Database, uris: Iterable[Uri]) -> int:
-    """Mark files as gone; return how many tracks thereby lost their last file."""
-    left: set[int] = set()
+    """Mark files as missing; return how many tracks lost their last file."""
+    affected: set[int] = set()
     for path in map(row_mapping.path, uris):
         db.execute("DELETE FROM files WHERE path = ? AND track IS NULL", [path])
         gone = "UPDATE files SET present = 0 WHERE path = ? AND present RETURNING track"
-        left.update(row["track"] for row in db.execute(gone, [path]).fetchall())
+        affected.update(row["track"] for row in db.execute(gone, [path]).fetchall())
     query = """SELECT count(*) FROM tracks
         WHERE NOT present AND id IN (SELECT value FROM json_each(?))"""
-    (lost,) = db.execute(query, [row_mapping.listed(left)]).fetchone()
-    return int(lost)
+    (lost_count,) = db.execute(query, [row_mapping.listed(affected)]).fetchone()
+    return int(lost_count)
 
 
 def mark_present(db: sqlite_utils.Database, uris: Iterable[Uri], at: float) -> None:
-    """Say that the tracks which lay at `uris` last lie there again, unless something else does."""
-    db.conn.executemany(RETURN, [{"path": row_mapping.path(uri), "at": at} for uri in uris])
+    """Mark the last track at each of `uris` as present, unless another one is there now."""
+    db.conn.executemany(MARK_PRESENT, [{"path": row_mapping.path(uri), "at": at} for uri in uris])
 
 
-def _known(db: sqlite_utils.Database, track_id: TrackId) -> int | None:
+def _row_id_of(db: sqlite_utils.Database, track_id: TrackId) -> int | None:
     row = db.execute("SELECT id FROM tracks WHERE track_id = ?", [track_id]).fetchone()
     return None if row is None else int(row["id"])
 
 
-def _new(db: sqlite_utils.Database, track_id: TrackId, at: float) -> int:
+def _insert_track(db: sqlite_utils.Database, track_id: TrackId, at: float) -> int:
     cursor = db.execute("INSERT INTO tracks (track_id, added_at) VALUES (?, ?)", [track_id, at])
     return int(cursor.lastrowid or 0)
 
 
-def _place(db: sqlite_utils.Database, file: ScannedFile, track: int | None, at: float) -> bool:
+def _insert_file(
+    db: sqlite_utils.Database, file: ScannedFile, track: int | None, at: float
+) -> bool:
     """Let `track`, or a problem, lie at the file's path; return whether that is news."""
     path = row_mapping.path(file.uri)
     known = db.execute("SELECT 1 FROM files WHERE path = ? AND track = ?", [path, track]).fetchone()
-    # What was there before is there no more: another track, or a problem.
+    # The path had another track or a problem before.
     db.execute("DELETE FROM files WHERE path = ? AND track IS NULL", [path])
     db.execute(
         "UPDATE files SET present = 0 WHERE path = ? AND present AND track IS NOT ?", [path, track]
     )
-    db.execute(PLACE, _columns(file, path, track, at))
+    db.execute(UPSERT, _columns(file, path, track, at))
     return known is None
 
 
@@ -161,8 +163,8 @@ def _columns(
     file: ScannedFile, path: bytes, track: int | None, at: float
 ) -> dict[str, str | bytes | float | None]:
     tags = file.tags
-    shown = path.decode(errors="replace")
-    search_text = "\n".join(filter(None, (tags.title, tags.artist, tags.album, shown)))
+    path_text = path.decode(errors="replace")
+    search_text = "\n".join(filter(None, (tags.title, tags.artist, tags.album, path_text)))
     return {
         "path": path,
         "track": track,
@@ -178,14 +180,14 @@ def _columns(
         "year": tags.year,
         "duration_seconds": file.duration_seconds,
         "search_text": row_mapping.text(searchable(search_text)),
-        "artist_code": _code(tags.artist) if tags.artist else 0,
-        # Without the album's artist the title must do: a compilation has many artists.
-        "album_code": _code(tags.album, tags.album_artist) if tags.album else 0,
+        "artist_code": _name_hash(tags.artist) if tags.artist else 0,
+        # Without an album artist, only the title: a compilation has many artists.
+        "album_code": _name_hash(tags.album, tags.album_artist) if tags.album else 0,
     }
 
 
-def _code(*names: str | None) -> int:
-    """Return a number that stands for names, whatever their case."""
+def _name_hash(*names: str | None) -> int:
+    """Return a case-insensitive 64-bit hash of names, never 0."""
     folded = "\n".join(name or "" for name in names).casefold()
     digest = blake2b(folded.encode(errors="replace"), digest_size=8).digest()
     return int.from_bytes(digest, signed=True) or 1

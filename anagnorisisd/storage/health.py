@@ -14,7 +14,7 @@ from anagnorisisd.storage.migrations import pending_steps
 
 @dataclass(frozen=True, slots=True)
 class DatabaseHealth:
-    """Counts, and the newest of what the daemon does. Times are unix seconds."""
+    """The condition of the database, counts, and the last training. Times are unix seconds."""
 
     path: Path
     size_bytes: int
@@ -28,18 +28,18 @@ class DatabaseHealth:
     trained_at: float | None = None
     training: str | None = None
     failed_trainings: int = 0
-    """Those since the last training that did not fail."""
+    """Failed trainings since the last successful one."""
 
 
 def inspect(path: Path) -> DatabaseHealth | None:
-    """Return the condition of the database at `path`, `None` when there is none yet.
+    """Return the condition of the database at `path`, or `None` if the file does not exist.
 
     Raises:
-        StoreError: it cannot be read, or is of a newer version.
+        StoreError: it cannot be read, or was written by a newer version.
     """
     if not path.is_file():
         return None
-    with storage_errors(path), closing(_opened(path)) as connection:
+    with storage_errors(path), closing(_connect_read_only(path)) as connection:
         (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         db = sqlite_utils.Database(connection, execute_plugins=False)
         size, steps = path.stat().st_size, len(pending_steps(db, path))
@@ -50,31 +50,31 @@ def inspect(path: Path) -> DatabaseHealth | None:
         return _read(connection, path, size, steps)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _connect_read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def _read(connection: sqlite3.Connection, path: Path, size: int, steps: int) -> DatabaseHealth:
-    def newest(query: str) -> tuple[object, ...]:
+    def first_row(query: str) -> tuple[object, ...]:
         return tuple(connection.execute(query).fetchone() or (None, None))
 
-    (rated,) = newest("SELECT count(*) FROM tracks WHERE rating IS NOT NULL")
-    # Before the migration the table may have another name.
+    (rated,) = first_row("SELECT count(*) FROM tracks WHERE rating IS NOT NULL")
+    # Before a migration the table may have another name.
     (failed,) = (
         (0,)
         if steps
-        else newest(
+        else first_row(
             "SELECT count(DISTINCT track) FROM embedding_failures WHERE permanent AND embedder ="
             " (SELECT max(embedder) FROM embeddings)"
         )
     )
-    evaluator, evaluated_at = newest(
+    evaluator, evaluated_at = first_row(
         "SELECT version, trained_at FROM evaluators WHERE status = 'current'"
     )
-    trained_at, training = newest(
+    trained_at, training = first_row(
         "SELECT ended_at, outcome FROM trainings ORDER BY id DESC LIMIT 1"
     )
-    (failed_trainings,) = newest(
+    (failed_trainings,) = first_row(
         f"SELECT count(*) FROM trainings WHERE id > coalesce((SELECT max(id) FROM ({TRAINED})), 0)"
     )
     return DatabaseHealth(

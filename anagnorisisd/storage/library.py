@@ -1,4 +1,4 @@
-"""The library: tracks and the files that they lie in."""
+"""The library: tracks and their files."""
 
 import asyncio
 import math
@@ -24,7 +24,7 @@ from anagnorisisd.storage.track_queries import LibraryCounts, TrackFilter, Track
 ABSORBED_AT_ONCE = 50
 MARKED_AT_ONCE = 200
 SETTLED_AT_ONCE = 50
-"""Files in one part of a large change, which takes some milliseconds: a rating may come between."""
+"""Files per bulk write, which takes a few milliseconds; other writes run between two of them."""
 
 
 class LibraryStore:
@@ -34,14 +34,14 @@ class LibraryStore:
         self._database = database
 
     async def seen(self, below: Uri | None = None) -> set[SeenFile]:
-        """Return every file that is not missing, unreadable ones included, as last seen.
+        """Return all present files, including unreadable ones, as last seen.
 
-        With `below`, only of that file, or of the files below that folder.
+        With `below`, only that file, or the files below that folder.
         """
         return await self._seen(files.PRESENT, below)
 
     async def missing(self, below: Uri | None = None) -> set[SeenFile]:
-        """Return the files that are missing, as last seen; `below` as for `seen`."""
+        """Return the missing files, as last seen; `below` as for `seen`."""
         return await self._seen(files.MISSING, below)
 
     async def _seen(self, which: str, below: Uri | None) -> set[SeenFile]:
@@ -57,16 +57,16 @@ class LibraryStore:
         return found
 
     async def postponed_reads(self, below: Uri | None = None) -> Mapping[SeenFile, PostponedRead]:
-        """Return the files that are not read again for now, as a reader process failed on them.
+        """Return the files whose next read is postponed because a reader process failed on them.
 
         `below` as for `seen`.
         """
         return await self._database.read(lambda db: reader_failures.postponed_reads(db, below))
 
     async def absorb(self, scanned: Sequence[ScannedFile], at: float) -> UpsertResult:
-        """Store a batch of files: new tracks, new paths of known tracks, problems.
+        """Store a batch of scanned files: new tracks, new paths of known tracks, problems.
 
-        A file whose track is known is moved or copied: only its path and tags change.
+        A file whose track is known was moved or copied: only path and tags change.
         """
         parts = await self._database.write_parts(
             partial(files.upsert_files, files=part, at=at)
@@ -75,10 +75,11 @@ class LibraryStore:
         return sum(parts, start=UpsertResult())
 
     async def settle_replacements(self, at: float) -> Sequence[Replacement]:
-        """Judge the files whose place was taken by another track since the last time.
+        """Process the tracks that were replaced at their paths since the last call.
 
-        Where it is evidently the same piece, newest rating and plays pass on to the new track.
-        Call it when the whole of a change was absorbed: a track that lies elsewhere was moved.
+        If both are the same piece of music, the newest rating and the plays are transferred to the
+        new track. Call it after all files of a scan are stored: before that, a moved track would
+        look like a replaced one.
         """
         waiting = await self._database.read(replacements.waiting)
         if not waiting:
@@ -88,7 +89,7 @@ class LibraryStore:
         return [found for part in await self._database.write_parts(parts) for found in part]
 
     async def mark_missing(self, uris: Iterable[Uri], at: float) -> int:
-        """Mark files as gone; return how many tracks thereby lost their last file."""
+        """Mark files as missing; return how many tracks lost their last file."""
         return sum(
             await self._database.write_parts(
                 partial(files.mark_missing, uris=part) for part in batched(uris, MARKED_AT_ONCE)
@@ -96,13 +97,13 @@ class LibraryStore:
         )
 
     async def mark_present(self, uris: Iterable[Uri], at: float) -> None:
-        """Say that missing files lie where they lay again, and are as they were."""
+        """Mark missing files as present again, unchanged."""
         await self._database.write_parts(
             partial(files.mark_present, uris=part, at=at) for part in batched(uris, MARKED_AT_ONCE)
         )
 
     async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
-        """Return one track, its state being relative to the embedder `stamp`.
+        """Return one track, with its state for the embedder `stamp`.
 
         Raises:
             UnknownTrack: the library has no such track.
@@ -110,7 +111,7 @@ class LibraryStore:
         return await self._database.read(lambda db: track_queries.one(db, track_id, stamp))
 
     async def track_at(self, uri: Uri) -> TrackId | None:
-        """Return the track whose file lies (or, if missing, last lay) at `uri`."""
+        """Return the track whose file is, or if missing was last, at `uri`."""
         query = """SELECT track_id FROM files f JOIN tracks t ON t.id = f.track WHERE path = ?
             ORDER BY f.present DESC, f.seen_at DESC, f.id DESC LIMIT 1"""
         row = await self._database.read(
@@ -119,7 +120,7 @@ class LibraryStore:
         return None if row is None else TrackId(row["track_id"])
 
     async def duration_at(self, uri: Uri) -> float | None:
-        """Return how many seconds the file at `uri` lasts; `None` where not known."""
+        """Return the duration in seconds of the file at `uri`, or `None` if not known."""
         query = """SELECT duration_seconds FROM files WHERE path = ? AND track NOT NULL
             ORDER BY present DESC, seen_at DESC, id DESC LIMIT 1"""
         row = await self._database.read(
@@ -138,9 +139,10 @@ class LibraryStore:
         limit: int,
         after: TrackKey | None = None,
     ) -> Sequence[Track]:
-        """Return the page of tracks that follows `after`.
+        """Return the page of tracks after the key `after`.
 
-        `text` is searched in title, artist, album and path; `among` limits the tracks.
+        Every word of `text` must occur in title, artist, album or path. With `among`, only these
+        tracks.
         """
         return await self._database.read(
             lambda db: track_queries.page(
@@ -149,7 +151,7 @@ class LibraryStore:
         )
 
     async def uris(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, Uri]:
-        """Return a present file of each track that has one."""
+        """Return the URI of a present file for each track that has one."""
         query = """SELECT track_id, path FROM tracks t JOIN files f ON f.id = t.file
             WHERE t.present AND track_id IN (SELECT value FROM json_each(?))"""
         found = await self._database.read(
@@ -158,7 +160,7 @@ class LibraryStore:
         return {TrackId(track_id): row_mapping.uri(path) for track_id, path in found}
 
     async def copies(self, track_ids: Sequence[TrackId]) -> Mapping[Uri, TrackId]:
-        """Return every present file of these tracks."""
+        """Return the URIs of all present files of these tracks."""
         query = """SELECT path, track_id FROM tracks t JOIN files f ON f.track = t.id
             WHERE f.present AND track_id IN (SELECT value FROM json_each(?))"""
         found = await self._database.read(
@@ -167,15 +169,15 @@ class LibraryStore:
         return {row_mapping.uri(path): TrackId(track_id) for path, track_id in found}
 
     async def counts(self, stamp: EmbedderStamp) -> LibraryCounts:
-        """Return how many tracks there are in each state."""
+        """Return the numbers of tracks by state."""
         return await self._database.read(lambda db: track_queries.counts(db, stamp))
 
     async def problems(
         self, *, limit: int = 100, after: Uri | None = None
     ) -> Sequence[tuple[Uri, str]]:
-        """Return present files that cannot be used, by path, each with its reason.
+        """Return unusable files with their reasons, ordered by path.
 
-        `after` is the last path of the page before.
+        `after` is the last path of the previous page.
         """
         query = """SELECT path, problem FROM files WHERE track IS NULL AND path > ?
             ORDER BY path LIMIT ?"""
@@ -189,7 +191,7 @@ class LibraryStore:
         """Return all present tracks as columns, ordered by track id.
 
         `excluded` marks tracks below one of the folders (paths relative to the music
-        directory) or of one of the genres (compared without case).
+        directory) or of one of the genres (case-insensitive).
         """
         folders = [row_mapping.path(Uri(folder.strip("/"))) for folder in excluded_folders]
         excluded = await self._database.read(
@@ -199,12 +201,12 @@ class LibraryStore:
         async for _ in self._database.pages(candidates.PAGE, {}, candidates.PAGE_SIZE, read.add):
             pass
         mean = await self._database.read(candidates.mean_rating)
-        # A million rows are sorted in a second: not in the loop, and not on the database's thread.
+        # Sorting a million rows takes a second, so not in the event loop or a reader thread.
         return await asyncio.to_thread(read.joined, excluded, mean)
 
     async def refreshed(self, known: Candidates, track_ids: Collection[TrackId]) -> Candidates:
-        """Return `known` with what ratings, plays and predictions now say of some of it.
+        """Return a copy of `known` with current ratings, plays and predictions of some tracks.
 
-        What is present, and how long it is and by whom, stays as it was.
+        The set of tracks, their durations and artists are not updated.
         """
         return await self._database.read(lambda db: candidates.refreshed(db, known, track_ids))

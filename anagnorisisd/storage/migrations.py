@@ -15,32 +15,32 @@ from anagnorisisd.storage.schema import searchable
 
 
 def first_schema(db: sqlite_utils.Database) -> None:
-    """Create everything."""
+    """Create the first schema."""
     db.executescript(schema.FIRST)
 
 
 def stickers_seen(db: sqlite_utils.Database) -> None:
-    """Remember the player's stickers, so that a change of one is known across restarts."""
+    """Store stickers as last seen, to detect changes across restarts."""
     db.executescript(schema.STICKERS)
 
 
 def evidence_of_trainings(db: sqlite_utils.Database) -> None:
-    """Remember what each training could learn from, so that it is known whether there is more."""
+    """Store the evidence of each training, to detect new evidence since then."""
     db.executescript(schema.EVIDENCE)
 
 
 def replaced_files(db: sqlite_utils.Database) -> None:
-    """Let ratings and plays pass on to the track that took another one's place."""
+    """Store replaced tracks, to transfer their ratings and plays."""
     db.executescript(schema.REPLACEMENTS)
 
 
 def plays_by_time(db: sqlite_utils.Database) -> None:
-    """Find the plays that ended last, although old ones were imported later."""
+    """Index plays by end: imported plays make the order of ids differ from it."""
     db.executescript(schema.PLAYS_BY_TIME)
 
 
 def searched_in_one_form(db: sqlite_utils.Database) -> None:
-    """Keep what is searched in one Unicode normal form."""
+    """Normalise the searched text to one Unicode form."""
     db.conn.create_function("searchable", 1, searchable, deterministic=True)
     db.execute(
         "UPDATE files SET searched = searchable(searched) WHERE searched <> searchable(searched)"
@@ -48,12 +48,12 @@ def searched_in_one_form(db: sqlite_utils.Database) -> None:
 
 
 def reader_losses(db: sqlite_utils.Database) -> None:
-    """Remember files that hung or killed the process that read them."""
+    """Store files on which a reader process hung or crashed."""
     db.executescript(schema.READER_LOSSES)
 
 
 def sticker_entries(db: sqlite_utils.Database) -> None:
-    """Remember which rating counted when a sticker was seen, and that there was no sticker."""
+    """Store the current rating with each sticker seen, and the absence of stickers."""
     db.executescript(schema.STICKER_ENTRIES)
 
 
@@ -79,7 +79,7 @@ def pending_steps(db: sqlite_utils.Database, path: Path) -> list[str]:
     """Return the names of the migrations not yet applied to `db`; writes nothing.
 
     Raises:
-        StoreError: a newer version of the program wrote the file at `path`.
+        StoreError: the file at `path` was written by a newer version of the program.
     """
     migrations = _steps()
     done = {migration.name for migration in migrations.applied(db)}
@@ -112,7 +112,7 @@ def missing_schema_part(db: sqlite_utils.Database) -> str | None:
 
 
 def _parts(db: sqlite_utils.Database) -> set[str]:
-    """Return tables, triggers and indexes by kind and name, and the columns of the tables."""
+    """Return the kinds and names of tables, triggers, indexes and columns."""
     found = db.execute("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     parts = {f"{kind} {name}" for kind, name in found}
     for kind, name in found:
@@ -123,7 +123,7 @@ def _parts(db: sqlite_utils.Database) -> set[str]:
 
 
 def migrate(db: sqlite_utils.Database) -> None:
-    """Bring the schema of `db` up to date."""
+    """Apply the pending migrations to `db`."""
     _steps().apply(db)
 
 

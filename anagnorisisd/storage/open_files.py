@@ -1,8 +1,8 @@
-"""The files that SQLite has open, held against what lies at their paths.
+"""Detect that the open database files are no longer the files at their paths.
 
-SQLite goes on writing to a file that was removed, replaced or unmounted lazily: the commit
-succeeds, and the next start finds nothing of it. So the files are compared with their paths around
-every commit, and a write is acknowledged only where they are the same.
+SQLite continues to write to a file that was removed, replaced or lazily unmounted: the commit
+succeeds, but the data is lost at the next start. So the open files are compared with their paths
+before and after every commit, and a write is acknowledged only if they are the same.
 """
 
 from pathlib import Path
@@ -13,11 +13,11 @@ from anagnorisisd.errors import StoreDamaged, StoreLost
 from anagnorisisd.storage.error_messages import with_remedy
 
 Identity = tuple[int, int]
-"""Device and inode; neither is given to another file as long as this one is open."""
+"""Device and inode; the pair is not reused while the file is open."""
 
 
 class OpenFiles:
-    """The database and its write-ahead log, as they were when SQLite opened them."""
+    """The identities of the database and its write-ahead log when SQLite opened them."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
@@ -25,18 +25,18 @@ class OpenFiles:
         self._size_bytes = 0
 
     def remember(self) -> None:
-        """Remember the files that lie at the paths; SQLite has just opened them."""
+        """Store the identities of the files; call it just after SQLite opened them."""
         for path in (self._database, self._database.with_name(f"{self._database.name}-wal")):
             found = path.stat()
             self._known[path] = (found.st_dev, found.st_ino)
         self._size_bytes = self._database.stat().st_size
 
     def check(self, db: sqlite_utils.Database) -> None:
-        """Check that what was opened is still what lies there; `db` is any connection to it.
+        """Check that the open files are still at their paths; `db` is any connection to them.
 
         Raises:
             StoreLost: a file was unmounted, moved, replaced or removed.
-            StoreDamaged: the database was cut short.
+            StoreDamaged: the database was truncated.
         """
         for path, known in self._known.items():
             try:
@@ -44,16 +44,16 @@ class OpenFiles:
             except (FileNotFoundError, NotADirectoryError):
                 raise StoreLost(_lost(path)) from None
             except OSError:
-                return  # A disk that fails: SQLite has the better words for it.
+                return  # A failing disk: SQLite reports it with more detail.
             if (found.st_dev, found.st_ino) != known:
                 raise StoreLost(_lost(path))
             if path == self._database:
                 self._check_size(found.st_size, db)
 
     def _check_size(self, size_bytes: int, db: sqlite_utils.Database) -> None:
-        # A database only grows, unless another program vacuums it, and then knows it to be smaller.
+        # The file only grows. If another program vacuums it, the page count shrinks too.
         if size_bytes < self._size_bytes and size_bytes < _pages_bytes(db):
-            problem = with_remedy(self._database, "was cut short by another program")
+            problem = with_remedy(self._database, "was truncated by another program")
             raise StoreDamaged(f"{self._database} {problem}")
         self._size_bytes = size_bytes
 

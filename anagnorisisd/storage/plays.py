@@ -37,7 +37,7 @@ class PlayStore:
         self._database = database
 
     async def append(self, play: Play) -> None:
-        """Store a play; raise `UnknownTrack` when its track is not of the library."""
+        """Store a play; raise `UnknownTrack` if the library does not have its track."""
 
         def job(db: sqlite_utils.Database) -> None:
             values = (
@@ -54,23 +54,26 @@ class PlayStore:
         await self._database.write(job)
 
     async def recent(self, limit: int) -> Sequence[Play]:
-        """Return the plays that ended last, newest first; old ones may be imported later."""
+        """Return the latest plays by end, newest first.
+
+        Imported plays can be older than plays stored before them.
+        """
         return await self._plays(RECENT, limit)
 
     async def page(self, limit: int, before: int | None) -> Sequence[tuple[int, Play]]:
-        """Return plays with their ids, those that ended last first, after the one with `before`."""
+        """Return plays with their ids, newest first by end, starting after the play `before`."""
         values = {"limit": limit, "before": before}
         found = await self._database.read(lambda db: db.execute(PAGE, values).fetchall())
         return [(key, _play(row)) for key, *row in found]
 
     async def oldest(self, limit: int, after: int | None) -> Sequence[tuple[int, Play]]:
-        """Return plays with their ids, those that ended first first, after the one with `after`."""
+        """Return plays with their ids, oldest first by end, starting after the play `after`."""
         values = {"limit": limit, "after": after}
         found = await self._database.read(lambda db: db.execute(OLDEST, values).fetchall())
         return [(key, _play(row)) for key, *row in found]
 
     async def between(self, start: float, end: float) -> Sequence[Play]:
-        """Return the plays that ended from `start` to `end`, the one that ended first first."""
+        """Return the plays that ended between `start` and `end` (inclusive), oldest first."""
         return await self._plays(BETWEEN, start, end)
 
     async def _plays(self, query: str, *values: float) -> Sequence[Play]:

@@ -1,4 +1,4 @@
-"""Ratings: an append-only history; the newest entry of a track counts."""
+"""Ratings: an append-only history; the newest entry of a track is its rating."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +13,10 @@ from anagnorisisd.storage.database import Database, Row
 ENTRY = """SELECT r.sequence, t.track_id, r.value, r.previous, r.rated_at, r.source
     FROM ratings r JOIN tracks t ON t.id = r.track"""
 
-STANDING = """SELECT r.sequence, r.track, r.previous FROM ratings r
+NEWEST_CHANGE = """SELECT r.sequence, r.track, r.previous FROM ratings r
     WHERE r.undoes IS NULL AND NOT EXISTS (SELECT 1 FROM ratings u WHERE u.undoes = r.sequence)
     ORDER BY r.sequence DESC LIMIT 1"""
-"""The newest change that was neither taken back nor takes one back itself."""
+"""The newest entry that is neither undone nor an undo."""
 
 APPEND = """INSERT INTO ratings (track, value, previous, rated_at, source, undoes, request_id)
     SELECT id, :value, rating, :at, :source, :undoes, :request_id FROM tracks WHERE id = :track"""
@@ -42,41 +42,41 @@ class RatingStore:
     ) -> RatingChange:
         """Append a rating (`None` clears it) and return the change.
 
-        With `delta`, `value` is ignored: the current rating, else the rounded predicted rating,
-        else `default`, is moved by it, within the same transaction. A `request_id` seen before
-        appends nothing and returns what it did the first time. A value equal to the one that
-        counts is appended too: it is a fresh word of the listener. With `after`, it is appended
-        only if this is the sequence of the track's newest entry, 0 for none.
+        With `delta`, `value` is ignored, and the new rating is the current rating, else the
+        rounded predicted rating, else `default`, plus `delta`; all in one transaction. If an entry
+        has the same `request_id`, nothing is appended and the change of that entry is returned. A
+        value equal to the current rating is appended too, because its time matters. With `after`,
+        the rating is appended only if the track's newest entry has this sequence, 0 for none.
 
         Raises:
             UnknownTrack: the library has no such track.
-            RatedMeanwhile: the track has a newer entry than `after`.
+            RatedMeanwhile: the sequence of the newest entry is not `after`.
         """
 
         def job(db: sqlite_utils.Database) -> RatingChange:
-            if known := _of_request(db, request_id):
+            if known := _change_of_request(db, request_id):
                 return known
             track = row_mapping.key_of_track(db, track_id)
             _check_newest(db, track, after)
-            new = value if delta is None else shifted(_start(db, track, default), delta)
+            new = value if delta is None else shifted(_base_rating(db, track, default), delta)
             return append(db, track, new, at=at, source=source, request_id=request_id)
 
         return await self._database.write(job)
 
     async def undo(self, *, at: float, source: str, request_id: str | None = None) -> RatingChange:
-        """Take the newest change not yet undone back, by appending what counted before it.
+        """Undo the newest change that is not undone, by appending the rating before it.
 
         Raises:
             NothingToUndo: no change is left.
         """
 
         def job(db: sqlite_utils.Database) -> RatingChange:
-            if known := _of_request(db, request_id):
+            if known := _change_of_request(db, request_id):
                 return known
-            standing = db.execute(STANDING).fetchone()
-            if standing is None:
-                raise NothingToUndo("there is no rating left to take back")
-            undone, track, previous = standing
+            newest_change = db.execute(NEWEST_CHANGE).fetchone()
+            if newest_change is None:
+                raise NothingToUndo("there is no rating left to undo")
+            undone, track, previous = newest_change
             return append(
                 db, track, previous, at=at, source=source, request_id=request_id, undoes=undone
             )
@@ -86,7 +86,7 @@ class RatingStore:
     async def history(
         self, *, track_id: TrackId | None = None, limit: int, before: int | None = None
     ) -> Sequence[Rating]:
-        """Return entries, newest first, with a sequence below `before`."""
+        """Return the entries with a sequence below `before`, newest first."""
         of_track = "AND t.track_id = :track_id" if track_id else ""
         query = f"""{ENTRY} WHERE r.sequence < :before {of_track}
             ORDER BY r.sequence DESC LIMIT :limit"""
@@ -97,21 +97,21 @@ class RatingStore:
         return [_rating(row) for row in found]
 
     async def oldest(self, limit: int, *, after: int) -> Sequence[Rating]:
-        """Return entries, oldest first, with a sequence above `after`."""
+        """Return the entries with a sequence above `after`, oldest first."""
         query = f"{ENTRY} WHERE r.sequence > ? ORDER BY r.sequence LIMIT ?"
         found = await self._database.read(lambda db: db.execute(query, [after, limit]).fetchall())
         return [_rating(row) for row in found]
 
     async def current(self) -> Mapping[TrackId, Rating]:
-        """Return the entry that counts of every track that has a rating."""
+        """Return the current rating of every rated track."""
         query = f"{ENTRY} WHERE r.sequence = t.rating_sequence AND t.rating IS NOT NULL"
         found = await self._database.read(lambda db: db.execute(query).fetchall())
         return {TrackId(row["track_id"]): _rating(row) for row in found}
 
     async def newest(self, track_ids: Sequence[TrackId] | None = None) -> Mapping[TrackId, Rating]:
-        """Return the newest entry of every track that has one, cleared ratings included.
+        """Return the newest entry of every track that has one, including cleared ratings.
 
-        With `track_ids`, of these tracks only.
+        With `track_ids`, only for these tracks.
         """
         query = f"{ENTRY} WHERE r.sequence = t.rating_sequence"
         values: list[str] = []
@@ -122,13 +122,13 @@ class RatingStore:
         return {TrackId(row["track_id"]): _rating(row) for row in found}
 
     async def summary(self) -> tuple[int, float | None]:
-        """Return how many tracks have a rating, and the mean of these ratings."""
+        """Return the number of rated tracks, and the mean of their ratings."""
         query = "SELECT count(*), avg(rating) FROM tracks WHERE rating IS NOT NULL"
         count, mean = await self._database.read(lambda db: db.execute(query).fetchone())
         return count, mean
 
 
-def _of_request(db: sqlite_utils.Database, request_id: str | None) -> RatingChange | None:
+def _change_of_request(db: sqlite_utils.Database, request_id: str | None) -> RatingChange | None:
     row = db.execute(f"{ENTRY} WHERE r.request_id = ?", [request_id]).fetchone()
     return None if row is None else RatingChange(_rating(row), row["previous"])
 
@@ -136,11 +136,11 @@ def _of_request(db: sqlite_utils.Database, request_id: str | None) -> RatingChan
 def _check_newest(db: sqlite_utils.Database, track: int, after: int | None) -> None:
     (newest,) = db.execute("SELECT rating_sequence FROM tracks WHERE id = ?", [track]).fetchone()
     if after is not None and (newest or 0) != after:
-        raise RatedMeanwhile("the track was rated meanwhile")
+        raise RatedMeanwhile("the track was rated in the meantime")
 
 
-def _start(db: sqlite_utils.Database, track: int, default: float | None) -> float:
-    """Return what a relative rating starts from."""
+def _base_rating(db: sqlite_utils.Database, track: int, default: float | None) -> float:
+    """Return the rating that a relative rating is added to."""
     rating, predicted = db.execute(
         "SELECT rating, mean FROM tracks t LEFT JOIN predictions p ON p.track = t.id"
         " WHERE t.id = ?",
@@ -163,7 +163,7 @@ def append(
     request_id: str | None,
     undoes: int | None = None,
 ) -> RatingChange:
-    """Append an entry to the history of a track, named by its row id."""
+    """Append an entry to the history of the track with the row id `track`."""
     values = {
         "track": track,
         "value": value,

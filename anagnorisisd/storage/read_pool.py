@@ -1,7 +1,7 @@
 """Pool of reader threads, each with its own read-only connection.
 
-With the write-ahead log a reader sees the database as it was when the read began, and neither waits
-for writers nor blocks them.
+With the write-ahead log, a reader sees a snapshot of the database from the start of the read, and
+neither waits for writers nor blocks them.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from anagnorisisd.storage.transaction import BUSY_TIMEOUT_SECONDS
 T = TypeVar("T")
 
 READERS = 3
-"""With a large page and a search under way, a third reader still answers short queries."""
+"""While two readers run a large page and a search, the third answers short queries."""
 
 CACHE_KIB = 256
 """Page cache of each connection; SQLite's default is 2 MB, but the kernel caches the file too."""
@@ -37,9 +37,9 @@ class ReadPool:
         )
 
     def open(self) -> None:
-        """Open all connections; the file must be there."""
+        """Open all connections; the database must exist."""
         for _ in range(READERS):
-            # Each is used by one thread, and closed by another when that one has ended.
+            # One thread uses the connection; `close` closes it in another when that one has ended.
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False
             )
@@ -48,7 +48,8 @@ class ReadPool:
             db = sqlite_utils.Database(connection, execute_plugins=False)
             db.execute("PRAGMA query_only = ON")
             db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            db.execute("SELECT 1 FROM sqlite_master").fetchone()  # Only now are its files opened.
+            # SQLite opens the files at the first read.
+            db.execute("SELECT 1 FROM sqlite_master").fetchone()
             self._unassigned.append(db)
 
     def submit(self, job: Callable[[sqlite_utils.Database], T]) -> Future[T]:

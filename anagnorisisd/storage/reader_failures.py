@@ -1,4 +1,4 @@
-"""Files on which a reader process crashed or hung: when each is read again."""
+"""Files on which a reader process crashed or hung, and when each is read again."""
 
 import sqlite_utils
 
@@ -14,9 +14,9 @@ from anagnorisisd.storage import row_mapping
 
 HOUR = 3600.0
 RETRY_HOURS = (0, 24, 7 * 24, 30 * 24)
-"""After the first, second, third and every further failure; a crash counts for one more.
+"""Delay after the first, second, third and each further failure; a crash skips the first delay.
 
-After a hang, whose cause may be the disk, the next scan tries again.
+After a first hang, which the disk may have caused, the next scan reads the file again.
 """
 
 UPSERT = """
@@ -36,34 +36,34 @@ SELECT failures FROM reader_failures
 WHERE path = :path AND (size_bytes, mtime_ns) = (:size_bytes, :mtime_ns)
 """
 
-# "0" follows "/", so that the range is everything below the directory.
+# x'30' ("0") is the byte after x'2f' ("/"): the range is everything below the directory.
 BELOW = "path = :path OR (path > :path || x'2f' AND path < :path || x'30')"
 
 
 def record(db: sqlite_utils.Database, file: ScannedFile, at: float) -> None:
-    """Store a reader failure; delete that of a file that was read, or changed."""
-    if file.stamp == NOT_READ:  # It is not known whether the file changed.
+    """Store the reader failure of a file; delete an old one if it was read, or changed."""
+    if file.stamp == NOT_READ:  # Whether the file changed is unknown.
         return
-    place = {
+    key = {
         "path": row_mapping.path(file.uri),
         "size_bytes": file.stamp.size_bytes,
         "mtime_ns": file.stamp.mtime_ns,
     }
     if file.reader_failure is None:
-        db.execute(DELETE, place | {"is_music": file.track_id is not None})
+        db.execute(DELETE, key | {"is_music": file.track_id is not None})
         return
-    known = db.execute(COUNT, place).fetchone()
+    known = db.execute(COUNT, key).fetchone()
     failures = 1 + (known["failures"] if known else 0)
     values = {
         "failures": failures,
         "problem": row_mapping.text(file.problem or "cannot be read"),
         "retry_at": _retry_at(file.reader_failure, failures, at),
     }
-    db.execute(UPSERT, place | values)
+    db.execute(UPSERT, key | values)
 
 
 def postponed_reads(db: sqlite_utils.Database, below: Uri | None) -> dict[SeenFile, PostponedRead]:
-    """Return the files, or those below a directory, that are not read again for now."""
+    """Return the files, or those below a directory, whose next read is postponed."""
     where, values = ("1", {}) if below is None else (BELOW, {"path": row_mapping.path(below)})
     query = f"SELECT * FROM reader_failures WHERE {where}"
     return {
@@ -75,6 +75,6 @@ def postponed_reads(db: sqlite_utils.Database, below: Uri | None) -> dict[SeenFi
 
 
 def _retry_at(failure: ReaderFailure, failures: int, at: float) -> float:
-    """Return when to read a file again whose reader failed `failures` times, the last time `at`."""
+    """Return when to read a file again after `failures` failures, the last one at `at`."""
     step = failures - 1 + (failure is ReaderFailure.CRASHED)
     return at + RETRY_HOURS[min(step, len(RETRY_HOURS) - 1)] * HOUR

@@ -1,6 +1,6 @@
-"""Whether a track that replaced another one at a path is the same piece of music.
+"""Rules that decide whether a track and its replacement at a path are the same piece of music.
 
-Another encoding of a piece, or one with another gain, has another audio hash but the same path.
+If a file is encoded again or its gain is changed, the audio hash changes, the path does not.
 
 | durations | title and artist | the library had the new track before | same piece |
 |---|---|---|---|
@@ -10,7 +10,7 @@ Another encoding of a piece, or one with another gain, has another audio hash bu
 | within two seconds | one of them is missing in either track | no | yes: path and duration agree |
 | within two seconds | one of them is missing in either track | yes | unknown |
 
-Albums are not compared: the same recording is on several.
+Albums are not compared: the same recording may be on several.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import Tags, TrackId
 
 TOLERANCE_SECONDS = 2.0
-"""Encoders add padding and headers round, so that durations of the same piece differ."""
+"""Encoders add padding and headers round durations, so they differ for the same piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A track that replaced another one, and what it took over.
+    """A track `now` that replaced the track `before` at a path, and what was transferred.
 
-    `same` says whether it is the same piece, `rated` whether the replaced track has a rating.
+    `same` is whether both are the same piece, `rated` whether the replaced track has a rating.
+    `change` is the transferred rating, `plays` the number of transferred plays.
     """
 
     before: TrackId
@@ -49,7 +50,7 @@ class Replacement:
 def same_piece(before: Recording, now: Recording, *, known: bool) -> bool:
     """Return whether both are certainly the same piece.
 
-    `known` says that the library had the track `now` before, at another path.
+    `known` is whether the library already had the track `now`, at another path.
     """
     if before.duration_seconds is None or now.duration_seconds is None:
         return False

@@ -1,7 +1,7 @@
-"""Files that were replaced by another encoding: rating and plays pass on to the new track.
+"""Replaced files: transfer rating and plays from the old to the new track.
 
-That a track took another one's place is noted when its file is taken in, and judged when the scan
-has ended: the former track may have moved elsewhere, which the scan finds only later.
+A replacement is recorded when the new file is stored, and processed at the end of the scan, because
+the scan may later find the old track at another path.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from anagnorisisd.storage.database import Row
 from anagnorisisd.storage.replacement_rules import Recording, Replacement, same_piece
 
 SOURCE = "replacement"
-"""Stands in the history at a rating that was passed on."""
+"""Source of a transferred rating in the history."""
 
-BEFORE = """
+TRACK_AT_PATH = """
 SELECT track FROM files WHERE path = ? AND track NOT NULL
     ORDER BY present DESC, seen_at DESC, id DESC LIMIT 1
 """
-"""The track that lies, or lay last, at a path."""
+"""The track that is, or was last, at a path."""
 
-WAITING = """SELECT id, path, old_track, new_track, new_track_known FROM replacements
+PENDING = """SELECT id, path, old_track, new_track, new_track_known FROM replacements
     WHERE outcome IS NULL LIMIT ?"""
 TRACK = "SELECT track_id, present, rating, rating_sequence FROM tracks WHERE id = ?"
 RECORDING = (
@@ -41,13 +41,13 @@ class _Track:
 
 
 def track_at(db: sqlite_utils.Database, path: bytes) -> int | None:
-    """Return the row id of the track that lies, or lay last, at a path."""
-    row = db.execute(BEFORE, [path]).fetchone()
+    """Return the row id of the track that is, or was last, at a path."""
+    row = db.execute(TRACK_AT_PATH, [path]).fetchone()
     return None if row is None else int(row["track"])
 
 
 def note(db: sqlite_utils.Database, path: bytes, before: int, now: int, *, known: bool) -> None:
-    """Remember that a track took another one's place; `known`: the library had it before."""
+    """Record that the track `now` replaced `before`; `known`: the library already had `now`."""
     db.execute(
         """INSERT INTO replacements (path, old_track, new_track, new_track_known)
             VALUES (?, ?, ?, ?)""",
@@ -56,17 +56,17 @@ def note(db: sqlite_utils.Database, path: bytes, before: int, now: int, *, known
 
 
 def settle(db: sqlite_utils.Database, limit: int, at: float) -> list[Replacement]:
-    """Judge up to so many replacements that were noted, and pass on what is to be passed on.
+    """Process up to `limit` recorded replacements: transfer rating and plays of equal pieces.
 
-    Those whose former track lies elsewhere now are none; they are not returned, but count as
-    settled.
+    If the old track is present at another path, it was moved, not replaced: the record is closed
+    but not returned.
     """
-    waiting = db.execute(WAITING, [limit]).fetchall()
+    waiting = db.execute(PENDING, [limit]).fetchall()
     return [found for row in waiting if (found := _settle(db, row, at)) is not None]
 
 
 def waiting(db: sqlite_utils.Database) -> int:
-    """Return how many replacements have not been judged."""
+    """Return the number of unprocessed replacements."""
     (count,) = db.execute("SELECT count(*) FROM replacements WHERE outcome IS NULL").fetchone()
     return int(count)
 
@@ -74,27 +74,27 @@ def waiting(db: sqlite_utils.Database) -> int:
 def _settle(db: sqlite_utils.Database, row: Row, at: float) -> Replacement | None:
     before, now = _track(db, row["old_track"]), _track(db, row["new_track"])
     if before.present:
-        _end(db, row, "moved")
+        _close_record(db, row, "moved")
         return None
     rated = before.rating is not None
     recordings = [_recording(db, row["path"], track) for track in (before, now)]
     if not same_piece(*recordings, known=bool(row["new_track_known"])):
-        _end(db, row, "uncertain")
+        _close_record(db, row, "uncertain")
         return Replacement(before.track_id, now.track_id, same=False, rated=rated)
-    # The newest word counts; a track that was never rated takes over nothing but a rating.
-    newer = before.rating_sequence > now.rating_sequence and before.rating != now.rating
+    # Transfer the rating only if it is newer than that of the new track, and differs.
+    transfers_rating = before.rating_sequence > now.rating_sequence and before.rating != now.rating
     change = (
         ratings.append(db, now.key, before.rating, at=at, source=SOURCE, request_id=None)
-        if newer
+        if transfers_rating
         else None
     )
     plays = [id_ for (id_,) in db.execute("SELECT id FROM plays WHERE track = ?", [before.key])]
     db.execute("UPDATE plays SET track = ? WHERE track = ?", [now.key, before.key])
-    _end(db, row, "transferred", change.rating.sequence if change else None, plays)
+    _close_record(db, row, "transferred", change.rating.sequence if change else None, plays)
     return Replacement(before.track_id, now.track_id, True, rated, change, len(plays))
 
 
-def _end(
+def _close_record(
     db: sqlite_utils.Database,
     row: Row,
     outcome: str,

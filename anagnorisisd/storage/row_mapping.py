@@ -1,4 +1,4 @@
-"""Rows of the database as nouns of the domain, and back."""
+"""Convert between database rows and domain types."""
 
 import json
 import os
@@ -14,31 +14,31 @@ from anagnorisisd.errors import UnknownTrack
 from anagnorisisd.storage.database import Row
 
 TAGS = "f.title, f.artist, f.album, f.album_artist, f.genre, f.year"
-"""The columns that `tags` reads, `f` being the table of files."""
+"""The columns that `tags` reads; `f` is the alias of the table `files`."""
 
 
 def path(uri: Uri) -> bytes:
-    """Return the bytes of a file's name."""
+    """Return the path of a URI as bytes."""
     return os.fsencode(uri)
 
 
 def uri(path: bytes) -> Uri:
-    """Return the uri of a stored path."""
+    """Return the URI of a stored path."""
     return Uri(os.fsdecode(path))
 
 
 def text(value: str | None) -> str | None:
-    """Return what SQLite can store as text: lone surrogates become question marks."""
+    """Replace lone surrogates, which SQLite cannot store, with question marks."""
     return None if value is None else value.encode(errors="replace").decode()
 
 
 def listed(values: Iterable[str | int]) -> str:
-    """Return values as one parameter, for `IN (SELECT value FROM json_each(?))`."""
+    """Return values as one JSON parameter, for `IN (SELECT value FROM json_each(?))`."""
     return json.dumps(list(values))
 
 
 def tags(row: Row) -> Tags:
-    """Return the tags in a row that has the columns `TAGS`."""
+    """Return the tags of a row with the columns `TAGS`."""
     return Tags(
         title=row["title"],
         artist=row["artist"],
@@ -50,14 +50,14 @@ def tags(row: Row) -> Tags:
 
 
 def vectors(rows: Sequence[Row], dimension: int) -> Vectors:
-    """Return the column `vector` of rows as `[n, dimension]`."""
-    # A bytearray, so that whoever receives the vectors may write to them.
+    """Return the column `vector` of rows as a writable array, `[n, dimension]`."""
+    # `frombuffer` of a bytearray is writable, of bytes it is not.
     joined = bytearray().join(row["vector"] for row in rows)
     return np.frombuffer(joined, dtype="<f4").reshape(len(rows), dimension)
 
 
 def described(rows: Sequence[Row], dimension: int) -> TrackFeatures:
-    """Return rows that have a track id, a vector, a path and `TAGS` as an evaluator sees them."""
+    """Return the features of tracks from rows with `track_id`, `vector`, `path` and `TAGS`."""
     return TrackFeatures(
         track_ids=[TrackId(row["track_id"]) for row in rows],
         vectors=vectors(rows, dimension),
@@ -70,7 +70,7 @@ def key_of_track(db: sqlite_utils.Database, track_id: TrackId) -> int:
     """Return the row id of a track.
 
     Raises:
-        UnknownTrack: there is none.
+        UnknownTrack: the library has no such track.
     """
     row = db.execute("SELECT id FROM tracks WHERE track_id = ?", [track_id]).fetchone()
     if row is None:
@@ -79,7 +79,7 @@ def key_of_track(db: sqlite_utils.Database, track_id: TrackId) -> int:
 
 
 def key_of_embedder(db: sqlite_utils.Database, stamp: EmbedderStamp) -> int | None:
-    """Return the row id of an embedder, or `None` when nothing was stored by it yet."""
+    """Return the row id of an embedder, or `None` if it is not stored."""
     row = db.execute(
         "SELECT id FROM embedders WHERE name = ? AND version = ? AND dimension = ?",
         [stamp.name, stamp.version, stamp.dimension],
@@ -88,7 +88,7 @@ def key_of_embedder(db: sqlite_utils.Database, stamp: EmbedderStamp) -> int | No
 
 
 def ensured_embedder(db: sqlite_utils.Database, stamp: EmbedderStamp) -> int:
-    """Return the row id of an embedder, which is stored if it was not yet."""
+    """Return the row id of an embedder; store the embedder if necessary."""
     known = key_of_embedder(db, stamp)
     if known is not None:
         return known

@@ -1,9 +1,9 @@
-"""The tables.
+"""SQL of the migrations: tables, indexes and triggers.
 
-Inside, rows refer to each other by integers; the audio hash is a track's name outside. A row of
-`files` says that a track lies, or lay, at a path; so a track that lost every file still has a
-name. Columns of `tracks` that follow from other tables are kept by triggers, so that nothing can
-store a rating, a play or a file and forget the track.
+Rows refer to each other by integer ids; outside of the database, a track is identified by its audio
+hash. A row of `files` means that a track is, or was, at a path, so a track without files still has
+a title. Triggers update the columns of `tracks` that are derived from ratings, plays and files, so
+that they cannot get out of date.
 """
 
 import unicodedata

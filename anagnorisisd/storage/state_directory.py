@@ -1,11 +1,11 @@
-"""The state directory: its lock, and the marker that says that it holds a database.
+"""The state directory: its lock, and the marker that shows that it contained a database.
 
-Only one daemon may use a state directory, so it holds the lock.
+A daemon locks its state directory, because only one daemon may use it.
 
 The marker is a file outside the state directory. If the disk with the state directory is not
-mounted, an empty directory looks like a first start; the marker tells the difference. It is beside
-the state directory or, if that is not writable, as under systemd, in the cache directory. Remove it
-to start with a new database.
+mounted, the empty directory at its mount point looks like a first start; the marker shows that it
+is not. It is beside the state directory or, if that is not writable, as under systemd, in the cache
+directory. Remove it to start with a new database.
 """
 
 import errno
@@ -28,7 +28,7 @@ def lock_held(state: Path) -> Iterator[None]:
     """Create the directory `state` if it is missing, and hold its lock during the block.
 
     The kernel releases the lock when the process dies. The directory itself is locked too, because
-    the lock file may be removed by hand.
+    the user may remove the lock file.
 
     Raises:
         AlreadyRunning: another daemon holds the lock.
@@ -46,7 +46,7 @@ def lock_held(state: Path) -> Iterator[None]:
                 "stop it, or set state.directory to another folder"
             ) from None
         except OSError as error:
-            raise _refusal(error)(
+            raise _error_type(error)(
                 f"state.directory: {state}: {error.strerror};"
                 " make it writable, or set another folder"
             ) from error
@@ -62,19 +62,19 @@ def _locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise
         except OSError:
-            pass  # Network file systems cannot lock directories; the lock file must suffice.
+            pass  # Some network file systems cannot lock directories; rely on the lock file.
         yield
     finally:
         os.close(descriptor)
 
 
-def _refusal(error: OSError) -> type[StoreError]:
+def _error_type(error: OSError) -> type[StoreError]:
     return StoreFull if error.errno in {errno.ENOSPC, errno.EDQUOT} else StoreUnwritable
 
 
 TEXT = """anagnorisisd keeps its database in
 {state}
-and does not start with an empty folder in its place. Remove this file to start anew.
+and does not start if that folder is empty. Remove this file to start with a new database.
 """
 
 
@@ -113,32 +113,32 @@ class StateMarker:
         """Check that the database exists if there was one before; writes nothing.
 
         Raises:
-            StoreLost: it is gone; the message says how to restore it and how to start anew.
+            StoreLost: it is missing; the message has the remedies.
         """
         fault = _fault(database)
         if fault is None:
             return
         log, backups = database.with_name(f"{database.name}-wal"), database.parent / BACKUPS
         backup = newest_backup(database)
-        signs = [
-            sign
-            for sign, there in (
+        traces = [
+            trace
+            for trace, is_present in (
                 (self.found(), self.found() is not None),
                 (log, _size(log) > 0),
                 (backups, backup is not None),
             )
-            if there
+            if is_present
         ]
-        if signs:
+        if traces:
             raise StoreLost(
-                f"{database} {fault}, but there was a database before; mount its disk if that is"
+                f"{database} {fault}, but there was a database before; mount its disk if it is"
                 f" not mounted, or restore a backup with `anagnorisisd restore {backup or 'FILE'}`,"
-                f" or remove {' and '.join(map(str, signs))} to start anew"
+                f" or remove {' and '.join(map(str, traces))} to start anew"
             )
 
 
 def _fault(database: Path) -> str | None:
-    """Return whether the file is missing or empty, in words; SQLite detects damage."""
+    """Return "is missing", "is empty" or `None`; SQLite detects damage."""
     if not database.exists():
         return "is missing"
     return "is empty" if database.is_file() and _size(database) == 0 else None

@@ -1,4 +1,4 @@
-"""MPD stickers as last read or written."""
+"""MPD stickers, as last read or written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,7 +23,7 @@ class StickerStore:
         self._database = database
 
     async def seen(self, name: str) -> Mapping[Uri, SyncedSticker]:
-        """Return what was noted of one name."""
+        """Return the last seen stickers with this name."""
         query = "SELECT path, value, rating_sequence FROM stickers_seen WHERE name = ?"
         found = await self._database.read(lambda db: db.execute(query, [name]).fetchall())
         return {
@@ -32,7 +32,7 @@ class StickerStore:
         }
 
     async def remember(self, name: str, values: Mapping[Uri, SyncedSticker]) -> None:
-        """Note stickers that were seen or written."""
+        """Store stickers that were read or written."""
         put = [
             (name, row_mapping.path(uri), row_mapping.text(seen.value), seen.entry)
             for uri, seen in values.items()
@@ -40,10 +40,10 @@ class StickerStore:
         await self._write(PUT, put)
 
     async def expect(self, name: str, uris: Iterable[Uri]) -> None:
-        """Note, where nothing is noted yet, that our first sticker is about to be written.
+        """Store that the daemon is about to write the first sticker of these files.
 
-        If the daemon ends before it can note what it wrote, it does not take its own sticker for
-        the listener's at the next start.
+        Stored stickers are kept. If the daemon stops before it can call `remember`, it does not
+        mistake its own sticker for the listener's at the next start.
         """
         await self._write(EXPECT, [(name, row_mapping.path(uri)) for uri in uris])
 

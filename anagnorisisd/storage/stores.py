@@ -1,4 +1,4 @@
-"""All stores over one database."""
+"""All stores of one database."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ FILE_NAME = "anagnorisis.db"
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Everything that is remembered, by subject."""
+    """The stores by subject, and their database."""
 
     database: Database
     library: LibraryStore
@@ -29,15 +29,15 @@ class Stores:
     stickers: StickerStore
 
     async def close(self) -> None:
-        """Let what is under way finish, then close the database."""
+        """Finish the submitted jobs, then close the database."""
         await self.database.close()
 
 
 async def open_stores(directory: Path) -> Stores:
-    """Open the database in `directory`, creating both, readable by nobody else.
+    """Open the database in `directory`; create both if necessary, readable only by the user.
 
     Raises:
-        StoreError: the database cannot be used; the text says why and what to do.
+        StoreError: the database cannot be used; the message has the reason and a remedy.
     """
     database = Database(directory / FILE_NAME)
     await database.open()

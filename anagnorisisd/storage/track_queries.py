@@ -1,4 +1,4 @@
-"""Tracks as the listener sees them: single ones, pages and counts."""
+"""Queries for tracks: one by id, pages with filter, order and search, and counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from anagnorisisd.storage.schema import searchable
 
 
 class TrackFilter(StrEnum):
-    """Which tracks to list."""
+    """Filter for a list of tracks."""
 
     ALL = "all"
     RATED = "rated"
@@ -32,7 +32,7 @@ class TrackFilter(StrEnum):
 
 
 class TrackOrder(StrEnum):
-    """In which order to list them; the best, latest or newest first. Ties by track id."""
+    """Order of a list of tracks: highest, latest or newest first; ties by track id."""
 
     ADDED = "added"
     RATING = "rating"
@@ -42,14 +42,14 @@ class TrackOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrackKey:
-    """Where a track stands in an order: what it is ordered by, if it has that, and its id."""
+    """Position of a track in an order: the value of the order, `None` last, and the track id."""
 
     value: float | None
     track_id: TrackId
 
     @classmethod
     def of(cls, track: Track, order: TrackOrder) -> Self:
-        """Return the key of `track`, for the page after it."""
+        """Return the key of `track` in `order`, to get the page after it."""
         match order:
             case TrackOrder.ADDED:
                 value: float | None = track.added_at
@@ -64,7 +64,7 @@ class TrackKey:
 
 @dataclass(frozen=True, slots=True)
 class LibraryCounts:
-    """How many tracks there are; the states add up to `tracks`. `problems` counts files."""
+    """Numbers of tracks; the four states add up to `tracks`. `problems` is the number of files."""
 
     tracks: int
     pending: int
@@ -126,9 +126,9 @@ def page(
     limit: int,
     after: TrackKey | None,
 ) -> Sequence[Track]:
-    """Return tracks after a key in which every word of `text` occurs, in any case and form.
+    """Return the page of tracks after the key `after` that contain every word of `text`.
 
-    With `among`, only of these tracks.
+    The search ignores case and Unicode normal form. With `among`, only these tracks are returned.
     """
     words = {f"word{n}": row_mapping.text(word) for n, word in enumerate(searchable(text).split())}
     where = [WHERE[only], *(f"instr(f.search_text, :{name})" for name in words)]
@@ -136,14 +136,14 @@ def page(
         where.append("t.track_id IN (SELECT value FROM json_each(:among))")
     nulls = "" if order is TrackOrder.ADDED else " NULLS LAST"
     order_by = f"{ORDERED_BY[order]} DESC{nulls}, t.track_id"
-    found_among = " UNION ALL ".join(
+    selected_ids = " UNION ALL ".join(
         f"SELECT id FROM (SELECT t.id FROM {TABLES}"
         f" WHERE {' AND '.join([*where, part])} ORDER BY {order_by} LIMIT :limit)"
         for part in _following(order, after)
     )
     found = db.execute(
-        # Which tracks first, then what is known of these: sorting all columns of all is slow.
-        f"SELECT {COLUMNS} FROM {TABLES} WHERE t.id IN ({found_among})"
+        # First select the ids, then their columns: sorting all columns of all tracks is slow.
+        f"SELECT {COLUMNS} FROM {TABLES} WHERE t.id IN ({selected_ids})"
         f" ORDER BY {order_by} LIMIT :limit",
         {
             "embedder": row_mapping.key_of_embedder(db, stamp),
@@ -158,10 +158,10 @@ def page(
 
 
 def _following(order: TrackOrder, after: TrackKey | None) -> list[str]:
-    """Return conditions that together hold for what comes after a key, one for each track.
+    """Return disjoint conditions whose union is the tracks after a key.
 
-    They are search_text one by one, since each is a range of an index where there is one; as one
-    condition joined by OR they would be no range.
+    Each is a separate subquery, because each can use a range of an index; a single condition with
+    OR could not.
     """
     column = ORDERED_BY[order]
     if after is None:
@@ -173,7 +173,7 @@ def _following(order: TrackOrder, after: TrackKey | None) -> list[str]:
 
 
 def counts(db: sqlite_utils.Database, stamp: EmbedderStamp) -> LibraryCounts:
-    """Return how many tracks there are in each state."""
+    """Return the numbers of tracks by state."""
     embedder = row_mapping.key_of_embedder(db, stamp)
     states = dict.fromkeys(TrackState, 0)
     for state, count in db.execute(

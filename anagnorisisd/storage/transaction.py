@@ -7,12 +7,9 @@ from contextlib import contextmanager
 import sqlite_utils
 
 BUSY_TIMEOUT_SECONDS = 2.0
-"""How long another program (a curious `sqlite3`) may hold the file locked.
-
-Everybody else waits meanwhile.
-"""
+"""Timeout for the lock of another program, such as `sqlite3`; other writes wait meanwhile."""
 LOCKED_TIMEOUT_SECONDS = 0.05
-"""The same once it was found locked, until it is not: what only reads is served all the while."""
+"""Timeout after a lock was not released in time, so that writes fail fast until it is."""
 
 
 def begin(db: sqlite_utils.Database) -> None:
@@ -21,19 +18,19 @@ def begin(db: sqlite_utils.Database) -> None:
     Raises:
         sqlite3.OperationalError: another program holds the file locked, or it cannot be written.
     """
-    # IMMEDIATE takes the write lock first: a transaction that reads and then writes cannot
-    # find half-way that another program wrote in between.
+    # IMMEDIATE takes the write lock first: otherwise a transaction that reads and then writes
+    # fails if another program writes in between.
     try:
         db.conn.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError:
-        _wait_for_locks(db, LOCKED_TIMEOUT_SECONDS)
+        _set_busy_timeout(db, LOCKED_TIMEOUT_SECONDS)
         raise
-    _wait_for_locks(db, BUSY_TIMEOUT_SECONDS)
+    _set_busy_timeout(db, BUSY_TIMEOUT_SECONDS)
 
 
 @contextmanager
 def committed(db: sqlite_utils.Database) -> Iterator[None]:
-    """Have what is written within on disk at the end, or none of it."""
+    """Commit at the end of the block; roll back if it raises."""
     try:
         yield
         db.conn.commit()
@@ -44,12 +41,12 @@ def committed(db: sqlite_utils.Database) -> Iterator[None]:
 
 @contextmanager
 def savepoint(db: sqlite_utils.Database) -> Iterator[None]:
-    """Undo what is written within, and only that, when it fails."""
+    """Roll back only the writes of the block if it raises."""
     db.conn.execute("SAVEPOINT job")
     try:
         yield
     except BaseException:
-        # A disk that is full may have made SQLite roll back the whole transaction already.
+        # If the disk is full, SQLite may have rolled back the whole transaction already.
         if db.conn.in_transaction:
             db.conn.execute("ROLLBACK TO job")
             db.conn.execute("RELEASE job")
@@ -57,5 +54,5 @@ def savepoint(db: sqlite_utils.Database) -> Iterator[None]:
     db.conn.execute("RELEASE job")
 
 
-def _wait_for_locks(db: sqlite_utils.Database, seconds: float) -> None:
+def _set_busy_timeout(db: sqlite_utils.Database, seconds: float) -> None:
     db.conn.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")

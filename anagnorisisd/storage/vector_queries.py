@@ -1,4 +1,4 @@
-"""Vectors in bulk, with what an evaluator may look at beside them."""
+"""Queries for many vectors, with the features and ratings of their tracks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,7 +23,7 @@ from anagnorisisd.storage.database import Database, Row
 T = TypeVar("T")
 
 PAGE_SIZE = 4096
-"""Vectors read at once: some 12 MB at 768 dimensions, read in tens of milliseconds."""
+"""Vectors per page: 12 MB at 768 dimensions, which takes tens of milliseconds to read."""
 
 SELECT = f"""SELECT e.track AS key, t.track_id, e.vector, f.path, {row_mapping.TAGS},
     t.rating, r.rated_at, t.full_plays, t.skips
@@ -37,7 +37,7 @@ LATEST = """(t.present OR NOT EXISTS (
     SELECT 1 FROM replacements p
     JOIN embeddings n ON n.track = p.new_track AND n.embedder = e.embedder
     WHERE p.old_track = t.id AND p.outcome = 'transferred'))"""
-"""Not of a former encoding: its rating passed on to the present one, which is not counted twice."""
+"""Excludes a replaced track whose rating was transferred, so that it is not counted twice."""
 
 RATED = f"{SELECT} AND t.rating IS NOT NULL AND {LATEST} {PAGED}"
 HEARD = f"""{SELECT} AND t.rating IS NULL AND t.full_plays + t.skips > 0
@@ -49,12 +49,12 @@ CHOSEN = f"{SELECT} AND t.present AND t.track_id IN (SELECT value FROM json_each
 
 
 class VectorQueries:
-    """The part of `EmbeddingStore` that reads many vectors, a page at a time."""
+    """The part of `EmbeddingStore` that reads many vectors, in pages."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # Asked for after every rating, read from all vectors. They change only by becoming more:
-        # the same track has the same vector under the same stamp.
+        # Needed after every rating, but computed from all vectors. They are valid while the number
+        # of vectors is the same: the vector of a track with a stamp never changes.
         self._moments: dict[EmbedderStamp, FeatureStats] = {}
 
     async def described(
@@ -64,10 +64,13 @@ class VectorQueries:
         batch_size: int = PAGE_SIZE,
         only: Sequence[TrackId] | None = None,
     ) -> AsyncIterator[TrackFeatures]:
-        """Yield the present tracks that have a vector, in batches; `only` limits them."""
-        shaped = partial(row_mapping.described, dimension=stamp.dimension)
+        """Yield the features of the present tracks with a vector, in batches.
+
+        With `only`, only of these tracks.
+        """
+        convert_rows = partial(row_mapping.described, dimension=stamp.dimension)
         pages = (
-            self._pages(stamp, PRESENT, batch_size, shaped)
+            self._pages(stamp, PRESENT, batch_size, convert_rows)
             if only is None
             else self._chosen(stamp, only, batch_size)
         )
@@ -75,13 +78,13 @@ class VectorQueries:
             yield page
 
     async def moments(self, stamp: EmbedderStamp) -> FeatureStats:
-        """Return mean and deviation of each dimension, 0 where there is no vector."""
+        """Return mean and standard deviation of each dimension; zeros if there are no vectors."""
         known = self._moments.get(stamp)
         if known is not None and known.count == await self.count(stamp):
             return known
         moments = RunningStats(stamp.dimension)
-        shaped = partial(row_mapping.vectors, dimension=stamp.dimension)
-        async for page in self._pages(stamp, ALL, PAGE_SIZE, shaped):
+        convert_rows = partial(row_mapping.vectors, dimension=stamp.dimension)
+        async for page in self._pages(stamp, ALL, PAGE_SIZE, convert_rows):
             await asyncio.to_thread(moments.add, page)
         self._moments[stamp] = moments.result()
         return self._moments[stamp]
@@ -89,12 +92,12 @@ class VectorQueries:
     async def last_values(
         self, stamp: EmbedderStamp, count: int
     ) -> tuple[Sequence[TrackId], Vectors]:
-        """Return the last `count` values of every vector, `[n, count]`, and the tracks."""
+        """Return the tracks and the last `count` values of their vectors, `[n, count]`."""
 
         def convert(rows: list[Row]) -> tuple[list[TrackId], Vectors]:
             return [TrackId(row["track_id"]) for row in rows], row_mapping.vectors(rows, count)
 
-        # SQLite counts bytes from one.
+        # `substr` counts bytes from 1; a float32 has 4.
         first = 4 * (stamp.dimension - count) + 1
         values = {"embedder": await self._key(stamp), "first": first}
         track_ids: list[TrackId] = []
@@ -105,11 +108,11 @@ class VectorQueries:
         return track_ids, np.concatenate(parts)
 
     async def count(self, stamp: EmbedderStamp) -> int:
-        """Return how many tracks have a vector, missing ones included."""
-        return await self._counted("SELECT count(*) FROM embeddings WHERE embedder = ?", stamp)
+        """Return the number of tracks with a vector, including missing tracks."""
+        return await self._count_rows("SELECT count(*) FROM embeddings WHERE embedder = ?", stamp)
 
     async def training_set(self, stamp: EmbedderStamp) -> TrainingSet:
-        """Return every track that has both a rating and a vector, missing ones included."""
+        """Return all tracks with both a rating and a vector, including missing tracks."""
         pages = self._pages(stamp, RATED, PAGE_SIZE, list[Row])
         rated = [row async for page in pages for row in page]
         return TrainingSet(
@@ -125,7 +128,7 @@ class VectorQueries:
     async def heard(self, stamp: EmbedderStamp, limit: int) -> ImplicitFeedback:
         """Return unrated tracks with a vector that were played in full or skipped.
 
-        Of more than `limit` those played last.
+        If there are more than `limit`, the most recently played ones.
         """
         values = {"embedder": await self._key(stamp), "limit": limit}
         found = await self._database.read(lambda db: db.execute(HEARD, values).fetchall())
@@ -136,24 +139,24 @@ class VectorQueries:
         )
 
     async def example_count(self, stamp: EmbedderStamp) -> int:
-        """Return how many tracks have both a rating and a vector, missing ones included."""
+        """Return the number of tracks in `training_set`."""
         query = f"""SELECT count(*) FROM tracks t JOIN embeddings e
             ON e.embedder = ? AND e.track = t.id WHERE t.rating IS NOT NULL AND {LATEST}"""
-        return await self._counted(query, stamp)
+        return await self._count_rows(query, stamp)
 
     async def _key(self, stamp: EmbedderStamp) -> int | None:
         return await self._database.read(lambda db: row_mapping.key_of_embedder(db, stamp))
 
-    async def _counted(self, query: str, stamp: EmbedderStamp) -> int:
+    async def _count_rows(self, query: str, stamp: EmbedderStamp) -> int:
         key = await self._key(stamp)
         (count,) = await self._database.read(lambda db: db.execute(query, [key]).fetchone())
         return int(count)
 
     async def _pages(
-        self, stamp: EmbedderStamp, query: str, size: int, shaped: Callable[[list[Row]], T]
+        self, stamp: EmbedderStamp, query: str, size: int, convert_rows: Callable[[list[Row]], T]
     ) -> AsyncIterator[T]:
         values = {"embedder": await self._key(stamp)}
-        async for page in self._database.pages(query, values, size, shaped):
+        async for page in self._database.pages(query, values, size, convert_rows):
             yield page
 
     async def _chosen(
@@ -176,9 +179,8 @@ def _described(
 class RunningStats:
     """Mean and standard deviation of vectors that are read in pages, in double precision.
 
-    The moments are merged pairwise (Chan, Golub and LeVeque 1979).
-
-    Sums of squares would lose precision where the mean is large compared with the deviation.
+    Pages are merged with the pairwise update of Chan, Golub and LeVeque (1979): sums of squares
+    would lose precision if the mean is large compared with the standard deviation.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -191,14 +193,14 @@ class RunningStats:
         values = page.astype(np.float64)
         count = self._count + len(values)
         mean = values.mean(axis=0)
-        apart = mean - self._mean
+        difference = mean - self._mean
         self._squares += ((values - mean) ** 2).sum(axis=0)
-        self._squares += apart**2 * (self._count * len(values) / count)
-        self._mean += apart * (len(values) / count)
+        self._squares += difference**2 * (self._count * len(values) / count)
+        self._mean += difference * (len(values) / count)
         self._count = count
 
     def result(self) -> FeatureStats:
-        """Return mean and deviation of all vectors; zeros if there were none."""
+        """Return mean and standard deviation of all vectors; zeros if there were none."""
         deviation = np.sqrt(self._squares / max(1, self._count))
         return FeatureStats(
             self._mean.astype(np.float32), deviation.astype(np.float32), count=self._count

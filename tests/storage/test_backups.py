@@ -299,7 +299,7 @@ class TestCopies:
                     return False
 
             await until_async(another)
-            with pytest.raises(LimitReached, match="nothing was read"):
+            with pytest.raises(LimitReached, match="client read nothing"):
                 await anext(stalled)
 
     async def test_one_that_is_given_up_while_it_is_made_leaves_nothing(

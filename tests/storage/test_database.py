@@ -166,7 +166,7 @@ async def test_damaged_ratings_are_found_at_the_start(tmp_path: Path) -> None:
     await stores.close()
     damage_table(tmp_path / FILE_NAME, "ratings")
 
-    with pytest.raises(StoreError, match="is damaged; stop the daemon and put a backup"):
+    with pytest.raises(StoreError, match="is damaged; stop the daemon and restore a backup"):
         await open_stores(tmp_path)
 
 
@@ -179,7 +179,7 @@ async def test_other_damage_is_found_by_the_check(table: str, tmp_path: Path) ->
     damage_table(tmp_path / FILE_NAME, table)
     stores = await open_stores(tmp_path)
 
-    with pytest.raises(StoreError, match="is damaged; stop the daemon and put a backup"):
+    with pytest.raises(StoreError, match="is damaged; stop the daemon and restore a backup"):
         await stores.database.check()
 
     await stores.close()
