@@ -117,7 +117,7 @@ def test_nothing_is_said_while_all_is_well_and_no_name_ever(
         said = unexpected(told(daemon))
         assert any("cannot be embedded: is silent" in line for line in said)
         assert any("not 0 to 10" in line for line in said)
-        assert any("no link to MPD" in line for line in said)
+        assert any("not connected to MPD" in line for line in said)
         assert named(said) == []
         assert daemon.stop() == 0
         assert "Traceback" not in daemon.log.read_text()
