@@ -219,7 +219,8 @@ def _inner_path(socket: Path) -> Path:
 
     The same length keeps it within the length limit of socket paths.
     """
-    return socket.with_name(f"{'_' if socket.name[0] == '.' else '.'}{socket.name[1:]}")
+    names = (f"{first}{socket.name[1:]}" for first in "._-")
+    return socket.with_name(next(name for name in names if name not in {socket.name, ".", ".."}))
 
 
 def _register_reflection(server: aio.Server) -> None:

@@ -43,6 +43,14 @@ async def test_only_the_owner_may_connect_and_stopping_leaves_nothing(
     assert os.umask(umask) == umask
 
 
+@pytest.mark.parametrize("name", ["s", "_", "-", "x.", "_.", ".s", "ss"])
+async def test_short_name_of_the_socket(house: House, tmp_path: Path, name: str) -> None:
+    async with serving(house, tmp_path / name) as line:
+        assert await line.daemon.GetStatus(daemon_pb2.GetStatusRequest())
+
+    assert not (tmp_path / name).exists()
+
+
 async def test_the_group_may_connect_where_it_is_wanted(house: House, tmp_path: Path) -> None:
     path = tmp_path / "run" / "sock"
 
