@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import psutil
-
 from bench import music_files, prefilled_state
 from bench.prefilled_state import EMBEDDER
 from bench.processes import ALL_PACKAGES, PACKAGES, Cost, managed, watch
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import Mpd
+from tests.support.processes import worker_processes
 
 TRACKS, FULL_TRACKS = (1_000,), (1_000, 10_000)
 SECONDS, FULL_SECONDS = 60.0, 120.0
@@ -118,8 +117,7 @@ def _wait_until_idle(daemon: RunningDaemon, tracks: int) -> None:
     """Wait until all tracks are embedded, an evaluator is trained and workers have stopped."""
     daemon.until(lambda: daemon.status().library.embedded == tracks, TIMEOUT_SECONDS)
     daemon.until(lambda: daemon.status().evaluator.version > 0, TIMEOUT_SECONDS)
-    process = psutil.Process(daemon.process.pid)
-    _wait(lambda: not any("worker_main" in "".join(c.cmdline()) for c in process.children()))
+    _wait(lambda: not worker_processes(daemon.process.pid))
 
 
 def _write_long_song(path: Path) -> None:

@@ -16,6 +16,7 @@ from anagnorisisd.embedding.published_models import MERT
 from bench.music_files import songs
 from tests.support import mert
 from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.processes import worker_processes
 
 SONGS, FULL_SONGS = 4, 16
 IDLE_MINUTES = 0.1
@@ -52,25 +53,15 @@ def _measure(daemon: RunningDaemon, embedder: str, count: int) -> None:
     workers: dict[int, float] = {}
 
     def finished() -> bool:
-        for worker in _workers(process):
+        for worker in worker_processes(process.pid):
             workers[worker.pid] = max(workers.get(worker.pid, 0.0), _megabytes(worker))
         return daemon.status().library.embedded == count
 
     _wait(finished)
     busy = _megabytes(process)
-    _wait(lambda: not _workers(process))
+    _wait(lambda: not worker_processes(process.pid))
     peaks = ", ".join(f"{peak:.0f}" for peak in sorted(workers.values(), reverse=True))
     print(f"| {embedder} | {busy:.0f} | {peaks} | {_megabytes(process):.0f} | 0 |")
-
-
-def _workers(process: psutil.Process) -> list[psutil.Process]:
-    return [child for child in process.children() if _is_worker(child)]
-
-
-def _is_worker(child: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return "worker_main" in " ".join(child.cmdline())
-    return False
 
 
 def _megabytes(process: psutil.Process) -> float:

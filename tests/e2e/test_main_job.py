@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -183,11 +184,10 @@ def test_it_speaks_to_nobody_but_mpd(daemon: RunningDaemon) -> None:
     list(daemon.evaluator.TrainEvaluator(evaluator_pb2.TrainEvaluatorRequest()))
 
     parent = psutil.Process(daemon.process.pid)
-    connections = [
-        connection
-        for process in (parent, *parent.children(recursive=True))
-        for connection in process.net_connections("inet")
-    ]
+    connections = []
+    for process in (parent, *parent.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # a worker may have ended meanwhile
+            connections += process.net_connections("inet")
 
     assert not connections, "MPD is reached by its socket, and there is nobody else"
 

@@ -27,6 +27,7 @@ import pytest
 from anagnorisis.v1 import daemon_pb2, evaluator_pb2, library_pb2, pick_pb2, rating_pb2, track_pb2
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import PACED, Mpd, running
+from tests.support.processes import worker_processes
 
 PLAYS = int(os.environ.get("ANAGNORISIS_SOAK_PLAYS", "150"))
 FASTER = 40.0
@@ -77,12 +78,6 @@ class Sample:
     files: int
 
 
-def is_worker(process: psutil.Process) -> bool:
-    with suppress(psutil.Error):  # it left a moment ago
-        return "worker_main" in " ".join(process.cmdline())
-    return False
-
-
 class Watch:
     """Looks at the daemon from outside."""
 
@@ -101,7 +96,7 @@ class Watch:
 
     def resting(self) -> bool:
         """Tell whether all workers have left."""
-        return not any(map(is_worker, self._process.children()))
+        return not worker_processes(self._process.pid)
 
 
 class Listener:

@@ -8,6 +8,7 @@ import pytest
 
 from anagnorisisd.workers.confinement import landlock_version
 from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.processes import worker_processes
 from tests.support.songs import make_songs
 
 SONGS_OF_EACH_KIND = 8
@@ -17,18 +18,13 @@ NICENESS = 15
 
 
 def workers(daemon: RunningDaemon) -> list[psutil.Process]:
-    children = psutil.Process(daemon.process.pid).children()
-    return [each for each in children if is_worker(each)]
+    return [each for each in worker_processes(daemon.process.pid) if has_low_priority(each)]
 
 
-def is_worker(process: psutil.Process) -> bool:
-    """Tell whether a process is a worker that has come as far as to lower its priority."""
+def has_low_priority(process: psutil.Process) -> bool:
+    """Tell whether a process has come as far as to lower its priority."""
     with suppress(psutil.Error):
-        return (
-            "worker_main" in " ".join(process.cmdline())
-            and process.nice() >= NICENESS
-            and process.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE
-        )
+        return process.nice() >= NICENESS and process.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE
     return False
 
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +26,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakePreference
 from tests.support.library import add_tracks
 from tests.support.media import encoded
+from tests.support.processes import worker_processes
 from tests.support.songs import calm, encode, make_songs, wild
 from tests.support.until import until
 
@@ -164,17 +164,11 @@ async def test_workers_leave_when_idle_and_come_back(tmp_path: Path) -> None:
     )
     try:
         first = await embedder.embed(str(tmp_path / "song 00.flac"))
-        await until(lambda: not _workers())
+        await until(lambda: not worker_processes())
         second = await embedder.embed(str(tmp_path / "song 00.flac"))
     finally:
         await embedder.close()
     assert (first == second).all()
-
-
-def _workers() -> list[psutil.Process]:
-    return [
-        child for child in psutil.Process().children() if "worker_main" in " ".join(child.cmdline())
-    ]
 
 
 def _plan(*targets: str) -> EmbeddingPlan:
