@@ -1,6 +1,7 @@
 """Output for a pipe or a file: a line for each change."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TextIO
 
 from anagnorisisd.console import messages
@@ -40,7 +41,9 @@ class PlainScreen:
             yield notice, True, notice
         playing = messages.playback(snapshot)
         if playing != messages.CONNECTING:  # it may be out of date, and the log says the rest
-            yield "playing", playing, playing
+            # The order of the tags changes while the library is being embedded.
+            untagged = messages.playback(replace(snapshot, sound_tags=()))
+            yield "playing", (untagged, frozenset(snapshot.sound_tags)), playing
         if snapshot.no_picks or "picks" in self._shown:
             yield "picks", snapshot.no_picks, messages.picking_state(snapshot.no_picks)
         if snapshot.current:

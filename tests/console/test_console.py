@@ -147,6 +147,20 @@ def test_a_plain_line_is_written_when_it_changes() -> None:
     assert any(line.startswith("  ahead: Kilowatt – Fifty Hertz (7.2 predicted;") for line in lines)
 
 
+def test_the_playing_line_is_not_repeated_for_another_order_of_its_tags() -> None:
+    stream = io.StringIO()
+    screen = PlainScreen(stream, "anagnorisis")
+
+    for tags in (["jazz", "mellow"], ["mellow", "jazz"], ["mellow", "jazz", "folk"]):
+        screen.show(replace(LISTENING, sound_tags=tags))
+
+    playing = [line for line in stream.getvalue().splitlines() if line.startswith("Playing")]
+    assert [line.partition("yet, ")[2] for line in playing] == [
+        "jazz, mellow)",
+        "mellow, jazz, folk)",
+    ]
+
+
 def test_the_reason_for_no_picks_is_shown_each_time() -> None:
     stream = io.StringIO()
     screen = PlainScreen(stream, "anagnorisis")
