@@ -17,13 +17,18 @@ DEFAULT_MEAN = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """One entry of the history; `value` is `None` where the rating was cleared."""
+    """One entry of the history; `value` is `None` where the rating was cleared.
+
+    With `plays_only`, the entry says that plays were transferred to the track, or back by an undo;
+    `value` is the rating at that time, which did not change.
+    """
 
     sequence: int
     track_id: TrackId
     value: float | None
     rated_at: float
     source: str
+    plays_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,8 @@ class MessageChannel:
 
 
 def _describe(change: RatingChange) -> str:
+    if change.rating.plays_only:
+        return "plays moved back to the track whose file was replaced"
     value, previous = change.rating.value, change.previous
     now = "rating cleared" if value is None else f"rated {value:g}"
     return f"{now}, was {'unrated' if previous is None else f'{previous:g}'}"

@@ -7,7 +7,7 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.domain import rating
 from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.events import Events, TrackRated
+from anagnorisisd.events import Events, LibraryChanged, TrackRated
 from anagnorisisd.storage.ratings import RatingStore
 
 
@@ -85,7 +85,8 @@ class RatingService:
             NothingToUndo: there is none.
         """
         change = await self._store.undo(at=self._clock.now(), source=source, request_id=request_id)
-        self._events.publish(TrackRated(change))
+        # Stickers and the evaluator follow ratings; plays count for the weights of picks.
+        self._events.publish(LibraryChanged() if change.rating.plays_only else TrackRated(change))
         return change
 
     async def _append(

@@ -91,6 +91,7 @@ def rating_message(rating: Rating, uri: Uri | None = None) -> rating_pb2.Rating:
         rated_at=moment(rating.rated_at),
         source=printable(rating.source),
         uri=printable(uri),
+        plays_only=rating.plays_only,
     )
 
 
@@ -101,6 +102,7 @@ def change_message(change: RatingChange, track: Track) -> rating_pb2.RatingChang
         rating=change.rating.value,
         previous_rating=change.previous,
         sequence=change.rating.sequence,
+        plays_only=change.rating.plays_only,
     )
 
 

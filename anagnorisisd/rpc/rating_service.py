@@ -69,7 +69,9 @@ class RatingServicer(RatingServiceServicer):
         before = paging.position(request.page_token, track_id)
         if track_id:
             await self._tracks.read(track_id)
-        found = await self._history.history(track_id=track_id, limit=size + 1, before=before)
+        found = await self._history.history(
+            track_id=track_id, limit=size + 1, before=before, with_plays_only=True
+        )
         page = found[:size]
         more = len(found) > size
         uris = await self._tracks.uris(entry.track_id for entry in page)

@@ -62,6 +62,11 @@ def standard_names(db: sqlite_utils.Database) -> None:
     db.executescript(schema.STANDARD_NAMES)
 
 
+def moved_plays(db: sqlite_utils.Database) -> None:
+    """Record in the rating history that plays were transferred without a rating."""
+    db.executescript(schema.MOVED_PLAYS)
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -72,6 +77,7 @@ STEPS = (
     reader_losses,
     sticker_entries,
     standard_names,
+    moved_plays,
 )
 
 

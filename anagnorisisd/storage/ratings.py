@@ -1,4 +1,7 @@
-"""Ratings: an append-only history; the newest entry of a track is its rating."""
+"""Ratings: an append-only history; the newest entry of a track is its rating.
+
+Entries marked `plays_only` do not count: they record that plays were transferred to another track.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,16 +13,19 @@ from anagnorisisd.errors import NothingToUndo, RatedMeanwhile
 from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Database, Row
 
-ENTRY = """SELECT r.sequence, t.track_id, r.value, r.previous, r.rated_at, r.source
+ENTRY = """SELECT r.sequence, t.track_id, r.value, r.previous, r.rated_at, r.source, r.plays_only
     FROM ratings r JOIN tracks t ON t.id = r.track"""
 
-NEWEST_CHANGE = """SELECT r.sequence, r.track, r.previous FROM ratings r
+NEWEST_CHANGE = """SELECT r.sequence, r.track, r.previous, r.plays_only FROM ratings r
     WHERE r.undoes IS NULL AND NOT EXISTS (SELECT 1 FROM ratings u WHERE u.undoes = r.sequence)
     ORDER BY r.sequence DESC LIMIT 1"""
 """The newest entry that is neither undone nor an undo."""
 
-APPEND = """INSERT INTO ratings (track, value, previous, rated_at, source, undoes, request_id)
-    SELECT id, :value, rating, :at, :source, :undoes, :request_id FROM tracks WHERE id = :track"""
+APPEND = """INSERT INTO ratings
+        (track, value, previous, rated_at, source, undoes, request_id, plays_only)
+    SELECT id, iif(:plays_only, rating, :value), rating, :at, :source, :undoes, :request_id,
+        :plays_only
+    FROM tracks WHERE id = :track"""
 
 
 class RatingStore:
@@ -76,19 +82,32 @@ class RatingStore:
             newest_change = db.execute(NEWEST_CHANGE).fetchone()
             if newest_change is None:
                 raise NothingToUndo("there is no rating left to undo")
-            undone, track, previous = newest_change
+            undone, track, previous, plays_only = newest_change
             return append(
-                db, track, previous, at=at, source=source, request_id=request_id, undoes=undone
+                db,
+                track,
+                previous,
+                at=at,
+                source=source,
+                request_id=request_id,
+                undoes=undone,
+                plays_only=bool(plays_only),
             )
 
         return await self._database.write(job)
 
     async def history(
-        self, *, track_id: TrackId | None = None, limit: int, before: int | None = None
+        self,
+        *,
+        track_id: TrackId | None = None,
+        limit: int,
+        before: int | None = None,
+        with_plays_only: bool = False,
     ) -> Sequence[Rating]:
         """Return the entries with a sequence below `before`, newest first."""
         of_track = "AND t.track_id = :track_id" if track_id else ""
-        query = f"""{ENTRY} WHERE r.sequence < :before {of_track}
+        of_ratings = "" if with_plays_only else "AND NOT r.plays_only"
+        query = f"""{ENTRY} WHERE r.sequence < :before {of_track} {of_ratings}
             ORDER BY r.sequence DESC LIMIT :limit"""
         # The largest sequence that SQLite can give is 2^63 - 1.
         below = 2**63 - 1 if before is None else before
@@ -98,7 +117,7 @@ class RatingStore:
 
     async def oldest(self, limit: int, *, after: int) -> Sequence[Rating]:
         """Return the entries with a sequence above `after`, oldest first."""
-        query = f"{ENTRY} WHERE r.sequence > ? ORDER BY r.sequence LIMIT ?"
+        query = f"{ENTRY} WHERE r.sequence > ? AND NOT r.plays_only ORDER BY r.sequence LIMIT ?"
         found = await self._database.read(lambda db: db.execute(query, [after, limit]).fetchall())
         return [_rating(row) for row in found]
 
@@ -162,8 +181,12 @@ def append(
     source: str,
     request_id: str | None,
     undoes: int | None = None,
+    plays_only: bool = False,
 ) -> RatingChange:
-    """Append an entry to the history of the track with the row id `track`."""
+    """Append an entry to the history of the track with the row id `track`.
+
+    With `plays_only`, `value` is ignored, and the track keeps its rating.
+    """
     values = {
         "track": track,
         "value": value,
@@ -171,6 +194,7 @@ def append(
         "source": row_mapping.text(source),
         "undoes": undoes,
         "request_id": row_mapping.text(request_id),
+        "plays_only": plays_only,
     }
     sequence = db.execute(APPEND, values).lastrowid
     row = db.execute(f"{ENTRY} WHERE r.sequence = ?", [sequence]).fetchone()
@@ -184,4 +208,5 @@ def _rating(row: Row) -> Rating:
         value=row["value"],
         rated_at=row["rated_at"],
         source=row["source"],
+        plays_only=bool(row["plays_only"]),
     )

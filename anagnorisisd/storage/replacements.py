@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import sqlite_utils
 
+from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.storage import ratings, row_mapping
 from anagnorisisd.storage.database import Row
@@ -83,14 +84,21 @@ def _settle(db: sqlite_utils.Database, row: Row, at: float) -> Replacement | Non
         return Replacement(before.track_id, now.track_id, same=False, rated=rated)
     # Transfer the rating only if it is newer than that of the new track, and differs.
     transfers_rating = before.rating_sequence > now.rating_sequence and before.rating != now.rating
-    change = (
-        ratings.append(db, now.key, before.rating, at=at, source=SOURCE, request_id=None)
-        if transfers_rating
-        else None
-    )
     plays = [id_ for (id_,) in db.execute("SELECT id FROM plays WHERE track = ?", [before.key])]
+    entry: RatingChange | None = None
+    if transfers_rating or plays:
+        entry = ratings.append(
+            db,
+            now.key,
+            before.rating,
+            at=at,
+            source=SOURCE,
+            request_id=None,
+            plays_only=not transfers_rating,
+        )
     db.execute("UPDATE plays SET track = ? WHERE track = ?", [now.key, before.key])
-    _close_record(db, row, "transferred", change.rating.sequence if change else None, plays)
+    _close_record(db, row, "transferred", entry.rating.sequence if entry else None, plays)
+    change = entry if transfers_rating else None
     return Replacement(before.track_id, now.track_id, True, rated, change, len(plays))
 
 

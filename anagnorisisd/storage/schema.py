@@ -334,6 +334,15 @@ CREATE TRIGGER replacement_undone AFTER INSERT ON ratings WHEN NEW.undoes NOT NU
 END;
 """
 
+MOVED_PLAYS = """
+ALTER TABLE ratings ADD COLUMN plays_only INTEGER NOT NULL DEFAULT 0;
+DROP TRIGGER rating_added;
+CREATE TRIGGER rating_added AFTER INSERT ON ratings WHEN NEW.plays_only = 0 BEGIN
+    UPDATE tracks SET rating = NEW.value, rating_sequence = NEW.sequence WHERE id = NEW.track;
+END;
+"""
+"""Entries of the history for plays that were transferred to a track whose rating did not change."""
+
 
 def searchable(text: str) -> str:
     """Return text for the column `search_text`: case-folded, in one Unicode normal form.

@@ -36,6 +36,8 @@ def rating(track: Track) -> str:
 
 def changed(change: RatingChange) -> str:
     """Return the new and the previous rating."""
+    if change.plays_only:
+        return "its plays went back to the track whose file it replaced"
     now = number(change.rating) if change.HasField("rating") else "no rating"
     before = number(change.previous_rating) if change.HasField("previous_rating") else "none"
     return f"{now} (was {before})"

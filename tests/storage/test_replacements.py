@@ -4,6 +4,7 @@ import pytest
 
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Tags, Track, TrackId, Uri
+from anagnorisisd.errors import NothingToUndo
 from anagnorisisd.storage.replacement_rules import Replacement
 from anagnorisisd.storage.stores import Stores
 from tests.support.library import EPOCH, STAMP, add_vectors, play, scanned, track_id, vector
@@ -64,6 +65,55 @@ async def test_it_can_be_undone_together_with_the_plays(rated: Stores) -> None:
     assert (new.rating, new.play_count, new.last_played_at) == (None, 1, EPOCH + 200)
     assert (old.rating, old.play_count, old.skip_count) == (8.0, 2, 1)
     assert old.last_played_at == EPOCH + 2
+
+
+@pytest.fixture
+async def unrated(stores: Stores) -> Stores:
+    """A library whose song is not rated, and was played once."""
+    await take_in(stores, URI, "old")
+    await stores.plays.append(play(OLD, ended_at=EPOCH))
+    return stores
+
+
+async def test_plays_of_an_unrated_track_have_an_entry_that_is_no_rating(unrated: Stores) -> None:
+    await take_in(unrated, URI, "new")
+    (passed,) = await settle(unrated)
+
+    (entry,) = await unrated.ratings.history(limit=9, with_plays_only=True)
+    assert (entry.track_id, entry.source, entry.value) == (NEW, "replacement", None)
+    assert entry.plays_only
+    assert passed.change is None
+    assert (await track(unrated, NEW)).play_count == 1
+    # To stickers, tags, exports and trainings, the track was never rated, nor cleared.
+    assert await unrated.ratings.history(limit=9) == []
+    assert await unrated.ratings.oldest(9, after=0) == []
+    assert await unrated.ratings.newest() == {}
+
+
+async def test_plays_of_an_unrated_track_go_back_by_undo(unrated: Stores) -> None:
+    await take_in(unrated, URI, "new")
+    await settle(unrated)
+
+    change = await unrated.ratings.undo(at=EPOCH + 201, source="test")
+
+    assert change.rating.plays_only
+    new, old = await track(unrated, NEW), await track(unrated, OLD)
+    assert (new.play_count, old.play_count) == (0, 1)
+    assert await unrated.ratings.newest() == {}
+    with pytest.raises(NothingToUndo):
+        await unrated.ratings.undo(at=EPOCH + 202, source="test")
+
+
+async def test_an_undo_of_moved_plays_keeps_a_rating_given_since(unrated: Stores) -> None:
+    await take_in(unrated, URI, "new")
+    await settle(unrated)
+    await unrated.ratings.rate(NEW, 7.0, at=EPOCH + 200, source="test")
+
+    await unrated.ratings.undo(at=EPOCH + 201, source="test")
+    assert (await track(unrated, NEW)).rating is None
+    await unrated.ratings.undo(at=EPOCH + 202, source="test")
+
+    assert ((await track(unrated, NEW)).rating, (await track(unrated, OLD)).play_count) == (None, 1)
 
 
 async def test_it_passes_on_again_and_again(rated: Stores) -> None:
@@ -146,6 +196,8 @@ async def test_a_cleared_rating_does_not_come_back(rated: Stores) -> None:
 
     assert (await track(rated, NEW)).rating is None
     assert len(await rated.ratings.history(limit=9)) == 2
+    moved, *_ = await rated.ratings.history(limit=9, with_plays_only=True)
+    assert (moved.track_id, moved.plays_only) == (NEW, True)
 
 
 async def test_a_piece_is_an_example_once(rated: Stores) -> None:

@@ -81,6 +81,9 @@ def _show(answer: requests.Answer, as_json: bool) -> None:
 
 
 def _row(entry: messages.Rating) -> tuple[str, str, str, str]:
-    value = text.number(entry.value) if entry.HasField("value") else "cleared"
+    if entry.plays_only:
+        value = "plays moved"
+    else:
+        value = text.number(entry.value) if entry.HasField("value") else "cleared"
     track = text.printable(entry.uri) or entry.track_id
     return text.when(entry.rated_at), value, text.printable(entry.source), track

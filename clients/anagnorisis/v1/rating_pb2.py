@@ -26,7 +26,7 @@ from anagnorisis.v1 import track_pb2 as anagnorisis_dot_v1_dot_track__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61nagnorisis/v1/rating.proto\x12\x0e\x61nagnorisis.v1\x1a\x1a\x61nagnorisis/v1/track.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x01\n\x06Rating\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12,\n\x08rated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0b\n\x03uri\x18\x06 \x01(\tB\x08\n\x06_value\"\x98\x01\n\x0cRatingChange\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x13\n\x06rating\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fprevious_rating\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08sequence\x18\x04 \x01(\x03\x42\t\n\x07_ratingB\x12\n\x10_previous_rating\"\x8a\x01\n\x10RateTrackRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\x10\n\x06rating\x18\x02 \x01(\x01H\x00\x12\x0f\n\x05\x64\x65lta\x18\x03 \x01(\x01H\x00\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\x07\n\x05value\"A\n\x11RateTrackResponse\x12,\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.RatingChange\"`\n\x12\x43learRatingRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"C\n\x13\x43learRatingResponse\x12,\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.RatingChange\"7\n\x11UndoRatingRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"B\n\x12UndoRatingResponse\x12,\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.RatingChange\"c\n\x12ListRatingsRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x13ListRatingsResponse\x12\'\n\x07ratings\x18\x01 \x03(\x0b\x32\x16.anagnorisis.v1.Rating\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe6\x02\n\rRatingService\x12P\n\tRateTrack\x12 .anagnorisis.v1.RateTrackRequest\x1a!.anagnorisis.v1.RateTrackResponse\x12V\n\x0b\x43learRating\x12\".anagnorisis.v1.ClearRatingRequest\x1a#.anagnorisis.v1.ClearRatingResponse\x12S\n\nUndoRating\x12!.anagnorisis.v1.UndoRatingRequest\x1a\".anagnorisis.v1.UndoRatingResponse\x12V\n\x0bListRatings\x12\".anagnorisis.v1.ListRatingsRequest\x1a#.anagnorisis.v1.ListRatingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61nagnorisis/v1/rating.proto\x12\x0e\x61nagnorisis.v1\x1a\x1a\x61nagnorisis/v1/track.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x01\n\x06Rating\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12,\n\x08rated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0b\n\x03uri\x18\x06 \x01(\t\x12\x12\n\nplays_only\x18\x07 \x01(\x08\x42\x08\n\x06_value\"\xac\x01\n\x0cRatingChange\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x13\n\x06rating\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fprevious_rating\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08sequence\x18\x04 \x01(\x03\x12\x12\n\nplays_only\x18\x05 \x01(\x08\x42\t\n\x07_ratingB\x12\n\x10_previous_rating\"\x8a\x01\n\x10RateTrackRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\x10\n\x06rating\x18\x02 \x01(\x01H\x00\x12\x0f\n\x05\x64\x65lta\x18\x03 \x01(\x01H\x00\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\x07\n\x05value\"A\n\x11RateTrackResponse\x12,\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.RatingChange\"`\n\x12\x43learRatingRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"C\n\x13\x43learRatingResponse\x12,\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.RatingChange\"7\n\x11UndoRatingRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"B\n\x12UndoRatingResponse\x12,\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.RatingChange\"c\n\x12ListRatingsRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x13ListRatingsResponse\x12\'\n\x07ratings\x18\x01 \x03(\x0b\x32\x16.anagnorisis.v1.Rating\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe6\x02\n\rRatingService\x12P\n\tRateTrack\x12 .anagnorisis.v1.RateTrackRequest\x1a!.anagnorisis.v1.RateTrackResponse\x12V\n\x0b\x43learRating\x12\".anagnorisis.v1.ClearRatingRequest\x1a#.anagnorisis.v1.ClearRatingResponse\x12S\n\nUndoRating\x12!.anagnorisis.v1.UndoRatingRequest\x1a\".anagnorisis.v1.UndoRatingResponse\x12V\n\x0bListRatings\x12\".anagnorisis.v1.ListRatingsRequest\x1a#.anagnorisis.v1.ListRatingsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,25 +34,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'anagnorisis.v1.rating_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RATING']._serialized_start=109
-  _globals['_RATING']._serialized_end=258
-  _globals['_RATINGCHANGE']._serialized_start=261
-  _globals['_RATINGCHANGE']._serialized_end=413
-  _globals['_RATETRACKREQUEST']._serialized_start=416
-  _globals['_RATETRACKREQUEST']._serialized_end=554
-  _globals['_RATETRACKRESPONSE']._serialized_start=556
-  _globals['_RATETRACKRESPONSE']._serialized_end=621
-  _globals['_CLEARRATINGREQUEST']._serialized_start=623
-  _globals['_CLEARRATINGREQUEST']._serialized_end=719
-  _globals['_CLEARRATINGRESPONSE']._serialized_start=721
-  _globals['_CLEARRATINGRESPONSE']._serialized_end=788
-  _globals['_UNDORATINGREQUEST']._serialized_start=790
-  _globals['_UNDORATINGREQUEST']._serialized_end=845
-  _globals['_UNDORATINGRESPONSE']._serialized_start=847
-  _globals['_UNDORATINGRESPONSE']._serialized_end=913
-  _globals['_LISTRATINGSREQUEST']._serialized_start=915
-  _globals['_LISTRATINGSREQUEST']._serialized_end=1014
-  _globals['_LISTRATINGSRESPONSE']._serialized_start=1016
-  _globals['_LISTRATINGSRESPONSE']._serialized_end=1103
-  _globals['_RATINGSERVICE']._serialized_start=1106
-  _globals['_RATINGSERVICE']._serialized_end=1464
+  _globals['_RATING']._serialized_end=278
+  _globals['_RATINGCHANGE']._serialized_start=281
+  _globals['_RATINGCHANGE']._serialized_end=453
+  _globals['_RATETRACKREQUEST']._serialized_start=456
+  _globals['_RATETRACKREQUEST']._serialized_end=594
+  _globals['_RATETRACKRESPONSE']._serialized_start=596
+  _globals['_RATETRACKRESPONSE']._serialized_end=661
+  _globals['_CLEARRATINGREQUEST']._serialized_start=663
+  _globals['_CLEARRATINGREQUEST']._serialized_end=759
+  _globals['_CLEARRATINGRESPONSE']._serialized_start=761
+  _globals['_CLEARRATINGRESPONSE']._serialized_end=828
+  _globals['_UNDORATINGREQUEST']._serialized_start=830
+  _globals['_UNDORATINGREQUEST']._serialized_end=885
+  _globals['_UNDORATINGRESPONSE']._serialized_start=887
+  _globals['_UNDORATINGRESPONSE']._serialized_end=953
+  _globals['_LISTRATINGSREQUEST']._serialized_start=955
+  _globals['_LISTRATINGSREQUEST']._serialized_end=1054
+  _globals['_LISTRATINGSRESPONSE']._serialized_start=1056
+  _globals['_LISTRATINGSRESPONSE']._serialized_end=1143
+  _globals['_RATINGSERVICE']._serialized_start=1146
+  _globals['_RATINGSERVICE']._serialized_end=1504
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,7 @@ class Rating(_message.Message):
     RATED_AT_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     URI_FIELD_NUMBER: _builtins.int
+    PLAYS_ONLY_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Position in the history, counting from 1; newer entries have higher numbers."""
     track_id: _builtins.str
@@ -44,6 +45,10 @@ class Rating(_message.Message):
     """
     uri: _builtins.str
     """Path of the track's file as in Track; empty while it is missing, and in events."""
+    plays_only: _builtins.bool
+    """Whether the rating did not change: plays were transferred from the track whose file this
+    track's file replaced, or back by an undo. `value` is then the rating at that time.
+    """
     @_builtins.property
     def rated_at(self) -> _timestamp_pb2.Timestamp:
         """When it was given."""
@@ -57,10 +62,11 @@ class Rating(_message.Message):
         rated_at: _timestamp_pb2.Timestamp | None = ...,
         source: _builtins.str = ...,
         uri: _builtins.str = ...,
+        plays_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "rated_at", b"rated_at", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "rated_at", b"rated_at", "sequence", b"sequence", "source", b"source", "track_id", b"track_id", "uri", b"uri", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "plays_only", b"plays_only", "rated_at", b"rated_at", "sequence", b"sequence", "source", b"source", "track_id", b"track_id", "uri", b"uri", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
@@ -78,12 +84,17 @@ class RatingChange(_message.Message):
     RATING_FIELD_NUMBER: _builtins.int
     PREVIOUS_RATING_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    PLAYS_ONLY_FIELD_NUMBER: _builtins.int
     rating: _builtins.float
     """The rating after the change, 0 to 10; absent if the track has none."""
     previous_rating: _builtins.float
     """The rating before the change, 0 to 10; absent if the track had none."""
     sequence: _builtins.int
     """Position of the change in the history, counting from 1."""
+    plays_only: _builtins.bool
+    """Whether the rating did not change: an undo transferred plays back to the track whose file was
+    replaced.
+    """
     @_builtins.property
     def track(self) -> _track_pb2.Track:
         """The track as it is now."""
@@ -95,10 +106,11 @@ class RatingChange(_message.Message):
         rating: _builtins.float | None = ...,
         previous_rating: _builtins.float | None = ...,
         sequence: _builtins.int = ...,
+        plays_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_rating", b"_previous_rating", "_rating", b"_rating", "previous_rating", b"previous_rating", "rating", b"rating", "track", b"track"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_rating", b"_previous_rating", "_rating", b"_rating", "previous_rating", b"previous_rating", "rating", b"rating", "sequence", b"sequence", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_rating", b"_previous_rating", "_rating", b"_rating", "plays_only", b"plays_only", "previous_rating", b"previous_rating", "rating", b"rating", "sequence", b"sequence", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__previous_rating: _TypeAlias = _typing.Literal["previous_rating"]  # noqa: Y015
     _WhichOneofArgType__previous_rating: _TypeAlias = _typing.Literal["_previous_rating", b"_previous_rating"]  # noqa: Y015

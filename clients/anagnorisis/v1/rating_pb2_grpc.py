@@ -89,8 +89,8 @@ class RatingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UndoRating(self, request, context):
-        """Undoes the newest change that is not undone yet, of any track. Repeated calls undo older
-        changes.
+        """Undoes the newest change that is not undone yet, of any track; also the transfer of rating and
+        plays to a track whose file replaced another. Repeated calls undo older changes.
 
         FAILED_PRECONDITION: there is nothing to undo.
         """

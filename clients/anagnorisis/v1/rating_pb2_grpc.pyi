@@ -51,8 +51,8 @@ class RatingServiceStub:
     Errors: as RateTrack.
     """
     UndoRating: _grpc.UnaryUnaryMultiCallable[_rating_pb2.UndoRatingRequest, _rating_pb2.UndoRatingResponse]
-    """Undoes the newest change that is not undone yet, of any track. Repeated calls undo older
-    changes.
+    """Undoes the newest change that is not undone yet, of any track; also the transfer of rating and
+    plays to a track whose file replaced another. Repeated calls undo older changes.
 
     FAILED_PRECONDITION: there is nothing to undo.
     """
@@ -86,8 +86,8 @@ class RatingServiceAsyncStub(RatingServiceStub):
     Errors: as RateTrack.
     """
     UndoRating: _aio.UnaryUnaryMultiCallable[_rating_pb2.UndoRatingRequest, _rating_pb2.UndoRatingResponse]  # type: ignore[assignment]
-    """Undoes the newest change that is not undone yet, of any track. Repeated calls undo older
-    changes.
+    """Undoes the newest change that is not undone yet, of any track; also the transfer of rating and
+    plays to a track whose file replaced another. Repeated calls undo older changes.
 
     FAILED_PRECONDITION: there is nothing to undo.
     """
@@ -136,8 +136,8 @@ class RatingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rating_pb2.UndoRatingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rating_pb2.UndoRatingResponse, _abc.Awaitable[_rating_pb2.UndoRatingResponse]]:
-        """Undoes the newest change that is not undone yet, of any track. Repeated calls undo older
-        changes.
+        """Undoes the newest change that is not undone yet, of any track; also the transfer of rating and
+        plays to a track whose file replaced another. Repeated calls undo older changes.
 
         FAILED_PRECONDITION: there is nothing to undo.
         """
