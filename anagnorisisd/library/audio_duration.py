@@ -5,7 +5,7 @@ than its audio has. A play of such a file up to its real end is a full play.
 
 | format | what is counted |
 |---|---|
-| mp3, aac (ADTS) | the frames, by `mpeg_duration` |
+| mp3, aac (ADTS) | the frames, by `mpeg.duration` |
 | flac | the samples up to the end of the last frame |
 | ogg | the samples up to the last page, or the one before if its position exceeds its packets |
 | m4a, mp4 | the samples in the table of the audio track |
@@ -25,16 +25,19 @@ from itertools import islice
 from operator import mul
 from typing import BinaryIO
 
-from anagnorisisd.library import mpeg_duration
 from anagnorisisd.library.audio_hash import (
     Kind,
     ape_musepack_wavpack,
     flac,
     mp4_wma_wav_aiff,
+    mpeg,
     ogg,
 )
-from anagnorisisd.library.audio_hash.byte_reader import ByteReader
-from anagnorisisd.library.audio_hash.outer_tags import end_of_id3, start_of_appended_tags
+from anagnorisisd.library.audio_hash.byte_reader import (
+    ByteReader,
+    end_of_id3,
+    start_of_appended_tags,
+)
 
 TOLERANCE = 0.98
 """Encoders may or may not count their delay, and the count of a long MP3 is an estimate."""
@@ -81,7 +84,7 @@ def measure(file: BinaryIO, kind: Kind, declared: float | None) -> float | None:
         OSError: the file cannot be read.
     """
     if kind in {Kind.MP3, Kind.AAC}:
-        measured, has_header = mpeg_duration.measure(file, kind)
+        measured, has_header = mpeg.duration(file, kind)
         if measured and not has_header:
             return measured
     else:

@@ -9,11 +9,12 @@ from anagnorisisd.domain.track import LATEST_NS, NOT_READ, FileStamp, ScannedFil
 from anagnorisisd.errors import MediaError
 from anagnorisisd.library import audio_duration
 from anagnorisisd.library.audio_hash import Kind, identify
-from anagnorisisd.library.file_access import open_regular, os_error_reason
-from anagnorisisd.library.read_limits import (
+from anagnorisisd.library.file_access import (
     DURATION_SECONDS,
     HASH_BYTES_PER_SECOND,
     HASH_SECONDS,
+    open_regular,
+    os_error_reason,
 )
 from anagnorisisd.library.tags import read_tags
 from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time

@@ -17,8 +17,7 @@ from anagnorisisd.library.directory_walker import (
     DirectoryWalker,
     ExclusionRules,
 )
-from anagnorisisd.library.file_access import real_path
-from anagnorisisd.library.read_limits import BATCH_TIMEOUT_SECONDS, FILE_TIMEOUT_SECONDS
+from anagnorisisd.library.file_access import BATCH_TIMEOUT_SECONDS, FILE_TIMEOUT_SECONDS, real_path
 from anagnorisisd.workers.pool import WorkerPool
 
 BATCH_FILES = 200

@@ -29,7 +29,7 @@ from mutagen.wavpack import WavPack
 
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.library.audio_hash import Kind
-from anagnorisisd.library.read_limits import TAG_SECONDS, BoundedFile
+from anagnorisisd.library.file_access import TAG_SECONDS, BoundedFile
 from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 from anagnorisisd.domain.player import Player
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import WorkerLost
-from anagnorisisd.library.read_limits import FILE_TIMEOUT_SECONDS
+from anagnorisisd.library.file_access import FILE_TIMEOUT_SECONDS
 from anagnorisisd.ratings.import_export import HistoryEntry, RatingEntry
 from anagnorisisd.ratings.stickers.rules import parse_rating
 from anagnorisisd.storage.library import LibraryStore

@@ -31,8 +31,7 @@ from mutagen.apev2 import APEv2
 from mutagen.mp3 import MP3
 
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
-from anagnorisisd.library.file_access import open_regular
-from anagnorisisd.library.read_limits import TAG_SECONDS, BoundedFile
+from anagnorisisd.library.file_access import TAG_SECONDS, BoundedFile, open_regular
 from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
 
 POPM_STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}

@@ -27,8 +27,13 @@ from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import MediaError, WorkerLost
 from anagnorisisd.events import Announcement, Events, TrackRated
 from anagnorisisd.library.audio_hash import Kind, identify
-from anagnorisisd.library.file_access import open_regular, os_error_reason
-from anagnorisisd.library.read_limits import FILE_TIMEOUT_SECONDS, TAG_SECONDS, BoundedFile
+from anagnorisisd.library.file_access import (
+    FILE_TIMEOUT_SECONDS,
+    TAG_SECONDS,
+    BoundedFile,
+    open_regular,
+    os_error_reason,
+)
 from anagnorisisd.ratings import fmps_rating_tag, rating_tag_reader
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.ratings import RatingStore

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anagnorisisd.domain.track import Uri
-from anagnorisisd.library import mpeg_duration
-from anagnorisisd.library.audio_hash import Kind
+from anagnorisisd.library.audio_hash import Kind, mpeg
 from anagnorisisd.library.media_file import read
 from tests.support.media import RATE, encoded, frame_size, retag, song
 
@@ -60,7 +59,7 @@ def test_xing_header_is_used(tmp_path: Path) -> None:
 
     assert length(path) == pytest.approx(PART_SECONDS, abs=0.1)
     with path.open("rb") as file:
-        counted, has_header = mpeg_duration.measure(file, Kind.MP3)
+        counted, has_header = mpeg.duration(file, Kind.MP3)
     assert counted == pytest.approx(PART_SECONDS, abs=0.1)
     assert has_header
 
@@ -80,9 +79,9 @@ def test_joined_files_have_the_sum_of_durations(tmp_path: Path) -> None:
 
 
 def test_long_file_is_extrapolated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mpeg_duration, "MAX_FRAMES", 50)
+    monkeypatch.setattr(mpeg, "MAX_FRAMES", 50)
 
-    found, _ = mpeg_duration.measure(io.BytesIO(encoded("aac", seconds=7.0)), Kind.AAC)
+    found, _ = mpeg.duration(io.BytesIO(encoded("aac", seconds=7.0)), Kind.AAC)
 
     assert found == pytest.approx(7.0, rel=0.15)
 
@@ -97,7 +96,7 @@ def test_random_bytes_end(data: st.DataObject) -> None:
         )
     cut = whole[: data.draw(st.integers(0, len(whole)))]
 
-    found, _ = mpeg_duration.measure(io.BytesIO(bytes(cut)), kind)
+    found, _ = mpeg.duration(io.BytesIO(bytes(cut)), kind)
 
     assert found is None or 0 < found < 60
 

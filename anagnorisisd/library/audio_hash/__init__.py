@@ -33,8 +33,7 @@ from anagnorisisd.library.audio_hash import (
     mpeg,
     ogg,
 )
-from anagnorisisd.library.audio_hash.byte_reader import ByteReader, Kind
-from anagnorisisd.library.audio_hash.outer_tags import end_of_id3
+from anagnorisisd.library.audio_hash.byte_reader import ByteReader, Kind, end_of_id3
 
 __all__ = ["Kind", "identify"]
 

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 
 from anagnorisisd.errors import MediaError
-from anagnorisisd.library.audio_hash.byte_reader import ByteReader, truncated
-from anagnorisisd.library.audio_hash.outer_tags import end_of_id3, start_of_appended_tags
+from anagnorisisd.library.audio_hash.byte_reader import (
+    ByteReader,
+    end_of_id3,
+    start_of_appended_tags,
+    truncated,
+)
 
 APE_DESCRIPTOR_VERSION = 3980
 """Since version 3.98, a descriptor gives the size of each part of the file."""

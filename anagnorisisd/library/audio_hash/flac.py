@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anagnorisisd.errors import MediaError
-from anagnorisisd.library.audio_hash.byte_reader import ByteReader
-from anagnorisisd.library.audio_hash.outer_tags import end_of_id3, start_of_appended_tags
+from anagnorisisd.library.audio_hash.byte_reader import (
+    ByteReader,
+    end_of_id3,
+    start_of_appended_tags,
+)
 
 LAST_BLOCK = 0x80
 STREAMINFO_BYTES = 34

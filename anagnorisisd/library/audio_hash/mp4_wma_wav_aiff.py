@@ -8,8 +8,7 @@ from itertools import islice
 from typing import Literal
 
 from anagnorisisd.errors import MediaError
-from anagnorisisd.library.audio_hash.byte_reader import ByteReader, truncated
-from anagnorisisd.library.audio_hash.outer_tags import end_of_id3
+from anagnorisisd.library.audio_hash.byte_reader import ByteReader, end_of_id3, truncated
 
 MP4_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 MAX_MP4_BOXES = 100_000

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anagnorisisd.errors import MediaError
-from anagnorisisd.library.audio_hash.byte_reader import ByteReader, Kind, truncated
-from anagnorisisd.library.audio_hash.outer_tags import end_of_id3
+from anagnorisisd.library.audio_hash.byte_reader import ByteReader, Kind, end_of_id3, truncated
 
 CAPTURE_PATTERN = b"OggS"
 PAGE_HEADER_BYTES = 27
