@@ -13,7 +13,7 @@ from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
-from anagnorisisd.report import worker as report_worker
+from anagnorisisd.report import service as report_worker
 from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc.daemon_service import DaemonServicer
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer

@@ -24,8 +24,7 @@ from anagnorisisd.embedding.dask import client
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
 from anagnorisisd.errors import ConfigError, PlayerRefused, PlayerUnavailable, WorkerLost
 from anagnorisisd.library.directory_walker import ExclusionRules
-from anagnorisisd.mpd.server_features import NO_STICKER_PERMISSION, NO_STICKERS, is_too_old
-from anagnorisisd.mpd.session import open_first
+from anagnorisisd.mpd.session import NO_STICKER_PERMISSION, NO_STICKERS, is_too_old, open_first
 from anagnorisisd.workers.confinement import landlock_version
 from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths

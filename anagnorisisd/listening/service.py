@@ -14,9 +14,8 @@ from anagnorisisd.domain.player import PlayerState, QueueEntry, ids_of
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import StoreError
 from anagnorisisd.events import Events, PlayRecorded
-from anagnorisisd.listening.play_rules import Playthrough, Thresholds, judge
+from anagnorisisd.listening.play_rules import Playthrough, SkipBurst, Thresholds, judge
 from anagnorisisd.listening.playback_tracker import PlaybackTracker
-from anagnorisisd.listening.skip_burst import SkipBurst
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.plays import PlayStore
 

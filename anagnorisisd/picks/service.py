@@ -16,8 +16,7 @@ from anagnorisisd.picks.candidate_cache import CandidateCache
 from anagnorisisd.picks.owned_entries import OwnedEntries
 from anagnorisisd.picks.picking_status import PickingStatus
 from anagnorisisd.picks.queue_filler import QueueFiller
-from anagnorisisd.picks.queue_manager import QueueManager
-from anagnorisisd.picks.queue_observer import QueueObserver
+from anagnorisisd.picks.queue_manager import QueueManager, QueueObserver
 from anagnorisisd.picks.queue_rules import QueueView
 from anagnorisisd.picks.replanner import Replanner
 from anagnorisisd.storage.library import LibraryStore

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from random import Random
+from typing import cast
 
 import numpy as np
 
@@ -11,7 +13,8 @@ from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import Floats64, TrackFeatures
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.track import Track, TrackId
-from anagnorisisd.report import worker
+from anagnorisisd.errors import PreconditionFailed
+from anagnorisisd.extras import install_command, is_installed
 from anagnorisisd.report.data import ArtistSummary, ReportData, ReportRow
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
@@ -21,6 +24,7 @@ from anagnorisisd.storage.queue import QueueStore
 from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.storage.track_queries import TrackKey, TrackOrder
 from anagnorisisd.taste.explanations import sample_tracks
+from anagnorisisd.workers.pool import WorkerPool
 
 PAGE = 1000
 DOTS = 3000
@@ -33,6 +37,7 @@ NOTES = {
     PlayOutcome.SKIP: "skipped",
     PlayOutcome.NEITHER: "played in part",
 }
+DRAW_TIMEOUT_SECONDS = 600.0
 
 
 class ReportService:
@@ -67,7 +72,7 @@ class ReportService:
         Raises:
             PreconditionFailed: the plotting library is not installed.
         """
-        worker.require_matplotlib()
+        require_matplotlib()
         rng = Random(0)  # noqa: S311 - a fixed seed: the same library gives the same map
         rated_at, ratings = await self._history()
         sample = await sample_tracks(self._embeddings, self._stamp, DOTS, rng)
@@ -141,3 +146,24 @@ class ReportService:
     async def _row(self, track_id: TrackId, note: str, at: float | None = None) -> ReportRow:
         track = await self._library.track(track_id, self._stamp)
         return ReportRow(track.title, track.tags.artist or "", note, track.rating, at)
+
+
+def require_matplotlib() -> None:
+    """Raise `PreconditionFailed` if matplotlib is not installed; do not import it."""
+    if not is_installed("report"):
+        raise PreconditionFailed(
+            "the report needs matplotlib, which is not installed; "
+            f"install it with `{install_command('report')}`"
+        )
+
+
+async def draw(workers: WorkerPool, cache: Path, data: ReportData) -> str:
+    """Return the report as HTML; matplotlib keeps its font cache below `cache`."""
+    answer = await workers.run(
+        "anagnorisisd.report.page:draw_in_worker",
+        data,
+        str(cache / "matplotlib"),
+        timeout_seconds=DRAW_TIMEOUT_SECONDS,
+        result_type=str,
+    )
+    return cast("str", answer)

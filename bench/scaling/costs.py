@@ -24,7 +24,7 @@ from anagnorisisd.taste.models import hyperparameters, worker_tasks
 from anagnorisisd.taste.models.gaussian_process import GaussianProcess
 from anagnorisisd.taste.models.model import regularized_variance
 from anagnorisisd.taste.nearest_tracks import NearestTracks
-from anagnorisisd.taste.prediction_writer import PredictionWriter
+from anagnorisisd.taste.trainer import PredictionWriter
 from anagnorisisd.workers.pool import WorkerPool
 from bench.prefilled_state import EPOCH, StateContents, fill, track_id
 

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anagnorisisd.config import schema
-from anagnorisisd.listening.play_rules import Ending, Playthrough
+from anagnorisisd.listening.play_rules import Ending, Playthrough, SkipBurst
 from anagnorisisd.listening.service import thresholds
-from anagnorisisd.listening.skip_burst import SkipBurst
 from tests.listening.test_play_rules import PLAY
 
 LIMITS = thresholds(schema.Listening(browsing_skips=3, browsing_seconds=20.0))

@@ -12,7 +12,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.doctor import checks, probe
 from anagnorisisd.doctor.finding import Severity
 from anagnorisisd.events import PlayerDisconnected
-from anagnorisisd.mpd.server_features import is_too_old
+from anagnorisisd.mpd.session import is_too_old
 from anagnorisisd.storage.stores import Stores
 from tests.support.hostile import serving
 from tests.support.listener import room

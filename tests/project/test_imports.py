@@ -54,7 +54,6 @@ RULES = (
     "domain/*.py",
     "listening/playback_tracker.py",
     "listening/play_rules.py",
-    "listening/skip_burst.py",
     "picks/chooser.py",
     "picks/guards.py",
     "picks/queue_rules.py",

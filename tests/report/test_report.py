@@ -22,8 +22,7 @@ from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.extras import install_command
 from anagnorisisd.report import figures, page
 from anagnorisisd.report.data import ReportData
-from anagnorisisd.report.service import ReportService
-from anagnorisisd.report.worker import draw
+from anagnorisisd.report.service import ReportService, draw
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.models import worker_tasks
 from anagnorisisd.workers.pool import WorkerPool
