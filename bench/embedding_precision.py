@@ -12,7 +12,7 @@ import numpy as np
 from anagnorisisd.domain.evaluator import Floats64, TrackFeatures, Vectors
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.taste.models import cross_validation, model_selection, worker_tasks
-from anagnorisisd.taste.models.features import prepare
+from anagnorisisd.taste.models.inputs import prepare
 from anagnorisisd.taste.models.model import Predictions
 from bench.simulated_listeners import (
     PLACE_DIMENSIONS,

@@ -28,12 +28,12 @@ from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.embedding import features
 from anagnorisisd.embedding.decode import read_windows
 from anagnorisisd.embedding.fetch_model import download_wheel
-from anagnorisisd.embedding.frame_features import RATE
 from anagnorisisd.embedding.musicnn import plan, weights
 from anagnorisisd.embedding.musicnn.network import Network
+from anagnorisisd.embedding.spectral_features import RATE
 from anagnorisisd.errors import DownloadFailed
 from anagnorisisd.taste.models import cross_validation, model_selection, worker_tasks
-from anagnorisisd.taste.models.features import prepare
+from anagnorisisd.taste.models.inputs import prepare
 from bench import competitors
 from bench.interleaved_runs import processes
 from bench.music_files import own_songs

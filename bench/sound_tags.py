@@ -15,10 +15,10 @@ from scipy.stats import spearmanr
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding import features
 from anagnorisisd.embedding.decode import read_windows
-from anagnorisisd.embedding.frame_features import RATE
 from anagnorisisd.embedding.musicnn import plan, weights
 from anagnorisisd.embedding.musicnn.network import Network
 from anagnorisisd.embedding.musicnn.tags import VOCABULARY, WORDS
+from anagnorisisd.embedding.spectral_features import RATE
 from bench.feature_quality import PROCESSES, other_tags
 from bench.interleaved_runs import processes
 from bench.music_files import own_songs

@@ -21,7 +21,7 @@ import numpy as np
 
 from anagnorisisd.domain.evaluator import Floats64, Metrics
 from anagnorisisd.taste.models import cross_validation, model_selection, worker_tasks
-from anagnorisisd.taste.models.features import Examples, prepare
+from anagnorisisd.taste.models.inputs import Examples, prepare
 from anagnorisisd.taste.models.mlp import MLP
 from anagnorisisd.taste.models.model import FittedModel, Model
 from bench.interleaved_runs import processes

@@ -14,7 +14,7 @@ from anagnorisisd.domain.evaluator import FeatureStats, Floats64
 from anagnorisisd.report import held_out_evaluation
 from anagnorisisd.report.data import ReportData
 from anagnorisisd.report.held_out_evaluation import HeldOutEvaluation
-from anagnorisisd.taste.models.features import standardise
+from anagnorisisd.taste.models.inputs import standardise
 
 LABELS = {
     "Gaussian process": "sound and metadata",

@@ -12,7 +12,7 @@ from anagnorisisd.taste.models import (
     serialization,
     worker_tasks,
 )
-from anagnorisisd.taste.models.features import Examples
+from anagnorisisd.taste.models.inputs import Examples
 from anagnorisisd.taste.models.model import Predictions
 
 SIZES = (10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 800, 1200)

@@ -15,8 +15,8 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
 from anagnorisisd.embedding import features, registry
 from anagnorisisd.embedding.embedder import EmbedderSettings, Vector
-from anagnorisisd.embedding.frame_features import RATE
 from anagnorisisd.embedding.service import EmbeddingService
+from anagnorisisd.embedding.spectral_features import RATE
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.events import Events

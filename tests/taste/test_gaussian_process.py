@@ -6,9 +6,9 @@ from scipy import linalg
 
 from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import hyperparameters
-from anagnorisisd.taste.models.features import TRAITS, Examples, ImplicitExamples, Inputs
 from anagnorisisd.taste.models.gaussian_process import BATCH_SIZE, GaussianProcess
 from anagnorisisd.taste.models.hyperparameters import PRIOR_MEAN, PRIOR_STDDEV, NegLogPosterior
+from anagnorisisd.taste.models.inputs import TRAITS, Examples, ImplicitExamples, Inputs
 from anagnorisisd.taste.models.kernels import (
     YEAR_LENGTH_SCALE,
     CrossCovariance,

@@ -26,9 +26,9 @@ from anagnorisisd.embedding.embedder import (
     Samples,
     Vector,
 )
-from anagnorisisd.embedding.frame_features import RATE, hann_window, mel_filters
 from anagnorisisd.embedding.musicnn.network import Floats, Network
 from anagnorisisd.embedding.musicnn.weights import ARRAYS_SHA256, find, load
+from anagnorisisd.embedding.spectral_features import RATE, hann_window, mel_filters
 
 PATCHES = 10
 PATCH_RATE = 16_000

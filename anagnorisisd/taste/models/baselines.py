@@ -7,7 +7,7 @@ import numpy as np
 
 from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import kernels
-from anagnorisisd.taste.models.features import Examples, Inputs
+from anagnorisisd.taste.models.inputs import Examples, Inputs
 from anagnorisisd.taste.models.kernels import Matrix
 from anagnorisisd.taste.models.model import (
     Predictions,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluator import Floats64, Metrics
-from anagnorisisd.taste.models.features import Examples
+from anagnorisisd.taste.models.inputs import Examples
 from anagnorisisd.taste.models.model import Model, Predictions, Settings
 
 FOLDS = 5

@@ -18,8 +18,8 @@ from scipy.linalg import blas
 
 from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.taste.models import hyperparameters
-from anagnorisisd.taste.models.features import Examples, Inputs
 from anagnorisisd.taste.models.implicit_feedback import PseudoRatings, pseudo_ratings
+from anagnorisisd.taste.models.inputs import Examples, Inputs
 from anagnorisisd.taste.models.kernels import (
     CrossCovariance,
     Hyperparameters,

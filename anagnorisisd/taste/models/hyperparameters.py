@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from anagnorisisd.domain.evaluator import Floats64
-from anagnorisisd.taste.models.features import Examples
+from anagnorisisd.taste.models.inputs import Examples
 from anagnorisisd.taste.models.kernels import (
     PARTS,
     CrossCovariance,

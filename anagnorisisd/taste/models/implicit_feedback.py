@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anagnorisisd.domain.evaluator import Floats64
-from anagnorisisd.taste.models.features import Examples, Inputs
+from anagnorisisd.taste.models.inputs import Examples, Inputs
 from anagnorisisd.taste.models.model import regularized_variance
 
 MIN_TRACKS = 15

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluator import Floats64
-from anagnorisisd.taste.models.features import TRAITS, Inputs
+from anagnorisisd.taste.models.inputs import TRAITS, Inputs
 
 PARTS = ("audio", "direction", *TRAITS, "year")
 """The kernels: RBF and cosine of the embedding, equality of each trait, RBF of the year."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluator import Floats64, Vectors
-from anagnorisisd.taste.models.features import Examples, Inputs
+from anagnorisisd.taste.models.inputs import Examples, Inputs
 from anagnorisisd.taste.models.kernels import Matrix
 from anagnorisisd.taste.models.model import (
     Predictions,

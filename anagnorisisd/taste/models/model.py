@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluator import Floats64
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
-from anagnorisisd.taste.models.features import Examples, Inputs
+from anagnorisisd.taste.models.inputs import Examples, Inputs
 from anagnorisisd.taste.models.kernels import PARTS, Matrix
 
 Settings = Mapping[str, NDArray[Any]]

@@ -15,9 +15,9 @@ from anagnorisisd.domain.evaluator import Floats64, Metrics
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.taste.models import cross_validation
 from anagnorisisd.taste.models.baselines import KNN, Mean
-from anagnorisisd.taste.models.features import Examples
 from anagnorisisd.taste.models.gaussian_process import GaussianProcess, GaussianProcessWithPlays
 from anagnorisisd.taste.models.implicit_feedback import pseudo_ratings
+from anagnorisisd.taste.models.inputs import Examples
 from anagnorisisd.taste.models.mlp import MLP
 from anagnorisisd.taste.models.model import FittedModel, Model, Predictions, Settings
 

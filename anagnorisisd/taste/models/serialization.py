@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluator import FeatureStats
 from anagnorisisd.errors import EvaluatorUnreadable
-from anagnorisisd.taste.models.features import TRAITS, Examples, ImplicitExamples, Inputs
+from anagnorisisd.taste.models.inputs import TRAITS, Examples, ImplicitExamples, Inputs
 from anagnorisisd.taste.models.model import Settings
 
 VERSION = 2

@@ -20,9 +20,9 @@ from anagnorisisd.taste.models import (
     model_selection,
     serialization,
 )
-from anagnorisisd.taste.models.features import Examples, ImplicitExamples, prepare
 from anagnorisisd.taste.models.gaussian_process import FittedGaussianProcess, GaussianProcess
 from anagnorisisd.taste.models.implicit_feedback import liking
+from anagnorisisd.taste.models.inputs import Examples, ImplicitExamples, prepare
 from anagnorisisd.taste.models.kernels import PARTS, Matrix, covariance_matrix
 from anagnorisisd.taste.models.model import (
     PRIOR_RATING_STDDEV,

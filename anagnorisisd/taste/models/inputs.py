@@ -1,4 +1,4 @@
-"""Features: the standardised embedding, and the metadata as codes.
+"""Inputs of the models: the standardised embedding, and the metadata as codes.
 
 Two tracks have the same artist, album and so on when their codes are equal; 0 means unknown,
 which is equal to nothing. Codes are hashes of the text, so that tracks which come later compare

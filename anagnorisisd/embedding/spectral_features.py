@@ -1,4 +1,4 @@
-"""Frame features of one window, by librosa's definitions: the spectrogram and what follows from it.
+"""Spectral features of one window, as librosa defines them.
 
 librosa computes a new spectrogram for almost every feature; here all share one. Importing librosa
 would also cost seconds (the first time, while numba compiles, some twenty) and 150 MB in every
