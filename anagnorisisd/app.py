@@ -11,8 +11,8 @@ from anagnorisisd.config.schema import Config
 from anagnorisisd.console import Screen
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.embedding.registry import EmbedderSelector
-from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
+from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.report import service as report_worker
 from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc.daemon_service import DaemonServicer
@@ -143,10 +143,10 @@ def _history_servicer(services: Services, tracks: TrackLookup) -> HistoryService
         clock=services.clock,
         stamp=services.embedding.stamp,
     )
-    external_ratings = ExternalRatings(
+    importable_ratings = ImportableRatings(
         services.stores.library, services.player, services.library.path, services.reader_pool
     )
-    return HistoryServicer(import_export, external_ratings, services.stores.plays, tracks)
+    return HistoryServicer(import_export, importable_ratings, services.stores.plays, tracks)
 
 
 def _report_service(services: Services) -> ReportService:

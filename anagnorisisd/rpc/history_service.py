@@ -11,7 +11,6 @@ from anagnorisis.v1.history_pb2_grpc import HistoryServiceServicer
 from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import InvalidValue
-from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import (
     HistoryEntry,
     ImportExport,
@@ -20,6 +19,7 @@ from anagnorisisd.ratings.import_export import (
     PlayEntry,
     RatingEntry,
 )
+from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.rpc import conversion, event_stream, paging, validation
 from anagnorisisd.rpc.shielded_calls import shielded_call
 from anagnorisisd.rpc.track_lookup import TrackLookup
@@ -45,12 +45,12 @@ class HistoryServicer(HistoryServiceServicer):
     def __init__(
         self,
         import_export: ImportExport,
-        external: ExternalRatings,
+        importable: ImportableRatings,
         plays: PlayStore,
         tracks: TrackLookup,
     ) -> None:
         self._import_export = import_export
-        self._external = external
+        self._importable = importable
         self._plays = plays
         self._tracks = tracks
 
@@ -91,19 +91,19 @@ class HistoryServicer(HistoryServiceServicer):
         results = [next(imported) if isinstance(each, HistoryEntry) else each for each in parsed]
         return messages.ImportHistoryResponse(results=map(_result_message, results))
 
-    async def FindExternalRatings(
-        self, request: messages.FindExternalRatingsRequest, context: Context
-    ) -> AsyncIterator[messages.FindExternalRatingsResponse]:
+    async def FindImportableRatings(
+        self, request: messages.FindImportableRatingsRequest, context: Context
+    ) -> AsyncIterator[messages.FindImportableRatingsResponse]:
         """Stream the ratings in file tags or MPD stickers."""
         match request.source:
-            case messages.EXTERNAL_SOURCE_FILE_TAGS:
-                found = self._external.in_tags()
-            case messages.EXTERNAL_SOURCE_STICKERS:
-                found = self._external.in_stickers()
+            case messages.IMPORT_SOURCE_FILE_TAGS:
+                found = self._importable.in_tags()
+            case messages.IMPORT_SOURCE_STICKERS:
+                found = self._importable.in_stickers()
             case _:
                 raise InvalidValue("source", "set file tags or stickers")
         async for entry in found:
-            yield messages.FindExternalRatingsResponse(entry=_entry_message(entry))
+            yield messages.FindImportableRatingsResponse(entry=_entry_message(entry))
 
 
 def _parse_or_reject(message: messages.HistoryEntry) -> HistoryEntry | ImportResult:

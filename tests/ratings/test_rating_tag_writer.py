@@ -24,8 +24,8 @@ from anagnorisisd.library import media_file
 from anagnorisisd.library.audio_hash import identify
 from anagnorisisd.library.tags import read_tags
 from anagnorisisd.ratings import fmps_rating_tag, rating_tag_reader, rating_tag_writer
-from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
+from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.ratings.rating_tag_writer import DELAY_SECONDS, RatingTagWriter
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.storage.stores import Stores
@@ -299,8 +299,8 @@ async def test_pipe_in_place_of_a_song(stores: Stores, clock: FakeClock, tmp_pat
     os.mkfifo(tmp_path / "song.mp3")
     readers = thread_pool()
 
-    external = ExternalRatings(stores.library, FakePlayer(clock), tmp_path.joinpath, readers)
-    assert await external.tag_rating(Uri("song.mp3")) is None
+    importable = ImportableRatings(stores.library, FakePlayer(clock), tmp_path.joinpath, readers)
+    assert await importable.tag_rating(Uri("song.mp3")) is None
     with pytest.raises(MediaError, match="not a regular file"):
         await rating_tag_writer.check_and_write(
             tmp_path / "song.mp3", TrackId("0" * 32), 8, readers
@@ -393,7 +393,9 @@ async def test_own_tag_is_not_imported(
     async with tagging(stores, events, clock, tmp_path):
         await until(lambda: rating_tag_reader.read(song) == 9)
 
-    external = ExternalRatings(stores.library, FakePlayer(clock), tmp_path.joinpath, thread_pool())
+    importable = ImportableRatings(
+        stores.library, FakePlayer(clock), tmp_path.joinpath, thread_pool()
+    )
     import_export = ImportExport(
         library=stores.library,
         history=stores.ratings,
@@ -402,7 +404,7 @@ async def test_own_tag_is_not_imported(
         clock=clock,
         stamp=STAMP,
     )
-    entries = [entry async for entry in external.in_tags()]
+    entries = [entry async for entry in importable.in_tags()]
     await import_export.import_entries(entries, dry_run=False)
 
     assert [entry.source for entry in await stores.ratings.history(limit=10)] == ["test"]

@@ -31,8 +31,8 @@ from anagnorisisd.embedding.musicnn import plan as musicnn
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import Events
 from anagnorisisd.library.track_resolver import TrackResolver
-from anagnorisisd.ratings.external_ratings import ExternalRatings
 from anagnorisisd.ratings.import_export import ImportExport
+from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.rpc.daemon_service import DaemonServicer
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
@@ -135,7 +135,7 @@ class House:
                     clock=clock,
                     stamp=STAMP,
                 ),
-                ExternalRatings(stores.library, player, lambda uri: music / uri, thread_pool()),
+                ImportableRatings(stores.library, player, lambda uri: music / uri, thread_pool()),
                 stores.plays,
                 tracks,
             ),

@@ -22,9 +22,9 @@ BATCH_BYTES = 1 << 18
 """A quarter of the daemon's limit for a request."""
 
 SECONDS_TO_IMPORT = 120.0
-EXTERNAL = {
-    "tags": messages.EXTERNAL_SOURCE_FILE_TAGS,
-    "stickers": messages.EXTERNAL_SOURCE_STICKERS,
+SOURCES = {
+    "tags": messages.IMPORT_SOURCE_FILE_TAGS,
+    "stickers": messages.IMPORT_SOURCE_STICKERS,
 }
 REJECTED = messages.IMPORT_OUTCOME_REJECTED
 
@@ -77,9 +77,9 @@ def take(arguments: Namespace) -> None:
 def _read_origin(stub: HistoryServiceStub, origin: str) -> "Iterator[Found]":
     from anagnorisis.history_file import Found
 
-    if origin in EXTERNAL:
-        request = messages.FindExternalRatingsRequest(source=EXTERNAL[origin])
-        for answer in stub.FindExternalRatings(request):
+    if origin in SOURCES:
+        request = messages.FindImportableRatingsRequest(source=SOURCES[origin])
+        for answer in stub.FindImportableRatings(request):
             yield Found("", answer.entry)
         return
     try:

@@ -26,17 +26,17 @@ from anagnorisis.v1 import daemon_pb2 as anagnorisis_dot_v1_dot_daemon__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61nagnorisis/v1/history.proto\x12\x0e\x61nagnorisis.v1\x1a\x1b\x61nagnorisis/v1/daemon.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\x0bRatingEntry\x12\x12\n\x05value\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_value\"\x84\x01\n\tPlayEntry\x12,\n\x07outcome\x18\x01 \x01(\x0e\x32\x1b.anagnorisis.v1.PlayOutcome\x12\x15\n\rheard_seconds\x18\x02 \x01(\x01\x12\x1d\n\x10\x64uration_seconds\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x13\n\x11_duration_seconds\"\xd1\x01\n\x0cHistoryEntry\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x04 \x01(\t\x12-\n\x06rating\x18\x05 \x01(\x0b\x32\x1b.anagnorisis.v1.RatingEntryH\x00\x12)\n\x04play\x18\x06 \x01(\x0b\x32\x19.anagnorisis.v1.PlayEntryH\x00\x42\t\n\x07\x63ontent\"9\n\x10ListPlaysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x11ListPlaysResponse\x12+\n\x05plays\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14\x45xportHistoryRequest\"D\n\x15\x45xportHistoryResponse\x12+\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.HistoryEntry\"V\n\x14ImportHistoryRequest\x12-\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.HistoryEntry\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"N\n\x0cImportResult\x12.\n\x07outcome\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.ImportOutcome\x12\x0e\n\x06reason\x18\x02 \x01(\t\"F\n\x15ImportHistoryResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.ImportResult\"L\n\x1a\x46indExternalRatingsRequest\x12.\n\x06source\x18\x01 \x01(\x0e\x32\x1e.anagnorisis.v1.ExternalSource\"J\n\x1b\x46indExternalRatingsResponse\x12+\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.HistoryEntry*\x87\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17IMPORT_OUTCOME_IMPORTED\x10\x01\x12\x1c\n\x18IMPORT_OUTCOME_DUPLICATE\x10\x02\x12\x1b\n\x17IMPORT_OUTCOME_REJECTED\x10\x03*n\n\x0e\x45xternalSource\x12\x1f\n\x1b\x45XTERNAL_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45XTERNAL_SOURCE_FILE_TAGS\x10\x01\x12\x1c\n\x18\x45XTERNAL_SOURCE_STICKERS\x10\x02\x32\x92\x03\n\x0eHistoryService\x12P\n\tListPlays\x12 .anagnorisis.v1.ListPlaysRequest\x1a!.anagnorisis.v1.ListPlaysResponse\x12^\n\rExportHistory\x12$.anagnorisis.v1.ExportHistoryRequest\x1a%.anagnorisis.v1.ExportHistoryResponse0\x01\x12\\\n\rImportHistory\x12$.anagnorisis.v1.ImportHistoryRequest\x1a%.anagnorisis.v1.ImportHistoryResponse\x12p\n\x13\x46indExternalRatings\x12*.anagnorisis.v1.FindExternalRatingsRequest\x1a+.anagnorisis.v1.FindExternalRatingsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61nagnorisis/v1/history.proto\x12\x0e\x61nagnorisis.v1\x1a\x1b\x61nagnorisis/v1/daemon.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\x0bRatingEntry\x12\x12\n\x05value\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_value\"\x84\x01\n\tPlayEntry\x12,\n\x07outcome\x18\x01 \x01(\x0e\x32\x1b.anagnorisis.v1.PlayOutcome\x12\x15\n\rheard_seconds\x18\x02 \x01(\x01\x12\x1d\n\x10\x64uration_seconds\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x13\n\x11_duration_seconds\"\xd1\x01\n\x0cHistoryEntry\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x04 \x01(\t\x12-\n\x06rating\x18\x05 \x01(\x0b\x32\x1b.anagnorisis.v1.RatingEntryH\x00\x12)\n\x04play\x18\x06 \x01(\x0b\x32\x19.anagnorisis.v1.PlayEntryH\x00\x42\t\n\x07\x63ontent\"9\n\x10ListPlaysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x11ListPlaysResponse\x12+\n\x05plays\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14\x45xportHistoryRequest\"D\n\x15\x45xportHistoryResponse\x12+\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.HistoryEntry\"V\n\x14ImportHistoryRequest\x12-\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.HistoryEntry\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"N\n\x0cImportResult\x12.\n\x07outcome\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.ImportOutcome\x12\x0e\n\x06reason\x18\x02 \x01(\t\"F\n\x15ImportHistoryResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.ImportResult\"L\n\x1c\x46indImportableRatingsRequest\x12,\n\x06source\x18\x01 \x01(\x0e\x32\x1c.anagnorisis.v1.ImportSource\"L\n\x1d\x46indImportableRatingsResponse\x12+\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1c.anagnorisis.v1.HistoryEntry*\x87\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17IMPORT_OUTCOME_IMPORTED\x10\x01\x12\x1c\n\x18IMPORT_OUTCOME_DUPLICATE\x10\x02\x12\x1b\n\x17IMPORT_OUTCOME_REJECTED\x10\x03*f\n\x0cImportSource\x12\x1d\n\x19IMPORT_SOURCE_UNSPECIFIED\x10\x00\x12\x1b\n\x17IMPORT_SOURCE_FILE_TAGS\x10\x01\x12\x1a\n\x16IMPORT_SOURCE_STICKERS\x10\x02\x32\x98\x03\n\x0eHistoryService\x12P\n\tListPlays\x12 .anagnorisis.v1.ListPlaysRequest\x1a!.anagnorisis.v1.ListPlaysResponse\x12^\n\rExportHistory\x12$.anagnorisis.v1.ExportHistoryRequest\x1a%.anagnorisis.v1.ExportHistoryResponse0\x01\x12\\\n\rImportHistory\x12$.anagnorisis.v1.ImportHistoryRequest\x1a%.anagnorisis.v1.ImportHistoryResponse\x12v\n\x15\x46indImportableRatings\x12,.anagnorisis.v1.FindImportableRatingsRequest\x1a-.anagnorisis.v1.FindImportableRatingsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'anagnorisis.v1.history_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_IMPORTOUTCOME']._serialized_start=1141
-  _globals['_IMPORTOUTCOME']._serialized_end=1276
-  _globals['_EXTERNALSOURCE']._serialized_start=1278
-  _globals['_EXTERNALSOURCE']._serialized_end=1388
+  _globals['_IMPORTOUTCOME']._serialized_start=1143
+  _globals['_IMPORTOUTCOME']._serialized_end=1278
+  _globals['_IMPORTSOURCE']._serialized_start=1280
+  _globals['_IMPORTSOURCE']._serialized_end=1382
   _globals['_RATINGENTRY']._serialized_start=110
   _globals['_RATINGENTRY']._serialized_end=153
   _globals['_PLAYENTRY']._serialized_start=156
@@ -57,10 +57,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTRESULT']._serialized_end=912
   _globals['_IMPORTHISTORYRESPONSE']._serialized_start=914
   _globals['_IMPORTHISTORYRESPONSE']._serialized_end=984
-  _globals['_FINDEXTERNALRATINGSREQUEST']._serialized_start=986
-  _globals['_FINDEXTERNALRATINGSREQUEST']._serialized_end=1062
-  _globals['_FINDEXTERNALRATINGSRESPONSE']._serialized_start=1064
-  _globals['_FINDEXTERNALRATINGSRESPONSE']._serialized_end=1138
-  _globals['_HISTORYSERVICE']._serialized_start=1391
+  _globals['_FINDIMPORTABLERATINGSREQUEST']._serialized_start=986
+  _globals['_FINDIMPORTABLERATINGSREQUEST']._serialized_end=1062
+  _globals['_FINDIMPORTABLERATINGSRESPONSE']._serialized_start=1064
+  _globals['_FINDIMPORTABLERATINGSRESPONSE']._serialized_end=1140
+  _globals['_HISTORYSERVICE']._serialized_start=1385
   _globals['_HISTORYSERVICE']._serialized_end=1793
 # @@protoc_insertion_point(module_scope)

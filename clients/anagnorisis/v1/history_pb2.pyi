@@ -49,29 +49,29 @@ IMPORT_OUTCOME_REJECTED: ImportOutcome.ValueType  # 3
 """It was rejected; see `reason`."""
 Global___ImportOutcome: _TypeAlias = ImportOutcome  # noqa: Y015
 
-class _ExternalSource:
+class _ImportSource:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _ExternalSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExternalSource.ValueType], _builtins.type):
+class _ImportSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportSource.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    EXTERNAL_SOURCE_UNSPECIFIED: _ExternalSource.ValueType  # 0
+    IMPORT_SOURCE_UNSPECIFIED: _ImportSource.ValueType  # 0
     """Not allowed."""
-    EXTERNAL_SOURCE_FILE_TAGS: _ExternalSource.ValueType  # 1
+    IMPORT_SOURCE_FILE_TAGS: _ImportSource.ValueType  # 1
     """The tags of the files in the music directory."""
-    EXTERNAL_SOURCE_STICKERS: _ExternalSource.ValueType  # 2
+    IMPORT_SOURCE_STICKERS: _ImportSource.ValueType  # 2
     """MPD's `rating` stickers."""
 
-class ExternalSource(_ExternalSource, metaclass=_ExternalSourceEnumTypeWrapper):
+class ImportSource(_ImportSource, metaclass=_ImportSourceEnumTypeWrapper):
     """Where other programs store ratings."""
 
-EXTERNAL_SOURCE_UNSPECIFIED: ExternalSource.ValueType  # 0
+IMPORT_SOURCE_UNSPECIFIED: ImportSource.ValueType  # 0
 """Not allowed."""
-EXTERNAL_SOURCE_FILE_TAGS: ExternalSource.ValueType  # 1
+IMPORT_SOURCE_FILE_TAGS: ImportSource.ValueType  # 1
 """The tags of the files in the music directory."""
-EXTERNAL_SOURCE_STICKERS: ExternalSource.ValueType  # 2
+IMPORT_SOURCE_STICKERS: ImportSource.ValueType  # 2
 """MPD's `rating` stickers."""
-Global___ExternalSource: _TypeAlias = ExternalSource  # noqa: Y015
+Global___ImportSource: _TypeAlias = ImportSource  # noqa: Y015
 
 @_typing.final
 class RatingEntry(_message.Message):
@@ -353,18 +353,18 @@ class ImportHistoryResponse(_message.Message):
 Global___ImportHistoryResponse: _TypeAlias = ImportHistoryResponse  # noqa: Y015
 
 @_typing.final
-class FindExternalRatingsRequest(_message.Message):
+class FindImportableRatingsRequest(_message.Message):
     """Request for ratings of other programs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SOURCE_FIELD_NUMBER: _builtins.int
-    source: Global___ExternalSource.ValueType
+    source: Global___ImportSource.ValueType
     """Where to look."""
     def __init__(
         self,
         *,
-        source: Global___ExternalSource.ValueType = ...,
+        source: Global___ImportSource.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -372,10 +372,10 @@ class FindExternalRatingsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FindExternalRatingsRequest: _TypeAlias = FindExternalRatingsRequest  # noqa: Y015
+Global___FindImportableRatingsRequest: _TypeAlias = FindImportableRatingsRequest  # noqa: Y015
 
 @_typing.final
-class FindExternalRatingsResponse(_message.Message):
+class FindImportableRatingsResponse(_message.Message):
     """One rating of another program."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -396,4 +396,4 @@ class FindExternalRatingsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FindExternalRatingsResponse: _TypeAlias = FindExternalRatingsResponse  # noqa: Y015
+Global___FindImportableRatingsResponse: _TypeAlias = FindImportableRatingsResponse  # noqa: Y015

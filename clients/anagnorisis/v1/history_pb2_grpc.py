@@ -50,10 +50,10 @@ class HistoryServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_history__pb2.ImportHistoryRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_history__pb2.ImportHistoryResponse.FromString,
                 _registered_method=True)
-        self.FindExternalRatings = channel.unary_stream(
-                '/anagnorisis.v1.HistoryService/FindExternalRatings',
-                request_serializer=anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsRequest.SerializeToString,
-                response_deserializer=anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsResponse.FromString,
+        self.FindImportableRatings = channel.unary_stream(
+                '/anagnorisis.v1.HistoryService/FindImportableRatings',
+                request_serializer=anagnorisis_dot_v1_dot_history__pb2.FindImportableRatingsRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_history__pb2.FindImportableRatingsResponse.FromString,
                 _registered_method=True)
 
 
@@ -88,7 +88,7 @@ class HistoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def FindExternalRatings(self, request, context):
+    def FindImportableRatings(self, request, context):
         """Streams the ratings that other programs stored in file tags or in MPD's stickers, as entries
         that can be imported. Changes nothing.
 
@@ -117,10 +117,10 @@ def add_HistoryServiceServicer_to_server(servicer, server):
                     request_deserializer=anagnorisis_dot_v1_dot_history__pb2.ImportHistoryRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_history__pb2.ImportHistoryResponse.SerializeToString,
             ),
-            'FindExternalRatings': grpc.unary_stream_rpc_method_handler(
-                    servicer.FindExternalRatings,
-                    request_deserializer=anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsRequest.FromString,
-                    response_serializer=anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsResponse.SerializeToString,
+            'FindImportableRatings': grpc.unary_stream_rpc_method_handler(
+                    servicer.FindImportableRatings,
+                    request_deserializer=anagnorisis_dot_v1_dot_history__pb2.FindImportableRatingsRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_history__pb2.FindImportableRatingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -216,7 +216,7 @@ class HistoryService:
             _registered_method=True)
 
     @staticmethod
-    def FindExternalRatings(request,
+    def FindImportableRatings(request,
             target,
             options=(),
             channel_credentials=None,
@@ -229,9 +229,9 @@ class HistoryService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/anagnorisis.v1.HistoryService/FindExternalRatings',
-            anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsRequest.SerializeToString,
-            anagnorisis_dot_v1_dot_history__pb2.FindExternalRatingsResponse.FromString,
+            '/anagnorisis.v1.HistoryService/FindImportableRatings',
+            anagnorisis_dot_v1_dot_history__pb2.FindImportableRatingsRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_history__pb2.FindImportableRatingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,7 +47,7 @@ class HistoryServiceStub:
 
     INVALID_ARGUMENT: too many entries.
     """
-    FindExternalRatings: _grpc.UnaryStreamMultiCallable[_history_pb2.FindExternalRatingsRequest, _history_pb2.FindExternalRatingsResponse]
+    FindImportableRatings: _grpc.UnaryStreamMultiCallable[_history_pb2.FindImportableRatingsRequest, _history_pb2.FindImportableRatingsResponse]
     """Streams the ratings that other programs stored in file tags or in MPD's stickers, as entries
     that can be imported. Changes nothing.
 
@@ -74,7 +74,7 @@ class HistoryServiceAsyncStub(HistoryServiceStub):
 
     INVALID_ARGUMENT: too many entries.
     """
-    FindExternalRatings: _aio.UnaryStreamMultiCallable[_history_pb2.FindExternalRatingsRequest, _history_pb2.FindExternalRatingsResponse]  # type: ignore[assignment]
+    FindImportableRatings: _aio.UnaryStreamMultiCallable[_history_pb2.FindImportableRatingsRequest, _history_pb2.FindImportableRatingsResponse]  # type: ignore[assignment]
     """Streams the ratings that other programs stored in file tags or in MPD's stickers, as entries
     that can be imported. Changes nothing.
 
@@ -118,11 +118,11 @@ class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def FindExternalRatings(
+    def FindImportableRatings(
         self,
-        request: _history_pb2.FindExternalRatingsRequest,
+        request: _history_pb2.FindImportableRatingsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_history_pb2.FindExternalRatingsResponse], _abc.AsyncIterator[_history_pb2.FindExternalRatingsResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_history_pb2.FindImportableRatingsResponse], _abc.AsyncIterator[_history_pb2.FindImportableRatingsResponse]]:
         """Streams the ratings that other programs stored in file tags or in MPD's stickers, as entries
         that can be imported. Changes nothing.
 

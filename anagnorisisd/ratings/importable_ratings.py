@@ -19,7 +19,7 @@ TAG_SOURCE = "tag"
 STICKER_SOURCE = "sticker"
 
 
-class ExternalRatings:
+class ImportableRatings:
     """Finds ratings in file tags and in stickers. When they were set is not known."""
 
     def __init__(
