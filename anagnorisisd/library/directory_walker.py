@@ -6,7 +6,8 @@ only the differences are held in memory beside the stored files.
 
 | found                                         | what happens                                     |
 |-----------------------------------------------|--------------------------------------------------|
-| a name that starts with a dot, or is excluded | skipped, with everything below                   |
+| a name that is excluded                       | skipped, with everything below                   |
+| a name that MPD ignores (see `mpdignore`)     | the same; counted for its `.mpdignore` file      |
 | a directory that cannot be listed             | recorded with the reason; files below are kept   |
 | a link to a directory                         | followed after all others, unless visited before |
 | a link to nothing                             | recorded with the reason                         |
@@ -23,12 +24,16 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from anagnorisisd.domain.track import LATEST_NS, NOT_READ, FileStamp, ScannedFile, SeenFile, Uri
+from anagnorisisd.errors import MediaError
+from anagnorisisd.library import mpdignore
 from anagnorisisd.library.file_access import os_error_reason
+from anagnorisisd.library.mpdignore import IgnoredCounts, IgnoreRules
 
 WHOLE_DIRECTORY = Uri("")
 """The URI of the music directory itself."""
 
-DOT = ord(".")
+IGNORED = IgnoreRules()
+"""Stands for the rules of a directory that MPD ignores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,11 @@ class Differences:
     """How the music directory, or a part of it, differs from what is stored.
 
     `changed` files need to be read; `returned` files were missing and are as they were before.
-    `unusable` are directories that cannot be listed and links to nothing; stored files below such a
-    directory are neither changed nor gone. `linked` are symbolic links to directories, with their
-    real paths: those that were followed if the whole directory was walked, else those that were
-    found and not followed. So a directory with two paths always has the same URI, and a loop ends.
+    `unusable` are directories that cannot be listed, links to nothing, and `.mpdignore` files that
+    hide music; stored files below an unreadable directory are neither changed nor gone. `linked`
+    are symbolic links to directories, with their real paths: those that were followed if the whole
+    directory was walked, else those that were found and not followed. So a directory with two paths
+    always has the same URI, and a loop ends.
     """
 
     found: int = 0
@@ -66,8 +72,6 @@ class ExclusionRules:
 
     def excludes(self, name: bytes, prefix: bytes) -> bool:
         """Return whether a file or directory in the directory `prefix` is skipped."""
-        if name[0] == DOT:
-            return True
         excluded = self._excluded
         if excluded is None:
             return False
@@ -76,11 +80,7 @@ class ExclusionRules:
 
     def excludes_path(self, path: bytes) -> bool:
         """Return whether `path` or one of its parent directories is skipped."""
-        parts = path.split(b"/")
-        prefixes = accumulate(parts, lambda above, part: above + part + b"/", initial=b"")
-        return any(
-            self.excludes(part, prefix) for part, prefix in zip(parts, prefixes, strict=False)
-        )
+        return any(self.excludes(part, prefix) for part, prefix in _parts(path))
 
     def has_music_extension(self, name: bytes) -> bool:
         """Return whether the extension is that of an enabled format, in any case."""
@@ -101,7 +101,10 @@ class DirectoryWalker:
         self._changed: set[SeenFile] = set()
         self._unmatched = set(stored)  # stored files that were not found unchanged
         self._unusable: dict[bytes, str] = {}
+        self._ignored = IgnoredCounts()
+        self._ignore_problems: dict[bytes, str] = {}
         self._unreadable_prefixes: list[bytes] = []  # nothing is known of the files below
+        self._part = b""
         self._links: dict[bytes, bytes] = {}
         self._walked: list[bytes] = []  # not yet among `_visited`, to save `stat` calls
         self._visited: set[tuple[int, int] | None] = {None}
@@ -114,7 +117,7 @@ class DirectoryWalker:
         except OSError as error:
             self._record_root_error(error)
             return
-        self._walk_below(b"")
+        self._walk_below(b"", None)
         followed: dict[bytes, bytes] = {}
         while self._links:
             links, self._links = sorted(self._links.items()), {}
@@ -124,7 +127,11 @@ class DirectoryWalker:
     def walk_part(self, uri: Uri) -> None:
         """Walk one file or directory, without following links to directories."""
         path = os.fsencode(uri)
+        self._part = path + b"/"
         if self._rules.excludes_path(path):
+            return
+        ignore = self._ignore_rules_of(path)
+        if ignore is IGNORED:
             return
         if self._is_alias(path):
             self._unreadable_prefixes.append(path)
@@ -143,7 +150,7 @@ class DirectoryWalker:
         elif os.path.islink(self._absolute(path)):  # noqa: PTH114
             self._record_link(path)
         else:
-            self._walk_below(path + b"/")
+            self._walk_below(path + b"/", ignore)
         for link in self._links:
             self._unreadable_prefixes.append(link + b"/")
 
@@ -156,15 +163,24 @@ class DirectoryWalker:
             gone=[_uri(path) for path in self._gone()],
             unusable=[
                 ScannedFile(_uri(path), NOT_READ, None, problem=reason)
-                for path, reason in self._unusable.items()
+                for path, reason in self._problems().items()
             ],
             linked={_uri(path): os.fsdecode(real) for path, real in self._links.items()},
             problem=self._problem,
         )
 
+    def _problems(self) -> dict[bytes, str]:
+        # Of a `.mpdignore` file above a part, only some of what it hides was found.
+        ignored = {
+            path: reason
+            for path, reason in (self._ignored.problems() | self._ignore_problems).items()
+            if path.startswith(self._part)
+        }
+        return self._unusable | ignored
+
     def _gone(self) -> Iterator[bytes]:
         unreadable = tuple(self._unreadable_prefixes)
-        existing = self._unusable.keys() | {path for path, _, _ in self._changed}
+        existing = self._problems().keys() | {path for path, _, _ in self._changed}
         for path, _, _ in self._unmatched:
             if path not in existing and not path.startswith(unreadable):
                 yield path
@@ -184,24 +200,56 @@ class DirectoryWalker:
             self._unreadable_prefixes.append(b"")
         self._problem = f"music directory {os.fsdecode(self._root)!r}: {os_error_reason(error)}"
 
-    def _walk_below(self, prefix: bytes, *, linked: bool = False) -> None:
-        """Compare all files below `prefix`, which is empty or ends with a slash."""
-        pending = [prefix]
+    def _ignore_rules_of(self, path: bytes) -> IgnoreRules | None:
+        """Return the rules of MPD for what is in the parent directory of `path`.
+
+        Returns `IGNORED` if MPD ignores the path or one of its parent directories.
+        """
+        ignore: IgnoreRules | None = None
+        for part, prefix in _parts(path):
+            ignore = self._read_ignore_rules(prefix, ignore)
+            if ignore is not None and ignore.file_that_ignores(part):
+                return IGNORED
+        return ignore
+
+    def _read_ignore_rules(self, prefix: bytes, above: IgnoreRules | None) -> IgnoreRules | None:
+        try:
+            return mpdignore.read(self._root, prefix, above)
+        except OSError as error:
+            reason = os_error_reason(error)
+        except MediaError as error:
+            reason = str(error)
+        self._ignore_problems[prefix + mpdignore.FILE_NAME] = reason
+        return above
+
+    def _walk_below(
+        self, prefix: bytes, ignore: IgnoreRules | None, *, linked: bool = False
+    ) -> None:
+        """Compare all files below `prefix`, which is empty or ends with a slash.
+
+        `ignore` are the rules of the directories above it.
+        """
+        pending = [(prefix, ignore)]
         while pending:
-            prefix = pending.pop()
+            prefix, above = pending.pop()
             if linked and not self._visit(prefix):
                 continue
             self._walked.append(prefix)
             try:
                 with os.scandir(self._absolute(prefix)) as entries:
-                    pending.extend(self._compare_entries(entries, prefix))
+                    ignore = self._read_ignore_rules(prefix, above)
+                    subdirectories = self._compare_entries(entries, prefix, ignore)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 self._unusable[prefix[:-1]] = f"directory: {os_error_reason(error)}"
                 self._unreadable_prefixes.append(prefix)
+            else:
+                pending.extend((subdirectory, ignore) for subdirectory in subdirectories)
 
-    def _compare_entries(self, entries: Iterable[os.DirEntry[bytes]], prefix: bytes) -> list[bytes]:
+    def _compare_entries(
+        self, entries: Iterable[os.DirEntry[bytes]], prefix: bytes, ignore: IgnoreRules | None
+    ) -> list[bytes]:
         """Compare the files of one directory; return its subdirectories, each with a slash."""
         rules = self._rules
         files: set[SeenFile] = set()
@@ -211,8 +259,10 @@ class DirectoryWalker:
             if rules.excludes(name, prefix):
                 continue
             is_music = rules.has_music_extension(name)
+            if ignore is not None and (source := ignore.file_that_ignores(name)):
+                self._ignored.add(source, entry, is_music=is_music)
             # Regular music files are by far the most frequent entries, so they are tested first.
-            if is_music and entry.is_file(follow_symlinks=False):
+            elif is_music and entry.is_file(follow_symlinks=False):
                 self._add_file(entry, prefix + name, files)
             elif entry.is_dir(follow_symlinks=False):
                 subdirectories.append(prefix + name + b"/")
@@ -246,7 +296,7 @@ class DirectoryWalker:
         self._walked.clear()
         if _inode(self._absolute(path)) in self._visited:
             return False
-        self._walk_below(path + b"/", linked=True)
+        self._walk_below(path + b"/", self._ignore_rules_of(path), linked=True)
         return True
 
     def _visit(self, prefix: bytes) -> bool:
@@ -256,6 +306,13 @@ class DirectoryWalker:
             return False
         self._visited.add(inode)
         return True
+
+
+def _parts(path: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each component of a path with the prefix before it."""
+    parts = path.split(b"/")
+    prefixes = accumulate(parts, lambda above, part: above + part + b"/", initial=b"")
+    yield from zip(parts, prefixes, strict=False)
 
 
 def _uri(path: bytes) -> Uri:

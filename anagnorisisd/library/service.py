@@ -16,6 +16,7 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.config.schema import Music
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.events import Events
+from anagnorisisd.library import mpdignore
 from anagnorisisd.library.change_importer import ChangeImporter, ScanProgress
 from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY
 from anagnorisisd.library.music_directory import MusicDirectory
@@ -160,7 +161,7 @@ class LibraryService:
 
     async def _follow_hints(self) -> None:
         while True:
-            hints = _outermost(await self._watcher.hints())
+            hints = _outermost({_concerned(uri) for uri in await self._watcher.hints()})
             if WHOLE_DIRECTORY in hints or len(hints) > MAX_HINTS:
                 await self._scan_to_end()
             else:
@@ -252,6 +253,12 @@ class _UriSet:
         taken, self._uris = self._uris, set()
         self._not_empty.clear()
         return taken
+
+
+def _concerned(uri: Uri) -> Uri:
+    """Return what a change of `uri` concerns: of a `.mpdignore` file, its directory."""
+    parent, _, name = uri.rpartition("/")
+    return Uri(parent) if name.encode(errors="replace") == mpdignore.FILE_NAME else uri
 
 
 def _outermost(uris: Collection[Uri]) -> set[Uri]:

@@ -208,7 +208,7 @@ def _identify(path: Path) -> tuple[Kind, TrackId]:
 @contextmanager
 def _temporary_copy(path: Path, status: os.stat_result) -> Iterator[Path]:
     """Copy a file, with owner and mode, in its directory; remove the copy unless it was moved."""
-    # The leading dot hides it from the scanner, the watcher and MPD.
+    # Without an extension, it is not music to the scanner, the watcher and MPD.
     descriptor, name = tempfile.mkstemp(prefix=".anagnorisis-", dir=path.parent)
     copy = Path(name)
     try:

@@ -47,10 +47,82 @@ def test_extension_in_any_case(tmp_path: Path) -> None:
     assert found(tmp_path) == {"a.mp3", "b/c/D.OGG"}
 
 
-def test_hidden_files_and_directories_are_skipped(tmp_path: Path) -> None:
-    make(tmp_path, ".a.mp3", ".trash/b.mp3", "c/.d/e.mp3", "f.mp3")
+def test_names_that_begin_with_a_dot_are_found(tmp_path: Path) -> None:
+    names = {"...And You/01.mp3", "..Hits/02.ogg", ".a.mp3", "c/.d/e.mp3"}
+    make(tmp_path, *names)
 
-    assert found(tmp_path) == {"f.mp3"}
+    assert found(tmp_path) == names
+
+
+def ignore(root: Path, *lines: str) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / ".mpdignore").write_text("\n".join(lines))
+
+
+def problems(differences: Differences) -> dict[str, str | None]:
+    return {file.uri: file.problem for file in differences.unusable}
+
+
+def test_what_mpd_ignores_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.mp3", "a/2.mp3", "a/no.jpg", "a/b/1.mp3", "a/c/3.mp3", "1.mp3")
+    ignore(tmp_path / "a", "[13].mp3", "c", "no.*")
+
+    differences = compare(tmp_path)
+
+    assert set(differences.changed) == {"a/2.mp3", "1.mp3"}
+    assert problems(differences) == {
+        "a/.mpdignore": "MPD ignores what it names: 2 files and 1 directory"
+    }
+
+
+def test_ignored_files_are_gone_and_back_with_the_mpdignore_file(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.mp3")
+    ignore(tmp_path, "a")
+
+    hidden = compare(tmp_path, known("a/1.mp3"))
+    (tmp_path / ".mpdignore").unlink()
+    shown = compare(tmp_path, known(".mpdignore"))
+
+    assert (hidden.changed, hidden.gone) == ({}, ["a/1.mp3"])
+    assert (set(shown.changed), shown.gone) == ({"a/1.mp3"}, [".mpdignore"])
+
+
+def test_a_part_obeys_the_mpdignore_files_above_it(tmp_path: Path) -> None:
+    make(tmp_path, "a/b/1.mp3", "a/b/2.mp3", "a/hidden/3.mp3")
+    ignore(tmp_path, "2.mp3")
+    ignore(tmp_path / "a", "hidden")
+
+    part = compare(tmp_path, below="a/b")
+
+    assert set(part.changed) == {"a/b/1.mp3"}
+    assert problems(part) == {}  # those of the whole directory stay as they are
+    for ignored in ("a/b/2.mp3", "a/hidden", "a/hidden/3.mp3"):
+        assert compare(tmp_path, known(ignored), below=ignored).gone == [ignored]
+
+
+def test_linked_directories_obey_the_mpdignore_files_above_the_link(tmp_path: Path) -> None:
+    root = tmp_path / "music"
+    make(tmp_path, "disk/1.mp3", "disk/2.mp3")
+    make(root, "a.mp3")
+    ignore(root, "1.*", "ignored link")
+    (root / "link").symlink_to(tmp_path / "disk")
+    (root / "ignored link").symlink_to(tmp_path)
+
+    assert found(root) == {"a.mp3", "link/2.mp3"}
+
+
+def test_unreadable_mpdignore_file_ignores_nothing(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.mp3", "b/1.mp3")
+    (tmp_path / "a" / ".mpdignore").mkdir()
+    (tmp_path / "b" / ".mpdignore").symlink_to(".mpdignore")
+
+    differences = compare(tmp_path)
+
+    assert set(differences.changed) == {"a/1.mp3", "b/1.mp3"}
+    assert problems(differences) == {
+        "a/.mpdignore": "not a regular file",
+        "b/.mpdignore": "a symbolic link that leads to itself",
+    }
 
 
 def test_globs_exclude_names_and_paths(tmp_path: Path) -> None:
@@ -191,13 +263,13 @@ def test_root_is_a_file(tmp_path: Path) -> None:
         ("a/gone.mp3", set(), ["a/gone.mp3"]),
         ("c", set(), []),
         ("a/notes.txt", set(), []),
-        (".hidden/x.mp3", set(), []),
+        (".dot/x.mp3", {".dot/x.mp3"}, []),
     ],
 )
 def test_one_part_is_compared(
     below: str, changed: set[str], gone: list[str], tmp_path: Path
 ) -> None:
-    make(tmp_path, "a/1.mp3", "a/b/2.mp3", "a/notes.txt", ".hidden/x.mp3", "d.mp3")
+    make(tmp_path, "a/1.mp3", "a/b/2.mp3", "a/notes.txt", ".dot/x.mp3", "d.mp3")
     knowledge = {file for file in known("a/gone.mp3") if file[0].startswith(below.encode())}
 
     differences = compare(tmp_path, knowledge, below=below)

@@ -531,6 +531,24 @@ async def test_watcher_updates_the_library(
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_mpdignore_file_hides_and_shows_a_directory(
+    root: Path, workers: WorkerPool, stores: Stores, events: Events, clock: FakeClock
+) -> None:
+    for number in (1, 2):
+        write_song(root / "a" / str(number) / "song.opus", number)
+    _, task = await running(root, workers, stores, events, clock)
+
+    (root / "a" / ".mpdignore").write_text("2\n")
+    await until_present(stores, "a/1/song.opus")
+    assert "1 directory" in (await problems(stores))["a/.mpdignore"]
+    (root / "a" / ".mpdignore").unlink()
+    await until_present(stores, "a/1/song.opus", "a/2/song.opus")
+    assert await problems(stores) == {}
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_change_below_a_linked_directory(
     root: Path, workers: WorkerPool, stores: Stores, events: Events, clock: FakeClock
 ) -> None:
