@@ -204,6 +204,7 @@ class Services:
             events=self.events,
             clock=self.clock,
             config=self.config.training,
+            sound_tags=self.sound_tags,
             stamp=self.embedding.stamp,
         )
 

@@ -21,6 +21,7 @@ import psutil
 
 from anagnorisisd.clock import SystemClock
 from anagnorisisd.embedding.features import STAMP
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import Events
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
@@ -29,6 +30,7 @@ from anagnorisisd.picks.weights import WeightedCandidates, weigh
 from anagnorisisd.runtime import memory
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.taste.evaluator import WorkerEvaluator
+from anagnorisisd.taste.tag_preferences import TagPreferenceFinder
 from anagnorisisd.taste.trainer import Trainer
 from anagnorisisd.workers.pool import WorkerPool
 from bench import prefilled_state
@@ -122,12 +124,16 @@ def _choose(weighted: WeightedCandidates) -> None:
 async def _learn(stores: Stores) -> None:
     clock = SystemClock()
     workers = WorkerPool(name="evaluator", size=1, idle_seconds=60)
+    evaluator = WorkerEvaluator(workers)
     learning = Trainer(
         embeddings=stores.embeddings,
         evaluators=stores.evaluators,
-        evaluator=WorkerEvaluator(workers),
+        evaluator=evaluator,
         events=Events(clock),
         clock=clock,
+        tag_preferences=TagPreferenceFinder(
+            SoundTagIndex(stores.embeddings, STAMP, clock), stores.evaluators, evaluator
+        ),
         stamp=STAMP,
         minimum_ratings=10,
     )

@@ -18,6 +18,7 @@ import psutil
 from anagnorisisd.clock import SystemClock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import Events, PredictionsUpdated
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.runtime.scheduler import ApScheduler
@@ -135,6 +136,7 @@ async def _learner(
         events=events,
         clock=SystemClock(),
         config=schema.Training(),
+        sound_tags=SoundTagIndex(stores.embeddings, library.stamp, SystemClock()),
         stamp=library.stamp,
     )
     try:

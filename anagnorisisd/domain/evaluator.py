@@ -120,6 +120,25 @@ class TrainedModel:
     notes: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class TagPreference:
+    """A sound tag that goes with the listener's ratings: liked if the differences are positive.
+
+    `predicted_difference` is the mean predicted rating of the library's tracks with the tag minus
+    that of all tracks, `rated_difference` the same of the `rated_tracks` rated tracks with the tag.
+    """
+
+    name: str
+    predicted_difference: float
+    rated_difference: float
+    rated_tracks: int
+
+    @property
+    def liked(self) -> bool:
+        """Whether it is liked, and not disliked."""
+        return self.predicted_difference > 0
+
+
 class EvaluatorStatus(StrEnum):
     """The place of an evaluator version."""
 
@@ -133,7 +152,8 @@ class EvaluatorVersion:
     """One trained evaluator, as the store keeps it. `version` counts from 1.
 
     `notes` are findings of the training in sentences: `implicit_feedback` says whether plays and
-    skips improved the predictions.
+    skips improved the predictions. `tag_preferences` are those that the held-out ratings support,
+    the largest predicted difference first.
     """
 
     version: int
@@ -145,6 +165,7 @@ class EvaluatorVersion:
     status: EvaluatorStatus
     promotion_reason: str
     notes: Mapping[str, str]
+    tag_preferences: Sequence[TagPreference] = ()
 
 
 class TrainingPhase(StrEnum):

@@ -26,9 +26,12 @@ class SoundTag:
 
 
 @dataclass(frozen=True, slots=True)
-class _Index:
+class LibraryTags:
+    """The tags of all tracks; `rows` has the row of each track, `names` those of the columns."""
+
     rows: Mapping[TrackId, int]
-    found: TagScores
+    scores: TagScores
+    names: Sequence[str] = TAGS
 
 
 class SoundTagIndex:
@@ -43,16 +46,16 @@ class SoundTagIndex:
         self._stamp = stamp
         self._clock = clock
         self._rebuild_after = float("-inf")
-        self._index: _Index | None = None
+        self._index: LibraryTags | None = None
         self._building = asyncio.Lock()
 
     async def of_track(self, track_id: TrackId) -> Sequence[SoundTag]:
         """Return the tags of a track, the most distinctive first; empty if it has none."""
-        index = await self._current()
+        index = await self.library()
         row = index.rows.get(track_id)
         if row is None:
             return []
-        scores, has = index.found.scores[row], index.found.has[row]
+        scores, has = index.scores.scores[row], index.scores.has[row]
         tags = [SoundTag(TAGS[column], float(scores[column])) for column in has.nonzero()[0]]
         return sorted(tags, key=lambda tag: -tag.score)
 
@@ -68,7 +71,7 @@ class SoundTagIndex:
                 "sound_tag", f"there is no tag {tag!r}; the tags are {', '.join(TAGS)}"
             )
         index = await self._required()
-        has = index.found.has[:, TAGS.index(tag)]
+        has = index.scores.has[:, TAGS.index(tag)]
         return [track_id for track_id, row in index.rows.items() if has[row]]
 
     async def counts(self) -> Mapping[str, int]:
@@ -78,14 +81,14 @@ class SoundTagIndex:
             PreconditionFailed: there are no tags.
         """
         index = await self._required()
-        return dict(zip(TAGS, map(int, index.found.has.sum(axis=0)), strict=True))
+        return dict(zip(TAGS, map(int, index.scores.has.sum(axis=0)), strict=True))
 
-    async def _required(self) -> _Index:
+    async def _required(self) -> LibraryTags:
         if self._stamp.name != plan.STAMP.name:
             raise PreconditionFailed(
                 f"embeddings by {self._stamp.name} have no tags, those by {plan.STAMP.name} have"
             )
-        index = await self._current()
+        index = await self.library()
         if len(index.rows) < MIN_TRACKS:
             raise PreconditionFailed(
                 f"tags compare tracks with the library: they need {MIN_TRACKS} embedded tracks, "
@@ -93,14 +96,14 @@ class SoundTagIndex:
             )
         return index
 
-    async def _current(self) -> _Index:
-        """Return the index; it is built anew when the number of vectors has changed.
+    async def library(self) -> LibraryTags:
+        """Return the tags of all tracks; they are scored anew when the number of vectors changes.
 
-        While a large library is being embedded that is always so: then it is built anew only so
-        often that it takes a twentieth of the time.
+        There are none with another embedder. While a large library is being embedded the number
+        always changes: then scoring takes at most a twentieth of the time.
         """
         if self._stamp.name != plan.STAMP.name:
-            return _Index({}, score(np.zeros((0, plan.TAGS), np.float32)))
+            return LibraryTags({}, score(np.zeros((0, plan.TAGS), np.float32)))
         async with self._building:
             count = await self._embeddings.count(self._stamp)
             changed = self._index is None or len(self._index.rows) != count
@@ -108,7 +111,7 @@ class SoundTagIndex:
             if self._index is None or (changed and began >= self._rebuild_after):
                 track_ids, logits = await self._embeddings.last_values(self._stamp, plan.TAGS)
                 rows = {track_id: row for row, track_id in enumerate(track_ids)}
-                self._index = _Index(rows, await asyncio.to_thread(score, logits))
+                self._index = LibraryTags(rows, await asyncio.to_thread(score, logits))
                 ended = self._clock.monotonic()
                 self._rebuild_after = ended + PAUSE_FACTOR * (ended - began)
             return self._index

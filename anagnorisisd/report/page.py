@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 
+from anagnorisisd.domain.evaluator import TagPreference
 from anagnorisisd.report.data import ArtistSummary, ReportData, ReportRow
 from anagnorisisd.report.held_out_evaluation import HeldOutEvaluation, review
 
@@ -128,7 +129,18 @@ def _summary(data: ReportData) -> str:
         f"(baseline {metrics.baseline_error:.2f}); "
         f"rank correlation {metrics.rank_correlation:.2f}. "
         f"Plays and skips: {version.notes.get('implicit_feedback', 'not known')}."
+        f"{_taste(version.tag_preferences)}"
     )
+
+
+def _taste(preferences: Sequence[TagPreference]) -> str:
+    """Return a sentence about liked and disliked sound tags, empty if there are none."""
+    liked = ", ".join(tag.name for tag in preferences if tag.liked)
+    disliked = ", ".join(tag.name for tag in preferences if not tag.liked)
+    parts = [
+        f"{verb} {names}" for verb, names in (("likes", liked), ("dislikes", disliked)) if names
+    ]
+    return f" Your taste: {'; '.join(parts)}." if parts else ""
 
 
 def _tables(data: ReportData) -> list[str]:

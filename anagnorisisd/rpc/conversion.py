@@ -8,6 +8,7 @@ from anagnorisisd.domain.evaluator import (
     EvaluatorStatus,
     EvaluatorVersion,
     Metrics,
+    TagPreference,
     TrainingOutcome,
     TrainingPhase,
     TrainingProgress,
@@ -143,6 +144,17 @@ def evaluator_message(version: EvaluatorVersion) -> evaluator_pb2.Evaluator:
         status=EVALUATOR_STATUSES[version.status],
         promotion_reason=printable(version.promotion_reason),
         implicit_feedback=printable(version.notes.get("implicit_feedback", "")),
+        tag_preferences=map(tag_preference_message, version.tag_preferences),
+    )
+
+
+def tag_preference_message(preference: TagPreference) -> evaluator_pb2.TagPreference:
+    """Convert a sound tag that the listener likes or dislikes."""
+    return evaluator_pb2.TagPreference(
+        name=preference.name,
+        predicted_difference=preference.predicted_difference,
+        rated_difference=preference.rated_difference,
+        rated_tracks=preference.rated_tracks,
     )
 
 

@@ -55,6 +55,7 @@ class PickServicer(PickServiceServicer):
         explanation = await self._picker.explain(track.track_id)
         influences = await self._explanations.influences(track.track_id)
         contributions = await self._explanations.parts(track.track_id)
+        matching_tags = await self._explanations.matching_tags(track)
         return messages.ExplainTrackResponse(
             track=conversion.track_message(track),
             explanation=conversion.explanation_message(explanation),
@@ -68,6 +69,7 @@ class PickServicer(PickServiceServicer):
                 messages.FeatureContribution(feature=feature, share=share)
                 for feature, share in sorted(contributions.items(), key=lambda part: -part[1])
             ],
+            matching_tags=map(conversion.tag_preference_message, matching_tags),
         )
 
     async def SuggestTracks(

@@ -4,10 +4,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, 
 from typing import Protocol
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
-from anagnorisisd.domain.evaluator import EvaluatorVersion, TrainingProgress, TrainingStatus
+from anagnorisisd.domain.evaluator import (
+    EvaluatorVersion,
+    TagPreference,
+    TrainingProgress,
+    TrainingStatus,
+)
 from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.player import SongId
-from anagnorisisd.domain.track import TrackId
+from anagnorisisd.domain.track import Track, TrackId
 from anagnorisisd.library.change_importer import ScanProgress
 
 
@@ -107,6 +112,10 @@ class Curious(Protocol):
 
     async def parts(self, track_id: TrackId) -> Mapping[str, float]:
         """Return the share of each feature (sound, artist, ...) in a predicted rating."""
+        ...
+
+    async def matching_tags(self, track: Track) -> Sequence[TagPreference]:
+        """Return the liked or disliked sound tags that explain a predicted rating."""
         ...
 
     async def suggest(

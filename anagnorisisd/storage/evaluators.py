@@ -1,7 +1,7 @@
 """Evaluator versions with their metrics, predicted ratings, and the history of trainings."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -15,6 +15,7 @@ from anagnorisisd.domain.evaluator import (
     Failures,
     Floats64,
     Metrics,
+    TagPreference,
     TrainedModel,
 )
 from anagnorisisd.domain.track import TrackId
@@ -23,7 +24,8 @@ from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Database, Row, batched
 
 SELECT = """SELECT v.version, v.model, e.name, e.version AS embedder_version, e.dimension,
-    v.trained_at, v.rating_count, v.metrics, v.notes, v.status, v.promotion_reason
+    v.trained_at, v.rating_count, v.metrics, v.notes, v.status, v.promotion_reason,
+    v.tag_preferences
     FROM evaluators v JOIN embedders e ON e.id = v.embedder"""
 
 ADD = """
@@ -45,6 +47,12 @@ SELECT t.track_id FROM embeddings e JOIN tracks t ON t.id = e.track
     LEFT JOIN predictions p ON p.track = t.id AND p.version = :version
 WHERE e.embedder = :embedder AND t.present AND p.track IS NULL LIMIT :limit
 """
+
+PREDICTED = """
+SELECT p.track AS key, t.track_id, p.mean FROM predictions p JOIN tracks t ON t.id = p.track
+WHERE p.version = :version AND p.track > :after ORDER BY p.track LIMIT :size
+"""
+PREDICTIONS_READ_AT_ONCE = 10_000
 
 FAILED = "failed: "
 """Prefix of the recorded outcome of a failed training."""
@@ -122,6 +130,22 @@ class EvaluatorStore:
 
         await self._database.write(job)
 
+    async def put_tag_preferences(
+        self, version: int, preferences: Sequence[TagPreference]
+    ) -> EvaluatorVersion:
+        """Replace the tag preferences of a version, and return it.
+
+        Raises:
+            InvalidValue: there is no such version.
+        """
+        values = [json.dumps([asdict(preference) for preference in preferences]), version]
+
+        def job(db: sqlite_utils.Database) -> EvaluatorVersion:
+            db.execute("UPDATE evaluators SET tag_preferences = ? WHERE version = ?", values)
+            return _version(db, version)
+
+        return await self._database.write(job)
+
     async def version(self, version: int) -> EvaluatorVersion:
         """Return one version.
 
@@ -164,6 +188,15 @@ class EvaluatorStore:
         await self._database.write_parts(
             partial(_predict, values=part) for part in batched(values, PREDICTED_AT_ONCE)
         )
+
+    async def predicted_means(self, version: int) -> Mapping[TrackId, float]:
+        """Return the predicted rating by `version` of each track that has one."""
+        found: dict[TrackId, float] = {}
+        async for page in self._database.pages(
+            PREDICTED, {"version": version}, PREDICTIONS_READ_AT_ONCE, _means
+        ):
+            found |= page
+        return found
 
     async def unpredicted(
         self, version: int, stamp: EmbedderStamp, limit: int
@@ -217,6 +250,10 @@ class EvaluatorStore:
         return Failures(len(found), newest["ended_at"], newest["outcome"].removeprefix(FAILED))
 
 
+def _means(rows: Sequence[Row]) -> dict[TrackId, float]:
+    return {TrackId(row["track_id"]): row["mean"] for row in rows}
+
+
 def _predict(db: sqlite_utils.Database, values: Sequence[tuple[object, ...]]) -> None:
     db.conn.executemany(PREDICT, values)
 
@@ -243,4 +280,5 @@ def _evaluator(row: Row) -> EvaluatorVersion:
         status=EvaluatorStatus(row["status"]),
         promotion_reason=row["promotion_reason"],
         notes=json.loads(row["notes"]),
+        tag_preferences=[TagPreference(**each) for each in json.loads(row["tag_preferences"])],
     )

@@ -67,6 +67,11 @@ def moved_plays(db: sqlite_utils.Database) -> None:
     db.executescript(schema.MOVED_PLAYS)
 
 
+def tag_preferences(db: sqlite_utils.Database) -> None:
+    """Store with each evaluator the sound tags that the listener likes or dislikes."""
+    db.executescript(schema.TAG_PREFERENCES)
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -78,6 +83,7 @@ STEPS = (
     sticker_entries,
     standard_names,
     moved_plays,
+    tag_preferences,
 )
 
 

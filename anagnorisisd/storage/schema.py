@@ -344,6 +344,12 @@ END;
 """Entries of the history for plays that were transferred to a track whose rating did not change."""
 
 
+TAG_PREFERENCES = """
+-- A JSON array of `domain.evaluator.TagPreference`.
+ALTER TABLE evaluators ADD COLUMN tag_preferences TEXT NOT NULL DEFAULT '[]';
+"""
+
+
 def searchable(text: str) -> str:
     """Return text for the column `search_text`: case-folded, in one Unicode normal form.
 

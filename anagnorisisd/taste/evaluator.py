@@ -6,13 +6,16 @@ from typing import Any, Protocol, cast
 from anagnorisisd.domain.evaluator import (
     Floats64,
     Metrics,
+    TagPreference,
     TrackFeatures,
     TrainedModel,
     TrainingSet,
 )
+from anagnorisisd.taste.tag_support import TagEvidence
 from anagnorisisd.workers.pool import WorkerPool
 
 TASKS = "anagnorisisd.taste.models.worker_tasks"
+TAG_PREFERENCES = "anagnorisisd.taste.tag_support:find"
 MEAN_AND_STDDEV = tuple[Floats64, Floats64]
 
 TRAINING_SECONDS = 3600.0
@@ -63,6 +66,12 @@ class Evaluator(Protocol):
 
         Without a model, the prior distribution is used.
         """
+        ...
+
+    async def tag_preferences(
+        self, model: bytes, examples: TrainingSet, evidence: TagEvidence
+    ) -> list[TagPreference]:
+        """Return the sound tags that go with the ratings of `examples`, the strongest first."""
         ...
 
 
@@ -151,6 +160,20 @@ class WorkerEvaluator:
             result_type=list[str],
         )
         return cast("list[str]", answer)
+
+    async def tag_preferences(
+        self, model: bytes, examples: TrainingSet, evidence: TagEvidence
+    ) -> list[TagPreference]:
+        """Return the sound tags that go with the ratings of `examples`, the strongest first."""
+        answer = await self._workers.run(
+            TAG_PREFERENCES,
+            model,
+            examples,
+            evidence,
+            timeout_seconds=TRAINING_SECONDS,
+            result_type=list[TagPreference],
+        )
+        return cast("list[TagPreference]", answer)
 
     async def _train(self, answer: Any, task: str, *arguments: Any) -> Any:
         return await self._workers.run(

@@ -6,8 +6,9 @@ from random import Random
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluator import TrackFeatures
-from anagnorisisd.domain.track import TrackId
+from anagnorisisd.domain.evaluator import TagPreference, TrackFeatures
+from anagnorisisd.domain.track import Track, TrackId
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
@@ -15,6 +16,9 @@ from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.taste.evaluator import Evaluator
 
 INFLUENCES = 5
+MIN_SOUND_SHARE = 0.2
+"""Below it, artist or album explain a prediction, and the sound does not."""
+
 SUGGESTION_SAMPLE = 2000
 """Suggestions are chosen from a sample of unrated tracks, as the cost grows with its square."""
 
@@ -29,12 +33,14 @@ class Explanations:
         embeddings: EmbeddingStore,
         evaluators: EvaluatorStore,
         evaluator: Evaluator,
+        sound_tags: SoundTagIndex,
         stamp: EmbedderStamp,
     ) -> None:
         self._ratings = ratings
         self._embeddings = embeddings
         self._evaluators = evaluators
         self._evaluator = evaluator
+        self._sound_tags = sound_tags
         self._stamp = stamp
 
     async def influences(
@@ -57,6 +63,29 @@ class Explanations:
         """
         model, track = await self._model(), await self._track(track_id)
         return {} if model is None or track is None else await self._evaluator.parts(model, track)
+
+    async def matching_tags(self, track: Track) -> Sequence[TagPreference]:
+        """Return the tags of an unrated track that explain its predicted rating, strongest first.
+
+        Those that the listener likes if it is predicted above the mean of the ratings, those that
+        the listener dislikes if below; none if the prediction hardly depends on the sound.
+        """
+        current = await self._evaluators.current()
+        if current is None or track.rating is not None or track.prediction is None:
+            return []
+        tags = {tag.name for tag in await self._sound_tags.of_track(track.track_id)}
+        _, mean = await self._ratings.summary()
+        matching = [
+            preference
+            for preference in current.tag_preferences
+            if preference.name in tags
+            and mean is not None
+            and preference.liked == (track.prediction.mean > mean)
+        ]
+        if not matching:
+            return []
+        sound = (await self.parts(track.track_id)).get("audio", 0.0)
+        return matching if sound >= MIN_SOUND_SHARE else []
 
     async def suggest(
         self, count: int, seed: int, left_out: Collection[TrackId] = ()

@@ -27,6 +27,7 @@ from anagnorisisd.events import EvaluatorPromoted, Events, PredictionsUpdated
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.taste.evaluator import Evaluator
+from anagnorisisd.taste.tag_preferences import TagPreferenceFinder
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Trainer:
         evaluator: Evaluator,
         events: Events,
         clock: Clock,
+        tag_preferences: TagPreferenceFinder,
         stamp: EmbedderStamp,
         minimum_ratings: int,
     ) -> None:
@@ -58,6 +60,7 @@ class Trainer:
         self._evaluator = evaluator
         self._events = events
         self._clock = clock
+        self._tag_preferences = tag_preferences
         self._stamp = stamp
         self.minimum_ratings = minimum_ratings
         self._prediction_writer = PredictionWriter(embeddings, evaluators, evaluator, events, stamp)
@@ -96,9 +99,12 @@ class Trainer:
         )
         if not promoted:
             await self.learn()
+            if current := await self.current_version():
+                await self._tag_preferences.update(current, examples)
             return TrainingResult(TrainingOutcome.NOT_PROMOTED, reason, version)
         self._events.publish(EvaluatorPromoted(version.version))
         await self._predict_all(version, model.blob, report)
+        version = await self._tag_preferences.update(version, examples)
         return TrainingResult(TrainingOutcome.PROMOTED, reason, version)
 
     async def learn(self) -> None:

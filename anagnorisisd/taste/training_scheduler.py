@@ -28,6 +28,7 @@ from anagnorisisd.domain.evaluator import (
     TrainingResult,
     TrainingStatus,
 )
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.errors import AnagnorisisError, EvaluatorUnreadable, PreconditionFailed
 from anagnorisisd.events import EvaluatorPromoted, Events, TrackRated, TracksEmbedded
 from anagnorisisd.runtime.scheduler import Scheduler
@@ -36,6 +37,7 @@ from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.taste.evaluator import Evaluator
 from anagnorisisd.taste.explanations import Explanations
+from anagnorisisd.taste.tag_preferences import TagPreferenceFinder
 from anagnorisisd.taste.trainer import ReportProgress, Trainer
 from anagnorisisd.taste.training_policy import TrainingPolicy
 from anagnorisisd.taste.training_queue import TrainingQueue
@@ -57,6 +59,7 @@ class TrainingScheduler:
         events: Events,
         clock: Clock,
         config: schema.Training,
+        sound_tags: SoundTagIndex,
         stamp: EmbedderStamp,
     ) -> None:
         self._evaluators = evaluators
@@ -79,6 +82,7 @@ class TrainingScheduler:
             evaluator=evaluator,
             events=events,
             clock=clock,
+            tag_preferences=TagPreferenceFinder(sound_tags, evaluators, evaluator),
             stamp=stamp,
             minimum_ratings=config.minimum_ratings,
         )
@@ -87,6 +91,7 @@ class TrainingScheduler:
             embeddings=embeddings,
             evaluators=evaluators,
             evaluator=evaluator,
+            sound_tags=sound_tags,
             stamp=stamp,
         )
         self._training_lock = asyncio.Lock()

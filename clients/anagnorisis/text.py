@@ -1,10 +1,11 @@
 """Formatting of messages as text."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from anagnorisis.v1.evaluator_pb2 import TagPreference
 from anagnorisis.v1.rating_pb2 import RatingChange
 from anagnorisis.v1.track_pb2 import Track
 
@@ -32,6 +33,21 @@ def rating(track: Track) -> str:
     if track.HasField("predicted_rating"):
         return f"predicted {track.predicted_rating:.1f} ± {track.predicted_stddev:.1f}"
     return "not rated"
+
+
+def preferences(tags: Iterable[TagPreference]) -> str:
+    """Return liked and disliked sound tags: `likes jazz, ambient; dislikes metal`."""
+    names: dict[str, list[str]] = {"likes": [], "dislikes": []}
+    for tag in tags:
+        verb = "likes" if tag.predicted_difference > 0 else "dislikes"
+        names[verb].append(printable(tag.name))
+    return "; ".join(f"{verb} {', '.join(each)}" for verb, each in names.items() if each)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence: `jazz, folk and mellow`."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def changed(change: RatingChange) -> str:

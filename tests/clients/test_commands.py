@@ -422,6 +422,7 @@ class TestPicks:
 
         assert lines[1].split(maxsplit=1)[1] == "7 (predicted)"
         assert lines[8:] == [
+            "  predicted 7.0: sounds like the jazz tracks that you like",
             "  rests on",
             "     70%  audio",
             "     25%  artist",

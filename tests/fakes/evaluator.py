@@ -5,12 +5,15 @@ import asyncio
 from anagnorisisd.domain.evaluator import (
     Floats64,
     Metrics,
+    TagPreference,
     TrackFeatures,
     TrainedModel,
     TrainingSet,
 )
+from anagnorisisd.taste import tag_support
 from anagnorisisd.taste.evaluator import ReportModel
 from anagnorisisd.taste.models import worker_tasks
+from anagnorisisd.taste.tag_support import TagEvidence
 
 
 class InlineEvaluator:
@@ -62,3 +65,9 @@ class InlineEvaluator:
     async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
         """Return the tracks that would teach the most."""
         return worker_tasks.suggest(model, tracks, count)
+
+    async def tag_preferences(
+        self, model: bytes, examples: TrainingSet, evidence: TagEvidence
+    ) -> list[TagPreference]:
+        """Return the sound tags that go with the ratings."""
+        return tag_support.find(model, examples, evidence)

@@ -29,7 +29,7 @@ LAYERS: dict[str, set[str]] = {
     "library": {"events", "runtime", "storage", "workers"},
     "mpd": {"library"},
     "embedding": {"events", "library", "runtime", "storage", "workers"},
-    "taste": {"events", "runtime", "storage", "workers"},
+    "taste": {"embedding", "events", "runtime", "storage", "workers"},
     "picks": {"events", "library", "runtime", "storage"},
     "ratings": {"events", "library", "runtime", "storage", "workers"},
     "listening": {"events", "library", "picks", "ratings", "runtime", "storage"},

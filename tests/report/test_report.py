@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.evaluator import EvaluatorStatus
+from anagnorisisd.domain.evaluator import EvaluatorStatus, TagPreference
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import Tags
@@ -105,6 +105,9 @@ async def lively(stores: Stores, clock: FakeClock) -> Stores:
     async for batch in stores.embeddings.described(STAMP):
         mean, stddev = worker_tasks.predict(model.blob, batch)
         await stores.evaluators.put_predictions(version.version, batch.track_ids, mean, stddev)
+    await stores.evaluators.put_tag_preferences(
+        version.version, [TagPreference("jazz", 1.5, 2.0, 9), TagPreference("metal", -0.5, -1.0, 6)]
+    )
     await stores.plays.append(play(tracks[3], PlayOutcome.SKIP))
     await stores.queue.add_entry(SongId(7), tracks[5], clock.now())
     return stores
@@ -129,6 +132,7 @@ async def test_the_page_shows_everything_and_needs_nothing_from_outside(
     assert "Björk &amp; Sons" in html
     assert "skipped" in html
     assert "Plays and skips: not used" in html
+    assert "Your taste: likes jazz; dislikes metal." in html
     outside = Outside()
     outside.feed(html)
     assert outside.found == []

@@ -14,6 +14,7 @@ from anagnorisis.v1.library_pb2 import (
     ListTracksRequest,
 )
 from anagnorisis.v1.track_pb2 import Target
+from anagnorisisd.domain.evaluator import TagPreference
 from anagnorisisd.embedding.musicnn import plan
 from anagnorisisd.embedding.musicnn.network import Floats
 from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, WORDS, TagScores, score
@@ -147,6 +148,27 @@ async def test_a_small_library_has_no_tags(stores: Stores, clock: FakeClock, soc
 
     assert code is grpc.StatusCode.FAILED_PRECONDITION
     assert not track.sound_tags
+
+
+async def test_the_commands_show_the_listeners_taste_in_words(
+    stores: Stores, clock: FakeClock, socket: Path
+) -> None:
+    tracks = await add_tracks(stores, *TRACKS[:2])
+    house = House.build(stores, clock)
+    version = (await house.trainer.version()).version
+    preferences = [TagPreference("jazz", 1.5, 2.0, 9), TagPreference("metal", -0.5, -1.0, 6)]
+    await stores.evaluators.put_tag_preferences(version, preferences)
+    await stores.evaluators.put_predictions(version, tracks, np.full(2, 8.1), np.ones(2))
+    async with serving(house, socket):
+        assert "\ntaste      likes jazz; dislikes metal\n" in await said(socket, "status")
+        assert "taste: likes jazz; dislikes metal" in await said(socket, "evaluators")
+        (status,) = await answered(socket, "status")
+        why = await said(socket, "why", TRACKS[0])
+        (explained,) = await answered(socket, "why", TRACKS[0])
+
+    assert [tag["name"] for tag in status["evaluator"]["tag_preferences"]] == ["jazz", "metal"]
+    assert "predicted 8.1: sounds like the jazz tracks that you like" in why
+    assert explained["matching_tags"][0]["predicted_difference"] == 1.5
 
 
 @pytest.mark.usefixtures("line")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anagnorisisd.domain.evaluator import EvaluatorStatus, Evidence, Failures
+from anagnorisisd.domain.evaluator import EvaluatorStatus, Evidence, Failures, TagPreference
 from anagnorisisd.domain.track import Prediction, Uri
 from anagnorisisd.errors import InvalidValue, StoreError
 from anagnorisisd.storage.stores import Stores
@@ -27,6 +27,30 @@ async def test_version_comes_back_as_it_was(stores: Stores) -> None:
     assert added.metrics.model_errors == {"mean": 1.6, "neighbours": 1.4}
     assert added.notes == {"implicit_feedback": "not used"}
     assert (added.stamp, added.trained_at, added.rating_count) == (STAMP, EPOCH, 20)
+
+
+async def test_tag_preferences_are_stored_with_their_version(stores: Stores) -> None:
+    first, second = await add_evaluator(stores), await add_evaluator(stores)
+    jazz = TagPreference("jazz", 1.25, 2.0, 9)
+
+    updated = await stores.evaluators.put_tag_preferences(second.version, [jazz])
+
+    assert list(updated.tag_preferences) == [jazz]
+    assert await stores.evaluators.current() == updated
+    assert list((await stores.evaluators.version(first.version)).tag_preferences) == []
+    with pytest.raises(InvalidValue, match="no evaluator 7"):
+        await stores.evaluators.put_tag_preferences(7, [jazz])
+
+
+async def test_predicted_means_are_those_of_the_version(stores: Stores) -> None:
+    a, b = await add_tracks(stores, "a", "b")
+    await predict(stores, {a: 6.0, b: 7.0})
+    await predict(stores, {b: 3.0})
+
+    versions = [each.version for each in await stores.evaluators.versions(10)]
+    found = [await stores.evaluators.predicted_means(version) for version in versions]
+
+    assert found == [{b: 3.0}, {a: 6.0}]
 
 
 async def test_there_is_none_at_first(stores: Stores) -> None:

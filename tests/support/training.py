@@ -11,6 +11,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import TrainingProgress, TrainingResult
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import Events, TracksEmbedded
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.runtime.scheduler import Scheduler
@@ -53,6 +54,7 @@ class Bench:
             config=schema.Training.model_validate(
                 {"timezone": "Europe/Berlin", "minimum_ratings": 8, **config}
             ),
+            sound_tags=SoundTagIndex(self.stores.embeddings, stamp, self.clock),
             stamp=stamp,
         )
 

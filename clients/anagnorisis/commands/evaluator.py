@@ -32,7 +32,7 @@ def train(arguments: Namespace) -> None:
     print(text.printable(last.reason))
     if last.HasField("evaluator"):
         print(f"evaluator {quality(last.evaluator)}")
-        _print_implicit_feedback(last.evaluator)
+        _print_findings(last.evaluator)
 
 
 def evaluators(arguments: Namespace) -> None:
@@ -54,7 +54,7 @@ def evaluators(arguments: Namespace) -> None:
     )
     for evaluator in found:
         if evaluator.status == messages.EVALUATOR_STATUS_CURRENT:
-            _print_implicit_feedback(evaluator)
+            _print_findings(evaluator)
 
 
 def rollback(arguments: Namespace) -> None:
@@ -79,9 +79,11 @@ def quality(evaluator: messages.Evaluator) -> str:
     )
 
 
-def _print_implicit_feedback(evaluator: messages.Evaluator) -> None:
+def _print_findings(evaluator: messages.Evaluator) -> None:
     if evaluator.implicit_feedback:
         print(f"plays and skips: {text.printable(evaluator.implicit_feedback)}")
+    if evaluator.tag_preferences:
+        print(f"taste: {text.preferences(evaluator.tag_preferences)}")
 
 
 def _row(evaluator: messages.Evaluator) -> tuple[str, ...]:

@@ -105,6 +105,11 @@ def _prediction_lines(answer: messages.ExplainTrackResponse) -> Iterator[str]:
     """Yield the lines that explain a predicted rating; none if the listener rated the track."""
     if answer.explanation.rating_source != messages.RATING_SOURCE_PREDICTED:
         return
+    if answer.matching_tags:
+        names = text.listed([text.printable(tag.name) for tag in answer.matching_tags])
+        liking = "like" if answer.matching_tags[0].predicted_difference > 0 else "dislike"
+        predicted = f"predicted {answer.track.predicted_rating:.1f}"
+        yield f"  {predicted}: sounds like the {names} tracks that you {liking}"
     contributions = [each for each in answer.feature_contributions if each.share >= MIN_SHARE]
     if contributions:
         yield "  rests on"

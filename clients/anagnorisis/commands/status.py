@@ -77,6 +77,8 @@ def _status_rows(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]
     yield "embedder", _embedding(answer.embedding)
     yield "executor", _executor(answer.embedding.executor)
     yield "evaluator", _evaluator(answer)
+    if answer.evaluator.tag_preferences:
+        yield "taste", text.preferences(answer.evaluator.tag_preferences)
     yield "training", _training(answer.training)
 
 

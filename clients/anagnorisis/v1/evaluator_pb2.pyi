@@ -198,6 +198,7 @@ class Evaluator(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     PROMOTION_REASON_FIELD_NUMBER: _builtins.int
     IMPLICIT_FEEDBACK_FIELD_NUMBER: _builtins.int
+    TAG_PREFERENCES_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Its number, counting from 1."""
     model: _builtins.str
@@ -222,6 +223,13 @@ class Evaluator(_message.Message):
     def metrics(self) -> Global___Metrics:
         """Its performance on held-out ratings."""
 
+    @_builtins.property
+    def tag_preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagPreference]:
+        """The sound tags that the listener likes or dislikes, the largest predicted difference first, as
+        of the last training. Only tags that the held-out ratings support; empty with few ratings, or
+        unless the embedder is `musicnn`.
+        """
+
     def __init__(
         self,
         *,
@@ -234,14 +242,54 @@ class Evaluator(_message.Message):
         status: Global___EvaluatorStatus.ValueType = ...,
         promotion_reason: _builtins.str = ...,
         implicit_feedback: _builtins.str = ...,
+        tag_preferences: _abc.Iterable[Global___TagPreference] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "metrics", b"metrics", "trained_at", b"trained_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "implicit_feedback", b"implicit_feedback", "metrics", b"metrics", "model", b"model", "promotion_reason", b"promotion_reason", "rating_count", b"rating_count", "status", b"status", "trained_at", b"trained_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "implicit_feedback", b"implicit_feedback", "metrics", b"metrics", "model", b"model", "promotion_reason", b"promotion_reason", "rating_count", b"rating_count", "status", b"status", "tag_preferences", b"tag_preferences", "trained_at", b"trained_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Evaluator: _TypeAlias = Evaluator  # noqa: Y015
+
+@_typing.final
+class TagPreference(_message.Message):
+    """A sound tag that goes with the listener's ratings: liked if the differences are positive,
+    disliked if they are negative. Ratings that have nothing to do with sound give no such tag in at
+    least 95 % of cases.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PREDICTED_DIFFERENCE_FIELD_NUMBER: _builtins.int
+    RATED_DIFFERENCE_FIELD_NUMBER: _builtins.int
+    RATED_TRACKS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The tag, one of those of ListSoundTags."""
+    predicted_difference: _builtins.float
+    """Mean predicted rating of the library's tracks with the tag, minus that of all its tracks; in
+    rating points, at least 0.3 or at most -0.3.
+    """
+    rated_difference: _builtins.float
+    """Mean rating of the rated tracks with the tag, minus that of all rated tracks; in rating points."""
+    rated_tracks: _builtins.int
+    """Number of rated tracks with the tag, 5 or above."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        predicted_difference: _builtins.float = ...,
+        rated_difference: _builtins.float = ...,
+        rated_tracks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "predicted_difference", b"predicted_difference", "rated_difference", b"rated_difference", "rated_tracks", b"rated_tracks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagPreference: _TypeAlias = TagPreference  # noqa: Y015
 
 @_typing.final
 class TrainEvaluatorRequest(_message.Message):

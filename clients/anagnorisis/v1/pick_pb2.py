@@ -22,46 +22,47 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from anagnorisis.v1 import evaluator_pb2 as anagnorisis_dot_v1_dot_evaluator__pb2
 from anagnorisis.v1 import track_pb2 as anagnorisis_dot_v1_dot_track__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61nagnorisis/v1/pick.proto\x12\x0e\x61nagnorisis.v1\x1a\x1a\x61nagnorisis/v1/track.proto\"%\n\x05Guard\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\x01\"\x9c\x02\n\x0b\x45xplanation\x12\x0e\n\x06rating\x18\x01 \x01(\x01\x12\x33\n\rrating_source\x18\x02 \x01(\x0e\x32\x1c.anagnorisis.v1.RatingSource\x12\x15\n\rrating_factor\x18\x03 \x01(\x01\x12\x13\n\x0bskip_factor\x18\x04 \x01(\x01\x12\x16\n\x0erecency_factor\x18\x05 \x01(\x01\x12%\n\x06guards\x18\x06 \x03(\x0b\x32\x15.anagnorisis.v1.Guard\x12\x16\n\x0erelaxed_guards\x18\x07 \x03(\t\x12\x0e\n\x06weight\x18\x08 \x01(\x01\x12\x13\n\x0bprobability\x18\t \x01(\x01\x12\x0c\n\x04rank\x18\n \x01(\x05\x12\x12\n\ncandidates\x18\x0b \x01(\x05\"^\n\x04Pick\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x30\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\"@\n\x13PreviewPicksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x11\n\x04seed\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x07\n\x05_seed\";\n\x14PreviewPicksResponse\x12#\n\x05picks\x18\x01 \x03(\x0b\x32\x14.anagnorisis.v1.Pick\"=\n\x13\x45xplainTrackRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\"@\n\tInfluence\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\r\n\x05share\x18\x02 \x01(\x01\"5\n\x13\x46\x65\x61tureContribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"\xe1\x01\n\x14\x45xplainTrackResponse\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x30\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\x12-\n\ninfluences\x18\x03 \x03(\x0b\x32\x19.anagnorisis.v1.Influence\x12\x42\n\x15\x66\x65\x61ture_contributions\x18\x04 \x03(\x0b\x32#.anagnorisis.v1.FeatureContribution\"P\n\x14SuggestTracksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x11\n\x04seed\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\r\n\x05queue\x18\x03 \x01(\x08\x42\x07\n\x05_seed\"T\n\nSuggestion\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_song_id\"H\n\x15SuggestTracksResponse\x12/\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x1a.anagnorisis.v1.Suggestion\"$\n\x11SetPickingRequest\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"%\n\x12SetPickingResponse\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08*|\n\x0cRatingSource\x12\x1d\n\x19RATING_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14RATING_SOURCE_RATING\x10\x01\x12\x1b\n\x17RATING_SOURCE_PREDICTED\x10\x02\x12\x16\n\x12RATING_SOURCE_MEAN\x10\x03\x32\xf6\x02\n\x0bPickService\x12Y\n\x0cPreviewPicks\x12#.anagnorisis.v1.PreviewPicksRequest\x1a$.anagnorisis.v1.PreviewPicksResponse\x12Y\n\x0c\x45xplainTrack\x12#.anagnorisis.v1.ExplainTrackRequest\x1a$.anagnorisis.v1.ExplainTrackResponse\x12\\\n\rSuggestTracks\x12$.anagnorisis.v1.SuggestTracksRequest\x1a%.anagnorisis.v1.SuggestTracksResponse\x12S\n\nSetPicking\x12!.anagnorisis.v1.SetPickingRequest\x1a\".anagnorisis.v1.SetPickingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61nagnorisis/v1/pick.proto\x12\x0e\x61nagnorisis.v1\x1a\x1e\x61nagnorisis/v1/evaluator.proto\x1a\x1a\x61nagnorisis/v1/track.proto\"%\n\x05Guard\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\x01\"\x9c\x02\n\x0b\x45xplanation\x12\x0e\n\x06rating\x18\x01 \x01(\x01\x12\x33\n\rrating_source\x18\x02 \x01(\x0e\x32\x1c.anagnorisis.v1.RatingSource\x12\x15\n\rrating_factor\x18\x03 \x01(\x01\x12\x13\n\x0bskip_factor\x18\x04 \x01(\x01\x12\x16\n\x0erecency_factor\x18\x05 \x01(\x01\x12%\n\x06guards\x18\x06 \x03(\x0b\x32\x15.anagnorisis.v1.Guard\x12\x16\n\x0erelaxed_guards\x18\x07 \x03(\t\x12\x0e\n\x06weight\x18\x08 \x01(\x01\x12\x13\n\x0bprobability\x18\t \x01(\x01\x12\x0c\n\x04rank\x18\n \x01(\x05\x12\x12\n\ncandidates\x18\x0b \x01(\x05\"^\n\x04Pick\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x30\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\"@\n\x13PreviewPicksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x11\n\x04seed\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x07\n\x05_seed\";\n\x14PreviewPicksResponse\x12#\n\x05picks\x18\x01 \x03(\x0b\x32\x14.anagnorisis.v1.Pick\"=\n\x13\x45xplainTrackRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\"@\n\tInfluence\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\r\n\x05share\x18\x02 \x01(\x01\"5\n\x13\x46\x65\x61tureContribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"\x97\x02\n\x14\x45xplainTrackResponse\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x30\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\x12-\n\ninfluences\x18\x03 \x03(\x0b\x32\x19.anagnorisis.v1.Influence\x12\x42\n\x15\x66\x65\x61ture_contributions\x18\x04 \x03(\x0b\x32#.anagnorisis.v1.FeatureContribution\x12\x34\n\rmatching_tags\x18\x05 \x03(\x0b\x32\x1d.anagnorisis.v1.TagPreference\"P\n\x14SuggestTracksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x11\n\x04seed\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\r\n\x05queue\x18\x03 \x01(\x08\x42\x07\n\x05_seed\"T\n\nSuggestion\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_song_id\"H\n\x15SuggestTracksResponse\x12/\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x1a.anagnorisis.v1.Suggestion\"$\n\x11SetPickingRequest\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"%\n\x12SetPickingResponse\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08*|\n\x0cRatingSource\x12\x1d\n\x19RATING_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14RATING_SOURCE_RATING\x10\x01\x12\x1b\n\x17RATING_SOURCE_PREDICTED\x10\x02\x12\x16\n\x12RATING_SOURCE_MEAN\x10\x03\x32\xf6\x02\n\x0bPickService\x12Y\n\x0cPreviewPicks\x12#.anagnorisis.v1.PreviewPicksRequest\x1a$.anagnorisis.v1.PreviewPicksResponse\x12Y\n\x0c\x45xplainTrack\x12#.anagnorisis.v1.ExplainTrackRequest\x1a$.anagnorisis.v1.ExplainTrackResponse\x12\\\n\rSuggestTracks\x12$.anagnorisis.v1.SuggestTracksRequest\x1a%.anagnorisis.v1.SuggestTracksResponse\x12S\n\nSetPicking\x12!.anagnorisis.v1.SetPickingRequest\x1a\".anagnorisis.v1.SetPickingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'anagnorisis.v1.pick_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RATINGSOURCE']._serialized_start=1353
-  _globals['_RATINGSOURCE']._serialized_end=1477
-  _globals['_GUARD']._serialized_start=73
-  _globals['_GUARD']._serialized_end=110
-  _globals['_EXPLANATION']._serialized_start=113
-  _globals['_EXPLANATION']._serialized_end=397
-  _globals['_PICK']._serialized_start=399
-  _globals['_PICK']._serialized_end=493
-  _globals['_PREVIEWPICKSREQUEST']._serialized_start=495
-  _globals['_PREVIEWPICKSREQUEST']._serialized_end=559
-  _globals['_PREVIEWPICKSRESPONSE']._serialized_start=561
-  _globals['_PREVIEWPICKSRESPONSE']._serialized_end=620
-  _globals['_EXPLAINTRACKREQUEST']._serialized_start=622
-  _globals['_EXPLAINTRACKREQUEST']._serialized_end=683
-  _globals['_INFLUENCE']._serialized_start=685
-  _globals['_INFLUENCE']._serialized_end=749
-  _globals['_FEATURECONTRIBUTION']._serialized_start=751
-  _globals['_FEATURECONTRIBUTION']._serialized_end=804
-  _globals['_EXPLAINTRACKRESPONSE']._serialized_start=807
-  _globals['_EXPLAINTRACKRESPONSE']._serialized_end=1032
-  _globals['_SUGGESTTRACKSREQUEST']._serialized_start=1034
-  _globals['_SUGGESTTRACKSREQUEST']._serialized_end=1114
-  _globals['_SUGGESTION']._serialized_start=1116
-  _globals['_SUGGESTION']._serialized_end=1200
-  _globals['_SUGGESTTRACKSRESPONSE']._serialized_start=1202
-  _globals['_SUGGESTTRACKSRESPONSE']._serialized_end=1274
-  _globals['_SETPICKINGREQUEST']._serialized_start=1276
-  _globals['_SETPICKINGREQUEST']._serialized_end=1312
-  _globals['_SETPICKINGRESPONSE']._serialized_start=1314
-  _globals['_SETPICKINGRESPONSE']._serialized_end=1351
-  _globals['_PICKSERVICE']._serialized_start=1480
-  _globals['_PICKSERVICE']._serialized_end=1854
+  _globals['_RATINGSOURCE']._serialized_start=1439
+  _globals['_RATINGSOURCE']._serialized_end=1563
+  _globals['_GUARD']._serialized_start=105
+  _globals['_GUARD']._serialized_end=142
+  _globals['_EXPLANATION']._serialized_start=145
+  _globals['_EXPLANATION']._serialized_end=429
+  _globals['_PICK']._serialized_start=431
+  _globals['_PICK']._serialized_end=525
+  _globals['_PREVIEWPICKSREQUEST']._serialized_start=527
+  _globals['_PREVIEWPICKSREQUEST']._serialized_end=591
+  _globals['_PREVIEWPICKSRESPONSE']._serialized_start=593
+  _globals['_PREVIEWPICKSRESPONSE']._serialized_end=652
+  _globals['_EXPLAINTRACKREQUEST']._serialized_start=654
+  _globals['_EXPLAINTRACKREQUEST']._serialized_end=715
+  _globals['_INFLUENCE']._serialized_start=717
+  _globals['_INFLUENCE']._serialized_end=781
+  _globals['_FEATURECONTRIBUTION']._serialized_start=783
+  _globals['_FEATURECONTRIBUTION']._serialized_end=836
+  _globals['_EXPLAINTRACKRESPONSE']._serialized_start=839
+  _globals['_EXPLAINTRACKRESPONSE']._serialized_end=1118
+  _globals['_SUGGESTTRACKSREQUEST']._serialized_start=1120
+  _globals['_SUGGESTTRACKSREQUEST']._serialized_end=1200
+  _globals['_SUGGESTION']._serialized_start=1202
+  _globals['_SUGGESTION']._serialized_end=1286
+  _globals['_SUGGESTTRACKSRESPONSE']._serialized_start=1288
+  _globals['_SUGGESTTRACKSRESPONSE']._serialized_end=1360
+  _globals['_SETPICKINGREQUEST']._serialized_start=1362
+  _globals['_SETPICKINGREQUEST']._serialized_end=1398
+  _globals['_SETPICKINGRESPONSE']._serialized_start=1400
+  _globals['_SETPICKINGRESPONSE']._serialized_end=1437
+  _globals['_PICKSERVICE']._serialized_start=1566
+  _globals['_PICKSERVICE']._serialized_end=1940
 # @@protoc_insertion_point(module_scope)

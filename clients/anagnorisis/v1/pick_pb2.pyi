@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from anagnorisis.v1 import evaluator_pb2 as _evaluator_pb2
 from anagnorisis.v1 import track_pb2 as _track_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -317,6 +318,7 @@ class ExplainTrackResponse(_message.Message):
     EXPLANATION_FIELD_NUMBER: _builtins.int
     INFLUENCES_FIELD_NUMBER: _builtins.int
     FEATURE_CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    MATCHING_TAGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def track(self) -> _track_pb2.Track:
         """The track."""
@@ -337,6 +339,14 @@ class ExplainTrackResponse(_message.Message):
         an embedding, or if the model has no such contributions.
         """
 
+    @_builtins.property
+    def matching_tags(self) -> _containers.RepeatedCompositeFieldContainer[_evaluator_pb2.TagPreference]:
+        """Sound tags of the track that explain its predicted rating: those that the listener likes if it
+        is above the mean of the ratings, those that the listener dislikes if it is below. The largest
+        predicted difference first. Empty if the track is rated or its sound contributes less than a
+        fifth.
+        """
+
     def __init__(
         self,
         *,
@@ -344,10 +354,11 @@ class ExplainTrackResponse(_message.Message):
         explanation: Global___Explanation | None = ...,
         influences: _abc.Iterable[Global___Influence] | None = ...,
         feature_contributions: _abc.Iterable[Global___FeatureContribution] | None = ...,
+        matching_tags: _abc.Iterable[_evaluator_pb2.TagPreference] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "track", b"track"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "feature_contributions", b"feature_contributions", "influences", b"influences", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "feature_contributions", b"feature_contributions", "influences", b"influences", "matching_tags", b"matching_tags", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
