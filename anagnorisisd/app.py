@@ -93,7 +93,9 @@ def _servicers(services: Services) -> Servicers:
         picks=PickServicer(
             picker=services.pick_service,
             curiosity=services.training.explanations,
+            steering=services.steering,
             tracks=tracks,
+            clock=services.clock,
             default_count=lambda: services.config.picks.ahead,
         ),
         evaluators=EvaluatorServicer(services.training, stores.evaluators),
@@ -112,6 +114,7 @@ def _library_servicer(services: Services, tracks: TrackLookup) -> LibraryService
         similar=NearestTracks(services.stores.embeddings, stamp),
         sound_tags=services.sound_tags,
         tracks=tracks,
+        enqueue=services.pick_service.enqueue,
         stamp=stamp,
     )
 
@@ -124,6 +127,7 @@ def _daemon_servicer(services: Services, tracks: TrackLookup) -> DaemonServicer:
         embedding=services.embedding,
         picker=services.pick_service,
         trainer=services.training,
+        steering=services.steering,
         places=StatusPaths(services.paths.music, services.paths.state, services.paths.models),
     )
     return DaemonServicer(

@@ -14,6 +14,7 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.rating import RatingChange
+from anagnorisisd.domain.steering import Steering
 from anagnorisisd.domain.track import TrackId, Uri
 
 
@@ -77,6 +78,17 @@ class PickingSwitched:
 
 
 @dataclass(frozen=True, slots=True)
+class SteeringChanged:
+    """The listener steered the picks; with `None` the steering has ended.
+
+    `only_end` says that only the number of songs until its end has changed.
+    """
+
+    steering: Steering | None
+    only_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NoPicksReasonChanged:
     """No picks are added because of `reason`; if that is empty, they are added again."""
 
@@ -106,6 +118,7 @@ Event = (
     | PredictionsUpdated
     | EvaluatorPromoted
     | PickingSwitched
+    | SteeringChanged
     | NoPicksReasonChanged
     | PlayerConnected
     | PlayerDisconnected

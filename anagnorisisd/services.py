@@ -33,6 +33,8 @@ from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.stickers.sync import StickerSync
 from anagnorisisd.runtime.scheduler import ApScheduler
+from anagnorisisd.steering.service import SteeringService
+from anagnorisisd.steering.sound_map import SoundMap
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.taste.training_scheduler import TrainingScheduler
@@ -85,6 +87,8 @@ class Services:
         self.player = MpdPlayer(config.mpd, paths.music, config.ratings.channel, self.clock)
         self.ratings = RatingService(stores.ratings, self.events, self.clock)
         self.track_resolver = TrackResolver(stores.library, self.player)
+        self.sound_map = SoundMap(stores.embeddings, self.embedding.stamp)
+        self.steering = self._make_steering()
         self.pick_service = self._make_pick_service()
         self.play_service = self._make_play_service()
         self.sticker_sync = self._make_sticker_sync()
@@ -110,6 +114,7 @@ class Services:
             "library": self.library.run,
             "embedding": self.embedding.run,
             "training": self.training.run,
+            "steering": self.steering.run,
             "player monitor": self._make_player_monitor().run,
             "sticker sync": self.sticker_sync.run,
         }
@@ -208,6 +213,17 @@ class Services:
             stamp=self.embedding.stamp,
         )
 
+    def _make_steering(self) -> SteeringService:
+        return SteeringService(
+            library=self.stores.library,
+            embeddings=self.stores.embeddings,
+            sound_tags=self.sound_tags,
+            stamp=self.embedding.stamp,
+            store=self.stores.queue,
+            events=self.events,
+            clock=self.clock,
+        )
+
     def _make_pick_service(self) -> PickService:
         return PickService(
             library=self.stores.library,
@@ -217,6 +233,8 @@ class Services:
             events=self.events,
             clock=self.clock,
             config=self.config.picks,
+            steering=self.steering,
+            sound_map=self.sound_map,
         )
 
     def _make_sticker_sync(self) -> StickerSync:
@@ -251,6 +269,7 @@ class Services:
                 self.ratings,
                 self.pick_service.switch,
                 self.clock,
+                steering=self.steering,
             ),
             sticker_sync=self.sticker_sync,
             events=self.events,
@@ -289,6 +308,7 @@ class Services:
             embedding=self.embedding,
             training=self.training,
             picking=self.pick_service,
+            steering=self.steering,
             events=self.events,
         )
 

@@ -19,10 +19,12 @@ import numpy as np
 
 from anagnorisisd.domain.artist_names import ArtistCredits
 from anagnorisisd.domain.pick import Candidates, Pick
+from anagnorisisd.domain.steering import SteeringFactors
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.weights import WeightedCandidates, weigh
+from anagnorisisd.steering import fit
 from anagnorisisd.storage.stores import open_stores
 from bench import prefilled_state
 from bench.prefilled_state import EPOCH, track_id
@@ -34,7 +36,8 @@ MIN_SPEED_UP = 250
 FEW = 10
 UPDATE_COLUMNS = ("tracks", "read all, s", "µs per track", "update after a rating, ms")
 COLUMNS = ("tracks", "records, ms", "daemon, ms", "speed-up",
-           "daemon after a change, ms", "ns per track", "daemon with spread, ms")  # fmt: skip
+           "daemon after a change, ms", "ns per track", "daemon with spread, ms",
+           "daemon steered, ms", "steered after a change, ms")  # fmt: skip
 SPREAD = PickRules(artist_spread=3, album_spread=1)
 
 
@@ -77,7 +80,9 @@ def _measure_picks(tracks: int) -> None:
     wanted = chooser.probabilities(weighted, PickRules(), PickContext(EPOCH))
     np.testing.assert_allclose(_chances(records), wanted, rtol=1e-9)
     rng, many = Random(0), np.random.default_rng(0)
-    slow, fast, anew, spread = [], [], [], []
+    steering = _steering(tracks)
+    steered_weights = weigh(columns, steering)
+    slow, fast, anew, spread, steered, steered_anew = [], [], [], [], [], []
     recent = [columns.track_id(row) for row in range(0, tracks, tracks // 5)]
     context = PickContext(EPOCH, recent=recent)
     for _ in range(RUNS):
@@ -85,16 +90,25 @@ def _measure_picks(tracks: int) -> None:
         fast.append(_seconds(lambda: _chosen(weighted, rng)))
         spread.append(_seconds(lambda: chooser.choose(weighted, SPREAD, context, COUNT, rng)))
         anew.append(_seconds(lambda: _chosen(weigh(columns), rng)))
+        steered.append(_seconds(lambda: _chosen(steered_weights, rng)))
+        steered_anew.append(_seconds(lambda: _chosen(weigh(columns, steering), rng)))
     records_s, ours_s, anew_s, spread_s = map(statistics.median, (slow, fast, anew, spread))
+    steered_s, steered_anew_s = map(statistics.median, (steered, steered_anew))
     print(
         f"| {tracks:,} | {1000 * records_s:.1f} | {1000 * ours_s:.2f} "
         f"| {records_s / ours_s:.0f} | {1000 * anew_s:.1f} | {1e9 * anew_s / tracks:.0f} "
-        f"| {1000 * spread_s:.1f} |"
+        f"| {1000 * spread_s:.1f} | {1000 * steered_s:.2f} | {1000 * steered_anew_s:.1f} |"
     )
 
 
 def _chosen(weighted: WeightedCandidates, rng: Random) -> list[Pick]:
     return chooser.choose(weighted, PickRules(), PickContext(EPOCH), COUNT, rng)
+
+
+def _steering(tracks: int) -> SteeringFactors:
+    """Return the factors of a wish that each track fits differently."""
+    fits = fit.place(np.random.default_rng(1).random(tracks))
+    return SteeringFactors(fit.wanted_factor(fits, 1.0), {"jazz": fits}, {})
 
 
 def _columns(tracks: int) -> Candidates:

@@ -90,6 +90,7 @@ class Picks(Section):
     exclude_folders: Live[tuple[str, ...]] = ()
     exclude_genres: Live[tuple[str, ...]] = ()
     explore: Live[Fraction] = 0.0
+    flow: Live[Fraction] = 0.0
 
 
 class Listening(Section):

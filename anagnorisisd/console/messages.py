@@ -25,7 +25,7 @@ def rating_or_prediction(track: Track) -> str:
 
 
 WEIGHT_FACTORS = "rating × skips × recency"
-"""Names of the factors that `weight_factors` shows first; guards have theirs beside them."""
+"""Names of the factors that `weight_factors` shows first; the others have theirs beside them."""
 
 
 def rating_with_source(why: Explanation) -> str:
@@ -37,8 +37,11 @@ def rating_with_source(why: Explanation) -> str:
 def weight_factors(why: Explanation) -> str:
     """Return the factors of a weight: `0.53 × 0.73 × 0.97 × 0.5 artist spread`."""
     parts = [f"{why.rating_factor:.2g}", f"{why.skip_factor:.2g}", f"{why.recency_factor:.2g}"]
-    guards = (f"{factor:.2g} {guard.replace('_', ' ')}" for guard, factor in why.guards.items())
-    return " × ".join([*parts, *guards])
+    others = {"steering": why.steering_factor, "flow": why.flow_factor}
+    named = {**{name: factor for name, factor in others.items() if factor != 1}, **why.guards}
+    return " × ".join(
+        [*parts, *(f"{factor:.2g} {name.replace('_', ' ')}" for name, factor in named.items())]
+    )
 
 
 def scan_progress(scan: ScanState) -> str:

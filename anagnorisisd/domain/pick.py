@@ -1,7 +1,7 @@
 """Candidates, and the picks chosen from them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,7 @@ class Explanation:
     `rating` is the effective rating, `rating_source` one of rating, predicted and mean. `guards`
     holds only the guards that lowered the weight, `relaxed` those that were not applied because
     they would have excluded every candidate. `rank` counts from 1 among `candidates` tracks.
+    `wish_fits` has, for each wish of the steering, how well the track fits it, 0 to 1.
     """
 
     rating: float
@@ -76,6 +77,9 @@ class Explanation:
     probability: float
     rank: int
     candidates: int
+    steering_factor: float = 1.0
+    wish_fits: Mapping[str, float] = field(default_factory=dict)
+    flow_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,10 @@ WINDOW_PLAN = f"{WINDOWS}x{WINDOW_SECONDS:g}s-{RATE}Hz-fft{FFT_SIZE}"
 FIRST_PLAN = "12x5s-22050Hz-fft2048"
 """The plan of version 1, which its stamps do not name."""
 
+ENERGY_DIMENSIONS = (27, 32, 33)
+"""The dimensions that tell calm from lively music: the means of spectral centroid, loudness and
+onset strength, each higher in livelier music."""
+
 STAMP = EmbedderStamp(
     name="features",
     version="1" if WINDOW_PLAN == FIRST_PLAN else f"1-{WINDOW_PLAN}",

@@ -10,6 +10,7 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.embedding.musicnn import plan
+from anagnorisisd.embedding.musicnn.network import Floats
 from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, TagScores, score
 from anagnorisisd.errors import InvalidValue, PreconditionFailed
 from anagnorisisd.storage.embeddings import EmbeddingStore
@@ -74,6 +75,15 @@ class SoundTagIndex:
         has = index.scores.has[:, TAGS.index(tag)]
         return [track_id for track_id, row in index.rows.items() if has[row]]
 
+    async def scores(self, tag: str) -> tuple[Sequence[TrackId], Floats]:
+        """Return all embedded tracks and their scores in a tag, `[n]`.
+
+        Raises:
+            PreconditionFailed: there are no tags.
+        """
+        index = await self._required()
+        return list(index.rows), index.scores.scores[:, TAGS.index(tag)]
+
     async def counts(self) -> Mapping[str, int]:
         """Return how many tracks have each tag.
 
@@ -82,6 +92,19 @@ class SoundTagIndex:
         """
         index = await self._required()
         return dict(zip(TAGS, map(int, index.scores.has.sum(axis=0)), strict=True))
+
+    async def standing_out(self, tag: str, count: int) -> Sequence[TrackId]:
+        """Return the tracks that have a tag and stand out most in it, at most `count`.
+
+        Raises:
+            PreconditionFailed: there are no tags.
+        """
+        index = await self._required()
+        column = TAGS.index(tag)
+        rows = np.flatnonzero(index.scores.has[:, column])
+        best = rows[np.argsort(-index.scores.scores[rows, column], kind="stable")[:count]]
+        track_ids = list(index.rows)
+        return [track_ids[row] for row in best.tolist()]
 
     async def _required(self) -> LibraryTags:
         if self._stamp.name != plan.STAMP.name:
@@ -109,7 +132,9 @@ class SoundTagIndex:
             changed = self._index is None or len(self._index.rows) != count
             began = self._clock.monotonic()
             if self._index is None or (changed and began >= self._rebuild_after):
-                track_ids, logits = await self._embeddings.last_values(self._stamp, plan.TAGS)
+                track_ids, logits = await self._embeddings.values(
+                    self._stamp, self._stamp.dimension - plan.TAGS, self._stamp.dimension
+                )
                 rows = {track_id: row for row, track_id in enumerate(track_ids)}
                 self._index = LibraryTags(rows, await asyncio.to_thread(score, logits))
                 ended = self._clock.monotonic()

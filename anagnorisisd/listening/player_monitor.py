@@ -24,6 +24,7 @@ from anagnorisisd.events import (
     PlayerConnected,
     PlayerDisconnected,
     PredictionsUpdated,
+    SteeringChanged,
     TrackRated,
 )
 from anagnorisisd.listening.service import PlayService
@@ -52,6 +53,7 @@ REFILL_EVENTS = (
     PredictionsUpdated,
     LibraryChanged,
     PickingSwitched,
+    SteeringChanged,
 )
 """Events after which the queue may need other picks."""
 

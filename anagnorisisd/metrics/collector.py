@@ -8,6 +8,7 @@ from typing import Protocol
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluator import TrainingStatus
 from anagnorisisd.domain.player import Player
+from anagnorisisd.domain.steering import Steering
 from anagnorisisd.errors import StoreError
 from anagnorisisd.events import Event, Events
 from anagnorisisd.storage.library import LibraryStore
@@ -29,6 +30,7 @@ class Readings:
 
     player_connected: bool
     picking: bool
+    steered: bool
     stored: Stored | None
 
 
@@ -82,6 +84,14 @@ class Picks(Protocol):
         ...
 
 
+class Steers(Protocol):
+    """The part of `steering.service.SteeringService` that metrics need."""
+
+    async def current(self) -> Steering | None:
+        """Return how picks are steered."""
+        ...
+
+
 class MetricsCollector:
     """Passes every event to a metrics sink, and reads the gauges when the sink asks for them."""
 
@@ -94,6 +104,7 @@ class MetricsCollector:
         embedding: Embeds,
         training: Trains,
         picking: Picks,
+        steering: Steers,
         events: Events,
     ) -> None:
         self._sink = sink
@@ -102,6 +113,7 @@ class MetricsCollector:
         self._embedding = embedding
         self._training = training
         self._picking = picking
+        self._steering = steering
         self._subscription = events.subscribe()
 
     async def run(self) -> None:
@@ -115,8 +127,15 @@ class MetricsCollector:
         return Readings(
             player_connected=self._player.link().connected,
             picking=self._picking.enabled,
+            steered=await self._is_steered(),
             stored=await self._read_stored(),
         )
+
+    async def _is_steered(self) -> bool:
+        try:
+            return await self._steering.current() is not None
+        except StoreError:
+            return False
 
     async def _read_stored(self) -> Stored | None:
         try:

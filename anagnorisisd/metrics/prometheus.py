@@ -143,6 +143,7 @@ class _Gauges(Collector):
         yield InfoMetricFamily("anagnorisis", "The daemon", {"version": self._version})
         yield _gauge("mpd_up", "Whether the daemon is connected to MPD", readings.player_connected)
         yield _gauge("picking_enabled", "Whether picks are added to the queue", readings.picking)
+        yield _gauge("steering_active", "Whether picks are steered", readings.steered)
         yield _gauge("database_up", "Whether the database can be read", readings.stored is not None)
         if readings.stored is not None:
             yield from _stored_metrics(readings.stored)

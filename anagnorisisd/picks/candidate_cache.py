@@ -5,7 +5,7 @@ evaluator changed, all candidates are read again: a second for a quarter of a mi
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from random import Random
 
@@ -15,6 +15,7 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.pick import Candidates, Explanation, Pick
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.events import (
     Announcement,
     EvaluatorPromoted,
@@ -29,6 +30,9 @@ from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.queue_rules import QueueView
 from anagnorisisd.picks.weights import WeightedCandidates
+from anagnorisisd.steering import journey
+from anagnorisisd.steering.service import SteeringService
+from anagnorisisd.steering.sound_map import SoundMap
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.plays import PlayStore
 
@@ -48,9 +52,14 @@ class CandidateCache:
         plays: PlayStore,
         events: Events,
         clock: Clock,
+        *,
         config: schema.Picks,
+        steering: SteeringService | None = None,
+        sound_map: SoundMap | None = None,
     ) -> None:
+        self._sound_map = sound_map
         self._library = library
+        self._steering = steering
         self._plays = plays
         self._clock = clock
         self._subscription = events.subscribe()
@@ -72,6 +81,7 @@ class CandidateCache:
             min_seconds=config.min_seconds,
             max_seconds=config.max_minutes * 60,
             explore=config.explore,
+            flow=config.flow,
         )
 
     async def choose(
@@ -100,7 +110,7 @@ class CandidateCache:
         """Return which of these queued tracks a new pick would most likely outweigh."""
         weighted = await self._weighted()
         # The spread guards held when the tracks were added; their neighbours may have moved since.
-        rules = replace(self._rules, artist_spread=0, album_spread=0)
+        rules = replace(self._rules, artist_spread=0, album_spread=0, flow=0.0)
         chances = chooser.probabilities(weighted, rules, self._context_without(view, queued))
         rows = {track_id: weighted.candidates.row(track_id) for track_id in queued}
         return {
@@ -117,13 +127,59 @@ class CandidateCache:
         rows = np.flatnonzero(candidates.excluded).tolist()
         return {candidates.track_id(row) for row in rows}
 
+    async def journey(
+        self, start: TrackId, end: TrackId, count: int
+    ) -> list[tuple[TrackId, float]]:
+        """Return `count` tracks from one to another in even steps of sound, both included.
+
+        With each track comes its similarity to the one before, the cosine of their short vectors.
+
+        Raises:
+            PreconditionFailed: an end is missing, or has no embedding yet.
+        """
+        weighted = await self._weighted()
+        candidates = weighted.candidates
+        vectors = (
+            np.zeros((len(candidates), 1), np.float32)
+            if self._sound_map is None
+            else await self._sound_map.vectors(candidates)
+        )
+        ends = [candidates.row(track_id) for track_id in (start, end)]
+        for track_id, row in zip((start, end), ends, strict=True):
+            if row is None:
+                raise PreconditionFailed(f"track {track_id} is missing")
+            if not vectors[row].any():
+                raise PreconditionFailed(f"track {track_id} has no embedding yet")
+        rows = await asyncio.to_thread(
+            journey.plan,
+            vectors,
+            weighted.factors.weight,
+            candidates.artists,
+            start=int(ends[0] or 0),
+            end=int(ends[1] or 0),
+            count=count,
+            allowed=~candidates.excluded,
+        )
+        before = [rows[0], *rows[:-1]]
+        similarity = (vectors[rows] * vectors[before]).sum(axis=1).tolist()
+        return [
+            (candidates.track_id(row), cosine) for row, cosine in zip(rows, similarity, strict=True)
+        ]
+
+    async def steering_problems(self) -> Mapping[str, str]:
+        """Return why wishes of the steering have no effect, by their text."""
+        steering = (await self._weighted()).steering
+        return {} if steering is None else steering.problems
+
     async def count(self) -> int:
         """Return how many candidates there are."""
         return len((await self._weighted()).candidates)
 
     async def _context(self, view: QueueView | None) -> PickContext:
-        spread = max(self._rules.artist_spread, self._rules.album_spread)
-        plays = await self._plays.recent(spread) if spread else ()
+        count = max(
+            self._rules.artist_spread, self._rules.album_spread, 1 if self._rules.flow else 0
+        )
+        plays = await self._plays.recent(count) if count else ()
         recent = [play.track_id for play in reversed(plays)]
         if view is None:
             return PickContext(self._clock.now(), recent=recent)
@@ -158,10 +214,14 @@ class CandidateCache:
                 )
                 self._cached = None
                 self._changed_tracks.clear()
-            if self._cached is None:
+            steering = await self._steering.factors(self._candidates) if self._steering else None
+            if self._cached is None or self._cached.steering is not steering:
                 # Scoring passes over all tracks several times; in a thread it delays no rating.
-                self._cached = await asyncio.to_thread(weights.weigh, self._candidates)
-            return self._cached
+                self._cached = await asyncio.to_thread(weights.weigh, self._candidates, steering)
+            sound = None
+            if self._rules.flow and self._sound_map is not None:
+                sound = await self._sound_map.vectors(self._candidates)
+            return replace(self._cached, sound=sound) if sound is not None else self._cached
 
     def _invalidate(self, announcement: Announcement) -> None:
         match announcement.event:

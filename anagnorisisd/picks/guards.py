@@ -29,7 +29,8 @@ class PickRules:
     """What the configuration says about picks; 0 switches a guard off.
 
     The last `artist_spread` tracks, played or queued, must be by other artists, and the last
-    `album_spread` from other albums. `explore` scales the sampling of predicted ratings.
+    `album_spread` from other albums. `explore` scales the sampling of predicted ratings, and
+    `flow` the preference for tracks that sound like the one before.
     """
 
     min_hours_between_plays: float = 0.0
@@ -38,6 +39,7 @@ class PickRules:
     min_seconds: float = 0.0
     max_seconds: float = 0.0
     explore: float = 0.0
+    flow: float = 0.0
 
 
 def track_guards(candidates: Candidates, rules: PickRules, now: float) -> dict[Guard, Bools]:

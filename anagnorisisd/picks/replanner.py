@@ -1,7 +1,7 @@
 """Removes picks that no longer fit from the queue, so that the next refill replaces them.
 
 A pick no longer fits when a rating, a skip or a prediction changed so much that a new pick would
-most likely outweigh it.
+most likely outweigh it, or when the listener steered the picks since then.
 """
 
 import math
@@ -15,6 +15,7 @@ from anagnorisisd.events import (
     Events,
     PlayRecorded,
     PredictionsUpdated,
+    SteeringChanged,
     TrackRated,
 )
 from anagnorisisd.picks import queue_rules
@@ -43,6 +44,7 @@ class Replanner:
         self._clock = clock
         self._subscription = events.subscribe()
         self._requested = False
+        self._replace_all = False
         self._not_before = 0.0
 
     def request(self) -> None:
@@ -51,9 +53,15 @@ class Replanner:
 
     def process_events(self) -> None:
         """Request a comparison if an event since the last call changed weights."""
-        if any(map(_changes_weights, self._subscription.arrived())):
+        arrived = self._subscription.arrived()
+        if any(map(_changes_weights, arrived)):
             self._requested = True
             self._owned.explanations.clear()
+        for announcement in arrived:
+            event = announcement.event
+            if isinstance(event, SteeringChanged) and not event.only_end:
+                self._requested = self._replace_all = True
+                self._not_before = 0.0
 
     def due(self) -> float:
         """Return when, in monotonic seconds, to call `replan`; `inf` if nothing was requested."""
@@ -67,13 +75,13 @@ class Replanner:
         """
         if self.due() > self._clock.monotonic():
             return False
-        self._requested = False
+        replace_all, self._replace_all, self._requested = self._replace_all, False, False
         self._not_before = self._clock.monotonic() + INTERVAL_SECONDS
         owned = self._owned.tracks
         entries = queue_rules.replaceable_entries(view.state, view.entries, owned)
         if entries:
             tracks = {owned[entry.song_id] for entry in entries}
-            outweighed = await self._candidates.outweighed(view, tracks)
+            outweighed = tracks if replace_all else await self._candidates.outweighed(view, tracks)
             for entry in entries:
                 if owned[entry.song_id] in outweighed:
                     await self._player.remove(entry.song_id)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from anagnorisisd.domain.pick import Bools, Explanation, Floats
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.picks.flow import flow_factor
 from anagnorisisd.picks.guards import Guard, PickRules, spread_guards, track_guards
 from anagnorisisd.picks.weights import WeightedCandidates
 
@@ -61,12 +62,25 @@ class GuardedCandidates:
         if len(unavailable) == len(self._candidates):
             unavailable = _unique(self._candidates.rows(queued))
         guards = self._track_guards | spread_guards(self._candidates, self._rules, recent)
-        if not guards and self._weighted.factors.all_positive:
+        flow = self._flow(recent)
+        if not guards and flow is None and self._weighted.factors.all_positive:
             return _UnguardedSampler(self._weighted, unavailable)
-        return self._guarded(unavailable, guards)
+        return self._guarded(unavailable, guards, flow)
 
-    def _guarded(self, unavailable: Rows, guards: Mapping[Guard, Bools]) -> "_GuardedSampler":
+    def _flow(self, recent: Sequence[TrackId]) -> Floats | None:
+        """Return the flow factors after the last of the recent tracks."""
+        sound = self._weighted.sound
+        if not (self._rules.flow and recent) or sound is None:
+            return None
+        previous = self._candidates.row(recent[-1])
+        return None if previous is None else flow_factor(sound, previous, self._rules.flow)
+
+    def _guarded(
+        self, unavailable: Rows, guards: Mapping[Guard, Bools], flow: Floats | None
+    ) -> "_GuardedSampler":
         weight = self._weighted.factors.weight
+        if flow is not None:
+            weight = weight * flow
         available = np.ones(len(weight), dtype=bool)
         available[unavailable] = False
         eligible = available & (weight > 0)
@@ -81,7 +95,9 @@ class GuardedCandidates:
         relaxed = [guard for guard in guards if guard not in applied]
         weight = np.where(eligible, weight, 0.0)
         count = int(np.count_nonzero(available))
-        return _GuardedSampler(self._weighted, count, weight, applied, relaxed)
+        return _GuardedSampler(
+            self._weighted, count, weight, guards=applied, relaxed=relaxed, flow=flow
+        )
 
 
 def _unique(rows: Rows) -> Rows:
@@ -160,14 +176,17 @@ class _GuardedSampler:
         weighted: WeightedCandidates,
         available: int,
         weight: Floats,
+        *,
         guards: Mapping[Guard, Bools],
         relaxed: Sequence[Guard],
+        flow: Floats | None,
     ) -> None:
         self.available = available
         self._weighted = weighted
         self._weight = weight
         self._guards = guards
         self._relaxed = relaxed
+        self._flow = flow
 
     def draw(self, rng: Random) -> int:
         return draw(self._weight, rng)
@@ -191,6 +210,7 @@ class _GuardedSampler:
                 guard.value: 0.0 for guard, allowed in self._guards.items() if not allowed[row]
             },
             relaxed=[guard.value for guard in self._relaxed],
+            flow_factor=1.0 if self._flow is None else float(self._flow[row]),
         )
 
 
@@ -204,7 +224,7 @@ def _explanation(
     available: int,
 ) -> Explanation:
     """Return the explanation of a weight that no guard lowered."""
-    factors = weighted.factors
+    factors, steering = weighted.factors, weighted.steering
     return Explanation(
         rating=float(factors.rating[row]),
         rating_source=weighted.rating_source(row),
@@ -217,4 +237,6 @@ def _explanation(
         probability=weight / total if weight else 0.0,
         rank=heavier + 1,
         candidates=available,
+        steering_factor=1.0 if steering is None else float(steering.factor[row]),
+        wish_fits={} if steering is None else steering.fits_of(row),
     )

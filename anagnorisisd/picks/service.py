@@ -19,6 +19,8 @@ from anagnorisisd.picks.queue_filler import QueueFiller
 from anagnorisisd.picks.queue_manager import QueueManager, QueueObserver
 from anagnorisisd.picks.queue_rules import QueueView
 from anagnorisisd.picks.replanner import Replanner
+from anagnorisisd.steering.service import SteeringService
+from anagnorisisd.steering.sound_map import SoundMap
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.plays import PlayStore
 from anagnorisisd.storage.queue import QueueStore
@@ -29,7 +31,8 @@ log = logging.getLogger(__name__)
 class PickService:
     """Shows, explains and switches picks; `queue_manager` adds them to the queue.
 
-    The random generator is seeded by `seed`, or by the system.
+    The random generator is seeded by `seed`, or by the system. Without `steering` picks are never
+    steered, and without `sound_map` they do not flow.
     """
 
     def __init__(
@@ -42,12 +45,16 @@ class PickService:
         events: Events,
         clock: Clock,
         config: schema.Picks,
+        steering: SteeringService | None = None,
+        sound_map: SoundMap | None = None,
         seed: int | None = None,
     ) -> None:
         self._library = library
         self._player = player
         self._status = PickingStatus(store, events, enabled=config.enabled)
-        self._candidates = CandidateCache(library, plays, events, clock, config)
+        self._candidates = CandidateCache(
+            library, plays, events, clock, config=config, steering=steering, sound_map=sound_map
+        )
         self._owned = OwnedEntries(store, clock)
         self._observer = QueueObserver(library, player, self._owned, self._status, events)
         self.queue_manager = QueueManager(
@@ -104,6 +111,16 @@ class PickService:
         if explanation is None:
             raise PreconditionFailed("the track's file is missing, so it cannot be picked")
         return explanation
+
+    async def journey(
+        self, start: TrackId, end: TrackId, count: int
+    ) -> list[tuple[TrackId, float]]:
+        """Return a journey between two tracks; see `CandidateCache.journey`."""
+        return await self._candidates.journey(start, end, count)
+
+    async def steering_problems(self) -> Mapping[str, str]:
+        """Return why wishes of the steering have no effect, by their text."""
+        return await self._candidates.steering_problems()
 
     async def excluded(self) -> Collection[TrackId]:
         """Return the tracks that the configuration excludes from picks."""

@@ -3,9 +3,10 @@
     rating_factor  = (max(0.1, R) / 10)²      R: rating, else predicted rating, else the mean
     skip_factor    = sigmoid((5 + full plays - skips) / 5)
     recency_factor = place by last play / number of tracks
-    weight         = rating_factor x skip_factor x recency_factor
+    weight         = rating_factor x skip_factor x recency_factor [x steering_factor]
 
-All functions work on whole columns, one row per track.
+The steering factor counts only while the listener steers the picks. All functions work on whole
+columns, one row per track.
 """
 
 from dataclasses import dataclass, replace
@@ -13,8 +14,10 @@ from random import Random
 
 import numpy as np
 
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.pick import Candidates, Floats
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
+from anagnorisisd.domain.steering import SteeringFactors
 
 MIN_RATING = 0.1
 """Lower ratings count as this one, so that a track rated 0 is still picked now and then."""
@@ -42,10 +45,15 @@ class Factors:
 
 @dataclass(frozen=True, slots=True)
 class WeightedCandidates:
-    """Candidates and the factors of their weights."""
+    """Candidates and the factors of their weights.
+
+    `sound` has the vectors that `flow` compares, `[n, k]`; `None` where picks do not flow.
+    """
 
     candidates: Candidates
     factors: Factors
+    steering: SteeringFactors | None = None
+    sound: Vectors | None = None
 
     def rating_source(self, row: int) -> str:
         """Return where the effective rating of a row comes from: rating, predicted or mean."""
@@ -54,13 +62,15 @@ class WeightedCandidates:
         return "mean" if np.isnan(self.candidates.predicted_mean[row]) else "predicted"
 
 
-def weigh(candidates: Candidates) -> WeightedCandidates:
+def weigh(candidates: Candidates, steering: SteeringFactors | None = None) -> WeightedCandidates:
     """Compute every candidate's weight."""
     rating = effective_rating(candidates)
     rating_factor = (np.maximum(MIN_RATING, rating) / HIGHEST) ** 2
     skip_factor = skip(candidates.full_plays, candidates.skips)
     recency_factor = recency(candidates.last_played_at)
     weight = rating_factor * skip_factor * recency_factor
+    if steering is not None:
+        weight *= steering.factor
     factors = Factors(
         rating=rating,
         rating_factor=rating_factor,
@@ -70,7 +80,7 @@ def weigh(candidates: Candidates) -> WeightedCandidates:
         cumulative_weight=np.cumsum(weight),
         all_positive=bool((weight > 0).all()),
     )
-    return WeightedCandidates(candidates, factors)
+    return WeightedCandidates(candidates, factors, steering)
 
 
 def sample_predictions(
@@ -86,7 +96,8 @@ def sample_predictions(
     # numpy.random takes 7 MB of memory, so it is loaded only when a listener explores.
     normal = np.random.default_rng(rng.getrandbits(64)).standard_normal(len(candidates))
     sampled = candidates.predicted_mean + normal * candidates.predicted_stddev * explore
-    return weigh(replace(candidates, predicted_mean=np.clip(sampled, LOWEST, HIGHEST)))
+    explored = replace(candidates, predicted_mean=np.clip(sampled, LOWEST, HIGHEST))
+    return replace(weigh(explored, weighted.steering), sound=weighted.sound)
 
 
 def effective_rating(candidates: Candidates) -> Floats:

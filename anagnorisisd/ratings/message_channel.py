@@ -10,20 +10,33 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.player import Player
 from anagnorisisd.domain.rating import RatingChange
+from anagnorisisd.domain.steering import SeedKind, SeedWish, Steering
+from anagnorisisd.domain.steering_words import SteeringWords
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import (
     AnagnorisisError,
     InvalidValue,
     PlayerRefused,
     PlayerUnavailable,
+    PreconditionFailed,
     StoreError,
 )
 from anagnorisisd.library.track_resolver import TrackResolver
-from anagnorisisd.ratings.message_command import Adjust, Clear, Command, Rate, Switch, Undo, parse
+from anagnorisisd.ratings.message_command import (
+    Adjust,
+    Clear,
+    Command,
+    Mood,
+    Rate,
+    Switch,
+    Undo,
+    parse,
+)
 from anagnorisisd.ratings.service import RatingService
 
 log = logging.getLogger(__name__)
@@ -55,6 +68,18 @@ class _Message:
     """So that a retry does not apply a command again that was stored in spite of an error."""
 
 
+class SteeringControl(Protocol):
+    """Sets and returns the steering; implemented by `steering.service.SteeringService`."""
+
+    async def steer(self, steering: Steering) -> Steering | None:
+        """Replace the steering; without wishes, end it."""
+        ...
+
+    async def current(self) -> Steering | None:
+        """Return the steering, if there is one."""
+        ...
+
+
 class MessageChannel:
     """Reads messages, executes the commands in them, and answers."""
 
@@ -65,7 +90,10 @@ class MessageChannel:
         ratings: RatingService,
         set_picking: Callable[[bool], Awaitable[None]],
         clock: Clock,
+        *,
+        steering: SteeringControl | None = None,
     ) -> None:
+        self._steering = steering
         self._player = player
         self._tracks = tracks
         self._ratings = ratings
@@ -166,7 +194,23 @@ class MessageChannel:
             case Switch(enabled):
                 await self._set_picking(enabled)
                 return f"picking is {'on' if enabled else 'off'}"
+            case Mood(words):
+                return await self._steer(words, message)
         return _describe(change)
+
+    async def _steer(self, words: SteeringWords | None, message: _Message) -> str:
+        """Steer the picks, or with `None` only say how they are steered."""
+        if self._steering is None:
+            raise PreconditionFailed("picks cannot be steered here")
+        if words is not None:
+            wishes = words.wishes
+            if words.like_current:
+                current = await self._tracks.playing(message.playing)
+                wishes = (*wishes, SeedWish(SeedKind.TRACK, current))
+            ends_at = None if words.seconds is None else self._clock.now() + words.seconds
+            await self._steering.steer(Steering(wishes, ends_at=ends_at, songs_left=words.songs))
+        steering = await self._steering.current()
+        return "mood is off" if steering is None else f"mood: {steering}"
 
     async def _track(self, name: str | None, message: _Message) -> TrackId:
         """Return the named track, or the one that played when the message was read."""

@@ -1,15 +1,20 @@
 """Parsing the commands that MPD clients send as messages (`mpc sendmessage`).
 
 rate 8 | rate 8 Artist/Song.ogg | rate +1 [URI] | clear [URI] | undo | picking on|off
+mood chillout -metal for 2h | mood off | mood
 """
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from anagnorisisd.domain import steering_words
+from anagnorisisd.domain.steering_words import SteeringWords
 from anagnorisisd.errors import InvalidValue
 
-USAGE = "rate 8 [URI], rate +1 [URI], clear [URI], undo, picking on, picking off"
+USAGE = (
+    "rate 8 [URI], rate +1 [URI], clear [URI], undo, picking on, picking off, mood TAG, mood off"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,14 @@ class Switch:
     enabled: bool
 
 
-Command = Rate | Adjust | Clear | Undo | Switch
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """Steer the picks by `words`; `None` asks what applies, no wishes end it."""
+
+    words: SteeringWords | None
+
+
+Command = Rate | Adjust | Clear | Undo | Switch | Mood
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 
@@ -89,9 +101,16 @@ def _parse_picking(arguments: str) -> Command:
     return Switch(arguments.lower() == "on")
 
 
+def _parse_mood(arguments: str) -> Command:
+    if not arguments:
+        return Mood(None)
+    return Mood(steering_words.parse("" if arguments.lower() == "off" else arguments))
+
+
 _PARSERS: Mapping[str, Callable[[str], Command]] = {
     "rate": _parse_rate,
     "clear": _parse_clear,
     "undo": _parse_undo,
     "picking": _parse_picking,
+    "mood": _parse_mood,
 }

@@ -123,6 +123,12 @@ def explanation_message(explanation: Explanation) -> pick_pb2.Explanation:
         probability=explanation.probability,
         rank=explanation.rank,
         candidates=explanation.candidates,
+        steering_factor=explanation.steering_factor,
+        flow_factor=explanation.flow_factor,
+        wish_fits=[
+            pick_pb2.WishFit(wish=printable(wish), fit=fit)
+            for wish, fit in explanation.wish_fits.items()
+        ],
     )
 
 

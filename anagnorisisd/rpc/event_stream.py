@@ -11,6 +11,7 @@ from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.events import Announcement, Events
 from anagnorisisd.rpc import conversion, validation
+from anagnorisisd.rpc.steering_conversion import steering_message
 
 PLAY_OUTCOMES = {
     PlayOutcome.FULL: messages.PLAY_OUTCOME_FULL,
@@ -43,6 +44,12 @@ def announced(announcement: Announcement, epoch: str) -> messages.WatchEventsRes
 
 def _set_event(message: messages.WatchEventsResponse, event: events.Event) -> None:
     """Set the field of `message` for this kind of event."""
+    _set_listening_event(message, event)
+    _set_daemon_event(message, event)
+
+
+def _set_listening_event(message: messages.WatchEventsResponse, event: events.Event) -> None:
+    """Set the field of an event about ratings, plays and picks."""
     match event:
         case events.TrackRated(change):
             message.track_rated.rating.CopyFrom(conversion.rating_message(change.rating))
@@ -66,6 +73,21 @@ def _set_event(message: messages.WatchEventsResponse, event: events.Event) -> No
                     explanation=conversion.explanation_message(pick.explanation),
                 )
             )
+        case events.PickingSwitched(enabled):
+            message.picking_switched.CopyFrom(messages.PickingSwitched(enabled=enabled))
+        case events.SteeringChanged(steering):
+            message.steering_changed.CopyFrom(
+                messages.SteeringChanged(steering=steering_message(steering))
+            )
+        case events.NoPicksReasonChanged(reason):
+            message.no_picks_reason_changed.CopyFrom(
+                messages.NoPicksReasonChanged(reason=conversion.printable(reason))
+            )
+
+
+def _set_daemon_event(message: messages.WatchEventsResponse, event: events.Event) -> None:
+    """Set the field of an event about library, evaluator and MPD."""
+    match event:
         case events.LibraryChanged(added, moved, missing):
             message.library_changed.CopyFrom(
                 messages.LibraryChanged(
@@ -78,12 +100,6 @@ def _set_event(message: messages.WatchEventsResponse, event: events.Event) -> No
             message.predictions_updated.CopyFrom(messages.PredictionsUpdated(count=count))
         case events.EvaluatorPromoted(version):
             message.evaluator_promoted.CopyFrom(messages.EvaluatorPromoted(version=version))
-        case events.PickingSwitched(enabled):
-            message.picking_switched.CopyFrom(messages.PickingSwitched(enabled=enabled))
-        case events.NoPicksReasonChanged(reason):
-            message.no_picks_reason_changed.CopyFrom(
-                messages.NoPicksReasonChanged(reason=conversion.printable(reason))
-            )
         case events.PlayerConnected(address):
             message.mpd_connected.CopyFrom(
                 messages.MpdConnected(address=conversion.printable(address))

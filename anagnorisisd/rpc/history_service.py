@@ -116,7 +116,7 @@ def _parse_or_reject(message: messages.HistoryEntry) -> HistoryEntry | ImportRes
 
 def _parse_entry(message: messages.HistoryEntry) -> HistoryEntry:
     if message.uri:
-        validation.path("uri", message.uri)
+        validation.path("target.uri", message.uri)
     return HistoryEntry(
         TrackId(message.track_id) if message.track_id else None,
         Uri(message.uri),

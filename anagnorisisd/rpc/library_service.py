@@ -2,7 +2,7 @@
 
 import os
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -10,7 +10,8 @@ from grpc.aio import ServicerContext
 from anagnorisis.v1 import library_pb2 as messages
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceServicer
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.domain.player import SongId
+from anagnorisisd.domain.track import Track, TrackId, Uri
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.errors import InvalidValue, PreconditionFailed
 from anagnorisisd.rpc import conversion, paging, validation
@@ -25,6 +26,7 @@ from anagnorisisd.taste.nearest_tracks import NearestTracks
 Context = ServicerContext[Any, Any]
 
 DEFAULT_SIMILAR = 10
+EXAMPLES = 3
 
 KEY_PREFIX = struct.Struct(">?d")
 """Prefix of a track's key in a page token: whether the sort value is absent, and the value."""
@@ -59,8 +61,10 @@ class LibraryServicer(LibraryServiceServicer):
         similar: NearestTracks,
         sound_tags: SoundTagIndex,
         tracks: TrackLookup,
+        enqueue: Callable[[Sequence[TrackId]], Coroutine[None, None, Mapping[TrackId, SongId]]],
         stamp: EmbedderStamp,
     ) -> None:
+        self._enqueue = enqueue
         self._library = library
         self._store = store
         self._embedding = embedding
@@ -116,9 +120,22 @@ class LibraryServicer(LibraryServiceServicer):
         counts = await self._sound_tags.counts()
         return messages.ListSoundTagsResponse(
             sound_tags=[
-                messages.SoundTagCount(name=name, tracks=count) for name, count in counts.items()
+                messages.SoundTagCount(
+                    name=name,
+                    tracks=count,
+                    examples=map(conversion.track_message, await self._examples(name)),
+                )
+                for name, count in counts.items()
             ]
         )
+
+    async def _examples(self, tag: str) -> Sequence[Track]:
+        """Return present tracks that stand out most in a tag."""
+        # Some may be missing; so many of the first ones rarely are.
+        best = await self._sound_tags.standing_out(tag, 4 * EXAMPLES)
+        present = await self._tracks.uris(best)
+        shown = [track_id for track_id in best if track_id in present][:EXAMPLES]
+        return [await self._tracks.read(track_id) for track_id in shown]
 
     async def ListUnusableFiles(
         self, request: messages.ListUnusableFilesRequest, context: Context
@@ -176,11 +193,14 @@ class LibraryServicer(LibraryServiceServicer):
         count = validation.count("count", request.count, DEFAULT_SIMILAR)
         track = await self._tracks.find(request.target)
         nearest = await self._similar.nearest(track.track_id, count)
+        track_ids = [other for other, _ in nearest]
+        queued = await shielded_call(self._enqueue(track_ids)) if request.queue else {}
         return messages.FindSimilarResponse(
             tracks=[
                 messages.SimilarTrack(
                     track=conversion.track_message(await self._tracks.read(other)),
                     similarity=similarity,
+                    song_id=queued.get(other),
                 )
                 for other, similarity in nearest
             ]

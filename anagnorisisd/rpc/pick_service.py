@@ -1,4 +1,4 @@
-"""`PickService`: previews, explanations, suggestions, and the switch for picking."""
+"""`PickService`: previews, explanations, suggestions, steering, and the switch for picking."""
 
 import secrets
 from collections.abc import Callable
@@ -8,16 +8,21 @@ from grpc.aio import ServicerContext
 
 from anagnorisis.v1 import pick_pb2 as messages
 from anagnorisis.v1.pick_pb2_grpc import PickServiceServicer
+from anagnorisisd.clock import Clock
 from anagnorisisd.domain.pick import Pick
-from anagnorisisd.rpc import conversion, validation
+from anagnorisisd.errors import InvalidValue
+from anagnorisisd.rpc import conversion, steering_conversion, validation
 from anagnorisisd.rpc.roles import Curious, Picker
 from anagnorisisd.rpc.shielded_calls import shielded_call
 from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.steering.service import SteeringService
 
 Context = ServicerContext[Any, Any]
 
 DEFAULT_SUGGESTIONS = 10
 MAX_SUGGESTIONS = 100
+DEFAULT_JOURNEY = 12
+MAX_JOURNEY = 200
 
 
 class PickServicer(PickServiceServicer):
@@ -28,10 +33,14 @@ class PickServicer(PickServiceServicer):
         *,
         picker: Picker,
         curiosity: Curious,
+        steering: SteeringService,
         tracks: TrackLookup,
+        clock: Clock,
         default_count: Callable[[], int],
     ) -> None:
         self._picker = picker
+        self._steering = steering
+        self._clock = clock
         self._explanations = curiosity
         self._tracks = tracks
         self._default_count = default_count
@@ -91,12 +100,57 @@ class PickServicer(PickServiceServicer):
             ]
         )
 
+    async def PlanJourney(
+        self, request: messages.PlanJourneyRequest, context: Context
+    ) -> messages.PlanJourneyResponse:
+        """Return tracks that lead from one to another; queue them on request."""
+        count = validation.count("count", request.count, DEFAULT_JOURNEY, MAX_JOURNEY)
+        if count < len(("start", "end")):
+            raise InvalidValue("count", "a journey has 2 tracks or more")
+        start = await self._tracks.find(request.start)
+        end = await self._tracks.find(request.end)
+        if start.track_id == end.track_id:
+            raise InvalidValue("end", "is the track that the journey starts with")
+        found = await self._picker.journey(start.track_id, end.track_id, count)
+        track_ids = [track_id for track_id, _ in found]
+        queued = await shielded_call(self._picker.enqueue(track_ids)) if request.queue else {}
+        return messages.PlanJourneyResponse(
+            tracks=[
+                messages.JourneyStep(
+                    track=conversion.track_message(await self._tracks.read(track_id)),
+                    similarity=similarity,
+                    song_id=queued.get(track_id),
+                )
+                for track_id, similarity in found
+            ]
+        )
+
     async def SetPicking(
         self, request: messages.SetPickingRequest, context: Context
     ) -> messages.SetPickingResponse:
         """Switch picking on or off."""
         await shielded_call(self._picker.switch(request.enabled))
         return messages.SetPickingResponse(enabled=request.enabled)
+
+    async def SetSteering(
+        self, request: messages.SetSteeringRequest, context: Context
+    ) -> messages.SetSteeringResponse:
+        """Steer the picks, or end that."""
+        now = self._clock.now()
+        wanted = await steering_conversion.requested_steering(request, self._tracks, now)
+        await shielded_call(self._steering.steer(wanted))
+        return messages.SetSteeringResponse(steering=await self._steering_message())
+
+    async def GetSteering(
+        self, request: messages.GetSteeringRequest, context: Context
+    ) -> messages.GetSteeringResponse:
+        """Return how picks are steered now."""
+        return messages.GetSteeringResponse(steering=await self._steering_message())
+
+    async def _steering_message(self) -> messages.Steering | None:
+        steering = await self._steering.current()
+        problems = await self._picker.steering_problems() if steering else {}
+        return steering_conversion.steering_message(steering, problems)
 
     async def _pick_message(self, pick: Pick) -> messages.Pick:
         return messages.Pick(

@@ -62,6 +62,16 @@ class Picker(Protocol):
         """Return the factors of a track's weight."""
         ...
 
+    async def journey(
+        self, start: TrackId, end: TrackId, count: int
+    ) -> Sequence[tuple[TrackId, float]]:
+        """Return tracks that lead from one to another, with their similarity to the one before."""
+        ...
+
+    async def steering_problems(self) -> Mapping[str, str]:
+        """Return why wishes of the steering have no effect, by their text."""
+        ...
+
     async def excluded(self) -> Collection[TrackId]:
         """Return the tracks that the listener excluded from picks."""
         ...

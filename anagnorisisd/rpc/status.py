@@ -12,7 +12,9 @@ from anagnorisisd.domain.player import PlaybackState, Player, PlayerLink
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
 from anagnorisisd.rpc import conversion
 from anagnorisisd.rpc.roles import Embeddings, Picker, Trainer
+from anagnorisisd.rpc.steering_conversion import steering_message
 from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.steering.service import SteeringService
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.track_queries import LibraryCounts
 
@@ -47,6 +49,7 @@ class StatusReader:
         embedding: Embeddings,
         picker: Picker,
         trainer: Trainer,
+        steering: SteeringService,
         places: StatusPaths,
     ) -> None:
         self._library = library
@@ -55,6 +58,7 @@ class StatusReader:
         self._embedding = embedding
         self._picker = picker
         self._trainer = trainer
+        self._steering = steering
         self._paths = places
 
     async def read(self) -> messages.GetStatusResponse:
@@ -70,6 +74,7 @@ class StatusReader:
             embedding=_embedding_message(stamp, await self._embedding.progress()),
             training=_training_message(training),
             paths=_paths_message(self._paths),
+            steering=steering_message(await self._steering.current()),
         )
         if training.evaluator is not None:
             response.evaluator.CopyFrom(conversion.evaluator_message(training.evaluator))

@@ -36,9 +36,9 @@ class TrackLookup:
             case "track_id":
                 return validation.track_id(target.track_id)
             case "uri":
-                return await self._targets.at_uri(Uri(validation.path("uri", target.uri)))
+                return await self._targets.at_uri(Uri(validation.path("target.uri", target.uri)))
             case "mpd_uri":
-                return await self._targets.named(validation.path("mpd_uri", target.mpd_uri))
+                return await self._targets.named(validation.path("target.mpd_uri", target.mpd_uri))
             case "song_id":
                 return await self._targets.of_song(validation.song_id(target.song_id))
             case "current":
@@ -50,7 +50,7 @@ class TrackLookup:
         """Return whether `address`, as a client sees it, is the MPD that the daemon uses."""
         if not address:
             return True
-        return self._targets.uses_player_at(validation.path("mpd_address", address))
+        return self._targets.uses_player_at(validation.path("target.mpd_address", address))
 
     async def find(self, target: Target) -> Track:
         """Return the target track; raises the errors of `meant` and `read`."""

@@ -33,6 +33,11 @@ def search_text(text: str) -> str:
     return _checked_text("text", text, LONGEST_TEXT)
 
 
+def short_text(field: str, text: str) -> str:
+    """Return a name such as that of an artist."""
+    return _checked_text(field, text, LONGEST_TEXT)
+
+
 def count(field: str, value: int, default: int, largest: int = LARGEST_PAGE) -> int:
     """Return a count, or `default` for 0."""
     if not 0 <= value <= largest:
@@ -49,7 +54,7 @@ def track_id(text: str) -> TrackId:
 def path(field: str, text: str) -> str:
     if not text or "\0" in text or len(text.encode()) > LONGEST_PATH_BYTES:
         raise InvalidValue(
-            f"target.{field}", f"a path has 1 to {LONGEST_PATH_BYTES} bytes and none of them is 0"
+            field, f"a path has 1 to {LONGEST_PATH_BYTES} bytes and none of them is 0"
         )
     return text
 

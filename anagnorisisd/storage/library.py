@@ -16,8 +16,9 @@ from anagnorisisd.storage import (
     row_mapping,
     track_queries,
 )
-from anagnorisisd.storage.database import Database, batched
+from anagnorisisd.storage.database import batched
 from anagnorisisd.storage.files import UpsertResult
+from anagnorisisd.storage.metadata_queries import MetadataQueries
 from anagnorisisd.storage.replacement_rules import Replacement
 from anagnorisisd.storage.track_queries import LibraryCounts, TrackFilter, TrackKey, TrackOrder
 
@@ -27,11 +28,8 @@ SETTLED_AT_ONCE = 50
 """Files per bulk write, which takes a few milliseconds; other writes run between two of them."""
 
 
-class LibraryStore:
+class LibraryStore(MetadataQueries):
     """Stores tracks and files."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def seen(self, below: Uri | None = None) -> set[SeenFile]:
         """Return all present files, including unreadable ones, as last seen.

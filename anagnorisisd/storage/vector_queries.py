@@ -43,7 +43,7 @@ RATED = f"{SELECT} AND t.rating IS NOT NULL AND {LATEST} {PAGED}"
 HEARD = f"""{SELECT} AND t.rating IS NULL AND t.full_plays + t.skips > 0
     ORDER BY t.last_played_at DESC LIMIT :limit"""
 ALL = f"SELECT track AS key, vector FROM embeddings e WHERE embedder = :embedder {PAGED}"
-LAST_VALUES = f"""SELECT e.track AS key, t.track_id, substr(e.vector, :first) AS vector
+VALUES = f"""SELECT e.track AS key, t.track_id, substr(e.vector, :first, :bytes) AS vector
     FROM embeddings e JOIN tracks t ON t.id = e.track WHERE e.embedder = :embedder {PAGED}"""
 CHOSEN = f"{SELECT} AND t.present AND t.track_id IN (SELECT value FROM json_each(:only))"
 
@@ -89,20 +89,22 @@ class VectorQueries:
         self._moments[stamp] = moments.result()
         return self._moments[stamp]
 
-    async def last_values(
-        self, stamp: EmbedderStamp, count: int
+    async def values(
+        self, stamp: EmbedderStamp, start: int, stop: int
     ) -> tuple[Sequence[TrackId], Vectors]:
-        """Return the tracks and the last `count` values of their vectors, `[n, count]`."""
+        """Return the tracks and a part of their vectors, `[n, stop - start]`."""
+        count = stop - start
 
         def convert(rows: list[Row]) -> tuple[list[TrackId], Vectors]:
             return [TrackId(row["track_id"]) for row in rows], row_mapping.vectors(rows, count)
 
         # `substr` counts bytes from 1; a float32 has 4.
-        first = 4 * (stamp.dimension - count) + 1
-        values = {"embedder": await self._key(stamp), "first": first}
+        values = {
+            "embedder": await self._key(stamp), "first": 4 * start + 1, "bytes": 4 * count,
+        }  # fmt: skip
         track_ids: list[TrackId] = []
         parts = [np.zeros((0, count), np.float32)]
-        async for ids, part in self._database.pages(LAST_VALUES, values, PAGE_SIZE, convert):
+        async for ids, part in self._database.pages(VALUES, values, PAGE_SIZE, convert):
             track_ids += ids
             parts.append(part)
         return track_ids, np.concatenate(parts)

@@ -6,13 +6,20 @@ from typing import NamedTuple
 
 from anagnorisis.parser import build
 
+FURTHER_WORDS = {"mood": ("off", "like", "calm", "lively", "artist:", "album:", "folder:")}
+COMMANDS = {"mood": "anagnorisis tags --names 2>/dev/null"}
+
 
 class Verb(NamedTuple):
-    """A verb, its summary, and the options and choices that may follow it."""
+    """A verb, its summary, and the options, choices and other words that may follow it.
+
+    `command` prints further words, one a line; it fails silently without a daemon.
+    """
 
     name: str
     summary: str
     words: tuple[str, ...]
+    command: str
 
 
 def script(shell: str) -> str:
@@ -23,8 +30,8 @@ def script(shell: str) -> str:
 def verbs() -> Iterator[Verb]:
     choices = subparsers(build())
     for choice in choices._choices_actions:
-        words = tuple(_words(choices.choices[choice.dest]))
-        yield Verb(choice.dest, choice.help or "", words)
+        words = (*_words(choices.choices[choice.dest]), *FURTHER_WORDS.get(choice.dest, ()))
+        yield Verb(choice.dest, choice.help or "", words, COMMANDS.get(choice.dest, ""))
 
 
 def subparsers(
@@ -43,7 +50,12 @@ def _words(verb: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _bash(verbs: list[Verb]) -> str:
-    cases = "\n".join(f"    {verb.name}) words='{' '.join(verb.words)}' ;;" for verb in verbs)
+    cases = "\n".join(
+        f"    {verb.name}) words='{' '.join(verb.words)}'"
+        + (f'" $({verb.command})"' if verb.command else "")
+        + " ;;"
+        for verb in verbs
+    )
     names = " ".join(verb.name for verb in verbs)
     return f"""\
 _anagnorisis() {{
@@ -61,7 +73,12 @@ complete -o default -F _anagnorisis anagnorisis
 
 def _zsh(verbs: list[Verb]) -> str:
     names = "\n".join(f"    '{verb.name}:{_quoted(verb.summary)}'" for verb in verbs)
-    cases = "\n".join(f"    {verb.name}) compadd -- {' '.join(verb.words)} ;;" for verb in verbs)
+    cases = "\n".join(
+        f"    {verb.name}) compadd -- {' '.join(verb.words)}"
+        + (f' ${{(f)"$({verb.command})"}}' if verb.command else "")
+        + " ;;"
+        for verb in verbs
+    )
     return f"""\
 #compdef anagnorisis
 _anagnorisis() {{
@@ -95,6 +112,8 @@ def _fish(verbs: list[Verb]) -> str:
             f"-a {verb.name} -d '{_quoted(verb.summary)}'"
         )
         lines += [f"complete -c anagnorisis {condition} {_fish_word(word)}" for word in verb.words]
+        if verb.command:
+            lines.append(f"complete -c anagnorisis {condition} -a '({verb.command})'")
     return "\n".join(lines) + "\n"
 
 

@@ -6,8 +6,9 @@ chosen verb is imported, to keep the start fast.
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from anagnorisis.connection import add_options
 from anagnorisis.errors import USAGE, one_line
@@ -27,6 +28,8 @@ EPILOG = (
     "Exit codes: 0 success, 1 failure, 2 usage error, 69 daemon or MPD not reachable."
 )
 STATES = ("rated", "unrated", "pending", "failed", "missing")
+UNWANTED_TAG = re.compile(r"-[^\W\d]\w")
+QUEUE = "add them to the end of the queue; does not start playback"
 ORDERS = ("added", "rating", "predicted_rating", "last_played")
 
 
@@ -49,7 +52,18 @@ def _columns() -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Parser with one-line errors that suggest the closest choice."""
+    """Parser with one-line errors that suggest the closest choice.
+
+    With `unwanted_tags`, a word such as `-jazz` is the positional argument `not:jazz`.
+    """
+
+    unwanted_tags = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the words; argparse would take `-jazz` for options."""
+        if self.unwanted_tags:
+            args = [f"not:{word[1:]}" if UNWANTED_TAG.match(word) else word for word in args]
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with `USAGE`."""
@@ -60,8 +74,6 @@ class Parser(argparse.ArgumentParser):
 
 def _without_choices(message: str) -> str:
     """Replace the list of choices in an `invalid choice` message by the closest one."""
-    import re
-
     found = re.match(r"argument (\S+): invalid choice: (.*) \(choose from (.*)\)$", message)
     if found is None:
         return message
@@ -78,12 +90,14 @@ class Verbs:
     """Adds verbs with the common options to a parser."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._common = argparse.ArgumentParser(add_help=False, formatter_class=Formatter)
+        self._common = Parser(add_help=False, formatter_class=Formatter)
         add_options(self._common)
         _add_json(self._common)
-        self._verbs = parser.add_subparsers(title="verbs", metavar="VERB", prog=parser.prog)
+        self._verbs = parser.add_subparsers(
+            title="verbs", metavar="VERB", prog=parser.prog, parser_class=Parser
+        )
 
-    def add(self, name: str, run: str, summary: str) -> argparse.ArgumentParser:
+    def add(self, name: str, run: str, summary: str) -> Parser:
         """Add the verb `name`, whose function is `run`, and return its parser."""
         verb = self._verbs.add_parser(
             name,
@@ -157,6 +171,9 @@ def _add_tracks(verbs: Verbs) -> None:
     _add_limit(tracks)
     tags = verbs.add("tags", "library:tags", "list the tags that the network gave to tracks")
     tags.add_argument("--of", type=utf8, metavar="URI", help="those of this track")
+    tags.add_argument(
+        "--names", action="store_true", help="only the names of tags that some tracks have"
+    )
     unusable = verbs.add(
         "unusable", "library:unusable", "list the files that cannot be read as music"
     )
@@ -164,6 +181,7 @@ def _add_tracks(verbs: Verbs) -> None:
     similar = verbs.add("similar", "library:similar", "list the tracks that sound most like one")
     _add_uri(similar)
     _add_limit(similar, 10)
+    similar.add_argument("--queue", action="store_true", help=QUEUE)
     _add_uri(verbs.add("embedding", "library:embedding", "show a track's embedding"))
     verbs.add("scan", "library:scan", "rescan the music directory")
     embed = verbs.add("embed", "embed:embed", "show the progress and failures of embedding")
@@ -189,6 +207,14 @@ def _add_picks(verbs: Verbs) -> None:
         help="seed of the random number generator",
     )
     _add_uri(verbs.add("why", "picks:why", "explain a track's probability of being picked"))
+    _add_mood(verbs)
+    journey = verbs.add(
+        "journey", "picks:journey", "list tracks that lead from one to another in even steps"
+    )
+    journey.add_argument("start", type=utf8, metavar="FROM", help="the first track: a URI")
+    journey.add_argument("end", type=utf8, metavar="TO", help="the last track: a URI")
+    _add_limit(journey, 12, "number of tracks")
+    journey.add_argument("--queue", action="store_true", help=QUEUE)
     suggest = verbs.add(
         "suggest",
         "picks:suggest",
@@ -198,8 +224,34 @@ def _add_picks(verbs: Verbs) -> None:
     suggest.add_argument(
         "--play",
         action="store_true",
-        help="add them to the end of the queue; does not start playback",
+        help=QUEUE,
     )
+
+
+def _add_mood(verbs: Verbs) -> None:
+    mood = verbs.add("mood", "mood:mood", "show or set what to hear now")
+    mood.unwanted_tags = True
+    mood.add_argument(
+        "wishes",
+        nargs="*",
+        type=utf8,
+        metavar="WISH",
+        help="a tag such as jazz, an unwanted one as -jazz, 80s, calm, lively, `like` for the "
+        "current song, like:URI, artist:NAME, album:NAME, folder:PATH, or off",
+    )
+    mood.add_argument(
+        "--strength",
+        type=float,
+        metavar="S",
+        help="how strictly picks keep to the wishes, 0 to 1 (default: 1)",
+    )
+    mood.add_argument(
+        "--for",
+        dest="length",
+        metavar="LENGTH",
+        help="until this has passed: 2h, 30m, 1h30m, or a number of songs as 10songs",
+    )
+    mood.add_argument("--until", metavar="TIME", help="until this time of day, for example 23:00")
 
 
 def _add_evaluators(verbs: Verbs) -> None:
@@ -279,7 +331,7 @@ def _add_limit(
 GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
     ("rate", "clear", "undo", "ratings", "plays"): _add_ratings,
     ("tracks", "tags", "unusable", "similar", "embedding", "scan", "embed"): _add_tracks,
-    ("picks", "why", "suggest"): _add_picks,
+    ("picks", "why", "mood", "journey", "suggest"): _add_picks,
     ("train", "evaluators", "rollback"): _add_evaluators,
     ("status", "watch", "report", "backup"): _add_daemon,
     ("export", "import"): _add_transfer,

@@ -1,4 +1,4 @@
-"""Command `anagnorisis-rate`, for a key binding of the window manager.
+"""Command `anagnorisis-rate`, for a key binding: rates the current song, or asks for more like it.
 
 It asks MPD for the current song before it imports grpc, and names this song in the request: another
 song may play by the time the daemon receives it.
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 SOURCE = "key"
 SKIP_AND_LOWER = "skip-and-lower"
+MORE_LIKE_THIS = "more-like-this"
+MOOD_OFF = "mood-off"
+MORE_SONGS = 10
+STEERING_TIMEOUT_SECONDS = 60.0
+"""In a large library, comparing all tracks with the song takes a while."""
+
 STEPS = {"up": "+1", "down": "-1", SKIP_AND_LOWER: "-1"}
 
 
@@ -37,6 +43,9 @@ def main(words: Sequence[str] | None = None) -> int:
         action = _selected_action(arguments)
         if action is not None:
             with connected(arguments) as channel:
+                if action in {MORE_LIKE_THIS, MOOD_OFF}:
+                    _steer(channel, action, _song_for_daemon(song, arguments))
+                    return 0
                 answer = _act(channel, action, _song_for_daemon(song, arguments))
                 _show(answer)
             if action == SKIP_AND_LOWER:
@@ -51,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     result = Parser(
         "anagnorisis-rate",
-        description="Rate the current song, from a key binding.",
+        description="Rate the current song, or steer the picks by it, from a key binding.",
         formatter_class=Formatter,
     )
     result.add_argument(
@@ -59,7 +68,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         type=_action,
         metavar="ACTION",
-        help=f"0 to 10, +N or -N, up, down, clear, undo, or {SKIP_AND_LOWER}",
+        help=f"0 to 10, +N or -N, up, down, clear, undo, {SKIP_AND_LOWER}, "
+        f"{MORE_LIKE_THIS} (for {MORE_SONGS} songs), or {MOOD_OFF}",
     )
     result.add_argument("--menu", action="store_true", help="choose in a menu of the desktop")
     add_options(result)
@@ -67,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _action(word: str) -> str:
-    if word not in {"clear", "undo", *STEPS}:
+    if word not in {"clear", "undo", MORE_LIKE_THIS, MOOD_OFF, *STEPS}:
         Value.parse(word)
     return word
 
@@ -99,6 +109,22 @@ def _act(channel: "grpc.Channel", action: str, song: mpd.Song | None) -> "Answer
     if action == "clear":
         return requests.clear(channel, _target(song), SOURCE)
     return requests.rate(channel, _target(song), Value.parse(STEPS.get(action, action)), SOURCE)
+
+
+def _steer(channel: "grpc.Channel", action: str, song: mpd.Song | None) -> None:
+    """Steer the picks to music like the song for a while, or end the steering."""
+    from anagnorisis import text
+    from anagnorisis.v1.pick_pb2 import SetSteeringRequest, Wish
+    from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
+
+    request = SetSteeringRequest()
+    if action == MORE_LIKE_THIS:
+        request.wishes.append(Wish(like_track=_target(song)))
+        request.songs = MORE_SONGS
+    answer = PickServiceStub(channel).SetSteering(request, timeout=STEERING_TIMEOUT_SECONDS)
+    mood = text.steering_text(answer.steering) if answer.HasField("steering") else "off"
+    print(f"mood: {mood}")
+    notify("Mood", mood)
 
 
 def _target(song: mpd.Song | None) -> "Target":

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from anagnorisis.v1.evaluator_pb2 import TagPreference
+from anagnorisis.v1.pick_pb2 import Steering
 from anagnorisis.v1.rating_pb2 import RatingChange
 from anagnorisis.v1.track_pb2 import Track
 
@@ -69,6 +71,25 @@ def clock(seconds: float) -> str:
 def when(moment: Timestamp) -> str:
     """Return a timestamp in local time, to the minute."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment.seconds))
+
+
+def steering_text(steering: Steering) -> str:
+    """Return wishes, strength and end of a steering in one line."""
+    wishes = ", ".join(printable(wish.text) for wish in steering.wishes)
+    parts = [wishes]
+    if steering.strength != 1:
+        parts.append(f"strength {number(steering.strength)}")
+    if steering.HasField("ends_at"):
+        parts.append(f"until {when(steering.ends_at)}")
+    if steering.HasField("songs_left"):
+        parts.append(f"for {counted(steering.songs_left, 'more song')}")
+    return "; ".join(parts)
+
+
+def queued(entries: Iterable[Any]) -> str:
+    """Return how many of the entries were queued."""
+    count = sum(entry.HasField("song_id") for entry in entries)
+    return f"{counted(count, 'track')} put at the end of the queue"
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

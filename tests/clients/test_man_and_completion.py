@@ -35,7 +35,13 @@ def test_every_command_of_the_readme_can_be_typed() -> None:
 
 
 def test_a_verb_means_the_same_whether_or_not_the_others_are_built() -> None:
-    arguments = {"rate": ["8"], "import": ["x"], "backup": ["x"], "completion": ["bash"]}
+    arguments = {
+        "rate": ["8"],
+        "import": ["x"],
+        "backup": ["x"],
+        "completion": ["bash"],
+        "journey": ["x", "y"],
+    }
     for verb in VERBS:
         words = [verb, *arguments.get(verb, [])]
 
@@ -75,6 +81,7 @@ async def test_bash_completes_verbs_and_what_follows_them() -> None:
     assert await completed("ra") == {"rate", "ratings"}
     assert {"on", "off", "--seed"} <= await completed("picks", "")
     assert await completed("tracks", "--or") == {"--order"}
+    assert {"like", "off", "--for"} <= await completed("mood", "")
 
 
 COMPLETING = {
@@ -187,7 +194,16 @@ def actions(text: str) -> set[str]:
 def test_the_keys_call_what_there_is(name: str) -> None:
     found = actions((CLIENTS / "keys" / name).read_text())
 
-    assert {"up", "down", "undo", "clear", "skip-and-lower", "--menu"} <= found
+    assert {
+        "up",
+        "down",
+        "undo",
+        "clear",
+        "skip-and-lower",
+        "more-like-this",
+        "mood-off",
+        "--menu",
+    } <= found
     for action in found - {"--menu", "1-9"}:
         assert rate_key.parser().parse_args([action]).action == action
     numbers = {action for action in found if action.isdecimal()}
@@ -214,7 +230,7 @@ async def test_gnomes_other_keys_stay(tmp_path: Path) -> None:
     removed = (tmp_path / "set").read_text().splitlines()[-1]
 
     assert (done.code, done.err) == (0, "")
-    assert lines[-1].count("anagnorisis-") == 16
+    assert lines[-1].count("anagnorisis-") == 18
     assert "'/own/key0/'," in lines[-1]
     assert any(line.endswith("command anagnorisis-rate 10") for line in lines)
     assert removed.endswith("custom-keybindings ['/own/key0/']")
@@ -227,7 +243,7 @@ async def test_kde_gets_an_entry_for_each_key_and_loses_it_again(tmp_path: Path)
     entries = written(tmp_path)
     await command("sh", script, "--remove", XDG_DATA_HOME=str(tmp_path))
 
-    assert len(entries) == 16
+    assert len(entries) == 18
     assert "X-KDE-Shortcuts=Meta+Alt+0\n" in entries["anagnorisis-rate-10.desktop"]
     assert not written(tmp_path)
 

@@ -119,6 +119,15 @@ async def test_the_song_that_plays_is_rated(
     assert (await house.stores.ratings.history(limit=1))[0].source == "key"
 
 
+async def test_more_like_this_and_mood_off(house: House, mpd: Mpd, tmp_path: Path) -> None:
+    more = await press(tmp_path, "more-like-this", mpd=mpd)
+    off = await press(tmp_path, "mood-off", mpd=mpd)
+
+    assert (more.code, more.out) == (0, "mood: like a; for 10 more songs\n")
+    assert (off.code, off.out) == (0, "mood: off\n")
+    assert await current(house) == {}
+
+
 async def test_clear_and_undo(house: House, mpd: Mpd, tmp_path: Path) -> None:
     await press(tmp_path, "8", mpd=mpd)
 

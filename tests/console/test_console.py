@@ -8,6 +8,7 @@ from rich.console import Console
 
 from anagnorisisd import console
 from anagnorisisd.console.download_progress import DownloadProgress
+from anagnorisisd.console.messages import weight_factors
 from anagnorisisd.console.plain_screen import PlainScreen
 from anagnorisisd.console.snapshot import ScanState, Snapshot
 from anagnorisisd.console.terminal_screen import TerminalScreen, view
@@ -244,3 +245,9 @@ def test_download_progress_on_a_terminal_and_elsewhere() -> None:
         "weights.bin: 2 of 3 MB",
         "weights.bin: complete\n",
     ]
+
+
+def test_steering_and_flow_are_named_beside_their_factors() -> None:
+    why = replace(WHY, steering_factor=0.25, flow_factor=0.5, guards={})
+
+    assert weight_factors(why) == "0.53 × 0.73 × 1 × 0.25 steering × 0.5 flow"

@@ -29,8 +29,9 @@ WRITING = "ANAGNORISIS_WRITE_FORMS" in os.environ
 
 pytestmark = [pytest.mark.timeout(300)]
 
-NO_ANSWER = {"completion", "manual", "watch"}
-"""Verbs that print a text, and the one that goes on, which test_client_commands.py follows."""
+NO_ANSWER = {"completion", "manual", "watch", "journey"}
+"""Verbs that print a text, the one that goes on, which test_client_commands.py follows, and the one
+that needs two embedded songs, which test_journey.py has."""
 WORDS = {
     "rate": "8",
     "rollback": "1",

@@ -33,7 +33,8 @@ from anagnorisisd.library.change_importer import ScanProgress
 from anagnorisisd.picks import chooser, service
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
-from anagnorisisd.picks.weights import weigh
+from anagnorisisd.picks.weights import WeightedCandidates, weigh
+from anagnorisisd.steering.service import SteeringService
 from anagnorisisd.storage.stores import Stores
 
 METRICS = Metrics(
@@ -86,19 +87,22 @@ class FakePicker:
     queued: list[Pick] = field(default_factory=list)
     excluded_genres: tuple[str, ...] = ()
     reason: str | None = None
+    steering: SteeringService | None = None
 
     async def preview(self, count: int, seed: int | None) -> Sequence[Pick]:
         """Choose without queueing."""
-        weighted = weigh(await self.stores.library.candidates())
         context = PickContext(self.clock.now())
-        return chooser.choose(weighted, PickRules(), context, count, Random(seed))
+        return chooser.choose(await self._weighted(), PickRules(), context, count, Random(seed))
+
+    async def _weighted(self) -> WeightedCandidates:
+        found = await self.stores.library.candidates()
+        return weigh(found, await self.steering.factors(found) if self.steering else None)
 
     async def explain(self, track_id: TrackId) -> Explanation:
         """Return the factors of a track's weight."""
-        weighted = weigh(await self.stores.library.candidates())
         queued = [chosen.track_id for chosen in self.queued]
         context = PickContext(self.clock.now(), queued)
-        found = chooser.explain(weighted, PickRules(), context, track_id)
+        found = chooser.explain(await self._weighted(), PickRules(), context, track_id)
         if found is None:
             raise PreconditionFailed(f"track {track_id} is missing and cannot be picked")
         return found
@@ -111,6 +115,20 @@ class FakePicker:
         """Switch picking on or off."""
         self.enabled = enabled
         self.events.publish(PickingSwitched(enabled))
+
+    async def journey(
+        self, start: TrackId, end: TrackId, count: int
+    ) -> Sequence[tuple[TrackId, float]]:
+        """Return the ends and the first tracks of the library between them."""
+        found = await self.stores.library.candidates()
+        between = [found.track_id(row) for row in range(len(found))]
+        between = [each for each in between if each not in {start, end}][: count - 2]
+        return [(each, 0.5) for each in (start, *between, end)]
+
+    async def steering_problems(self) -> Mapping[str, str]:
+        """Return why wishes have no effect."""
+        steering = (await self._weighted()).steering
+        return steering.problems if steering else {}
 
     async def excluded(self) -> Collection[TrackId]:
         """Return the tracks of the excluded genres."""

@@ -27,6 +27,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.fakes.roles import FakeEmbeddings, FakePicker, FakeTrainer
 from tests.support.library import STAMP, add_rated, add_tracks, add_vectors, play, vector
+from tests.support.steering import steering_service
 from tests.support.until import until_async
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -61,6 +62,7 @@ class Bench:
         self.picker = FakePicker(stores, self.player, self.events, clock)
         self.trainer = FakeTrainer(stores, clock, STAMP)
         self.ratings = RatingService(stores.ratings, self.events, clock)
+        self.steering = steering_service(stores, self.events, clock)
         self.meter = PrometheusExporter(address, "1.2.3")
         self.metering = MetricsCollector(
             self.meter,
@@ -69,6 +71,7 @@ class Bench:
             embedding=self.embedding,
             training=self.trainer,
             picking=self.picker,
+            steering=self.steering,
             events=self.events,
         )
 

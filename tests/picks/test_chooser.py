@@ -6,11 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anagnorisisd.domain.pick import Candidates
+from anagnorisisd.domain.steering import SteeringFactors
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.sampler import draw
+from anagnorisisd.picks.weights import weigh
 from tests.support.candidates import (
+    NEVER,
+    NONE,
     NOW,
     candidates,
     name,
@@ -201,3 +206,59 @@ def test_draw_never_returns_weight_0(weights: list[float], seed: int) -> None:
     else:
         with pytest.raises(ValueError, match="nothing to draw from"):
             draw(weight, rng(seed))
+
+
+def test_picks_without_steering_are_those_of_before_there_was_any() -> None:
+    """The stored picks were drawn by the version before steering was added."""
+    number = range(60)
+    library = candidates(
+        60,
+        rating=[each % 11 if each % 3 == 0 else NONE for each in number],
+        predicted=[each * 7 % 10 for each in number],
+        full_plays=[each % 5 for each in number],
+        skips=[each % 4 for each in number],
+        last_played_at=[NOW - 1000.0 * each if each % 2 else NEVER for each in number],
+        artist=[1 + each % 7 for each in number],
+        album=[1 + each % 13 for each in number],
+    )
+    context = PickContext(NOW, queued=[name(3)], recent=[name(3)])
+
+    plain = choose(library, PLAIN, context, 10, rng(7))
+    spread = choose(library, PickRules(artist_spread=2, album_spread=1), context, 10, rng(7))
+
+    assert [pick.track_id for pick in plain] == [
+        name(row) for row in (22, 8, 42, 4, 36, 28, 34, 30, 6, 51)
+    ]
+    assert plain[0].explanation.probability == pytest.approx(0.014411071002172829, rel=1e-12)
+    assert [pick.track_id for pick in spread] == [
+        name(row) for row in (18, 14, 47, 4, 38, 34, 11, 42, 6, 37)
+    ]
+
+
+@settings(max_examples=40)
+@given(libraries(), pick_rules, contexts, st.integers(0, 5))
+def test_steering_multiplies_the_weight(
+    found: Candidates, rules: PickRules, context: PickContext, seed: int
+) -> None:
+    rows = np.arange(len(found), dtype=np.float64)
+    steering = SteeringFactors(1.0 / (2.0 + rows), {"jazz": rows / len(rows)}, {})
+    plain = chooser.probabilities(weigh(found), rules, context)
+    steered = chooser.probabilities(weigh(found, steering), rules, context)
+
+    expected = plain * steering.factor
+    np.testing.assert_allclose(steered, expected / (expected.sum() or 1), atol=1e-12)
+    for pick in chooser.choose(weigh(found, steering), rules, context, 3, rng(seed)):
+        row = found.row(pick.track_id)
+        assert row is not None
+        assert pick.explanation.steering_factor == steering.factor[row]
+        assert pick.explanation.wish_fits == {"jazz": row / len(rows)}
+
+
+def test_exploring_keeps_the_steering() -> None:
+    found = candidates(40, predicted=5, stddev=2)
+    factor = np.where(np.arange(40) == 5, 1.0, 1e-12)
+    weighted = weigh(found, SteeringFactors(factor, {}, {}))
+
+    (pick,) = chooser.choose(weighted, PickRules(explore=1.0), ALONE, 1, rng())
+
+    assert pick.track_id == name(5)

@@ -8,15 +8,17 @@ import pytest
 from anagnorisisd.config import schema
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.rating import Rating, RatingChange
+from anagnorisisd.domain.steering import Steering, TagWish
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.errors import PlayerUnavailable, PreconditionFailed
-from anagnorisisd.events import Events, LibraryChanged, PickQueued, TrackRated
+from anagnorisisd.events import Events, LibraryChanged, PickQueued, SteeringChanged, TrackRated
 from anagnorisisd.picks.owned_entries import OwnedEntries
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.support.library import add_tracks, scanned, track_id
+from tests.support.steering import STYLES, add_styles, songs, steering_service
 from tests.support.until import until_async
 
 SONGS = {f"{letter}.ogg": 200.0 for letter in "abcdefghij"}
@@ -33,7 +35,11 @@ def player(clock: FakeClock) -> FakePlayer:
 
 
 def pick_service(
-    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock, **config: object
+    stores: Stores,
+    player: FakePlayer,
+    events: Events,
+    clock: FakeClock,
+    **config: object,
 ) -> PickService:
     return PickService(
         library=stores.library,
@@ -469,3 +475,61 @@ async def test_owned_entries_after_a_connection_lost_while_adding(
     await owned.reconcile(state, entries, tracks)
 
     assert owned.tracks == tracks
+
+
+async def test_steering_replaces_all_owned_entries_at_once(
+    stores: Stores, events: Events, clock: FakeClock
+) -> None:
+    await add_styles(stores)
+    player = FakePlayer(clock, {uri: 200.0 for style in STYLES for uri in songs(style)})
+    steering = steering_service(stores, events, clock)
+    picks = PickService(
+        library=stores.library,
+        store=stores.queue,
+        plays=stores.plays,
+        player=player,
+        events=events,
+        clock=clock,
+        config=schema.Picks(),
+        steering=steering,
+        seed=1,
+    )
+    player.add("folk/0.ogg", "folk/1.ogg")
+    await player.play()
+    await picks.queue_manager.refill(await player.state())
+    before = await uris(player)
+
+    async def steer(*wishes: TagWish) -> list[str]:
+        await steering.steer(Steering(wishes))
+        await picks.queue_manager.refill(await player.state())
+        return await uris(player)
+
+    steered = await steer(TagWish("jazz"))
+    changed = await steer(TagWish("metal"))
+    kept = await steer(TagWish("metal"))
+    ended = await steer()
+
+    listeners = before[:2]
+    assert all(found[:2] == listeners for found in (steered, changed, kept, ended))
+    assert len(before) == len(steered) == len(changed) == len(ended) == 5
+    assert {uri.partition("/")[0] for uri in steered[2:]} == {"jazz"}
+    assert {uri.partition("/")[0] for uri in changed[2:]} == {"metal"}
+    assert not set(ended[2:]) & set(changed[2:])
+    explanation = (await picks.ahead())[0].explanation
+    assert (explanation.steering_factor, explanation.wish_fits) == (1, {})
+
+
+async def test_counting_down_songs_replaces_nothing(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, *SONGS)
+    picks = pick_service(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+    await picks.queue_manager.refill(await player.state())
+    before = await uris(player)
+
+    events.publish(SteeringChanged(Steering((TagWish("jazz"),), songs_left=3), only_end=True))
+    await picks.queue_manager.refill(await player.state())
+
+    assert await uris(player) == before

@@ -30,14 +30,15 @@ LAYERS: dict[str, set[str]] = {
     "mpd": {"library"},
     "embedding": {"events", "library", "runtime", "storage", "workers"},
     "taste": {"embedding", "events", "runtime", "storage", "workers"},
-    "picks": {"events", "library", "runtime", "storage"},
+    "steering": {"embedding", "events", "storage", "taste"},
+    "picks": {"events", "library", "runtime", "steering", "storage"},
     "ratings": {"events", "library", "runtime", "storage", "workers"},
     "listening": {"events", "library", "picks", "ratings", "runtime", "storage"},
     "report": {"storage", "taste", "workers"},
     "metrics": {"events", "storage"},
     "rpc": {
         "events", "embedding", "library", "listening", "picks", "ratings", "report", "runtime",
-        "storage", "taste",
+        "steering", "storage", "taste",
     },
     "console": {"embedding", "library", "picks", "storage", "taste"},
     "doctor": {"config", "embedding", "library", "mpd", "runtime", "storage", "workers"},
@@ -55,6 +56,7 @@ RULES = (
     "listening/playback_tracker.py",
     "listening/play_rules.py",
     "picks/chooser.py",
+    "picks/flow.py",
     "picks/guards.py",
     "picks/queue_rules.py",
     "picks/sampler.py",
@@ -62,6 +64,7 @@ RULES = (
     "ratings/message_command.py",
     "ratings/stickers/rules.py",
     "runtime/daily_schedule.py",
+    "steering/fit.py",
     "storage/replacement_rules.py",
 )
 IMPURE = {"os", "time", "random", "socket", "asyncio", "subprocess", "threading", "logging"}

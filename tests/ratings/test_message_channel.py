@@ -7,7 +7,7 @@ import pytest
 
 from anagnorisisd.config import schema
 from anagnorisisd.domain.rating import RatingChange
-from anagnorisisd.domain.track import TrackId
+from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerUnavailable, StoreError
 from anagnorisisd.events import Events
 from anagnorisisd.library.track_resolver import TrackResolver
@@ -20,6 +20,7 @@ from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer
 from tests.support.library import add_tracks
+from tests.support.steering import add_styles, steering_service
 
 SONGS = {"a.ogg": 300.0, "b.ogg": 300.0}
 
@@ -64,7 +65,12 @@ def channel(stores: Stores, disk: FullDisk, player: FakePlayer, clock: FakeClock
     )
     ratings = RatingService(stores.ratings, events, clock)
     return MessageChannel(
-        player, TrackResolver(stores.library, player), ratings, picks.switch, clock
+        player,
+        TrackResolver(stores.library, player),
+        ratings,
+        picks.switch,
+        clock,
+        steering=steering_service(stores, events, clock),
     )
 
 
@@ -191,3 +197,28 @@ async def test_commands_are_executed_when_answers_cannot_be_sent(
     await channel.process()
 
     assert await values(stores) == [value / 10 for value in range(count)]
+
+
+async def test_mood(
+    channel: MessageChannel, player: FakePlayer, stores: Stores, disk: FullDisk
+) -> None:
+    disk.full = False
+    await add_styles(stores)
+    player.database |= {Uri("jazz/1.ogg"): 200.0}
+    player.add("jazz/1.ogg")
+    await player.play()
+    for command in (
+        "mood", "mood jazz -metal for 2h", "mood like folder:jazz", "mood jaz", "mood", "mood off",
+    ):  # fmt: skip
+        player.send(command)
+
+    await channel.process()
+
+    assert player.replies == [
+        "mood is off",
+        "mood: jazz, not metal",
+        "mood: folder jazz, like 1 by JAZZ",
+        "error: tag: there is no tag 'jaz'; did you mean jazz?",
+        "mood: folder jazz, like 1 by JAZZ",
+        "mood is off",
+    ]

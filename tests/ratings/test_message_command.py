@@ -6,8 +6,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anagnorisisd.domain.steering import (
+    CALM,
+    DecadeWish,
+    EnergyWish,
+    FolderWish,
+    SeedKind,
+    SeedWish,
+    TagWish,
+)
+from anagnorisisd.domain.steering_words import SteeringWords
 from anagnorisisd.errors import InvalidValue
-from anagnorisisd.ratings.message_command import Adjust, Clear, Command, Rate, Switch, Undo, parse
+from anagnorisisd.ratings.message_command import (
+    Adjust,
+    Clear,
+    Command,
+    Mood,
+    Rate,
+    Switch,
+    Undo,
+    parse,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +46,36 @@ from anagnorisisd.ratings.message_command import Adjust, Clear, Command, Rate, S
         ("undo", Undo()),
         ("picking on", Switch(True)),
         ("picking Off", Switch(False)),
+        ("mood", Mood(None)),
+        ("mood off", Mood(SteeringWords(()))),
+        ("mood like", Mood(SteeringWords((), like_current=True))),
+        (
+            "mood chillout -metal for 1h30m",
+            Mood(SteeringWords((TagWish("chillout"), TagWish("metal", True)), seconds=5400)),
+        ),
+        (
+            'mood 80s 1970s 10s calm "folder:Live at Home/" for 10 songs',
+            Mood(
+                SteeringWords(
+                    (
+                        DecadeWish(1980),
+                        DecadeWish(1970),
+                        DecadeWish(2010),
+                        EnergyWish(CALM),
+                        FolderWish("Live at Home"),
+                    ),
+                    songs=10,
+                )
+            ),
+        ),
+        (
+            'mood artist:Toto album:"Toto IV"',
+            Mood(
+                SteeringWords(
+                    (SeedWish(SeedKind.ARTIST, "Toto"), SeedWish(SeedKind.ALBUM, "Toto IV"))
+                )
+            ),
+        ),
     ],
 )
 def test_valid_commands(line: str, command: Command) -> None:
@@ -47,6 +96,10 @@ def test_valid_commands(line: str, command: Command) -> None:
         ("undo a.ogg", "'a.ogg'"),
         ("picking", "''"),
         ("picking maybe", "'maybe'"),
+        ("mood jazz for ever", "'ever'"),
+        ("mood jazz for", "''"),
+        ("mood jazz for 0 songs", "'0 songs'"),
+        ('mood "jazz', "quotation"),
     ],
 )
 def test_invalid_commands_are_named_in_the_error(line: str, named: str) -> None:

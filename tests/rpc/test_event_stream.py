@@ -84,6 +84,7 @@ async def test_every_kind_of_event_has_its_message(house: House, line: Line) -> 
         "predictions_updated": events.PredictionsUpdated(3),
         "evaluator_promoted": events.EvaluatorPromoted(4),
         "picking_switched": events.PickingSwitched(True),
+        "steering_changed": events.SteeringChanged(None),
         "no_picks_reason_changed": events.NoPicksReasonChanged("the queue is full"),
         "mpd_connected": events.PlayerConnected("localhost:6600"),
         "mpd_disconnected": events.PlayerDisconnected("it went away"),

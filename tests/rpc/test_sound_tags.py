@@ -15,6 +15,7 @@ from anagnorisis.v1.library_pb2 import (
 )
 from anagnorisis.v1.track_pb2 import Target
 from anagnorisisd.domain.evaluator import TagPreference
+from anagnorisisd.domain.track import Uri
 from anagnorisisd.embedding.musicnn import plan
 from anagnorisisd.embedding.musicnn.network import Floats
 from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, WORDS, TagScores, score
@@ -173,9 +174,26 @@ async def test_the_commands_show_the_listeners_taste_in_words(
 
 @pytest.mark.usefixtures("line")
 async def test_the_commands_show_tags(socket: Path) -> None:
-    assert ["jazz", "3"] in [row.split() for row in (await said(socket, "tags")).splitlines()]
+    assert ["jazz", "3"] in [row.split()[:2] for row in (await said(socket, "tags")).splitlines()]
     (tag,) = await answered(socket, "tags", "--of", "jazz 2.ogg")
     assert tag["name"] == "jazz"
     listed = await answered(socket, "tracks", "--tag", "jazz")
     assert sorted(track["uri"] for track in listed) == JAZZ
     assert "ambient, blues" in (await run(socket, "tracks", "--tag", "polka")).err
+
+
+async def test_tags_have_present_tracks_as_examples(line: Line, stores: Stores) -> None:
+    await stores.library.mark_missing([Uri("jazz 2.ogg")], 0.0)
+
+    answer = await line.library.ListSoundTags(ListSoundTagsRequest())
+
+    (jazz,) = (tag for tag in answer.sound_tags if tag.name == "jazz")
+    assert {track.uri for track in jazz.examples} == {"jazz 1.ogg", "jazz 3.ogg"}
+    assert not next(tag for tag in answer.sound_tags if tag.name == "metal").examples
+
+
+async def test_names_of_tags_that_some_tracks_have(line: Line, socket: Path) -> None:
+    names = (await said(socket, "tags", "--names")).split()
+
+    assert "jazz" in names
+    assert "metal" not in names

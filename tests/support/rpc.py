@@ -58,6 +58,7 @@ from tests.fakes.roles import (
     FakeTrainer,
 )
 from tests.support.library import STAMP
+from tests.support.steering import steering_service
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ class House:
         player = FakePlayer(clock)
         targets = TrackResolver(stores.library, player)
         tracks = TrackLookup(targets, stores.library, STAMP)
-        picker = FakePicker(stores, player, events, clock)
+        sound_tags = SoundTagIndex(stores.embeddings, musicnn.STAMP, clock)
+        steering = steering_service(stores, events, clock)
+        picker = FakePicker(stores, player, events, clock, steering=steering)
         trainer = FakeTrainer(stores, clock, STAMP)
         embedding = FakeEmbeddings(stores, STAMP)
         drawer = FakeDrawer()
@@ -101,6 +104,7 @@ class House:
             embedding=embedding,
             picker=picker,
             trainer=trainer,
+            steering=steering,
             places=StatusPaths(music.absolute(), Path("/state"), Path("/models")),
         )
         ratings = RatingService(stores.ratings, events, clock)
@@ -112,14 +116,17 @@ class House:
                 embedding=embedding,
                 embeddings=stores.embeddings,
                 similar=NearestTracks(stores.embeddings, STAMP),
-                sound_tags=SoundTagIndex(stores.embeddings, musicnn.STAMP, clock),
+                sound_tags=sound_tags,
                 tracks=tracks,
+                enqueue=picker.enqueue,
                 stamp=STAMP,
             ),
             picks=PickServicer(
                 picker=picker,
                 curiosity=FakeCuriosity(stores, STAMP),
+                steering=steering,
                 tracks=tracks,
+                clock=clock,
                 default_count=lambda: 3,
             ),
             evaluators=EvaluatorServicer(trainer, stores.evaluators),

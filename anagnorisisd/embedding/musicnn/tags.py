@@ -48,6 +48,9 @@ VOCABULARY = {
 TAGS = tuple(VOCABULARY)
 MEMBERS = tuple(tuple(map(WORDS.index, words)) for words in VOCABULARY.values())
 
+TAG_OF_WORD = {word.casefold(): tag for tag, words in VOCABULARY.items() for word in (tag, *words)}
+"""The tag that a word in lower case belongs to, such as `dance` for `house`."""
+
 MIN_SCORE = 1.0
 MIN_PROBABILITY = 0.02
 MIN_TRACKS = 10

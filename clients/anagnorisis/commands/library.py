@@ -46,14 +46,20 @@ def tags(arguments: Namespace) -> None:
         if arguments.of:
             request = messages.GetTrackRequest(target=target(arguments.of))
             answer = library.GetTrack(request, timeout=SECONDS_TO_ANSWER)
-            rows = [(tag.name, f"{tag.score:.1f}") for tag in answer.sound_tags]
-            header = ("TAG", "SCORE")
+            rows = [[tag.name, f"{tag.score:.1f}"] for tag in answer.sound_tags]
+            header = ["TAG", "SCORE"]
         else:
             listed = library.ListSoundTags(
                 messages.ListSoundTagsRequest(), timeout=SECONDS_TO_ANSWER
             )
-            rows = [(tag.name, str(tag.tracks)) for tag in listed.sound_tags]
-            header = ("TAG", "TRACKS")
+            if arguments.names:
+                print(*(tag.name for tag in listed.sound_tags if tag.tracks), sep="\n")
+                return
+            rows = [
+                [tag.name, str(tag.tracks), "; ".join(map(text.name, tag.examples))]
+                for tag in listed.sound_tags
+            ]
+            header = ["TAG", "TRACKS", "FOR EXAMPLE"]
     if arguments.json:
         for tag in answer.sound_tags if arguments.of else listed.sound_tags:
             show_json(tag, line=True)
@@ -79,7 +85,9 @@ def unusable(arguments: Namespace) -> None:
 
 def similar(arguments: Namespace) -> None:
     """List the tracks that sound most like a track."""
-    request = messages.FindSimilarRequest(target=target(arguments.uri), count=arguments.limit)
+    request = messages.FindSimilarRequest(
+        target=target(arguments.uri), count=arguments.limit, queue=arguments.queue
+    )
     with connected(arguments) as channel:
         answer = LibraryServiceStub(channel).FindSimilar(request, timeout=SECONDS_TO_ANSWER)
     if arguments.json:
@@ -98,6 +106,8 @@ def similar(arguments: Namespace) -> None:
                 for found in answer.tracks
             ],
         )
+        if arguments.queue:
+            print(text.queued(answer.tracks))
 
 
 def embedding(arguments: Namespace) -> None:

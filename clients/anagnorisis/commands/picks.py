@@ -1,7 +1,7 @@
 """Verbs `picks`, `why` and `suggest`."""
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
@@ -12,6 +12,9 @@ from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 
 SUGGEST_TIMEOUT_SECONDS = 120.0
 """Timeout of `suggest`: the worker may have to start, and then rates thousands of candidates."""
+
+JOURNEY_TIMEOUT_SECONDS = 120.0
+"""Timeout of `journey`: in a large library, all vectors are read first."""
 
 MIN_SHARE = 0.005
 """Smaller shares would be displayed as 0 % and are omitted."""
@@ -48,6 +51,35 @@ def why(arguments: Namespace) -> None:
         print(line)
 
 
+def journey(arguments: Namespace) -> None:
+    """List tracks that lead from one to another; queue them on request."""
+    request = messages.PlanJourneyRequest(
+        start=target(arguments.start),
+        end=target(arguments.end),
+        count=arguments.limit,
+        queue=arguments.queue,
+    )
+    with connected(arguments) as channel:
+        answer = PickServiceStub(channel).PlanJourney(request, timeout=JOURNEY_TIMEOUT_SECONDS)
+    if arguments.json:
+        for step in answer.tracks:
+            show_json(step, line=True)
+        return
+    show_table(
+        ("SIMILARITY", "TRACK", "PATH"),
+        [
+            (
+                f"{step.similarity:.2f}" if number else "",
+                f"{text.name(step.track)}, {text.rating(step.track)}",
+                text.printable(step.track.uri),
+            )
+            for number, step in enumerate(answer.tracks)
+        ],
+    )
+    if arguments.queue:
+        print(text.queued(answer.tracks))
+
+
 def suggest(arguments: Namespace) -> None:
     """List unrated tracks whose ratings would improve predictions most; queue them on request."""
     request = messages.SuggestTracksRequest(count=arguments.limit, queue=arguments.play)
@@ -63,8 +95,7 @@ def suggest(arguments: Namespace) -> None:
         note = "" if known else " (not queued: MPD does not know the file)"
         print(f"{text.name(track)}, {text.rating(track)}: {text.printable(track.uri)}{note}")
     if arguments.play:
-        queued = sum(each.HasField("song_id") for each in answer.suggestions)
-        print(f"{text.counted(queued, 'track')} put at the end of the queue")
+        print(text.queued(answer.suggestions))
 
 
 def _switch(stub: PickServiceStub, arguments: Namespace) -> None:
@@ -83,21 +114,31 @@ def _preview(stub: PickServiceStub, arguments: Namespace) -> None:
         for pick in answer.picks:
             show_json(pick, line=True)
     else:
-        show_table(
-            ("CHANCE", "WEIGHT", "RATING", "SKIPS", "RECENCY", "TRACK"),
-            [_row(pick) for pick in answer.picks],
-        )
+        show_picks(answer.picks)
 
 
-def _row(pick: messages.Pick) -> tuple[str, ...]:
-    factors = pick.explanation
-    return (
-        f"{factors.probability:.2%}",
-        f"{factors.weight:.4f}",
-        f"{factors.rating_factor:.3f}",
-        f"{factors.skip_factor:.3f}",
-        f"{factors.recency_factor:.3f}",
-        f"{text.name(pick.track)}, {text.rating(pick.track)}",
+def show_picks(picks: Sequence[messages.Pick]) -> None:
+    """Print a table of picks with their factors; that of the steering only if there is one."""
+    columns: dict[str, Callable[[messages.Explanation], str]] = {
+        "CHANCE": lambda factors: f"{factors.probability:.2%}",
+        "WEIGHT": lambda factors: f"{factors.weight:.4f}",
+        "RATING": lambda factors: f"{factors.rating_factor:.3f}",
+        "SKIPS": lambda factors: f"{factors.skip_factor:.3f}",
+        "RECENCY": lambda factors: f"{factors.recency_factor:.3f}",
+    }
+    if any(pick.explanation.wish_fits for pick in picks):
+        columns["STEERING"] = lambda factors: f"{factors.steering_factor:.3f}"
+    if any(pick.explanation.flow_factor != 1 for pick in picks):
+        columns["FLOW"] = lambda factors: f"{factors.flow_factor:.3f}"
+    show_table(
+        [*columns, "TRACK"],
+        [
+            [
+                *(show(pick.explanation) for show in columns.values()),
+                f"{text.name(pick.track)}, {text.rating(pick.track)}",
+            ]
+            for pick in picks
+        ],
     )
 
 
@@ -130,10 +171,23 @@ def _factors(factors: messages.Explanation) -> list[tuple[str, str]]:
         ("rating factor", f"{factors.rating_factor:.4f}"),
         ("skip factor", f"{factors.skip_factor:.4f}"),
         ("recency factor", f"{factors.recency_factor:.4f}"),
+        *_steering(factors),
+        *([("flow factor", f"{factors.flow_factor:.4f}")] if factors.flow_factor != 1 else []),
         *((guard.name.replace("_", " "), f"{guard.factor:.4f}") for guard in factors.guards),
         *((name.replace("_", " "), "given up for now") for name in factors.relaxed_guards),
         *_probability(factors),
     ]
+
+
+def _steering(factors: messages.Explanation) -> list[tuple[str, str]]:
+    """Return the steering factor and the fit to each wish; nothing while nothing is steered."""
+    if not factors.wish_fits and factors.steering_factor == 1:
+        return []
+    fits = ", ".join(
+        f"{text.printable(each.wish)}: fits better than {each.fit:.0%}"
+        for each in factors.wish_fits
+    )
+    return [("steering factor", f"{factors.steering_factor:.4f} ({fits})")]
 
 
 def _probability(factors: messages.Explanation) -> list[tuple[str, str]]:

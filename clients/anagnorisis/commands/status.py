@@ -37,6 +37,8 @@ def playing(arguments: Namespace) -> None:
         print(f"  next {number}: {text.name(track)}, {text.rating(track)}")
     if not answer.picking_enabled:
         print("  picking is off; switch it on with `anagnorisis picks on`")
+    if answer.HasField("steering"):
+        print(f"  mood: {text.steering_text(answer.steering)}")
     elif answer.mpd.connected and answer.no_picks_reason:
         print(f"  no picks are added: {text.printable(answer.no_picks_reason)}")
 
@@ -73,6 +75,8 @@ def _status_rows(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]
         yield "", feature
     yield "playback", _current_song(answer)
     yield "picking", _picking(answer)
+    if answer.HasField("steering"):
+        yield "mood", text.steering_text(answer.steering)
     yield "library", _library(answer.library)
     yield "embedder", _embedding(answer.embedding)
     yield "executor", _executor(answer.embedding.executor)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.output import show_json
+from anagnorisis.text import steering_text
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 from anagnorisis.v1.library_pb2 import GetTrackRequest
@@ -99,6 +100,9 @@ OTHER_EVENTS: dict[str, Callable[[Any], str]] = {
     "predictions_updated": lambda done: f"predicted: {text.counted(done.count, 'rating')}",
     "evaluator_promoted": lambda event: f"evaluator {event.version} was promoted",
     "picking_switched": lambda event: f"picking is {'on' if event.enabled else 'off'}",
+    "steering_changed": lambda event: (
+        f"mood: {steering_text(event.steering)}" if event.HasField("steering") else "mood off"
+    ),
     "no_picks_reason_changed": lambda event: (
         f"no picks are added: {event.reason}" if event.reason else "picks are added again"
     ),

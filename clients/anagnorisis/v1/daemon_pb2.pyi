@@ -501,6 +501,7 @@ class GetStatusResponse(_message.Message):
     TRAINING_FIELD_NUMBER: _builtins.int
     PATHS_FIELD_NUMBER: _builtins.int
     NO_PICKS_REASON_FIELD_NUMBER: _builtins.int
+    STEERING_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The daemon's version."""
     picking_enabled: _builtins.bool
@@ -541,6 +542,10 @@ class GetStatusResponse(_message.Message):
     def paths(self) -> Global___Paths:
         """Directories of the daemon."""
 
+    @_builtins.property
+    def steering(self) -> _pick_pb2.Steering:
+        """How picks are steered now, without `problem`; absent when they are not."""
+
     def __init__(
         self,
         *,
@@ -555,10 +560,11 @@ class GetStatusResponse(_message.Message):
         training: Global___TrainingStatus | None = ...,
         paths: Global___Paths | None = ...,
         no_picks_reason: _builtins.str = ...,
+        steering: _pick_pb2.Steering | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "paths", b"paths", "playback", b"playback", "training", b"training"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "paths", b"paths", "playback", b"playback", "steering", b"steering", "training", b"training"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "no_picks_reason", b"no_picks_reason", "paths", b"paths", "picking_enabled", b"picking_enabled", "playback", b"playback", "training", b"training", "upcoming_picks", b"upcoming_picks", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "evaluator", b"evaluator", "library", b"library", "mpd", b"mpd", "no_picks_reason", b"no_picks_reason", "paths", b"paths", "picking_enabled", b"picking_enabled", "playback", b"playback", "steering", b"steering", "training", b"training", "upcoming_picks", b"upcoming_picks", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -825,6 +831,30 @@ class PickingSwitched(_message.Message):
 Global___PickingSwitched: _TypeAlias = PickingSwitched  # noqa: Y015
 
 @_typing.final
+class SteeringChanged(_message.Message):
+    """The listener steered the picks, a song of the steering was played, or the steering ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEERING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steering(self) -> _pick_pb2.Steering:
+        """How picks are steered now, without `problem`; absent when they are not."""
+
+    def __init__(
+        self,
+        *,
+        steering: _pick_pb2.Steering | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["steering", b"steering"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["steering", b"steering"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SteeringChanged: _TypeAlias = SteeringChanged  # noqa: Y015
+
+@_typing.final
 class NoPicksReasonChanged(_message.Message):
     """The reason for not adding picks although picking is enabled has changed."""
 
@@ -929,6 +959,7 @@ class WatchEventsResponse(_message.Message):
     MPD_CONNECTED_FIELD_NUMBER: _builtins.int
     MPD_DISCONNECTED_FIELD_NUMBER: _builtins.int
     NO_PICKS_REASON_CHANGED_FIELD_NUMBER: _builtins.int
+    STEERING_CHANGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence number of the event since the daemon's start, counting from 1; a heartbeat has that of
     the event before it, 0 if there was none.
@@ -989,6 +1020,10 @@ class WatchEventsResponse(_message.Message):
     def no_picks_reason_changed(self) -> Global___NoPicksReasonChanged:
         """The reason for not adding picks changed."""
 
+    @_builtins.property
+    def steering_changed(self) -> Global___SteeringChanged:
+        """The steering changed."""
+
     def __init__(
         self,
         *,
@@ -1008,12 +1043,13 @@ class WatchEventsResponse(_message.Message):
         mpd_connected: Global___MpdConnected | None = ...,
         mpd_disconnected: Global___MpdDisconnected | None = ...,
         no_picks_reason_changed: Global___NoPicksReasonChanged | None = ...,
+        steering_changed: Global___SteeringChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "predictions_updated", b"predictions_updated", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "predictions_updated", b"predictions_updated", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_recorded", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_disconnected", "no_picks_reason_changed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_recorded", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_disconnected", "no_picks_reason_changed", "steering_changed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

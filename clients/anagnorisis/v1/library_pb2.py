@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from anagnorisis.v1 import track_pb2 as anagnorisis_dot_v1_dot_track__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61nagnorisis/v1/library.proto\x12\x0e\x61nagnorisis.v1\x1a\x1a\x61nagnorisis/v1/track.proto\"9\n\x0fGetTrackRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\"f\n\x10GetTrackResponse\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12,\n\nsound_tags\x18\x02 \x03(\x0b\x32\x18.anagnorisis.v1.SoundTag\"\'\n\x08SoundTag\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"\x16\n\x14ListSoundTagsRequest\"J\n\x15ListSoundTagsResponse\x12\x31\n\nsound_tags\x18\x01 \x03(\x0b\x32\x1d.anagnorisis.v1.SoundTagCount\"-\n\rSoundTagCount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06tracks\x18\x02 \x01(\x05\"\xb3\x01\n\x11ListTracksRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0e\x32\x1b.anagnorisis.v1.TrackFilter\x12)\n\x05order\x18\x02 \x01(\x0e\x32\x1a.anagnorisis.v1.TrackOrder\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x11\n\tsound_tag\x18\x06 \x01(\t\"T\n\x12ListTracksResponse\x12%\n\x06tracks\x18\x01 \x03(\x0b\x32\x15.anagnorisis.v1.Track\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x18ListUnusableFilesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x19ListUnusableFilesResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.UnusableFile\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x0cUnusableFile\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x14\n\x12ScanLibraryRequest\"\xdc\x02\n\x13ScanLibraryResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x03\x12\x11\n\tunchanged\x18\x02 \x01(\x03\x12\x0c\n\x04read\x18\x03 \x01(\x03\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x01(\x03\x12\r\n\x05moved\x18\x05 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x06 \x01(\x03\x12\x0f\n\x07missing\x18\x07 \x01(\x03\x12\x10\n\x08unusable\x18\x08 \x01(\x03\x12\x1a\n\x12pending_embeddings\x18\t \x01(\x03\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x10\n\x08\x66inished\x18\x0b \x01(\x08\x12\"\n\x15\x65mbeddings_per_second\x18\x0c \x01(\x01H\x00\x88\x01\x01\x12(\n\x1b\x65mbedding_remaining_seconds\x18\r \x01(\x01H\x01\x88\x01\x01\x42\x18\n\x16_embeddings_per_secondB\x1e\n\x1c_embedding_remaining_seconds\"\x18\n\x16RetryEmbeddingsRequest\"(\n\x17RetryEmbeddingsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"K\n\x12\x46indSimilarRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"H\n\x0cSimilarTrack\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x12\n\nsimilarity\x18\x02 \x01(\x01\"C\n\x13\x46indSimilarResponse\x12,\n\x06tracks\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.SimilarTrack\"=\n\x13GetEmbeddingRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\"A\n\rEmbedderStamp\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x11\n\tdimension\x18\x03 \x01(\x05\"i\n\x14GetEmbeddingResponse\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0e\n\x06vector\x18\x02 \x03(\x02\x12/\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp*\xaa\x01\n\x0bTrackFilter\x12\x1c\n\x18TRACK_FILTER_UNSPECIFIED\x10\x00\x12\x16\n\x12TRACK_FILTER_RATED\x10\x01\x12\x18\n\x14TRACK_FILTER_UNRATED\x10\x02\x12\x18\n\x14TRACK_FILTER_PENDING\x10\x03\x12\x17\n\x13TRACK_FILTER_FAILED\x10\x04\x12\x18\n\x14TRACK_FILTER_MISSING\x10\x05*\x97\x01\n\nTrackOrder\x12\x1b\n\x17TRACK_ORDER_UNSPECIFIED\x10\x00\x12\x15\n\x11TRACK_ORDER_ADDED\x10\x01\x12\x16\n\x12TRACK_ORDER_RATING\x10\x02\x12 \n\x1cTRACK_ORDER_PREDICTED_RATING\x10\x03\x12\x1b\n\x17TRACK_ORDER_LAST_PLAYED\x10\x04\x32\xed\x05\n\x0eLibraryService\x12M\n\x08GetTrack\x12\x1f.anagnorisis.v1.GetTrackRequest\x1a .anagnorisis.v1.GetTrackResponse\x12S\n\nListTracks\x12!.anagnorisis.v1.ListTracksRequest\x1a\".anagnorisis.v1.ListTracksResponse\x12\\\n\rListSoundTags\x12$.anagnorisis.v1.ListSoundTagsRequest\x1a%.anagnorisis.v1.ListSoundTagsResponse\x12h\n\x11ListUnusableFiles\x12(.anagnorisis.v1.ListUnusableFilesRequest\x1a).anagnorisis.v1.ListUnusableFilesResponse\x12X\n\x0bScanLibrary\x12\".anagnorisis.v1.ScanLibraryRequest\x1a#.anagnorisis.v1.ScanLibraryResponse0\x01\x12\x62\n\x0fRetryEmbeddings\x12&.anagnorisis.v1.RetryEmbeddingsRequest\x1a\'.anagnorisis.v1.RetryEmbeddingsResponse\x12V\n\x0b\x46indSimilar\x12\".anagnorisis.v1.FindSimilarRequest\x1a#.anagnorisis.v1.FindSimilarResponse\x12Y\n\x0cGetEmbedding\x12#.anagnorisis.v1.GetEmbeddingRequest\x1a$.anagnorisis.v1.GetEmbeddingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61nagnorisis/v1/library.proto\x12\x0e\x61nagnorisis.v1\x1a\x1a\x61nagnorisis/v1/track.proto\"9\n\x0fGetTrackRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\"f\n\x10GetTrackResponse\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12,\n\nsound_tags\x18\x02 \x03(\x0b\x32\x18.anagnorisis.v1.SoundTag\"\'\n\x08SoundTag\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"\x16\n\x14ListSoundTagsRequest\"J\n\x15ListSoundTagsResponse\x12\x31\n\nsound_tags\x18\x01 \x03(\x0b\x32\x1d.anagnorisis.v1.SoundTagCount\"V\n\rSoundTagCount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06tracks\x18\x02 \x01(\x05\x12\'\n\x08\x65xamples\x18\x03 \x03(\x0b\x32\x15.anagnorisis.v1.Track\"\xb3\x01\n\x11ListTracksRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0e\x32\x1b.anagnorisis.v1.TrackFilter\x12)\n\x05order\x18\x02 \x01(\x0e\x32\x1a.anagnorisis.v1.TrackOrder\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x11\n\tsound_tag\x18\x06 \x01(\t\"T\n\x12ListTracksResponse\x12%\n\x06tracks\x18\x01 \x03(\x0b\x32\x15.anagnorisis.v1.Track\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x18ListUnusableFilesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x19ListUnusableFilesResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.UnusableFile\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x0cUnusableFile\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x14\n\x12ScanLibraryRequest\"\xdc\x02\n\x13ScanLibraryResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x03\x12\x11\n\tunchanged\x18\x02 \x01(\x03\x12\x0c\n\x04read\x18\x03 \x01(\x03\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x01(\x03\x12\r\n\x05moved\x18\x05 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x06 \x01(\x03\x12\x0f\n\x07missing\x18\x07 \x01(\x03\x12\x10\n\x08unusable\x18\x08 \x01(\x03\x12\x1a\n\x12pending_embeddings\x18\t \x01(\x03\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x10\n\x08\x66inished\x18\x0b \x01(\x08\x12\"\n\x15\x65mbeddings_per_second\x18\x0c \x01(\x01H\x00\x88\x01\x01\x12(\n\x1b\x65mbedding_remaining_seconds\x18\r \x01(\x01H\x01\x88\x01\x01\x42\x18\n\x16_embeddings_per_secondB\x1e\n\x1c_embedding_remaining_seconds\"\x18\n\x16RetryEmbeddingsRequest\"(\n\x17RetryEmbeddingsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"Z\n\x12\x46indSimilarRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\r\n\x05queue\x18\x03 \x01(\x08\"j\n\x0cSimilarTrack\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x12\n\nsimilarity\x18\x02 \x01(\x01\x12\x14\n\x07song_id\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_song_id\"C\n\x13\x46indSimilarResponse\x12,\n\x06tracks\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.SimilarTrack\"=\n\x13GetEmbeddingRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\"A\n\rEmbedderStamp\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x11\n\tdimension\x18\x03 \x01(\x05\"i\n\x14GetEmbeddingResponse\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0e\n\x06vector\x18\x02 \x03(\x02\x12/\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp*\xaa\x01\n\x0bTrackFilter\x12\x1c\n\x18TRACK_FILTER_UNSPECIFIED\x10\x00\x12\x16\n\x12TRACK_FILTER_RATED\x10\x01\x12\x18\n\x14TRACK_FILTER_UNRATED\x10\x02\x12\x18\n\x14TRACK_FILTER_PENDING\x10\x03\x12\x17\n\x13TRACK_FILTER_FAILED\x10\x04\x12\x18\n\x14TRACK_FILTER_MISSING\x10\x05*\x97\x01\n\nTrackOrder\x12\x1b\n\x17TRACK_ORDER_UNSPECIFIED\x10\x00\x12\x15\n\x11TRACK_ORDER_ADDED\x10\x01\x12\x16\n\x12TRACK_ORDER_RATING\x10\x02\x12 \n\x1cTRACK_ORDER_PREDICTED_RATING\x10\x03\x12\x1b\n\x17TRACK_ORDER_LAST_PLAYED\x10\x04\x32\xed\x05\n\x0eLibraryService\x12M\n\x08GetTrack\x12\x1f.anagnorisis.v1.GetTrackRequest\x1a .anagnorisis.v1.GetTrackResponse\x12S\n\nListTracks\x12!.anagnorisis.v1.ListTracksRequest\x1a\".anagnorisis.v1.ListTracksResponse\x12\\\n\rListSoundTags\x12$.anagnorisis.v1.ListSoundTagsRequest\x1a%.anagnorisis.v1.ListSoundTagsResponse\x12h\n\x11ListUnusableFiles\x12(.anagnorisis.v1.ListUnusableFilesRequest\x1a).anagnorisis.v1.ListUnusableFilesResponse\x12X\n\x0bScanLibrary\x12\".anagnorisis.v1.ScanLibraryRequest\x1a#.anagnorisis.v1.ScanLibraryResponse0\x01\x12\x62\n\x0fRetryEmbeddings\x12&.anagnorisis.v1.RetryEmbeddingsRequest\x1a\'.anagnorisis.v1.RetryEmbeddingsResponse\x12V\n\x0b\x46indSimilar\x12\".anagnorisis.v1.FindSimilarRequest\x1a#.anagnorisis.v1.FindSimilarResponse\x12Y\n\x0cGetEmbedding\x12#.anagnorisis.v1.GetEmbeddingRequest\x1a$.anagnorisis.v1.GetEmbeddingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'anagnorisis.v1.library_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRACKFILTER']._serialized_start=1805
-  _globals['_TRACKFILTER']._serialized_end=1975
-  _globals['_TRACKORDER']._serialized_start=1978
-  _globals['_TRACKORDER']._serialized_end=2129
+  _globals['_TRACKFILTER']._serialized_start=1895
+  _globals['_TRACKFILTER']._serialized_end=2065
+  _globals['_TRACKORDER']._serialized_start=2068
+  _globals['_TRACKORDER']._serialized_end=2219
   _globals['_GETTRACKREQUEST']._serialized_start=76
   _globals['_GETTRACKREQUEST']._serialized_end=133
   _globals['_GETTRACKRESPONSE']._serialized_start=135
@@ -47,37 +47,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSOUNDTAGSRESPONSE']._serialized_start=304
   _globals['_LISTSOUNDTAGSRESPONSE']._serialized_end=378
   _globals['_SOUNDTAGCOUNT']._serialized_start=380
-  _globals['_SOUNDTAGCOUNT']._serialized_end=425
-  _globals['_LISTTRACKSREQUEST']._serialized_start=428
-  _globals['_LISTTRACKSREQUEST']._serialized_end=607
-  _globals['_LISTTRACKSRESPONSE']._serialized_start=609
-  _globals['_LISTTRACKSRESPONSE']._serialized_end=693
-  _globals['_LISTUNUSABLEFILESREQUEST']._serialized_start=695
-  _globals['_LISTUNUSABLEFILESREQUEST']._serialized_end=760
-  _globals['_LISTUNUSABLEFILESRESPONSE']._serialized_start=762
-  _globals['_LISTUNUSABLEFILESRESPONSE']._serialized_end=859
-  _globals['_UNUSABLEFILE']._serialized_start=861
-  _globals['_UNUSABLEFILE']._serialized_end=904
-  _globals['_SCANLIBRARYREQUEST']._serialized_start=906
-  _globals['_SCANLIBRARYREQUEST']._serialized_end=926
-  _globals['_SCANLIBRARYRESPONSE']._serialized_start=929
-  _globals['_SCANLIBRARYRESPONSE']._serialized_end=1277
-  _globals['_RETRYEMBEDDINGSREQUEST']._serialized_start=1279
-  _globals['_RETRYEMBEDDINGSREQUEST']._serialized_end=1303
-  _globals['_RETRYEMBEDDINGSRESPONSE']._serialized_start=1305
-  _globals['_RETRYEMBEDDINGSRESPONSE']._serialized_end=1345
-  _globals['_FINDSIMILARREQUEST']._serialized_start=1347
-  _globals['_FINDSIMILARREQUEST']._serialized_end=1422
-  _globals['_SIMILARTRACK']._serialized_start=1424
-  _globals['_SIMILARTRACK']._serialized_end=1496
-  _globals['_FINDSIMILARRESPONSE']._serialized_start=1498
-  _globals['_FINDSIMILARRESPONSE']._serialized_end=1565
-  _globals['_GETEMBEDDINGREQUEST']._serialized_start=1567
-  _globals['_GETEMBEDDINGREQUEST']._serialized_end=1628
-  _globals['_EMBEDDERSTAMP']._serialized_start=1630
-  _globals['_EMBEDDERSTAMP']._serialized_end=1695
-  _globals['_GETEMBEDDINGRESPONSE']._serialized_start=1697
-  _globals['_GETEMBEDDINGRESPONSE']._serialized_end=1802
-  _globals['_LIBRARYSERVICE']._serialized_start=2132
-  _globals['_LIBRARYSERVICE']._serialized_end=2881
+  _globals['_SOUNDTAGCOUNT']._serialized_end=466
+  _globals['_LISTTRACKSREQUEST']._serialized_start=469
+  _globals['_LISTTRACKSREQUEST']._serialized_end=648
+  _globals['_LISTTRACKSRESPONSE']._serialized_start=650
+  _globals['_LISTTRACKSRESPONSE']._serialized_end=734
+  _globals['_LISTUNUSABLEFILESREQUEST']._serialized_start=736
+  _globals['_LISTUNUSABLEFILESREQUEST']._serialized_end=801
+  _globals['_LISTUNUSABLEFILESRESPONSE']._serialized_start=803
+  _globals['_LISTUNUSABLEFILESRESPONSE']._serialized_end=900
+  _globals['_UNUSABLEFILE']._serialized_start=902
+  _globals['_UNUSABLEFILE']._serialized_end=945
+  _globals['_SCANLIBRARYREQUEST']._serialized_start=947
+  _globals['_SCANLIBRARYREQUEST']._serialized_end=967
+  _globals['_SCANLIBRARYRESPONSE']._serialized_start=970
+  _globals['_SCANLIBRARYRESPONSE']._serialized_end=1318
+  _globals['_RETRYEMBEDDINGSREQUEST']._serialized_start=1320
+  _globals['_RETRYEMBEDDINGSREQUEST']._serialized_end=1344
+  _globals['_RETRYEMBEDDINGSRESPONSE']._serialized_start=1346
+  _globals['_RETRYEMBEDDINGSRESPONSE']._serialized_end=1386
+  _globals['_FINDSIMILARREQUEST']._serialized_start=1388
+  _globals['_FINDSIMILARREQUEST']._serialized_end=1478
+  _globals['_SIMILARTRACK']._serialized_start=1480
+  _globals['_SIMILARTRACK']._serialized_end=1586
+  _globals['_FINDSIMILARRESPONSE']._serialized_start=1588
+  _globals['_FINDSIMILARRESPONSE']._serialized_end=1655
+  _globals['_GETEMBEDDINGREQUEST']._serialized_start=1657
+  _globals['_GETEMBEDDINGREQUEST']._serialized_end=1718
+  _globals['_EMBEDDERSTAMP']._serialized_start=1720
+  _globals['_EMBEDDERSTAMP']._serialized_end=1785
+  _globals['_GETEMBEDDINGRESPONSE']._serialized_start=1787
+  _globals['_GETEMBEDDINGRESPONSE']._serialized_end=1892
+  _globals['_LIBRARYSERVICE']._serialized_start=2222
+  _globals['_LIBRARYSERVICE']._serialized_end=2971
 # @@protoc_insertion_point(module_scope)

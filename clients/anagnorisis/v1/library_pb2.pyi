@@ -211,25 +211,31 @@ Global___ListSoundTagsResponse: _TypeAlias = ListSoundTagsResponse  # noqa: Y015
 
 @_typing.final
 class SoundTagCount(_message.Message):
-    """A tag and the number of tracks that have it."""
+    """A tag, the number of tracks that have it, and examples."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     TRACKS_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The tag."""
     tracks: _builtins.int
     """Number of tracks, 0 or above."""
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedCompositeFieldContainer[_track_pb2.Track]:
+        """Present tracks that stand out most in it, the first most of all; at most 3."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         tracks: _builtins.int = ...,
+        examples: _abc.Iterable[_track_pb2.Track] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["examples", b"examples", "name", b"name", "tracks", b"tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -530,8 +536,13 @@ class FindSimilarRequest(_message.Message):
 
     TARGET_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     """Maximum number of results, 1 to 1000; 0 means 10."""
+    queue: _builtins.bool
+    """Whether to add them to the end of the queue, as the listener's own entries. Playback is not
+    started.
+    """
     @_builtins.property
     def target(self) -> _track_pb2.Target:
         """The track to compare with. Required."""
@@ -541,10 +552,11 @@ class FindSimilarRequest(_message.Message):
         *,
         target: _track_pb2.Target | None = ...,
         count: _builtins.int = ...,
+        queue: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "queue", b"queue", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -558,8 +570,13 @@ class SimilarTrack(_message.Message):
 
     TRACK_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
+    SONG_ID_FIELD_NUMBER: _builtins.int
     similarity: _builtins.float
     """Cosine similarity of the embeddings, each dimension standardised over the library; -1 to 1."""
+    song_id: _builtins.int
+    """MPD's id of its queue entry, 0 or above; absent if it was not queued, because that was not
+    requested or MPD does not know the file.
+    """
     @_builtins.property
     def track(self) -> _track_pb2.Track:
         """The track."""
@@ -569,12 +586,15 @@ class SimilarTrack(_message.Message):
         *,
         track: _track_pb2.Track | None = ...,
         similarity: _builtins.float = ...,
+        song_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_song_id", b"_song_id", "song_id", b"song_id", "track", b"track"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["similarity", b"similarity", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_song_id", b"_song_id", "similarity", b"similarity", "song_id", b"song_id", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__song_id: _TypeAlias = _typing.Literal["song_id"]  # noqa: Y015
+    _WhichOneofArgType__song_id: _TypeAlias = _typing.Literal["_song_id", b"_song_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__song_id) -> _WhichOneofReturnType__song_id | None: ...
 
 Global___SimilarTrack: _TypeAlias = SimilarTrack  # noqa: Y015
 

@@ -138,7 +138,8 @@ class LibraryServiceServicer:
     def FindSimilar(self, request, context):
         """Returns the tracks whose embeddings are nearest to a track's.
 
-        Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
+        Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet. UNAVAILABLE: they are to
+        be queued, and MPD is not connected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,7 +65,8 @@ class LibraryServiceStub:
     FindSimilar: _grpc.UnaryUnaryMultiCallable[_library_pb2.FindSimilarRequest, _library_pb2.FindSimilarResponse]
     """Returns the tracks whose embeddings are nearest to a track's.
 
-    Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
+    Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet. UNAVAILABLE: they are to
+    be queued, and MPD is not connected.
     """
     GetEmbedding: _grpc.UnaryUnaryMultiCallable[_library_pb2.GetEmbeddingRequest, _library_pb2.GetEmbeddingResponse]
     """Returns a track's embedding.
@@ -110,7 +111,8 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     FindSimilar: _aio.UnaryUnaryMultiCallable[_library_pb2.FindSimilarRequest, _library_pb2.FindSimilarResponse]  # type: ignore[assignment]
     """Returns the tracks whose embeddings are nearest to a track's.
 
-    Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
+    Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet. UNAVAILABLE: they are to
+    be queued, and MPD is not connected.
     """
     GetEmbedding: _aio.UnaryUnaryMultiCallable[_library_pb2.GetEmbeddingRequest, _library_pb2.GetEmbeddingResponse]  # type: ignore[assignment]
     """Returns a track's embedding.
@@ -194,7 +196,8 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_library_pb2.FindSimilarResponse, _abc.Awaitable[_library_pb2.FindSimilarResponse]]:
         """Returns the tracks whose embeddings are nearest to a track's.
 
-        Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
+        Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet. UNAVAILABLE: they are to
+        be queued, and MPD is not connected.
         """
 
     @_abc_1.abstractmethod

@@ -8,6 +8,7 @@ from anagnorisis.v1 import track_pb2 as _track_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -79,7 +80,8 @@ Global___Guard: _TypeAlias = Guard  # noqa: Y015
 class Explanation(_message.Message):
     """The factors of a track's weight.
 
-    weight = rating_factor x skip_factor x recency_factor x the factors of the guards.
+    weight = rating_factor x skip_factor x recency_factor x steering_factor x flow_factor x the factors of
+    the guards.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -95,6 +97,9 @@ class Explanation(_message.Message):
     PROBABILITY_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
+    STEERING_FACTOR_FIELD_NUMBER: _builtins.int
+    WISH_FITS_FIELD_NUMBER: _builtins.int
+    FLOW_FACTOR_FIELD_NUMBER: _builtins.int
     rating: _builtins.float
     """The effective rating, 0 to 10."""
     rating_source: Global___RatingSource.ValueType
@@ -115,6 +120,10 @@ class Explanation(_message.Message):
     """Rank by weight among the candidates, counting from 1."""
     candidates: _builtins.int
     """Number of candidates, 0 or above."""
+    steering_factor: _builtins.float
+    """How well the track fits the steering, above 0, up to 1; 1 while nothing is steered."""
+    flow_factor: _builtins.float
+    """How much it sounds like the track before it, above 0, up to 1; 1 without `picks.flow`."""
     @_builtins.property
     def guards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Guard]:
         """The guards that lowered the weight."""
@@ -122,6 +131,10 @@ class Explanation(_message.Message):
     @_builtins.property
     def relaxed_guards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of guards that were relaxed because no candidate would have been left."""
+
+    @_builtins.property
+    def wish_fits(self) -> _containers.RepeatedCompositeFieldContainer[Global___WishFit]:
+        """How well it fits each wish; empty while nothing is steered."""
 
     def __init__(
         self,
@@ -137,14 +150,43 @@ class Explanation(_message.Message):
         probability: _builtins.float = ...,
         rank: _builtins.int = ...,
         candidates: _builtins.int = ...,
+        steering_factor: _builtins.float = ...,
+        wish_fits: _abc.Iterable[Global___WishFit] | None = ...,
+        flow_factor: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "guards", b"guards", "probability", b"probability", "rank", b"rank", "rating", b"rating", "rating_factor", b"rating_factor", "rating_source", b"rating_source", "recency_factor", b"recency_factor", "relaxed_guards", b"relaxed_guards", "skip_factor", b"skip_factor", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "flow_factor", b"flow_factor", "guards", b"guards", "probability", b"probability", "rank", b"rank", "rating", b"rating", "rating_factor", b"rating_factor", "rating_source", b"rating_source", "recency_factor", b"recency_factor", "relaxed_guards", b"relaxed_guards", "skip_factor", b"skip_factor", "steering_factor", b"steering_factor", "weight", b"weight", "wish_fits", b"wish_fits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class WishFit(_message.Message):
+    """How well a track fits a wish, compared with the library."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WISH_FIELD_NUMBER: _builtins.int
+    FIT_FIELD_NUMBER: _builtins.int
+    wish: _builtins.str
+    """The wish, as text."""
+    fit: _builtins.float
+    """Share of the library that fits less well, 0 to 1; 1 or 0 for a folder or a genre."""
+    def __init__(
+        self,
+        *,
+        wish: _builtins.str = ...,
+        fit: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fit", b"fit", "wish", b"wish"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WishFit: _TypeAlias = WishFit  # noqa: Y015
 
 @_typing.final
 class Pick(_message.Message):
@@ -495,3 +537,345 @@ class SetPickingResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetPickingResponse: _TypeAlias = SetPickingResponse  # noqa: Y015
+
+@_typing.final
+class Wish(_message.Message):
+    """Something that the listener wants to hear. Several seeds, decades or folders are alternatives; all
+    tags, and wishes of different kinds, count together.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    UNWANTED_TAG_FIELD_NUMBER: _builtins.int
+    LIKE_TRACK_FIELD_NUMBER: _builtins.int
+    LIKE_ARTIST_FIELD_NUMBER: _builtins.int
+    LIKE_ALBUM_FIELD_NUMBER: _builtins.int
+    DECADE_FIELD_NUMBER: _builtins.int
+    FOLDER_FIELD_NUMBER: _builtins.int
+    ENERGY_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    """A sound tag (see ListSoundTags), or a genre in the tags of the files."""
+    unwanted_tag: _builtins.str
+    """A tag that is not wanted."""
+    like_artist: _builtins.str
+    """Music that sounds like the tracks of an artist."""
+    like_album: _builtins.str
+    """Music that sounds like the tracks of an album."""
+    decade: _builtins.int
+    """Music of the ten years from this year on, for example 1980."""
+    folder: _builtins.str
+    """Music below a folder, relative to the music directory."""
+    energy: _builtins.float
+    """Music of this energy, 0 (the calmest of the library) to 1 (the liveliest)."""
+    @_builtins.property
+    def like_track(self) -> _track_pb2.Target:
+        """Music that sounds like a track."""
+
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+        unwanted_tag: _builtins.str = ...,
+        like_track: _track_pb2.Target | None = ...,
+        like_artist: _builtins.str = ...,
+        like_album: _builtins.str = ...,
+        decade: _builtins.int = ...,
+        folder: _builtins.str = ...,
+        energy: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decade", b"decade", "energy", b"energy", "folder", b"folder", "like_album", b"like_album", "like_artist", b"like_artist", "like_track", b"like_track", "tag", b"tag", "unwanted_tag", b"unwanted_tag", "wish", b"wish"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decade", b"decade", "energy", b"energy", "folder", b"folder", "like_album", b"like_album", "like_artist", b"like_artist", "like_track", b"like_track", "tag", b"tag", "unwanted_tag", b"unwanted_tag", "wish", b"wish"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_wish: _TypeAlias = _typing.Literal["tag", "unwanted_tag", "like_track", "like_artist", "like_album", "decade", "folder", "energy"]  # noqa: Y015
+    _WhichOneofArgType_wish: _TypeAlias = _typing.Literal["wish", b"wish"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_wish) -> _WhichOneofReturnType_wish | None: ...
+
+Global___Wish: _TypeAlias = Wish  # noqa: Y015
+
+@_typing.final
+class SetSteeringRequest(_message.Message):
+    """Request to steer the picks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WISHES_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    SONGS_FIELD_NUMBER: _builtins.int
+    strength: _builtins.float
+    """How strictly picks keep to the wishes, 0 (not at all) to 1 (the best-fitting tenth of the library
+    gets nearly all picks); absent means 1.
+    """
+    seconds: _builtins.float
+    """After so many seconds, above 0 and at most a year."""
+    songs: _builtins.int
+    """After so many songs were played, 1 to 10000."""
+    @_builtins.property
+    def wishes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Wish]:
+        """The wishes, at most 16. Without any, the steering ends."""
+
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """At this time, which must be in the future."""
+
+    def __init__(
+        self,
+        *,
+        wishes: _abc.Iterable[Global___Wish] | None = ...,
+        strength: _builtins.float | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+        seconds: _builtins.float = ...,
+        songs: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "end", b"end", "ends_at", b"ends_at", "seconds", b"seconds", "songs", b"songs", "strength", b"strength"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "end", b"end", "ends_at", b"ends_at", "seconds", b"seconds", "songs", b"songs", "strength", b"strength", "wishes", b"wishes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__strength: _TypeAlias = _typing.Literal["strength"]  # noqa: Y015
+    _WhichOneofArgType__strength: _TypeAlias = _typing.Literal["_strength", b"_strength"]  # noqa: Y015
+    _WhichOneofReturnType_end: _TypeAlias = _typing.Literal["ends_at", "seconds", "songs"]  # noqa: Y015
+    _WhichOneofArgType_end: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strength) -> _WhichOneofReturnType__strength | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_end) -> _WhichOneofReturnType_end | None: ...
+
+Global___SetSteeringRequest: _TypeAlias = SetSteeringRequest  # noqa: Y015
+
+@_typing.final
+class ActiveWish(_message.Message):
+    """A wish that applies, and its effect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WISH_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The wish as text, for example `not metal`, or `like Song by Artist`."""
+    problem: _builtins.str
+    """Why it has no effect now, or only by a substitute; empty if it has its effect."""
+    @_builtins.property
+    def wish(self) -> Global___Wish:
+        """The wish."""
+
+    def __init__(
+        self,
+        *,
+        wish: Global___Wish | None = ...,
+        text: _builtins.str = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wish", b"wish"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem", "text", b"text", "wish", b"wish"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveWish: _TypeAlias = ActiveWish  # noqa: Y015
+
+@_typing.final
+class Steering(_message.Message):
+    """How picks are steered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WISHES_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    SONGS_LEFT_FIELD_NUMBER: _builtins.int
+    strength: _builtins.float
+    """How strictly picks keep to the wishes, 0 to 1."""
+    songs_left: _builtins.int
+    """How many more songs are steered, 1 or above; absent if they are not counted."""
+    @_builtins.property
+    def wishes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ActiveWish]:
+        """The wishes, 1 or more."""
+
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """When the steering ends; absent if it does not end at a time."""
+
+    def __init__(
+        self,
+        *,
+        wishes: _abc.Iterable[Global___ActiveWish] | None = ...,
+        strength: _builtins.float = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+        songs_left: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_songs_left", b"_songs_left", "ends_at", b"ends_at", "songs_left", b"songs_left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_songs_left", b"_songs_left", "ends_at", b"ends_at", "songs_left", b"songs_left", "strength", b"strength", "wishes", b"wishes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__songs_left: _TypeAlias = _typing.Literal["songs_left"]  # noqa: Y015
+    _WhichOneofArgType__songs_left: _TypeAlias = _typing.Literal["_songs_left", b"_songs_left"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__songs_left) -> _WhichOneofReturnType__songs_left | None: ...
+
+Global___Steering: _TypeAlias = Steering  # noqa: Y015
+
+@_typing.final
+class SetSteeringResponse(_message.Message):
+    """Response to SetSteering."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEERING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steering(self) -> Global___Steering:
+        """How picks are steered now; absent when they are not."""
+
+    def __init__(
+        self,
+        *,
+        steering: Global___Steering | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["steering", b"steering"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["steering", b"steering"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSteeringResponse: _TypeAlias = SetSteeringResponse  # noqa: Y015
+
+@_typing.final
+class GetSteeringRequest(_message.Message):
+    """Request for the steering. Has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSteeringRequest: _TypeAlias = GetSteeringRequest  # noqa: Y015
+
+@_typing.final
+class GetSteeringResponse(_message.Message):
+    """Response to GetSteering."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEERING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steering(self) -> Global___Steering:
+        """How picks are steered now; absent when they are not."""
+
+    def __init__(
+        self,
+        *,
+        steering: Global___Steering | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["steering", b"steering"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["steering", b"steering"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSteeringResponse: _TypeAlias = GetSteeringResponse  # noqa: Y015
+
+@_typing.final
+class PlanJourneyRequest(_message.Message):
+    """Request for a journey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Number of tracks with both ends, 2 to 200; 0 means 12."""
+    queue: _builtins.bool
+    """Whether to add them to the end of the queue. Playback is not started."""
+    @_builtins.property
+    def start(self) -> _track_pb2.Target:
+        """The first track. Required."""
+
+    @_builtins.property
+    def end(self) -> _track_pb2.Target:
+        """The last track. Required."""
+
+    def __init__(
+        self,
+        *,
+        start: _track_pb2.Target | None = ...,
+        end: _track_pb2.Target | None = ...,
+        count: _builtins.int = ...,
+        queue: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "end", b"end", "queue", b"queue", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanJourneyRequest: _TypeAlias = PlanJourneyRequest  # noqa: Y015
+
+@_typing.final
+class JourneyStep(_message.Message):
+    """A track of a journey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    SONG_ID_FIELD_NUMBER: _builtins.int
+    similarity: _builtins.float
+    """Cosine similarity to the track before, -1 to 1; 1 for the first."""
+    song_id: _builtins.int
+    """MPD's id of its queue entry, 0 or above; absent if it was not queued, because that was not
+    requested or MPD does not know the file.
+    """
+    @_builtins.property
+    def track(self) -> _track_pb2.Track:
+        """The track."""
+
+    def __init__(
+        self,
+        *,
+        track: _track_pb2.Track | None = ...,
+        similarity: _builtins.float = ...,
+        song_id: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_song_id", b"_song_id", "song_id", b"song_id", "track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_song_id", b"_song_id", "similarity", b"similarity", "song_id", b"song_id", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__song_id: _TypeAlias = _typing.Literal["song_id"]  # noqa: Y015
+    _WhichOneofArgType__song_id: _TypeAlias = _typing.Literal["_song_id", b"_song_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__song_id) -> _WhichOneofReturnType__song_id | None: ...
+
+Global___JourneyStep: _TypeAlias = JourneyStep  # noqa: Y015
+
+@_typing.final
+class PlanJourneyResponse(_message.Message):
+    """Response to PlanJourney."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___JourneyStep]:
+        """The tracks from the first to the last; fewer than requested in a small library."""
+
+    def __init__(
+        self,
+        *,
+        tracks: _abc.Iterable[Global___JourneyStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tracks", b"tracks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanJourneyResponse: _TypeAlias = PlanJourneyResponse  # noqa: Y015

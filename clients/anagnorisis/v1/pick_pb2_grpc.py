@@ -50,10 +50,25 @@ class PickServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksResponse.FromString,
                 _registered_method=True)
+        self.PlanJourney = channel.unary_unary(
+                '/anagnorisis.v1.PickService/PlanJourney',
+                request_serializer=anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyResponse.FromString,
+                _registered_method=True)
         self.SetPicking = channel.unary_unary(
                 '/anagnorisis.v1.PickService/SetPicking',
                 request_serializer=anagnorisis_dot_v1_dot_pick__pb2.SetPickingRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SetPickingResponse.FromString,
+                _registered_method=True)
+        self.SetSteering = channel.unary_unary(
+                '/anagnorisis.v1.PickService/SetSteering',
+                request_serializer=anagnorisis_dot_v1_dot_pick__pb2.SetSteeringRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SetSteeringResponse.FromString,
+                _registered_method=True)
+        self.GetSteering = channel.unary_unary(
+                '/anagnorisis.v1.PickService/GetSteering',
+                request_serializer=anagnorisis_dot_v1_dot_pick__pb2.GetSteeringRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.GetSteeringResponse.FromString,
                 _registered_method=True)
 
 
@@ -93,8 +108,41 @@ class PickServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanJourney(self, request, context):
+        """Returns tracks that lead from one track to another in even steps of sound, preferring those with
+        a high weight, without an artist twice in a row where possible. On request they are added to the
+        end of the queue as the listener's own entries.
+
+        INVALID_ARGUMENT: a bad count, no target, or twice the same track. NOT_FOUND: no such track.
+        FAILED_PRECONDITION: nothing is playing, or an end is missing or not embedded. UNAVAILABLE: MPD
+        is needed, which is not connected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetPicking(self, request, context):
         """Switches picking on or off; this persists across restarts. Queued picks stay in the queue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSteering(self, request, context):
+        """Steers the picks for a while, or ends that: the weight of each track is multiplied by how well
+        it fits the wishes. Picks in the queue that have not started are replaced at once.
+
+        INVALID_ARGUMENT: an unknown tag, artist, album or folder (the message has the nearest known
+        ones), wishes that contradict each other, a bad strength or end. NOT_FOUND: no such track.
+        FAILED_PRECONDITION: nothing is playing, or the embedder does not support a wish. UNAVAILABLE:
+        a track has to be looked up in MPD, which is not connected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSteering(self, request, context):
+        """Returns how picks are steered now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,10 +166,25 @@ def add_PickServiceServicer_to_server(servicer, server):
                     request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_pick__pb2.SuggestTracksResponse.SerializeToString,
             ),
+            'PlanJourney': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanJourney,
+                    request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyResponse.SerializeToString,
+            ),
             'SetPicking': grpc.unary_unary_rpc_method_handler(
                     servicer.SetPicking,
                     request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SetPickingRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_pick__pb2.SetPickingResponse.SerializeToString,
+            ),
+            'SetSteering': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSteering,
+                    request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SetSteeringRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_pick__pb2.SetSteeringResponse.SerializeToString,
+            ),
+            'GetSteering': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSteering,
+                    request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.GetSteeringRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_pick__pb2.GetSteeringResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -217,6 +280,33 @@ class PickService:
             _registered_method=True)
 
     @staticmethod
+    def PlanJourney(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.PickService/PlanJourney',
+            anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SetPicking(request,
             target,
             options=(),
@@ -233,6 +323,60 @@ class PickService:
             '/anagnorisis.v1.PickService/SetPicking',
             anagnorisis_dot_v1_dot_pick__pb2.SetPickingRequest.SerializeToString,
             anagnorisis_dot_v1_dot_pick__pb2.SetPickingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSteering(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.PickService/SetSteering',
+            anagnorisis_dot_v1_dot_pick__pb2.SetSteeringRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_pick__pb2.SetSteeringResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSteering(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.PickService/GetSteering',
+            anagnorisis_dot_v1_dot_pick__pb2.GetSteeringRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_pick__pb2.GetSteeringResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,8 +53,28 @@ class PickServiceStub:
     INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
     UNAVAILABLE: they are to be queued, and MPD is not connected.
     """
+    PlanJourney: _grpc.UnaryUnaryMultiCallable[_pick_pb2.PlanJourneyRequest, _pick_pb2.PlanJourneyResponse]
+    """Returns tracks that lead from one track to another in even steps of sound, preferring those with
+    a high weight, without an artist twice in a row where possible. On request they are added to the
+    end of the queue as the listener's own entries.
+
+    INVALID_ARGUMENT: a bad count, no target, or twice the same track. NOT_FOUND: no such track.
+    FAILED_PRECONDITION: nothing is playing, or an end is missing or not embedded. UNAVAILABLE: MPD
+    is needed, which is not connected.
+    """
     SetPicking: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]
     """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
+    SetSteering: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SetSteeringRequest, _pick_pb2.SetSteeringResponse]
+    """Steers the picks for a while, or ends that: the weight of each track is multiplied by how well
+    it fits the wishes. Picks in the queue that have not started are replaced at once.
+
+    INVALID_ARGUMENT: an unknown tag, artist, album or folder (the message has the nearest known
+    ones), wishes that contradict each other, a bad strength or end. NOT_FOUND: no such track.
+    FAILED_PRECONDITION: nothing is playing, or the embedder does not support a wish. UNAVAILABLE:
+    a track has to be looked up in MPD, which is not connected.
+    """
+    GetSteering: _grpc.UnaryUnaryMultiCallable[_pick_pb2.GetSteeringRequest, _pick_pb2.GetSteeringResponse]
+    """Returns how picks are steered now."""
 
 @_typing.type_check_only
 class PickServiceAsyncStub(PickServiceStub):
@@ -81,8 +101,28 @@ class PickServiceAsyncStub(PickServiceStub):
     INVALID_ARGUMENT: a bad count. FAILED_PRECONDITION: no unrated track is embedded yet.
     UNAVAILABLE: they are to be queued, and MPD is not connected.
     """
+    PlanJourney: _aio.UnaryUnaryMultiCallable[_pick_pb2.PlanJourneyRequest, _pick_pb2.PlanJourneyResponse]  # type: ignore[assignment]
+    """Returns tracks that lead from one track to another in even steps of sound, preferring those with
+    a high weight, without an artist twice in a row where possible. On request they are added to the
+    end of the queue as the listener's own entries.
+
+    INVALID_ARGUMENT: a bad count, no target, or twice the same track. NOT_FOUND: no such track.
+    FAILED_PRECONDITION: nothing is playing, or an end is missing or not embedded. UNAVAILABLE: MPD
+    is needed, which is not connected.
+    """
     SetPicking: _aio.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]  # type: ignore[assignment]
     """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
+    SetSteering: _aio.UnaryUnaryMultiCallable[_pick_pb2.SetSteeringRequest, _pick_pb2.SetSteeringResponse]  # type: ignore[assignment]
+    """Steers the picks for a while, or ends that: the weight of each track is multiplied by how well
+    it fits the wishes. Picks in the queue that have not started are replaced at once.
+
+    INVALID_ARGUMENT: an unknown tag, artist, album or folder (the message has the nearest known
+    ones), wishes that contradict each other, a bad strength or end. NOT_FOUND: no such track.
+    FAILED_PRECONDITION: nothing is playing, or the embedder does not support a wish. UNAVAILABLE:
+    a track has to be looked up in MPD, which is not connected.
+    """
+    GetSteering: _aio.UnaryUnaryMultiCallable[_pick_pb2.GetSteeringRequest, _pick_pb2.GetSteeringResponse]  # type: ignore[assignment]
+    """Returns how picks are steered now."""
 
 class PickServiceServicer(metaclass=_abc_1.ABCMeta):
     """Previews and explains picks, and switches picking on or off."""
@@ -126,11 +166,49 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def PlanJourney(
+        self,
+        request: _pick_pb2.PlanJourneyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pick_pb2.PlanJourneyResponse, _abc.Awaitable[_pick_pb2.PlanJourneyResponse]]:
+        """Returns tracks that lead from one track to another in even steps of sound, preferring those with
+        a high weight, without an artist twice in a row where possible. On request they are added to the
+        end of the queue as the listener's own entries.
+
+        INVALID_ARGUMENT: a bad count, no target, or twice the same track. NOT_FOUND: no such track.
+        FAILED_PRECONDITION: nothing is playing, or an end is missing or not embedded. UNAVAILABLE: MPD
+        is needed, which is not connected.
+        """
+
+    @_abc_1.abstractmethod
     def SetPicking(
         self,
         request: _pick_pb2.SetPickingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pick_pb2.SetPickingResponse, _abc.Awaitable[_pick_pb2.SetPickingResponse]]:
         """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
+
+    @_abc_1.abstractmethod
+    def SetSteering(
+        self,
+        request: _pick_pb2.SetSteeringRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pick_pb2.SetSteeringResponse, _abc.Awaitable[_pick_pb2.SetSteeringResponse]]:
+        """Steers the picks for a while, or ends that: the weight of each track is multiplied by how well
+        it fits the wishes. Picks in the queue that have not started are replaced at once.
+
+        INVALID_ARGUMENT: an unknown tag, artist, album or folder (the message has the nearest known
+        ones), wishes that contradict each other, a bad strength or end. NOT_FOUND: no such track.
+        FAILED_PRECONDITION: nothing is playing, or the embedder does not support a wish. UNAVAILABLE:
+        a track has to be looked up in MPD, which is not connected.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSteering(
+        self,
+        request: _pick_pb2.GetSteeringRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pick_pb2.GetSteeringResponse, _abc.Awaitable[_pick_pb2.GetSteeringResponse]]:
+        """Returns how picks are steered now."""
 
 def add_PickServiceServicer_to_server(servicer: PickServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
