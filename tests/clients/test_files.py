@@ -121,7 +121,7 @@ async def test_a_fifo_is_written_to(
     done = await write(tmp_path, writer, folder / "fifo")
 
     assert (done.code, done.err) == (0, "")
-    out, _ = await asyncio.wait_for(reader.communicate(), 30)
+    out, _ = await asyncio.wait_for(reader.communicate(), 90)
     assert out.startswith(START[writer])
     assert (folder / "fifo").is_fifo()
 

@@ -175,7 +175,7 @@ def daemon_with(*flags: str) -> Iterator[Path]:
             yield home
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(90)
 
 
 def test_the_settings_of_a_running_daemon_are_checked(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ async def rated(listener: Room, uri: str, value: float | None) -> None:
     async def holds() -> bool:
         return await listener.rating(uri) == value
 
-    await until_async(holds, 40)
+    await until_async(holds)
 
 
 class Subscriber:
@@ -250,7 +250,7 @@ async def played(listener: Room) -> bool:
 
 def rating(daemon: RunningDaemon, uri: str) -> float:
     request = library_pb2.GetTrackRequest(target=track_pb2.Target(uri=uri))
-    return daemon.library.GetTrack(request, timeout=10).track.rating
+    return daemon.library.GetTrack(request, timeout=60).track.rating
 
 
 def test_a_command_that_met_a_locked_database_is_done_when_the_lock_is_gone(

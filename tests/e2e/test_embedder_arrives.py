@@ -72,7 +72,7 @@ def test_old_predictions_stay_until_new_weights_have_embedded_everything(tmp_pat
         running(tmp_path) as mpd,
         running_daemon(tmp_path / "daemon", music, mpd.socket, settings) as daemon,
     ):
-        daemon.until(lambda: settled(daemon, "features"), seconds=20)
+        daemon.until(lambda: settled(daemon, "features"))
 
 
 def test_weights_that_cannot_be_read_at_the_start_are_used_once_they_can(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def daemon_on(home: Path, music: Path, size: str = "") -> Iterator[RunningDaemon
 def rate(daemon: RunningDaemon, value: float) -> None:
     target = track_pb2.Target(uri=SONG)
     request = rating_pb2.RateTrackRequest(target=target, rating=value)
-    daemon.rating.RateTrack(request, timeout=10)
+    daemon.rating.RateTrack(request, timeout=60)
 
 
 def refusal(daemon: RunningDaemon, value: float) -> str:
@@ -65,7 +65,7 @@ def code(daemon: RunningDaemon, value: float) -> grpc.StatusCode:
 
 def rating(daemon: RunningDaemon) -> float:
     request = library_pb2.GetTrackRequest(target=track_pb2.Target(uri=SONG))
-    return daemon.library.GetTrack(request, timeout=10).track.rating
+    return daemon.library.GetTrack(request, timeout=60).track.rating
 
 
 def test_a_full_disk_is_said_and_recovered_from(music: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ RAMPS = {"MIXRAMP_START": "-50.0 0.0;0.0 4.0;", "MIXRAMP_END": "-50.0 0.0;0.0 4.
 LISTENING = schema.Listening(browsing_seconds=0.5)
 NO_PICKS = schema.Picks(enabled=False)
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 def write_ramped(path: Path) -> None:

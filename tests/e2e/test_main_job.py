@@ -87,7 +87,7 @@ def test_picks_follow_what_plays(daemon: RunningDaemon, mpd: Mpd) -> None:
     mpd.mpc("add", "song 00.flac")
     mpd.mpc("play")
 
-    daemon.until(lambda: len(queued(mpd)) == 4, seconds=20)
+    daemon.until(lambda: len(queued(mpd)) == 4)
     assert len(set(queued(mpd))) == 4
     assert [track.uri for track in daemon.status().upcoming_picks] == queued(mpd)[1:]
 
@@ -132,7 +132,7 @@ def test_a_new_file_becomes_pickable_without_a_restart(
         why = daemon.pick.ExplainTrack(pick_pb2.ExplainTrackRequest(target=target)).explanation
         return track.state == track_pb2.TRACK_STATE_EMBEDDED and why.probability > 0
 
-    daemon.until(pickable, seconds=30)
+    daemon.until(pickable)
 
 
 def test_a_moved_and_retagged_file_keeps_its_rating(daemon: RunningDaemon, music: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_moved_and_retagged_file_keeps_its_rating(daemon: RunningDaemon, music
     file["title"], file["artist"] = "Seven", "Somebody"
     file.save()
 
-    track = daemon.until(lambda: track_at(daemon, "elsewhere/renamed.flac"), seconds=30)
+    track = daemon.until(lambda: track_at(daemon, "elsewhere/renamed.flac"))
     assert track.rating == 7.5
     daemon.until(lambda: track_at(daemon, "elsewhere/renamed.flac").artist == "Somebody")
 
@@ -197,7 +197,7 @@ def test_a_second_daemon_says_so_and_leaves(daemon: RunningDaemon, music: Path, 
 
     second = RunningDaemon(daemon.home, music, mpd.socket)
 
-    assert second.process.wait(30) == 75
+    assert second.process.wait(90) == 75
     assert "already" in second.log.read_text()
     daemon.status()
 

@@ -168,6 +168,6 @@ class Tmux:
     def run(self, *arguments: str) -> str:
         """Run a command of tmux and return its output."""
         done = subprocess.run(
-            [*self._command, *arguments], capture_output=True, text=True, check=True, timeout=10
+            [*self._command, *arguments], capture_output=True, text=True, check=True, timeout=60
         )
         return done.stdout

@@ -33,7 +33,7 @@ def judged(daemon: RunningDaemon) -> int:
 def refusal(daemon: RunningDaemon) -> grpc.RpcError:
     request = rating_pb2.RateTrackRequest(target=CURRENT, rating=8)
     with pytest.raises(grpc.RpcError) as refused:
-        daemon.rating.RateTrack(request, timeout=10)
+        daemon.rating.RateTrack(request, timeout=60)
     return refused.value
 
 

@@ -47,7 +47,7 @@ def said(manager: Manager) -> list[str]:
 
 def previewed(daemon: RunningDaemon) -> int:
     """Return how many picks are usually ahead."""
-    return len(daemon.pick.PreviewPicks(pick_pb2.PreviewPicksRequest(), timeout=10).picks)
+    return len(daemon.pick.PreviewPicks(pick_pb2.PreviewPicksRequest(), timeout=60).picks)
 
 
 def test_what_can_be_changed_is_and_the_rest_is_said(

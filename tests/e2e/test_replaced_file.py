@@ -50,7 +50,7 @@ def daemon(server: mpd.Mpd, tmp_path: Path) -> Iterator[RunningDaemon]:
 def track(daemon: RunningDaemon) -> track_pb2.Track:
     """Return the track that lies at the path of the song."""
     request = library_pb2.GetTrackRequest(target=track_pb2.Target(uri=SONG))
-    return daemon.library.GetTrack(request, timeout=10).track
+    return daemon.library.GetTrack(request, timeout=60).track
 
 
 def sticker(server: mpd.Mpd) -> str:
@@ -95,7 +95,7 @@ def test_what_may_be_another_piece_takes_nothing_over_and_loses_no_sticker(
     assert not track(daemon).HasField("rating")
     assert sticker(server) == "rating=8"
     gone = library_pb2.GetTrackRequest(target=track_pb2.Target(track_id=before))
-    assert daemon.library.GetTrack(gone, timeout=10).track.rating == 8
+    assert daemon.library.GetTrack(gone, timeout=60).track.rating == 8
 
 
 def rate(daemon: RunningDaemon, uri: str, value: float) -> bool:

@@ -39,12 +39,12 @@ def daemon_in(home: Path, music: Path) -> Iterator[RunningDaemon]:
 
 def rate(daemon: RunningDaemon, value: float) -> None:
     request = rating_pb2.RateTrackRequest(target=track_pb2.Target(uri=SONG), rating=value)
-    daemon.rating.RateTrack(request, timeout=10)
+    daemon.rating.RateTrack(request, timeout=60)
 
 
 def rating(daemon: RunningDaemon) -> float:
     request = library_pb2.GetTrackRequest(target=track_pb2.Target(uri=SONG))
-    return daemon.library.GetTrack(request, timeout=10).track.rating
+    return daemon.library.GetTrack(request, timeout=60).track.rating
 
 
 def refusal(daemon: RunningDaemon, value: float) -> tuple[grpc.StatusCode, str]:
@@ -82,7 +82,7 @@ def test_a_rating_is_refused_once_the_state_directory_is_unmounted(home: Path, m
         assert code is grpc.StatusCode.FAILED_PRECONDITION
         assert "anagnorisis.db is no longer the file that the daemon opened" in said
         assert "`anagnorisisd restore FILE`" in said
-        assert daemon.process.wait(30) == 1, "only a new start can find the right file"
+        assert daemon.process.wait(90) == 1, "only a new start can find the right file"
         assert said in daemon.log.read_text()
         assert "Traceback" not in daemon.log.read_text()
 
@@ -119,7 +119,7 @@ def test_after_remounting_it_goes_on_where_it_was(home: Path, music: Path, tmp_p
                 rate(daemon, 8)
                 unmount(home / "state")
                 refusal(daemon, 3)
-                daemon.process.wait(30)
+                daemon.process.wait(90)
                 assert "is missing" in refused_start(home, music)
 
                 subprocess.run(bind, check=True)

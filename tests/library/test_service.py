@@ -287,7 +287,7 @@ async def test_scan_waits_for_a_file_that_is_being_written(
 
 async def asleep(clock: FakeClock, task: asyncio.Task[ScanProgress] | None = None) -> None:
     """Return when somebody waits for time to pass, or `task` is done."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (clock.sleepers or (task and task.done())):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -505,7 +505,7 @@ async def running(
 
 
 async def until_present(stores: Stores, *uris: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (there := await present(stores)) != set(uris):
         assert time.monotonic() < deadline, there
         await asyncio.sleep(0.02)

@@ -65,7 +65,7 @@ async def listening(house: House, tmp_path: Path, config: Tcp) -> AsyncIterator[
 async def status(channel: aio.Channel, token: str | None) -> daemon_pb2.GetStatusResponse:
     metadata = (("authorization", f"Bearer {token}"),) if token is not None else ()
     return await DaemonServiceStub(channel).GetStatus(
-        daemon_pb2.GetStatusRequest(), metadata=metadata, timeout=10
+        daemon_pb2.GetStatusRequest(), metadata=metadata, timeout=60
     )
 
 

@@ -94,8 +94,11 @@ class RunningDaemon:
         """Return what the daemon says of itself, waiting until it answers at all."""
         return self.daemon.GetStatus(daemon_pb2.GetStatusRequest(), wait_for_ready=True, timeout=30)
 
-    def until(self, what: Callable[[], Value], seconds: float = 60.0) -> Value:
-        """Return the first true value of `what`; fail with the daemon's log after `seconds`."""
+    def until(self, what: Callable[[], Value], seconds: float = 180.0) -> Value:
+        """Return the first true value of `what`; fail with the daemon's log after `seconds`.
+
+        Workers have the lowest priority: they take minutes on a busy machine.
+        """
         deadline = time.monotonic() + seconds
         while True:
             with contextlib.suppress(grpc.RpcError):
@@ -120,7 +123,7 @@ class RunningDaemon:
         """Ask it to stop and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
+        code = self.process.wait(90)
         self.channel.close()
         return code
 

@@ -133,7 +133,7 @@ def refused_start(home: Path, music: Path) -> str:
     before = len(log.read_bytes()) if log.exists() else 0
     daemon = RunningDaemon(home, music, home / "no-mpd")
     try:
-        assert daemon.process.wait(30) == 1
+        assert daemon.process.wait(90) == 1
     finally:
         daemon.process.kill()
         daemon.channel.close()

@@ -110,7 +110,7 @@ class Mpd:
                 stdout=log,
                 stderr=log,
             ).result()
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not self.socket.exists() or self._mpc("version").returncode:
             assert self._process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
@@ -153,7 +153,7 @@ class Mpd:
         self._process.send_signal(18)
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -101,7 +101,7 @@ class Household:
             told = os.read(ours, 4096).decode().replace("\r", "")
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(90)
             os.close(ours)
         return subprocess.CompletedProcess(command, 0, told, "")
 

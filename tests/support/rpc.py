@@ -218,7 +218,7 @@ async def answered(socket: Path, *words: str) -> list[dict[str, Any]]:
 async def command(*words: str, socket: Path | None = None, **environment: str) -> Outcome:
     """Run a command to its end, as the listener would."""
     async with started(*words, socket=socket, **environment) as process:
-        out, err = await asyncio.wait_for(process.communicate(), 30)
+        out, err = await asyncio.wait_for(process.communicate(), 90)
     return Outcome(process.returncode or 0, out.decode(), err.decode())
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Return once `condition` holds; fail when it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -13,7 +13,7 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         await asyncio.sleep(0.01)
 
 
-async def until_async(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+async def until_async(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
     """Return once `condition` holds; fail when it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not await condition():

@@ -276,7 +276,7 @@ def test_without_a_folder_asked_for_the_listeners_mpd_and_its_music_are_taken(
 
     lines = [process.stdout.readline() for _ in range(3)]
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=90)
 
     assert lines == [
         f"Music: {folder}\n",
@@ -296,7 +296,7 @@ def test_the_daemon_and_its_mpd_end_with_the_run(
     controlled = subprocess.run([*control, "status"], capture_output=True, check=False)
 
     process.send_signal(ending)
-    process.communicate(timeout=20)
+    process.communicate(timeout=90)
 
     socket = lines[2].split("--mpd ")[1].split()[0]
     assert lines[0] == f"Music: {folder}\n"
