@@ -1,4 +1,4 @@
-"""The contract of `Player`, for the fake and for a real MPD."""
+"""The contract of `Player`, for the fake and for real MPDs: this system's and MPD 0.24."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from anagnorisisd.listening.play_rules import Ending
 from anagnorisisd.listening.playback_tracker import PlaybackTracker
 from anagnorisisd.mpd.player import MpdPlayer
 from tests.fakes.player import FakePlayer
-from tests.support import mpd
+from tests.support import mpd, trixie_mpd
 from tests.support.until import until
 
 pytestmark = pytest.mark.slow
@@ -48,6 +48,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mpd.Mpd]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def server_0_24(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mpd.Mpd]:
+    folder = tmp_path_factory.mktemp("contract")
+    with mpd.running(folder, SONGS, program=trixie_mpd.command()) as running:
+        assert "0.24" in running.mpc("version")
+        yield running
+
+
 @asynccontextmanager
 async def watched(subject: Subject) -> AsyncIterator[Subject]:
     async def watch() -> None:
@@ -61,14 +69,14 @@ async def watched(subject: Subject) -> AsyncIterator[Subject]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.fixture(params=["fake", "mpd"])
+@pytest.fixture(params=["fake", "server", "server_0_24"])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     if request.param == "fake":
         fake = FakePlayer(SystemClock(), dict.fromkeys(SONGS, 20.0))
         async with watched(Subject(fake, fake.send, fake.vanish, fake.come_back)) as subject:
             yield subject
         return
-    server: mpd.Mpd = request.getfixturevalue("server")
+    server: mpd.Mpd = request.getfixturevalue(request.param)
     server.mpc("clear")
     config = schema.Mpd(address=str(server.socket), timeout_seconds=5)
     real = MpdPlayer(config, server.music, "anagnorisis", SystemClock())

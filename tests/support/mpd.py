@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,6 +76,7 @@ class Mpd:
     output: str = NULL.format(sync="yes")
     extra: str = ""
     streams: str = "no"
+    program: Sequence[str] = ("mpd",)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -106,7 +108,7 @@ class Mpd:
         with (self.folder / "log").open("ab") as log:
             self._process = STARTER.submit(
                 subprocess.Popen,
-                ["mpd", "--no-daemon", "--stderr", str(config)],
+                [*self.program, "--no-daemon", "--stderr", str(config)],
                 stdout=log,
                 stderr=log,
             ).result()
@@ -162,7 +164,7 @@ class Mpd:
 
 @contextmanager
 def running(
-    folder: Path, names: Sequence[str] = (), *, seconds: float = 20.0, **options: str
+    folder: Path, names: Sequence[str] = (), *, seconds: float = 20.0, **options: Any
 ) -> Iterator[Mpd]:
     """Start an MPD with songs of the given names in `folder/music`, and stop it at the end."""
     if shutil.which("mpd") is None or shutil.which("mpc") is None:
