@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import anagnorisisd
@@ -11,6 +11,7 @@ from anagnorisisd.config.paths import Paths
 from anagnorisisd.config.schema import Config, Executor
 from anagnorisisd.console import Screen
 from anagnorisisd.console.snapshot_source import SnapshotSource
+from anagnorisisd.domain.track import TrackId
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
 from anagnorisisd.embedding.embedder import Embedder, UnreadableEmbedder
 from anagnorisisd.embedding.registry import EmbedderSelector
@@ -29,6 +30,8 @@ from anagnorisisd.listening.service import PlayService
 from anagnorisisd.metrics.collector import MetricsCollector, MetricsSink
 from anagnorisisd.mpd.player import MpdPlayer
 from anagnorisisd.picks.service import PickService
+from anagnorisisd.playlists.publisher import PlaylistPublisher
+from anagnorisisd.playlists.rating_playlists import RatingPlaylists
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.stickers.sync import StickerSync
@@ -92,6 +95,8 @@ class Services:
         self.pick_service = self._make_pick_service()
         self.play_service = self._make_play_service()
         self.sticker_sync = self._make_sticker_sync()
+        self.rating_playlists = self._make_rating_playlists()
+        self.playlist_publisher = self._make_playlist_publisher()
         self.metrics_sink = self._make_metrics_sink()
 
     def reconfigure(self, config: Config) -> None:
@@ -101,12 +106,14 @@ class Services:
             self.library.reconfigure(config.music)
         if config.picks != before.picks:
             self.pick_service.reconfigure(config.picks)
+            self.playlist_publisher.reconfigure(config.picks)
         if config.listening != before.listening:
             self.play_service.reconfigure(config.listening)
         if config.training != before.training:
             self.training.reconfigure(config.training)
         if config.ratings != before.ratings:
             self.sticker_sync.reconfigure(config.ratings)
+            self.rating_playlists.reconfigure(config.ratings)
 
     def loops(self, screen: Screen | None) -> Mapping[str, ServiceLoop]:
         """Return the coroutines to run as supervised tasks, by name."""
@@ -117,6 +124,8 @@ class Services:
             "steering": self.steering.run,
             "player monitor": self._make_player_monitor().run,
             "sticker sync": self.sticker_sync.run,
+            "rating playlists": self.rating_playlists.run,
+            "published playlists": self.playlist_publisher.run,
         }
         if self.config.ratings.write_file_tags:
             loops["tag writer"] = self._tag_writer_loop()
@@ -249,6 +258,36 @@ class Services:
             config=self.config.ratings,
         )
 
+    def _make_rating_playlists(self) -> RatingPlaylists:
+        return RatingPlaylists(
+            player=self.player,
+            playlists=self.player.playlists,
+            store=self.stores.playlists,
+            library=self.stores.library,
+            ratings=self.ratings,
+            events=self.events,
+            clock=self.clock,
+            config=self.config.ratings,
+        )
+
+    def _make_playlist_publisher(self) -> PlaylistPublisher:
+        async def suggest(count: int) -> Sequence[TrackId]:
+            excluded = await self.pick_service.excluded()
+            # The same seed each time, so that the playlist changes only with the evidence.
+            return await self.training.explanations.suggest(count, 0, excluded)
+
+        return PlaylistPublisher(
+            player=self.player,
+            playlists=self.player.playlists,
+            store=self.stores.playlists,
+            library=self.stores.library,
+            suggest=suggest,
+            with_tag=self.sound_tags.with_tag,
+            events=self.events,
+            clock=self.clock,
+            config=self.config.picks,
+        )
+
     def _make_play_service(self) -> PlayService:
         return PlayService(
             self.stores.library,
@@ -272,6 +311,7 @@ class Services:
                 steering=self.steering,
             ),
             sticker_sync=self.sticker_sync,
+            observers=(self.rating_playlists.notice, self.playlist_publisher.notice),
             events=self.events,
             clock=self.clock,
         )

@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from anagnorisisd.config.schema import LOOPBACK, SCHEDULER, TIME_OF_DAY
+from anagnorisisd.config.schema import LOOPBACK, PREFIX, PUBLISHED, SCHEDULER, TIME_OF_DAY
 from anagnorisisd.config.settings import Key, dotted, fields, without_none
 
 KINDS = {
@@ -26,16 +26,17 @@ PATTERNS = {
         " authentication)"
     ),
     SCHEDULER: "an address such as tcp://desktop:8786",
+    PREFIX: "text of 1 to 60 characters without a slash",
+    PUBLISHED: (
+        "Favourites, Promising, Forgotten, To rate, New or a tag such as Tag jazz, and a length of"
+        " 1 to 9999 if wanted"
+    ),
 }
 
 
 def allowed(field: FieldInfo) -> str:
     """Describe the allowed values: `a whole number from 0 to 100`, `one of inotify, poll, off`."""
-    for bound in field.metadata:
-        pattern = getattr(bound, "pattern", None)
-        if pattern:
-            return PATTERNS.get(pattern, f"text matching {pattern}")
-    return _kind(field.annotation) + _range(field)
+    return _pattern(field.metadata) or _kind(field.annotation) + _range(field)
 
 
 def suggest_word(word: str, words: Iterable[str]) -> str:
@@ -64,8 +65,19 @@ def format_value(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def _pattern(metadata: Iterable[object]) -> str:
+    for bound in metadata:
+        pattern = getattr(bound, "pattern", None)
+        if pattern:
+            return PATTERNS.get(pattern, f"text matching {pattern}")
+    return ""
+
+
 def _kind(annotation: Any) -> str:
     kind = without_none(annotation)
+    if get_origin(kind) is Annotated:
+        text, field = get_args(kind)[:2]
+        return _pattern(field.metadata) or _kind(text)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return f"one of {', '.join(member.value for member in kind)}"
     if get_origin(kind) is tuple:

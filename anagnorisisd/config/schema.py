@@ -26,6 +26,12 @@ Seconds = Annotated[float, Field(ge=0)]
 Minutes = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+PREFIX = r"^[^/\r\n]{1,60}$"
+PlaylistPrefix = Annotated[str, Field(pattern=PREFIX)]
+
+PUBLISHED = r"^(Favourites|Promising|Forgotten|To rate|New|Tag .{1,40}?)( [1-9]\d{0,3})?$"
+PublishedPlaylist = Annotated[str, Field(pattern=PUBLISHED)]
+
 TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d$"
 SCHEDULER = r"^(tcp|tls)://[^\s/]+:\d+$"
 LOOPBACK = r"^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$"
@@ -91,6 +97,8 @@ class Picks(Section):
     exclude_genres: Live[tuple[str, ...]] = ()
     explore: Live[Fraction] = 0.0
     flow: Live[Fraction] = 0.0
+    playlists: Live[tuple[PublishedPlaylist, ...]] = ()
+    playlist_prefix: Live[PlaylistPrefix] = "Anagnorisis"
 
 
 class Listening(Section):
@@ -168,6 +176,8 @@ class Ratings(Section):
     write_plays: Live[bool] = False
     write_file_tags: bool = False
     channel: str = "anagnorisis"
+    playlists: Live[bool] = False
+    playlist_prefix: Live[PlaylistPrefix] = "Rate"
 
 
 class Tcp(Section):

@@ -117,7 +117,7 @@ class Player(Protocol):
         Yields `{"connected"}` after each connection, when everything must be read again, and
         `{"lost"}` when the connection is lost. Reconnects by itself; never ends or raises. The
         names are those of MPD's `idle`: player, playlist, options, sticker, message, database,
-        update.
+        update, stored_playlist.
         """
         ...
 

@@ -11,7 +11,7 @@ another, and a failure of one does not stop the others.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.player import Player, PlayerState
@@ -109,8 +109,12 @@ class ChangeConsumer:
         self._woken.set()
 
 
+Observer = Callable[[frozenset[str]], None]
+"""Takes the names of the subsystems that changed, without waiting."""
+
+
 class PlayerMonitor:
-    """Watches the player."""
+    """Watches the player; `observers` are told of every change."""
 
     def __init__(
         self,
@@ -120,6 +124,7 @@ class PlayerMonitor:
         queue_manager: QueueManager,
         message_channel: MessageChannel,
         sticker_sync: StickerSync,
+        observers: Sequence[Observer] = (),
         events: Events,
         clock: Clock,
     ) -> None:
@@ -127,7 +132,7 @@ class PlayerMonitor:
         self._play_service = play_service
         self._queue_manager = queue_manager
         self._message_channel = message_channel
-        self._sticker_sync = sticker_sync
+        self._observers = (sticker_sync.notice, *observers)
         self._events = events
         self._clock = clock
         self._state_reader = ChangeConsumer("Reading the player's state", self._read_state, clock)
@@ -163,7 +168,8 @@ class PlayerMonitor:
     async def _watch_player(self) -> None:
         async for changed in self._player.changes():
             self._publish_link(changed)
-            self._sticker_sync.notice(changed)
+            for notice in self._observers:
+                notice(changed)
             if changed & {"message", "connected"}:
                 self._message_handler.wake()
             self._state_reader.wake(changed)

@@ -2,21 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import mpd
+from mpd.base import escape
 
 from anagnorisis.mpd_address import Address
 from anagnorisisd import clock
 from anagnorisisd.mpd.errors import CommandRefused, refused, unavailable
-from anagnorisisd.mpd.patched_client import PatchedClient
+from anagnorisisd.mpd.patched_client import COMMAND_LIST, PatchedClient
 
 Row = dict[str, Any]
 """The fields of one object in a response, as python-mpd2 returns them."""
 
-SUBSYSTEMS = ("player", "playlist", "options", "sticker", "message", "database", "update")
+SUBSYSTEMS = (
+    "player", "playlist", "options", "sticker", "message", "database", "update", "stored_playlist"
+)  # fmt: skip
 
 KEEPALIVE_SECONDS = 10.0
 """How often an idle network connection is tested by a ping. A half-open one is noticed after this
@@ -80,6 +83,15 @@ class Connection:
             PlayerUnavailable: the connection is lost, too slow, or returns something unexpected.
         """
         return await self._send(command, args, _read_value)
+
+    async def call_list(self, *commands: Sequence[str]) -> None:
+        """Send commands without a response as one command list.
+
+        MPD executes them without executing other clients' commands in between, and stops at the
+        first that it refuses. Raises as `call` does.
+        """
+        lines = [_line(*map(_encodable, command)) for command in commands]
+        await self._send(COMMAND_LIST, lines, _read_value)
 
     async def rows(self, command: str, *args: object) -> list[Row]:
         """Send a command whose response is a list and return its rows; raises as `call` does."""
@@ -180,6 +192,10 @@ def _subsystems(upcoming: "asyncio.Future[Iterable[str]]") -> frozenset[str]:
         return frozenset(upcoming.result())
     except Exception as error:
         raise unavailable(error, "waiting for changes of MPD") from error
+
+
+def _line(command: str, *args: str) -> str:
+    return " ".join((command, *(f'"{escape(arg)}"' for arg in args)))
 
 
 def _encodable(text: str) -> str:

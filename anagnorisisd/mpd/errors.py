@@ -11,6 +11,7 @@ from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
 NOT_FOUND = FailureResponseCode.NO_EXIST
 UPDATE_QUEUE_FULL = FailureResponseCode.UPDATE_ALREADY
 QUEUE_FULL = FailureResponseCode.PLAYLIST_MAX
+EXISTS = FailureResponseCode.EXIST
 
 ACK = re.compile(
     r"\[(?P<code>\d{1,9})@(?P<offset>\d{1,9})\]\s*{(?P<command>[^}]*)}\s*(?P<message>.*)"
@@ -38,16 +39,23 @@ class AckError(mpd.CommandError):  # type: ignore[misc]
 
 
 class CommandRefused(PlayerRefused):
-    """MPD answered a command with an error; `code` is that of the ACK line, if it has one."""
+    """MPD answered a command with an error; `code` is that of the ACK line, if it has one.
 
-    def __init__(self, message: str, code: FailureResponseCode | None) -> None:
+    `index` is that of the command in a command list.
+    """
+
+    def __init__(
+        self, message: str, code: FailureResponseCode | None, index: int | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.index = index
 
 
 def refused(error: mpd.CommandError, command: str) -> CommandRefused:
     """Translate an error that MPD sent in response to a command."""
-    return CommandRefused(f"MPD refused {command!r}: {error.msg or error}", error.errno)
+    text = f"MPD refused {(error.command or command)!r}: {error.msg or error}"
+    return CommandRefused(text, error.errno, error.offset)
 
 
 def unavailable(error: BaseException, action: str) -> PlayerUnavailable:

@@ -1,4 +1,4 @@
-"""python-mpd2's asyncio client with six fixes.
+"""python-mpd2's asyncio client with command lists, and with six fixes.
 
 * Since MPD 0.24 `config` returns several settings, which python-mpd2 does not parse.
 * python-mpd2 raises a connection that is lost while idling twice: to the caller, and as an
@@ -30,7 +30,7 @@ MAX_LIST_BYTES, MAX_LIST_LINES = 1 << 24, 200_000
 
 LIST_COMMANDS = frozenset(
     {"sticker find", "lsinfo", "find", "playlistinfo", "plchanges", "plchangesposid",
-     "readmessages"}
+     "readmessages", "listplaylist", "listplaylists"}
 )  # fmt: skip
 
 CHUNK_BYTES = MAX_LINE_BYTES = 1 << 16
@@ -56,7 +56,16 @@ def _parse_positions(client: MPDClient, lines: Iterable[str]) -> list[tuple[int,
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-PARSERS: Mapping[str, Any] = {"config": _parse_settings, "plchangesposid": _parse_positions}
+def _parse_nothing(client: MPDClient, lines: Iterable[str]) -> None:
+    return None
+
+
+COMMAND_LIST = "command_list"
+PARSERS: Mapping[str, Any] = {
+    "config": _parse_settings,
+    "plchangesposid": _parse_positions,
+    COMMAND_LIST: _parse_nothing,
+}
 for _name, _parse in PARSERS.items():
     _parse.mpd_commands_binary = _parse.mpd_commands_direct = False
     MPDClient.add_command.__func__(_Commands, _name, _parse)
@@ -67,6 +76,7 @@ class PatchedClient(MPDClient):  # type: ignore[misc]
 
     config = _Commands.config  # type: ignore[attr-defined]
     plchangesposid = _Commands.plchangesposid  # type: ignore[attr-defined]
+    command_list = _Commands.command_list  # type: ignore[attr-defined]
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +107,10 @@ class PatchedClient(MPDClient):  # type: ignore[misc]
     def _write_command(self, command: str, args: Sequence[str] = ()) -> None:
         # Responses come in the order of the commands, also of those whose caller was cancelled.
         self._pending.append(command)
-        super()._write_command(command, args)
+        if command == COMMAND_LIST:
+            self._write_line("\n".join(("command_list_begin", *args, "command_list_end")))
+        else:
+            super()._write_command(command, args)
 
     async def _read_line(self) -> str | None:
         """Return the next line of a response, `None` at its end; raises as python-mpd2 expects."""

@@ -11,6 +11,7 @@ from anagnorisisd.errors import PlayerFull, PlayerRefused, PlayerUnavailable, Un
 from anagnorisisd.mpd import response_parser, stickers
 from anagnorisisd.mpd.connection import Connection
 from anagnorisisd.mpd.errors import NOT_FOUND, QUEUE_FULL, UPDATE_QUEUE_FULL, CommandRefused
+from anagnorisisd.mpd.playlists import StoredPlaylists
 from anagnorisisd.mpd.reconnection import ReconnectingSession
 
 FULL_MESSAGE = "MPD's queue is full: max_playlist_length in mpd.conf limits it"
@@ -30,6 +31,7 @@ class MpdPlayer:
         self._channel = channel
         self._clock = clock
         self._session = ReconnectingSession(config, library, channel, clock)
+        self.playlists = StoredPlaylists(self._session)
 
     def link(self) -> PlayerLink:
         """Return the state of the connection; never blocks."""

@@ -157,6 +157,12 @@ class LibraryStore(MetadataQueries):
         )
         return {TrackId(track_id): row_mapping.uri(path) for track_id, path in found}
 
+    async def added_since(self, at: float) -> Mapping[TrackId, float]:
+        """Return when each present track was added that was added after `at`, in unix seconds."""
+        query = "SELECT track_id, added_at FROM tracks WHERE present AND added_at > ?"
+        found = await self._database.read(lambda db: db.execute(query, [at]).fetchall())
+        return {TrackId(track_id): added_at for track_id, added_at in found}
+
     async def copies(self, track_ids: Sequence[TrackId]) -> Mapping[Uri, TrackId]:
         """Return the URIs of all present files of these tracks."""
         query = """SELECT path, track_id FROM tracks t JOIN files f ON f.track = t.id

@@ -72,6 +72,11 @@ def tag_preferences(db: sqlite_utils.Database) -> None:
     db.executescript(schema.TAG_PREFERENCES)
 
 
+def created_playlists(db: sqlite_utils.Database) -> None:
+    """Store which playlists of MPD the daemon created."""
+    db.executescript(schema.PLAYLISTS)
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -84,6 +89,7 @@ STEPS = (
     standard_names,
     moved_plays,
     tag_preferences,
+    created_playlists,
 )
 
 

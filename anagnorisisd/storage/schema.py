@@ -349,6 +349,18 @@ TAG_PREFERENCES = """
 ALTER TABLE evaluators ADD COLUMN tag_preferences TEXT NOT NULL DEFAULT '[]';
 """
 
+PLAYLISTS = """
+-- Playlists of an MPD that the daemon created.
+CREATE TABLE playlists (
+    server TEXT NOT NULL,
+    name   TEXT NOT NULL,
+    kind   TEXT NOT NULL CHECK (kind IN ('rating', 'published')),
+    state  TEXT NOT NULL CHECK (state IN ('owned', 'new', 'ready', 'taken')),
+    target TEXT NOT NULL,
+    PRIMARY KEY (server, name)
+) STRICT, WITHOUT ROWID;
+"""
+
 
 def searchable(text: str) -> str:
     """Return text for the column `search_text`: case-folded, in one Unicode normal form.

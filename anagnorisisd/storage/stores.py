@@ -7,6 +7,7 @@ from anagnorisisd.storage.database import Database
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.storage.library import LibraryStore
+from anagnorisisd.storage.playlists import PlaylistStore
 from anagnorisisd.storage.plays import PlayStore
 from anagnorisisd.storage.queue import QueueStore
 from anagnorisisd.storage.ratings import RatingStore
@@ -27,6 +28,7 @@ class Stores:
     evaluators: EvaluatorStore
     queue: QueueStore
     stickers: StickerStore
+    playlists: PlaylistStore
 
     async def close(self) -> None:
         """Finish the submitted jobs, then close the database."""
@@ -50,4 +52,5 @@ async def open_stores(directory: Path) -> Stores:
         evaluators=EvaluatorStore(database),
         queue=QueueStore(database),
         stickers=StickerStore(database),
+        playlists=PlaylistStore(database),
     )

@@ -34,6 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "picks": {"events", "library", "runtime", "steering", "storage"},
     "ratings": {"events", "library", "runtime", "storage", "workers"},
     "listening": {"events", "library", "picks", "ratings", "runtime", "storage"},
+    "playlists": {"events", "library", "listening", "mpd", "ratings", "storage"},
     "report": {"storage", "taste", "workers"},
     "metrics": {"events", "storage"},
     "rpc": {
@@ -61,6 +62,8 @@ RULES = (
     "picks/queue_rules.py",
     "picks/sampler.py",
     "picks/weights.py",
+    "playlists/rating_rules.py",
+    "playlists/selections.py",
     "ratings/message_command.py",
     "ratings/stickers/rules.py",
     "runtime/daily_schedule.py",

@@ -18,6 +18,7 @@ from anagnorisisd.listening.service import PlayService
 from anagnorisisd.mpd.player import MpdPlayer
 from anagnorisisd.picks.queue_manager import QueueManager
 from anagnorisisd.picks.service import PickService
+from anagnorisisd.playlists.rating_playlists import RatingPlaylists
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.stickers.sync import StickerSync
@@ -64,6 +65,7 @@ class Room:
     picks: PickService
     refill_counter: RefillCounter
     sticker_sync: CountedStickerSync
+    rating_playlists: RatingPlaylists
 
     async def plays(self) -> list[Play]:
         """Return the judged plays, oldest first."""
@@ -155,6 +157,16 @@ async def room(
         clock=clock,
         config=ratings_config or schema.Ratings(),
     )
+    rating_playlists = RatingPlaylists(
+        player=player,
+        playlists=player.playlists,
+        store=stores.playlists,
+        library=stores.library,
+        ratings=ratings,
+        events=events,
+        clock=clock,
+        config=ratings_config or schema.Ratings(),
+    )
     attending = PlayerMonitor(
         player=player,
         play_service=PlayService(
@@ -165,15 +177,18 @@ async def room(
             player, TrackResolver(stores.library, player), ratings, pick_service.switch, clock
         ),
         sticker_sync=sticker_sync,
+        observers=(rating_playlists.notice,),
         events=events,
         clock=clock,
     )
-    lives = [asyncio.create_task(life()) for life in (attending.run, sticker_sync.run)]
+    loops = (attending.run, sticker_sync.run, rating_playlists.run)
+    lives = [asyncio.create_task(life()) for life in loops]
     try:
         await until(lambda: player.link().connected)
         yield Room(
-            server, stores, player, events, ratings, pick_service, refill_counter, sticker_sync
-        )
+            server, stores, player, events, ratings, pick_service, refill_counter, sticker_sync,
+            rating_playlists,
+        )  # fmt: skip
     finally:
         for life in lives:
             life.cancel()

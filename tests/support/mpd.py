@@ -30,7 +30,7 @@ PACED = f'type "pipe"\n  format "44100:16:2"\n  command "{sys.executable} {PACE}
 
 CONFIG = """\
 music_directory "{music}"
-playlist_directory "{folder}"
+playlist_directory "{playlists}"
 pid_file "{folder}/pid"
 state_file "{folder}/state"
 sticker_file "{folder}/sticker.sql"
@@ -77,6 +77,7 @@ class Mpd:
     extra: str = ""
     streams: str = "no"
     program: Sequence[str] = ("mpd",)
+    playlists: Path | None = None
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -99,6 +100,7 @@ class Mpd:
             CONFIG.format(
                 music=self.music,
                 folder=self.folder,
+                playlists=self.playlists or self.folder,
                 socket=self.socket,
                 output=self.output,
                 extra=self.extra,
