@@ -13,6 +13,7 @@ from typing import Self
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.play import Play
+from anagnorisisd.domain.player import PlaybackState, SongId
 from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.steering import Steering
 from anagnorisisd.domain.track import TrackId, Uri
@@ -96,6 +97,15 @@ class NoPicksReasonChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaybackChanged:
+    """The player started, paused or stopped, or another song is current."""
+
+    state: PlaybackState
+    song_id: SongId | None
+    uri: Uri | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlayerConnected:
     """The connection to the player was established."""
 
@@ -120,6 +130,7 @@ Event = (
     | PickingSwitched
     | SteeringChanged
     | NoPicksReasonChanged
+    | PlaybackChanged
     | PlayerConnected
     | PlayerDisconnected
 )

@@ -21,6 +21,7 @@ from anagnorisisd.events import (
     Events,
     LibraryChanged,
     PickingSwitched,
+    PlaybackChanged,
     PlayerConnected,
     PlayerDisconnected,
     PredictionsUpdated,
@@ -142,6 +143,7 @@ class PlayerMonitor:
         self._unhandled_state: PlayerState | None = None
         self._settled_at = -math.inf
         self._restored = False
+        self._playback: PlaybackChanged | None = None
 
     async def run(self) -> None:
         """Watch the player until cancelled; then store the plays that ended."""
@@ -181,6 +183,11 @@ class PlayerMonitor:
         if "connected" in changed:
             self._events.publish(PlayerConnected(link.address))
 
+    def _publish_playback(self, playback: PlaybackChanged) -> None:
+        if playback != self._playback:
+            self._playback = playback
+            self._events.publish(playback)
+
     async def _watch_events(self) -> None:
         with self._events.subscribe() as announcements:
             async for announcement in announcements:
@@ -191,11 +198,13 @@ class PlayerMonitor:
         """Read the state and the queue, and pass them on."""
         if "lost" in changed:
             self._play_service.disconnected()
+            self._playback = None
         if "player" in changed:
             self._settled_at = self._clock.monotonic() + SETTLE_SECONDS
         if not self._player.link().connected:
             return TICK_SECONDS
         state = await self._player.state()
+        self._publish_playback(PlaybackChanged(state.playback_state, state.song_id, state.uri))
         queue = await self._player.queue()
         await self._play_service.observe(state, queue, announced="player" in changed)
         self._play_writer.wake()

@@ -14,7 +14,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.player import Player
 from anagnorisisd.domain.track import TrackId, Uri
-from anagnorisisd.errors import InvalidValue, PlayerRefused, PreconditionFailed
+from anagnorisisd.errors import InvalidValue, PlayerRefused, PlayerUnavailable, PreconditionFailed
 from anagnorisisd.events import EvaluatorPromoted, Events
 from anagnorisisd.listening.player_monitor import ChangeConsumer
 from anagnorisisd.mpd.playlists import StoredPlaylists
@@ -91,6 +91,8 @@ class PlaylistPublisher:
             return math.inf
         try:
             await self.publish()
+        except PlayerUnavailable:  # logged elsewhere; it goes on after the reconnection
+            return math.inf
         except PlayerRefused as error:
             self._report(
                 "cannot publish playlists; check playlist_directory in mpd.conf", str(error)
@@ -146,9 +148,12 @@ class PlaylistPublisher:
         self, selection: Selection, candidates: Candidates
     ) -> Sequence[TrackId] | None:
         """Return the tracks of a playlist; `None` if they cannot be told now."""
-        try:
-            if selection.name == selections.TO_RATE:
+        if selection.name == selections.TO_RATE:
+            try:
                 return await self._suggest(selection.length)
+            except PreconditionFailed:  # all are rated
+                return []
+        try:
             tagged = await self._with_tag(selection.tag) if selection.tag is not None else ()
         except PreconditionFailed as error:
             log.debug("playlist %s: %s", selection.name, error)

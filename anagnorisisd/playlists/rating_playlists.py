@@ -16,7 +16,7 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.player import Player
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.errors import NothingToUndo, PlayerRefused
+from anagnorisisd.errors import NothingToUndo, PlayerRefused, PlayerUnavailable
 from anagnorisisd.events import Events, LibraryChanged
 from anagnorisisd.library.track_resolver import TrackIdCache
 from anagnorisisd.listening.player_monitor import ChangeConsumer
@@ -104,6 +104,8 @@ class RatingPlaylists:
             return math.inf
         try:
             await self._process(config)
+        except PlayerUnavailable:  # logged elsewhere; it goes on after the reconnection
+            return math.inf
         except PlayerRefused as error:
             if not self._refused:
                 log.warning(

@@ -11,6 +11,7 @@ from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.events import Announcement, Events
 from anagnorisisd.rpc import conversion, validation
+from anagnorisisd.rpc.status import PLAYBACK_STATES
 from anagnorisisd.rpc.steering_conversion import steering_message
 
 PLAY_OUTCOMES = {
@@ -100,6 +101,14 @@ def _set_daemon_event(message: messages.WatchEventsResponse, event: events.Event
             message.predictions_updated.CopyFrom(messages.PredictionsUpdated(count=count))
         case events.EvaluatorPromoted(version):
             message.evaluator_promoted.CopyFrom(messages.EvaluatorPromoted(version=version))
+        case events.PlaybackChanged(state, song_id, uri):
+            message.playback_changed.CopyFrom(
+                messages.PlaybackChanged(
+                    state=PLAYBACK_STATES[state],
+                    song_id=song_id,
+                    uri=conversion.printable(uri),
+                )
+            )
         case events.PlayerConnected(address):
             message.mpd_connected.CopyFrom(
                 messages.MpdConnected(address=conversion.printable(address))

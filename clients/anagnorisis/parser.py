@@ -270,8 +270,10 @@ def _add_evaluators(verbs: Verbs) -> None:
 
 
 def _add_daemon(verbs: Verbs) -> None:
-    verbs.add("status", "status:status", "show the daemon's status")
+    status = verbs.add("status", "status:status", "show the daemon's status")
+    _add_format(status, "print only this line about the current song, for example")
     watch = verbs.add("watch", "watching:watch", "stream events")
+    _add_format(watch, "instead of events, print this line whenever it changes, for example")
     after = whole(0, LARGEST_INT64)
     watch.add_argument("--after", type=after, metavar="SEQUENCE", help="resume after this event")
     watch.add_argument(
@@ -309,6 +311,21 @@ def _add_shell(verbs: Verbs) -> None:
     completion = verbs.add("completion", "shell:completion", "print completions for a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
     verbs.add("manual", "shell:manual", "print the manual page, for `man -l -`")
+
+
+def _add_format(verb: argparse.ArgumentParser, summary: str) -> None:
+    verb.add_argument(
+        "--format",
+        type=utf8,
+        metavar="FORMAT",
+        help=f"{summary} '{{artist}} - {{title:.30}} {{score}}'; an unknown field lists all",
+    )
+    verb.add_argument(
+        "--escape",
+        choices=("pango", "polybar", "tmux"),
+        default="",
+        help="escape the values in it for this markup (pango: waybar, i3blocks)",
+    )
 
 
 def _add_uri(verb: argparse.ArgumentParser, summary: str = "default: the current song") -> None:

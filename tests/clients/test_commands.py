@@ -16,8 +16,9 @@ from anagnorisisd.domain.embedding import ExecutorState
 from anagnorisisd.domain.evaluator import Failures
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.play import PlayOutcome
+from anagnorisisd.domain.player import PlaybackState
 from anagnorisisd.domain.track import Tags, Uri
-from anagnorisisd.events import PickQueued, PlayRecorded
+from anagnorisisd.events import PickingSwitched, PickQueued, PlaybackChanged, PlayRecorded
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import (
@@ -227,6 +228,16 @@ class TestStatus:
             "  next 1: b, rated 9",
             "  next 2: c, not rated",
         ]
+
+    async def test_a_line_for_status_bars(self, house: House, socket: Path) -> None:
+        await said(socket, "rate", "7.5")
+
+        line = await said(socket, "status", "--format", "{artist}: {title:.2} {rating}")
+        refused = await command("anagnorisis", "status", "--format", "{song}", socket=socket)
+
+        assert line == "Somebody: So 7.5\n"
+        assert refused.code == 2
+        assert "there is no field {song}; fields: state, artist, title" in refused.err
 
     async def test_bare_it_says_what_is_not_as_usual(self, house: House, socket: Path) -> None:
         house.player.stop()
@@ -503,6 +514,24 @@ class TestWatching:
 
         assert "heartbeat" in beat
         assert (rated["sequence"], rated["epoch"]) == ("1", beat["epoch"])
+
+    async def test_a_line_per_change_for_status_bars(self, house: House, socket: Path) -> None:
+        words = ("watch", "--format", "{state} {title} {score}")
+        async with started("anagnorisis", *words, socket=socket) as process:
+            assert process.stdout is not None
+            lines = []
+            async with asyncio.timeout(20):
+                lines.append(await process.stdout.readline())
+                house.events.publish(PickingSwitched(True))  # which changes nothing in it
+                await said(socket, "rate", "8")
+                lines.append(await process.stdout.readline())
+                house.player.pause()
+                house.events.publish(PlaybackChanged(PlaybackState.PAUSE, None, None))
+                lines.append(await process.stdout.readline())
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 130
+
+        assert lines == [b"playing Song \n", b"playing Song 8\n", b"paused Song 8\n"]
 
 
 async def watched(socket: Path, lines: int, *words: str) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from anagnorisisd.config import schema
 from anagnorisisd.storage.stores import Stores
-from tests.support import mpd
+from tests.support import mpd, protocol
 from tests.support.listener import Room, room
 from tests.support.until import until, until_async
 
@@ -137,6 +137,52 @@ async def test_a_burst_of_messages_is_obeyed_in_order(listener: Room) -> None:
 
     history = await listener.stores.ratings.history(limit=100)
     assert [entry.value for entry in reversed(history)] == list(range(11))
+
+
+@pytest.mark.parametrize(
+    ("call", "command", "rating"),
+    [
+        # What each client sends to MPD; for myMPD 25.3 by its JSON-RPC, in src/mympd_api/sticker.c.
+        ("myMPD MYMPD_API_RATING 10", ("set", "rating", "10"), 10.0),
+        ("myMPD MYMPD_API_RATING 1", ("set", "rating", "1"), 1.0),
+        ("myMPD MYMPD_API_RATING 0", ("delete", "rating"), None),
+        ("myMPD MYMPD_API_LIKE 2", ("set", "like", "2"), 4.0),
+        ("Cantata 2.5, three stars and a half", ("set", "rating", "7"), 7.0),
+        ("Cantata 2.5, no stars", ("delete", "rating"), None),
+        ("gmpc, no stars", ("set", "rating", "0"), 0.0),
+    ],
+)
+async def test_what_clients_send_is_a_rating(
+    listener: Room, call: str, command: Sequence[str], rating: float | None
+) -> None:
+    verb, *words = command
+    send(listener, "rate 4 f.wav")
+    await until(lambda: listener.sticker("f.wav") == "4")
+    await listener.looked()
+
+    listener.server.mpc("sticker", "f.wav", verb, *words)
+    await listener.looked()
+
+    assert await listener.rating("f.wav") == rating, call
+
+
+async def test_mympd_adds_the_playing_song_to_a_rating_playlist(
+    server: mpd.Mpd, stores: Stores
+) -> None:
+    config = schema.Ratings(playlists=True)
+    picks = schema.Picks(enabled=False)
+    async with (
+        room(server, stores, picks=picks, ratings_config=config) as listener,
+        protocol.connected(server.socket) as client,
+    ):
+        await until(lambda: "Rate 08" in server.mpc("lsplaylists"))
+        # MYMPD_API_PLAYLIST_CONTENT_APPEND_URIS, and the same at a position (MPD 0.23.3 or later).
+        await client.ask_all([("playlistadd", "Rate 08", "d.wav")])
+        await rated(listener, "d.wav", 8.0)
+        await client.ask_all([("playlistadd", "Rate 03", "e.wav", "0")])
+        await rated(listener, "e.wav", 3.0)
+
+        await until(lambda: listener.sticker("e.wav") == "3")
 
 
 async def test_ncmpcpp_in_a_terminal_drives_the_same_queue(listener: Room, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tests.support.until import until_async
 pytestmark = pytest.mark.slow
 
 SONGS = [f"{letter}.wav" for letter in "abcdef"]
+NOTHING = 77
 ALL = schema.Picks(
     playlists=("Favourites 3", "Promising", "Forgotten", "To rate", "New", "Tag jazz")
 )
@@ -49,6 +50,8 @@ async def client(server: mpd.Mpd) -> AsyncIterator[ProtocolClient]:
 
 
 async def suggest(count: int) -> Sequence[TrackId]:
+    if count == NOTHING:
+        raise PreconditionFailed("there is no unrated track")
     return [track_id("f.wav"), track_id("e.wav")][:count]
 
 
@@ -175,10 +178,11 @@ async def test_a_playlist_of_the_listener_is_not_touched(
     caplog.set_level(logging.WARNING)
     await add_library(stores)
     await client.ask("playlistadd", "Anagnorisis Favourites", "e.wav")
-    config = schema.Picks(playlists=("Favourites", "New"))
+    config = schema.Picks(playlists=("Favourites", "New", f"To rate {NOTHING}"))
     async with publishing(server, stores, config) as (publisher, _):
         for _ in range(2):
             await publisher.publish()
+        assert await client.songs("Anagnorisis To rate") == []
         publisher.reconfigure(schema.Picks())
         await publisher.publish()
 

@@ -11,6 +11,7 @@ from anagnorisis.v1 import rating_pb2
 from anagnorisis.v1.track_pb2 import Target
 from anagnorisisd import events
 from anagnorisisd.domain.pick import Pick
+from anagnorisisd.domain.player import PlaybackState, SongId
 from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.storage.stores import Stores
@@ -86,6 +87,7 @@ async def test_every_kind_of_event_has_its_message(house: House, line: Line) -> 
         "picking_switched": events.PickingSwitched(True),
         "steering_changed": events.SteeringChanged(None),
         "no_picks_reason_changed": events.NoPicksReasonChanged("the queue is full"),
+        "playback_changed": events.PlaybackChanged(PlaybackState.PAUSE, SongId(0), Uri("a.ogg")),
         "mpd_connected": events.PlayerConnected("localhost:6600"),
         "mpd_disconnected": events.PlayerDisconnected("it went away"),
     }

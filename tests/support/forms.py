@@ -42,7 +42,7 @@ MASKS = [
         ),
         (r"was (?:none|nothing|unrated)", "was 0"),
         (r"(?<!\w)[-+]?\d+(?:[.,:]\d+)*%?|\d+", "#"),
-        (r"(?<=TIME)\s+(?:cleared|#)\s+(?:grpc|cli|key|channel|sticker)(?=\s)", " GIVEN"),
+        (r"(?<=TIME)\s+(?:cleared|#)\s+(?:grpc|cli|key|channel|playlist|sticker)(?=\s)", " GIVEN"),
         (r"(?<=#)\s+(?:audio|artist|album|folder|parent folder|genre|year)$", " GROUND"),
         (r"#(?:\s+#)+", "#"),
         (r"[─━═]{2,}", ""),

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from anagnorisis import text
 from anagnorisis.commands.evaluator import quality
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
+from anagnorisis.errors import USAGE, Failed
 from anagnorisis.output import show_json
+from anagnorisis.status_line import InvalidFormat, StatusLine
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 
@@ -17,13 +19,29 @@ STATES = {
 
 
 def status(arguments: Namespace) -> None:
-    """Show the daemon's status."""
+    """Show the daemon's status, or the line of `--format`."""
+    line = status_line(arguments)
     answer = _get_status(arguments)
+    if line is not None:
+        print(line.show(answer))
+        return
     if arguments.json:
         show_json(answer)
         return
     for label, value in _status_rows(answer):
         print(f"{label:<10} {text.printable(value)}")
+
+
+def status_line(arguments: Namespace) -> StatusLine | None:
+    """Return the line that the options `--format` and `--escape` describe, if they do."""
+    if arguments.format is None:
+        return None
+    if arguments.json:
+        raise Failed("--format and --json exclude one another", USAGE)
+    try:
+        return StatusLine(arguments.format, arguments.escape)
+    except InvalidFormat as error:
+        raise Failed(str(error), USAGE) from error
 
 
 def playing(arguments: Namespace) -> None:

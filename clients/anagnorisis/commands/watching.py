@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from anagnorisis import text
+from anagnorisis.commands.status import status_line
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.output import show_json
+from anagnorisis.status_line import StatusLine
 from anagnorisis.text import steering_text
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 Name = Callable[[str], str]
 """Returns the name of a track for its id."""
 
+LINE_EVENTS = frozenset(
+    {"playback_changed", "track_rated", "predictions_updated", "play_recorded", "pick_queued",
+     "picking_switched", "mpd_connected", "mpd_disconnected"}
+)  # fmt: skip
+"""The events that may change a status line."""
+
+LINE_HEARTBEAT_SECONDS = 3600
+"""As heartbeats change nothing; a lost daemon closes the connection."""
+
 OUTCOMES = {
     messages.PLAY_OUTCOME_FULL: "played in full",
     messages.PLAY_OUTCOME_SKIP: "skipped",
@@ -28,7 +39,11 @@ OUTCOMES = {
 
 
 def watch(arguments: Namespace) -> None:
-    """Print events until interrupted."""
+    """Print events, or the line of `--format` whenever it changes, until interrupted."""
+    line = status_line(arguments)
+    if line is not None:
+        _watch_line(arguments, line)
+        return
     request = messages.WatchEventsRequest(after_sequence=arguments.after, epoch=arguments.epoch)
     with connected(arguments) as channel:
         for event in DaemonServiceStub(channel).WatchEvents(request):
@@ -36,6 +51,21 @@ def watch(arguments: Namespace) -> None:
                 show_json(event, line=True)
             else:
                 _show(event, lambda track_id: _name(channel, track_id))
+
+
+def _watch_line(arguments: Namespace, line: StatusLine) -> None:
+    shown = None
+    with connected(arguments) as channel:
+        stub = DaemonServiceStub(channel)
+        request = messages.WatchEventsRequest(heartbeat_seconds=LINE_HEARTBEAT_SECONDS)
+        for event in stub.WatchEvents(request):
+            if shown is not None and event.WhichOneof("event") not in LINE_EVENTS:
+                continue
+            answer = stub.GetStatus(messages.GetStatusRequest(), timeout=SECONDS_TO_ANSWER)
+            now = line.show(answer)
+            if now != shown:
+                print(now, flush=True)
+                shown = now
 
 
 def _show(event: messages.WatchEventsResponse, name: Name) -> None:

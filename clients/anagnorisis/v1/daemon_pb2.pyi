@@ -921,6 +921,38 @@ class MpdDisconnected(_message.Message):
 Global___MpdDisconnected: _TypeAlias = MpdDisconnected  # noqa: Y015
 
 @_typing.final
+class PlaybackChanged(_message.Message):
+    """The player started, paused or stopped, or another song is current."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    SONG_ID_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
+    state: Global___PlaybackState.ValueType
+    """State of the player."""
+    song_id: _builtins.int
+    """MPD's id of the current queue entry, 0 or above; absent when there is none."""
+    uri: _builtins.str
+    """URI of the current song in MPD; empty if there is none."""
+    def __init__(
+        self,
+        *,
+        state: Global___PlaybackState.ValueType = ...,
+        song_id: _builtins.int | None = ...,
+        uri: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_song_id", b"_song_id", "song_id", b"song_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_song_id", b"_song_id", "song_id", b"song_id", "state", b"state", "uri", b"uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__song_id: _TypeAlias = _typing.Literal["song_id"]  # noqa: Y015
+    _WhichOneofArgType__song_id: _TypeAlias = _typing.Literal["_song_id", b"_song_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__song_id) -> _WhichOneofReturnType__song_id | None: ...
+
+Global___PlaybackChanged: _TypeAlias = PlaybackChanged  # noqa: Y015
+
+@_typing.final
 class Heartbeat(_message.Message):
     """Keep-alive: there was no event for a while. Has no fields."""
 
@@ -960,6 +992,7 @@ class WatchEventsResponse(_message.Message):
     MPD_DISCONNECTED_FIELD_NUMBER: _builtins.int
     NO_PICKS_REASON_CHANGED_FIELD_NUMBER: _builtins.int
     STEERING_CHANGED_FIELD_NUMBER: _builtins.int
+    PLAYBACK_CHANGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence number of the event since the daemon's start, counting from 1; a heartbeat has that of
     the event before it, 0 if there was none.
@@ -1024,6 +1057,10 @@ class WatchEventsResponse(_message.Message):
     def steering_changed(self) -> Global___SteeringChanged:
         """The steering changed."""
 
+    @_builtins.property
+    def playback_changed(self) -> Global___PlaybackChanged:
+        """The player's state or its current song changed."""
+
     def __init__(
         self,
         *,
@@ -1044,12 +1081,13 @@ class WatchEventsResponse(_message.Message):
         mpd_disconnected: Global___MpdDisconnected | None = ...,
         no_picks_reason_changed: Global___NoPicksReasonChanged | None = ...,
         steering_changed: Global___SteeringChanged | None = ...,
+        playback_changed: Global___PlaybackChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "predictions_updated", b"predictions_updated", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "playback_changed", b"playback_changed", "predictions_updated", b"predictions_updated", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "playback_changed", b"playback_changed", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_recorded", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_disconnected", "no_picks_reason_changed", "steering_changed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_recorded", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_disconnected", "no_picks_reason_changed", "steering_changed", "playback_changed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
