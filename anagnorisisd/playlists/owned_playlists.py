@@ -64,19 +64,18 @@ class OwnedPlaylists:
         """
         self._server = self._player.link().address
         recorded = await self._store.created(self._server, self._kind)
-        states = {entry.state for entry in recorded}
         modified = await self._playlists.modified()
         owned = {entry.name for entry in recorded if entry.state is PlaylistState.OWNED}
-        if states & {PlaylistState.NEW, PlaylistState.READY}:
-            for entry in recorded:
-                if entry.state is PlaylistState.NEW or entry.name in modified:
-                    await self._revert(entry)
-                elif entry.state is PlaylistState.READY and entry.target in modified:
-                    await self._own(entry)
-                    owned.add(entry.target)
-                elif entry.state is PlaylistState.READY:
-                    await self.forget(entry.name)
-            modified = await self._playlists.modified()
+        new = [entry for entry in recorded if entry.state is PlaylistState.NEW]
+        ready = [entry for entry in recorded if entry.state is PlaylistState.READY]
+        for entry in [*new, *(entry for entry in ready if entry.name in modified)]:
+            await self.remove(entry.name)
+        for entry in ready:
+            if entry.name not in modified and entry.target in modified:
+                await self._own(entry)
+                owned.add(entry.target)
+            elif entry.name not in modified:
+                await self.forget(entry.name)
         taken = [entry for entry in recorded if entry.state is PlaylistState.TAKEN]
         # One that is being read may be missing under its own name.
         lost = owned - modified.keys() - {entry.target for entry in taken}
@@ -89,7 +88,7 @@ class OwnedPlaylists:
         entry = await self._write(name, uris)
         await self._put(CreatedPlaylist(entry.name, PlaylistState.READY, name))
         if not await self._playlists.rename(entry.name, name):
-            await self._revert(entry)
+            await self.remove(entry.name)
             return False
         await self._own(entry)
         return True
@@ -130,10 +129,6 @@ class OwnedPlaylists:
         await self._put(entry)
         await self._playlists.create(entry.name, uris)
         return entry
-
-    async def _revert(self, entry: CreatedPlaylist) -> None:
-        if entry.state in (PlaylistState.NEW, PlaylistState.READY):
-            await self.remove(entry.name)
 
     async def _own(self, entry: CreatedPlaylist) -> None:
         owned = CreatedPlaylist(entry.target, PlaylistState.OWNED, entry.target)
