@@ -7,12 +7,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from bench import __main__ as bench
-from bench import feature_quality, picks, rating_latency, taste
+from bench import feature_quality, picks, rating_latency, sound_card, taste
 from bench.processes import ALL_PACKAGES
 from tests.support.songs import make_songs
 
@@ -118,3 +119,21 @@ def test_a_competitor_that_crashes_on_this_cpu_has_a_row(
     assert "| bliss-audio | | crashes on this CPU |" in printed
     assert "| kinds | features | " in printed
     assert "No listeners who like another network's tags" in printed
+
+
+def test_sound_that_comes_too_late_is_counted_as_a_gap(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    command = [sys.executable, sound_card.__file__, report]
+    second = bytes(sound_card.BYTES_PER_SECOND)
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(second)
+        process.stdin.flush()
+        while not report.exists() or float(report.read_text().split()[0]) < 1.0:
+            time.sleep(0.01)
+        time.sleep(2 * sound_card.BUFFER_SECONDS)  # longer than what is buffered
+        process.stdin.write(second)
+        process.stdin.close()
+
+    played, gaps, lowest = map(float, report.read_text().split())
+    assert (round(played), gaps, lowest) == (2, 1, 0)

@@ -39,17 +39,17 @@ def wild(seed: int) -> Samples:
     return 0.3 * drums + 0.15 * bass
 
 
-def make_songs(folder: Path, count: int) -> list[str]:
+def make_songs(folder: Path, count: int, repeats: int = 1) -> list[str]:
     """Write `count` songs of each kind below `folder` and return their uris.
 
     They are numbered through as `song 00.flac` ..., so that a name says nothing; even ones are
-    calm, odd ones wild.
+    calm, odd ones wild. Each is heard `repeats` times in its file: 15 make three minutes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     uris = [f"song {number:02}.flac" for number in range(2 * count)]
     for number, uri in enumerate(uris):
         samples = wild(number) if number % 2 else calm(number)
-        soundfile.write(folder / uri, samples, RATE)
+        soundfile.write(folder / uri, np.tile(samples, repeats), RATE)
     return uris
 
 
