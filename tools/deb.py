@@ -23,6 +23,9 @@ from tools.dist import commit_time
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "packaging" / "debian"
+TEMPLATES = "templates"
+"""Of debconf's questions; the other files are scripts."""
+
 PREFIX = Path("opt/anagnorisis")
 PROGRAMS = ("anagnorisis", "anagnorisis-rate", "anagnorisisd")
 SHARED = {
@@ -39,7 +42,8 @@ Version: {version}
 Architecture: {architecture}
 Maintainer: Anagnorisis for MPD
 Installed-Size: {kilobytes}
-Depends: python3 (>= {python}), python3 (<< {next_python}), init-system-helpers
+Depends: python3 (>= {python}), python3 (<< {next_python}), init-system-helpers,
+ debconf (>= 0.5) | debconf-2.0
 Recommends: mpd, mpc
 Section: sound
 Priority: optional
@@ -139,9 +143,9 @@ def _write_control(root: Path, version: str, architecture: str) -> None:
     )
     (folder / "control").write_text(control)
     (folder / "conffiles").write_text("/etc/anagnorisis/config.yaml\n")
-    for script in SCRIPTS.iterdir():
-        shutil.copyfile(script, folder / script.name)
-        (folder / script.name).chmod(0o755)
+    for path in SCRIPTS.iterdir():
+        shutil.copyfile(path, folder / path.name)
+        (folder / path.name).chmod(0o644 if path.name == TEMPLATES else 0o755)
 
 
 def _set_times(root: Path, epoch: int) -> None:

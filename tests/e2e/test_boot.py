@@ -1,17 +1,16 @@
-"""A real systemd boots and runs the units as they are shipped, installed from wheels."""
+"""A real systemd boots and runs the units as shipped: from wheels and from the Debian package."""
 
 import json
-from collections import Counter
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support import wheels
 from tests.support.machine import DEPENDENCIES, PYTHON, Machine, booted
 from tests.support.mpd import Mpd, running, write_songs
+from tests.support.service import UNIT, Service
 from tests.support.songs import make_songs
 
 SONGS_OF_EACH_KIND = 12
@@ -22,57 +21,19 @@ LONG_SONGS = [f"long/{number}.wav" for number in range(16)]
 ALL = 2 * SONGS_OF_EACH_KIND + len(LONG_SONGS)
 
 PROGRAM = "/opt/anagnorisis/bin/anagnorisisd"
-UNIT = "anagnorisis.service"
 MUSIC = 'music:\n  directory: /var/lib/mpd/music\n  exclude: ["long/*"]\n'
 LISTENER, STRANGER = "listener", "stranger"
 
+BUILD_PACKAGE = """\
+from pathlib import Path
+from tools import deb
+wheels = sorted(Path("/opt/built/wheels").glob("*.whl"))
+print(deb.build(Path("/root"), wheels, 1_700_000_000, ("--no-index", "--no-deps")))
+"""
+DATABASE = "/var/lib/private/anagnorisis/anagnorisis.db"
+CONFIG = "/etc/anagnorisis/config.yaml"
+
 pytestmark = [pytest.mark.timeout(900)]
-
-
-@dataclass(frozen=True)
-class Service:
-    """The service of a user in a machine; root's is that of the system."""
-
-    machine: Machine
-    user: str
-
-    def ctl(self, *words: str, code: int | None = 0) -> str:
-        """Speak to the systemd that runs it."""
-        manager = "--system" if self.user == "root" else "--user"
-        return self.machine.run("systemctl", manager, *words, user=self.user, code=code)
-
-    def show(self, name: str) -> str:
-        """Return a property of the unit."""
-        return self.ctl("show", "--value", f"--property={name}", UNIT).strip()
-
-    @property
-    def pid(self) -> str:
-        """Its main process, seen in the machine."""
-        return self.show("MainPID")
-
-    def client(self, *words: str) -> list[Any]:
-        """Type a command of the client, and return the objects that it answers with."""
-        said = self.machine.run("anagnorisis", *words, "--json", user=self.user)
-        found, rest = [], said.strip()
-        while rest:
-            value, end = json.JSONDecoder().raw_decode(rest)
-            found.append(value)
-            rest = rest[end:].lstrip()
-        return found
-
-    def library(self) -> Counter[str]:
-        """Return how many tracks there are, and how many of them are embedded."""
-        (status,) = self.client("status")
-        return Counter({name: int(number) for name, number in status["library"].items()})
-
-    def back(self, before: str) -> bool:
-        """Say whether it is active again, as another process than `before`."""
-        return self.show("ActiveState") == "active" and self.pid not in {"0", before}
-
-    def embedded(self, tracks: int) -> bool:
-        """Say whether it has so many tracks, and every one its vector."""
-        library = self.library()
-        return library["embedded"] == library["tracks"] == tracks
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +51,12 @@ def machine(mpd: Mpd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mach
     """A machine with the wheels in `/opt/anagnorisis`, music, an MPD, and two people."""
     folder = tmp_path_factory.mktemp("wheels")
     built = wheels.build(folder)
-    binds = {folder: "/opt/built", mpd.music: "/var/lib/mpd/music", mpd.folder: "/opt/mpd"}
+    binds = {
+        folder: "/opt/built",
+        wheels.ROOT: "/opt/source",
+        mpd.music: "/var/lib/mpd/music",
+        mpd.folder: "/opt/mpd",
+    }
     with booted(binds) as machine:
         machine.run("useradd", "--create-home", "--user-group", "--groups=audio", LISTENER)
         machine.run("useradd", "--create-home", "--user-group", STRANGER)
@@ -290,3 +256,71 @@ def test_a_listener_takes_it_away_again(own: Service) -> None:
     assert f"  /home/{LISTENER}/.local/state/anagnorisis\n" in said
     assert own.show("LoadState") == "not-found"
     own.machine.run("test", "-e", f"/home/{LISTENER}/.local/bin/anagnorisisd", code=1)
+
+
+@pytest.fixture(scope="module")
+def package(machine: Machine, own: Service) -> str:
+    """The Debian package, built by the machine's Python; what it depends on is bound in."""
+    version = "python{}.{}".format(*sys.version_info)
+    if version not in machine.run("readlink", "/usr/bin/python3"):
+        pytest.skip(f"this release of Debian has another Python than {version}, that of the tests")
+    machine.run("rm", "-r", "/opt/anagnorisis", "/etc/anagnorisis")
+    pth = f"/opt/anagnorisis/lib/{version}/site-packages/dependencies.pth"
+    machine.write(pth, f"{DEPENDENCIES}\n")
+    built = machine.run("env", "--chdir=/opt/source", "python3", "-B", "-c", BUILD_PACKAGE)
+    return built.split()[-1]
+
+
+def apt(machine: Machine, *words: str) -> str:
+    """Let apt-get do something without asking."""
+    # MPD, which is recommended, could only be downloaded.
+    options = ["--yes", "--no-install-recommends"]
+    return machine.run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *options, *words)
+
+
+def exists(machine: Machine, path: str) -> bool:
+    return machine.run("sh", "-c", f"test -e {path} && echo yes || true") == "yes\n"
+
+
+def test_apt_installs_a_service_that_takes_over_what_was_learnt(
+    machine: Machine, system: Service, package: str, mpd: Mpd
+) -> None:
+    apt(machine, "install", package)
+    assert system.show("ActiveState") == "active"
+    assert system.ctl("is-enabled", UNIT).strip() == "enabled"
+    assert system.show("FragmentPath").startswith(("/usr/lib/", "/lib/"))
+
+    machine.write(CONFIG, configuration(mpd))
+    system.ctl("restart", UNIT)
+    machine.until(lambda: system.embedded(ALL))
+    assert system.client("evaluators")
+    mpd.mpc("clear")
+    mpd.mpc("add", "song 20.flac")
+    mpd.mpc("play")
+    machine.until(lambda: len(mpd.mpc("playlist").splitlines()) > 3)
+
+
+def test_a_purge_keeps_the_ratings_for_a_later_installation(
+    machine: Machine, system: Service, package: str
+) -> None:
+    before = system.client("ratings")
+
+    said = apt(machine, "purge", "anagnorisis")
+
+    assert "Ratings and everything learnt are kept" in said
+    assert exists(machine, DATABASE)
+    removed = [CONFIG, "/usr/bin/anagnorisisd", "/var/cache/private/anagnorisis"]
+    assert not [path for path in removed if exists(machine, path)]
+    apt(machine, "install", package)
+    assert [one["value"] for one in system.client("ratings")] == [one["value"] for one in before]
+
+
+def test_a_purge_deletes_the_ratings_if_that_is_the_answer(machine: Machine, package: str) -> None:
+    answer = "anagnorisis anagnorisis/delete-ratings boolean true"
+    machine.run("sh", "-c", f"echo {answer} | debconf-set-selections")
+
+    said = apt(machine, "purge", "anagnorisis")
+
+    assert "are kept" not in said
+    assert not exists(machine, DATABASE)
+    assert not exists(machine, "/var/lib/anagnorisis")

@@ -26,11 +26,15 @@ from filelock import FileLock
 
 Value = TypeVar("Value")
 
-PACKAGES = "systemd,systemd-sysv,dbus,libpam-systemd,procps,python3"
-"""Python is there for its libraries, which the one that is bound in needs as well."""
+PACKAGES = "systemd,systemd-sysv,dbus,libpam-systemd,procps,python3-venv"
+"""Python is there for its libraries, which the one that is bound in needs too, and for packages."""
 
 PYTHON = Path("/opt/python")
 DEPENDENCIES = Path("/opt/dependencies")
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+"""Those of the host: its mirror or proxy may have one that only this file holds."""
+
+MPD_UNITS = ("mpd.socket", "mpd.service")
 SECONDS = 300.0
 
 
@@ -65,10 +69,14 @@ class Machine:
 
     def write(self, path: str, text: str) -> None:
         """Write a file in it."""
-        # By way of its processes' root, which has all its mounts.
-        file = Path(f"/proc/{self.leader}/root{path}")
+        file = self.file(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+
+    def file(self, path: str) -> Path:
+        """Return where a file of the machine is on the host."""
+        # By way of its processes' root, which has all its mounts.
+        return Path(f"/proc/{self.leader}/root{path}")
 
     def until(self, what: Callable[[], Value], seconds: float = SECONDS) -> Value:
         """Return the first true value of `what`; fail with the end of the journal."""
@@ -104,11 +112,31 @@ def booted(binds: Mapping[Path, str]) -> Iterator[Machine]:
         Path(sys.base_prefix): str(PYTHON),
         Path(sysconfig.get_path("purelib")): str(DEPENDENCIES),
     }
-    options = [f"--bind-ro={here}:{there}" for here, there in {**python, **binds}.items()]
-    with _tree() as root, tempfile.NamedTemporaryFile("w+") as log:
+    # The same release as here: its libraries have to suit the Python that is bound in.
+    with booted_release(_release_of_host(), PACKAGES, {**python, **binds}) as machine:
+        yield machine
+
+
+@contextmanager
+def booted_release(
+    release: str, packages: str, binds: Mapping[Path, str], *, network: bool = False
+) -> Iterator[Machine]:
+    """Boot a machine of a Debian release that has `packages`, and sees `binds` as in `booted`.
+
+    With `network` it shares the network of the host. MPD's units are then masked: they would
+    listen on the host's ports.
+    """
+    options = [f"--bind-ro={here}:{there}" for here, there in binds.items()]
+    kernel = []
+    if network:
+        options.append(f"--bind-ro={CERTIFICATES}")
+        kernel = [f"systemd.mask={unit}" for unit in MPD_UNITS]
+    else:
+        options.append("--private-network")
+    with _tree(release, packages) as root, tempfile.NamedTemporaryFile("w+") as log:
         process = subprocess.Popen(
             ["systemd-nspawn", "--quiet", f"--directory={root}", "--boot", "--register=no",
-             "--keep-unit", "--private-network", "--console=pipe", "--volatile=overlay", *options],
+             "--keep-unit", "--console=pipe", "--volatile=overlay", *options, *kernel],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -139,33 +167,35 @@ def _up(process: "subprocess.Popen[bytes]", log: Path) -> Machine:
     pytest.fail(f"the machine did not come up: {log.read_text()}")
 
 
+def _release_of_host() -> str:
+    system = platform.freedesktop_os_release()
+    if system["ID"] not in {"debian", "ubuntu"}:
+        pytest.skip("the machine is made like this one, which is neither Debian nor Ubuntu")
+    return system["VERSION_CODENAME"]
+
+
 @contextmanager
-def _tree() -> Iterator[Path]:
-    """Lend the root tree, which one machine at a time may use; skip where none can be had."""
+def _tree(release: str, packages: str) -> Iterator[Path]:
+    """Lend a root tree, which one machine at a time may use; skip where none can be had."""
     if os.geteuid() != 0:
         pytest.skip("booting a systemd takes root")
     missing = [name for name in ("systemd-nspawn", "debootstrap") if not shutil.which(name)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    system = platform.freedesktop_os_release()
-    if system["ID"] not in {"debian", "ubuntu"}:
-        pytest.skip("the machine is made like this one, which is neither Debian nor Ubuntu")
-    # The same release as here: its libraries have to suit the Python that is bound in.
-    suite = system["VERSION_CODENAME"]
-    mark = hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]
+    mark = hashlib.sha256(packages.encode()).hexdigest()[:8]
     cache = platformdirs.user_cache_path("anagnorisis-test", ensure_exists=True)
-    root = cache / f"{suite}-{mark}"
-    with FileLock(cache / "lock"):
+    root = cache / f"{release}-{mark}"
+    with FileLock(cache / f"{root.name}.lock"):
         if not root.exists():
-            _make(root, suite)
+            _make(root, release, packages)
         yield root
 
 
-def _make(root: Path, suite: str) -> None:
+def _make(root: Path, release: str, packages: str) -> None:
     half = root.with_name(f"{root.name}.half")
     shutil.rmtree(half, ignore_errors=True)
     done = subprocess.run(
-        ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, half],
+        ["debootstrap", "--variant=minbase", f"--include={packages}", release, half],
         capture_output=True,
         text=True,
         check=False,
