@@ -123,7 +123,7 @@ def test_a_competitor_that_crashes_on_this_cpu_has_a_row(
 
 def test_sound_that_comes_too_late_is_counted_as_a_gap(tmp_path: Path) -> None:
     report = tmp_path / "report"
-    command = [sys.executable, sound_card.__file__, report]
+    command = [sys.executable, sound_card.__file__, str(report)]
     second = bytes(sound_card.BYTES_PER_SECOND)
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
