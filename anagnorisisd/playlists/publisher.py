@@ -95,7 +95,9 @@ class PlaylistPublisher:
             return math.inf
         except PlayerRefused as error:
             self._report(
-                "cannot publish playlists; check playlist_directory in mpd.conf", str(error)
+                "cannot publish playlists; check playlist_directory in mpd.conf and the permission "
+                "'control'",
+                str(error),
             )
         return INTERVAL_SECONDS if self._config.playlists else math.inf
 

@@ -109,7 +109,9 @@ class RatingPlaylists:
         except PlayerRefused as error:
             if not self._refused:
                 log.warning(
-                    "cannot rate by playlist: %s; check playlist_directory in mpd.conf", error
+                    "cannot rate by playlist: %s; check playlist_directory in mpd.conf, and the "
+                    "permission 'control'",
+                    error,
                 )
             self._refused = True
             return RETRY_SECONDS
