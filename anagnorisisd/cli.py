@@ -17,7 +17,7 @@ from anagnorisis import atomic_write
 from anagnorisisd import console
 from anagnorisisd.config import load, paths
 from anagnorisisd.config.schema import Config
-from anagnorisisd.console.download_progress import DownloadProgress
+from anagnorisisd.console.plain_screen import DownloadProgress
 from anagnorisisd.doctor import finding
 from anagnorisisd.errors import AlreadyRunning, AnagnorisisError, ConfigError
 from anagnorisisd.extras import install_command, is_installed
@@ -252,16 +252,16 @@ def _restore(arguments: argparse.Namespace) -> None:
 
 
 def _install(arguments: argparse.Namespace) -> None:
-    from anagnorisisd.install import installer, next_steps, prefix
+    from anagnorisisd.install import installer, prefix
 
     target = prefix.system_prefix() if arguments.system else prefix.user_prefix()
-    for line in (*installer.install(target), *next_steps.after_installing(target, os.environ)):
+    for line in (*installer.install(target), *installer.after_installing(target, os.environ)):
         print(line)
 
 
 def _uninstall(arguments: argparse.Namespace) -> None:
-    from anagnorisisd.install import installer, next_steps, prefix
+    from anagnorisisd.install import installer, prefix
 
     target = prefix.system_prefix() if arguments.system else prefix.user_prefix()
-    for line in (*installer.uninstall(target), *next_steps.after_removing(target)):
+    for line in (*installer.uninstall(target), *installer.after_removing(target)):
         print(line)

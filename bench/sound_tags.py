@@ -2,7 +2,7 @@
 
 For each word, over the songs of `ANAGNORISIS_BENCH_MUSIC`: the correlation of its logits in two
 halves of each song, their standard deviation, and the words of another network that agree most
-(Spearman). The vocabulary in `anagnorisisd/embedding/musicnn/tags.py` was chosen from this table.
+(Spearman). The vocabulary in `anagnorisisd/embedding/sound_tags.py` was chosen from this table.
 """
 
 import tempfile
@@ -17,7 +17,7 @@ from anagnorisisd.embedding import features
 from anagnorisisd.embedding.decode import read_windows
 from anagnorisisd.embedding.musicnn import plan, weights
 from anagnorisisd.embedding.musicnn.network import Network
-from anagnorisisd.embedding.musicnn.tags import VOCABULARY, WORDS
+from anagnorisisd.embedding.sound_tags import VOCABULARY, WORDS
 from anagnorisisd.embedding.spectral_features import RATE
 from bench.feature_quality import PROCESSES, other_tags
 from bench.interleaved_runs import processes

@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from anagnorisisd.install.config_template import commented
+from anagnorisisd.install.packaged_files import config_template
 from tools.console import GiveUp, guarded, say
 from tools.dist import commit_time
 
@@ -126,7 +126,7 @@ def _place_files(root: Path) -> None:
             shutil.copyfile(path, units / "anagnorisis.service.d" / path.name)
     config = root / "etc/anagnorisis/config.yaml"
     config.parent.mkdir(parents=True)
-    config.write_text(commented((prefix / "share/anagnorisis/config.yaml").read_text()))
+    config.write_text(config_template((prefix / "share/anagnorisis/config.yaml").read_text()))
 
 
 def _write_control(root: Path, version: str, architecture: str) -> None:

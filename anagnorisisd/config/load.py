@@ -15,9 +15,10 @@ from typing import Any
 import platformdirs
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
+from ruamel.yaml.error import YAMLError
 
-from anagnorisisd.config import environment, yaml_file
-from anagnorisisd.config.messages import allowed, format_value, suggest_word
+from anagnorisisd.config import yaml_file
+from anagnorisisd.config.messages import allowed, format_value, suggest_key, suggest_word
 from anagnorisisd.config.schema import Config, Executor
 from anagnorisisd.config.settings import (
     Key,
@@ -35,6 +36,10 @@ SYSTEM_FILE = Path("/etc/anagnorisis/config.yaml")
 
 Flags = Mapping[Key, tuple[str, str]]
 """Keys set on the command line, each with the name and the argument of its flag."""
+
+PREFIX = "ANAGNORISIS_"
+SEPARATOR = "__"
+"""Between section and key: `ANAGNORISIS_PICKS__AHEAD=5`."""
 
 
 def load(flags: Flags, variables: Mapping[str, str], file: Path | None = None) -> Config:
@@ -75,10 +80,10 @@ def _read_all(
 ) -> Iterator[Setting | Problem]:
     for path in config_files(file):
         yield from yaml_file.read(path.expanduser(), str(path))
-    yield from environment.read(variables)
+    yield from read_environment(variables)
     known = dict(fields())
     for key, (flag, text) in flags.items():
-        yield Setting(key, environment.value(text, known[key]), flag, Path.cwd())
+        yield Setting(key, text_value(text, known[key]), flag, Path.cwd())
 
 
 def _validated(settings: Mapping[Key, Setting], problems: list[Problem]) -> Config | None:
@@ -170,3 +175,36 @@ def _missing_dask_address(config: Config, settings: Mapping[Key, Setting]) -> It
             f"{dotted(key)}: dask needs embedding.dask.address, the address of a running "
             "scheduler, such as tcp://desktop:8786",
         )
+
+
+def read_environment(environment: Mapping[str, str]) -> Iterator[Setting | Problem]:
+    """Yield the settings among the environment variables, and a problem for each unknown key.
+
+    Variables without a double underscore are not settings: the client reads `ANAGNORISIS_SOCKET`.
+    """
+    known = dict(fields())
+    for name, text in sorted(environment.items()):
+        if name.startswith(PREFIX) and SEPARATOR in name:
+            key = tuple(name.removeprefix(PREFIX).lower().split(SEPARATOR))
+            if key in known:
+                yield Setting(key, text_value(text, known[key]), name, Path.cwd())
+            else:
+                yield Problem(name, f"{dotted(key)}: unknown key{suggest_key(key)}")
+
+
+def environment_variable(key: Key) -> str:
+    """Return the name of the variable that sets `key`."""
+    return PREFIX + SEPARATOR.join(key).upper()
+
+
+def text_value(text: str, field: FieldInfo) -> object:
+    """Return `text` unchanged for a field of type text, path or enum; parse it as YAML otherwise.
+
+    A `#` or `:` in a path thus has no special meaning, and numbers and lists are read as in a file.
+    """
+    if issubclass(value_type(field), (str, Path)):
+        return text
+    try:
+        return yaml_file.parse(text)
+    except (YAMLError, ValueError):
+        return text

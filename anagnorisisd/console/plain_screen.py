@@ -9,6 +9,7 @@ from anagnorisisd.console.snapshot import Snapshot
 
 EMBEDDING_STEPS = 10
 """Number of lines that show the progress of embedding the library."""
+MEGABYTE = 1_000_000
 
 
 class PlainScreen:
@@ -59,3 +60,25 @@ class PlainScreen:
                 f"{messages.WEIGHT_FACTORS} {messages.weight_factors(why)}; "
                 f"chance {why.probability:.1%})"
             )
+
+
+class DownloadProgress:
+    """Writes the progress of a download to a stream."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._shown = ""
+
+    def __call__(self, name: str, reached: int, total: int) -> None:
+        """Show that `reached` of `total` bytes have arrived; if not on a terminal, only the end."""
+        complete = reached >= total
+        megabytes = f"{reached // MEGABYTE} of {total // MEGABYTE} MB"
+        line = f"{name}: {'complete' if complete else megabytes}"
+        if line == self._shown or not (complete or self._is_terminal):
+            return
+        self._shown = line
+        start = "\r\x1b[K" if self._is_terminal else ""
+        end = "\n" if complete else ""
+        self._stream.write(f"{start}{line}{end}")
+        self._stream.flush()

@@ -5,7 +5,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from anagnorisisd.config.schema import Training, Watch
-from anagnorisisd.doctor.facts import (
+from anagnorisisd.doctor.finding import Finding, advice, fine, problem, unknown
+from anagnorisisd.doctor.probe import (
     ConfinementFacts,
     DiskFacts,
     ExecutorFacts,
@@ -13,7 +14,6 @@ from anagnorisisd.doctor.facts import (
     MusicFacts,
     RunningDaemon,
 )
-from anagnorisisd.doctor.finding import Finding, advice, fine, problem, unknown
 from anagnorisisd.runtime.daily_schedule import next_try
 from anagnorisisd.storage.health import DatabaseHealth
 

@@ -8,17 +8,11 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from anagnorisis.mpd_address import candidates
 from anagnorisisd.config.schema import Embedding, Executor, Mpd, Music
-from anagnorisisd.doctor.facts import (
-    ConfinementFacts,
-    DiskFacts,
-    ExecutorFacts,
-    MpdFacts,
-    MusicFacts,
-)
 from anagnorisisd.domain.embedding import EmbeddingPlan
 from anagnorisisd.embedding.dask import client
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
@@ -32,6 +26,82 @@ from anagnorisisd.workers.readable_paths import ReadablePaths
 WATCH_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 TIMEOUT_SECONDS = 5.0
 CONFINEMENT_TEST = "anagnorisisd.workers.confinement:probe"
+
+
+@dataclass(frozen=True, slots=True)
+class MusicFacts:
+    """The music directory; `reason` says why it cannot be listed."""
+
+    path: Path
+    reason: str | None
+    directories: int = 0
+    files: int = 0
+    """The number of files in a configured format."""
+
+
+@dataclass(frozen=True, slots=True)
+class MpdFacts:
+    """The connection to MPD; `reason` says why there is none.
+
+    `refused` tells an error of MPD, a wrong password for example, from a failed connection.
+    """
+
+    address: str
+    version: str | None = None
+    reason: str | None = None
+    refused: bool = False
+    missing_features: tuple[str, ...] = ()
+    stickers: bool = True
+    too_old: bool = False
+    """Whether its protocol version is not supported."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFacts:
+    """The file system of the state directory; `reason` says why it cannot be written."""
+
+    path: Path
+    free_bytes: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorFacts:
+    """The Dask scheduler that computes embeddings; without `address` this computer does.
+
+    `reason` says why it cannot, and `unfit` why individual workers cannot.
+    """
+
+    address: str = ""
+    workers: int = 0
+    reason: str = ""
+    unfit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfinementFacts:
+    """What a confined worker process can do; `reason` says why the test failed."""
+
+    possible: tuple[str, ...] = ()
+    landlock: int = 0
+    """ABI version of Landlock in the kernel; 0 without Landlock."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningDaemon:
+    """The settings of a running daemon, from its configuration, flags and environment."""
+
+    socket: Path
+    music: Path
+    state: Path
+    models: Path
+    mpd: str
+    connection: MpdFacts | None = None
+    """Its connection to MPD; `None` while not connected."""
+
+    def __str__(self) -> str:
+        return f"music in {self.music}, state in {self.state}, MPD at {self.mpd}"
 
 
 def probe_music(path: Path, config: Music) -> MusicFacts:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from anagnorisisd.config.paths import Paths
 from anagnorisisd.config.schema import Config, EmbedderChoice, Embedding
 from anagnorisisd.doctor import checks, probe, systemd_unit
-from anagnorisisd.doctor.facts import MpdFacts
 from anagnorisisd.doctor.finding import Finding
+from anagnorisisd.doctor.probe import MpdFacts
 from anagnorisisd.domain.embedding import EmbeddingPlan
 from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.registry import EmbedderSelector

@@ -13,7 +13,7 @@ from anagnorisisd.config.paths import NAME, SOCKET_NAME, Paths
 from anagnorisisd.config.schema import Config
 from anagnorisisd.config.settings import Key
 from anagnorisisd.doctor import probe
-from anagnorisisd.doctor.facts import MpdFacts, RunningDaemon
+from anagnorisisd.doctor.probe import MpdFacts, RunningDaemon
 
 SYSTEM_SOCKET = Path("/run") / NAME / SOCKET_NAME
 TIMEOUT_SECONDS = 5.0

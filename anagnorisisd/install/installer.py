@@ -1,16 +1,21 @@
-"""Install and uninstall programs, unit, man page and shell completions."""
+"""Install and uninstall programs, unit, man page and shell completions, and print hints."""
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from anagnorisisd.errors import InstallationFailed
+import platformdirs
+
+from anagnorisisd.config import load, paths
+from anagnorisisd.errors import ConfigError, InstallationFailed
 from anagnorisisd.install import packaged_files
-from anagnorisisd.install.config_template import commented
+from anagnorisisd.install.packaged_files import config_template
 from anagnorisisd.install.prefix import UNIT, InstallPrefix
 
 CONFIG_MODE = 0o644
+SYSTEM_DIRECTORIES = (Path("/var/lib/anagnorisis"), Path("/var/cache/anagnorisis"))
+"""State and cache directories that systemd creates for the system unit."""
 
 
 def install(target: InstallPrefix) -> Iterator[str]:
@@ -95,7 +100,9 @@ def _drop_in_directory(target: InstallPrefix) -> Path:
 def _create_config(path: Path) -> bool:
     """Write the initial configuration unless the file exists; return whether it was written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = commented((packaged_files.prefix() / packaged_files.CONFIG).read_text(encoding="utf-8"))
+    text = config_template(
+        (packaged_files.prefix() / packaged_files.CONFIG).read_text(encoding="utf-8")
+    )
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, CONFIG_MODE)
     except FileExistsError:
@@ -109,3 +116,48 @@ def _failed(error: OSError) -> InstallationFailed:
     reason = (error.strerror or str(error)).lower()
     remedy = "; --system needs root" if isinstance(error, PermissionError) else ""
     return InstallationFailed(f"{error.filename}: {reason}{remedy}")
+
+
+def after_installing(target: InstallPrefix, variables: Mapping[str, str]) -> Iterator[str]:
+    """Yield hints on how to start the service and use the programs."""
+    programs = target.prefix / "bin"
+    if str(programs) not in variables.get("PATH", "").split(":"):
+        yield f"{programs} is not in your PATH; logging in again may add it"
+    shadowing = _config_home(target) / UNIT
+    if shadowing.exists():
+        yield f"{shadowing} overrides the installed unit; remove it if it is an old copy"
+    yield "To enable completions in zsh, add this before compinit in ~/.zshrc:"
+    yield f"  fpath+=({target.prefix}/share/zsh/site-functions)"
+    if target.for_all:
+        yield "To start the daemon now and at boot:"
+        yield "  systemctl enable --now anagnorisis"
+        return
+    yield "To start the daemon now and with your session (second line: also without a session):"
+    yield "  systemctl --user enable --now anagnorisis"
+    yield "  loginctl enable-linger"
+
+
+def after_removing(target: InstallPrefix) -> Iterator[str]:
+    """Yield the directories with data, which `uninstall` keeps."""
+    kept = [target.config.parent, *(SYSTEM_DIRECTORIES if target.for_all else _directories())]
+    there = [path for path in dict.fromkeys(kept) if path.exists()]
+    if there:
+        yield "These directories with your ratings and settings were kept; remove them by hand:"
+    for path in there:
+        yield f"  {path}"
+
+
+def _directories() -> list[Path]:
+    try:
+        where = paths.resolve(load.load({}, os.environ), os.environ)
+    except ConfigError:  # an invalid configuration; the default directories may exist
+        defaults = (platformdirs.user_state_path, platformdirs.user_data_path)
+        return [path_of(paths.NAME) for path_of in (*defaults, platformdirs.user_cache_path)]
+    return [where.state, where.models, where.cache]
+
+
+def _config_home(target: InstallPrefix) -> Path:
+    """Return the directory whose units override those of the prefix."""
+    if target.for_all:
+        return Path("/etc/systemd/system")
+    return platformdirs.user_config_path("systemd") / "user"

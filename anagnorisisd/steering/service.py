@@ -25,8 +25,7 @@ from anagnorisisd.domain.steering import (
     Wish,
 )
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.embedding.musicnn.tags import TAGS
-from anagnorisisd.embedding.sound_tags import SoundTagIndex
+from anagnorisisd.embedding.sound_tags import TAGS, SoundTagIndex
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.events import Events, PlayRecorded, SteeringChanged, Subscription, TracksEmbedded
 from anagnorisisd.steering import fit, serialization, wish_rules

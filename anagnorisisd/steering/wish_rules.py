@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from itertools import combinations
 
 from anagnorisisd.domain.steering import EnergyWish, TagWish, Wish
-from anagnorisisd.embedding.musicnn.tags import TAG_OF_WORD
+from anagnorisisd.embedding.sound_tags import TAG_OF_WORD
 from anagnorisisd.errors import InvalidValue
 
 MAX_WISHES = 16

@@ -32,8 +32,7 @@ from anagnorisisd.domain.steering import (
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.embedding import features
 from anagnorisisd.embedding.musicnn import plan as musicnn
-from anagnorisisd.embedding.musicnn.tags import TAG_OF_WORD
-from anagnorisisd.embedding.sound_tags import SoundTagIndex
+from anagnorisisd.embedding.sound_tags import TAG_OF_WORD, SoundTagIndex
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.steering import fit
 from anagnorisisd.steering.fit import WishScores

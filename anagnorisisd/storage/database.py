@@ -21,10 +21,9 @@ from anagnorisisd.errors import StoreDamaged, StoreError, StoreUnavailable
 from anagnorisisd.storage.backups import back_up_before
 from anagnorisisd.storage.error_messages import storage_errors, with_remedy
 from anagnorisisd.storage.migrations import migrate, missing_schema_part, pending_steps
-from anagnorisisd.storage.open_files import OpenFiles
 from anagnorisisd.storage.read_pool import ReadPool
-from anagnorisisd.storage.transaction import BUSY_TIMEOUT_SECONDS
-from anagnorisisd.storage.write_queue import Job, PendingWrite, WriteQueue
+from anagnorisisd.storage.state_directory import OpenFiles
+from anagnorisisd.storage.write_queue import BUSY_TIMEOUT_SECONDS, Job, PendingWrite, WriteQueue
 
 T = TypeVar("T")
 Row = sqlite3.Row

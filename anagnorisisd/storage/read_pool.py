@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import sqlite_utils
 
-from anagnorisisd.storage.transaction import BUSY_TIMEOUT_SECONDS
+from anagnorisisd.storage.write_queue import BUSY_TIMEOUT_SECONDS
 
 T = TypeVar("T")
 

@@ -7,9 +7,8 @@ import pytest
 from rich.console import Console
 
 from anagnorisisd import console
-from anagnorisisd.console.download_progress import DownloadProgress
 from anagnorisisd.console.messages import weight_factors
-from anagnorisisd.console.plain_screen import PlainScreen
+from anagnorisisd.console.plain_screen import DownloadProgress, PlainScreen
 from anagnorisisd.console.snapshot import ScanState, Snapshot
 from anagnorisisd.console.terminal_screen import TerminalScreen, view
 from anagnorisisd.domain.embedding import EmbeddingProgress

@@ -23,14 +23,6 @@ from anagnorisisd.doctor.checks import (
     check_stickers,
     check_watch_limit,
 )
-from anagnorisisd.doctor.facts import (
-    ConfinementFacts,
-    DiskFacts,
-    ExecutorFacts,
-    MpdFacts,
-    MusicFacts,
-    RunningDaemon,
-)
 from anagnorisisd.doctor.finding import (
     Finding,
     Severity,
@@ -40,6 +32,14 @@ from anagnorisisd.doctor.finding import (
     fine,
     has_problem,
     problem,
+)
+from anagnorisisd.doctor.probe import (
+    ConfinementFacts,
+    DiskFacts,
+    ExecutorFacts,
+    MpdFacts,
+    MusicFacts,
+    RunningDaemon,
 )
 from anagnorisisd.doctor.systemd_unit import UnitFacts, check_units, parse_unit
 from anagnorisisd.storage.health import DatabaseHealth

@@ -17,7 +17,7 @@ import pytest
 
 from anagnorisisd.config.schema import Device, EmbedderChoice, Embedding
 from anagnorisisd.doctor import probe
-from anagnorisisd.doctor.facts import ExecutorFacts
+from anagnorisisd.doctor.probe import ExecutorFacts
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
 from anagnorisisd.embedding.embedder import EmbedderSettings

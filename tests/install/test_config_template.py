@@ -7,7 +7,7 @@ import pytest
 
 from anagnorisisd.config import load
 from anagnorisisd.config.schema import Config
-from anagnorisisd.install.config_template import commented
+from anagnorisisd.install.packaged_files import config_template
 
 SHIPPED = (Path(__file__).parents[2] / "config.yaml").read_text()
 
@@ -23,7 +23,7 @@ def loaded(text: str, folder: Path) -> Config:
 
 
 def test_it_sets_nothing(tmp_path: Path) -> None:
-    config = loaded(commented(SHIPPED), tmp_path)
+    config = loaded(config_template(SHIPPED), tmp_path)
 
     sections = [getattr(config, name) for name in type(config).model_fields]
     assert config == Config()
@@ -31,7 +31,7 @@ def test_it_sets_nothing(tmp_path: Path) -> None:
 
 
 def test_every_key_can_be_uncommented(tmp_path: Path) -> None:
-    text = re.sub(r"^( +)#(?=\w+:)", r"\1", commented(SHIPPED), flags=re.MULTILINE)
+    text = re.sub(r"^( +)#(?=\w+:)", r"\1", config_template(SHIPPED), flags=re.MULTILINE)
 
     _, shipped = SHIPPED.split("\n\n", 1)
     assert text.endswith(shipped)
@@ -39,6 +39,6 @@ def test_every_key_can_be_uncommented(tmp_path: Path) -> None:
 
 
 def test_a_single_uncommented_key(tmp_path: Path) -> None:
-    text = commented(SHIPPED).replace("  #ahead: 3", "  ahead: 7")
+    text = config_template(SHIPPED).replace("  #ahead: 3", "  ahead: 7")
 
     assert loaded(text, tmp_path).picks.ahead == 7

@@ -18,8 +18,14 @@ from anagnorisisd.domain.evaluator import TagPreference
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.embedding.musicnn import plan
 from anagnorisisd.embedding.musicnn.network import Floats
-from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, WORDS, TagScores, score
-from anagnorisisd.embedding.sound_tags import SoundTagIndex
+from anagnorisisd.embedding.sound_tags import (
+    MIN_TRACKS,
+    TAGS,
+    WORDS,
+    SoundTagIndex,
+    TagScores,
+    score,
+)
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import add_tracks, track_id

@@ -140,7 +140,7 @@ async def test_read_only_database_still_answers(stores: Stores) -> None:
 async def test_lock_of_another_program_is_said_and_recovered_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anagnorisisd.storage.transaction.BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("anagnorisisd.storage.write_queue.BUSY_TIMEOUT_SECONDS", 0.05)
     stores = await open_stores(tmp_path)
     (track,) = await add_rated(stores, {"a.mp3": 5})
     other = sqlite3.connect(tmp_path / FILE_NAME)

@@ -8,8 +8,7 @@ from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.track import Tags, TrackId
 from anagnorisisd.embedding import features
 from anagnorisisd.embedding.musicnn import plan
-from anagnorisisd.embedding.musicnn.tags import VOCABULARY, WORDS
-from anagnorisisd.embedding.sound_tags import SoundTagIndex
+from anagnorisisd.embedding.sound_tags import VOCABULARY, WORDS, SoundTagIndex
 from anagnorisisd.events import Events
 from anagnorisisd.steering.service import SteeringService
 from anagnorisisd.storage.stores import Stores

@@ -10,8 +10,7 @@ from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import EvaluatorVersion, TagPreference, TrainingOutcome
 from anagnorisisd.domain.track import Tags, TrackId
 from anagnorisisd.embedding.musicnn import plan
-from anagnorisisd.embedding.musicnn.tags import VOCABULARY, WORDS
-from anagnorisisd.embedding.sound_tags import SoundTagIndex
+from anagnorisisd.embedding.sound_tags import VOCABULARY, WORDS, SoundTagIndex
 from anagnorisisd.events import Events
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.training_scheduler import TrainingScheduler

@@ -4,13 +4,15 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from anagnorisisd.config.environment import variable
+from anagnorisisd.config.load import environment_variable
 from anagnorisisd.config.messages import allowed
 from anagnorisisd.config.schema import Config
 from anagnorisisd.config.settings import Key, dotted, fields, subsection
 from tools.docs.markdown import code, table
 
 FILE = Path(__file__).resolve().parents[2] / "config.yaml"
+
+PICKS_AHEAD = environment_variable(("picks", "ahead"))
 
 INTRODUCTION = f"""\
 # Configuration
@@ -22,7 +24,7 @@ Later sources override earlier ones:
 1. the defaults below;
 2. `/etc/anagnorisis/config.yaml`;
 3. `~/.config/anagnorisis/config.yaml`, or the file given with `--config`;
-4. environment variables: `picks.ahead` is `{variable(("picks", "ahead"))}`, with two underscores
+4. environment variables: `picks.ahead` is `{PICKS_AHEAD}`, with two underscores
    between section and key;
 5. the flags of `anagnorisisd`.
 

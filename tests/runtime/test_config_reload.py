@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from anagnorisisd.config import diff
 from anagnorisisd.config.schema import Config, Log, LogLevel, Mpd, Music, Picks, Rpc, Tcp
 from anagnorisisd.config.settings import dotted
 from anagnorisisd.errors import ConfigError
+from anagnorisisd.runtime import config_reload
 from anagnorisisd.runtime.config_reload import ConfigReloader
 
 WANTED = Config(
@@ -19,7 +19,7 @@ WANTED = Config(
 
 
 def test_changed_keys_are_found_with_whether_they_apply_at_once() -> None:
-    found = {dotted(one.key): one.live for one in diff.between(Config(), WANTED)}
+    found = {dotted(one.key): one.live for one in config_reload.changed_keys(Config(), WANTED)}
 
     assert found == {
         "music.exclude": False,
@@ -31,13 +31,13 @@ def test_changed_keys_are_found_with_whether_they_apply_at_once() -> None:
 
 
 def test_only_live_keys_are_adopted() -> None:
-    taken = diff.with_live(Config(), WANTED)
+    taken = config_reload.with_live_values(Config(), WANTED)
 
     assert taken == Config(music=Music(rescan_minutes=5), picks=Picks(ahead=7))
 
 
 def test_equal_configurations_have_no_changes() -> None:
-    assert list(diff.between(WANTED, WANTED)) == []
+    assert list(config_reload.changed_keys(WANTED, WANTED)) == []
 
 
 class Parts:

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from anagnorisisd.embedding.musicnn import plan
 from anagnorisisd.embedding.musicnn.network import Floats
-from anagnorisisd.embedding.musicnn.tags import MIN_TRACKS, TAGS, VOCABULARY, WORDS, score
+from anagnorisisd.embedding.sound_tags import MIN_TRACKS, TAGS, VOCABULARY, WORDS, score
 
 JAZZ, METAL = WORDS.index("jazz"), WORDS.index("metal")
 
