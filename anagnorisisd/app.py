@@ -15,7 +15,7 @@ from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.report import service as report_worker
 from anagnorisisd.report.service import ReportService
-from anagnorisisd.rpc.daemon_service import DaemonServicer
+from anagnorisisd.rpc.daemon_service import DaemonServicer, StatusPaths, StatusReader
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
 from anagnorisisd.rpc.event_stream import EventStream
 from anagnorisisd.rpc.history_service import HistoryServicer
@@ -23,7 +23,6 @@ from anagnorisisd.rpc.library_service import LibraryServicer
 from anagnorisisd.rpc.pick_service import PickServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
-from anagnorisisd.rpc.status import StatusPaths, StatusReader
 from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.services import ServiceLoop, Services
 from anagnorisisd.storage import state_directory
@@ -91,8 +90,8 @@ def _servicers(services: Services) -> Servicers:
         ratings=RatingServicer(services.ratings, stores.ratings, tracks),
         library=_library_servicer(services, tracks),
         picks=PickServicer(
-            picker=services.pick_service,
-            curiosity=services.training.explanations,
+            picks=services.pick_service,
+            explanations=services.training.explanations,
             steering=services.steering,
             tracks=tracks,
             clock=services.clock,
@@ -125,10 +124,10 @@ def _daemon_servicer(services: Services, tracks: TrackLookup) -> DaemonServicer:
         player=services.player,
         tracks=tracks,
         embedding=services.embedding,
-        picker=services.pick_service,
-        trainer=services.training,
+        picks=services.pick_service,
+        training=services.training,
+        paths=StatusPaths(services.paths.music, services.paths.state, services.paths.models),
         steering=services.steering,
-        places=StatusPaths(services.paths.music, services.paths.state, services.paths.models),
     )
     return DaemonServicer(
         status,

@@ -347,7 +347,7 @@ class Services:
             player=self.player,
             embedding=self.embedding,
             training=self.training,
-            picking=self.pick_service,
+            picks=self.pick_service,
             steering=self.steering,
             events=self.events,
         )

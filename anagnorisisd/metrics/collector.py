@@ -5,14 +5,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.embedding import EmbeddingProgress
 from anagnorisisd.domain.evaluator import TrainingStatus
 from anagnorisisd.domain.player import Player
-from anagnorisisd.domain.steering import Steering
+from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.errors import StoreError
 from anagnorisisd.events import Event, Events
+from anagnorisisd.picks.service import PickService
+from anagnorisisd.steering.service import SteeringService
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.track_queries import LibraryCounts
+from anagnorisisd.taste.training_scheduler import TrainingScheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,44 +57,6 @@ class MetricsSink(Protocol):
         ...
 
 
-class Embeds(Protocol):
-    """The part of `embedding.service.EmbeddingService` that metrics need."""
-
-    @property
-    def stamp(self) -> EmbedderStamp:
-        """The current embedder."""
-        ...
-
-    async def progress(self) -> EmbeddingProgress:
-        """Return the numbers of tracks by state and the embedding rate."""
-        ...
-
-
-class Trains(Protocol):
-    """The part of `taste.training_scheduler.TrainingScheduler` that metrics need."""
-
-    async def status(self) -> TrainingStatus:
-        """Return the current evaluator and the last and next training."""
-        ...
-
-
-class Picks(Protocol):
-    """The part of `picks.service.PickService` that metrics need."""
-
-    @property
-    def enabled(self) -> bool:
-        """Whether picks are added to the queue."""
-        ...
-
-
-class Steers(Protocol):
-    """The part of `steering.service.SteeringService` that metrics need."""
-
-    async def current(self) -> Steering | None:
-        """Return how picks are steered."""
-        ...
-
-
 class MetricsCollector:
     """Passes every event to a metrics sink, and reads the gauges when the sink asks for them."""
 
@@ -101,10 +66,10 @@ class MetricsCollector:
         *,
         library: LibraryStore,
         player: Player,
-        embedding: Embeds,
-        training: Trains,
-        picking: Picks,
-        steering: Steers,
+        embedding: EmbeddingService,
+        training: TrainingScheduler,
+        picks: PickService,
+        steering: SteeringService,
         events: Events,
     ) -> None:
         self._sink = sink
@@ -112,7 +77,7 @@ class MetricsCollector:
         self._player = player
         self._embedding = embedding
         self._training = training
-        self._picking = picking
+        self._picks = picks
         self._steering = steering
         self._subscription = events.subscribe()
 
@@ -126,7 +91,7 @@ class MetricsCollector:
         """Return the current values of the gauges."""
         return Readings(
             player_connected=self._player.link().connected,
-            picking=self._picking.enabled,
+            picking=self._picks.enabled,
             steered=await self._is_steered(),
             stored=await self._read_stored(),
         )

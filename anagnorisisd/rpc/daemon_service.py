@@ -1,28 +1,194 @@
 """`DaemonService`: status, events, backups and reports."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from grpc.aio import ServicerContext
 
+import anagnorisisd
 from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceServicer
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.evaluator import TrainingStatus
+from anagnorisisd.domain.player import PlaybackState, Player, PlayerLink
+from anagnorisisd.embedding.service import EmbeddingService
+from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.picks.service import PickService
+from anagnorisisd.report.service import ReportService
+from anagnorisisd.rpc import conversion
 from anagnorisisd.rpc.event_stream import EventStream
-from anagnorisisd.rpc.roles import Copier, Drawer
-from anagnorisisd.rpc.status import StatusReader
+from anagnorisisd.rpc.steering_conversion import steering_message
+from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.steering.service import SteeringService
+from anagnorisisd.storage.backups import BackupStream
+from anagnorisisd.storage.library import LibraryStore
+from anagnorisisd.storage.track_queries import LibraryCounts
+from anagnorisisd.taste.training_scheduler import TrainingScheduler
 
+PLAYER_TIMEOUT_SECONDS = 2.0
+"""Timeout of player requests, so that a hung player does not delay the status."""
+
+PLAYBACK_STATES = {
+    PlaybackState.PLAY: messages.PLAYBACK_STATE_PLAYING,
+    PlaybackState.PAUSE: messages.PLAYBACK_STATE_PAUSED,
+    PlaybackState.STOP: messages.PLAYBACK_STATE_STOPPED,
+}
 Context = ServicerContext[Any, Any]
 
 CHUNK_BYTES = 256 << 10
 """Size of a chunk of a report: a report may exceed the message size limit of clients, 4 MiB."""
 
 
+@dataclass(frozen=True, slots=True)
+class StatusPaths:
+    """Absolute paths of the music, state and model directories."""
+
+    music: Path
+    state: Path
+    models: Path
+
+
+class StatusReader:
+    """Collects the status."""
+
+    def __init__(
+        self,
+        *,
+        library: LibraryStore,
+        player: Player,
+        tracks: TrackLookup,
+        embedding: EmbeddingService,
+        picks: PickService,
+        training: TrainingScheduler,
+        steering: SteeringService,
+        paths: StatusPaths,
+    ) -> None:
+        self._library = library
+        self._player = player
+        self._tracks = tracks
+        self._embedding = embedding
+        self._picks = picks
+        self._training = training
+        self._steering = steering
+        self._paths = paths
+
+    async def read(self) -> messages.GetStatusResponse:
+        """Return the status; an unavailable player is part of the status, not an error."""
+        stamp = self._embedding.stamp
+        training = await self._training.status()
+        response = messages.GetStatusResponse(
+            version=anagnorisisd.__version__,
+            mpd=_link_message(self._player.link()),
+            picking_enabled=self._picks.enabled,
+            no_picks_reason=conversion.printable(self._picks.reason),
+            library=_counts_message(await self._library.counts(stamp)),
+            embedding=_embedding_message(stamp, await self._embedding.progress()),
+            training=_training_message(training),
+            steering=steering_message(await self._steering.current()),
+            paths=_paths_message(self._paths),
+        )
+        if training.evaluator is not None:
+            response.evaluator.CopyFrom(conversion.evaluator_message(training.evaluator))
+        try:
+            async with asyncio.timeout(PLAYER_TIMEOUT_SECONDS):
+                response.playback.CopyFrom(await self._playback())
+                upcoming = [
+                    await self._tracks.read(pick.track_id) for pick in await self._picks.ahead()
+                ]
+                response.upcoming_picks.extend(map(conversion.track_message, upcoming))
+        except (PlayerUnavailable, PlayerRefused, TimeoutError):
+            pass  # `mpd` already holds the reason.
+        return response
+
+    async def _playback(self) -> messages.Playback:
+        state = await self._player.state()
+        playback = messages.Playback(
+            state=PLAYBACK_STATES[state.playback_state],
+            song_id=state.song_id,
+            uri=conversion.printable(state.uri),
+            elapsed_seconds=state.elapsed_seconds,
+            duration_seconds=state.duration_seconds,
+        )
+        track_id = await self._library.track_at(state.uri) if state.uri else None
+        if track_id is not None:
+            track = await self._tracks.read(track_id)
+            playback.track.CopyFrom(conversion.track_message(track))
+        return playback
+
+
+def _link_message(link: PlayerLink) -> messages.MpdConnection:
+    return messages.MpdConnection(
+        connected=link.connected,
+        address=conversion.printable(link.address),
+        protocol_version=conversion.printable(link.server_version),
+        error="" if link.connected else conversion.printable(link.reason or "connecting"),
+        missing_features=map(conversion.printable, link.missing_features),
+    )
+
+
+def _paths_message(paths: StatusPaths) -> messages.Paths:
+    return messages.Paths(
+        music_directory=conversion.printable(str(paths.music)),
+        state_directory=conversion.printable(str(paths.state)),
+        model_directory=conversion.printable(str(paths.models)),
+    )
+
+
+def _counts_message(counts: LibraryCounts) -> messages.LibraryCounts:
+    return messages.LibraryCounts(
+        tracks=counts.tracks,
+        pending=counts.pending,
+        embedded=counts.embedded,
+        failed=counts.failed,
+        missing=counts.missing,
+        rated=counts.rated,
+        unusable_files=counts.problems,
+    )
+
+
+def _embedding_message(
+    stamp: EmbedderStamp, progress: EmbeddingProgress
+) -> messages.EmbeddingStatus:
+    return messages.EmbeddingStatus(
+        embedder=conversion.stamp_message(stamp),
+        pending=progress.pending,
+        tracks_per_second=progress.tracks_per_second,
+        remaining_seconds=progress.seconds_left,
+        embedded=progress.done,
+        failed=progress.failed,
+        executor=messages.EmbeddingExecutor(
+            address=progress.executor.address,
+            workers=progress.executor.workers,
+            error=conversion.printable(progress.executor.problem),
+        ),
+    )
+
+
+def _training_message(status: TrainingStatus) -> messages.TrainingStatus:
+    return messages.TrainingStatus(
+        running=status.training,
+        next_training_at=conversion.moment(status.next_training_at),
+        last_training_at=conversion.moment(status.last_training_at),
+        examples=status.examples,
+        examples_needed=status.needed,
+        consecutive_failures=status.failures.count,
+        failure_reason=conversion.printable(status.failures.reason),
+    )
+
+
 class DaemonServicer(DaemonServiceServicer):
     """Implements `DaemonService`."""
 
     def __init__(
-        self, status: StatusReader, events: EventStream, backups: Copier, reports: Drawer
+        self,
+        status: StatusReader,
+        events: EventStream,
+        backups: BackupStream,
+        reports: ReportService,
     ) -> None:
         self._status = status
         self._events = events

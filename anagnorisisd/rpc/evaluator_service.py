@@ -10,9 +10,9 @@ from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceServicer
 from anagnorisisd.domain.evaluator import EvaluatorStatus
 from anagnorisisd.errors import InvalidValue, NoEvaluator, PreconditionFailed
 from anagnorisisd.rpc import conversion, paging, validation
-from anagnorisisd.rpc.roles import Trainer
-from anagnorisisd.rpc.shielded_calls import shielded_call
+from anagnorisisd.runtime.event_loop import run_to_completion
 from anagnorisisd.storage.evaluators import EvaluatorStore
+from anagnorisisd.taste.training_scheduler import TrainingScheduler
 
 Context = ServicerContext[Any, Any]
 
@@ -20,15 +20,15 @@ Context = ServicerContext[Any, Any]
 class EvaluatorServicer(EvaluatorServiceServicer):
     """Implements `EvaluatorService`."""
 
-    def __init__(self, trainer: Trainer, evaluators: EvaluatorStore) -> None:
-        self._trainer = trainer
+    def __init__(self, training: TrainingScheduler, evaluators: EvaluatorStore) -> None:
+        self._training = training
         self._evaluators = evaluators
 
     async def TrainEvaluator(
         self, request: messages.TrainEvaluatorRequest, context: Context
     ) -> AsyncIterator[messages.TrainEvaluatorResponse]:
         """Train a new evaluator and stream the progress."""
-        async for progress in self._trainer.train():
+        async for progress in self._training.train():
             yield conversion.training_message(progress)
 
     async def GetEvaluator(
@@ -59,7 +59,7 @@ class EvaluatorServicer(EvaluatorServiceServicer):
         if request.version < 0:
             raise InvalidValue("version", f"{request.version} is below 0")
         version = request.version or await self._previous_version()
-        current = await shielded_call(self._trainer.rollback(version))
+        current = await run_to_completion(self._training.rollback(version))
         return messages.RollbackEvaluatorResponse(evaluator=conversion.evaluator_message(current))
 
     async def _previous_version(self) -> int:

@@ -21,8 +21,8 @@ from anagnorisisd.ratings.import_export import (
 )
 from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.rpc import conversion, event_stream, paging, validation
-from anagnorisisd.rpc.shielded_calls import shielded_call
 from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.runtime.event_loop import run_to_completion
 from anagnorisisd.storage.plays import PlayStore
 
 Context = ServicerContext[Any, Any]
@@ -84,7 +84,7 @@ class HistoryServicer(HistoryServiceServicer):
         parsed = [_parse_or_reject(message) for message in request.entries]
         entries = [each for each in parsed if isinstance(each, HistoryEntry)]
         imported = iter(
-            await shielded_call(
+            await run_to_completion(
                 self._import_export.import_entries(entries, dry_run=request.dry_run)
             )
         )

@@ -12,12 +12,13 @@ from anagnorisis.v1.library_pb2_grpc import LibraryServiceServicer
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import Track, TrackId, Uri
+from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.errors import InvalidValue, PreconditionFailed
+from anagnorisisd.library.service import LibraryService
 from anagnorisisd.rpc import conversion, paging, validation
-from anagnorisisd.rpc.roles import Embeddings, Scanner
-from anagnorisisd.rpc.shielded_calls import shielded_call
 from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.runtime.event_loop import run_to_completion
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.track_queries import TrackFilter, TrackKey, TrackOrder
@@ -54,9 +55,9 @@ class LibraryServicer(LibraryServiceServicer):
     def __init__(
         self,
         *,
-        library: Scanner,
+        library: LibraryService,
         store: LibraryStore,
-        embedding: Embeddings,
+        embedding: EmbeddingService,
         embeddings: EmbeddingStore,
         similar: NearestTracks,
         sound_tags: SoundTagIndex,
@@ -184,7 +185,9 @@ class LibraryServicer(LibraryServiceServicer):
         self, request: messages.RetryEmbeddingsRequest, context: Context
     ) -> messages.RetryEmbeddingsResponse:
         """Retry the tracks whose embedding failed."""
-        return messages.RetryEmbeddingsResponse(count=await shielded_call(self._embedding.retry()))
+        return messages.RetryEmbeddingsResponse(
+            count=await run_to_completion(self._embedding.retry())
+        )
 
     async def FindSimilar(
         self, request: messages.FindSimilarRequest, context: Context
@@ -194,7 +197,7 @@ class LibraryServicer(LibraryServiceServicer):
         track = await self._tracks.find(request.target)
         nearest = await self._similar.nearest(track.track_id, count)
         track_ids = [other for other, _ in nearest]
-        queued = await shielded_call(self._enqueue(track_ids)) if request.queue else {}
+        queued = await run_to_completion(self._enqueue(track_ids)) if request.queue else {}
         return messages.FindSimilarResponse(
             tracks=[
                 messages.SimilarTrack(

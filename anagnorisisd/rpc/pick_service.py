@@ -11,11 +11,12 @@ from anagnorisis.v1.pick_pb2_grpc import PickServiceServicer
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.pick import Pick
 from anagnorisisd.errors import InvalidValue
+from anagnorisisd.picks.service import PickService
 from anagnorisisd.rpc import conversion, steering_conversion, validation
-from anagnorisisd.rpc.roles import Curious, Picker
-from anagnorisisd.rpc.shielded_calls import shielded_call
 from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.runtime.event_loop import run_to_completion
 from anagnorisisd.steering.service import SteeringService
+from anagnorisisd.taste.explanations import Explanations
 
 Context = ServicerContext[Any, Any]
 
@@ -31,17 +32,17 @@ class PickServicer(PickServiceServicer):
     def __init__(
         self,
         *,
-        picker: Picker,
-        curiosity: Curious,
+        picks: PickService,
+        explanations: Explanations,
         steering: SteeringService,
         tracks: TrackLookup,
         clock: Clock,
         default_count: Callable[[], int],
     ) -> None:
-        self._picker = picker
+        self._picks = picks
+        self._explanations = explanations
         self._steering = steering
         self._clock = clock
-        self._explanations = curiosity
         self._tracks = tracks
         self._default_count = default_count
 
@@ -51,7 +52,7 @@ class PickServicer(PickServiceServicer):
         """Return the next picks without queueing them."""
         count = validation.count("count", request.count, max(1, self._default_count()))
         seed = request.seed if request.HasField("seed") else None
-        picks = await self._picker.preview(count, seed)
+        picks = await self._picks.preview(count, seed)
         return messages.PreviewPicksResponse(
             picks=[await self._pick_message(pick) for pick in picks]
         )
@@ -61,7 +62,7 @@ class PickServicer(PickServiceServicer):
     ) -> messages.ExplainTrackResponse:
         """Return the factors of a track's weight and the influences on its predicted rating."""
         track = await self._tracks.find(request.target)
-        explanation = await self._picker.explain(track.track_id)
+        explanation = await self._picks.explain(track.track_id)
         influences = await self._explanations.influences(track.track_id)
         contributions = await self._explanations.parts(track.track_id)
         matching_tags = await self._explanations.matching_tags(track)
@@ -87,9 +88,9 @@ class PickServicer(PickServiceServicer):
         """Return the tracks whose ratings would improve predictions most; queue them on request."""
         count = validation.count("count", request.count, DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS)
         seed = request.seed if request.HasField("seed") else secrets.randbits(32)
-        excluded = await self._picker.excluded()
+        excluded = await self._picks.excluded()
         suggested = await self._explanations.suggest(count, seed, excluded)
-        queued = await shielded_call(self._picker.enqueue(suggested)) if request.queue else {}
+        queued = await run_to_completion(self._picks.enqueue(suggested)) if request.queue else {}
         return messages.SuggestTracksResponse(
             suggestions=[
                 messages.Suggestion(
@@ -111,9 +112,9 @@ class PickServicer(PickServiceServicer):
         end = await self._tracks.find(request.end)
         if start.track_id == end.track_id:
             raise InvalidValue("end", "is the track that the journey starts with")
-        found = await self._picker.journey(start.track_id, end.track_id, count)
+        found = await self._picks.journey(start.track_id, end.track_id, count)
         track_ids = [track_id for track_id, _ in found]
-        queued = await shielded_call(self._picker.enqueue(track_ids)) if request.queue else {}
+        queued = await run_to_completion(self._picks.enqueue(track_ids)) if request.queue else {}
         return messages.PlanJourneyResponse(
             tracks=[
                 messages.JourneyStep(
@@ -129,7 +130,7 @@ class PickServicer(PickServiceServicer):
         self, request: messages.SetPickingRequest, context: Context
     ) -> messages.SetPickingResponse:
         """Switch picking on or off."""
-        await shielded_call(self._picker.switch(request.enabled))
+        await run_to_completion(self._picks.switch(request.enabled))
         return messages.SetPickingResponse(enabled=request.enabled)
 
     async def SetSteering(
@@ -138,7 +139,7 @@ class PickServicer(PickServiceServicer):
         """Steer the picks, or end that."""
         now = self._clock.now()
         wanted = await steering_conversion.requested_steering(request, self._tracks, now)
-        await shielded_call(self._steering.steer(wanted))
+        await run_to_completion(self._steering.steer(wanted))
         return messages.SetSteeringResponse(steering=await self._steering_message())
 
     async def GetSteering(
@@ -149,7 +150,7 @@ class PickServicer(PickServiceServicer):
 
     async def _steering_message(self) -> messages.Steering | None:
         steering = await self._steering.current()
-        problems = await self._picker.steering_problems() if steering else {}
+        problems = await self._picks.steering_problems() if steering else {}
         return steering_conversion.steering_message(steering, problems)
 
     async def _pick_message(self, pick: Pick) -> messages.Pick:

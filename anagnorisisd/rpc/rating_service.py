@@ -13,8 +13,8 @@ from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.rpc import conversion, paging, validation
-from anagnorisisd.rpc.shielded_calls import shielded_call
 from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.runtime.event_loop import run_to_completion
 from anagnorisisd.storage.ratings import RatingStore
 
 Context = ServicerContext[Any, Any]
@@ -43,7 +43,7 @@ class RatingServicer(RatingServiceServicer):
         source = validation.source(request.source)
         request_id = validation.request_id(request.request_id)
         track_id = await self._tracks.meant(request.target)
-        change = await shielded_call(
+        change = await run_to_completion(
             self._ratings.clear(track_id, source=source, request_id=request_id)
         )
         return messages.ClearRatingResponse(change=await self._change_message(change))
@@ -52,7 +52,7 @@ class RatingServicer(RatingServiceServicer):
         self, request: messages.UndoRatingRequest, context: Context
     ) -> messages.UndoRatingResponse:
         """Undo the newest rating change that is not undone yet."""
-        change = await shielded_call(
+        change = await run_to_completion(
             self._ratings.undo(
                 source=validation.source(request.source),
                 request_id=validation.request_id(request.request_id),
@@ -86,7 +86,7 @@ class RatingServicer(RatingServiceServicer):
         request_id = validation.request_id(request.request_id)
         change = self._rating_operation(request)
         track_id = await self._tracks.meant(request.target)
-        return await shielded_call(change(track_id, source=source, request_id=request_id))
+        return await run_to_completion(change(track_id, source=source, request_id=request_id))
 
     def _rating_operation(
         self, request: messages.RateTrackRequest

@@ -27,7 +27,7 @@ from anagnorisis.v1 import (
 )
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.errors import ConfigError
-from anagnorisisd.rpc import tcp_auth, unix_relay
+from anagnorisisd.rpc import tcp_auth, unix_socket
 from anagnorisisd.rpc.call_timing import CallTiming, Told
 from anagnorisisd.rpc.daemon_service import DaemonServicer
 from anagnorisisd.rpc.errors import ErrorTranslation
@@ -36,14 +36,13 @@ from anagnorisisd.rpc.history_service import HistoryServicer
 from anagnorisisd.rpc.library_service import LibraryServicer
 from anagnorisisd.rpc.pick_service import PickServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
-from anagnorisisd.rpc.shielded_calls import all_shielded_calls
-from anagnorisisd.rpc.socket import narrow, reserved
-from anagnorisisd.rpc.tcp_relay import Relay
-from anagnorisisd.rpc.unix_relay import UnixRelay
+from anagnorisisd.rpc.tcp_relay import TcpRelay
+from anagnorisisd.rpc.unix_socket import UnixRelay, limit_permissions, lock_socket
+from anagnorisisd.runtime.event_loop import all_completed
 
 log = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 4 * unix_relay.MOST_CONNECTIONS
+MOST_CONNECTIONS = 4 * unix_socket.MAX_CONNECTIONS
 """Limit of open connections.
 
 Higher than the limit of the relay, because connections that the relay closed stay open here for a
@@ -127,7 +126,7 @@ class RpcServer:
         tcp = tcp_auth.tcp_config(self._config.tcp)
         async with AsyncExitStack() as resources:
             shared = self._config.share_with_group
-            resources.enter_context(reserved(self._socket, 0o750 if shared else 0o700))
+            resources.enter_context(lock_socket(self._socket, 0o750 if shared else 0o700))
             await self._serve_unix(resources, 0o660 if shared else 0o600)
             log.info("listening on unix:%s", self._socket)
             if tcp is not None:
@@ -147,12 +146,12 @@ class RpcServer:
         relay = UnixRelay(inner)
         resources.callback(inner.unlink, missing_ok=True)
         resources.push_async_callback(relay.close)
-        with narrow(0o600):
+        with limit_permissions(0o600):
             await self._serve(resources, f"unix:{inner}")
         # The umask sets the socket's mode at bind time. With a later chmod, other users could
         # connect in between.
         try:
-            with narrow(mode):
+            with limit_permissions(mode):
                 await relay.listen_at(self._socket)
         except OSError as error:
             raise ConfigError([f"rpc.socket: {self._socket}: {error.strerror}"]) from error
@@ -163,11 +162,11 @@ class RpcServer:
         inner = self._socket.with_name(f"{self._socket.name}.tcp")
         if len(os.fsencode(inner)) > LONGEST_SOCKET_PATH_BYTES:
             raise ConfigError([f"rpc.socket: {inner} is too long for a socket; set a shorter one"])
-        relay = Relay(inner)
-        authentication = tcp_auth.TokenAuth(config.token, relay.recognise)
+        relay = TcpRelay(inner)
+        authentication = tcp_auth.TokenAuth(config.token, relay.mark_authenticated)
         resources.callback(inner.unlink, missing_ok=True)
         resources.push_async_callback(relay.close)
-        with narrow(0o600):
+        with limit_permissions(0o600):
             await self._serve(resources, f"unix:{inner}", (authentication,), config.credentials)
         try:
             await relay.listen(config.host, config.port)
@@ -199,7 +198,7 @@ class RpcServer:
         except RuntimeError as error:
             raise ConfigError([f"rpc: cannot listen on {address}; is it taken?"]) from error
         await server.start()
-        resources.push_async_callback(all_shielded_calls)
+        resources.push_async_callback(all_completed)
         resources.push_async_callback(server.stop, GRACE_SECONDS)
 
     def _register(self, server: aio.Server) -> None:

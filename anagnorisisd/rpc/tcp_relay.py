@@ -32,7 +32,7 @@ class _UnauthenticatedConnection:
     transport: asyncio.WriteTransport
 
 
-class Relay:
+class TcpRelay:
     """Forwards TCP connections to the Unix socket `inner`."""
 
     def __init__(self, inner: Path) -> None:
@@ -61,7 +61,7 @@ class Relay:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def recognise(self, peer: str) -> None:
+    def mark_authenticated(self, peer: str) -> None:
         """Mark the connection that gRPC reports as `peer` as authenticated."""
         self._unauthenticated.pop(peer.removeprefix(PEER), None)
 
@@ -90,7 +90,7 @@ class Relay:
         )
         try:
             with suppress(OSError):
-                await joined(reader, writer, await self._connect_inner(name))
+                await forward(reader, writer, await self._connect_inner(name))
         finally:
             timer.cancel()
             self._unauthenticated.pop(name, None)
@@ -119,20 +119,20 @@ class Relay:
             connection.transport.abort()
 
 
-async def joined(
+async def forward(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     inner: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    note: Callable[[], None] = lambda: None,
+    on_chunk: Callable[[], None] = lambda: None,
 ) -> None:
     """Forward bytes in both directions until one side ends, then flush the response.
 
-    Calls `note` for each chunk.
+    Calls `on_chunk` for each chunk.
     """
     inner_reader, inner_writer = inner
     copies = [
-        asyncio.create_task(_copy(reader, inner_writer, note)),
-        asyncio.create_task(_copy(inner_reader, writer, note)),
+        asyncio.create_task(_copy(reader, inner_writer, on_chunk)),
+        asyncio.create_task(_copy(inner_reader, writer, on_chunk)),
     ]
     try:
         await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
@@ -148,10 +148,10 @@ async def joined(
 
 
 async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note: Callable[[], None]
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_chunk: Callable[[], None]
 ) -> None:
     with suppress(OSError):
         while chunk := await reader.read(CHUNK_BYTES):
-            note()
+            on_chunk()
             writer.write(chunk)
             await writer.drain()

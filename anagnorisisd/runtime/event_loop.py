@@ -20,6 +20,8 @@ THREAD_NAME_PREFIX = "blocking"
 
 Result = TypeVar("Result")
 
+_running: set[asyncio.Task[Any]] = set()
+
 
 class _Executor(ThreadPoolExecutor):
     """An executor whose shutdown does not wait for its threads."""
@@ -58,11 +60,24 @@ async def run_to_completion(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Await `coroutine`, which runs to its end even if the caller is cancelled.
 
     `CancelledError` propagates afterwards. For steps of which all or none must be done, such as a
-    change at MPD and in the database.
+    change at MPD and in the database, or a rating and its event.
     """
     task = asyncio.ensure_future(coroutine)
+    _running.add(task)
+    task.add_done_callback(_remove)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
+
+
+async def all_completed() -> None:
+    """Wait for all coroutines of `run_to_completion`; their exceptions are ignored."""
+    await asyncio.gather(*_running, return_exceptions=True)
+
+
+def _remove(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()  # asyncio warns of an exception that is never retrieved.

@@ -8,14 +8,24 @@ import pytest
 from anagnorisisd.domain.embedding import EmbeddingProgress
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
+from tests.fakes.embedder import SlowEmbedder
 from tests.support.library import STAMP, add_tracks, add_vectors, track_id, vector
+from tests.support.media import write_song
 from tests.support.rpc import House, answered, said, serving
 
 
 @pytest.fixture
-async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterator[House]:
+def embedder(clock: FakeClock) -> SlowEmbedder:
+    return SlowEmbedder(STAMP, clock, seconds=2.0)
+
+
+@pytest.fixture
+async def house(
+    stores: Stores, clock: FakeClock, tmp_path: Path, embedder: SlowEmbedder
+) -> AsyncIterator[House]:
     """Five tracks: one embedded, two failed, two pending."""
-    house = House.build(stores, clock)
+    (tmp_path / "music").mkdir()
+    house = House.build(stores, clock, tmp_path / "music", embedder)
     await add_tracks(stores, *(f"{letter}.ogg" for letter in "abcde"))
     await add_vectors(stores, {track_id("a.ogg"): vector(1, 2, 3, 4)})
     for uri, reason in (("b.ogg", "no audio in it"), ("c.ogg", "too short")):
@@ -29,19 +39,22 @@ def socket(tmp_path: Path) -> Path:
     return tmp_path / "sock"
 
 
-async def test_it_shows_counts_speed_and_every_failure(house: House, socket: Path) -> None:
-    house.embedding.tracks_per_second = 0.5
+async def test_it_shows_counts_speed_and_every_failure(
+    house: House, socket: Path, embedder: SlowEmbedder
+) -> None:
+    await add_tracks(house.stores, *(f"new {number}.ogg" for number in range(3)))
 
-    lines = (await said(socket, "embed")).splitlines()
+    async with embedder.third_track_begun(house.embedding):
+        lines = (await said(socket, "embed")).splitlines()
 
     assert [line.split(maxsplit=1) for line in lines[:5]] == [
         ["embedder", "test 1"],
-        ["pending", "2"],
-        ["embedded", "1"],
+        ["pending", "4"],
+        ["embedded", "2"],
         ["failed", "2"],
         ["speed", "0.5 tracks per second"],
     ]
-    assert lines[5] == "time left  0:04"
+    assert lines[5] == "time left  0:08"
     assert sorted(lines[6:8]) == ["  b.ogg: no audio in it", "  c.ogg: too short"]
     assert lines[8:] == ["try them again with `anagnorisis embed --retry`"]
 
@@ -79,9 +92,16 @@ async def test_json_is_that_of_the_contract(house: House, socket: Path) -> None:
     assert retried == {"count": "2"}
 
 
-async def test_a_scan_tells_how_fast_embedding_is(house: House, socket: Path) -> None:
-    house.embedding.tracks_per_second = 0.5
+async def test_a_scan_tells_how_fast_embedding_is(
+    house: House, socket: Path, embedder: SlowEmbedder, tmp_path: Path
+) -> None:
+    for seed in range(3):
+        write_song(tmp_path / "music" / f"{seed}.flac", seed)
+    await said(socket, "scan")
 
-    last = (await answered(socket, "scan"))[-1]
+    async with embedder.third_track_begun(house.embedding):
+        last = (await answered(socket, "scan"))[-1]
 
-    assert (last["embeddings_per_second"], last["embedding_remaining_seconds"]) == (0.5, 4)
+    pending = int(last["pending_embeddings"])
+    assert last["embeddings_per_second"] == 0.5
+    assert last["embedding_remaining_seconds"] == 2 * pending

@@ -31,7 +31,7 @@ WRITERS = tuple(START)
 @pytest.fixture
 async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterator[House]:
     house = House.build(stores, clock)
-    house.drawer.page = "<p>report"
+    house.page = "<p>report"
     await add_rated(stores, {"a.mp3": 7.5})
     async with serving(house, tmp_path / "sock"):
         yield house

@@ -31,27 +31,28 @@ def names(folder: Path) -> set[str]:
 async def test_a_page_of_any_size_is_written_to_the_file(
     house: House, socket: Path, tmp_path: Path
 ) -> None:
-    house.drawer.page = "<p>Björk" + "é" * 3 * CHUNK_BYTES
+    house.page = "<p>Björk" + "é" * 3 * CHUNK_BYTES
     file = tmp_path / "page.html"
 
     assert await said(socket, "report", str(file)) == (f"report written to {file}\n")
-    assert file.read_text(encoding="utf-8") == house.drawer.page
+    assert file.read_text(encoding="utf-8") == house.page
     assert json.loads(await said(socket, "report", str(file), "--json")) == {"file": str(file)}
 
 
 async def test_a_dash_means_standard_output(house: House, socket: Path) -> None:
-    assert await said(socket, "report", "-") == house.drawer.page
+    assert await said(socket, "report", "-") == house.page
 
 
 async def test_what_is_missing_is_said_in_a_line_and_no_file_is_left(
-    house: House, socket: Path, tmp_path: Path
+    house: House, socket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.drawer.problem = "the report needs a plotting library; install it"
+    monkeypatch.setattr("anagnorisisd.extras.find_spec", lambda name: None)
 
     done = await run(socket, "report", str(tmp_path / "page.html"))
 
     assert (done.code, done.out) == (1, "")
-    assert done.err == "anagnorisis: the report needs a plotting library; install it\n"
+    assert done.err.startswith("anagnorisis: the report needs matplotlib, which is not installed; ")
+    assert done.err.count("\n") == 1
     # `.ock` is the socket behind the relay.
     assert names(tmp_path) == {"sock", ".ock", "sock.lock", "state"}
 

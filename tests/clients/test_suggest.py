@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from anagnorisisd.config import schema
 from anagnorisisd.domain.player import PlaybackState
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.storage.stores import Stores
@@ -21,7 +22,7 @@ from tests.support.library import (
 from tests.support.rpc import House, answered, run, said, serving
 
 UNRATED = sorted(("b.ogg", "c.ogg", "d.ogg"), key=track_id)
-"""In the order in which the stand-in suggests them."""
+"""In the order in which `FixedEvaluator` suggests them."""
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ async def test_what_is_excluded_from_picks_is_neither_suggested_nor_queued(
         scanned(UNRATED[1], tags=Tags(genre="Pop")),
     ]
     await house.stores.library.absorb(files, EPOCH)
-    house.picker.excluded_genres = ("Christmas",)
+    house.picks.reconfigure(schema.Picks(exclude_genres=("Christmas",)))
 
     lines = (await said(socket, "suggest", "--play")).splitlines()
 

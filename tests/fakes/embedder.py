@@ -1,19 +1,26 @@
 """An embedder that makes small vectors of names, and fails where it is told to."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 
 from anagnorisisd.domain.embedding import LOCAL_EXECUTOR, EmbedderStamp
 from anagnorisisd.domain.evaluator import Vectors
+from anagnorisisd.embedding.service import EmbeddingService
+from tests.fakes.clock import FakeClock
+from tests.support.until import until
 
 
 class FakeEmbedder:
     """Embeds a file by its name; `failures` holds what is raised for a name, try by try."""
 
-    def __init__(self, name: str = "fake", concurrency: int = 2) -> None:
-        self.stamp = EmbedderStamp(name, "1", 2)
+    def __init__(
+        self, name: str = "fake", concurrency: int = 2, *, stamp: EmbedderStamp | None = None
+    ) -> None:
+        self.stamp = stamp or EmbedderStamp(name, "1", 2)
         self.concurrency = concurrency
         self.executor = LOCAL_EXECUTOR
         self.failures: dict[str, list[Exception]] = {}
@@ -32,7 +39,7 @@ class FakeEmbedder:
         self._gate.set()
 
     async def embed(self, path: str) -> Vectors:
-        """Return the length of the name, and 1."""
+        """Return the length of the name, followed by ones."""
         name = Path(path).name
         self.order.append(name)
         self._at_once += 1
@@ -44,10 +51,38 @@ class FakeEmbedder:
             self._at_once -= 1
         if self.failures.get(name):
             raise self.failures[name].pop(0)
-        return np.array([len(name), 1], np.float32)
+        return np.array([len(name), *[1] * (self.stamp.dimension - 1)], np.float32)
 
     async def close(self) -> None:
         """Nothing is kept."""
+
+
+class SlowEmbedder(FakeEmbedder):
+    """Embeds two tracks in `seconds` of `clock` each, and never ends the third."""
+
+    def __init__(self, stamp: EmbedderStamp, clock: FakeClock, seconds: float) -> None:
+        super().__init__(concurrency=1, stamp=stamp)
+        self._clock = clock
+        self._seconds = seconds
+
+    async def embed(self, path: str) -> Vectors:
+        """Return the vector of `FakeEmbedder`."""
+        if len(self.order) == 2:
+            self.hold()
+        vector = await super().embed(path)
+        self._clock.jump(self._seconds)
+        return vector
+
+    @asynccontextmanager
+    async def third_track_begun(self, service: EmbeddingService) -> AsyncIterator[None]:
+        """Run the service, whose speed is known in the block."""
+        running = asyncio.create_task(service.run())
+        try:
+            await until(lambda: len(self.order) == 3)
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 class FakePreference:

@@ -17,16 +17,24 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.errors import ConfigError
-from anagnorisisd.events import Events, PlayerDisconnected, PlayRecorded, TracksEmbedded
+from anagnorisisd.events import PlayerDisconnected, PlayRecorded, TracksEmbedded
 from anagnorisisd.metrics.collector import MetricsCollector
 from anagnorisisd.metrics.http_server import MOST_CONNECTIONS
 from anagnorisisd.metrics.prometheus import MOST_SOURCES, PrometheusExporter
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
-from tests.fakes.player import FakePlayer
-from tests.fakes.roles import FakeEmbeddings, FakePicker, FakeTrainer
-from tests.support.library import STAMP, add_rated, add_tracks, add_vectors, play, vector
+from tests.fakes.embedder import SlowEmbedder
+from tests.support.library import (
+    STAMP,
+    add_evaluator,
+    add_rated,
+    add_tracks,
+    add_vectors,
+    play,
+    vector,
+)
+from tests.support.rpc import House
 from tests.support.steering import steering_service
 from tests.support.until import until_async
 
@@ -56,21 +64,19 @@ class Bench:
     def __init__(self, stores: Stores, clock: FakeClock, address: str) -> None:
         self.stores = stores
         self.address = address
-        self.events = Events(clock)
-        self.player = FakePlayer(clock)
-        self.embedding = FakeEmbeddings(stores, STAMP)
-        self.picker = FakePicker(stores, self.player, self.events, clock)
-        self.trainer = FakeTrainer(stores, clock, STAMP)
+        self.embedder = SlowEmbedder(STAMP, clock, seconds=0.4)
+        self.house = House.build(stores, clock, embedder=self.embedder)
+        self.events = self.house.events
         self.ratings = RatingService(stores.ratings, self.events, clock)
         self.steering = steering_service(stores, self.events, clock)
         self.meter = PrometheusExporter(address, "1.2.3")
         self.metering = MetricsCollector(
             self.meter,
             library=stores.library,
-            player=self.player,
-            embedding=self.embedding,
-            training=self.trainer,
-            picking=self.picker,
+            player=self.house.player,
+            embedding=self.house.embedding,
+            training=self.house.training,
+            picks=self.house.picks,
             steering=self.steering,
             events=self.events,
         )
@@ -113,21 +119,21 @@ async def test_how_everything_stands_is_read_when_asked_for(
 ) -> None:
     async with served(stores, clock) as bench:
         tracks = await add_rated(stores, {"a.mp3": 8, "b.mp3": 2})
-        await add_tracks(stores, "c.mp3")
+        await add_tracks(stores, "c.mp3", "d.mp3", "e.mp3")
         await add_vectors(stores, {tracks[0]: vector(1, 2, 3, 4)})
-        await bench.trainer.version()
-        bench.embedding.tracks_per_second = 2.5
-        await bench.picker.switch(False)
+        await add_evaluator(stores)
+        await bench.house.picks.switch(False)
 
-        found = await bench.fetched()
+        async with bench.embedder.third_track_begun(bench.house.embedding):
+            found = await bench.fetched()
 
     assert found["anagnorisis_info 1.2.3"] == 1
-    assert found["anagnorisis_tracks embedded"] == 1
+    assert found["anagnorisis_tracks embedded"] == 2
     assert found["anagnorisis_tracks pending"] == 2
     assert found["anagnorisis_tracks missing"] == found["anagnorisis_tracks failed"] == 0
     assert found["anagnorisis_tracks_rated"] == 2
     assert found["anagnorisis_embedding_tracks_per_second"] == 2.5
-    assert found["anagnorisis_evaluator_heldout_mae_ratio"] == 0.5
+    assert found["anagnorisis_evaluator_heldout_mae_ratio"] == 0.75
     assert found["anagnorisis_evaluator_version"] == 1
     assert (found["anagnorisis_mpd_up"], found["anagnorisis_picking_enabled"]) == (1, 0)
     assert found["process_open_fds"] > 0
@@ -329,7 +335,7 @@ async def test_what_is_documented_is_what_is_served(stores: Stores, clock: FakeC
     async with served(stores, clock) as bench:
         (track,) = await add_tracks(stores, "a.mp3")
         await bench.ratings.rate(track, 8, source="grpc")
-        await bench.trainer.version()
+        await add_evaluator(stores)
         await stores.evaluators.record_training(clock.now(), "promoted")
         bench.meter.time_call("Service/Method", "OK", 0.01)
 

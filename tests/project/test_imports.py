@@ -36,7 +36,7 @@ LAYERS: dict[str, set[str]] = {
     "listening": {"events", "library", "picks", "ratings", "runtime", "storage"},
     "playlists": {"events", "library", "listening", "mpd", "ratings", "storage"},
     "report": {"storage", "taste", "workers"},
-    "metrics": {"events", "storage"},
+    "metrics": {"embedding", "events", "picks", "steering", "storage", "taste"},
     "rpc": {
         "events", "embedding", "library", "listening", "picks", "ratings", "report", "runtime",
         "steering", "storage", "taste",

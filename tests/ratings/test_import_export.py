@@ -104,7 +104,7 @@ async def test_export_is_imported_once(
         assert taken.out == "6 imported, 0 known already, 0 rejected\n"
         assert again.out == "0 imported, 6 known already, 0 rejected\n"
         assert await histories(other_stores) == await histories(house.stores)
-        track = await other_stores.library.track(A, other.trainer.stamp)
+        track = await other_stores.library.track(A, STAMP)
         assert (track.rating, track.play_count) == (8.5, 2)
     finally:
         await other_stores.close()
@@ -172,7 +172,7 @@ async def test_files_of_earlier_versions_are_imported(house: House, tmp_path: Pa
 
     assert as_json.out == "2 imported, 0 known already, 0 rejected\n"
     assert as_csv.out == "1 imported, 0 known already, 0 rejected\n"
-    track = await house.stores.library.track(B, house.trainer.stamp)
+    track = await house.stores.library.track(B, STAMP)
     assert (track.rating, track.play_count, track.skip_count) == (7, 1, 1)
 
 
@@ -388,7 +388,7 @@ async def test_import_of_the_original_projects_database(house: House, tmp_path: 
         "4 imported, 0 known already, 2 rejected",
     ]
     assert again.out.splitlines()[-1] == "0 imported, 4 known already, 2 rejected"
-    track = await house.stores.library.track(A, house.trainer.stamp)
+    track = await house.stores.library.track(A, STAMP)
     assert (track.rating, track.play_count, track.skip_count) == (9, 2, 1)
     assert track.last_played_at == time.mktime((2025, 2, 3, 4, 5, 6, 0, 0, -1))
 

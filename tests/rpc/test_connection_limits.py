@@ -18,7 +18,7 @@ from anagnorisisd.config.schema import Rpc, Tcp
 from anagnorisisd.events import PredictionsUpdated
 from anagnorisisd.rpc import tcp_relay
 from anagnorisisd.rpc.server import MOST_CALLS_OF_ONE
-from anagnorisisd.rpc.unix_relay import MOST_CONNECTIONS
+from anagnorisisd.rpc.unix_socket import MAX_CONNECTIONS
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.rpc import House, serving
@@ -190,7 +190,7 @@ async def test_a_process_with_all_connections_makes_room_for_others(
     async with serving(house, path), caller(f"unix:{path}") as old:
         watching = old.WatchEvents(daemon_pb2.WatchEventsRequest())
         await watching.read()
-        async with hoarder(path, 2 * MOST_CONNECTIONS):
+        async with hoarder(path, 2 * MAX_CONNECTIONS):
             for _ in range(3):
                 async with caller(f"unix:{path}") as new:
                     assert await is_served(new)
@@ -211,7 +211,7 @@ async def test_of_one_process_the_connection_that_is_silent_longest_makes_room(
         with ExitStack() as crowd:
             idle_ones = [
                 crowd.enter_context(await asyncio.to_thread(idle_at, path))
-                for _ in range(MOST_CONNECTIONS - 1)
+                for _ in range(MAX_CONNECTIONS - 1)
             ]
             await watching.read()
             for _ in range(5):

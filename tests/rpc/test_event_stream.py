@@ -74,7 +74,7 @@ async def test_a_rating_reaches_every_watcher(line: Line) -> None:
 
 async def test_every_kind_of_event_has_its_message(house: House, line: Line) -> None:
     some = track_id("a.ogg")
-    explanation = await house.picker.explain(some)
+    explanation = await house.picks.explain(some)
     change = RatingChange(Rating(1, some, None, 0.0, "test"), 4.0)
     kinds: dict[str, events.Event] = {
         "track_rated": events.TrackRated(change),

@@ -29,7 +29,7 @@ from anagnorisis.v1 import (
 )
 from anagnorisis.v1.track_pb2 import Target
 from anagnorisisd.domain.track import Uri
-from anagnorisisd.rpc.unix_relay import MOST_CONNECTIONS
+from anagnorisisd.rpc.unix_socket import MAX_CONNECTIONS
 from anagnorisisd.storage.stores import Stores, open_stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import add_rated
@@ -261,7 +261,7 @@ async def test_connections_are_limited_and_the_idle_make_room(line: Line, tmp_pa
     await alive(line)
     assert await newcomer() is grpc.StatusCode.OK
     with ExitStack() as crowd:
-        idle = [crowd.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(MOST_CONNECTIONS)]
+        idle = [crowd.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(MAX_CONNECTIONS)]
         for one in idle:  # in a thread, for the server is in this process too
             await asyncio.to_thread(one.connect, path)
 

@@ -11,12 +11,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from anagnorisis.v1 import daemon_pb2, evaluator_pb2, library_pb2, pick_pb2, rating_pb2, track_pb2
 from anagnorisis.v1.track_pb2 import Target
-from anagnorisisd.domain.pick import Pick
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import (
     EPOCH,
+    add_evaluator,
     add_rated,
     add_tracks,
     add_vectors,
@@ -26,14 +26,15 @@ from tests.support.library import (
     unreadable,
     vector,
 )
+from tests.support.media import write_song
 from tests.support.rpc import House, Line, refused, serving
 
 A, B, C = Target(uri="a.ogg"), Target(uri="b.ogg"), Target(uri="c.ogg")
 
 
 @pytest.fixture
-def house(stores: Stores, clock: FakeClock) -> House:
-    return House.build(stores, clock)
+def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> House:
+    return House.build(stores, clock, tmp_path)
 
 
 @pytest.fixture
@@ -41,6 +42,15 @@ async def line(house: House, tmp_path: Path) -> AsyncIterator[Line]:
     house.player.database = {Uri(uri): 100.0 for uri in ("a.ogg", "b.ogg", "c.ogg")}
     async with serving(house, tmp_path / "sock") as opened:
         yield opened
+
+
+async def add_examples(house: House, count: int) -> None:
+    """Add tracks that are rated and embedded."""
+    rated = {f"{number}.ogg": float(number % 11) for number in range(count)}
+    added = await add_rated(house.stores, rated)
+    await add_vectors(
+        house.stores, {track: vector(1, 2, 3, row) for row, track in enumerate(added)}
+    )
 
 
 class TestLibrary:
@@ -179,16 +189,18 @@ class TestLibrary:
         )  # fmt: skip
 
     async def test_a_scan_tells_how_far_it_is_and_that_it_is_done(
-        self, house: House, line: Line
+        self, line: Line, tmp_path: Path
     ) -> None:
-        await add_tracks(house.stores, "a.ogg")
+        for seed in range(2):
+            write_song(tmp_path / f"{seed}.flac", seed)
 
         told = [
             (step.found, step.added, step.pending_embeddings, step.finished)
             async for step in line.library.ScanLibrary(library_pb2.ScanLibraryRequest())
         ]
 
-        assert told == [(3, 0, 1, False), (3, 2, 1, True)]
+        assert told[0] == (2, 0, 0, False)
+        assert told[-1] == (2, 2, 2, True)
 
     async def test_a_vector_comes_with_its_maker(self, house: House, line: Line) -> None:
         await add_tracks(house.stores, "a.ogg", "b.ogg")
@@ -254,7 +266,13 @@ class TestPicks:
     async def test_an_explanation_names_what_shaped_the_prediction(
         self, house: House, line: Line
     ) -> None:
-        await add_rated(house.stores, {"a.ogg": 9, "b.ogg": 3})
+        a, b = await add_rated(house.stores, {"a.ogg": 9, "b.ogg": 3})
+        await add_vectors(house.stores, {a: vector(1, 2, 3, 4)})
+        await add_evaluator(house.stores)
+        house.evaluator.influencing = [(b, 1.0)]
+        house.evaluator.shares = {
+            "artist": 0.25, "parent_folder": 0.047, "audio": 0.7, "year": 0.003,
+        }  # fmt: skip
 
         answer = await line.picks.ExplainTrack(pick_pb2.ExplainTrackRequest(target=A))
 
@@ -295,15 +313,16 @@ class TestEvaluators:
     async def test_a_training_ends_with_its_outcome_and_the_evaluator(
         self, house: House, line: Line
     ) -> None:
+        await add_examples(house, 10)
+
         told = [
             step
             async for step in line.evaluators.TrainEvaluator(evaluator_pb2.TrainEvaluatorRequest())
         ]
 
-        assert [step.outcome for step in told] == [
-            evaluator_pb2.TRAINING_OUTCOME_UNSPECIFIED,
-            evaluator_pb2.TRAINING_OUTCOME_PROMOTED,
-        ]
+        outcomes = [step.outcome for step in told]
+        assert set(outcomes[:-1]) == {evaluator_pb2.TRAINING_OUTCOME_UNSPECIFIED}
+        assert outcomes[-1] == evaluator_pb2.TRAINING_OUTCOME_PROMOTED
         metrics = told[-1].evaluator.metrics
         assert metrics.error_ratio == pytest.approx(0.5)
         assert dict(metrics.model_errors) == {"mean": 2.4, "neighbours": 1.5}
@@ -313,7 +332,7 @@ class TestEvaluators:
     async def test_too_few_ratings_are_an_outcome_and_no_error(
         self, house: House, line: Line
     ) -> None:
-        house.trainer.needed = 4
+        await add_examples(house, 9)
 
         told = [
             step
@@ -334,7 +353,7 @@ class TestEvaluators:
         self, house: House, line: Line
     ) -> None:
         for _ in range(3):
-            await house.trainer.version()
+            await add_evaluator(house.stores)
 
         back = await line.evaluators.RollbackEvaluator(evaluator_pb2.RollbackEvaluatorRequest())
         page = await line.evaluators.ListEvaluators(
@@ -369,11 +388,10 @@ class TestStatus:
         await add_tracks(house.stores, "b.ogg", "c.ogg")
         await add_vectors(house.stores, {track_id("a.ogg"): vector(1, 2, 3, 4)})
         await house.stores.library.absorb([unreadable("broken.ogg")], EPOCH)
-        await house.trainer.version()
+        await add_evaluator(house.stores)
         (song,) = house.player.add("a.ogg")
         await house.player.play()
-        explanation = await house.picker.explain(track_id("b.ogg"))
-        house.picker.queued = [Pick(track_id("b.ogg"), explanation)]
+        await house.refill(ahead=1)
 
         status = await line.daemon.GetStatus(daemon_pb2.GetStatusRequest())
 
@@ -381,7 +399,9 @@ class TestStatus:
         assert status.mpd.connected
         assert status.playback.state == daemon_pb2.PLAYBACK_STATE_PLAYING
         assert (status.playback.song_id, status.playback.track.rating) == (song, 8)
-        assert [track.uri for track in status.upcoming_picks] == ["b.ogg"]
+        assert [track.uri for track in status.upcoming_picks] == [
+            entry.uri for entry in (await house.player.queue())[1:]
+        ]
         counts = status.library
         assert (counts.tracks, counts.embedded, counts.pending) == (3, 1, 2)
         assert (counts.rated, counts.unusable_files) == (1, 1)

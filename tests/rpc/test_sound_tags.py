@@ -29,6 +29,7 @@ from anagnorisisd.embedding.sound_tags import (
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import add_tracks, track_id
+from tests.support.musicnn import vectors_of
 from tests.support.rpc import House, Line, answered, refused, run, said, serving
 
 pytestmark = pytest.mark.slow
@@ -39,15 +40,7 @@ TRACKS = [*JAZZ, *(f"{number}.ogg" for number in range(37))]
 
 async def embed(stores: Stores, uris: list[str]) -> None:
     """Store vectors: the network takes the first three tracks for jazz."""
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(len(uris), plan.STAMP.dimension)).astype(np.float32)
-    vectors[:, -len(WORDS) :] = -5 + 0.1 * vectors[:, -len(WORDS) :]
-    for row, uri in enumerate(uris):
-        if uri in JAZZ:
-            vectors[row, -len(WORDS) + WORDS.index("jazz")] = 1.0
-    await stores.embeddings.put(
-        plan.STAMP, {track_id(uri): vector for uri, vector in zip(uris, vectors, strict=True)}
-    )
+    await stores.embeddings.put(plan.STAMP, vectors_of(uris, JAZZ))
 
 
 async def counts(line: Line) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.errors import AlreadyRunning
-from anagnorisisd.rpc.socket import reserved
+from anagnorisisd.rpc.unix_socket import lock_socket
 from anagnorisisd.storage import state_directory
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
@@ -61,7 +61,7 @@ async def test_socket_stays_reserved_when_the_lock_file_is_removed(
 
         with (
             pytest.raises(AlreadyRunning, match="another daemon listens on"),
-            reserved(path, 0o700),
+            lock_socket(path, 0o700),
         ):
             pass
 

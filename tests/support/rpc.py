@@ -26,15 +26,22 @@ from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.clock import Clock
-from anagnorisisd.config.schema import Rpc
+from anagnorisisd.config import schema
 from anagnorisisd.embedding.musicnn import plan as musicnn
+from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import Events
+from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.library.service import LibraryService
 from anagnorisisd.library.track_resolver import TrackResolver
+from anagnorisisd.library.watcher import NoWatcher
+from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.rpc.daemon_service import DaemonServicer
+from anagnorisisd.report.data import ReportData
+from anagnorisisd.report.service import ReportService
+from anagnorisisd.rpc.daemon_service import DaemonServicer, StatusPaths, StatusReader
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
 from anagnorisisd.rpc.event_stream import EventStream
 from anagnorisisd.rpc.history_service import HistoryServicer
@@ -42,21 +49,16 @@ from anagnorisisd.rpc.library_service import LibraryServicer
 from anagnorisisd.rpc.pick_service import PickServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
-from anagnorisisd.rpc.status import StatusPaths, StatusReader
 from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.storage.backups import BackupStream
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.nearest_tracks import NearestTracks
+from anagnorisisd.taste.training_scheduler import TrainingScheduler
 from anagnorisisd.workers.pool import WorkerPool
+from tests.fakes.embedder import FakeEmbedder, FakePreference
+from tests.fakes.evaluator import FixedEvaluator
 from tests.fakes.player import FakePlayer
-from tests.fakes.roles import (
-    FakeCuriosity,
-    FakeDrawer,
-    FakeEmbeddings,
-    FakePicker,
-    FakeScanner,
-    FakeTrainer,
-)
+from tests.fakes.scheduler import MinuteScheduler
 from tests.support.library import STAMP
 from tests.support.steering import steering_service
 
@@ -72,66 +74,130 @@ class Outcome:
 
 @dataclass
 class House:
-    """Everything behind the server, for tests to look at."""
+    """The services behind a server, for tests to change and to look at.
+
+    All are the real ones, over a real database. Only the parts that they use are replaced: the
+    player, the embedder, what the evaluator answers, and what draws the report.
+    """
 
     stores: Stores
     clock: Clock
     player: FakePlayer
     events: Events
-    picker: FakePicker
-    trainer: FakeTrainer
-    embedding: FakeEmbeddings
-    drawer: FakeDrawer
+    picks: PickService
+    training: TrainingScheduler
+    evaluator: FixedEvaluator
+    embedder: FakeEmbedder
+    embedding: EmbeddingService
     servicers: Servicers
+    page: str = "<!DOCTYPE html>"
+    """The report."""
 
     @classmethod
-    def build(cls, stores: Stores, clock: Clock, music: Path = Path()) -> "House":
-        """Put servicers over the real store and small stand-ins for the rest; a plain list."""
+    def build(
+        cls,
+        stores: Stores,
+        clock: Clock,
+        music: Path = Path(),
+        embedder: FakeEmbedder | None = None,
+    ) -> "House":
+        """Create the services; a scan reads the directory `music`."""
         events = Events(clock)
         player = FakePlayer(clock)
-        targets = TrackResolver(stores.library, player)
-        tracks = TrackLookup(targets, stores.library, STAMP)
-        sound_tags = SoundTagIndex(stores.embeddings, musicnn.STAMP, clock)
+        tracks = TrackLookup(TrackResolver(stores.library, player), stores.library, STAMP)
         steering = steering_service(stores, events, clock)
-        picker = FakePicker(stores, player, events, clock, steering=steering)
-        trainer = FakeTrainer(stores, clock, STAMP)
-        embedding = FakeEmbeddings(stores, STAMP)
-        drawer = FakeDrawer()
-        standing = StatusReader(
+        picks = PickService(
+            library=stores.library,
+            store=stores.queue,
+            plays=stores.plays,
+            player=player,
+            events=events,
+            clock=clock,
+            config=schema.Picks(),
+            seed=1,
+            steering=steering,
+        )
+        evaluator = FixedEvaluator()
+        sound_tags = SoundTagIndex(stores.embeddings, musicnn.STAMP, clock)
+        training = TrainingScheduler(
+            ratings=stores.ratings,
+            embeddings=stores.embeddings,
+            evaluators=stores.evaluators,
+            evaluator=evaluator,
+            sound_tags=sound_tags,
+            scheduler=MinuteScheduler(clock),
+            events=events,
+            clock=clock,
+            config=schema.Training(),
+            stamp=STAMP,
+        )
+        embedder = embedder or FakeEmbedder(stamp=STAMP)
+        embedding = EmbeddingService(
+            stores.embeddings,
+            embedder,
+            lambda uri: music / uri,
+            preference=FakePreference(STAMP),
+            events=events,
+            clock=clock,
+        )
+        library = LibraryService(
+            stores.library,
+            MusicDirectory(music, schema.Music(), thread_pool()),
+            NoWatcher(),
+            events=events,
+            clock=clock,
+            config=schema.Music(),
+        )
+        ratings = RatingService(stores.ratings, events, clock)
+
+        async def draw(data: ReportData) -> str:
+            return house.page
+
+        status = StatusReader(
             library=stores.library,
             player=player,
             tracks=tracks,
             embedding=embedding,
-            picker=picker,
-            trainer=trainer,
+            picks=picks,
+            training=training,
             steering=steering,
-            places=StatusPaths(music.absolute(), Path("/state"), Path("/models")),
+            paths=StatusPaths(music.absolute(), Path("/state"), Path("/models")),
         )
-        ratings = RatingService(stores.ratings, events, clock)
+        report = ReportService(
+            library=stores.library,
+            ratings=stores.ratings,
+            plays=stores.plays,
+            embeddings=stores.embeddings,
+            evaluators=stores.evaluators,
+            queue=stores.queue,
+            draw=draw,
+            clock=clock,
+            stamp=STAMP,
+        )
         servicers = Servicers(
             ratings=RatingServicer(ratings, stores.ratings, tracks),
             library=LibraryServicer(
-                library=FakeScanner(),
+                library=library,
                 store=stores.library,
                 embedding=embedding,
                 embeddings=stores.embeddings,
                 similar=NearestTracks(stores.embeddings, STAMP),
                 sound_tags=sound_tags,
                 tracks=tracks,
-                enqueue=picker.enqueue,
+                enqueue=picks.enqueue,
                 stamp=STAMP,
             ),
             picks=PickServicer(
-                picker=picker,
-                curiosity=FakeCuriosity(stores, STAMP),
+                picks=picks,
+                explanations=training.explanations,
                 steering=steering,
                 tracks=tracks,
                 clock=clock,
                 default_count=lambda: 3,
             ),
-            evaluators=EvaluatorServicer(trainer, stores.evaluators),
+            evaluators=EvaluatorServicer(training, stores.evaluators),
             daemon=DaemonServicer(
-                standing, EventStream(events, clock), BackupStream(stores.database.path), drawer
+                status, EventStream(events, clock), BackupStream(stores.database.path), report
             ),
             history=HistoryServicer(
                 ImportExport(
@@ -147,7 +213,24 @@ class House:
                 tracks,
             ),
         )
-        return cls(stores, clock, player, events, picker, trainer, embedding, drawer, servicers)
+        house = cls(
+            stores,
+            clock,
+            player,
+            events,
+            picks,
+            training,
+            evaluator,
+            embedder,
+            embedding,
+            servicers,
+        )
+        return house
+
+    async def refill(self, ahead: int = 3) -> None:
+        """Have up to `ahead` picks added to the queue."""
+        self.picks.reconfigure(schema.Picks(ahead=ahead))
+        await self.picks.queue_manager.refill(await self.player.state())
 
 
 def thread_pool() -> WorkerPool:
@@ -171,9 +254,11 @@ class Line:
 
 
 @asynccontextmanager
-async def serving(house: House, socket: Path, config: Rpc | None = None) -> AsyncIterator[Line]:
+async def serving(
+    house: House, socket: Path, config: schema.Rpc | None = None
+) -> AsyncIterator[Line]:
     """Serve a house on a socket, and yield a connection to it."""
-    server = RpcServer(config or Rpc(), socket, house.servicers)
+    server = RpcServer(config or schema.Rpc(), socket, house.servicers)
     await server.start()
     try:
         async with aio.insecure_channel(f"unix:{socket}") as channel:
