@@ -31,7 +31,7 @@ FILES, FULL_FILES = (2_000, 20_000), (10_000, 100_000)
 RUNS, FULL_RUNS = 5, 9
 TIMEOUT_SECONDS = 900.0
 MAX_MPD_RATIO, MAX_FIND_RATIO = 4, 3
-OURS, FIND, LOOP = "rescan", "find", "os.scandir loop"
+METHOD_PREFIX, FIND, LOOP = "rescan", "find", "os.scandir loop"
 
 
 def run(full: bool) -> None:
@@ -48,7 +48,7 @@ def run(full: bool) -> None:
     print("| files | find, ms | os.scandir loop, relative | rescan, ms | rescan, relative |")
     print("|---|---|---|---|---|")
     for files, _, _, again in rows:
-        find, loop, ours = (statistics.median(again[way]) for way in (FIND, LOOP, OURS))
+        find, loop, ours = (statistics.median(again[way]) for way in (FIND, LOOP, METHOD_PREFIX))
         print(
             f"| {files:,} | {1000 * find:.0f} | {loop / find:.1f} | {1000 * ours:.0f} "
             f"| {ours / find:.1f} |"
@@ -78,7 +78,7 @@ def _mpd(folder: Path, music: Path) -> float:
 async def _ours(
     state: Path, music: Path, files: int, turns: int
 ) -> tuple[float, dict[str, list[float]]]:
-    again: dict[str, list[float]] = {FIND: [], LOOP: [], OURS: []}
+    again: dict[str, list[float]] = {FIND: [], LOOP: [], METHOD_PREFIX: []}
     async with _library(state, music) as library:
         began = time.perf_counter()
         progress = await _scan(library)
@@ -89,7 +89,7 @@ async def _ours(
             again[LOOP].append(_seconds(lambda: _walk(music)))
             began = time.perf_counter()
             progress = await _scan(library)
-            again[OURS].append(time.perf_counter() - began)
+            again[METHOD_PREFIX].append(time.perf_counter() - began)
             assert progress.unchanged == files, progress
     return first, again
 

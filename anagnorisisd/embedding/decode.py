@@ -10,7 +10,7 @@ a song and in an hour-long mix. The plan, for `count` windows of `seconds`:
 | shorter than one window          | everything, as one short window                          |
 | shorter than its header promised | as if its duration were unknown                          |
 
-Silent windows are left out. Of a file with many channels at a high rate `LONGEST_READ_SECONDS` can
+Silent windows are left out. Of a file with many channels at a high rate `MAX_READ_SECONDS` can
 be gigabytes; the limit of the worker's memory ends that.
 
 A file may hold anything. Only audio is decoded, pictures and films are not even opened. Each frame
@@ -38,8 +38,8 @@ from anagnorisisd.errors import EmbeddingFailed, MediaError
 from anagnorisisd.library.audio_hash.byte_reader import ByteReader
 from anagnorisisd.library.audio_hash.mp4_wma_wav_aiff import chunks
 
-SHORTEST_SECONDS = 0.1
-LONGEST_READ_SECONDS = 600.0
+MIN_SECONDS = 0.1
+MAX_READ_SECONDS = 600.0
 """How much is read of a track whose header cannot be trusted."""
 
 PREROLL_SECONDS = 0.25
@@ -54,10 +54,10 @@ BAD_PACKETS = 200
 PACKETS_PER_SECOND = 500
 """No codec makes more: the shortest frames in use are Opus' of 2.5 ms."""
 
-MOST_PACKETS = 1_000_000
+MAX_PACKETS = 1_000_000
 """However late in a file a window is, so many packets end the search for it."""
 
-LOWEST_RATE, HIGHEST_RATE = 1_000, 6_000_000
+MIN_RATE, MAX_RATE = 1_000, 6_000_000
 """Frames of other rates, in hertz, are damaged; DSD512 is decoded at 2.8 MHz."""
 
 CONTAINERS = (
@@ -190,7 +190,7 @@ def _spread(container: Any, rate: int, seconds: float, count: int) -> Samples:
         ]
         if all(len(window) == size for window in windows):
             return np.stack(windows)
-    whole = _resampled(_read(container, 0.0, LONGEST_READ_SECONDS), rate)
+    whole = _resampled(_read(container, 0.0, MAX_READ_SECONDS), rate)
     return _cut(whole, rate, seconds, count)
 
 
@@ -208,7 +208,7 @@ def _starts(duration: float, seconds: float, count: int) -> list[float]:
 
 def _cut(whole: Samples, rate: int, seconds: float, count: int) -> Samples:
     size = round(rate * seconds)
-    if len(whole) < SHORTEST_SECONDS * rate:
+    if len(whole) < MIN_SECONDS * rate:
         raise EmbeddingFailed("holds less than a tenth of a second of sound", permanent=True)
     if len(whole) < size:
         return whole[np.newaxis]
@@ -309,7 +309,7 @@ def _seek(container: Any, stream: Any, seconds: float) -> None:
 def _frames(container: Any, stream: Any, seconds: float) -> Iterator[Any]:
     """Yield what can be decoded of about `seconds`; damaged packets are passed over."""
     bad = 0
-    left = min(MOST_PACKETS, BAD_PACKETS + PACKETS_PER_SECOND * seconds)
+    left = min(MAX_PACKETS, BAD_PACKETS + PACKETS_PER_SECOND * seconds)
     try:
         for packet in container.demux(stream):
             frames = _decoded(packet)
@@ -337,7 +337,7 @@ def _decoded(packet: Any) -> list[Any]:
 def _is_usable(frame: Any) -> bool:
     """Say whether a frame has sound in it, at a rate that there is."""
     rate, channels = frame.sample_rate, frame.layout.nb_channels
-    return bool(frame.samples > 0 and channels > 0 and LOWEST_RATE <= rate <= HIGHEST_RATE)
+    return bool(frame.samples > 0 and channels > 0 and MIN_RATE <= rate <= MAX_RATE)
 
 
 def _piece(frame: Any) -> Piece:

@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 Page = Callable[[str], Awaitable[tuple[str, bytes]]]
 """Takes the `Accept` header; returns content type and content, or raises `TimeoutError`."""
 
-MOST_CONNECTIONS = 32
+MAX_CONNECTIONS = 32
 REQUEST_SECONDS = 5.0
 """Timeout for receiving a request, and again for sending the response."""
-LARGEST_REQUEST_BYTES = 16 << 10
+MAX_REQUEST_BYTES = 16 << 10
 PATHS = {"/", "/metrics"}
 REASONS = {
     200: "OK",
@@ -45,7 +45,7 @@ async def listening(address: str, page: Page) -> AsyncIterator[None]:
     connections = _Connections(page)
     try:
         server = await asyncio.start_server(
-            connections.serve, host.strip("[]"), int(port), limit=LARGEST_REQUEST_BYTES
+            connections.serve, host.strip("[]"), int(port), limit=MAX_REQUEST_BYTES
         )
     except (OSError, OverflowError) as error:
         raise ConfigError(
@@ -78,7 +78,7 @@ class _Connections:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one request, then close the connection."""
-        if len(self._open) >= MOST_CONNECTIONS:
+        if len(self._open) >= MAX_CONNECTIONS:
             oldest = next(iter(self._open))
             del self._open[oldest]
             oldest.transport.abort()

@@ -38,7 +38,7 @@ Read = Callable[[], Awaitable[Readings]]
 READING_SECONDS = 5.0
 """Timeout for reading the gauges; after it, the response is an error."""
 
-MOST_SOURCES = 20
+MAX_SOURCES = 20
 """Maximum number of values of the label `source`, which clients choose freely.
 
 Further sources are counted as `other`.
@@ -124,7 +124,7 @@ class PrometheusExporter:
             await asyncio.Event().wait()
 
     def _source_label(self, name: str) -> str:
-        if name not in self._sources and len(self._sources) >= MOST_SOURCES:
+        if name not in self._sources and len(self._sources) >= MAX_SOURCES:
             return "other"
         self._sources.add(name)
         return name

@@ -22,7 +22,7 @@ LABELS = {
     "mean": "mean rating",
 }
 COLOURS = {"Gaussian process": "#2f6f9f", "neighbours": "#d9822b", "mean": "#8a8f98"}
-OURS, FAINT, INK = COLOURS["Gaussian process"], "#c9ced6", "#3a3f47"
+MAIN_COLOUR, FAINT, INK = COLOURS["Gaussian process"], "#c9ced6", "#3a3f47"
 NARROW, WIDE = (5.2, 3.4), (10.8, 5.0)
 
 
@@ -52,7 +52,7 @@ def over_time(data: ReportData) -> str:
     """Return a scatter plot of the ratings over time."""
     figure, axes = _axes("", "rating")
     when = [datetime.fromtimestamp(moment, UTC) for moment in data.rated_at]
-    axes.scatter(when, data.ratings, s=18, alpha=0.6, color=OURS, linewidths=0)  # type: ignore[arg-type]
+    axes.scatter(when, data.ratings, s=18, alpha=0.6, color=MAIN_COLOUR, linewidths=0)  # type: ignore[arg-type]
     axes.set_ylim(-0.4, 10.4)
     dates = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(dates)
@@ -75,7 +75,9 @@ def held_out(seen: HeldOutEvaluation) -> str:
         ecolor=FAINT,
         elinewidth=0.6,
     )
-    axes.scatter(given, seen.predicted[once], s=14, alpha=0.8, color=OURS, linewidths=0, zorder=3)
+    axes.scatter(
+        given, seen.predicted[once], s=14, alpha=0.8, color=MAIN_COLOUR, linewidths=0, zorder=3
+    )
     axes.set_xlim(-0.5, 10.5)
     axes.set_ylim(-0.5, 10.5)
     return _svg(figure)
@@ -101,7 +103,7 @@ def calibration(seen: HeldOutEvaluation) -> str:
         held_out_evaluation.coverage(seen),
         marker="o",
         markersize=4,
-        color=OURS,
+        color=MAIN_COLOUR,
     )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)

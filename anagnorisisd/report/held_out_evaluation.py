@@ -16,8 +16,8 @@ from anagnorisisd.taste.models.inputs import Examples
 from anagnorisisd.taste.models.model import Predictions
 
 SIZES = (10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 800, 1200)
-FEWEST_HELD_OUT = 10
-MOST_SEEN = 0.8
+MIN_HELD_OUT = 10
+MAX_TRAINING_SHARE = 0.8
 """Maximum share of the ratings to train on in the learning curve.
 
 Beyond it too few tracks are held out for a stable error.
@@ -48,7 +48,7 @@ def review(model: bytes, training: TrainingSet) -> HeldOutEvaluation | None:
     `model` is the serialised model of an evaluator.
     """
     examples = worker_tasks.examples(training)
-    if len(examples) < 2 * FEWEST_HELD_OUT:
+    if len(examples) < 2 * MIN_HELD_OUT:
         return None
     saved = serialization.load(model)
     seed = len(examples)
@@ -75,7 +75,7 @@ def coverage(seen: HeldOutEvaluation) -> Floats64:
 
 
 def _curve(examples: Examples) -> Mapping[str, Sequence[tuple[int, float]]]:
-    most = min(len(examples) - FEWEST_HELD_OUT, round(MOST_SEEN * len(examples)))
+    most = min(len(examples) - MIN_HELD_OUT, round(MAX_TRAINING_SHARE * len(examples)))
     sizes = [size for size in SIZES if size <= most]
     estimators = (
         model_selection.DEFAULT,

@@ -30,7 +30,7 @@ PAGE = 1000
 DOTS = 3000
 """Maximum number of tracks on the map; more would hide each other."""
 RECENT = 15
-FEWEST_TRACKS = 2
+MIN_ARTIST_TRACKS = 2
 """Minimum number of tracks of an artist in the tables of artists."""
 NOTES = {
     PlayOutcome.FULL: "played in full",
@@ -122,7 +122,7 @@ class ReportService:
         found = [
             ArtistSummary(name, len(scores), sum(scores) / len(scores))
             for name, scores in scores_by_artist.items()
-            if len(scores) >= FEWEST_TRACKS
+            if len(scores) >= MIN_ARTIST_TRACKS
         ]
         return sorted(found, key=lambda artist: (-artist.liking, artist.name))
 

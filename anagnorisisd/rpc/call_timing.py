@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 from grpc import aio
 
-from anagnorisisd.rpc.errors import OURS
+from anagnorisisd.rpc.errors import METHOD_PREFIX
 
-Told = Callable[[str, str, float], None]
+RecordCall = Callable[[str, str, float], None]
 """Called after each call with `Service/Method`, the name of the status code, and seconds."""
 
 CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
@@ -18,7 +18,7 @@ CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 class CallTiming(aio.ServerInterceptor):
     """Measures unary methods of this API. The caller decides how long a stream lasts."""
 
-    def __init__(self, record: Told) -> None:
+    def __init__(self, record: RecordCall) -> None:
         self._record = record
 
     async def intercept_service(
@@ -28,10 +28,10 @@ class CallTiming(aio.ServerInterceptor):
     ) -> Any:
         handler = await continuation(handler_call_details)
         method = str(handler_call_details.method)
-        if handler is None or handler.response_streaming or not method.startswith(OURS):
+        if handler is None or handler.response_streaming or not method.startswith(METHOD_PREFIX):
             return handler
         return grpc.unary_unary_rpc_method_handler(
-            self._timed(handler.unary_unary, method.removeprefix(OURS)),
+            self._timed(handler.unary_unary, method.removeprefix(METHOD_PREFIX)),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )

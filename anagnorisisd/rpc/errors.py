@@ -23,7 +23,7 @@ from anagnorisisd import errors
 log = logging.getLogger(__name__)
 
 DOMAIN = "anagnorisis"
-OURS = "/anagnorisis.v1."
+METHOD_PREFIX = "/anagnorisis.v1."
 
 CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.InvalidValue, code_pb2.INVALID_ARGUMENT),

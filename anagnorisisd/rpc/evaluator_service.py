@@ -63,7 +63,7 @@ class EvaluatorServicer(EvaluatorServiceServicer):
         return messages.RollbackEvaluatorResponse(evaluator=conversion.evaluator_message(current))
 
     async def _previous_version(self) -> int:
-        versions = await self._evaluators.versions(validation.LARGEST_PAGE)
+        versions = await self._evaluators.versions(validation.MAX_PAGE_SIZE)
         retired = [entry for entry in versions if entry.status is EvaluatorStatus.RETIRED]
         if not retired:
             raise PreconditionFailed("there is no earlier evaluator to go back to")

@@ -120,7 +120,7 @@ def _set_daemon_event(message: messages.WatchEventsResponse, event: events.Event
 
 
 DEFAULT_HEARTBEAT_SECONDS = 30
-LONGEST_HEARTBEAT_SECONDS = 3600
+MAX_HEARTBEAT_SECONDS = 3600
 
 
 class EventStream:
@@ -145,7 +145,7 @@ class EventStream:
             "heartbeat_seconds",
             request.heartbeat_seconds,
             DEFAULT_HEARTBEAT_SECONDS,
-            LONGEST_HEARTBEAT_SECONDS,
+            MAX_HEARTBEAT_SECONDS,
         )
         after = self._start_sequence(request)
         last = self._events.sequence if after is None else after

@@ -27,8 +27,8 @@ from anagnorisisd.storage.plays import PlayStore
 
 Context = ServicerContext[Any, Any]
 
-MOST_ENTRIES = 1000
-LONGEST_REASON = 300
+MAX_ENTRIES = 1000
+MAX_REASON_LENGTH = 300
 """Characters of a rejection reason, so that a response with 1000 reasons fits into a message."""
 
 OUTCOMES = {
@@ -79,8 +79,8 @@ class HistoryServicer(HistoryServiceServicer):
         self, request: messages.ImportHistoryRequest, context: Context
     ) -> messages.ImportHistoryResponse:
         """Import entries; with `dry_run` only return the outcome of each entry."""
-        if len(request.entries) > MOST_ENTRIES:
-            raise InvalidValue("entries", f"{len(request.entries)} are more than {MOST_ENTRIES}")
+        if len(request.entries) > MAX_ENTRIES:
+            raise InvalidValue("entries", f"{len(request.entries)} are more than {MAX_ENTRIES}")
         parsed = [_parse_or_reject(message) for message in request.entries]
         entries = [each for each in parsed if isinstance(each, HistoryEntry)]
         imported = iter(
@@ -173,6 +173,6 @@ def _entry_message(entry: HistoryEntry) -> messages.HistoryEntry:
 
 def _result_message(result: ImportResult) -> messages.ImportResult:
     reason = conversion.printable(result.reason)
-    if len(reason) > LONGEST_REASON:
-        reason = f"{reason[: LONGEST_REASON - 3]}..."
+    if len(reason) > MAX_REASON_LENGTH:
+        reason = f"{reason[: MAX_REASON_LENGTH - 3]}..."
     return messages.ImportResult(outcome=OUTCOMES[result.outcome], reason=reason)

@@ -7,7 +7,7 @@ import struct
 
 from anagnorisisd.errors import InvalidValue
 
-LARGEST_POSITION = 2**53
+MAX_POSITION = 2**53
 """Larger than any list; adding a page size does not overflow 2^63."""
 
 CHECKSUM_BYTES = 8
@@ -33,7 +33,7 @@ def position(text: str, *scope: object) -> int | None:
         found, checksum = _LAYOUT.unpack(base64.urlsafe_b64decode(text))
     except (ValueError, binascii.Error, struct.error):
         found, checksum = -1, b""
-    if not 0 <= found <= LARGEST_POSITION or checksum != _checksum(found, scope):
+    if not 0 <= found <= MAX_POSITION or checksum != _checksum(found, scope):
         raise InvalidValue("page_token", "not a token of this list; start with an empty one")
     return int(found)
 

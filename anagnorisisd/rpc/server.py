@@ -28,7 +28,7 @@ from anagnorisis.v1 import (
 from anagnorisisd.config.schema import Rpc
 from anagnorisisd.errors import ConfigError
 from anagnorisisd.rpc import tcp_auth, unix_socket
-from anagnorisisd.rpc.call_timing import CallTiming, Told
+from anagnorisisd.rpc.call_timing import CallTiming, RecordCall
 from anagnorisisd.rpc.daemon_service import DaemonServicer
 from anagnorisisd.rpc.errors import ErrorTranslation
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
@@ -42,7 +42,7 @@ from anagnorisisd.runtime.event_loop import all_completed
 
 log = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 4 * unix_socket.MAX_CONNECTIONS
+MAX_CONNECTIONS = 4 * unix_socket.MAX_CONNECTIONS
 """Limit of open connections.
 
 Higher than the limit of the relay, because connections that the relay closed stay open here for a
@@ -55,25 +55,25 @@ HANDSHAKE_MILLISECONDS = 10_000
 IDLE_MILLISECONDS = 600_000
 """A connection without a call is closed after this time; clients reconnect automatically."""
 
-MOST_CALLS_OF_ONE = 32
+MAX_CALLS_PER_CONNECTION = 32
 """Limit of concurrent calls on a connection, event streams included; the client queues the others.
 
-`MOST_CALLS` allows this number on every connection, so connections do not compete for calls.
+`MAX_CALLS` allows this number on every connection, so connections do not compete for calls.
 """
 
-MOST_CALLS = MOST_CONNECTIONS * MOST_CALLS_OF_ONE
+MAX_CALLS = MAX_CONNECTIONS * MAX_CALLS_PER_CONNECTION
 
 LIMITS = (
-    ("grpc.max_allowed_incoming_connections", MOST_CONNECTIONS),
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_MILLISECONDS),
     ("grpc.max_connection_idle_ms", IDLE_MILLISECONDS),
     ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.max_send_message_length", 16 << 20),
     ("grpc.max_metadata_size", 16 << 10),
-    ("grpc.max_concurrent_streams", MOST_CALLS_OF_ONE),
+    ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
     # By default gRPC randomly refuses calls, of any client, when 1000 or more are pending.
-    ("grpc.server.max_pending_requests", MOST_CALLS),
-    ("grpc.server.max_pending_requests_hard_limit", MOST_CALLS),
+    ("grpc.server.max_pending_requests", MAX_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", MAX_CALLS),
     ("grpc.so_reuseport", 0),
 )
 
@@ -85,7 +85,7 @@ SERVICE_NAMES = tuple(
     for service in package.DESCRIPTOR.services_by_name.values()
 )
 
-LONGEST_SOCKET_PATH_BYTES = 107
+MAX_SOCKET_PATH_BYTES = 107
 """Limit of `sun_path`, unix(7); also in `config.paths`, which this package does not import."""
 
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
@@ -107,7 +107,7 @@ class RpcServer:
     """Serves the API, health checks and reflection; `timed` receives the duration of each call."""
 
     def __init__(
-        self, config: Rpc, socket: Path, servicers: Servicers, timed: Told | None = None
+        self, config: Rpc, socket: Path, servicers: Servicers, timed: RecordCall | None = None
     ) -> None:
         self._config = config
         self._socket = socket
@@ -160,7 +160,7 @@ class RpcServer:
     async def _serve_tcp(self, resources: AsyncExitStack, config: tcp_auth.TcpConfig) -> None:
         """Serve on TCP, through a relay to a Unix socket of mode 0600."""
         inner = self._socket.with_name(f"{self._socket.name}.tcp")
-        if len(os.fsencode(inner)) > LONGEST_SOCKET_PATH_BYTES:
+        if len(os.fsencode(inner)) > MAX_SOCKET_PATH_BYTES:
             raise ConfigError([f"rpc.socket: {inner} is too long for a socket; set a shorter one"])
         relay = TcpRelay(inner)
         authentication = tcp_auth.TokenAuth(config.token, relay.mark_authenticated)
@@ -187,7 +187,7 @@ class RpcServer:
         server = aio.server(
             interceptors=(*self._timing, *interceptors, ErrorTranslation()),
             options=LIMITS,
-            maximum_concurrent_rpcs=MOST_CALLS,
+            maximum_concurrent_rpcs=MAX_CALLS,
         )
         self._register(server)
         try:

@@ -20,7 +20,7 @@ from grpc import aio
 from anagnorisisd.config.schema import Tcp
 from anagnorisisd.errors import ConfigError
 
-SHORTEST_TOKEN = 16
+MIN_TOKEN_LENGTH = 16
 BEARER = "Bearer "
 
 
@@ -134,10 +134,10 @@ def _read_token(path: Path) -> bytes:
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ConfigError([f"rpc.tcp.token_file: {path} can be read by others; chmod 600 {path}"])
     # Printable ASCII without spaces: other characters cannot be sent in a header unchanged.
-    if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token):
+    if not re.fullmatch(rf"[!-~]{{{MIN_TOKEN_LENGTH},}}", token):
         raise ConfigError(
             [
-                f"rpc.tcp.token_file: {path} must hold one line of {SHORTEST_TOKEN} plain"
+                f"rpc.tcp.token_file: {path} must hold one line of {MIN_TOKEN_LENGTH} plain"
                 f" characters or more, without spaces; openssl rand -hex 32 > {path}"
             ]
         )

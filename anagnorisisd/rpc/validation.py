@@ -9,36 +9,36 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import InvalidValue
 
 DEFAULT_SOURCE = "grpc"
-LONGEST_SOURCE = 64
-LONGEST_REQUEST_ID = 128
-LONGEST_TEXT = 256
-LONGEST_PATH_BYTES = 4096
-LARGEST_PAGE = 1000
+MAX_SOURCE_LENGTH = 64
+MAX_REQUEST_ID_LENGTH = 128
+MAX_TEXT_LENGTH = 256
+MAX_PATH_BYTES = 4096
+MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE = 100
-LARGEST_SONG_ID = 2**31 - 1
+MAX_SONG_ID = 2**31 - 1
 
 
 def source(text: str) -> str:
     """Return the source of a rating, such as `cli`."""
-    return _checked_text("source", text, LONGEST_SOURCE) or DEFAULT_SOURCE
+    return _checked_text("source", text, MAX_SOURCE_LENGTH) or DEFAULT_SOURCE
 
 
 def request_id(text: str) -> str | None:
     """Return the idempotency key of a change, `None` if the caller sent none."""
-    return _checked_text("request_id", text, LONGEST_REQUEST_ID) or None
+    return _checked_text("request_id", text, MAX_REQUEST_ID_LENGTH) or None
 
 
 def search_text(text: str) -> str:
     """Return the search text; an empty text matches every track."""
-    return _checked_text("text", text, LONGEST_TEXT)
+    return _checked_text("text", text, MAX_TEXT_LENGTH)
 
 
 def short_text(field: str, text: str) -> str:
     """Return a name such as that of an artist."""
-    return _checked_text(field, text, LONGEST_TEXT)
+    return _checked_text(field, text, MAX_TEXT_LENGTH)
 
 
-def count(field: str, value: int, default: int, largest: int = LARGEST_PAGE) -> int:
+def count(field: str, value: int, default: int, largest: int = MAX_PAGE_SIZE) -> int:
     """Return a count, or `default` for 0."""
     if not 0 <= value <= largest:
         raise InvalidValue(field, f"{value} is not between 0 and {largest}")
@@ -52,9 +52,9 @@ def track_id(text: str) -> TrackId:
 
 
 def path(field: str, text: str) -> str:
-    if not text or "\0" in text or len(text.encode()) > LONGEST_PATH_BYTES:
+    if not text or "\0" in text or len(text.encode()) > MAX_PATH_BYTES:
         raise InvalidValue(
-            field, f"a path has 1 to {LONGEST_PATH_BYTES} bytes and none of them is 0"
+            field, f"a path has 1 to {MAX_PATH_BYTES} bytes and none of them is 0"
         )
     return text
 
@@ -69,8 +69,8 @@ def moment(field: str, stamp: Timestamp) -> float:
 
 def song_id(value: int) -> SongId:
     """Return MPD's id of a queue entry."""
-    if not 0 <= value <= LARGEST_SONG_ID:
-        raise InvalidValue("target.song_id", f"{value} is not between 0 and {LARGEST_SONG_ID}")
+    if not 0 <= value <= MAX_SONG_ID:
+        raise InvalidValue("target.song_id", f"{value} is not between 0 and {MAX_SONG_ID}")
     return SongId(value)
 
 

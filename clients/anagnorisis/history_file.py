@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 from anagnorisis import records
 from anagnorisis.v1.history_pb2 import HistoryEntry
 
-LONGEST_LINE = 1 << 16
+MAX_LINE_LENGTH = 1 << 16
 """Bytes of a line, or of a row with line breaks in its cells. A path has at most 4096."""
 
 MAX_SKIPPED_BYTES = 1 << 26
@@ -52,15 +52,15 @@ def read(file: BinaryIO, *, as_csv: bool) -> Iterator[Found]:
 
 def _lines(file: BinaryIO) -> Iterator[Line]:
     number = 0
-    while line := file.readline(LONGEST_LINE + 1):
+    while line := file.readline(MAX_LINE_LENGTH + 1):
         number += 1
         if number == 1:
             if line.startswith(UTF_16):
                 raise ValueError("it is UTF-16 text; save it as UTF-8")
             line = line.removeprefix(BYTE_ORDER_MARK)
-        if len(line) > LONGEST_LINE:
+        if len(line) > MAX_LINE_LENGTH:
             _skip(file, line, number)
-            yield Line(number, "", f"is longer than {LONGEST_LINE} bytes")
+            yield Line(number, "", f"is longer than {MAX_LINE_LENGTH} bytes")
         elif line.strip():
             yield _decoded(number, line)
 
@@ -71,7 +71,7 @@ def _skip(file: BinaryIO, line: bytes, number: int) -> None:
     while line and not line.endswith(b"\n"):
         if skipped > MAX_SKIPPED_BYTES:
             raise ValueError(f"line {number}: does not end within {MAX_SKIPPED_BYTES} bytes")
-        line = file.readline(LONGEST_LINE)
+        line = file.readline(MAX_LINE_LENGTH)
         skipped += len(line)
 
 
@@ -174,6 +174,6 @@ class _Rows:
         while following := self.next_line():
             following_lines.append(following)
             length += len(following.text)
-            if following.reason or length > LONGEST_LINE:
+            if following.reason or length > MAX_LINE_LENGTH:
                 return
             yield following.text

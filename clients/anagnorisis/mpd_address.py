@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 DEFAULT_PORT = 6600
-HIGHEST_PORT = 65_535
+MAX_PORT = 65_535
 
 
 class Address(NamedTuple):
@@ -98,4 +98,4 @@ def _host_and_port(text: str, port: int) -> tuple[str, int]:
 def _port(text: str, default: int) -> int:
     """Return the port in `text`, or the default if it is not a valid port."""
     digits = text if text.isascii() and text.isdigit() and len(text) <= 5 else "0"
-    return int(digits) if 0 < int(digits) <= HIGHEST_PORT else default
+    return int(digits) if 0 < int(digits) <= MAX_PORT else default

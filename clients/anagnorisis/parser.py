@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 from anagnorisis.connection import add_options
 from anagnorisis.errors import USAGE, one_line
 from anagnorisis.rating_value import (
-    LARGEST_INT32,
-    LARGEST_INT64,
-    LARGEST_UINT64,
+    MAX_INT32,
+    MAX_INT64,
+    MAX_UINT64,
     Value,
     utf8,
     whole,
@@ -194,7 +194,7 @@ def _add_picks(verbs: Verbs) -> None:
     picks.add_argument("switch", nargs="?", choices=("on", "off"), help="switch picking")
     picks.add_argument(
         "-n",
-        type=whole(1, LARGEST_INT32),
+        type=whole(1, MAX_INT32),
         default=0,
         metavar="N",
         dest="count",
@@ -202,7 +202,7 @@ def _add_picks(verbs: Verbs) -> None:
     )
     picks.add_argument(
         "--seed",
-        type=whole(0, LARGEST_UINT64),
+        type=whole(0, MAX_UINT64),
         metavar="N",
         help="seed of the random number generator",
     )
@@ -262,7 +262,7 @@ def _add_evaluators(verbs: Verbs) -> None:
     rollback.add_argument(
         "version",
         nargs="?",
-        type=whole(1, LARGEST_INT32),
+        type=whole(1, MAX_INT32),
         default=0,
         metavar="VERSION",
         help="default: the previous one",
@@ -274,7 +274,7 @@ def _add_daemon(verbs: Verbs) -> None:
     _add_format(status, "print only this line about the current song, for example")
     watch = verbs.add("watch", "watching:watch", "stream events")
     _add_format(watch, "instead of events, print this line whenever it changes, for example")
-    after = whole(0, LARGEST_INT64)
+    after = whole(0, MAX_INT64)
     watch.add_argument("--after", type=after, metavar="SEQUENCE", help="resume after this event")
     watch.add_argument(
         "--epoch", type=utf8, default="", metavar="EPOCH", help="epoch of that event"
@@ -337,7 +337,7 @@ def _add_limit(
 ) -> None:
     verb.add_argument(
         "-n",
-        type=whole(1, LARGEST_INT32),
+        type=whole(1, MAX_INT32),
         default=default,
         metavar="N",
         dest="limit",

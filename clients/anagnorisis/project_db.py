@@ -19,10 +19,10 @@ from anagnorisis.v1 import daemon_pb2
 from anagnorisis.v1.history_pb2 import HistoryEntry
 
 SOURCE = "anagnorisis"
-MOST_PLAYS = 10_000
+MAX_PLAYS = 10_000
 """Limit of full plays, and of skips, of a file: one a day for 27 years. More means corrupt data."""
 
-LONGEST_VALUE_BYTES = 1 << 20
+MAX_VALUE_BYTES = 1 << 20
 ROWS = """SELECT rowid, file_path, user_rating, user_rating_date, full_play_count, skip_count,
     last_played FROM music_library WHERE file_path IS NOT NULL"""
 RATED = f"{ROWS} AND user_rating IS NOT NULL ORDER BY user_rating_date IS NULL, user_rating_date"
@@ -48,7 +48,7 @@ def read(path: str) -> Iterator[Found]:
         with closing(sqlite3.connect(f"file:{quoted}?mode=ro", uri=True)) as database:
             database.row_factory = sqlite3.Row
             database.text_factory = lambda text: text.decode(errors="surrogateescape")
-            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
             # Reject a view: its query could run forever.
             if not database.execute(
                 "SELECT 1 FROM sqlite_schema WHERE name = 'music_library' AND type = 'table'"
@@ -71,8 +71,8 @@ def _plays(row: sqlite3.Row) -> Iterator[Found]:
     number = 0
     for name, outcome in COUNTS.items():
         count = row[name] or 0
-        if not isinstance(count, int) or not 0 <= count <= MOST_PLAYS:
-            reason = f"{name} is not a whole number from 0 to {MOST_PLAYS}"
+        if not isinstance(count, int) or not 0 <= count <= MAX_PLAYS:
+            reason = f"{name} is not a whole number from 0 to {MAX_PLAYS}"
             yield Found(f"row {row['rowid']}", None, reason)
             continue
         for _ in range(count):

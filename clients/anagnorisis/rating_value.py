@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-LARGEST_INT32 = (1 << 31) - 1
-LARGEST_INT64 = (1 << 63) - 1
-LARGEST_UINT64 = (1 << 64) - 1
+MAX_INT32 = (1 << 31) - 1
+MAX_INT64 = (1 << 63) - 1
+MAX_UINT64 = (1 << 64) - 1
 
 
 class Value(NamedTuple):

@@ -41,7 +41,7 @@ OUTCOME = "PLAY_OUTCOME_"
 FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
 """Start of a cell that spreadsheets execute, also after prefixes `'`."""
 
-LONGEST_TIME = 64
+MAX_TIME_LENGTH = 64
 """Characters; ISO 8601 needs 32."""
 
 Record = dict[str, Any]
@@ -140,7 +140,7 @@ def _text(record: Record, field: str) -> str:
 
 def _time(text: str) -> datetime:
     try:
-        if len(text) > LONGEST_TIME:
+        if len(text) > MAX_TIME_LENGTH:
             raise ValueError
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError, OSError):

@@ -8,8 +8,8 @@ import grpc
 
 from anagnorisis.errors import USAGE, Failed
 
-LONGEST_TOKEN = 4096
-LONGEST_FILE = 1 << 20
+MAX_TOKEN_LENGTH = 4096
+MAX_FILE_BYTES = 1 << 20
 """Limit of bytes read from a token or certificate file, for example `/dev/zero`."""
 
 
@@ -30,7 +30,7 @@ def channel(place: Place) -> grpc.Channel:
     if place.token_file is None:
         raise Failed("name the file that holds the daemon's token with --token-file", USAGE)
     token = _read(place.token_file).decode(errors="replace").strip()
-    if not 0 < len(token) <= LONGEST_TOKEN or not token.isascii() or not token.isprintable():
+    if not 0 < len(token) <= MAX_TOKEN_LENGTH or not token.isascii() or not token.isprintable():
         problem = "holds no token, which is one line of printable ASCII"
         raise Failed(f"{place.token_file}: {problem}", USAGE)
     return grpc.intercept_channel(_open_channel(place), _TokenInterceptor(token))
@@ -54,7 +54,7 @@ def _is_loopback(address: str) -> bool:
 def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(LONGEST_FILE)
+            return file.read(MAX_FILE_BYTES)
     except OSError as error:
         raise Failed(f"{path}: {error.strerror}", USAGE) from error
 

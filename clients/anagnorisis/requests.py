@@ -25,14 +25,14 @@ def target(text: str | None) -> Target:
     return Target(uri=text)
 
 
-LARGEST_PAGE = 1000
+MAX_PAGE_SIZE = 1000
 
 
 def collected(method: Callable[..., Any], request: Any, field: str, limit: int) -> list[Any]:
     """Request pages until `limit` entries are read; `field` names the list in the response."""
     entries: list[Any] = []
     while len(entries) < limit:
-        request.page_size = min(LARGEST_PAGE, limit - len(entries))
+        request.page_size = min(MAX_PAGE_SIZE, limit - len(entries))
         answer = method(request, timeout=SECONDS_TO_ANSWER)
         entries.extend(getattr(answer, field))
         request.page_token = answer.next_page_token

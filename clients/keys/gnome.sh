@@ -5,7 +5,7 @@ set -eu
 
 SCHEMA=org.gnome.settings-daemon.plugins.media-keys
 FOLDER=/org/gnome/settings-daemon/plugins/media-keys/custom-keybindings
-OURS="$FOLDER/anagnorisis-"
+METHOD_PREFIX="$FOLDER/anagnorisis-"
 KEYS='1=1 2=2 3=3 4=4 5=5 6=6 7=7 8=8 9=9 0=10 plus=up minus=down BackSpace=undo Delete=clear
 n=skip-and-lower l=more-like-this o=mood-off r=--menu'
 
@@ -13,13 +13,13 @@ command -v gsettings >/dev/null || { echo "gnome.sh: gsettings is missing; is th
 
 # The paths of the listener's other keys, one a line.
 others=$(gsettings get "$SCHEMA" custom-keybindings | tr -d "[]' " | sed 's/^@as//' | tr ',' '\n' |
-  grep -v "^$OURS" | grep . || true)
+  grep -v "^$METHOD_PREFIX" | grep . || true)
 paths=$others
 
 if [ "${1:-}" != --remove ]; then
   for entry in $KEYS; do
     key=${entry%%=*} action=${entry#*=}
-    path="$OURS$key/"
+    path="$METHOD_PREFIX$key/"
     binding="$SCHEMA.custom-keybinding:$path"
     gsettings set "$binding" name "Rate: $action"
     gsettings set "$binding" command "anagnorisis-rate $action"

@@ -23,7 +23,7 @@ from tests.support.songs import make_songs
 
 ROUNDS = int(os.environ.get("ANAGNORISIS_CRASH_ROUNDS", "2"))
 SONGS_OF_EACH_KIND = 8
-LONGEST_LIFE_SECONDS = 4.0
+MAX_LIFE_SECONDS = 4.0
 """From the start of the process: some are killed before they answer at all."""
 
 CALL_SECONDS = 5.0
@@ -155,7 +155,7 @@ def test_what_was_acknowledged_survives_any_kill(tmp_path: Path) -> None:
         daemon.status()
         for number in range(ROUNDS):
             with listener.at_work(daemon):
-                time.sleep(chance.uniform(0.0, LONGEST_LIFE_SECONDS))
+                time.sleep(chance.uniform(0.0, MAX_LIFE_SECONDS))
                 daemon.kill()
             found = Evidence(daemon.home / "state", tmp_path / "copy")
             found.assert_sound()

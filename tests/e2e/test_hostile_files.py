@@ -23,7 +23,7 @@ from tests.support.media import FORMATS, write_song
 FILES = int(os.environ.get("ANAGNORISIS_HOSTILE_FILES", "22"))
 SECONDS_PER_FILE = 2.0
 SECONDS_AT_LEAST = 60.0
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """Of memory that is really used, by the daemon or any one of its workers."""
 
 OUTCOMES = """
@@ -96,5 +96,5 @@ def test_every_file_gets_its_reason_and_every_good_one_is_embedded(tmp_path: Pat
         print(f"{name}: {outcome}")
     print(f"{len(names)} files, {embedded} embedded, {time.monotonic() - began:.0f} s, {peaks}")
     assert {found[name] for name in good} == {"embedded"}
-    assert max(peaks.values()) < MOST_BYTES
+    assert max(peaks.values()) < MAX_BYTES
     assert len(good) < embedded < len(names)

@@ -45,7 +45,7 @@ PAUSE_SECONDS = 0.1
 """Between two things that somebody does while music plays."""
 
 SAMPLE_SECONDS = 0.2
-MOST_GROWTH_BYTES = 6 << 20
+MAX_GROWTH_BYTES = 6 << 20
 SECONDS_PER_PLAY = 0.5
 CALL_SECONDS = 20.0
 SETTINGS = f"""\
@@ -222,6 +222,6 @@ def test_a_long_life_takes_no_more_than_a_short_one(
         daemon.until(lambda: watch.sample().files <= files)
         warm = [one.memory_bytes for one in samples if one.plays > WARM_SHARE * PLAYS]
         early, late = warm[: len(warm) // 4], warm[-len(warm) // 4 :]
-        assert statistics.median(late) - statistics.median(early) < MOST_GROWTH_BYTES
+        assert statistics.median(late) - statistics.median(early) < MAX_GROWTH_BYTES
         assert daemon.stop() == 0
         assert "Traceback" not in daemon.log.read_text()

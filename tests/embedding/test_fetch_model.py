@@ -94,7 +94,7 @@ def hub() -> Iterator[Hub]:
     server.server_close()
 
 
-class Told:
+class RecordCall:
     """Remembers the progress that was told."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ def whole(folder: Path) -> bool:
 
 
 def test_a_model_is_downloaded_with_progress(hub: Hub, tmp_path: Path) -> None:
-    told = Told()
+    told = RecordCall()
 
     folder = fetch(tmp_path, None, told, publication=PUBLICATION, endpoint=hub.address)
 
@@ -122,10 +122,10 @@ def test_a_model_is_downloaded_with_progress(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
-    fetch(tmp_path, None, Told(), publication=PUBLICATION, endpoint=hub.address)
+    fetch(tmp_path, None, RecordCall(), publication=PUBLICATION, endpoint=hub.address)
     hub.requests.clear()
 
-    fetch(tmp_path, None, Told(), publication=PUBLICATION, endpoint=hub.address)
+    fetch(tmp_path, None, RecordCall(), publication=PUBLICATION, endpoint=hub.address)
 
     assert hub.requests == []
 
@@ -137,10 +137,10 @@ def test_an_interrupted_download_is_resumed(hub: Hub, tmp_path: Path) -> None:
     hub.breaks_after = 15_000_000
 
     try:
-        fetch(tmp_path, None, Told(), publication=PUBLICATION, endpoint=hub.address)
+        fetch(tmp_path, None, RecordCall(), publication=PUBLICATION, endpoint=hub.address)
     except FetchFailed:
         assert not (folder / "pytorch_model.bin").exists()
-        fetch(tmp_path, None, Told(), publication=PUBLICATION, endpoint=hub.address)
+        fetch(tmp_path, None, RecordCall(), publication=PUBLICATION, endpoint=hub.address)
 
     assert whole(folder)
     assert any(wanted for command, _, wanted in hub.requests if command == "GET")
@@ -152,7 +152,7 @@ def test_a_download_that_differs_from_what_was_published_is_refused(
     hub.files["pytorch_model.bin"] = bytes(23_999_999) + b"!"
 
     with pytest.raises(FetchFailed, match=r"pytorch_model\.bin is not the published one"):
-        fetch(tmp_path, None, Told(), publication=PUBLICATION, endpoint=hub.address)
+        fetch(tmp_path, None, RecordCall(), publication=PUBLICATION, endpoint=hub.address)
 
     assert not (tmp_path / "tiny" / "pytorch_model.bin").exists()
 
@@ -163,7 +163,7 @@ def test_without_a_network_the_way_out_is_named(
     monkeypatch.setattr(time, "sleep", lambda _: None)  # the client tries five times, patiently
 
     with pytest.raises(FetchFailed, match="--from"):
-        fetch(tmp_path, None, Told(), publication=PUBLICATION, endpoint="http://127.0.0.1:1")
+        fetch(tmp_path, None, RecordCall(), publication=PUBLICATION, endpoint="http://127.0.0.1:1")
 
 
 def test_a_model_comes_from_a_folder_too(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_model_comes_from_a_folder_too(tmp_path: Path) -> None:
     clone.mkdir()
     for name, content in CONTENTS.items():
         (clone / name).write_bytes(content)
-    told = Told()
+    told = RecordCall()
 
     folder = fetch(tmp_path / "models", clone, told, publication=PUBLICATION)
 
@@ -192,14 +192,14 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(clone / "pytorch_model.bin")
 
     with pytest.raises(FetchFailed, match="not a regular file"):
-        fetch(tmp_path / "models", clone, Told(), publication=PUBLICATION)
+        fetch(tmp_path / "models", clone, RecordCall(), publication=PUBLICATION)
 
 
 def test_no_more_is_copied_than_the_model_has(tmp_path: Path) -> None:
     clone = clone_of(tmp_path / "clone")
     with (clone / "pytorch_model.bin").open("ab") as weights:
         weights.truncate(1 << 40)
-    told = Told()
+    told = RecordCall()
 
     with pytest.raises(FetchFailed, match="should have 24000000"):
         fetch(tmp_path / "models", clone, told, publication=PUBLICATION)
@@ -217,7 +217,7 @@ def test_links_where_files_are_put_together_are_not_followed(tmp_path: Path, pla
     link.parent.mkdir(parents=True)
     link.symlink_to(elsewhere if place == ".partial" else elsewhere / "pytorch_model.bin")
 
-    folder = fetch(tmp_path / "models", clone, Told(), publication=PUBLICATION)
+    folder = fetch(tmp_path / "models", clone, RecordCall(), publication=PUBLICATION)
 
     assert whole(folder)
     assert [path.name for path in elsewhere.iterdir()] == ["pytorch_model.bin"]
@@ -226,14 +226,14 @@ def test_links_where_files_are_put_together_are_not_followed(tmp_path: Path, pla
 
 def test_an_incomplete_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FetchFailed, match=r"config\.json cannot be read: No such file"):
-        fetch(tmp_path / "models", tmp_path, Told(), publication=PUBLICATION)
+        fetch(tmp_path / "models", tmp_path, RecordCall(), publication=PUBLICATION)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(FetchFailed, match="Not a directory"):
-        fetch(tmp_path / "file", tmp_path, Told(), publication=PUBLICATION)
+        fetch(tmp_path / "file", tmp_path, RecordCall(), publication=PUBLICATION)
 
 
 def test_a_damaged_file_is_replaced(hub: Hub, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_damaged_file_is_replaced(hub: Hub, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "pytorch_model.bin").write_text("version https://git-lfs.github.com/spec/v1\n")
 
-    fetch(tmp_path, None, Told(), publication=PUBLICATION, endpoint=hub.address)
+    fetch(tmp_path, None, RecordCall(), publication=PUBLICATION, endpoint=hub.address)
 
     assert whole(folder)
 

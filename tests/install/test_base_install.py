@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 PYTHONS = os.environ.get("ANAGNORISIS_PYTHONS", "").split()
 MEGABYTE = 1_000_000
-MOST_DOWNLOADED, MOST_ON_DISK = 150 * MEGABYTE, 500 * MEGABYTE
+MAX_DOWNLOADED, MAX_ON_DISK = 150 * MEGABYTE, 500 * MEGABYTE
 SONGS = [f"song.{name}" for name in media.FORMATS]
 SAMPLES = [name for name in media.READ_ONLY if name != "version-7.mpc"]  # that one is silent
 RATINGS = 10
@@ -92,7 +92,7 @@ def test_a_song_of_each_format_is_embedded_rated_and_picked(
 
 
 def test_the_base_is_small(environment: Path) -> None:
-    assert 10 * MEGABYTE < wheels.bytes_below(environment) < MOST_ON_DISK
+    assert 10 * MEGABYTE < wheels.bytes_below(environment) < MAX_ON_DISK
 
 
 @pytest.mark.parametrize("module", ["torch", "transformers", "matplotlib", "distributed", "numba"])
@@ -141,8 +141,8 @@ def test_it_is_installed_from_the_package_index(
     print(f"{python}: {downloaded / MEGABYTE:.0f} MB downloaded, {on_disk / MEGABYTE:.0f} on disk")
     print(versions.stdout)
 
-    assert downloaded < MOST_DOWNLOADED
-    assert on_disk < MOST_ON_DISK
+    assert downloaded < MAX_DOWNLOADED
+    assert on_disk < MAX_ON_DISK
     said_download, said_disk = setup.MEGABYTES[setup.BASE]
     assert downloaded / MEGABYTE == pytest.approx(said_download, rel=0.2)
     assert on_disk / MEGABYTE == pytest.approx(said_disk, rel=0.2)

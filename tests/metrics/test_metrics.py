@@ -19,8 +19,8 @@ from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.errors import ConfigError
 from anagnorisisd.events import PlayerDisconnected, PlayRecorded, TracksEmbedded
 from anagnorisisd.metrics.collector import MetricsCollector
-from anagnorisisd.metrics.http_server import MOST_CONNECTIONS
-from anagnorisisd.metrics.prometheus import MOST_SOURCES, PrometheusExporter
+from anagnorisisd.metrics.http_server import MAX_CONNECTIONS
+from anagnorisisd.metrics.prometheus import MAX_SOURCES, PrometheusExporter
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
@@ -164,14 +164,14 @@ async def test_what_happens_is_counted(stores: Stores, clock: FakeClock) -> None
 async def test_callers_cannot_make_ever_more_series(stores: Stores, clock: FakeClock) -> None:
     (track,) = await add_tracks(stores, "a.mp3")
     async with served(stores, clock) as bench:
-        for number in range(2 * MOST_SOURCES):
+        for number in range(2 * MAX_SOURCES):
             await bench.ratings.rate(track, 8, source=f"caller {number}")
 
-        found = await bench.counted("anagnorisis_ratings_total", 2 * MOST_SOURCES)
+        found = await bench.counted("anagnorisis_ratings_total", 2 * MAX_SOURCES)
 
     ratings = {key: value for key, value in found.items() if "ratings_total" in key}
-    assert len(ratings) == MOST_SOURCES + 1
-    assert ratings["anagnorisis_ratings_total other"] == MOST_SOURCES
+    assert len(ratings) == MAX_SOURCES + 1
+    assert ratings["anagnorisis_ratings_total other"] == MAX_SOURCES
 
 
 async def test_a_database_that_is_away_is_told_and_the_rest_goes_on(
@@ -230,7 +230,7 @@ async def test_half_a_request_takes_nothing_from_the_others(
         assert threading.active_count() <= threads + 1, "one more fetches"
         # Those of this test's own ends are open as well.
         held = psutil.Process().num_fds() - files - 300
-        assert held < 2 * MOST_CONNECTIONS, "some are just being closed"
+        assert held < 2 * MAX_CONNECTIONS, "some are just being closed"
         assert (await bench.fetched())["anagnorisis_mpd_up"] == 1
 
 

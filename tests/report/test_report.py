@@ -206,7 +206,7 @@ async def test_a_browser_shows_it(lively: Stores, clock: FakeClock, tmp_path: Pa
         counted = image.convert("RGB").getcolors(maxcolors=2**24)
     assert counted is not None
     pixels = {colour: count for count, colour in counted}
-    assert pixels[ImageColor.getrgb(figures.OURS)] > 100  # dots and lines
+    assert pixels[ImageColor.getrgb(figures.MAIN_COLOUR)] > 100  # dots and lines
     assert pixels[ImageColor.getrgb("#ffffff")] > pixels[ImageColor.getrgb("#f4f6f9")]  # cards
 
 

@@ -17,7 +17,7 @@ from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 from anagnorisisd.config.schema import Rpc, Tcp
 from anagnorisisd.events import PredictionsUpdated
 from anagnorisisd.rpc import tcp_relay
-from anagnorisisd.rpc.server import MOST_CALLS_OF_ONE
+from anagnorisisd.rpc.server import MAX_CALLS_PER_CONNECTION
 from anagnorisisd.rpc.unix_socket import MAX_CONNECTIONS
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
@@ -240,7 +240,7 @@ async def test_the_watchers_of_one_client_take_no_call_from_another(
         watching = []
         for _ in range(40):
             one = await crowd.enter_async_context(caller(path))
-            watching += [one.WatchEvents(request) for _ in range(MOST_CALLS_OF_ONE)]
+            watching += [one.WatchEvents(request) for _ in range(MAX_CALLS_PER_CONNECTION)]
         for watch in watching:
             await watch.read()
         assert len(watching) > 1000
@@ -259,11 +259,11 @@ async def test_more_watchers_of_one_connection_wait_for_its_own_places(
     path = f"unix:{tmp_path / 'sock'}"
     request = daemon_pb2.WatchEventsRequest()
     async with serving(house, tmp_path / "sock"), caller(path) as greedy:
-        watching = [greedy.WatchEvents(request) for _ in range(3 * MOST_CALLS_OF_ONE)]
-        await until(lambda: house.events.watchers == MOST_CALLS_OF_ONE)
+        watching = [greedy.WatchEvents(request) for _ in range(3 * MAX_CALLS_PER_CONNECTION)]
+        await until(lambda: house.events.watchers == MAX_CALLS_PER_CONNECTION)
 
         async with caller(path) as other:
             assert (await other.GetStatus(daemon_pb2.GetStatusRequest(), timeout=20)).version
-        assert house.events.watchers == MOST_CALLS_OF_ONE
+        assert house.events.watchers == MAX_CALLS_PER_CONNECTION
         for watch in watching:
             watch.cancel()

@@ -28,7 +28,14 @@ from anagnorisisd.embedding.sound_tags import (
 )
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
-from tests.support.library import add_tracks, track_id
+from tests.support.library import (
+    EPOCH,
+    add_evaluator,
+    add_tracks,
+    add_vectors,
+    track_id,
+    vector,
+)
 from tests.support.musicnn import vectors_of
 from tests.support.rpc import House, Line, answered, refused, run, said, serving
 
@@ -153,12 +160,16 @@ async def test_a_small_library_has_no_tags(stores: Stores, clock: FakeClock, soc
 async def test_the_commands_show_the_listeners_taste_in_words(
     stores: Stores, clock: FakeClock, socket: Path
 ) -> None:
-    tracks = await add_tracks(stores, *TRACKS[:2])
+    tracks = await add_tracks(stores, *TRACKS)
+    await embed(stores, TRACKS)
+    await add_vectors(stores, {tracks[0]: vector(1, 2, 3, 4)})
+    await stores.ratings.rate(tracks[-1], 5, at=EPOCH, source="test")
     house = House.build(stores, clock)
-    version = (await house.trainer.version()).version
+    house.evaluator.shares = {"audio": 0.7, "artist": 0.3}
+    version = (await add_evaluator(stores)).version
     preferences = [TagPreference("jazz", 1.5, 2.0, 9), TagPreference("metal", -0.5, -1.0, 6)]
     await stores.evaluators.put_tag_preferences(version, preferences)
-    await stores.evaluators.put_predictions(version, tracks, np.full(2, 8.1), np.ones(2))
+    await stores.evaluators.put_predictions(version, tracks[:2], np.full(2, 8.1), np.ones(2))
     async with serving(house, socket):
         assert "\ntaste      likes jazz; dislikes metal\n" in await said(socket, "status")
         assert "taste: likes jazz; dislikes metal" in await said(socket, "evaluators")

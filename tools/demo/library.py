@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tools.demo.sounds import RATE, Signal
 from tools.demo.styles import Style, ambient, chiptune, folk, techno
 
-SHORTEST_SECONDS, LONGEST_SECONDS = 20.0, 40.0
+MIN_SECONDS, MAX_SECONDS = 20.0, 40.0
 FADE_SECONDS = 1.0
 
 
@@ -85,7 +85,7 @@ class Song:
     def signal(self) -> NDArray[np.float32]:
         """Return the music, `[2, n]`, at `RATE`."""
         rng = np.random.default_rng(zlib.crc32(f"{self.artist.name}/{self.title}".encode()))
-        seconds = float(rng.uniform(SHORTEST_SECONDS, LONGEST_SECONDS))
+        seconds = float(rng.uniform(MIN_SECONDS, MAX_SECONDS))
         return _mastered(self.artist.style(rng, seconds, self.artist.mood))
 
 

@@ -14,7 +14,7 @@ from tools.console import GiveUp
 from tools.foreground_run.mpd_greeting import greets
 
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 15.0, 5.0, 0.05
-LONGEST_SOCKET_PATH_BYTES = 107
+MAX_SOCKET_PATH_BYTES = 107
 
 CONFIG = """\
 # Written by `make run` at every start.
@@ -92,7 +92,7 @@ def sound_output(variables: Mapping[str, str], devices: Path = Path("/dev/snd"))
 
 def _socket(home: Path) -> Path:
     socket = home / "socket"
-    if len(os.fsencode(socket)) <= LONGEST_SOCKET_PATH_BYTES:
+    if len(os.fsencode(socket)) <= MAX_SOCKET_PATH_BYTES:
         return socket
     return Path(tempfile.mkdtemp(prefix="anagnorisis-")) / "socket"
 

@@ -34,7 +34,7 @@ SURVEY_SECONDS = 120.0
 SURVEY_AGAIN_SECONDS = 60.0
 """So often a worker that lacked something is asked again: weights may have arrived there."""
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 15.0
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 15.0
 
 
 def require_dask() -> None:
@@ -119,7 +119,7 @@ class DaskClient:
             except Exception as error:
                 self._lost(_reason(error))
             await asyncio.sleep(pause)
-            pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)
+            pause = min(MAX_PAUSE_SECONDS, 2 * pause)
 
     async def ask(self, address: str, target: str, *args: Any) -> Any:
         """Return what the function `target` ("package.module:function") answers on a worker.

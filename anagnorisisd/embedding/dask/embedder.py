@@ -14,7 +14,7 @@ from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.dask.client import DaskClient, DaskWorkerLost, require_dask
 from anagnorisisd.embedding.dask.protocol import (
     EMBED,
-    LARGEST_SENT_BYTES,
+    MAX_SENT_BYTES,
     FileNotVisible,
     Incapable,
     Job,
@@ -176,7 +176,7 @@ class DaskEmbedder:
             with suppress(FileNotVisible):
                 return await self._answer(worker, self._client.ask(*self._asking(worker, job)))
             self._is_blind(worker)
-        if status.st_size > LARGEST_SENT_BYTES:
+        if status.st_size > MAX_SENT_BYTES:
             raise EmbeddingFailed(
                 f"has {status.st_size >> 20} MB and is too large to be sent to {worker.address}; "
                 "let the worker see the music folder",

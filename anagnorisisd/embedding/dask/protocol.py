@@ -23,7 +23,7 @@ from anagnorisisd.errors import EmbeddingFailed
 SURVEY = "anagnorisisd.embedding.dask.worker:survey"
 EMBED = "anagnorisisd.embedding.dask.worker:embed"
 
-LARGEST_SENT_BYTES = 512 << 20
+MAX_SENT_BYTES = 512 << 20
 """Larger files are not sent; they have to be seen where they are."""
 
 Answer = Mapping[str, Any]

@@ -21,7 +21,7 @@ import anagnorisisd
 from anagnorisisd.config import load, paths
 from anagnorisisd.config.schema import Device
 from anagnorisisd.domain.evaluator import Vectors
-from anagnorisisd.embedding.dask.protocol import LARGEST_SENT_BYTES, Answer, Job, Spec
+from anagnorisisd.embedding.dask.protocol import MAX_SENT_BYTES, Answer, Job, Spec
 from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.registry import plan_for
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
@@ -163,7 +163,7 @@ def _is_seen(file: Job) -> bool:
 @contextmanager
 def _laid_down(content: bytes, suffix: str) -> Iterator[str]:
     """Let what was sent be a file for a while, for this user only; yield its path."""
-    if len(content) > LARGEST_SENT_BYTES:
+    if len(content) > MAX_SENT_BYTES:
         raise EmbeddingFailed("was sent although it is too large", permanent=True)
     # In Dask's own folder: what a killed worker leaves there, the next one clears away.
     folder = _dask_worker().local_directory

@@ -36,7 +36,7 @@ REQUIRED: dict[str, Any] = {
 }
 """Where one of these differs, `HubertModel` would compute something else than MERT does."""
 
-LARGEST_CONFIG_BYTES = 1 << 20
+MAX_CONFIG_BYTES = 1 << 20
 
 SIZES: dict[str, tuple[int, int]] = {
     "hidden_size": (1, 8_192),
@@ -130,8 +130,8 @@ def _text(file: Path) -> str:
         with os.fdopen(descriptor, "rb") as opened:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise EmbedderUnusable(f"{file} is not a regular file")
-            content = opened.read(LARGEST_CONFIG_BYTES + 1)
-    if len(content) > LARGEST_CONFIG_BYTES:
+            content = opened.read(MAX_CONFIG_BYTES + 1)
+    if len(content) > MAX_CONFIG_BYTES:
         raise EmbedderUnusable(f"{file} is too large for the configuration of a model")
     return content.decode()
 

@@ -33,7 +33,7 @@ FILE_NAME = "musicnn.npz"
 PACKAGED = Path(__file__).with_name(FILE_NAME)
 """Where `make setup` stores the weights, and where a wheel of the daemon carries them."""
 
-LARGEST_FILE_BYTES = 8 << 20
+MAX_FILE_BYTES = 8 << 20
 REMEDY = "remove it, or run `anagnorisisd fetch-model musicnn`"
 
 NOTICE_NAME = "notice"
@@ -153,7 +153,7 @@ def load(path: Path) -> Arrays:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_FILE_BYTES + 1)
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise WeightsUnreadable(f"{path} cannot be read: {error.strerror or error}") from None
     try:
