@@ -46,13 +46,13 @@ def weight_factors(why: Explanation) -> str:
 
 def scan_progress(scan: ScanState) -> str:
     """Return the progress or result of a scan."""
-    state = "Library" if scan.done else "Scanning"
+    state = "Library" if scan.finished else "Scanning"
     return f"{state}: {plural(scan.found, 'file')}, {scan.added} new"
 
 
 def embedding_progress(progress: EmbeddingProgress) -> str:
     """Return the progress of embedding the library."""
-    text = f"Embedding: {progress.done} of {plural(progress.total, 'track')}"
+    text = f"Embedding: {progress.embedded} of {plural(progress.total, 'track')}"
     if progress.failed:
         text += f", {progress.failed} failed"
     left = progress.seconds_left

@@ -32,7 +32,7 @@ class PlainScreen:
 
     def _lines(self, snapshot: Snapshot) -> Iterator[tuple[str, object, str]]:
         """Yield (subject, version, line); a line is written if the version has changed."""
-        if snapshot.scan and snapshot.scan.done:
+        if snapshot.scan and snapshot.scan.finished:
             yield "scan", snapshot.scan, messages.scan_progress(snapshot.scan)
         progress = snapshot.embedding
         if progress and progress.total:

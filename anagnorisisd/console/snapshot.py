@@ -16,7 +16,7 @@ class ScanState:
 
     found: int
     added: int
-    done: bool
+    finished: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class SnapshotSource:
         current = await self._current(player)
         sound_tags = await self._sound_tags.of_track(current.track_id) if current else ()
         return Snapshot(
-            scan=ScanState(scan.found, scan.added, scan.done),
+            scan=ScanState(scan.found, scan.added, scan.finished),
             embedding=await self._embedding.progress(),
             link=link,
             player=player,

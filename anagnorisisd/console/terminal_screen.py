@@ -56,7 +56,7 @@ def _parts(snapshot: Snapshot, client: str) -> Iterator[RenderableType]:
 def _progress(snapshot: Snapshot) -> Iterator[RenderableType]:
     scan, embedding = snapshot.scan, snapshot.embedding
     if scan:
-        yield _bar(messages.scan_progress(scan), total=None if not scan.done else 1, done=1)
+        yield _bar(messages.scan_progress(scan), total=None if not scan.finished else 1, done=1)
     if embedding and embedding.total:
         processed = embedding.total - embedding.pending
         yield _bar(messages.embedding_progress(embedding), embedding.total, processed)

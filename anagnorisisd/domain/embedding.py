@@ -40,7 +40,7 @@ class EmbeddingProgress:
     """Counts of present tracks for the current embedder, and the speed of the current run."""
 
     pending: int
-    done: int
+    embedded: int
     failed: int
     tracks_per_second: float | None = None
     executor: ExecutorState = LOCAL_EXECUTOR
@@ -48,7 +48,7 @@ class EmbeddingProgress:
     @property
     def total(self) -> int:
         """All present tracks."""
-        return self.pending + self.done + self.failed
+        return self.pending + self.embedded + self.failed
 
     @property
     def seconds_left(self) -> float | None:

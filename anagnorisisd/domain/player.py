@@ -92,7 +92,7 @@ class PlayerLink:
 
     connected: bool
     address: str
-    server_version: str | None = None
+    protocol_version: str | None = None
     music_directory: str | None = None
     reason: str | None = None
     missing_features: tuple[str, ...] = ()

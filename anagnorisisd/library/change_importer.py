@@ -28,7 +28,7 @@ class ScanProgress:
 
     Of the `found` files, `unchanged` do not need to be read (including those that are back as they
     were before they went missing), and `read` have been read. Reading gave `added` tracks, files
-    that were `moved` or `changed`, and `problems`. `missing` counts tracks that lost their last
+    that were `moved` or `changed`, and `unusable`. `missing` counts tracks that lost their last
     file and were not found elsewhere. `problem` is why the music directory cannot be read, if it
     cannot.
     """
@@ -40,9 +40,9 @@ class ScanProgress:
     moved: int = 0
     changed: int = 0
     missing: int = 0
-    problems: int = 0
+    unusable: int = 0
     problem: str | None = None
-    done: bool = False
+    finished: bool = False
 
     @property
     def to_read(self) -> int:
@@ -57,7 +57,7 @@ class ScanProgress:
             added=self.added + len(result.added),
             moved=self.moved + result.moved,
             changed=self.changed + result.changed,
-            problems=self.problems + result.problems,
+            unusable=self.unusable + result.unusable,
             missing=max(0, self.missing - result.moved),
         )
 

@@ -103,7 +103,7 @@ class LibraryService:
             await self._watcher.close()
 
     async def scan(self) -> AsyncIterator[ScanProgress]:
-        """Scan the whole directory, or join the running scan; the last item yielded is `done`.
+        """Scan the whole directory, or join the running scan; the last item yielded is `finished`.
 
         The scan continues if the caller stops iterating.
 
@@ -204,7 +204,7 @@ class LibraryService:
         )
         # The scan may have overwritten what a hint during it stored with an older state.
         self._rechecks.add(await self._wait_until_written(recent | self._hinted_during_scan))
-        self._set_progress(replace(self._progress, done=True))
+        self._set_progress(replace(self._progress, finished=True))
         return self._progress
 
     async def _wait_until_written(self, recent: set[Uri]) -> set[Uri]:

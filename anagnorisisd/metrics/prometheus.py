@@ -152,7 +152,9 @@ class _Gauges(Collector):
 def _stored_metrics(stored: Stored) -> Iterator[Metric]:
     yield _track_metric(stored.library)
     yield _gauge("tracks_rated", "Tracks that have a rating", stored.library.rated)
-    yield _gauge("unusable_files", "Files that cannot be read as music", stored.library.problems)
+    yield _gauge(
+        "unusable_files", "Files that cannot be read as music", stored.library.unusable_files
+    )
     rate = stored.embedding.tracks_per_second or 0.0
     yield _gauge("embedding_tracks_per_second", "Embedding rate, 0 while idle", rate)
     yield from _training_metrics(stored.training)

@@ -58,7 +58,7 @@ class ReconnectingSession:
         return PlayerLink(
             connected=True,
             address=str(session.address),
-            server_version=session.commands.version,
+            protocol_version=session.commands.version,
             music_directory=session.music_directory,
             missing_features=session.missing_features,
             session=self._session_count,

@@ -124,7 +124,7 @@ def _link_message(link: PlayerLink) -> messages.MpdConnection:
     return messages.MpdConnection(
         connected=link.connected,
         address=conversion.printable(link.address),
-        protocol_version=conversion.printable(link.server_version),
+        protocol_version=conversion.printable(link.protocol_version),
         error="" if link.connected else conversion.printable(link.reason or "connecting"),
         missing_features=map(conversion.printable, link.missing_features),
     )
@@ -146,7 +146,7 @@ def _counts_message(counts: LibraryCounts) -> messages.LibraryCounts:
         failed=counts.failed,
         missing=counts.missing,
         rated=counts.rated,
-        unusable_files=counts.problems,
+        unusable_files=counts.unusable_files,
     )
 
 
@@ -158,7 +158,7 @@ def _embedding_message(
         pending=progress.pending,
         tracks_per_second=progress.tracks_per_second,
         remaining_seconds=progress.seconds_left,
-        embedded=progress.done,
+        embedded=progress.embedded,
         failed=progress.failed,
         executor=messages.EmbeddingExecutor(
             address=progress.executor.address,

@@ -144,7 +144,7 @@ class LibraryServicer(LibraryServiceServicer):
         """List unusable files in pages."""
         size = validation.count("page_size", request.page_size, validation.DEFAULT_PAGE)
         after = paging.key(request.page_token, "unusable")
-        found = await self._store.problems(
+        found = await self._store.unusable_files(
             limit=size + 1, after=None if after is None else Uri(os.fsdecode(after))
         )
         return messages.ListUnusableFilesResponse(
@@ -173,10 +173,10 @@ class LibraryServicer(LibraryServiceServicer):
                 moved=progress.moved,
                 changed=progress.changed,
                 missing=progress.missing,
-                unusable=progress.problems,
+                unusable=progress.unusable,
                 pending_embeddings=embedding.pending,
                 error=conversion.printable(progress.problem),
-                finished=progress.done,
+                finished=progress.finished,
                 embeddings_per_second=embedding.tracks_per_second,
                 embedding_remaining_seconds=embedding.seconds_left,
             )

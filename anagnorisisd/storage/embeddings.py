@@ -114,7 +114,7 @@ class EmbeddingStore(VectorQueries):
         def job(db: sqlite_utils.Database) -> EmbeddingProgress:
             values = {"embedder": row_mapping.key_of_embedder(db, stamp)}
             present, done, failed = db.execute(PROGRESS, values).fetchone()
-            return EmbeddingProgress(pending=present - done - failed, done=done, failed=failed)
+            return EmbeddingProgress(pending=present - done - failed, embedded=done, failed=failed)
 
         return await self._database.read(job)
 

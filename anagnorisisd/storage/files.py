@@ -52,7 +52,7 @@ class UpsertResult:
     added: tuple[TrackId, ...] = ()
     moved: int = 0
     changed: int = 0
-    problems: int = 0
+    unusable: int = 0
 
     def __add__(self, other: "UpsertResult") -> "UpsertResult":
         """Return the sum of both."""
@@ -60,7 +60,7 @@ class UpsertResult:
             self.added + other.added,
             self.moved + other.moved,
             self.changed + other.changed,
-            self.problems + other.problems,
+            self.unusable + other.unusable,
         )
 
 
@@ -92,12 +92,12 @@ def upsert_files(
 ) -> UpsertResult:
     """Store a batch of scanned files."""
     added: list[TrackId] = []
-    moved = changed = problems = 0
+    moved = changed = unusable = 0
     for file in files:
         reader_failures.record(db, file, at)
         if file.track_id is None:
             _insert_file(db, file, None, at)
-            problems += 1
+            unusable += 1
             continue
         before = replacements.track_at(db, row_mapping.path(file.uri))
         known = _row_id_of(db, file.track_id)
@@ -113,7 +113,7 @@ def upsert_files(
             moved += 1
         else:
             changed += 1
-    return UpsertResult(tuple(added), moved, changed, problems)
+    return UpsertResult(tuple(added), moved, changed, unusable)
 
 
 def mark_missing(db: sqlite_utils.Database, uris: Iterable[Uri]) -> int:

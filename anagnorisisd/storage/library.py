@@ -176,7 +176,7 @@ class LibraryStore(MetadataQueries):
         """Return the numbers of tracks by state."""
         return await self._database.read(lambda db: track_queries.counts(db, stamp))
 
-    async def problems(
+    async def unusable_files(
         self, *, limit: int = 100, after: Uri | None = None
     ) -> Sequence[tuple[Uri, str]]:
         """Return unusable files with their reasons, ordered by path.

@@ -64,7 +64,7 @@ class TrackKey:
 
 @dataclass(frozen=True, slots=True)
 class LibraryCounts:
-    """Numbers of tracks; the four states add up to `tracks`. `problems` is the number of files."""
+    """Numbers of tracks, of which the four states add up to `tracks`, and of unusable files."""
 
     tracks: int
     pending: int
@@ -72,7 +72,7 @@ class LibraryCounts:
     failed: int
     missing: int
     rated: int
-    problems: int
+    unusable_files: int
 
 
 STATE = """CASE WHEN NOT t.present THEN 'missing' WHEN e.id IS NOT NULL THEN 'embedded'
@@ -186,7 +186,7 @@ def counts(db: sqlite_utils.Database, stamp: EmbedderStamp) -> LibraryCounts:
     ):
         states[TrackState(state)] = count
     (rated,) = db.execute("SELECT count(*) FROM tracks WHERE rating IS NOT NULL").fetchone()
-    (problems,) = db.execute("SELECT count(*) FROM files WHERE track IS NULL").fetchone()
+    (unusable_files,) = db.execute("SELECT count(*) FROM files WHERE track IS NULL").fetchone()
     return LibraryCounts(
         tracks=sum(states.values()),
         pending=states[TrackState.PENDING],
@@ -194,7 +194,7 @@ def counts(db: sqlite_utils.Database, stamp: EmbedderStamp) -> LibraryCounts:
         failed=states[TrackState.FAILED],
         missing=states[TrackState.MISSING],
         rated=rated,
-        problems=problems,
+        unusable_files=unusable_files,
     )
 
 

@@ -150,7 +150,7 @@ class Trainer:
     async def _predict_all(
         self, version: EvaluatorVersion, model: bytes, report: ReportProgress
     ) -> None:
-        total = max(1, (await self._embeddings.progress(self._stamp)).done)
+        total = max(1, (await self._embeddings.progress(self._stamp)).embedded)
 
         def report_predicted(done: int) -> None:
             message = f"predicted {done} of {total} tracks"

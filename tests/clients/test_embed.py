@@ -80,7 +80,7 @@ async def test_retry_makes_them_pending_again(house: House, socket: Path) -> Non
     assert await said(socket, "embed", "--retry") == (
         "2 tracks tried again; see `anagnorisis embed`\n"
     )
-    assert await house.embedding.progress() == EmbeddingProgress(pending=4, done=1, failed=0)
+    assert await house.embedding.progress() == EmbeddingProgress(pending=4, embedded=1, failed=0)
     assert await said(socket, "embed", "--retry") == "no track has failed\n"
 
 

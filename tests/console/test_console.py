@@ -39,12 +39,12 @@ WHY = Explanation(
 )
 PLAYING = PlayerState(0.0, PlaybackState.PLAY, uri=TRACK.uri)
 WORKING = Snapshot(
-    scan=ScanState(found=120, added=40, done=False),
-    embedding=EmbeddingProgress(pending=90, done=10, failed=2, tracks_per_second=2.0),
+    scan=ScanState(found=120, added=40, finished=False),
+    embedding=EmbeddingProgress(pending=90, embedded=10, failed=2, tracks_per_second=2.0),
 )
 LISTENING = Snapshot(
-    scan=ScanState(found=40, added=0, done=True),
-    embedding=EmbeddingProgress(pending=0, done=40, failed=0),
+    scan=ScanState(found=40, added=0, finished=True),
+    embedding=EmbeddingProgress(pending=0, embedded=40, failed=0),
     link=PlayerLink(connected=True, address="/run/mpd/socket"),
     player=PLAYING,
     current=TRACK,

@@ -89,7 +89,7 @@ async def test_everything_pending_gets_its_vector(bench: Bench) -> None:
     await bench.settled()
 
     progress = await bench.service.progress()
-    assert (progress.done, progress.failed) == (150, 0)
+    assert (progress.embedded, progress.failed) == (150, 0)
     assert bench.embedder.most_at_once == bench.embedder.concurrency
     vector = await bench.stores.embeddings.get(bench.service.stamp, ids[0])
     assert vector is not None

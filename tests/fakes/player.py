@@ -65,7 +65,7 @@ class FakePlayer:
             return PlayerLink(
                 True,
                 self.address,
-                server_version="0.0",
+                protocol_version="0.0",
                 music_directory="/music",
                 session=self._session,
             )

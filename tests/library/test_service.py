@@ -75,7 +75,7 @@ async def scan(library: LibraryService) -> ScanProgress:
 
 
 async def problems(stores: Stores) -> dict[str, str]:
-    return dict(await stores.library.problems())
+    return dict(await stores.library.unusable_files())
 
 
 async def track_at(stores: Stores, uri: str) -> TrackId:
@@ -100,7 +100,7 @@ async def test_scan_imports_all_formats(
     progress = await scan(library)
 
     assert progress == ScanProgress(
-        found=len(FORMATS), read=len(FORMATS), added=len(FORMATS), done=True
+        found=len(FORMATS), read=len(FORMATS), added=len(FORMATS), finished=True
     )
     assert len(await present(stores)) == len(FORMATS)
     assert library.path(Uri("Artist/song.ogg")) == root / "Artist" / "song.ogg"
@@ -114,7 +114,7 @@ async def test_second_scan_reads_nothing(library: LibraryService, root: Path) ->
     steps = [step async for step in library.scan()]
 
     assert steps[0] == ScanProgress()
-    assert steps[-1] == ScanProgress(found=3, unchanged=3, done=True)
+    assert steps[-1] == ScanProgress(found=3, unchanged=3, finished=True)
 
 
 async def test_unchanged_files_are_not_opened(library: LibraryService, root: Path) -> None:
@@ -124,7 +124,7 @@ async def test_unchanged_files_are_not_opened(library: LibraryService, root: Pat
     song.write_bytes(bytes(status.st_size))
     os.utime(song, ns=(status.st_atime_ns, status.st_mtime_ns))
 
-    assert (await scan(library)).problems == 0
+    assert (await scan(library)).unusable == 0
 
 
 @pytest.mark.parametrize("extension", FORMATS)
@@ -198,7 +198,7 @@ async def test_unusable_files_have_reasons(
 
     reasons = await problems(stores)
     assert await present(stores) == {"good.mp3", *map(os.fsdecode, odd_names)}
-    assert progress.problems == len(reasons) == 6
+    assert progress.unusable == len(reasons) == 6
     assert reasons["empty.mp3"] == "empty file"
     assert reasons["letter.flac"].startswith("not audio")
     assert reasons["cut.m4a"].startswith("truncated")
@@ -213,7 +213,7 @@ async def test_file_is_imported_after_permission_is_granted(
     song = write_song(root / "song.mp3")
     song.chmod(0)
     with as_nobody(tmp_path):
-        assert (await scan(library)).problems == 1
+        assert (await scan(library)).unusable == 1
     assert await problems(stores) == {"song.mp3": "permission denied"}
 
     song.chmod(0o644)
@@ -241,7 +241,9 @@ async def test_directory_disappears_and_returns(
     assert str(root) in (away.problem or "")
     assert kept == before
     assert nothing == set()
-    assert back == ScanProgress(found=3, unchanged=3, done=True), "nothing needs to be read again"
+    assert back == ScanProgress(found=3, unchanged=3, finished=True), (
+        "nothing needs to be read again"
+    )
     assert await present(stores) == {"0.opus", "1.opus", "2.opus"}
 
 
@@ -281,7 +283,7 @@ async def test_scan_waits_for_a_file_that_is_being_written(
         await asleep(clock, scanning)
         await clock.advance(1)
 
-    assert (await scanning).problems == 0
+    assert (await scanning).unusable == 0
     assert await present(stores) == {"ready.opus", "growing.mp3"}
 
 
@@ -629,7 +631,7 @@ async def test_pause_after_a_scan_longer_than_the_interval(
     )
 
     task = asyncio.create_task(library.run())
-    await until(lambda: library.progress.done and folder.compared == 1)
+    await until(lambda: library.progress.finished and folder.compared == 1)
     await clock.advance(30)
     assert folder.compared == 1
     await clock.advance(31)
@@ -683,7 +685,7 @@ async def test_periodic_scan_finds_changes_without_hints(
 ) -> None:
     task = asyncio.create_task(library.run())
     await asleep(clock)
-    await until(lambda: library.progress.done)
+    await until(lambda: library.progress.finished)
 
     write_song(root / "1.opus", 1)
     await clock.advance(CONFIG.rescan_minutes * 60 + 1)

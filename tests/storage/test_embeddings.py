@@ -57,7 +57,7 @@ async def test_pending_are_present_tracks_without_vector_newest_first(stores: St
     assert pending == [(track_id(name), name) for name in ("new", "flaky", "old")]
     assert len(await stores.embeddings.pending(STAMP, 2)) == 2
     assert len(await stores.embeddings.pending(OTHER, 10)) == 5
-    assert await stores.embeddings.progress(STAMP) == EmbeddingProgress(3, done=1, failed=1)
+    assert await stores.embeddings.progress(STAMP) == EmbeddingProgress(3, embedded=1, failed=1)
 
 
 async def test_failures_are_counted_until_a_vector_comes(stores: Stores) -> None:
@@ -68,7 +68,7 @@ async def test_failures_are_counted_until_a_vector_comes(stores: Stores) -> None
     ]
     assert tries == [1, 2, 3]
     await add_vectors(stores, {track: vector(1, 2, 3, 4)})
-    assert await stores.embeddings.progress(STAMP) == EmbeddingProgress(0, done=1, failed=0)
+    assert await stores.embeddings.progress(STAMP) == EmbeddingProgress(0, embedded=1, failed=0)
     assert await stores.embeddings.retry(STAMP) == 0
 
 

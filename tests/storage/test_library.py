@@ -127,8 +127,8 @@ async def test_replaced_file_is_another_track_and_the_old_one_is_missing(stores:
 
 async def test_unreadable_file_is_a_problem_with_a_stamp(stores: Stores) -> None:
     absorbed = await stores.library.absorb([unreadable("bad.mp3", "empty file")], EPOCH)
-    assert absorbed.problems == 1
-    assert await stores.library.problems() == [("bad.mp3", "empty file")]
+    assert absorbed.unusable == 1
+    assert await stores.library.unusable_files() == [("bad.mp3", "empty file")]
     assert places(await stores.library.seen()) == {"bad.mp3"}
     assert await stores.library.track_at(Uri("bad.mp3")) is None
     assert (await stores.library.counts(STAMP)).tracks == 0
@@ -139,7 +139,7 @@ async def test_problem_goes_with_its_file_or_its_cause(stores: Stores) -> None:
     await stores.library.absorb([unreadable("gone.mp3", "truncated")], EPOCH)
     assert await stores.library.mark_missing([Uri("gone.mp3")], EPOCH) == 0
     await add_tracks(stores, "mended.mp3")
-    assert await stores.library.problems() == []
+    assert await stores.library.unusable_files() == []
     assert places(await stores.library.seen()) == {"mended.mp3"}
 
 
@@ -150,7 +150,7 @@ async def test_track_that_became_unreadable_is_missing_until_it_is_mended(stores
     assert await stores.library.track_at(Uri("a.mp3")) == track
     await stores.library.absorb([scanned("a.mp3")], EPOCH)
     assert (await stores.library.track(track, STAMP)).state is TrackState.PENDING
-    assert await stores.library.problems() == []
+    assert await stores.library.unusable_files() == []
 
 
 async def test_marking_what_is_not_known_changes_nothing(stores: Stores) -> None:
@@ -219,7 +219,7 @@ async def test_states_add_up(stores: Stores) -> None:
     await stores.library.mark_missing([Uri("d")], EPOCH)
     await stores.library.absorb([unreadable("f")], EPOCH)
     assert await stores.library.counts(STAMP) == LibraryCounts(
-        tracks=5, pending=2, embedded=1, failed=1, missing=1, rated=5, problems=1
+        tracks=5, pending=2, embedded=1, failed=1, missing=1, rated=5, unusable_files=1
     )
     failed = await stores.library.track(broken, STAMP)
     assert (failed.state, failed.failure) == (TrackState.FAILED, "silence")
