@@ -89,7 +89,7 @@ def _opinion(library: Library, ratings: Floats64, rated: Integers, held: Integer
     examples = worker_tasks.examples(training_set(library, rated, ratings))
     favourite = model_selection.DEFAULT
     fitted = favourite.fit(favourite.search(examples, np.random.default_rng(0)), examples)
-    return fitted.predict(prepare(library.tracks, library.moments).take(held))
+    return fitted.predict(prepare(library.tracks, library.feature_stats).take(held))
 
 
 def _library(vectors: Vectors, precise: Vectors) -> Library:

@@ -149,7 +149,7 @@ def _kinds(found: list[Path]) -> Integers:
 def _neighbour_share(vectors: Vectors, kinds: Integers) -> float:
     """Return for which share of the songs the nearest other one is of the same kind."""
     library = _library(vectors)
-    sound = prepare(library.tracks, library.moments).sound
+    sound = prepare(library.tracks, library.feature_stats).sound
     apart = np.linalg.norm(sound[:, np.newaxis] - sound, axis=2)
     np.fill_diagonal(apart, np.inf)
     return float(np.mean(kinds[apart.argmin(axis=1)] == kinds))
@@ -226,7 +226,7 @@ def _judged(
     order = rng.permutation(len(library))
     rated, held = order[:size], order[max(size, len(order) - max(SIZES)) :]
     examples = worker_tasks.examples(training_set(library, rated, ratings))
-    inputs = prepare(library.tracks, library.moments).take(held)
+    inputs = prepare(library.tracks, library.feature_stats).take(held)
     predicted, base = (
         model.fit(model.search(examples, np.random.default_rng(0)), examples).predict(inputs)
         for model in (model_selection.DEFAULT, model_selection.BASELINE)

@@ -118,7 +118,7 @@ def judged(music: Music, size: int, seed: int, listener: str) -> Mapping[str, Me
 def _metrics(
     library: Library, ratings: Floats64, rated: Integers, held: Integers
 ) -> dict[str, Metrics]:
-    inputs = prepare(library.tracks, library.moments)
+    inputs = prepare(library.tracks, library.feature_stats)
     examples = worker_tasks.examples(training_set(library, rated, ratings))
     models: dict[str, FittedModel] = {
         "evaluator": model_selection.train(examples, seed=len(rated)).fitted,

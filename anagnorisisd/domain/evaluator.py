@@ -76,9 +76,9 @@ class TrainingSet:
     rated_at: Floats64
     full_plays: Floats64
     skips: Floats64
-    moments: FeatureStats
+    feature_stats: FeatureStats
     stamp: EmbedderStamp
-    heard: ImplicitFeedback | None = None
+    implicit_feedback: ImplicitFeedback | None = None
 
     def __len__(self) -> int:
         return len(self.ratings)

@@ -40,7 +40,7 @@ LATEST = """(t.present OR NOT EXISTS (
 """Excludes a replaced track whose rating was transferred, so that it is not counted twice."""
 
 RATED = f"{SELECT} AND t.rating IS NOT NULL AND {LATEST} {PAGED}"
-HEARD = f"""{SELECT} AND t.rating IS NULL AND t.full_plays + t.skips > 0
+IMPLICIT_FEEDBACK = f"""{SELECT} AND t.rating IS NULL AND t.full_plays + t.skips > 0
     ORDER BY t.last_played_at DESC LIMIT :limit"""
 ALL = f"SELECT track AS key, vector FROM embeddings e WHERE embedder = :embedder {PAGED}"
 VALUES = f"""SELECT e.track AS key, t.track_id, substr(e.vector, :first, :bytes) AS vector
@@ -55,7 +55,7 @@ class VectorQueries:
         self._database = database
         # Needed after every rating, but computed from all vectors. They are valid while the number
         # of vectors is the same: the vector of a track with a stamp never changes.
-        self._moments: dict[EmbedderStamp, FeatureStats] = {}
+        self._feature_stats: dict[EmbedderStamp, FeatureStats] = {}
 
     async def described(
         self,
@@ -77,17 +77,17 @@ class VectorQueries:
         async for page in pages:
             yield page
 
-    async def moments(self, stamp: EmbedderStamp) -> FeatureStats:
+    async def feature_stats(self, stamp: EmbedderStamp) -> FeatureStats:
         """Return mean and standard deviation of each dimension; zeros if there are no vectors."""
-        known = self._moments.get(stamp)
+        known = self._feature_stats.get(stamp)
         if known is not None and known.count == await self.count(stamp):
             return known
-        moments = RunningStats(stamp.dimension)
+        feature_stats = RunningStats(stamp.dimension)
         convert_rows = partial(row_mapping.vectors, dimension=stamp.dimension)
         async for page in self._pages(stamp, ALL, PAGE_SIZE, convert_rows):
-            await asyncio.to_thread(moments.add, page)
-        self._moments[stamp] = moments.result()
-        return self._moments[stamp]
+            await asyncio.to_thread(feature_stats.add, page)
+        self._feature_stats[stamp] = feature_stats.result()
+        return self._feature_stats[stamp]
 
     async def values(
         self, stamp: EmbedderStamp, start: int, stop: int
@@ -123,17 +123,19 @@ class VectorQueries:
             rated_at=np.array([row["rated_at"] for row in rated], dtype=np.float64),
             full_plays=np.array([row["full_plays"] for row in rated], dtype=np.float64),
             skips=np.array([row["skips"] for row in rated], dtype=np.float64),
-            moments=await self.moments(stamp),
+            feature_stats=await self.feature_stats(stamp),
             stamp=stamp,
         )
 
-    async def heard(self, stamp: EmbedderStamp, limit: int) -> ImplicitFeedback:
+    async def implicit_feedback(self, stamp: EmbedderStamp, limit: int) -> ImplicitFeedback:
         """Return unrated tracks with a vector that were played in full or skipped.
 
         If there are more than `limit`, the most recently played ones.
         """
         values = {"embedder": await self._key(stamp), "limit": limit}
-        found = await self._database.read(lambda db: db.execute(HEARD, values).fetchall())
+        found = await self._database.read(
+            lambda db: db.execute(IMPLICIT_FEEDBACK, values).fetchall()
+        )
         return ImplicitFeedback(
             tracks=row_mapping.described(found, stamp.dimension),
             full_plays=np.array([row["full_plays"] for row in found], dtype=np.float64),

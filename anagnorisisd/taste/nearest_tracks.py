@@ -12,15 +12,15 @@ from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.storage.embeddings import EmbeddingStore
 
 
-def similarities(vector: Vectors, others: Vectors, moments: FeatureStats) -> Floats64:
+def similarities(vector: Vectors, others: Vectors, feature_stats: FeatureStats) -> Floats64:
     """Return the cosine, -1 to 1, of `vector`, `[d]`, with each of `others`, `[n, d]`.
 
     Each dimension is standardised over the library first: embeddings share a large common part,
     which would make everything look alike. Dimensions that never vary say nothing and are left out.
     """
-    varies = moments.stddev > 0
-    scale = moments.stddev[varies].astype(np.float64)
-    mean = moments.mean[varies]
+    varies = feature_stats.stddev > 0
+    scale = feature_stats.stddev[varies].astype(np.float64)
+    mean = feature_stats.mean[varies]
     centred = (others[:, varies] - mean) / scale
     own = (vector[varies] - mean) / scale
     lengths = np.linalg.norm(centred, axis=1) * np.linalg.norm(own)
@@ -45,11 +45,11 @@ class NearestTracks:
         vector = await self._embeddings.get(self._stamp, track_id)
         if vector is None:
             raise PreconditionFailed(f"track {track_id} has no embedding by {self._stamp} yet")
-        moments = await self._embeddings.moments(self._stamp)
+        feature_stats = await self._embeddings.feature_stats(self._stamp)
         best: list[tuple[float, TrackId]] = []
         async for batch in self._embeddings.described(self._stamp):
             # In a thread, so that a large library does not make a rating wait.
-            cosines = await asyncio.to_thread(similarities, vector, batch.vectors, moments)
+            cosines = await asyncio.to_thread(similarities, vector, batch.vectors, feature_stats)
             found = zip(cosines.tolist(), batch.track_ids, strict=True)
             others = (entry for entry in found if entry[1] != track_id)
             best = heapq.nlargest(count, [*best, *others])

@@ -130,7 +130,10 @@ class Trainer:
     async def _examples(self) -> TrainingSet:
         examples = await self._embeddings.training_set(self._stamp)
         return replace(
-            examples, heard=await self._embeddings.heard(self._stamp, MAX_IMPLICIT_FEEDBACK)
+            examples,
+            implicit_feedback=await self._embeddings.implicit_feedback(
+                self._stamp, MAX_IMPLICIT_FEEDBACK
+            ),
         )
 
     async def _compare(self, model: TrainedModel, examples: TrainingSet) -> tuple[bool, str]:

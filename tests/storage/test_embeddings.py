@@ -121,10 +121,10 @@ async def test_moments_are_those_of_numpy_even_far_from_zero(stores: Stores) -> 
     added = await add_tracks(stores, *map(str, range(500)))
     await add_vectors(stores, dict(zip(added, values, strict=True)), stamp)
     await stores.library.mark_missing([Uri("0")], EPOCH)
-    moments = await stores.embeddings.moments(stamp)
-    assert moments.count == 500
-    np.testing.assert_allclose(moments.mean, values.mean(axis=0, dtype=np.float64), rtol=1e-7)
-    np.testing.assert_allclose(moments.stddev, values.std(axis=0, dtype=np.float64), rtol=1e-4)
+    stats = await stores.embeddings.feature_stats(stamp)
+    assert stats.count == 500
+    np.testing.assert_allclose(stats.mean, values.mean(axis=0, dtype=np.float64), rtol=1e-7)
+    np.testing.assert_allclose(stats.stddev, values.std(axis=0, dtype=np.float64), rtol=1e-4)
 
 
 async def test_moments_of_pages_and_after_more_vectors(
@@ -135,15 +135,19 @@ async def test_moments_of_pages_and_after_more_vectors(
     vectors = {track: vector(n, -n, 0, n * n) for n, track in enumerate(added)}
     for known in (7, 10):
         await add_vectors(stores, dict(list(vectors.items())[:known]))
-        moments = await stores.embeddings.moments(STAMP)
+        stats = await stores.embeddings.feature_stats(STAMP)
         expected = np.array(list(vectors.values())[:known], dtype=np.float64)
-        np.testing.assert_allclose(moments.mean, expected.mean(axis=0), rtol=1e-6)
-        np.testing.assert_allclose(moments.stddev, expected.std(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(stats.mean, expected.mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(stats.stddev, expected.std(axis=0), rtol=1e-6)
 
 
 async def test_no_vectors_have_moments_of_zero(stores: Stores) -> None:
-    moments = await stores.embeddings.moments(STAMP)
-    assert (moments.count, moments.mean.tolist(), moments.stddev.tolist()) == (0, [0] * 4, [0] * 4)
+    stats = await stores.embeddings.feature_stats(STAMP)
+    assert (stats.count, stats.mean.tolist(), stats.stddev.tolist()) == (
+        0,
+        [0] * 4,
+        [0] * 4,
+    )
 
 
 async def test_training_set_holds_rated_tracks_with_vectors(stores: Stores) -> None:
@@ -161,7 +165,7 @@ async def test_training_set_holds_rated_tracks_with_vectors(stores: Stores) -> N
     assert examples.ratings.tolist() == [9, 2]
     assert examples.rated_at.tolist() == [EPOCH + 5, EPOCH]
     assert (examples.full_plays.tolist(), examples.skips.tolist()) == ([0, 1], [0, 0])
-    assert (examples.moments.count, examples.stamp) == (4, STAMP)
+    assert (examples.feature_stats.count, examples.stamp) == (4, STAMP)
     assert await stores.embeddings.example_count(STAMP) == 2
     assert await stores.embeddings.example_count(OTHER) == 0
 

@@ -29,7 +29,9 @@ def described(
 
 
 def training_set(
-    tracks: TrackFeatures, ratings: Sequence[float] | Floats64, moments: FeatureStats | None = None
+    tracks: TrackFeatures,
+    ratings: Sequence[float] | Floats64,
+    stats: FeatureStats | None = None,
 ) -> TrainingSet:
     """Return a training set; the tracks are taken to be the whole library by default."""
     count = len(tracks)
@@ -40,7 +42,7 @@ def training_set(
         rated_at=np.arange(count, dtype=np.float64),
         full_plays=np.zeros(count),
         skips=np.zeros(count),
-        moments=moments or FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), count),
+        feature_stats=stats or FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), count),
         stamp=EmbedderStamp("test", "1", vectors.shape[1]),
     )
 

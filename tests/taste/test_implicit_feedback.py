@@ -31,7 +31,9 @@ def listener(*, telling: bool) -> tuple[TrainingSet, TrainingSet]:
         training_set(everything.take(known.tolist()), ratings[known]),
         full_plays=full[known],
         skips=6 - full[known],
-        heard=ImplicitFeedback(everything.take(heard.tolist()), full[heard], 6 - full[heard]),
+        implicit_feedback=ImplicitFeedback(
+            everything.take(heard.tolist()), full[heard], 6 - full[heard]
+        ),
     )
     return examples, training_set(everything.take(new.tolist()), ratings[new])
 
@@ -46,7 +48,7 @@ def test_correlated_plays_reduce_the_error() -> None:
     examples, judge = listener(telling=True)
 
     with_plays = worker_tasks.train(examples, seed=0)
-    without = worker_tasks.train(replace(examples, heard=None), seed=0)
+    without = worker_tasks.train(replace(examples, implicit_feedback=None), seed=0)
 
     assert with_plays.model == "Gaussian process with plays"
     assert with_plays.notes["implicit_feedback"].startswith("used; held-out error")
@@ -79,7 +81,7 @@ def test_refit_keeps_the_plays() -> None:
     model = worker_tasks.train(examples, seed=0)
 
     again = worker_tasks.refit(model.blob, examples)
-    forgotten = worker_tasks.refit(model.blob, replace(examples, heard=None))
+    forgotten = worker_tasks.refit(model.blob, replace(examples, implicit_feedback=None))
 
     assert again == model.blob
     assert error(forgotten, judge) > error(again, judge)

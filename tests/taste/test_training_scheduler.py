@@ -624,8 +624,8 @@ async def test_implicit_feedback_is_of_the_last_played_tracks(bench: Bench) -> N
         await bench.stores.plays.append(play(bench.tracks[row], outcome, ended_at=at))
     await bench.stores.plays.append(play(bench.tracks[20]))
 
-    heard = await bench.stores.embeddings.heard(STAMP, 10)
-    newest = await bench.stores.embeddings.heard(STAMP, 1)
+    heard = await bench.stores.embeddings.implicit_feedback(STAMP, 10)
+    newest = await bench.stores.embeddings.implicit_feedback(STAMP, 1)
 
     assert heard.tracks.track_ids == [bench.tracks[3], bench.tracks[2]]
     assert heard.full_plays.tolist() == [1.0, 0.0]

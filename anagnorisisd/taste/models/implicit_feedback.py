@@ -36,9 +36,9 @@ class PseudoRatings:
 
 def pseudo_ratings(examples: Examples) -> PseudoRatings | None:
     """Return pseudo-ratings; `None` where plays do not correlate with ratings."""
-    heard = examples.heard
+    feedback = examples.implicit_feedback
     both = examples.liking != 0
-    if not len(heard) or np.count_nonzero(both) < MIN_TRACKS:
+    if not len(feedback) or np.count_nonzero(both) < MIN_TRACKS:
         return None
     likings, ratings = examples.liking[both], examples.ratings[both]
     if not (likings.std() and ratings.std()):
@@ -49,7 +49,7 @@ def pseudo_ratings(examples: Examples) -> PseudoRatings | None:
     if correlation <= 0 or explained < MIN_R_SQUARED:
         return None
     slope = float(ratings.std() / (np.sqrt(explained) * likings.std()))
-    estimates = ratings.mean() + slope * (heard.liking - likings.mean())
+    estimates = ratings.mean() + slope * (feedback.liking - likings.mean())
     return PseudoRatings(
-        heard.inputs, estimates, regularized_variance(examples.ratings) * (1 / explained - 1)
+        feedback.inputs, estimates, regularized_variance(examples.ratings) * (1 / explained - 1)
     )

@@ -73,14 +73,15 @@ class ImplicitExamples:
 class Examples:
     """Rated tracks: the newest rating, `[n]`, of each, and when it was given (unix seconds).
 
-    `liking` is computed from their plays, 0 if never played; `heard` are played, unrated tracks.
+    `liking` is computed from their plays, 0 if never played; `implicit_feedback` holds unrated
+    tracks that were played.
     """
 
     inputs: Inputs
     ratings: Floats64
     rated_at: Floats64
     liking: Floats64
-    heard: ImplicitExamples
+    implicit_feedback: ImplicitExamples
 
     def __len__(self) -> int:
         return len(self.ratings)
@@ -92,29 +93,29 @@ class Examples:
             self.ratings[rows],
             self.rated_at[rows],
             self.liking[rows],
-            self.heard,
+            self.implicit_feedback,
         )
 
 
-def prepare(tracks: TrackFeatures, moments: FeatureStats) -> Inputs:
-    """Return `tracks` as inputs, standardised by the `moments` of the whole library."""
+def prepare(tracks: TrackFeatures, feature_stats: FeatureStats) -> Inputs:
+    """Return `tracks` as inputs, standardised by the `feature_stats` of the whole library."""
     return Inputs(
-        sound=standardise(tracks.vectors, moments),
+        sound=standardise(tracks.vectors, feature_stats),
         codes=_codes(tracks.tags, tracks.uris),
         year=np.array([tag.year if tag.year else np.nan for tag in tracks.tags], np.float64),
     )
 
 
-def standardise(vectors: Vectors, moments: FeatureStats) -> Vectors:
+def standardise(vectors: Vectors, feature_stats: FeatureStats) -> Vectors:
     """Return `[n, d]` with mean 0 and, summed over all dimensions, variance 1.
 
     Dimensions that hardly vary over the library carry rounding noise only and become 0, and so
     does whatever is not finite.
     """
-    alive = moments.stddev > np.abs(moments.mean) * 1e-6 + 1e-12
-    width = np.where(alive, moments.stddev, np.inf)
+    alive = feature_stats.stddev > np.abs(feature_stats.mean) * 1e-6 + 1e-12
+    width = np.where(alive, feature_stats.stddev, np.inf)
     with np.errstate(invalid="ignore", over="ignore"):
-        scaled = ((vectors - moments.mean) / width).astype(np.float32)
+        scaled = ((vectors - feature_stats.mean) / width).astype(np.float32)
     scaled[~np.isfinite(scaled)] = 0.0
     np.clip(scaled, -CLIP_DEVIATIONS, CLIP_DEVIATIONS, out=scaled)
     scaled /= np.float32(math.sqrt(max(1, int(np.count_nonzero(alive)))))

@@ -29,12 +29,12 @@ class SavedModel:
     weights: Settings
     examples: Examples
     track_ids: NDArray[np.str_]
-    moments: FeatureStats
+    feature_stats: FeatureStats
 
 
 def dump(saved: SavedModel) -> bytes:
     """Return `saved` as bytes, the same bytes for the same model."""
-    inputs, heard = saved.examples.inputs, saved.examples.heard
+    inputs, heard = saved.examples.inputs, saved.examples.implicit_feedback
     arrays: dict[str, NDArray[Any]] = {
         "version": np.array(VERSION),
         "kind": np.array(saved.kind),
@@ -49,9 +49,9 @@ def dump(saved: SavedModel) -> bytes:
         "heard_year": heard.inputs.year,
         "heard_liking": heard.liking,
         "track_ids": saved.track_ids,
-        "moments_mean": saved.moments.mean,
-        "moments_stddev": saved.moments.stddev,
-        "moments_count": np.array(saved.moments.count),
+        "moments_mean": saved.feature_stats.mean,
+        "moments_stddev": saved.feature_stats.stddev,
+        "moments_count": np.array(saved.feature_stats.count),
     }
     arrays |= {SETTING + name: array for name, array in saved.settings.items()}
     arrays |= {WEIGHT + name: array for name, array in saved.weights.items()}
@@ -94,7 +94,7 @@ def _assemble(arrays: dict[str, NDArray[Any]]) -> SavedModel:
             ImplicitExamples(heard, arrays["heard_liking"]),
         ),
         track_ids=arrays["track_ids"],
-        moments=FeatureStats(
+        feature_stats=FeatureStats(
             arrays["moments_mean"], arrays["moments_stddev"], int(arrays["moments_count"])
         ),
     )
@@ -117,8 +117,8 @@ def _checked(saved: SavedModel) -> SavedModel:
         saved.examples.ratings.shape == (count,),
         saved.examples.liking.shape == (count,),
         saved.track_ids.shape == (count,),
-        saved.moments.mean.shape == (dimension,),
-        saved.moments.stddev.shape == (dimension,),
+        saved.feature_stats.mean.shape == (dimension,),
+        saved.feature_stats.stddev.shape == (dimension,),
     )
     if not (count and all(shapes)):
         raise ValueError("its arrays do not fit together")

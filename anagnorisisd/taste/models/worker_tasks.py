@@ -100,14 +100,14 @@ def refit(model: bytes, training: TrainingSet) -> bytes:
 def predict(model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
     """Return means and standard deviations, `[n]` each, in rating points."""
     saved, fitted = _load_model(model)
-    predicted = fitted.predict(prepare(tracks, saved.moments))
+    predicted = fitted.predict(prepare(tracks, saved.feature_stats))
     return predicted.mean, predicted.stddev
 
 
 def influences(model: bytes, track: TrackFeatures, count: int) -> list[tuple[str, float]]:
     """Return the rated tracks that contribute most to one prediction, with their shares."""
     saved, fitted = _load_model(model)
-    contributions = np.abs(fitted.contributions(prepare(track, saved.moments)).sum(axis=0))
+    contributions = np.abs(fitted.contributions(prepare(track, saved.feature_stats)).sum(axis=0))
     total = float(contributions.sum())
     largest = np.argsort(-contributions, kind="stable")[:count]
     return [
@@ -121,7 +121,11 @@ def parts(model: bytes, track: TrackFeatures) -> dict[str, float]:
     """Return the share that each part (sound, artist, ...) has in the prediction of one track."""
     saved, fitted = _load_model(model)
     contributions = dict(
-        zip(PARTS, fitted.contributions(prepare(track, saved.moments)).sum(axis=1), strict=True)
+        zip(
+            PARTS,
+            fitted.contributions(prepare(track, saved.feature_stats)).sum(axis=1),
+            strict=True,
+        )
     )
     contributions["audio"] += contributions.pop("direction")  # a listener hears both at once
     total = sum(map(abs, contributions.values()))
@@ -136,9 +140,9 @@ def suggest(model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]
     """
     if model is None:
         vectors = tracks.vectors
-        moments = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
+        feature_stats = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
         params = hyperparameters.prior_hyperparameters(PRIOR_RATING_STDDEV**2)
-        posterior_covariance = covariance_matrix(prepare(tracks, moments), params)
+        posterior_covariance = covariance_matrix(prepare(tracks, feature_stats), params)
     else:
         saved, fitted = _load_model(model)
         if not isinstance(fitted, FittedGaussianProcess):
@@ -147,7 +151,7 @@ def suggest(model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]
             )
             fitted = GaussianProcess().fit(hyperparameters.as_settings(params), saved.examples)
         params = fitted.params
-        posterior_covariance = fitted.posterior_covariance(prepare(tracks, saved.moments))
+        posterior_covariance = fitted.posterior_covariance(prepare(tracks, saved.feature_stats))
     rows = select_informative(posterior_covariance, params.noise, count)
     return [tracks.track_ids[row] for row in rows]
 
@@ -187,14 +191,17 @@ def _load_model(model: bytes) -> tuple[SavedModel, FittedModel]:
 
 def examples(training: TrainingSet) -> Examples:
     """Return a training set as the input of models."""
-    heard = training.heard or ImplicitFeedback(training.tracks.take([]), np.empty(0), np.empty(0))
+    feedback = training.implicit_feedback or ImplicitFeedback(
+        training.tracks.take([]), np.empty(0), np.empty(0)
+    )
     return Examples(
-        inputs=prepare(training.tracks, training.moments),
+        inputs=prepare(training.tracks, training.feature_stats),
         ratings=training.ratings,
         rated_at=training.rated_at,
         liking=liking(training.full_plays, training.skips),
-        heard=ImplicitExamples(
-            prepare(heard.tracks, training.moments), liking(heard.full_plays, heard.skips)
+        implicit_feedback=ImplicitExamples(
+            prepare(feedback.tracks, training.feature_stats),
+            liking(feedback.full_plays, feedback.skips),
         ),
     )
 
@@ -208,6 +215,6 @@ def dump(kind: str, settings: Settings, fitted: FittedModel, training: TrainingS
             weights=fitted.weights(),
             examples=examples(training),
             track_ids=np.array(training.tracks.track_ids, dtype=np.str_),
-            moments=training.moments,
+            feature_stats=training.feature_stats,
         )
     )
