@@ -14,7 +14,7 @@ from anagnorisisd.console import Screen
 from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.errors import StoreError
-from anagnorisisd.runtime import memory
+from anagnorisisd.runtime import memory_tuning
 from anagnorisisd.runtime.config_reload import ConfigReloader
 from anagnorisisd.runtime.supervision import keep_running
 from anagnorisisd.runtime.systemd import READY, STOPPING, SystemdNotifier, ping_watchdog
@@ -44,7 +44,7 @@ async def run(reloader: ConfigReloader, paths: Paths, screen: Screen | None = No
         ConfigError: cannot listen on a configured address.
         EmbedderUnusable: the configured embedder has no usable weights.
     """
-    memory.configure_malloc()
+    memory_tuning.configure_malloc()
     signals = _install_signal_handlers()
     manager = SystemdNotifier(os.environ)
     # Kept when the app is opened again, to remember which embedders are unusable.
@@ -55,7 +55,7 @@ async def run(reloader: ConfigReloader, paths: Paths, screen: Screen | None = No
         async with open_app(reloader.config, paths, screen, selector) as app:
             await app.server.start()
             manager.notify(READY)
-            memory.freeze_objects()
+            memory_tuning.freeze_objects()
             await _run_until_stopped(app, reloader, manager, signals)
             if signals.stop.is_set():
                 manager.notify(STOPPING)

@@ -27,7 +27,7 @@ from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.weights import WeightedCandidates, weigh
-from anagnorisisd.runtime import memory
+from anagnorisisd.runtime import memory_tuning
 from anagnorisisd.storage.stores import Stores, open_stores
 from anagnorisisd.taste.evaluator import WorkerEvaluator
 from anagnorisisd.taste.tag_preferences import TagPreferenceFinder
@@ -79,7 +79,7 @@ def run(full: bool) -> None:
 
 
 def _live(state: str) -> list[Step]:
-    memory.configure_malloc()
+    memory_tuning.configure_malloc()
     return asyncio.run(_steps(Path(state)))
 
 
@@ -141,4 +141,4 @@ async def _learn(stores: Stores) -> None:
         await learning.train(lambda _: None)
     finally:
         await workers.close()
-        memory.release_free_memory()
+        memory_tuning.release_free_memory()

@@ -53,9 +53,7 @@ def track_id(text: str) -> TrackId:
 
 def path(field: str, text: str) -> str:
     if not text or "\0" in text or len(text.encode()) > MAX_PATH_BYTES:
-        raise InvalidValue(
-            field, f"a path has 1 to {MAX_PATH_BYTES} bytes and none of them is 0"
-        )
+        raise InvalidValue(field, f"a path has 1 to {MAX_PATH_BYTES} bytes and none of them is 0")
     return text
 
 

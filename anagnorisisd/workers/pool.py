@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anagnorisisd.errors import WorkerDied, WorkerHung, WorkerLost
-from anagnorisisd.runtime import memory
+from anagnorisisd.runtime import memory_tuning
 from anagnorisisd.workers.answer_decoding import converter
 from anagnorisisd.workers.process_executor import ProcessExecutor
 from anagnorisisd.workers.readable_paths import ReadablePaths
@@ -200,7 +200,7 @@ class WorkerPool:
         del self._idle[executor]
         executor.shutdown(wait=False)
         # Arguments and results of heavy tasks passed through this process.
-        memory.release_free_memory()
+        memory_tuning.release_free_memory()
 
     def _discard(self, executor: Executor) -> None:
         """Kill a worker at once."""

@@ -222,7 +222,7 @@ def _add_picks(verbs: Verbs) -> None:
     )
     _add_limit(suggest, 10)
     suggest.add_argument(
-        "--play",
+        "--queue",
         action="store_true",
         help=QUEUE,
     )

@@ -17,7 +17,7 @@ NUMBERS = (
 )
 TEXTS = ("caf\udce9.ogg", "\udcff", "a\nb", "\x1b[31m", "é", "-", "--", "\u202e", "x" * 10_000)
 OPTIONS = ("-n", "--seed", "--after", "--epoch", "--state", "--order", "--json", "--retry",
-           "--play", "--dry-run", "--address", "--token-file", "--certificate")  # fmt: skip
+           "--queue", "--dry-run", "--address", "--token-file", "--certificate")  # fmt: skip
 VERBS = tuple(verb.name for verb in verbs())
 words = st.sampled_from((*NUMBERS, *TEXTS, *OPTIONS, "on", "off", "bash")) | st.text(max_size=8)
 

@@ -61,7 +61,7 @@ async def test_play_puts_them_last_as_the_listeners_own_and_starts_nothing(
 ) -> None:
     house.player.add("a.ogg")
 
-    lines = (await said(socket, "suggest", "-n", "2", "--play")).splitlines()
+    lines = (await said(socket, "suggest", "-n", "2", "--queue")).splitlines()
 
     assert lines[-1] == "2 tracks put at the end of the queue"
     assert await queue(house) == ["a.ogg", *UNRATED[:2]]
@@ -74,7 +74,7 @@ async def test_what_mpd_does_not_know_is_said_and_the_rest_is_queued(
 ) -> None:
     del house.player.database[Uri(UNRATED[0])]
 
-    lines = (await said(socket, "suggest", "--play")).splitlines()
+    lines = (await said(socket, "suggest", "--queue")).splitlines()
 
     assert lines[0].endswith(" (not queued: MPD does not know the file)")
     assert lines[-1] == "2 tracks put at the end of the queue"
@@ -84,7 +84,7 @@ async def test_what_mpd_does_not_know_is_said_and_the_rest_is_queued(
 async def test_a_full_queue_is_not_taken_for_an_unknown_file(house: House, socket: Path) -> None:
     house.player.capacity = 1
 
-    done = await run(socket, "suggest", "-n", "2", "--play")
+    done = await run(socket, "suggest", "-n", "2", "--queue")
 
     assert done.code == 1
     assert done.err == "anagnorisis: the queue is full; 1 of 2 tracks were added\n"
@@ -92,7 +92,7 @@ async def test_a_full_queue_is_not_taken_for_an_unknown_file(house: House, socke
 
 
 async def test_json_has_the_entry_of_what_was_queued(house: House, socket: Path) -> None:
-    (first,) = await answered(socket, "suggest", "-n", "1", "--play")
+    (first,) = await answered(socket, "suggest", "-n", "1", "--queue")
 
     (entry,) = await house.player.queue()
     assert int(first["song_id"]) == entry.song_id
@@ -111,7 +111,7 @@ async def test_what_is_excluded_from_picks_is_neither_suggested_nor_queued(
     await house.stores.library.absorb(files, EPOCH)
     house.picks.reconfigure(schema.Picks(exclude_genres=("Christmas",)))
 
-    lines = (await said(socket, "suggest", "--play")).splitlines()
+    lines = (await said(socket, "suggest", "--queue")).splitlines()
 
     assert lines[-1] == "2 tracks put at the end of the queue"
     assert await queue(house) == UNRATED[1:]
@@ -120,7 +120,7 @@ async def test_what_is_excluded_from_picks_is_neither_suggested_nor_queued(
 async def test_without_mpd_it_suggests_but_cannot_queue(house: House, socket: Path) -> None:
     house.player.vanish()
 
-    done = await run(socket, "suggest", "--play")
+    done = await run(socket, "suggest", "--queue")
 
     assert (done.code, done.err) == (69, "anagnorisis: the player is away\n")
     assert await said(socket, "suggest")

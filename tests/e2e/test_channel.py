@@ -25,7 +25,7 @@ from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.daemon import RunningDaemon, running_daemon
-from tests.support.listener import Room, room
+from tests.support.services_with_mpd import MpdServices, mpd_services
 from tests.support.until import until, until_async
 
 SONGS = [f"{letter}.wav" for letter in "abcdef"]
@@ -44,7 +44,7 @@ async def send(server: mpd.Mpd, *messages: str) -> None:
         await server.ask("sendmessage", "anagnorisis", message)
 
 
-async def rated(listener: Room, uri: str, value: float | None) -> None:
+async def rated(listener: MpdServices, uri: str, value: float | None) -> None:
     """Wait until the track at `uri` has this rating."""
 
     async def holds() -> bool:
@@ -118,7 +118,10 @@ async def test_a_link_that_drops_while_an_answer_is_sent_loses_no_command(
 
     stores = dataclasses.replace(stores, ratings=Interrupted(stores, freeze))
     quick = schema.Mpd(address=str(server.socket), timeout_seconds=1)
-    async with room(server, stores, picks=QUIET, mpd=quick) as listener, Subscriber(server) as who:
+    async with (
+        mpd_services(server, stores, picks=QUIET, mpd=quick) as listener,
+        Subscriber(server) as who,
+    ):
         # Both wait in MPD by the time the daemon reads them, as its reading is held up.
         server.mpc("update", "--wait")
         await send_at_once(server, "rate 8 a.wav", "rate +1 a.wav", "rate 3 b.wav")
@@ -158,7 +161,7 @@ async def test_a_command_means_the_song_that_played_when_it_came(
 
     ratings = Interrupted(stores, fail)
     stores = dataclasses.replace(stores, ratings=ratings)
-    async with room(server, stores, picks=QUIET) as listener, Subscriber(server) as who:
+    async with mpd_services(server, stores, picks=QUIET) as listener, Subscriber(server) as who:
         server.mpc("add", "a.wav")
         server.mpc("add", "b.wav")
         server.mpc("play")
@@ -189,7 +192,7 @@ async def test_plays_that_cannot_be_stored_hold_up_neither_commands_nor_picks(
 ) -> None:
     plays, picks = NoRoom(stores.database), schema.Picks(ahead=2)
     stores = dataclasses.replace(stores, plays=plays)
-    async with room(server, stores, picks=picks, listening=at_once()) as listener:
+    async with mpd_services(server, stores, picks=picks, listening=at_once()) as listener:
         for song in "abc":
             server.mpc("add", f"{song}.wav")
         server.mpc("play")
@@ -233,7 +236,7 @@ async def test_a_refill_that_hangs_holds_up_neither_commands_nor_plays(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     stores = dataclasses.replace(stores, library=Stuck(stores.database))
-    async with room(server, stores, listening=at_once()) as listener:
+    async with mpd_services(server, stores, listening=at_once()) as listener:
         server.mpc("add", "a.wav")
         server.mpc("play")
 
@@ -243,7 +246,7 @@ async def test_a_refill_that_hangs_holds_up_neither_commands_nor_plays(
         await until_async(lambda: played(listener))
 
 
-async def played(listener: Room) -> bool:
+async def played(listener: MpdServices) -> bool:
     """Tell whether a play was stored."""
     return bool(await listener.plays())
 

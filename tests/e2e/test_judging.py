@@ -21,10 +21,10 @@ from anagnorisisd.library import media_file
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import track_id
-from tests.support.listener import Room, room
 from tests.support.long_headers import FORMATS, with_long_header
 from tests.support.media import RATE, frame_size, retag
 from tests.support.media import song as melody
+from tests.support.services_with_mpd import MpdServices, mpd_services
 from tests.support.until import until, until_async
 
 SECONDS = 30.0
@@ -72,16 +72,18 @@ def server(shared: mpd.Mpd) -> mpd.Mpd:
 
 
 @pytest.fixture
-async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[Room]:
+async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[MpdServices]:
     async with attended(server, stores) as listening:
         yield listening
 
 
-def attended(server: mpd.Mpd, stores: Stores) -> AbstractAsyncContextManager[Room]:
-    return room(server, stores, picks=NO_PICKS, listening=LISTENING, rate=mpd.RATE, seconds=SECONDS)
+def attended(server: mpd.Mpd, stores: Stores) -> AbstractAsyncContextManager[MpdServices]:
+    return mpd_services(
+        server, stores, picks=NO_PICKS, listening=LISTENING, rate=mpd.RATE, seconds=SECONDS
+    )
 
 
-async def begun(listener: Room, *songs: str, at: int = 1) -> None:
+async def begun(listener: MpdServices, *songs: str, at: int = 1) -> None:
     """Play these songs from the one at position `at`."""
     for song in songs:
         await listener.server.ask("add", song)
@@ -89,7 +91,7 @@ async def begun(listener: Room, *songs: str, at: int = 1) -> None:
     await reached(listener, 0.1)
 
 
-async def reached(listener: Room, seconds: float) -> None:
+async def reached(listener: MpdServices, seconds: float) -> None:
     """Wait until the current song has come that far."""
 
     async def there() -> bool:
@@ -98,7 +100,7 @@ async def reached(listener: Room, seconds: float) -> None:
     await until_async(there)
 
 
-async def plays_from(listener: Room, count: int) -> list[Play]:
+async def plays_from(listener: MpdServices, count: int) -> list[Play]:
     """Wait for at least that many plays, and return them in order of time."""
 
     async def judged() -> bool:
@@ -109,14 +111,14 @@ async def plays_from(listener: Room, count: int) -> list[Play]:
     return await listener.plays()
 
 
-async def plays(listener: Room, count: int) -> list[Play]:
+async def plays(listener: MpdServices, count: int) -> list[Play]:
     """Wait for that many plays and no more, and return them in order of time."""
     found = await plays_from(listener, count)
     assert len(found) == count
     return found
 
 
-async def outcomes(listener: Room, count: int) -> list[tuple[str, PlayOutcome]]:
+async def outcomes(listener: MpdServices, count: int) -> list[tuple[str, PlayOutcome]]:
     """Wait for that many plays, and return song and outcome of each."""
     names = {track_id(song): song.split(".")[0] for song in [*SONGS, *RAMPED, "short.wav"]}
     return [(names[play.track_id], play.outcome) for play in await plays(listener, count)]
@@ -127,7 +129,7 @@ def about(seconds: float) -> Any:
     return pytest.approx(seconds, abs=5.0)
 
 
-async def test_songs_that_end_by_themselves_are_full_plays(listener: Room) -> None:
+async def test_songs_that_end_by_themselves_are_full_plays(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
 
     first, last = await plays(listener, 2)
@@ -139,7 +141,7 @@ async def test_songs_that_end_by_themselves_are_full_plays(listener: Room) -> No
 
 
 @pytest.mark.parametrize("command", [["next"], ["prev"], ["play", "4"]])
-async def test_leaving_a_song_early_is_a_skip(listener: Room, command: list[str]) -> None:
+async def test_leaving_a_song_early_is_a_skip(listener: MpdServices, command: list[str]) -> None:
     await begun(listener, *SONGS, at=2)
     await reached(listener, 8)
 
@@ -148,7 +150,7 @@ async def test_leaving_a_song_early_is_a_skip(listener: Room, command: list[str]
     assert await outcomes(listener, 1) == [("b", PlayOutcome.SKIP)]
 
 
-async def test_leaving_a_song_at_once_or_late_says_nothing(listener: Room) -> None:
+async def test_leaving_a_song_at_once_or_late_says_nothing(listener: MpdServices) -> None:
     await begun(listener, *SONGS)
     await listener.server.ask("next")
     await reached(listener, 17)
@@ -157,7 +159,7 @@ async def test_leaving_a_song_at_once_or_late_says_nothing(listener: Room) -> No
     assert await outcomes(listener, 2) == [("a", PlayOutcome.NEITHER), ("b", PlayOutcome.NEITHER)]
 
 
-async def test_the_last_song_left_by_next_is_a_skip(listener: Room) -> None:
+async def test_the_last_song_left_by_next_is_a_skip(listener: MpdServices) -> None:
     await begun(listener, "a.wav")
     await reached(listener, 8)
 
@@ -166,7 +168,7 @@ async def test_the_last_song_left_by_next_is_a_skip(listener: Room) -> None:
     assert await outcomes(listener, 1) == [("a", PlayOutcome.SKIP)]
 
 
-async def test_stop_says_nothing(listener: Room) -> None:
+async def test_stop_says_nothing(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
 
@@ -175,7 +177,7 @@ async def test_stop_says_nothing(listener: Room) -> None:
     assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
-async def test_a_pause_is_not_heard(listener: Room) -> None:
+async def test_a_pause_is_not_heard(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
     await listener.server.ask("pause")
@@ -188,7 +190,7 @@ async def test_a_pause_is_not_heard(listener: Room) -> None:
     assert (play.outcome, play.heard_seconds) == (PlayOutcome.SKIP, about(9))
 
 
-async def test_what_was_jumped_over_was_not_heard(listener: Room) -> None:
+async def test_what_was_jumped_over_was_not_heard(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await listener.server.ask("seek", "22")
     await reached(listener, 23)
@@ -200,7 +202,7 @@ async def test_what_was_jumped_over_was_not_heard(listener: Room) -> None:
     assert play.heard_seconds < 15
 
 
-async def test_what_was_heard_twice_counts_twice(listener: Room) -> None:
+async def test_what_was_heard_twice_counts_twice(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 18)
     await listener.server.ask("seek", "0")
@@ -214,11 +216,11 @@ async def test_what_was_heard_twice_counts_twice(listener: Room) -> None:
     assert play.heard_seconds == about(32)
 
 
-async def _came_below(listener: Room, seconds: float) -> bool:
+async def _came_below(listener: MpdServices, seconds: float) -> bool:
     return ((await listener.player.state()).elapsed_seconds or 0.0) < seconds
 
 
-async def test_a_song_repeated_is_played_each_time(listener: Room) -> None:
+async def test_a_song_repeated_is_played_each_time(listener: MpdServices) -> None:
     await listener.server.ask("repeat", "on")
     await listener.server.ask("single", "on")
     await begun(listener, "a.wav")
@@ -227,14 +229,14 @@ async def test_a_song_repeated_is_played_each_time(listener: Room) -> None:
 
 
 @pytest.mark.parametrize("value", ["on", "once"])
-async def test_single_stops_after_a_full_play(listener: Room, value: str) -> None:
+async def test_single_stops_after_a_full_play(listener: MpdServices, value: str) -> None:
     await listener.server.ask("single", value)
     await begun(listener, "a.wav", "b.wav")
 
     assert await outcomes(listener, 1) == [("a", PlayOutcome.FULL)]
 
 
-async def test_consume_does_not_change_the_outcome(listener: Room) -> None:
+async def test_consume_does_not_change_the_outcome(listener: MpdServices) -> None:
     await listener.server.ask("consume", "on")
     await begun(listener, "a.wav", "b.wav", "c.wav")
     await reached(listener, 8)
@@ -243,14 +245,14 @@ async def test_consume_does_not_change_the_outcome(listener: Room) -> None:
     assert await outcomes(listener, 2) == [("a", PlayOutcome.SKIP), ("b", PlayOutcome.FULL)]
 
 
-async def test_crossfade_is_no_skip(listener: Room) -> None:
+async def test_crossfade_is_no_skip(listener: MpdServices) -> None:
     await listener.server.ask("crossfade", "5")
     await begun(listener, "a.wav", "b.wav")
 
     assert await outcomes(listener, 2) == [("a", PlayOutcome.FULL), ("b", PlayOutcome.FULL)]
 
 
-async def test_mixramp_is_no_skip(listener: Room) -> None:
+async def test_mixramp_is_no_skip(listener: MpdServices) -> None:
     for setting in (("crossfade", "5"), ("mixrampdb", "0"), ("mixrampdelay", "0.5")):
         await listener.server.ask(*setting)
     began = time.monotonic()
@@ -261,7 +263,7 @@ async def test_mixramp_is_no_skip(listener: Room) -> None:
     print(f"about {overlap:.1f} s of overlap")
 
 
-async def test_a_song_removed_while_it_plays_says_nothing(listener: Room) -> None:
+async def test_a_song_removed_while_it_plays_says_nothing(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
 
@@ -270,7 +272,7 @@ async def test_a_song_removed_while_it_plays_says_nothing(listener: Room) -> Non
     assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
-async def test_clearing_the_queue_says_nothing(listener: Room) -> None:
+async def test_clearing_the_queue_says_nothing(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
 
@@ -279,7 +281,7 @@ async def test_clearing_the_queue_says_nothing(listener: Room) -> None:
     assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
-async def test_loading_other_songs_over_the_queue_says_nothing(listener: Room) -> None:
+async def test_loading_other_songs_over_the_queue_says_nothing(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
 
@@ -289,7 +291,7 @@ async def test_loading_other_songs_over_the_queue_says_nothing(listener: Room) -
     assert (await outcomes(listener, 2))[0] == ("a", PlayOutcome.NEITHER)
 
 
-async def test_a_file_that_cannot_be_played_is_no_skip(listener: Room) -> None:
+async def test_a_file_that_cannot_be_played_is_no_skip(listener: MpdServices) -> None:
     gone = listener.server.music / "d.wav"
     content = gone.read_bytes()
     gone.unlink()  # MPD does not know yet
@@ -305,7 +307,7 @@ async def test_a_file_that_cannot_be_played_is_no_skip(listener: Room) -> None:
     assert PlayOutcome.SKIP not in {play.outcome for play in await listener.plays()}
 
 
-async def test_a_very_short_track_is_played_in_full(listener: Room) -> None:
+async def test_a_very_short_track_is_played_in_full(listener: MpdServices) -> None:
     await begun(listener, "short.wav", "a.wav")
 
     assert (await outcomes(listener, 1))[0] == ("short", PlayOutcome.FULL)
@@ -313,7 +315,7 @@ async def test_a_very_short_track_is_played_in_full(listener: Room) -> None:
 
 async def test_browsing_is_no_skipping(server: mpd.Mpd, stores: Stores) -> None:
     browsing = schema.Listening(browsing_seconds=5.0)
-    async with room(
+    async with mpd_services(
         server, stores, picks=NO_PICKS, listening=browsing, rate=mpd.RATE, seconds=SECONDS
     ) as listener:
         await begun(listener, *SONGS)
@@ -332,7 +334,7 @@ async def test_browsing_is_no_skipping(server: mpd.Mpd, stores: Stores) -> None:
         ]
 
 
-async def test_a_song_outside_the_library_is_none_of_our_business(listener: Room) -> None:
+async def test_a_song_outside_the_library_is_none_of_our_business(listener: MpdServices) -> None:
     stranger = listener.server.music / "stranger.wav"
     mpd.write_songs(stranger.parent, [stranger.name], seconds=2.0)
     await listener.server.ask("update", "--wait")
@@ -354,7 +356,7 @@ async def test_a_daemon_started_in_the_middle_of_a_song_judges_it_once(
         assert await outcomes(listener, 2) == [("a", PlayOutcome.FULL), ("b", PlayOutcome.FULL)]
 
 
-async def test_a_killed_mpd_is_no_skip(listener: Room) -> None:
+async def test_a_killed_mpd_is_no_skip(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
     listener.server.kill()
@@ -365,7 +367,7 @@ async def test_a_killed_mpd_is_no_skip(listener: Room) -> None:
     assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
-async def test_a_restarted_mpd_goes_on_with_the_same_play(listener: Room) -> None:
+async def test_a_restarted_mpd_goes_on_with_the_same_play(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
     await asyncio.to_thread(listener.server.stop)

@@ -12,7 +12,7 @@ import pytest
 from anagnorisisd.config import schema
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd, protocol
-from tests.support.listener import Room, room
+from tests.support.services_with_mpd import MpdServices, mpd_services
 from tests.support.until import until, until_async
 
 SONGS = [f"{letter}.wav" for letter in "abcdef"]
@@ -25,13 +25,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mpd.Mpd]:
 
 
 @pytest.fixture
-async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[Room]:
+async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[MpdServices]:
     server.mpc("clear")
-    async with room(server, stores, picks=schema.Picks(enabled=False)) as opened:
+    async with mpd_services(server, stores, picks=schema.Picks(enabled=False)) as opened:
         yield opened
 
 
-async def rated(listener: Room, uri: str, value: float | None) -> None:
+async def rated(listener: MpdServices, uri: str, value: float | None) -> None:
     """Wait until the track at `uri` has this rating."""
 
     async def holds() -> bool:
@@ -41,7 +41,7 @@ async def rated(listener: Room, uri: str, value: float | None) -> None:
 
 
 @asynccontextmanager
-async def replies(listener: Room) -> AsyncIterator[list[str]]:
+async def replies(listener: MpdServices) -> AsyncIterator[list[str]]:
     """Collect what a client sees that listens on the reply channel."""
     client = await asyncio.create_subprocess_exec(
         "stdbuf",  # mpc keeps what it prints to itself until its buffer is full
@@ -70,12 +70,12 @@ async def replies(listener: Room) -> AsyncIterator[list[str]]:
         await task
 
 
-def send(listener: Room, message: str) -> None:
+def send(listener: MpdServices, message: str) -> None:
     """Send a command as a listener does."""
     listener.server.mpc("sendmessage", "anagnorisis", message)
 
 
-async def test_what_plays_is_rated_by_a_message(listener: Room) -> None:
+async def test_what_plays_is_rated_by_a_message(listener: MpdServices) -> None:
     listener.server.mpc("add", "a.wav")
     listener.server.mpc("play")
 
@@ -91,13 +91,13 @@ async def test_what_plays_is_rated_by_a_message(listener: Room) -> None:
     assert await listener.sources() == ["channel"] * 4
 
 
-async def test_any_file_is_rated_by_a_message(listener: Room) -> None:
+async def test_any_file_is_rated_by_a_message(listener: MpdServices) -> None:
     send(listener, "rate 3.5 c.wav")
 
     await rated(listener, "c.wav", 3.5)
 
 
-async def test_picking_is_switched_by_a_message(listener: Room) -> None:
+async def test_picking_is_switched_by_a_message(listener: MpdServices) -> None:
     listener.server.mpc("add", "a.wav")
     listener.server.mpc("play")
 
@@ -106,7 +106,7 @@ async def test_picking_is_switched_by_a_message(listener: Room) -> None:
     await listener.queue_of(4)
 
 
-async def test_whoever_listens_is_told_what_came_of_it(listener: Room) -> None:
+async def test_whoever_listens_is_told_what_came_of_it(listener: MpdServices) -> None:
     async with replies(listener) as lines:
         for message in ("rate 11 a.wav", "rate 8 nowhere.wav", "rate", "dance", "rate 8 a.wav"):
             send(listener, message)
@@ -120,7 +120,7 @@ async def test_whoever_listens_is_told_what_came_of_it(listener: Room) -> None:
     assert lines[4] == "rated 8, was unrated"
 
 
-async def test_nothing_playing_is_said_and_changes_nothing(listener: Room) -> None:
+async def test_nothing_playing_is_said_and_changes_nothing(listener: MpdServices) -> None:
     async with replies(listener) as lines:
         send(listener, "rate 8")
         await until(lambda: lines != [])
@@ -129,7 +129,7 @@ async def test_nothing_playing_is_said_and_changes_nothing(listener: Room) -> No
     assert await listener.sources() == []
 
 
-async def test_a_burst_of_messages_is_obeyed_in_order(listener: Room) -> None:
+async def test_a_burst_of_messages_is_obeyed_in_order(listener: MpdServices) -> None:
     for value in range(11):
         send(listener, f"rate {value} a.wav")
 
@@ -153,7 +153,7 @@ async def test_a_burst_of_messages_is_obeyed_in_order(listener: Room) -> None:
     ],
 )
 async def test_what_clients_send_is_a_rating(
-    listener: Room, call: str, command: Sequence[str], rating: float | None
+    listener: MpdServices, call: str, command: Sequence[str], rating: float | None
 ) -> None:
     verb, *words = command
     send(listener, "rate 4 f.wav")
@@ -172,7 +172,7 @@ async def test_mympd_adds_the_playing_song_to_a_rating_playlist(
     config = schema.Ratings(playlists=True)
     picks = schema.Picks(enabled=False)
     async with (
-        room(server, stores, picks=picks, ratings_config=config) as listener,
+        mpd_services(server, stores, picks=picks, ratings_config=config) as listener,
         protocol.connected(server.socket) as client,
     ):
         await until(lambda: "Rate 08" in server.mpc("lsplaylists"))
@@ -185,7 +185,9 @@ async def test_mympd_adds_the_playing_song_to_a_rating_playlist(
         await until(lambda: listener.sticker("e.wav") == "3")
 
 
-async def test_ncmpcpp_in_a_terminal_drives_the_same_queue(listener: Room, tmp_path: Path) -> None:
+async def test_ncmpcpp_in_a_terminal_drives_the_same_queue(
+    listener: MpdServices, tmp_path: Path
+) -> None:
     if shutil.which("ncmpcpp") is None or shutil.which("tmux") is None:
         pytest.skip("ncmpcpp and tmux are not installed")
     for song in SONGS[:3]:

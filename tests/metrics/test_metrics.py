@@ -129,7 +129,7 @@ async def test_how_everything_stands_is_read_when_asked_for(
 
     assert found["anagnorisis_info 1.2.3"] == 1
     assert found["anagnorisis_tracks embedded"] == 2
-    assert found["anagnorisis_tracks pending"] == 2
+    assert found["anagnorisis_tracks pending"] == 3
     assert found["anagnorisis_tracks missing"] == found["anagnorisis_tracks failed"] == 0
     assert found["anagnorisis_tracks_rated"] == 2
     assert found["anagnorisis_embedding_tracks_per_second"] == 2.5

@@ -15,9 +15,9 @@ from anagnorisisd.events import PlayerDisconnected
 from anagnorisisd.mpd.session import is_too_old
 from anagnorisisd.storage.stores import Stores
 from tests.support.hostile import serving
-from tests.support.listener import room
 from tests.support.mopidy import Mopidy
 from tests.support.mpd import Mpd, write_songs
+from tests.support.services_with_mpd import mpd_services
 from tests.support.until import until
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ async def test_refused_commands_keep_the_connection(
     mopidy: Mopidy, stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with room(Mpd(tmp_path / "mpd", tmp_path / "music"), stores) as listener:
+    async with mpd_services(Mpd(tmp_path / "mpd", tmp_path / "music"), stores) as listener:
         with listener.events.subscribe() as announcements:
             await until(lambda: len(mopidy.queue) == 4)
             removed = mopidy.queue.pop()
@@ -61,7 +61,7 @@ async def test_the_unsupported_version_is_logged_once(
     mopidy: Mopidy, stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with room(Mpd(tmp_path / "mpd", tmp_path / "music"), stores) as listener:
+    async with mpd_services(Mpd(tmp_path / "mpd", tmp_path / "music"), stores) as listener:
         for connections in (4, 6):
             mopidy.hang_up()
             await until(partial(_has_taken, mopidy, connections))

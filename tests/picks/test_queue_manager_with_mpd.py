@@ -23,8 +23,8 @@ from anagnorisisd.library.change_importer import ScanProgress
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import STAMP, scanned, track_id
-from tests.support.listener import Room, room
 from tests.support.media import write_song
+from tests.support.services_with_mpd import MpdServices, mpd_services
 from tests.support.until import until, until_async
 
 pytestmark = pytest.mark.slow
@@ -48,12 +48,12 @@ def server(shared: mpd.Mpd) -> mpd.Mpd:
 
 
 @pytest.fixture
-async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[Room]:
-    async with room(server, stores) as opened:
+async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[MpdServices]:
+    async with mpd_services(server, stores) as opened:
         yield opened
 
 
-async def test_three_picks_follow_the_current_song(listener: Room) -> None:
+async def test_three_picks_follow_the_current_song(listener: MpdServices) -> None:
     listener.server.mpc("add", "a.wav")
     listener.server.mpc("play")
 
@@ -63,14 +63,14 @@ async def test_three_picks_follow_the_current_song(listener: Room) -> None:
     assert len(set(queue)) == 4
 
 
-async def test_an_empty_queue_stays_empty(listener: Room) -> None:
+async def test_an_empty_queue_stays_empty(listener: MpdServices) -> None:
     await listener.looked()
 
     assert listener.queue() == []
 
 
 async def test_fill_empty_queue_does_not_start_playback(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
+    async with mpd_services(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
         await listener.queue_of(3)
 
         assert "playing" not in server.mpc("status")
@@ -78,13 +78,13 @@ async def test_fill_empty_queue_does_not_start_playback(server: mpd.Mpd, stores:
 
 async def test_start_playback(server: mpd.Mpd, stores: Stores) -> None:
     picks = schema.Picks(fill_empty_queue=True, start_playback=True)
-    async with room(server, stores, picks=picks) as listener:
+    async with mpd_services(server, stores, picks=picks) as listener:
         await listener.queue_of(4)  # one plays, three are ahead
 
         assert "playing" in server.mpc("status")
 
 
-async def started(listener: Room, *songs: str) -> list[str]:
+async def started(listener: MpdServices, *songs: str) -> list[str]:
     """Play these songs, wait for three picks behind them, and return the queue."""
     for song in songs:
         listener.server.mpc("add", song)
@@ -92,7 +92,7 @@ async def started(listener: Room, *songs: str) -> list[str]:
     return await listener.queue_of(len(songs) + 3)
 
 
-async def test_next_adds_one_pick(listener: Room) -> None:
+async def test_next_adds_one_pick(listener: MpdServices) -> None:
     before = await started(listener, "a.wav")
 
     listener.server.mpc("next")
@@ -101,7 +101,7 @@ async def test_next_adds_one_pick(listener: Room) -> None:
     assert after[:4] == before
 
 
-async def test_all_tracks_were_played(listener: Room) -> None:
+async def test_all_tracks_were_played(listener: MpdServices) -> None:
     listener.server.mpc("add", *SONGS)
     listener.server.mpc("play", str(len(SONGS) - 1))
 
@@ -112,7 +112,7 @@ async def test_all_tracks_were_played(listener: Room) -> None:
     assert SONGS[-1] not in again, "what plays is not what follows"
 
 
-async def test_picks_jumped_over_are_replaced(listener: Room) -> None:
+async def test_picks_jumped_over_are_replaced(listener: MpdServices) -> None:
     before = await started(listener, "a.wav")
 
     listener.server.mpc("play", "4")
@@ -126,7 +126,7 @@ async def test_single_and_repeat_add_nothing(
     server: mpd.Mpd, stores: Stores, mode: tuple[str, str]
 ) -> None:
     server.mpc(*mode)
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         server.mpc("add", "a.wav")
         server.mpc("play")
         await listener.looked()
@@ -137,7 +137,7 @@ async def test_single_and_repeat_add_nothing(
         await listener.queue_of(4)
 
 
-async def test_random_mode(listener: Room) -> None:
+async def test_random_mode(listener: MpdServices) -> None:
     listener.server.mpc("random", "on")
     await started(listener, "a.wav", "b.wav")
 
@@ -147,7 +147,7 @@ async def test_random_mode(listener: Room) -> None:
     assert 5 <= len(listener.queue()) <= 6  # one more if the next song was one of ours
 
 
-async def test_consume_mode(listener: Room) -> None:
+async def test_consume_mode(listener: MpdServices) -> None:
     listener.server.mpc("consume", "on")
     before = await started(listener, "a.wav")
 
@@ -159,7 +159,7 @@ async def test_consume_mode(listener: Room) -> None:
 
 
 async def test_a_cleared_queue_stays_empty_until_playback(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
+    async with mpd_services(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
         await listener.queue_of(3)
         server.mpc("clear")
         await listener.looked()
@@ -176,7 +176,7 @@ async def test_a_cleared_queue_stays_empty_until_playback(server: mpd.Mpd, store
 async def test_switching_picking_on_refills_a_cleared_queue(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
+    async with mpd_services(server, stores, picks=schema.Picks(fill_empty_queue=True)) as listener:
         await listener.queue_of(3)
         server.mpc("clear")
         await until(lambda: listener.queue() == [])
@@ -188,9 +188,9 @@ async def test_switching_picking_on_refills_a_cleared_queue(
 
 
 async def test_the_switch_survives_a_restart(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await listener.picks.switch(False)
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         server.mpc("add", "a.wav")
         server.mpc("play")
         await listener.looked()
@@ -202,7 +202,7 @@ async def test_the_switch_survives_a_restart(server: mpd.Mpd, stores: Stores) ->
         await listener.queue_of(4)
 
 
-async def test_inserted_songs_keep_their_position(listener: Room) -> None:
+async def test_inserted_songs_keep_their_position(listener: MpdServices) -> None:
     before = await started(listener, "a.wav")
     own = [song for song in SONGS if song not in before][:2]
 
@@ -215,7 +215,7 @@ async def test_inserted_songs_keep_their_position(listener: Room) -> None:
     assert [song for song in listener.queue() if song in own] == list(reversed(own))
 
 
-async def test_moved_and_shuffled_entries_keep_their_order(listener: Room) -> None:
+async def test_moved_and_shuffled_entries_keep_their_order(listener: MpdServices) -> None:
     await started(listener, "a.wav", "b.wav")
     listener.server.mpc("shuffle")
     listener.server.mpc("move", "5", "1")
@@ -229,7 +229,7 @@ async def test_moved_and_shuffled_entries_keep_their_order(listener: Room) -> No
     assert {"a.wav", "b.wav"} <= set(kept)
 
 
-async def test_a_loaded_playlist_is_kept(listener: Room) -> None:
+async def test_a_loaded_playlist_is_kept(listener: MpdServices) -> None:
     (listener.server.folder / "mine.m3u").write_text("c.wav\nd.wav\n")
     await started(listener, "a.wav")
 
@@ -245,9 +245,9 @@ async def test_a_loaded_playlist_is_kept(listener: Room) -> None:
 async def test_owned_entries_survive_a_restart_of_the_daemon(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         before = await started(listener, "a.wav")
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await listener.looked()
 
         assert listener.queue() == before
@@ -257,7 +257,7 @@ async def test_owned_entries_survive_a_restart_of_the_daemon(
 
 
 async def test_owned_entries_survive_a_restart_of_mpd(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         server.mpc("add", "a.wav")
         server.mpc("add", "b.wav")
         server.mpc("del", "1")  # so that numbers and positions differ
@@ -274,7 +274,7 @@ async def test_owned_entries_survive_a_restart_of_mpd(server: mpd.Mpd, stores: S
         assert len(await listener.picks.ahead()) == 3
 
 
-async def test_a_disliked_pick_is_replaced(listener: Room) -> None:
+async def test_a_disliked_pick_is_replaced(listener: MpdServices) -> None:
     for song in SONGS:
         await listener.stores.ratings.rate(track_id(song), 7, at=0.0, source="test")
     before = await started(listener, "a.wav")
@@ -286,7 +286,7 @@ async def test_a_disliked_pick_is_replaced(listener: Room) -> None:
     assert after[:3] == [before[0], before[1], before[3]]
 
 
-async def test_the_listeners_entries_are_never_replaced(listener: Room) -> None:
+async def test_the_listeners_entries_are_never_replaced(listener: MpdServices) -> None:
     before = await started(listener, "a.wav", "b.wav")
 
     await listener.ratings.rate(track_id("b.wav"), 0, source="test")
@@ -300,14 +300,14 @@ async def test_tracks_unknown_to_mpd_are_left_out(server: mpd.Mpd, stores: Store
     await stores.library.absorb([scanned(uri) for uri in strangers], 0.0)
     for uri in strangers:
         await stores.ratings.rate(track_id(uri), 10, at=0.0, source="test")
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         queue = await started(listener, "a.wav")
 
         assert not set(queue) & set(strangers)
 
 
 async def test_a_new_file_is_updated_in_mpd_and_picked(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores, picks=schema.Picks(enabled=False)) as listener:
+    async with mpd_services(server, stores, picks=schema.Picks(enabled=False)) as listener:
         mpd.write_songs(server.music, ["late.wav"])
         try:
             await stores.library.absorb([scanned("late.wav")], 0.0)
@@ -333,11 +333,11 @@ async def test_a_new_file_is_updated_in_mpd_and_picked(server: mpd.Mpd, stores: 
 
 
 @asynccontextmanager
-async def small_queue(folder: Path, stores: Stores) -> AsyncIterator[Room]:
+async def small_queue(folder: Path, stores: Stores) -> AsyncIterator[MpdServices]:
     """A listener whose MPD holds six entries and logs every update of its database."""
     extra = 'max_playlist_length "6"\nlog_level "verbose"'
     with mpd.running(folder, SONGS, extra=extra) as server:
-        async with room(server, stores) as listener:
+        async with mpd_services(server, stores) as listener:
             yield listener
 
 
@@ -384,7 +384,7 @@ async def test_played_picks_are_removed_from_a_full_queue(stores: Stores, tmp_pa
         assert listener.picks.reason is None
 
 
-async def _three_are_ahead(listener: Room) -> bool:
+async def _three_are_ahead(listener: MpdServices) -> bool:
     await listener.looked()
     return len(await listener.picks.ahead()) == 3
 
@@ -399,7 +399,7 @@ async def _three_are_ahead(listener: Room) -> bool:
     ids=["repeat", "single", "cleared"],
 )
 async def test_the_reason_for_no_picks_is_published(
-    listener: Room, doing: list[str], undoing: list[str], words: str
+    listener: MpdServices, doing: list[str], undoing: list[str], words: str
 ) -> None:
     listener.server.mpc("add", "a.wav")
     listener.server.mpc("play")
@@ -419,7 +419,7 @@ async def test_the_reason_for_no_picks_is_published(
     assert reasons[-1] == ""
 
 
-async def test_the_console_shows_the_reason(listener: Room) -> None:
+async def test_the_console_shows_the_reason(listener: MpdServices) -> None:
     stamp, progress = STAMP, EmbeddingProgress(0, 0, 0)
     parts = SimpleNamespace(progress=ScanProgress())
     embedding = SimpleNamespace(stamp=stamp, progress=partial(_returned, progress))
@@ -486,7 +486,7 @@ async def test_mpd_sima_beside_the_daemon(stores: Stores, tmp_path: Path) -> Non
         tagged.save()
     picks = schema.Picks(enabled=False)
     with mpd.running(tmp_path) as server:
-        async with room(server, stores, picks=picks) as listener, sima(server, tmp_path):
+        async with mpd_services(server, stores, picks=picks) as listener, sima(server, tmp_path):
             server.mpc("add", "0.flac")
             server.mpc("play")
             await until(lambda: len(listener.queue()) >= 3)  # sima adds to any queue
@@ -500,5 +500,5 @@ async def test_mpd_sima_beside_the_daemon(stores: Stores, tmp_path: Path) -> Non
             assert len(listener.queue()) <= 12  # the two do not drive each other up
 
 
-async def _has_picks(listener: Room, count: int) -> bool:
+async def _has_picks(listener: MpdServices, count: int) -> bool:
     return len(await listener.picks.ahead()) >= count

@@ -29,8 +29,8 @@ from tests.support import mpd, protocol
 from tests.support.connected_player import at, watching
 from tests.support.faults import fill, make_read_only, small_disk
 from tests.support.library import scanned, track_id
-from tests.support.listener import Room, room
 from tests.support.protocol import ProtocolClient, Refused
+from tests.support.services_with_mpd import MpdServices, room
 from tests.support.until import until, until_async
 
 pytestmark = pytest.mark.slow
@@ -67,14 +67,14 @@ async def client(server: mpd.Mpd) -> AsyncIterator[ProtocolClient]:
 @asynccontextmanager
 async def listening(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings = ON
-) -> AsyncIterator[Room]:
+) -> AsyncIterator[MpdServices]:
     """Run the daemon's services, and wait until the rating playlists are there."""
     async with room(server, stores, picks=PICKS, ratings_config=config) as opened:
         await idle(opened)
         yield opened
 
 
-async def idle(listener: Room) -> None:
+async def idle(listener: MpdServices) -> None:
     """Wait until the rating playlists are there and nothing is left to rate."""
 
     def holds() -> bool:
@@ -88,7 +88,7 @@ async def idle(listener: Room) -> None:
     await until(holds)
 
 
-async def rated(listener: Room, uri: str, value: float | None) -> None:
+async def rated(listener: MpdServices, uri: str, value: float | None) -> None:
     async def holds() -> bool:
         return await listener.rating(uri) == value
 

@@ -82,7 +82,7 @@ def journey(arguments: Namespace) -> None:
 
 def suggest(arguments: Namespace) -> None:
     """List unrated tracks whose ratings would improve predictions most; queue them on request."""
-    request = messages.SuggestTracksRequest(count=arguments.limit, queue=arguments.play)
+    request = messages.SuggestTracksRequest(count=arguments.limit, queue=arguments.queue)
     with connected(arguments) as channel:
         answer = PickServiceStub(channel).SuggestTracks(request, timeout=SUGGEST_TIMEOUT_SECONDS)
     if arguments.json:
@@ -91,10 +91,10 @@ def suggest(arguments: Namespace) -> None:
         return
     for suggestion in answer.suggestions:
         track = suggestion.track
-        known = suggestion.HasField("song_id") or not arguments.play
+        known = suggestion.HasField("song_id") or not arguments.queue
         note = "" if known else " (not queued: MPD does not know the file)"
         print(f"{text.name(track)}, {text.rating(track)}: {text.printable(track.uri)}{note}")
-    if arguments.play:
+    if arguments.queue:
         print(text.queued(answer.suggestions))
 
 

@@ -18,7 +18,7 @@ from anagnorisisd.storage.stickers import StickerStore
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import play, track_id
-from tests.support.listener import Room, room
+from tests.support.services_with_mpd import MpdServices, mpd_services
 from tests.support.until import until, until_async
 
 pytestmark = pytest.mark.slow
@@ -62,9 +62,9 @@ def restart_without_stickers(server: mpd.Mpd, *, refusing: bool = False) -> None
 @asynccontextmanager
 async def rated_room(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings, songs: Iterable[str] = SONGS
-) -> AsyncIterator[Room]:
-    """Open a room in which songs have ratings, most of them set by a client's stickers."""
-    async with room(server, stores, ratings_config=config) as opened:
+) -> AsyncIterator[MpdServices]:
+    """Start services with songs that have ratings, most of them set by a client's stickers."""
+    async with mpd_services(server, stores, ratings_config=config) as opened:
         for value, song in enumerate(songs, 1):
             if config.read_stickers and value % 4:
                 server.mpc("sticker", song, "set", "rating", str(value))
@@ -75,23 +75,23 @@ async def rated_room(
         yield opened
 
 
-async def all_rated(opened: Room, songs: Iterable[str] = SONGS) -> bool:
+async def all_rated(opened: MpdServices, songs: Iterable[str] = SONGS) -> bool:
     """Tell whether every song has the rating that it was given."""
     return [await opened.rating(song) for song in songs] == [
         float(value) for value, _ in enumerate(songs, 1)
     ]
 
 
-async def looked_often(opened: Room) -> None:
+async def looked_often(opened: MpdServices) -> None:
     for _ in range(LOOKS):
         await opened.looked()
 
 
-async def reconnected(opened: Room, session: int) -> None:
+async def reconnected(opened: MpdServices, session: int) -> None:
     await until(lambda: opened.player.link().connected and opened.player.link().session > session)
 
 
-def session_of(opened: Room) -> int:
+def session_of(opened: MpdServices) -> int:
     return opened.player.link().session
 
 
@@ -130,7 +130,7 @@ async def test_mpd_restarts_without_stickers_while_the_daemon_is_off(
         pass
     restart_without_stickers(server)
 
-    async with room(server, stores, ratings_config=config) as opened:
+    async with mpd_services(server, stores, ratings_config=config) as opened:
         await looked_often(opened)
 
         assert await all_rated(opened)
@@ -214,7 +214,7 @@ async def test_client_removes_stickers_one_by_one(
             await until_async(lambda song=song: is_rated(opened, song, None))  # type: ignore[misc]
 
 
-async def is_rated(opened: Room, song: str, value: float | None) -> bool:
+async def is_rated(opened: MpdServices, song: str, value: float | None) -> bool:
     return await opened.rating(song) == value
 
 
@@ -238,7 +238,9 @@ async def test_client_rates_after_mpd_restarts_without_stickers(
 async def test_play_counts_are_written_again_after_mpd_restarts_without_stickers(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores, ratings_config=schema.Ratings(write_plays=True)) as opened:
+    async with mpd_services(
+        server, stores, ratings_config=schema.Ratings(write_plays=True)
+    ) as opened:
         await stores.plays.append(play(track_id(SONGS[0])))
         opened.events.publish(PlayRecorded(play(track_id(SONGS[0]))))
         await until(lambda: opened.sticker(SONGS[0], "playCount") == "1")

@@ -10,7 +10,7 @@ from anagnorisisd.events import PlayRecorded, PredictionsUpdated
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import play, predict, track_id
-from tests.support.listener import Room, room
+from tests.support.services_with_mpd import MpdServices, mpd_services
 from tests.support.until import until, until_async
 
 pytestmark = pytest.mark.slow
@@ -34,12 +34,12 @@ def server(shared: mpd.Mpd) -> mpd.Mpd:
 
 
 @pytest.fixture
-async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[Room]:
-    async with room(server, stores) as opened:
+async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[MpdServices]:
+    async with mpd_services(server, stores) as opened:
         yield opened
 
 
-async def rated(listener: Room, uri: str, value: float | None) -> None:
+async def rated(listener: MpdServices, uri: str, value: float | None) -> None:
     """Wait until the track at `uri` has this rating."""
 
     async def holds() -> bool:
@@ -48,12 +48,14 @@ async def rated(listener: Room, uri: str, value: float | None) -> None:
     await until_async(holds)
 
 
-async def stickered(listener: Room, uri: str, value: str | None, name: str = "rating") -> None:
+async def stickered(
+    listener: MpdServices, uri: str, value: str | None, name: str = "rating"
+) -> None:
     """Wait until other clients see this sticker."""
     await until(lambda: listener.sticker(uri, name) == value)
 
 
-async def test_client_sets_a_sticker(listener: Room) -> None:
+async def test_client_sets_a_sticker(listener: MpdServices) -> None:
     listener.server.mpc("sticker", "a.wav", "set", "rating", "8")
 
     await rated(listener, "a.wav", 8.0)
@@ -61,7 +63,7 @@ async def test_client_sets_a_sticker(listener: Room) -> None:
     assert await listener.sources() == ["sticker"]
 
 
-async def test_rating_set_here_is_written_to_the_sticker(listener: Room) -> None:
+async def test_rating_set_here_is_written_to_the_sticker(listener: MpdServices) -> None:
     await listener.ratings.rate(track_id("a.wav"), 7.5, source="test")
 
     await stickered(listener, "a.wav", "8")
@@ -71,7 +73,7 @@ async def test_rating_set_here_is_written_to_the_sticker(listener: Room) -> None
     assert await listener.rating("a.wav") == 7.5
 
 
-async def test_cleared_rating_deletes_the_sticker(listener: Room) -> None:
+async def test_cleared_rating_deletes_the_sticker(listener: MpdServices) -> None:
     await listener.ratings.rate(track_id("a.wav"), 6, source="test")
     await stickered(listener, "a.wav", "6")
 
@@ -80,7 +82,7 @@ async def test_cleared_rating_deletes_the_sticker(listener: Room) -> None:
     await stickered(listener, "a.wav", None)
 
 
-async def test_rating_0_is_not_unrated(listener: Room) -> None:
+async def test_rating_0_is_not_unrated(listener: MpdServices) -> None:
     listener.server.mpc("sticker", "a.wav", "set", "rating", "0")
     await rated(listener, "a.wav", 0.0)
 
@@ -89,7 +91,7 @@ async def test_rating_0_is_not_unrated(listener: Room) -> None:
     await rated(listener, "a.wav", None)
 
 
-async def test_invalid_stickers_are_ignored(listener: Room) -> None:
+async def test_invalid_stickers_are_ignored(listener: MpdServices) -> None:
     for song, text in zip(SONGS, ("07", "85", "great", "9.5"), strict=True):
         listener.server.mpc("sticker", song, "set", "rating", text)
 
@@ -101,7 +103,7 @@ async def test_invalid_stickers_are_ignored(listener: Room) -> None:
     assert [listener.sticker(song) for song in SONGS] == ["07", "85", "great", "9.5"]
 
 
-async def test_rating_overwrites_an_invalid_sticker(listener: Room) -> None:
+async def test_rating_overwrites_an_invalid_sticker(listener: MpdServices) -> None:
     listener.server.mpc("sticker", "a.wav", "set", "rating", "great")
     await listener.looked()
 
@@ -114,41 +116,41 @@ async def test_existing_stickers_are_imported_once(server: mpd.Mpd, stores: Stor
     server.mpc("sticker", "a.wav", "set", "rating", "8")
     server.mpc("sticker", "b.wav", "set", "rating", "2")
 
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await rated(listener, "a.wav", 8.0)
         await rated(listener, "b.wav", 2.0)
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await listener.looked()
 
         assert len(await listener.sources()) == 2
 
 
 async def test_changes_while_the_daemon_was_off(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         for song in SONGS[:2]:
             await listener.ratings.rate(track_id(song), 5, source="test")
             await stickered(listener, song, "5")
     server.mpc("sticker", "a.wav", "set", "rating", "9")
     await stores.ratings.rate(track_id("b.wav"), 1.0, at=1.0, source="test")
 
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await rated(listener, "a.wav", 9.0)
         await stickered(listener, "b.wav", "1")
 
 
 async def test_sticker_lost_while_the_daemon_was_off(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await listener.ratings.rate(track_id("a.wav"), 5, source="test")
         await stickered(listener, "a.wav", "5")
     server.mpc("sticker", "a.wav", "delete", "rating")
 
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await stickered(listener, "a.wav", "5")
 
         assert await listener.rating("a.wav") == 5.0
 
 
-async def test_file_leaves_mpds_database(listener: Room) -> None:
+async def test_file_leaves_mpds_database(listener: MpdServices) -> None:
     await listener.ratings.rate(track_id("c.wav"), 4, source="test")
     await stickered(listener, "c.wav", "4")
     file = listener.server.music / "c.wav"
@@ -166,7 +168,7 @@ async def test_file_leaves_mpds_database(listener: Room) -> None:
 
 async def test_sticker_sync_switched_off(server: mpd.Mpd, stores: Stores) -> None:
     off = schema.Ratings(read_stickers=False, write_stickers=False)
-    async with room(server, stores, ratings_config=off) as listener:
+    async with mpd_services(server, stores, ratings_config=off) as listener:
         server.mpc("sticker", "a.wav", "set", "rating", "8")
         await listener.ratings.rate(track_id("b.wav"), 4, source="test")
         await listener.looked()
@@ -178,7 +180,9 @@ async def test_sticker_sync_switched_off(server: mpd.Mpd, stores: Stores) -> Non
 async def test_likes_become_ratings_if_configured(server: mpd.Mpd, stores: Stores) -> None:
     for song, like in zip(SONGS, "210", strict=False):
         server.mpc("sticker", song, "set", "like", like)
-    async with room(server, stores, ratings_config=schema.Ratings(read_like=True)) as listener:
+    async with mpd_services(
+        server, stores, ratings_config=schema.Ratings(read_like=True)
+    ) as listener:
         await rated(listener, "a.wav", 8.0)
         await rated(listener, "c.wav", 2.0)
         await stickered(listener, "a.wav", "8")
@@ -188,7 +192,7 @@ async def test_likes_become_ratings_if_configured(server: mpd.Mpd, stores: Store
         assert await listener.rating("b.wav") is None
 
 
-async def test_likes_are_ignored_by_default(listener: Room) -> None:
+async def test_likes_are_ignored_by_default(listener: MpdServices) -> None:
     listener.server.mpc("sticker", "a.wav", "set", "like", "2")
     await listener.looked()
 
@@ -199,7 +203,7 @@ async def test_predicted_ratings_and_play_counts_are_written_if_configured(
     server: mpd.Mpd, stores: Stores
 ) -> None:
     shown = schema.Ratings(write_predicted=True, write_plays=True)
-    async with room(server, stores, ratings_config=shown) as listener:
+    async with mpd_services(server, stores, ratings_config=shown) as listener:
         await predict(stores, {track_id("a.wav"): 7.34})
         listener.events.publish(PredictionsUpdated(1))
         await stickered(listener, "a.wav", "7.3", "predictedRating")
@@ -214,7 +218,7 @@ async def test_predicted_ratings_and_play_counts_are_written_if_configured(
 
 async def test_sync_after_it_is_switched_on(server: mpd.Mpd, stores: Stores) -> None:
     nothing = schema.Ratings(read_stickers=False, write_stickers=False)
-    async with room(server, stores, ratings_config=nothing) as listener:
+    async with mpd_services(server, stores, ratings_config=nothing) as listener:
         server.mpc("sticker", "a.wav", "set", "rating", "8")
         await listener.ratings.rate(track_id("b.wav"), 6, source="test")
         await listener.looked()

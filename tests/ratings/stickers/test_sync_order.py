@@ -12,7 +12,7 @@ from anagnorisisd.events import LibraryChanged
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import scanned, track_id
-from tests.support.listener import Room, room
+from tests.support.services_with_mpd import MpdServices, mpd_services
 from tests.support.until import until, until_async
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def server(shared: mpd.Mpd) -> mpd.Mpd:
     return shared
 
 
-async def rated(listener: Room, uri: str, value: float | None) -> None:
+async def rated(listener: MpdServices, uri: str, value: float | None) -> None:
     """Wait until the track at `uri` has this rating."""
 
     async def holds() -> bool:
@@ -46,12 +46,12 @@ async def rated(listener: Room, uri: str, value: float | None) -> None:
     await until_async(holds)
 
 
-async def stickered(listener: Room, uri: str, value: str | None) -> None:
+async def stickered(listener: MpdServices, uri: str, value: str | None) -> None:
     """Wait until other clients see this rating."""
     await until(lambda: listener.sticker(uri) == value)
 
 
-async def say(listener: Room, uri: str, value: str | None, name: str = "rating") -> None:
+async def say(listener: MpdServices, uri: str, value: str | None, name: str = "rating") -> None:
     """Set or delete a sticker as a client."""
     if value is None:
         await listener.server.ask("sticker", uri, "delete", name)
@@ -65,7 +65,7 @@ async def say(listener: Room, uri: str, value: str | None, name: str = "rating")
 async def test_client_changes_a_sticker_twice_without_sticker_writing(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores, ratings_config=READ_ONLY) as listener:
+    async with mpd_services(server, stores, ratings_config=READ_ONLY) as listener:
         await listener.ratings.rate(track_id("a.wav"), 8, source="test")
         await listener.looked()
         for value in ("3", "4", "3"):
@@ -78,7 +78,7 @@ async def test_client_changes_a_sticker_twice_without_sticker_writing(
 async def test_client_changes_a_sticker_after_a_rating_here(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores, ratings_config=READ_ONLY) as listener:
+    async with mpd_services(server, stores, ratings_config=READ_ONLY) as listener:
         await say(listener, "a.wav", "5")
         await rated(listener, "a.wav", 5.0)
         await listener.ratings.rate(track_id("a.wav"), 8, source="test")
@@ -95,7 +95,7 @@ async def test_client_changes_a_sticker_after_a_rating_here(
 async def test_rating_overwrites_an_invalid_sticker_after_a_refusal(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await say(listener, "a.wav", "great")
         await listener.looked()
         with closing(sqlite3.connect(server.folder / "sticker.sql")) as other, other:
@@ -117,12 +117,12 @@ async def test_rating_overwrites_an_invalid_sticker_after_a_refusal(
 async def test_rating_overwrites_an_invalid_sticker_after_a_restart(
     server: mpd.Mpd, stores: Stores
 ) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await say(listener, "a.wav", "great")
         await listener.looked()
     await stores.ratings.rate(track_id("a.wav"), 3.0, at=1.0, source="test")
 
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await stickered(listener, "a.wav", "3")
 
 
@@ -133,7 +133,7 @@ async def test_rating_overwrites_an_invalid_sticker_after_a_restart(
 async def test_rapid_changes_count_in_order(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings
 ) -> None:
-    async with room(server, stores, ratings_config=config) as listener:
+    async with mpd_services(server, stores, ratings_config=config) as listener:
         await listener.looked()
         for first, (song, there) in enumerate(zip(SONGS * 2, "23456789", strict=True)):
             if first % 2:
@@ -158,7 +158,7 @@ async def a_moment() -> None:
 # Copies.
 
 
-async def with_a_copy(listener: Room) -> None:
+async def with_a_copy(listener: MpdServices) -> None:
     """Let the library know that b.wav is the same audio as a.wav."""
     await listener.stores.library.absorb([scanned("b.wav", audio="a.wav")], 1.0)
     listener.events.publish(LibraryChanged())
@@ -166,7 +166,7 @@ async def with_a_copy(listener: Room) -> None:
 
 
 async def test_every_file_of_a_track_gets_its_rating(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await with_a_copy(listener)
 
         await listener.ratings.rate(track_id("a.wav"), 6, source="test")
@@ -179,7 +179,7 @@ async def test_every_file_of_a_track_gets_its_rating(server: mpd.Mpd, stores: St
 
 
 async def test_newest_sticker_of_any_file_counts(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await with_a_copy(listener)
         await listener.ratings.rate(track_id("a.wav"), 6, source="test")
         await stickered(listener, "b.wav", "6")
@@ -197,7 +197,7 @@ async def test_newest_sticker_of_any_file_counts(server: mpd.Mpd, stores: Stores
 
 
 async def test_later_file_of_a_track_gets_its_rating(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await listener.ratings.rate(track_id("a.wav"), 6, source="test")
         await stickered(listener, "a.wav", "6")
 
@@ -207,17 +207,17 @@ async def test_later_file_of_a_track_gets_its_rating(server: mpd.Mpd, stores: St
 
 
 async def test_both_files_changed_while_the_daemon_was_off(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await with_a_copy(listener)
     server.mpc("sticker", "a.wav", "set", "rating", "2")
     server.mpc("sticker", "b.wav", "set", "rating", "7")
 
-    async with room(server, stores) as listener:
+    async with mpd_services(server, stores) as listener:
         await with_a_copy(listener)
         await until_async(lambda: alike(listener))
 
 
-async def alike(listener: Room) -> bool:
+async def alike(listener: MpdServices) -> bool:
     value = await listener.rating("a.wav")
     stickers = {listener.sticker(uri) for uri in ("a.wav", "b.wav")}
     return value in {2.0, 7.0} and stickers == {f"{value:g}"}
@@ -230,7 +230,7 @@ async def alike(listener: Room) -> bool:
 async def test_like_of_a_rated_song(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings
 ) -> None:
-    async with room(server, stores, ratings_config=config) as listener:
+    async with mpd_services(server, stores, ratings_config=config) as listener:
         await listener.ratings.rate(track_id("a.wav"), 9, source="test")
         await listener.looked()
 
@@ -244,7 +244,7 @@ async def test_like_of_a_rated_song(
 async def test_like_removed_and_disliked(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings, off: str | None
 ) -> None:
-    async with room(server, stores, ratings_config=config) as listener:
+    async with mpd_services(server, stores, ratings_config=config) as listener:
         await listener.looked()
         for like, value in (("2", 8.0), (off, None), ("0", 2.0), (off, None), ("2", 8.0)):
             await say(listener, "a.wav", like, "like")
@@ -253,7 +253,7 @@ async def test_like_removed_and_disliked(
 
 
 async def test_removed_like_clears_only_its_own_rating(server: mpd.Mpd, stores: Stores) -> None:
-    async with room(server, stores, ratings_config=LIKES) as listener:
+    async with mpd_services(server, stores, ratings_config=LIKES) as listener:
         await listener.looked()
         await say(listener, "a.wav", "2", "like")
         await rated(listener, "a.wav", 8.0)
@@ -271,11 +271,11 @@ async def test_removed_like_clears_only_its_own_rating(server: mpd.Mpd, stores: 
 async def test_earlier_like_counts_only_without_a_rating(server: mpd.Mpd, stores: Stores) -> None:
     for song in SONGS[:2]:
         server.mpc("sticker", song, "set", "like", "0")
-    async with room(server, stores) as listener:  # knows the songs; likes are not read
+    async with mpd_services(server, stores) as listener:  # knows the songs; likes are not read
         await listener.ratings.rate(track_id("a.wav"), 9, source="test")
         await stickered(listener, "a.wav", "9")
 
-    async with room(server, stores, ratings_config=LIKES) as listener:
+    async with mpd_services(server, stores, ratings_config=LIKES) as listener:
         await rated(listener, "b.wav", 2.0)
         await listener.looked()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from anagnorisisd.runtime import memory
+from anagnorisisd.runtime import memory_tuning
 
 
 class Ring:
@@ -24,7 +24,7 @@ def _unfreeze() -> Iterator[None]:
 
 def test_frozen_objects_are_not_traversed() -> None:
     lasting = [Ring() for _ in range(1000)]
-    memory.freeze_objects()
+    memory_tuning.freeze_objects()
 
     assert gc.get_freeze_count() > len(lasting)
     assert not any(isinstance(each, Ring) for each in gc.get_objects())
@@ -33,11 +33,11 @@ def test_frozen_objects_are_not_traversed() -> None:
 def test_garbage_among_frozen_objects_is_freed_by_the_next_freeze() -> None:
     ring = Ring()
     seen = weakref.ref(ring)
-    memory.freeze_objects()
+    memory_tuning.freeze_objects()
     del ring
     gc.collect()
     assert seen() is not None
 
-    memory.freeze_objects()
+    memory_tuning.freeze_objects()
 
     assert seen() is None
