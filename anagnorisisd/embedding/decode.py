@@ -1,4 +1,4 @@
-"""From a file to a few evenly spread windows of its sound: mono, at one rate, always the same.
+"""Decoding: reads a few evenly spaced windows of a file as mono samples at one rate.
 
 PyAV reads every format that FFmpeg knows and seeks in all of them, so a window costs the same in
 a song and in an hour-long mix. The plan, for `count` windows of `seconds`:
@@ -13,19 +13,14 @@ a song and in an hour-long mix. The plan, for `count` windows of `seconds`:
 Silent windows are left out. Of a file with many channels at a high rate `MAX_READ_SECONDS` can
 be gigabytes; the limit of the worker's memory ends that.
 
-A file may hold anything. Only audio is decoded, pictures and films are not even opened. Each frame
-may have another sample format, number of channels and rate than the one before, as in files that
-were joined.
+Each frame may have another sample format, number of channels and rate than the one before, as in
+files that were joined.
 """
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from functools import cache
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import av
@@ -33,10 +28,9 @@ import av.error
 import numpy as np
 import soxr
 
+from anagnorisisd.embedding.audio_file import audio_stream, open_audio
 from anagnorisisd.embedding.embedder import Samples
-from anagnorisisd.errors import EmbeddingFailed, MediaError
-from anagnorisisd.library.audio_hash.byte_reader import ByteReader
-from anagnorisisd.library.audio_hash.mp4_wma_wav_aiff import chunks
+from anagnorisisd.errors import EmbeddingFailed
 
 MIN_SECONDS = 0.1
 MAX_READ_SECONDS = 600.0
@@ -60,19 +54,7 @@ MAX_PACKETS = 1_000_000
 MIN_RATE, MAX_RATE = 1_000, 6_000_000
 """Frames of other rates, in hertz, are damaged; DSD512 is decoded at 2.8 MHz."""
 
-CONTAINERS = (
-    "aac,ac3,aiff,ape,asf,au,caf,dff,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,"
-    "tak,tta,w64,wav,wv"
-)
-WAV_MAGICS = (b"RIFF", b"RF64")
-
-OPEN_OPTIONS = {"protocol_whitelist": "file,subfile", "format_whitelist": CONTAINERS}
-"""A playlist that poses as music must not make FFmpeg read other files or the network."""
-
-FIRST_WITHOUT_METADATA_ERRORS = 19
-"""From this version of PyAV on undecodable tags are never an error, and there is no argument."""
-
-Piece = tuple[int, Samples]
+Chunk = tuple[int, Samples]
 """A sample rate in hertz and mono samples at that rate."""
 
 
@@ -87,7 +69,7 @@ def read_windows(path: str, *, rate: int, seconds: float, count: int) -> Samples
         EmbeddingFailed: the file holds no sound that can be read.
     """
     try:
-        with closing(_open(path)) as container:
+        with closing(open_audio(path)) as container:
             windows = _spread(container, rate, seconds, count)
     except FileNotFoundError:
         raise
@@ -98,86 +80,6 @@ def read_windows(path: str, *, rate: int, seconds: float, count: int) -> Samples
             f"cannot be read as audio: {error.strerror}", permanent=not isinstance(error, OSError)
         ) from None
     return _audible(windows)
-
-
-def _open(path: str) -> Any:
-    _require_file(path)
-    options = {**OPEN_OPTIONS, "codec_whitelist": _audio_decoders()}
-    container = av.open(_url(path), options=options, **_lenient())
-    try:
-        _stream(container).codec_context.thread_count = 1
-    except BaseException:
-        container.close()
-        raise
-    return container
-
-
-def _url(path: str) -> str:
-    """Return what FFmpeg is to open: of a WAV file no more than up to the end of its sound.
-
-    FFmpeg looks for further chunks behind it. In a file of which a program has reserved gigabytes
-    and filled a few, that takes minutes, as each chunk of zeros has eight bytes.
-    """
-    with suppress(OSError, MediaError), Path(path).open("rb") as file:
-        head = file.read(12)
-        if head[:4] in WAV_MAGICS and head[8:] == b"WAVE":
-            reader = ByteReader(file)
-            for name, _, end in chunks(reader, "little"):
-                if name == b"data" and end < reader.size:
-                    return f"subfile,,start,0,end,{end},,:{path}"
-    return path
-
-
-def _require_file(path: str) -> None:
-    """Refuse pipes and devices, on which FFmpeg would wait."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-        raise EmbeddingFailed(reason, permanent=False) from None
-    try:
-        mode = os.fstat(descriptor).st_mode
-    finally:
-        os.close(descriptor)
-    if not stat.S_ISREG(mode):
-        raise EmbeddingFailed("is not a regular file", permanent=True)
-
-
-@cache
-def _audio_decoders() -> str:
-    """Return the names of all decoders of audio.
-
-    FFmpeg may use no others when it looks what a file holds: a cover of a few hundred kilobytes
-    can take half a gigabyte to decode.
-    """
-    names = (name for name in av.codecs_available if _decodes_audio(name))
-    return ",".join(sorted(names))
-
-
-def _decodes_audio(name: str) -> bool:
-    try:
-        return bool(av.Codec(name, "r").type == "audio")
-    except ValueError:  # it only encodes
-        return False
-
-
-def _lenient() -> dict[str, Any]:
-    """Return what lets `av.open` take tags of any bytes."""
-    major = int(av.__version__.partition(".")[0])
-    return {} if major >= FIRST_WITHOUT_METADATA_ERRORS else {"metadata_errors": "replace"}
-
-
-def _stream(container: Any) -> Any:
-    """Return the first audio stream that can be decoded."""
-    streams = container.streams.audio
-    if not streams:
-        raise EmbeddingFailed("has no audio stream", permanent=True)
-    for stream in streams:
-        if stream.codec_context is not None:
-            return stream
-    raise EmbeddingFailed("has audio that FFmpeg has no decoder for", permanent=True)
 
 
 def _spread(container: Any, rate: int, seconds: float, count: int) -> Samples:
@@ -195,7 +97,7 @@ def _spread(container: Any, rate: int, seconds: float, count: int) -> Samples:
 
 
 def _duration_seconds(container: Any) -> float | None:
-    stream = _stream(container)
+    stream = audio_stream(container)
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
@@ -219,12 +121,12 @@ def _cut(whole: Samples, rate: int, seconds: float, count: int) -> Samples:
     return np.stack([whole[first : first + size] for first in firsts])
 
 
-def _read(container: Any, start: float, seconds: float) -> list[Piece]:
+def _read(container: Any, start: float, seconds: float) -> list[Chunk]:
     """Return the sound from `start` on, a little more than `seconds` of it if there is more."""
-    stream = _stream(container)
+    stream = audio_stream(container)
     offset = (stream.start_time or 0) * float(stream.time_base)
     _seek(container, stream, max(0.0, start - PREROLL_SECONDS) + offset)
-    sound = _Sound()
+    sound = _FrameQueue()
     missing = seconds + 0.01  # a little more, which the resampler wants
     for frame in _frames(container, stream, start + seconds):
         if not sound.begun:
@@ -237,10 +139,10 @@ def _read(container: Any, start: float, seconds: float) -> list[Piece]:
         sound.put(frame)
         if missing <= 0:
             break
-    return sound.pieces(seconds + 1.0)
+    return sound.chunks(seconds + 1.0)
 
 
-class _Sound:
+class _FrameQueue:
     """Puts frames together, of whatever kind each of them is.
 
     FFmpeg's own queue does it: thousands of small arrays would cost as much as decoding. But it
@@ -252,7 +154,7 @@ class _Sound:
         self._early = 0
         self._queue: Any = None
         self._kind: Kind | None = None
-        self._pieces: list[Piece] = []
+        self._chunks: list[Chunk] = []
 
     def begin(self, early: int) -> None:
         """Leave out the first `early` samples of the first frame, which is put next."""
@@ -267,20 +169,20 @@ class _Sound:
         frame.pts = None  # after a seek or a damaged packet they need not follow each other
         self._queue.write(frame)
 
-    def pieces(self, seconds: float) -> list[Piece]:
-        """Return the sound in pieces of one rate each, none longer than `seconds`."""
+    def chunks(self, seconds: float) -> list[Chunk]:
+        """Return the sound in chunks of one rate each, none longer than `seconds`."""
         self._finish()
-        joined = (
-            (rate, np.concatenate([mono for _, mono in pieces]))
-            for rate, pieces in groupby(self._pieces, key=itemgetter(0))
+        merged = (
+            (rate, np.concatenate([mono for _, mono in chunks]))
+            for rate, chunks in groupby(self._chunks, key=itemgetter(0))
         )
-        return [(rate, mono[: round(seconds * rate)]) for rate, mono in joined]
+        return [(rate, mono[: round(seconds * rate)]) for rate, mono in merged]
 
     def _finish(self) -> None:
         if self._queue is None:
             return
-        rate, mono = _piece(self._queue.read())
-        self._pieces.append((rate, mono if self._pieces else mono[self._early :]))
+        rate, mono = _to_mono(self._queue.read())
+        self._chunks.append((rate, mono if self._chunks else mono[self._early :]))
         self._queue = None
 
 
@@ -340,7 +242,7 @@ def _is_usable(frame: Any) -> bool:
     return bool(frame.samples > 0 and channels > 0 and MIN_RATE <= rate <= MAX_RATE)
 
 
-def _piece(frame: Any) -> Piece:
+def _to_mono(frame: Any) -> Chunk:
     """Return the mean of a frame's channels, as samples within -1 and 1."""
     samples = frame.to_ndarray()
     channels = frame.layout.nb_channels
@@ -357,9 +259,9 @@ def _piece(frame: Any) -> Piece:
     return frame.sample_rate, mono.clip(-1.0, 1.0)
 
 
-def _resampled(pieces: list[Piece], rate: int) -> Samples:
-    """Return the pieces in one array at `rate`."""
-    parts = [soxr.resample(mono, own_rate, rate) for own_rate, mono in pieces]
+def _resampled(chunks: list[Chunk], rate: int) -> Samples:
+    """Return the chunks in one array at `rate`."""
+    parts = [soxr.resample(mono, own_rate, rate) for own_rate, mono in chunks]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
