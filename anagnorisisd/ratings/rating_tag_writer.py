@@ -22,6 +22,7 @@ from pathlib import Path
 
 import mutagen
 
+from anagnorisis.atomic_write import fsync
 from anagnorisisd.clock import Clock
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import MediaError, WorkerLost
@@ -191,12 +192,12 @@ def _write(path: Path, track_id: TrackId, rating: float | None) -> bool:
             return False
         if _identify(copy) != (kind, track_id):
             raise MediaError("writing would have changed its audio; it was not changed")
-        _fsync(copy)
+        fsync(copy)
         now = path.stat()
         if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise MediaError("another program wrote to it meanwhile")
         copy.replace(path)
-    _fsync(path.parent)
+    fsync(path.parent)
     return True
 
 
@@ -229,11 +230,3 @@ def _tag(copy: Path, kind: Kind, rating: float | None) -> bool:
         raise
     except Exception as error:  # On damaged files, mutagen raises more than MutagenError.
         raise MediaError(f"its tags cannot be written: {error}") from error
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,6 +20,7 @@ from uuid import uuid4
 import sqlite_utils
 
 from anagnorisis import atomic_write
+from anagnorisis.atomic_write import fsync
 from anagnorisis.errors import Failed
 from anagnorisisd.errors import LimitReached, StoreDamaged, StoreError
 from anagnorisisd.storage.error_messages import BACKUPS, storage_errors
@@ -206,7 +207,7 @@ def restore(backup: Path, database: Path) -> Path | None:
         with storage_errors(database):
             kept = _set_aside(database)
             part.replace(database)
-            _fsync(database.parent)
+            fsync(database.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -248,7 +249,7 @@ def _write(source: sqlite3.Connection, part: Path) -> None:
         source.backup(copy)
         # Without this the copy would need a write-ahead log beside it.
         copy.execute("PRAGMA journal_mode = DELETE")
-    _fsync(part)
+    fsync(part)
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
@@ -286,12 +287,3 @@ def _set_aside(database: Path) -> Path | None:
         log.rename(kept.with_name(f"{kept.name}-wal"))
     database.with_name(f"{database.name}-shm").unlink(missing_ok=True)
     return kept
-
-
-def _fsync(path: Path) -> None:
-    """Flush a file or a directory to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

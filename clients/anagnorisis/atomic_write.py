@@ -93,11 +93,16 @@ def _replacing(path: str) -> Iterator[tuple[str, int]]:
         raise
     finally:
         os.close(descriptor)
-    _fsync_folder(folder)
+    fsync(folder)
 
 
-def _fsync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def fsync(path: str | os.PathLike[str]) -> None:
+    """Flush a file or a directory to disk.
+
+    Raises:
+        OSError: it cannot be opened or written.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
