@@ -21,6 +21,7 @@ from anagnorisisd.library.change_importer import ChangeImporter, ScanProgress
 from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY
 from anagnorisisd.library.music_directory import MusicDirectory
 from anagnorisisd.library.watcher import Watcher
+from anagnorisisd.runtime.log_setup import LastMessage
 from anagnorisisd.storage.library import LibraryStore
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class LibraryService:
         self._rechecks = _UriSet()
         self._hinted_during_scan: set[Uri] = set()
         self._update_lock = asyncio.Lock()
-        self._logged_problem: str | None = None
+        self._last_problem = LastMessage()
 
     def reconfigure(self, config: Music) -> None:
         """Apply a changed interval between scans."""
@@ -229,8 +230,7 @@ class LibraryService:
 
     def _log_problem(self, problem: str | None) -> None:
         """Log when the directory becomes unreadable, and when it is readable again."""
-        if problem != self._logged_problem:
-            self._logged_problem = problem
+        if self._last_problem.changes_to(problem):
             log.warning("%s", problem or "the music directory can be read again")
 
 

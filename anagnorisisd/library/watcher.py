@@ -34,6 +34,7 @@ from anagnorisisd.config.schema import Music, Watch
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY
 from anagnorisisd.library.file_access import real_path
+from anagnorisisd.runtime.log_setup import LastMessage
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class InotifyWatcher:
         self._hints = ChangeHints()
         self._observer: _Observer | None = None
         self._watched: dict[Uri, tuple[str, int, int]] = {}
-        self._logged: str | None = None
+        self._last_problem = LastMessage()
 
     async def watch(self, linked: Mapping[Uri, str]) -> None:
         """Watch the directory and those it links to; renew the watches after a mount or unmount."""
@@ -193,8 +194,7 @@ class InotifyWatcher:
         """Log once why watching is incomplete; the periodic scan finds what it misses."""
         limit = error.errno in {errno.ENOSPC, errno.EMFILE}
         text = f"the inotify limit is reached; {REMEDY}" if limit else str(error)
-        if text != self._logged:
-            self._logged = text
+        if self._last_problem.changes_to(text):
             log.warning("not every directory of %r can be watched: %s", self._root, text)
 
 

@@ -32,6 +32,7 @@ from anagnorisisd.listening.service import PlayService
 from anagnorisisd.picks.queue_manager import QueueManager
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.stickers.sync import StickerSync
+from anagnorisisd.runtime.log_setup import LastMessage
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class ChangeConsumer:
         self._clock = clock
         self._changed: set[str] = set()
         self._woken = asyncio.Event()
-        self._last_error: str | None = None
+        self._last_error = LastMessage()
 
     def wake(self, changed: frozenset[str] = frozenset()) -> None:
         """Request a step; changes that arrive before it runs are passed to it together."""
@@ -97,12 +98,11 @@ class ChangeConsumer:
             seconds = await self._step(changed)
         except Exception as error:
             self._changed |= changed
-            if str(error) != self._last_error:
+            if self._last_error.changes_to(str(error)):
                 expected = isinstance(error, AnagnorisisError)
                 log.warning("%s failed; retrying: %s", self._name, error, exc_info=not expected)
-            self._last_error = str(error)
             return RETRY_SECONDS
-        self._last_error = None
+        self._last_error.changes_to(None)
         return seconds
 
     async def _wake_after(self, seconds: float) -> None:

@@ -106,3 +106,15 @@ def _is_the_journal(stream: str) -> bool:
     except (OSError, ValueError):
         return False
     return stream == f"{found.st_dev}:{found.st_ino}"
+
+
+class LastMessage:
+    """The last message about a problem: one that lasts is logged once, and not at every retry."""
+
+    def __init__(self) -> None:
+        self._text: str | None = None
+
+    def changes_to(self, text: str | None) -> bool:
+        """Remember `text`, `None` if there is no problem; return whether it differs from before."""
+        changed, self._text = text != self._text, text
+        return changed

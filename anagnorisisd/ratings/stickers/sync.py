@@ -22,6 +22,7 @@ from anagnorisisd.ratings.stickers.comparison import SOURCE, RatingStickers
 from anagnorisisd.ratings.stickers.export import StickerExport
 from anagnorisisd.ratings.stickers.likes import NAME as LIKE
 from anagnorisisd.ratings.stickers.likes import LikeStickers
+from anagnorisisd.runtime.log_setup import LastMessage
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.storage.stickers import StickerStore
@@ -71,7 +72,7 @@ class StickerSync:
         self._export = StickerExport(player, library, stickers)
         self._compare_needed = asyncio.Event()
         self._rated = asyncio.Event()
-        self._logged_error: str | None = None
+        self._last_error = LastMessage()
         self._configure_likes()
 
     def reconfigure(self, config: schema.Ratings) -> None:
@@ -145,13 +146,12 @@ class StickerSync:
         try:
             await action()
         except AnagnorisisError as error:
-            if str(error) != self._logged_error:
+            if self._last_error.changes_to(str(error)):
                 log.warning("cannot synchronise ratings and stickers: %s", error)
-            self._logged_error = str(error)
             if not isinstance(error, PlayerRefused):  # MPD would refuse it again
                 self._compare_needed.set()
             return False
-        self._logged_error = None
+        self._last_error.changes_to(None)
         return True
 
     async def synchronise(self) -> None:
