@@ -1,6 +1,7 @@
 """Runs all checks."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from anagnorisisd.config.paths import Paths
 from anagnorisisd.config.schema import Config, EmbedderChoice, Embedding
@@ -9,6 +10,7 @@ from anagnorisisd.doctor.finding import Finding
 from anagnorisisd.doctor.probe import MpdFacts
 from anagnorisisd.domain.embedding import EmbeddingPlan
 from anagnorisisd.embedding.embedder import EmbedderSettings
+from anagnorisisd.embedding.musicnn import weights
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.errors import EmbedderUnusable, StoreError
 from anagnorisisd.storage.health import DatabaseHealth, inspect
@@ -78,6 +80,9 @@ def _embedding_plan(config: Config, paths: Paths) -> tuple[EmbeddingPlan | None,
     settings = EmbedderSettings(config.embedding, paths.models, paths.cache)
     try:
         selector = EmbedderSelector(settings)
-        return selector.plan(), selector.unreadable or selector.not_installed or None
+        plan = selector.plan()
+        if plan.stamp.name == EmbedderChoice.MUSICNN:
+            weights.load(Path(plan.stages[0].arguments[0]))  # the worker would refuse others
+        return plan, selector.unreadable or selector.not_installed or None
     except EmbedderUnusable as error:
         return None, str(error)

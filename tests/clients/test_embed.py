@@ -49,12 +49,12 @@ async def test_it_shows_counts_speed_and_every_failure(
 
     assert [line.split(maxsplit=1) for line in lines[:5]] == [
         ["embedder", "test 1"],
-        ["pending", "4"],
-        ["embedded", "2"],
+        ["pending", "3"],
+        ["embedded", "3"],
         ["failed", "2"],
         ["speed", "0.5 tracks per second"],
     ]
-    assert lines[5] == "time left  0:08"
+    assert lines[5] == "time left  0:06"
     assert sorted(lines[6:8]) == ["  b.ogg: no audio in it", "  c.ogg: too short"]
     assert lines[8:] == ["try them again with `anagnorisis embed --retry`"]
 

@@ -15,6 +15,7 @@ import pytest
 
 from anagnorisisd.config import schema
 from anagnorisisd.doctor import probe, running_daemon
+from anagnorisisd.embedding.musicnn import weights
 from anagnorisisd.errors import StoreError
 from anagnorisisd.storage.health import inspect
 from anagnorisisd.storage.stores import FILE_NAME, Stores
@@ -22,6 +23,7 @@ from tests.config.test_command_line import ROOT, anagnorisisd
 from tests.support.faults import damage_table
 from tests.support.library import EPOCH, add_evaluator, add_rated
 from tests.support.mpd import running
+from tests.support.musicnn import needs_weights
 
 pytestmark = pytest.mark.slow
 
@@ -155,6 +157,20 @@ def test_the_command_runs_every_check_and_changes_nothing(tmp_path: Path) -> Non
         "last training", "unit",
     ]  # fmt: skip
     assert not (tmp_path / "state").exists()
+
+
+@needs_weights
+def test_changed_weights_of_musicnn_are_a_problem(tmp_path: Path) -> None:
+    content = bytearray(weights.PACKAGED.read_bytes())
+    content[len(content) // 2] ^= 1
+    path = weights.downloaded(tmp_path / ".local" / "share" / "anagnorisis" / "models")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+
+    _, found = findings(tmp_path)
+
+    assert found["embedder"]["severity"] == "problem"
+    assert "fetch-model musicnn" in found["embedder"]["message"] + found["embedder"]["remedy"]
 
 
 @contextmanager

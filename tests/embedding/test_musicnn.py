@@ -156,6 +156,22 @@ def test_without_weights_features_are_used_and_musicnn_says_why(
         EmbedderSelector(settings_of(tmp_path, EmbedderChoice.MUSICNN)).plan()
 
 
+@needs_weights
+def test_changed_weights_of_the_published_size_are_refused_where_they_are_loaded(
+    tmp_path: Path,
+) -> None:
+    content = bytearray(weights.PACKAGED.read_bytes())
+    content[len(content) // 2] ^= 1
+    path = weights.downloaded(tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    (stage,) = EmbedderSelector(settings_of(tmp_path, EmbedderChoice.MUSICNN)).plan().stages
+    (song,) = make_songs(tmp_path / "music", 1)[:1]
+
+    with pytest.raises(EmbedderUnusable, match="fetch-model musicnn"):
+        plan.embed(str(tmp_path / "music" / song), *stage.arguments)
+
+
 @pytest.mark.parametrize("content", [b"", b"no npz", bytes(64), None])
 def test_other_weights_are_refused(
     content: bytes | None, without_musicnn: None, tmp_path: Path

@@ -132,7 +132,7 @@ async def test_how_everything_stands_is_read_when_asked_for(
     assert found["anagnorisis_tracks pending"] == 3
     assert found["anagnorisis_tracks missing"] == found["anagnorisis_tracks failed"] == 0
     assert found["anagnorisis_tracks_rated"] == 2
-    assert found["anagnorisis_embedding_tracks_per_second"] == 2.5
+    assert found["anagnorisis_embedding_tracks_per_second"] == pytest.approx(2.5)
     assert found["anagnorisis_evaluator_heldout_mae_ratio"] == 0.75
     assert found["anagnorisis_evaluator_version"] == 1
     assert (found["anagnorisis_mpd_up"], found["anagnorisis_picking_enabled"]) == (1, 0)

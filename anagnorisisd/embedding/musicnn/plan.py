@@ -55,7 +55,7 @@ def offer(settings: EmbedderSettings) -> EmbeddingPlan | None:
 
     Raises:
         WeightsUnreadable: the disk does not let the weights be read.
-        EmbedderUnusable: there is a file, but it does not hold the published weights.
+        EmbedderUnusable: there is a file, but it cannot be one of the published weights.
     """
     path = find(settings.model_directory)
     if path is None:

