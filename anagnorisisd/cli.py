@@ -252,16 +252,16 @@ def _restore(arguments: argparse.Namespace) -> None:
 
 
 def _install(arguments: argparse.Namespace) -> None:
-    from anagnorisisd.install import installer, prefix
+    from anagnorisisd.install import installer
 
-    target = prefix.system_prefix() if arguments.system else prefix.user_prefix()
+    target = installer.system_prefix() if arguments.system else installer.user_prefix()
     for line in (*installer.install(target), *installer.after_installing(target, os.environ)):
         print(line)
 
 
 def _uninstall(arguments: argparse.Namespace) -> None:
-    from anagnorisisd.install import installer, prefix
+    from anagnorisisd.install import installer
 
-    target = prefix.system_prefix() if arguments.system else prefix.user_prefix()
+    target = installer.system_prefix() if arguments.system else installer.user_prefix()
     for line in (*installer.uninstall(target), *installer.after_removing(target)):
         print(line)

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
@@ -11,11 +13,57 @@ from anagnorisisd.config import load, paths
 from anagnorisisd.errors import ConfigError, InstallationFailed
 from anagnorisisd.install import packaged_files
 from anagnorisisd.install.packaged_files import config_template
-from anagnorisisd.install.prefix import UNIT, InstallPrefix
 
+UNIT = "anagnorisis.service"
+SYSTEMCTL_TIMEOUT_SECONDS = 60.0
 CONFIG_MODE = 0o644
 SYSTEM_DIRECTORIES = (Path("/var/lib/anagnorisis"), Path("/var/cache/anagnorisis"))
 """State and cache directories that systemd creates for the system unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallPrefix:
+    """A prefix with its unit directory, configuration file and systemd manager."""
+
+    prefix: Path
+    units: Path
+    """Directory of systemd units, relative to the prefix."""
+    config: Path
+    for_all: bool
+
+    def systemctl(self, *words: str) -> bool:
+        """Run systemctl; return whether it succeeded."""
+        manager = "--system" if self.for_all else "--user"
+        try:
+            done = subprocess.run(
+                ["systemctl", manager, *words],
+                capture_output=True,
+                check=False,
+                timeout=SYSTEMCTL_TIMEOUT_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return done.returncode == 0
+
+
+def user_prefix() -> InstallPrefix:
+    """Return the prefix of the current user."""
+    return InstallPrefix(
+        prefix=Path.home() / ".local",
+        units=Path("share/systemd/user"),
+        config=platformdirs.user_config_path("anagnorisis") / "config.yaml",
+        for_all=False,
+    )
+
+
+def system_prefix() -> InstallPrefix:
+    """Return the prefix for all users."""
+    return InstallPrefix(
+        prefix=Path("/usr/local"),
+        units=Path("lib/systemd/system"),
+        config=load.SYSTEM_FILE,
+        for_all=True,
+    )
 
 
 def install(target: InstallPrefix) -> Iterator[str]:
