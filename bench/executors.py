@@ -92,7 +92,7 @@ async def _dask(
     with scheduler(home, address) as relay, workers(home, address, count, 1):
         embedder = DaskEmbedder(plan, config, music)
         while embedder.executor.workers < count:
-            await embedder.looked()
+            await embedder.check_workers()
             await asyncio.sleep(0.1)
         yield Way(embedder, psutil.Process(relay.pid))
         await embedder.close()

@@ -201,8 +201,10 @@ def check_executor(executor: ExecutorFacts) -> Finding:
         message, _, remedy = executor.reason.partition("; ")
         return problem("executor", f"{executor.address}: {message}", remedy or DASK_REMEDY)
     message = f"{executor.address}, usable workers: {executor.workers}"
-    if executor.unfit:
-        return advice("executor", f"{message}; unusable: {'; '.join(executor.unfit)}", DASK_REMEDY)
+    if executor.incapable:
+        return advice(
+            "executor", f"{message}; unusable: {'; '.join(executor.incapable)}", DASK_REMEDY
+        )
     if executor.address.startswith("tcp:") and not executor.address.startswith(LOOPBACK):
         return advice(
             "executor", f"{message}; not encrypted", "use TLS unless you trust the network"

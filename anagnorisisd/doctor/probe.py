@@ -69,13 +69,13 @@ class DiskFacts:
 class ExecutorFacts:
     """The Dask scheduler that computes embeddings; without `address` this computer does.
 
-    `reason` says why it cannot, and `unfit` why individual workers cannot.
+    `reason` says why it cannot, and `incapable` why individual workers cannot.
     """
 
     address: str = ""
     workers: int = 0
     reason: str = ""
-    unfit: tuple[str, ...] = ()
+    incapable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +203,9 @@ async def probe_executor(
     except ConfigError as error:
         return ExecutorFacts(address, reason=error.problems[0])
     try:
-        unfit = await embedder.looked()
+        incapable = await embedder.check_workers()
         state = embedder.executor
-        return ExecutorFacts(address, state.workers, state.problem, unfit)
+        return ExecutorFacts(address, state.workers, state.problem, incapable)
     finally:
         await embedder.close()
 

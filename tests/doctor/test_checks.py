@@ -136,7 +136,11 @@ ROWS: list[tuple[Finding, Severity, str]] = [
     (check_executor(ExecutorFacts(HOST, 2)), Severity.FINE, "usable workers: 2"),
     (check_executor(ExecutorFacts(HOST, reason="away")), Severity.PROBLEM, "docs/distributed.md"),
     (check_executor(ExecutorFacts(HOST, reason="no x; get it")), Severity.PROBLEM, "no x get it"),
-    (check_executor(ExecutorFacts(HOST, 1, unfit=("a: b",))), Severity.ADVICE, "unusable: a: b"),
+    (
+        check_executor(ExecutorFacts(HOST, 1, incapable=("a: b",))),
+        Severity.ADVICE,
+        "unusable: a: b",
+    ),
     (check_executor(ExecutorFacts("tcp://desk:1", 2)), Severity.ADVICE, "not encrypted"),
     (check_executor(ExecutorFacts("tls://desk:1", 2)), Severity.FINE, "tls://desk:1"),
     (check_evaluator(KNOWN, 10), Severity.FINE, "version 3, 20 rated tracks"),

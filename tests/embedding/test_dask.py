@@ -71,7 +71,7 @@ class Cluster:
         dask = {"address": self.address, "music_directory": music_there}
         wishes = spec(embedder, executor="dask", dask=dask)
         plan = EmbedderSelector(EmbedderSettings(wishes, self.models, self.home)).plan()
-        made = DaskEmbedder(plan, wishes, self.music, patience_seconds=patience)
+        made = DaskEmbedder(plan, wishes, self.music, silence_seconds=patience)
         try:
             yield made
         finally:
@@ -224,7 +224,7 @@ async def test_a_worker_that_is_killed_costs_a_retry_elsewhere(
     caplog.set_level(logging.INFO)
     victim = psutil.Process((await cluster.pids())[0])
     async with cluster.embedder() as embedder:
-        assert await embedder.looked() == ()
+        assert await embedder.check_workers() == ()
         victim.suspend()  # so that it surely has something to do when it is killed
         work = [asyncio.create_task(embedder.embed(path)) for path in cluster.songs * 3]
         await until(lambda: any(task.done() for task in work), seconds=200)
@@ -243,7 +243,7 @@ async def test_a_worker_that_answers_nonsense_has_no_more_to_do(
     with workers(cluster.home, cluster.address, 1, 1, "--no-nanny", "--preload", str(LYING)):
         await cluster.pids(WORKERS + 1)
         async with cluster.embedder() as embedder:
-            assert await embedder.looked() == ()
+            assert await embedder.check_workers() == ()
             assert embedder.executor.workers == WORKERS + 1
 
             vectors = await all_of(embedder, cluster.songs)
@@ -259,7 +259,7 @@ async def test_a_silent_worker_is_given_up_until_it_answers_again(
 ) -> None:
     stopped = psutil.Process((await cluster.pids())[0])
     async with cluster.embedder(patience=15) as embedder:
-        assert await embedder.looked() == ()
+        assert await embedder.check_workers() == ()
         await all_of(embedder, cluster.songs[:4])  # everybody is awake
         stopped.suspend()
         try:
@@ -288,7 +288,7 @@ async def test_a_scheduler_that_is_absent_or_restarted_is_waited_for(
 
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len([line for line in said if "embedding waits for it" in line]) == 2
-    assert caplog.text.count("is there again") == 2
+    assert caplog.text.count("is connected again") == 2
     assert not [record for record in caplog.records if record.name.startswith("distributed")]
 
 
@@ -298,11 +298,11 @@ async def test_who_cannot_make_the_vectors_says_what_is_lacking(
     other_weights = mert.make_folder(tmp_path / "models" / MERT.name, seed=1).parent
     elsewhere = replace(cluster, models=other_weights)
     async with elsewhere.embedder(EmbedderChoice.MERT) as embedder:
-        unfit = await embedder.looked()
+        incapable = await embedder.check_workers()
 
-        assert len(unfit) == WORKERS
-        assert embedder.executor.problem == ", ".join(unfit)
-        assert f"cannot make {embedder.stamp}: makes mert-" in unfit[0]
+        assert len(incapable) == WORKERS
+        assert embedder.executor.problem == ", ".join(incapable)
+        assert f"cannot make {embedder.stamp}: makes mert-" in incapable[0]
 
 
 def test_without_the_extra_the_remedy_is_said(

@@ -6,11 +6,11 @@ import pytest
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.embedding.dask import worker
 from anagnorisisd.embedding.dask.protocol import (
+    EmbeddingSpec,
+    FileJob,
     FileNotVisible,
     Incapable,
-    Job,
     ProtocolError,
-    Spec,
     read_survey,
     read_vector,
 )
@@ -36,7 +36,7 @@ def test_a_vector_comes_back_bit_for_bit() -> None:
         ({"vector": [1.5, -2], "stamp": "loud-1"}, "answered"),
         ({"vector": RIGHT}, "answered"),
         ({"failed": "no sound"}, "answered"),
-        ({"absent": False}, "answered"),
+        ({"not_visible": False}, "answered"),
         (None, "answered None"),
         ("\x1b[2J" + "x" * 1000, r"answered '\\x1b\[2Jxxx.{80,}\.\.\.$"),
     ],
@@ -48,33 +48,33 @@ def test_nonsense_is_refused(answer: object, reason: str) -> None:
 
 def test_what_a_worker_cannot_do_is_told_apart() -> None:
     with pytest.raises(FileNotVisible):
-        read_vector({"absent": True}, STAMP)
+        read_vector({"not_visible": True}, STAMP)
     with pytest.raises(Incapable, match="no weights"):
-        read_vector({"unfit": "no weights"}, STAMP)
+        read_vector({"incapable": "no weights"}, STAMP)
     with pytest.raises(EmbeddingFailed, match="no sound") as failed:
         read_vector({"failed": "no sound", "permanent": True}, STAMP)
     assert failed.value.permanent
 
 
 def test_a_survey_is_a_number_of_places_or_a_reason() -> None:
-    assert read_survey({"places": 3}) == 3
+    assert read_survey({"slots": 3}) == 3
     with pytest.raises(Incapable, match="no weights"):
-        read_survey({"unfit": "no weights"})
-    for answer in ({"places": 0}, {"places": "3"}, {}, None):
+        read_survey({"incapable": "no weights"})
+    for answer in ({"slots": 0}, {"slots": "3"}, {}, None):
         with pytest.raises(ProtocolError):
             read_survey(answer)
 
 
 def test_wishes_and_errands_travel_as_plain_values() -> None:
-    spec = Spec(STAMP, (("engine", "torch"), ("threads", 2)), 7, "cpu", 60.0, 300.0)
-    job = Job("/music/a.flac", 1000, 1_750_000_000.5)
+    spec = EmbeddingSpec(STAMP, (("engine", "torch"), ("threads", 2)), 7, "cpu", 60.0, 300.0)
+    job = FileJob("/music/a.flac", 1000, 1_750_000_000.5)
 
     # As through JSON or msgpack, which know no tuples.
-    values = spec.packed()
+    values = spec.to_dict()
     values["conditions"] = [list(pair) for pair in values["conditions"]]
 
-    assert Spec.unpacked(values) == spec
-    assert Job.unpacked(job.packed()) == job
+    assert EmbeddingSpec.from_dict(values) == spec
+    assert FileJob.from_dict(job.to_dict()) == job
 
 
 def test_a_daemon_of_another_version_is_told_so_before_its_wish_is_read() -> None:

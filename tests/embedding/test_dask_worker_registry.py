@@ -7,36 +7,36 @@ from anagnorisisd.embedding.dask.worker_registry import WorkerRegistry
 
 async def test_tracks_go_to_whoever_has_the_least_to_do_for_its_size() -> None:
     workers = WorkerRegistry()
-    workers.admit("small", 2)
-    workers.admit("large", 4)
+    workers.add("small", 2)
+    workers.add("large", 4)
 
     taken = [(await workers.take()).address for _ in range(6)]
 
-    assert workers.places == 6
+    assert workers.slots == 6
     assert taken.count("large") == 4
     assert taken[:2] == ["small", "large"]
 
 
 async def test_who_is_full_is_waited_for() -> None:
     workers = WorkerRegistry()
-    workers.admit("one", 1)
+    workers.add("one", 1)
     first = await workers.take()
     waiting = [asyncio.create_task(workers.take()) for _ in range(2)]
     await asyncio.sleep(0)
     assert not any(task.done() for task in waiting)
 
     workers.leave(first)
-    workers.admit("other", 1)
+    workers.add("other", 1)
 
     assert {(await task).address for task in waiting} == {"one", "other"}
 
 
 async def test_others_come_first_but_a_lone_one_is_asked_again() -> None:
     workers = WorkerRegistry()
-    workers.admit("bad", 2)
+    workers.add("bad", 2)
     assert (await workers.take(["bad"])).address == "bad"
 
-    workers.admit("good", 1)
+    workers.add("good", 1)
     assert (await workers.take(["bad"])).address == "good"
     waiting = asyncio.create_task(workers.take(["bad"]))
     await asyncio.sleep(0)
@@ -47,8 +47,8 @@ async def test_others_come_first_but_a_lone_one_is_asked_again() -> None:
 
 async def test_who_leaves_is_known_to_those_who_wait_for_its_answer() -> None:
     workers = WorkerRegistry()
-    workers.admit("one", 1)
-    workers.admit("other", 1)
+    workers.add("one", 1)
+    workers.add("other", 1)
     taken = [await workers.take() for _ in range(2)]
 
     workers.keep(["other"])
@@ -57,7 +57,7 @@ async def test_who_leaves_is_known_to_those_who_wait_for_its_answer() -> None:
         "one": True,
         "other": False,
     }
-    assert len(workers) == workers.places == 1
+    assert len(workers) == workers.slots == 1
     for worker in taken:
         workers.leave(worker)
     assert (await workers.take()).address == "other"

@@ -15,11 +15,11 @@ from anagnorisisd.embedding.dask.client import DaskClient, DaskWorkerLost, requi
 from anagnorisisd.embedding.dask.protocol import (
     EMBED,
     MAX_SENT_BYTES,
+    EmbeddingSpec,
+    FileJob,
     FileNotVisible,
     Incapable,
-    Job,
     ProtocolError,
-    Spec,
     read_vector,
 )
 from anagnorisisd.embedding.dask.worker_registry import WorkerEntry, WorkerRegistry
@@ -30,28 +30,28 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 MAX_LOST = 3
-"""So many workers may be lost over one track before it counts as a failed try."""
+"""After so many lost workers, embedding a track counts as failed."""
 
-PATIENCE = 2
-"""A worker gives a track up by itself; whoever is silent for so many times as long is lost."""
+SILENCE_FACTOR = 2
+"""A worker ends a track after its own timeout; one that is silent for a multiple of it is lost."""
 
-AGAIN_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 
 
 class DaskEmbedder:
-    """Gives each track to one worker, and to another one if that comes to nothing.
+    """Gives each track to a worker, and to another one if that worker fails.
 
-    | what happens                              | what follows                                  |
-    |-------------------------------------------|-----------------------------------------------|
-    | there is no scheduler, or nobody who can  | the track waits                               |
-    | the worker does not see the file          | it is sent, and so are all others to it       |
-    | the worker vanishes                       | the next worker; `MAX_LOST` times, a failed try |
-    | it is silent for too long                 | the same; it has no more until it answers     |
-    | it answers nonsense, or cannot after all  | the next worker; it has no more at all        |
-    | the link is lost                          | the track waits                               |
-    | it says that the track cannot be embedded | as if it had been tried here                  |
+    | event                                      | reaction                                        |
+    |--------------------------------------------|-------------------------------------------------|
+    | no scheduler, or no capable worker         | the track waits                                 |
+    | the worker does not see the file           | this file and all later ones are sent to it     |
+    | the worker is lost                         | the next worker; after `MAX_LOST`, a failure    |
+    | it is silent for too long                  | the same; it gets no track until it answers     |
+    | its response is invalid, or it is incapable | the next worker; it gets no more tracks        |
+    | the connection is lost                     | the track waits                                 |
+    | it reports that the track cannot be embedded | as if that had happened on this computer      |
 
-    There is a link only while there is something to embed.
+    There is a connection only while there are tracks to embed.
 
     Raises:
         ConfigError: Dask is not installed.
@@ -63,17 +63,17 @@ class DaskEmbedder:
         config: Embedding,
         music: Path,
         *,
-        patience_seconds: float | None = None,
+        silence_seconds: float | None = None,
     ) -> None:
         require_dask()
         assert config.dask.address is not None, "the configuration was checked"
         self._stamp = plan.stamp
         self._address = config.dask.address
         self._music = music
-        self._music_there = config.dask.music_directory or music
+        self._worker_music = config.dask.music_directory or music
         self._idle_seconds = config.idle_minutes * 60
-        self._patience = patience_seconds or PATIENCE * config.track_timeout_seconds
-        spec = Spec(
+        self._silence_seconds = silence_seconds or SILENCE_FACTOR * config.track_timeout_seconds
+        spec = EmbeddingSpec(
             stamp=plan.stamp,
             conditions=plan.conditions,
             layer=config.layer,
@@ -81,48 +81,48 @@ class DaskEmbedder:
             idle_seconds=self._idle_seconds,
             timeout_seconds=config.track_timeout_seconds,
         )
-        self._spec = spec.packed()
+        self._spec = spec.to_dict()
         self._workers = WorkerRegistry()
         self._client = DaskClient(self._address, spec, self._workers)
-        self._linking: asyncio.Task[None] | None = None
-        self._leaving: asyncio.TimerHandle | None = None
-        self._under_way = 0
+        self._connecting: asyncio.Task[None] | None = None
+        self._disconnect_timer: asyncio.TimerHandle | None = None
+        self._pending = 0
         self._sending = asyncio.Lock()
 
     @property
     def stamp(self) -> EmbedderStamp:
-        """What is written beside every vector."""
+        """The stamp that is stored with every vector."""
         return self._stamp
 
     @property
     def concurrency(self) -> int:
-        """How many files are worth having under way: what the workers take at once."""
-        return max(1, self._workers.places)
+        """How many files should be embedded at the same time: the slots of all workers."""
+        return max(1, self._workers.slots)
 
     @property
     def executor(self) -> ExecutorState:
-        """Where vectors are made, and what is lacking."""
-        return ExecutorState(self._address, len(self._workers), self._client.lacking)
+        """Where the vectors are made, and why they are not."""
+        return ExecutorState(self._address, len(self._workers), self._client.problem)
 
     async def embed(self, path: str) -> Vectors:
         """Return the vector, `[dimension]` finite float32, of the file at `path`.
 
         Raises:
-            FileNotFoundError: there is no such file any more.
-            EmbeddingFailed: the file cannot be embedded, or cost several workers.
+            FileNotFoundError: the file no longer exists.
+            EmbeddingFailed: the file cannot be embedded, or several workers were lost over it.
         """
-        with self._linked():
+        with self._connection():
             tried: list[str] = []
             while True:
-                worker = await self._workers.take(tried)
+                worker = await self._workers.acquire(tried)
                 try:
-                    return await self._by(worker, path)
+                    return await self._embed_on(worker, path)
                 except (Incapable, ProtocolError) as error:
-                    self._client.dismiss(worker.address, str(error), ask_again=False)
+                    self._client.remove(worker.address, str(error), ask_again=False)
                 except DaskWorkerLost as error:
                     log.info("%s, asked to embed %s, %s", worker.address, ascii(path), error)
                     if not error.blame:
-                        await asyncio.sleep(AGAIN_SECONDS)
+                        await asyncio.sleep(RETRY_SECONDS)
                         continue
                     tried.append(worker.address)
                     if len(tried) == MAX_LOST:
@@ -131,85 +131,89 @@ class DaskEmbedder:
                             permanent=False,
                         ) from None
                 finally:
-                    self._workers.leave(worker)
+                    self._workers.release(worker)
 
-    async def looked(self) -> tuple[str, ...]:
-        """Ask every worker whether it can, and return the reasons of those that cannot."""
-        with self._linked():
-            return await self._client.settled()
+    async def check_workers(self) -> tuple[str, ...]:
+        """Ask every worker for its slots, and return the reasons of those that have none."""
+        with self._connection():
+            return await self._client.wait_for_surveys()
 
     async def close(self) -> None:
-        """Give up what is under way, and leave the scheduler."""
-        if self._leaving:
-            self._leaving.cancel()
-        if self._linking:
-            self._linking.cancel()
-            await asyncio.gather(self._linking, return_exceptions=True)
+        """Cancel the current tracks, and disconnect."""
+        if self._disconnect_timer:
+            self._disconnect_timer.cancel()
+        if self._connecting:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
 
     @contextmanager
-    def _linked(self) -> Iterator[None]:
-        """Have a link, and let it go when nothing was to be embedded for a while."""
-        self._under_way += 1
-        if self._leaving:
-            self._leaving.cancel()
-            self._leaving = None
-        if self._linking is None:
-            self._linking = asyncio.create_task(self._client.run())
+    def _connection(self) -> Iterator[None]:
+        """Connect for the block; disconnect when nothing was embedded for a while."""
+        self._pending += 1
+        if self._disconnect_timer:
+            self._disconnect_timer.cancel()
+            self._disconnect_timer = None
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._client.run())
         try:
             yield
         finally:
-            self._under_way -= 1
-            if not self._under_way:
+            self._pending -= 1
+            if not self._pending:
                 loop = asyncio.get_running_loop()
-                self._leaving = loop.call_later(self._idle_seconds, self._leave)
+                self._disconnect_timer = loop.call_later(self._idle_seconds, self._disconnect)
 
-    def _leave(self) -> None:
-        if self._linking:
-            self._linking.cancel()
-        self._linking = None
+    def _disconnect(self) -> None:
+        if self._connecting:
+            self._connecting.cancel()
+        self._connecting = None
 
-    async def _by(self, worker: WorkerEntry, path: str) -> Vectors:
-        """Have a file embedded by one worker; raises as `read_vector` and `DaskClient.ask` do."""
-        status = await _of_the_file(os.stat, path)
-        job = Job(self._there(path), status.st_size, status.st_mtime)
+    async def _embed_on(self, worker: WorkerEntry, path: str) -> Vectors:
+        """Embed a file on one worker; raises as `read_vector` and `DaskClient.submit` do."""
+        status = await _read_file(os.stat, path)
+        job = FileJob(self._path_on_worker(path), status.st_size, status.st_mtime)
         if worker.sees_music:
             with suppress(FileNotVisible):
-                return await self._answer(worker, self._client.ask(*self._asking(worker, job)))
-            self._is_blind(worker)
+                return await self._await_answer(
+                    worker, self._client.submit(*self._arguments(worker, job))
+                )
+            self._mark_unseen(worker)
         if status.st_size > MAX_SENT_BYTES:
             raise EmbeddingFailed(
                 f"has {status.st_size >> 20} MB and is too large to be sent to {worker.address}; "
-                "let the worker see the music folder",
+                "let the worker see the music directory",
                 permanent=True,
             )
         try:
-            return await self._answer(worker, self._sent(worker, job, path))
+            return await self._await_answer(worker, self._send_and_embed(worker, job, path))
         except FileNotVisible:
-            raise ProtocolError("does not see what was sent to it") from None
+            raise ProtocolError("does not see the file that was sent to it") from None
 
-    async def _sent(self, worker: WorkerEntry, job: Job, path: str) -> Any:
+    async def _send_and_embed(self, worker: WorkerEntry, job: FileJob, path: str) -> Any:
         async with self._sending:  # one at a time, so that no more than one file is held here
-            content = await _of_the_file(Path.read_bytes, Path(path))
-            held = await self._client.send(worker.address, content)
+            content = await _read_file(Path.read_bytes, Path(path))
+            held = await self._client.send_file(worker.address, content)
             del content
         try:
-            return await self._client.ask(*self._asking(worker, job, held))
+            return await self._client.submit(*self._arguments(worker, job, held))
         finally:
             held.release()
 
-    def _asking(self, worker: WorkerEntry, job: Job, held: Any = None) -> tuple[Any, ...]:
-        return worker.address, EMBED, self._spec, job.packed(), held
+    def _arguments(self, worker: WorkerEntry, job: FileJob, held: Any = None) -> tuple[Any, ...]:
+        return worker.address, EMBED, self._spec, job.to_dict(), held
 
-    async def _answer(self, worker: WorkerEntry, asking: Coroutine[Any, Any, Any]) -> Vectors:
-        """Wait for an answer, but neither for ever nor for a worker that is gone."""
+    async def _await_answer(self, worker: WorkerEntry, asking: Coroutine[Any, Any, Any]) -> Vectors:
+        """Wait for an answer until it is silent for too long, or the worker is lost."""
         answer, gone = asyncio.create_task(asking), asyncio.create_task(worker.gone.wait())
         both = {answer, gone}
         try:
-            await asyncio.wait(both, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                both, timeout=self._silence_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
             if answer.done():
                 return read_vector(answer.result(), self._stamp)
             if not gone.done():
-                self._client.dismiss(worker.address, "is silent", ask_again=True)
+                self._client.remove(worker.address, "is silent", ask_again=True)
             raise DaskWorkerLost(
                 "is gone" if gone.done() else "is silent", blame=self._client.connected
             )
@@ -218,17 +222,17 @@ class DaskEmbedder:
                 task.cancel()
             await asyncio.gather(*both, return_exceptions=True)
 
-    def _there(self, path: str) -> str:
-        return str(self._music_there / Path(path).relative_to(self._music))
+    def _path_on_worker(self, path: str) -> str:
+        return str(self._worker_music / Path(path).relative_to(self._music))
 
-    def _is_blind(self, worker: WorkerEntry) -> None:
+    def _mark_unseen(self, worker: WorkerEntry) -> None:
         if worker.sees_music:
             worker.sees_music = False
-            log.info("%s does not see %s; files are sent to it", worker.address, self._music_there)
+            log.info("%s does not see %s; files are sent to it", worker.address, self._worker_music)
 
 
-async def _of_the_file(read: Callable[..., Result], *args: Any) -> Result:
-    """Return what `read` finds; a disk that fails now may be well later."""
+async def _read_file(read: Callable[..., Result], *args: Any) -> Result:
+    """Return the result of `read`; an error of the disk is not permanent."""
     try:
         return await asyncio.to_thread(read, *args)
     except FileNotFoundError:

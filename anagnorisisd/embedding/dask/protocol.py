@@ -1,13 +1,13 @@
-"""What is asked of a worker, and what it may answer; plain values, for either end to check.
+"""Requests to a worker and its answers: plain values that both ends check.
 
-| the worker answers                       | which means                                        |
-|------------------------------------------|----------------------------------------------------|
-| `places`                                 | it can do as wished, with so many tracks at once   |
-| `unfit`, with the reason                 | it cannot make these vectors                       |
-| `vector` and `stamp`                     | the vector, float32 in bytes, little-endian        |
-| `absent`                                 | it does not see the file, or sees another one      |
-| `failed`, with the reason, and `permanent` | the track cannot be embedded                     |
-| anything else                            | nonsense                                           |
+| answer                                     | meaning                                            |
+|--------------------------------------------|----------------------------------------------------|
+| `slots`                                    | it can make the vectors, of so many tracks at once |
+| `incapable`, with the reason               | it cannot make these vectors                       |
+| `vector` and `stamp`                       | the vector, float32 in bytes, little-endian        |
+| `not_visible`                              | it does not see the file, or sees another one      |
+| `failed`, with the reason, and `permanent` | the track cannot be embedded                       |
+| anything else                              | a protocol error                                   |
 """
 
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ SURVEY = "anagnorisisd.embedding.dask.worker:survey"
 EMBED = "anagnorisisd.embedding.dask.worker:embed"
 
 MAX_SENT_BYTES = 512 << 20
-"""Larger files are not sent; they have to be seen where they are."""
+"""Larger files are not sent; the worker must see them at their path."""
 
 Answer = Mapping[str, Any]
 
 
 class ProtocolError(Exception):
-    """A worker answered what no worker of ours answers."""
+    """A worker's answer is invalid."""
 
 
 class Incapable(Exception):
-    """A worker cannot make the vectors that are wished for."""
+    """A worker cannot make the vectors."""
 
 
 class FileNotVisible(Exception):
@@ -42,8 +42,8 @@ class FileNotVisible(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
-    """How vectors are to be made, the same for every track."""
+class EmbeddingSpec:
+    """How the vectors are made, the same for every track."""
 
     stamp: EmbedderStamp
     conditions: Conditions
@@ -52,49 +52,49 @@ class Spec:
     idle_seconds: float
     timeout_seconds: float
 
-    def packed(self) -> dict[str, Any]:
-        """Return it in plain values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
         return asdict(self)
 
     @classmethod
-    def unpacked(cls, values: Mapping[str, Any]) -> Self:
-        """Return what `packed` packed."""
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the object whose fields these are."""
         stamp = EmbedderStamp(**values["stamp"])
         conditions = tuple((name, value) for name, value in values["conditions"])
         return cls(**{**values, "stamp": stamp, "conditions": conditions})
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A file to embed: where the worker should see it, and by what it knows that it is the same."""
+class FileJob:
+    """A file to embed: its path on the worker, and its size and time, which identify it."""
 
     path: str
     size_bytes: int
     modified_seconds: float
 
-    def packed(self) -> dict[str, Any]:
-        """Return it in plain values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
         return asdict(self)
 
     @classmethod
-    def unpacked(cls, values: Mapping[str, Any]) -> Self:
-        """Return what `packed` packed."""
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the object whose fields these are."""
         return cls(**values)
 
 
 def read_survey(answer: object) -> int:
-    """Return how many tracks the worker wants to have at once.
+    """Return how many tracks the worker takes at once.
 
     Raises:
         Incapable: it cannot make the vectors.
-        ProtocolError: it answered something else.
+        ProtocolError: the answer is invalid.
     """
     match answer:
-        case {"places": int(places)} if places > 0:
-            return places
-        case {"unfit": str(reason)}:
+        case {"slots": int(slots)} if slots > 0:
+            return slots
+        case {"incapable": str(reason)}:
             raise Incapable(reason)
-    raise ProtocolError(f"answered {_shown(answer)}")
+    raise ProtocolError(f"answered {_shortened(answer)}")
 
 
 def read_vector(answer: object, stamp: EmbedderStamp) -> Vectors:
@@ -103,19 +103,19 @@ def read_vector(answer: object, stamp: EmbedderStamp) -> Vectors:
     Raises:
         FileNotVisible: it does not see the file.
         EmbeddingFailed: the file cannot be embedded.
-        Incapable: it cannot make the vectors after all.
-        ProtocolError: it answered something else, or a vector that is none of this stamp.
+        Incapable: it cannot make the vectors.
+        ProtocolError: the answer is invalid, or its vector has another stamp.
     """
     match answer:
         case {"vector": bytes(raw), "stamp": str(made_by)}:
             return _checked(raw, made_by, stamp)
-        case {"absent": True}:
+        case {"not_visible": True}:
             raise FileNotVisible
         case {"failed": str(reason), "permanent": bool(permanent)}:
             raise EmbeddingFailed(reason, permanent=permanent)
-        case {"unfit": str(reason)}:
+        case {"incapable": str(reason)}:
             raise Incapable(reason)
-    raise ProtocolError(f"answered {_shown(answer)}")
+    raise ProtocolError(f"answered {_shortened(answer)}")
 
 
 def _checked(raw: bytes, made_by: str, stamp: EmbedderStamp) -> Vectors:
@@ -131,6 +131,6 @@ def _checked(raw: bytes, made_by: str, stamp: EmbedderStamp) -> Vectors:
     return vector
 
 
-def _shown(answer: object) -> str:
+def _shortened(answer: object) -> str:
     text = ascii(answer)
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -1,8 +1,8 @@
-"""What a Dask worker does for the daemon, which asks for these functions by their names.
+"""The functions that run on a Dask worker; the daemon calls them by their names.
 
-A composition root, like `assembly`: the vectors are made by the same worker processes as on the
-daemon's own computer, here as children of the Dask worker, so that a file that kills or hangs its
-reader costs the cluster nothing. Where weights lie is what this computer's configuration says.
+The vectors are made by the same worker processes as on the daemon's own computer, here as children
+of the Dask worker, so that a file that kills or hangs its reader does not stop the Dask worker. The
+paths of the weights are those of the configuration on this computer.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ import anagnorisisd
 from anagnorisisd.config import load, paths
 from anagnorisisd.config.schema import Device
 from anagnorisisd.domain.evaluator import Vectors
-from anagnorisisd.embedding.dask.protocol import MAX_SENT_BYTES, Answer, Job, Spec
+from anagnorisisd.embedding.dask.protocol import MAX_SENT_BYTES, Answer, EmbeddingSpec, FileJob
 from anagnorisisd.embedding.embedder import EmbedderSettings
 from anagnorisisd.embedding.registry import plan_for
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
@@ -29,100 +29,100 @@ from anagnorisisd.errors import AnagnorisisError, EmbedderUnusable, EmbeddingFai
 from anagnorisisd.workers.readable_paths import ReadablePaths
 
 SAME_TIME_SECONDS = 2.0
-"""File systems round the time of a change, FAT to this."""
+"""File systems round the modification time, FAT to this."""
 
-DASKS_ALLOCATOR = "MALLOC_TRIM_THRESHOLD_"
+DASK_MALLOC_VARIABLE = "MALLOC_TRIM_THRESHOLD_"
 
-LAST_WORD = 100
+LAST_PRIORITY = 100
 """Finalizers of a higher priority run first."""
 
-WAITING = 1
-"""Tracks that wait at the worker, so that the next one is there when one is finished."""
+QUEUED_TRACKS = 1
+"""Tracks queued at the worker, so that the next one starts at once."""
 
 
 def survey(version: str, spec: Mapping[str, Any]) -> Answer:
-    """Say whether this worker can do as wished by a daemon of `version`."""
+    """Return how many tracks this worker takes, or why it cannot serve a daemon of `version`."""
     if version != anagnorisisd.__version__:
-        return {"unfit": f"has anagnorisisd {anagnorisisd.__version__}, the daemon {version}"}
+        return {"incapable": f"has anagnorisisd {anagnorisisd.__version__}, the daemon {version}"}
     threads = _dask_worker().state.nthreads
     try:
-        embedder = _host().embedder(Spec.unpacked(spec), threads)
+        embedder = _host().embedder(EmbeddingSpec.from_dict(spec), threads)
     except AnagnorisisError as error:
-        return {"unfit": str(error)}
-    return {"places": min(embedder.concurrency, threads) + WAITING}
+        return {"incapable": str(error)}
+    return {"slots": min(embedder.concurrency, threads) + QUEUED_TRACKS}
 
 
 def embed(spec: Mapping[str, Any], job: Mapping[str, Any], content: bytes | None) -> Answer:
-    """Embed a file that is seen here, or that was sent as `content`."""
-    wanted, file = Spec.unpacked(spec), Job.unpacked(job)
+    """Embed a file that is visible here, or that was sent as `content`."""
+    wanted, file = EmbeddingSpec.from_dict(spec), FileJob.from_dict(job)
     try:
         with ExitStack() as stack:
             if content is not None:
-                path = stack.enter_context(_laid_down(content, Path(file.path).suffix))
-            elif _is_seen(file):
+                path = stack.enter_context(_temporary_file(content, Path(file.path).suffix))
+            elif _is_visible(file):
                 path = file.path
             else:
-                return {"absent": True}
+                return {"not_visible": True}
             vector = _host().embed(wanted, path, _dask_worker().state.nthreads)
     except EmbedderUnusable as error:
-        return {"unfit": str(error)}
+        return {"incapable": str(error)}
     except EmbeddingFailed as error:
         return {"failed": str(error), "permanent": error.permanent}
     except FileNotFoundError:
-        return {"absent": True}
+        return {"not_visible": True}
     except OSError as error:
         return {"failed": f"{type(error).__name__}: {error}", "permanent": False}
     return {"vector": vector.astype("<f4").tobytes(), "stamp": str(wanted.stamp)}
 
 
-class _Host:
-    """Keeps the embedders of this process, and the thread that their worker processes hang on."""
+class _EmbedderHost:
+    """The embedders of this process, and the thread whose event loop runs them."""
 
     def __init__(self) -> None:
-        # Dask makes its workers daemonic, and such processes may not have children, lest these
-        # outlive them. Ours end with the thread below.
+        # Dask's workers are daemonic, and such processes may not have children, which could
+        # outlive them. Ours are ended by the finalizer below.
         multiprocessing.current_process().daemon = False
-        # Dask has its workers return memory at once, and our children, who compute, would inherit
-        # that: a track takes them more than twice as long.
-        os.environ.pop(DASKS_ALLOCATOR, None)
-        self._embedders: dict[Spec, WorkerEmbedder] = {}
-        self._making = threading.Lock()
+        # Dask makes its workers return free memory at once. Our children would inherit that, and
+        # take more than twice as long for a track.
+        os.environ.pop(DASK_MALLOC_VARIABLE, None)
+        self._embedders: dict[EmbeddingSpec, WorkerEmbedder] = {}
+        self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="embedding", daemon=True).start()
-        # A process that ends waits for its children first, and ours wait for work.
-        Finalize(None, self._dissolve, exitpriority=LAST_WORD)
+        # At exit a process waits for its children, and ours wait for work.
+        Finalize(None, self._close_embedders, exitpriority=LAST_PRIORITY)
 
-    def embedder(self, spec: Spec, threads: int) -> WorkerEmbedder:
-        """Return what makes the vectors, with so many threads; the first time it is looked for.
+    def embedder(self, spec: EmbeddingSpec, threads: int) -> WorkerEmbedder:
+        """Return the embedder for `spec`, with so many threads; it is created at the first call.
 
         Raises:
             EmbedderUnusable: they cannot be made here.
             ConfigError: this computer's configuration cannot be used.
         """
-        with self._making:
+        with self._lock:
             if spec not in self._embedders:
                 settings = _settings(spec, threads)
                 self._embedders[spec] = WorkerEmbedder(
                     plan_for(spec.stamp, settings),
                     idle_seconds=spec.idle_seconds,
                     timeout_seconds=spec.timeout_seconds,
-                    # Where the music lies here is known file by file only.
+                    # Only the paths of single files are known here, not the music directory.
                     readable_paths=ReadablePaths("/", writable=[settings.cache_directory]),
                 )
             return self._embedders[spec]
 
-    def embed(self, spec: Spec, path: str, threads: int) -> Vectors:
+    def embed(self, spec: EmbeddingSpec, path: str, threads: int) -> Vectors:
         """Return the vector of a file; raises as `Embedder.embed` and `embedder` do."""
         work = self.embedder(spec, threads).embed(path)
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def _dissolve(self) -> None:
+    def _close_embedders(self) -> None:
         """End the worker processes."""
         for embedder in self._embedders.values():
             asyncio.run_coroutine_threadsafe(embedder.close(), self._loop).result()
 
 
-def _settings(spec: Spec, threads: int) -> EmbedderSettings:
+def _settings(spec: EmbeddingSpec, threads: int) -> EmbedderSettings:
     config = load.load({}, os.environ)
     where = paths.resolve(config, os.environ)
     wanted = {"layer": spec.layer, "device": Device(spec.device), "workers": threads}
@@ -131,28 +131,28 @@ def _settings(spec: Spec, threads: int) -> EmbedderSettings:
     )
 
 
-_becoming_a_host = threading.Lock()
+_host_lock = threading.Lock()
 
 
-def _host() -> _Host:
-    """Return the one host of this process; several of Dask's threads may ask at once."""
-    with _becoming_a_host:
-        return _made_host()
+def _host() -> _EmbedderHost:
+    """Return the host of this process; several threads of Dask may call at once."""
+    with _host_lock:
+        return _new_host()
 
 
 @cache
-def _made_host() -> _Host:
-    return _Host()
+def _new_host() -> _EmbedderHost:
+    return _EmbedderHost()
 
 
 def _dask_worker() -> Any:
-    from distributed import get_worker  # it is there, as it is who calls
+    from distributed import get_worker  # installed, because it calls this function
 
     return get_worker()
 
 
-def _is_seen(file: Job) -> bool:
-    """Say whether this very file is seen here: another one at its path would spoil the vector."""
+def _is_visible(file: FileJob) -> bool:
+    """Return whether this very file is visible here, and not another one at its path."""
     status = Path(file.path).stat()
     return (
         status.st_size == file.size_bytes
@@ -161,13 +161,13 @@ def _is_seen(file: Job) -> bool:
 
 
 @contextmanager
-def _laid_down(content: bytes, suffix: str) -> Iterator[str]:
-    """Let what was sent be a file for a while, for this user only; yield its path."""
+def _temporary_file(content: bytes, suffix: str) -> Iterator[str]:
+    """Write `content` to a temporary file that only this user can read; yield its path."""
     if len(content) > MAX_SENT_BYTES:
         raise EmbeddingFailed("was sent although it is too large", permanent=True)
-    # In Dask's own folder: what a killed worker leaves there, the next one clears away.
-    folder = _dask_worker().local_directory
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=suffix) as file:
+    # In Dask's own directory: the next worker removes what a killed one leaves there.
+    directory = _dask_worker().local_directory
+    with tempfile.NamedTemporaryFile(dir=directory, suffix=suffix) as file:
         file.write(content)
         file.flush()
         yield file.name

@@ -1,4 +1,4 @@
-"""Who of the workers embeds, and how much each of them has to do. Knows nothing of Dask."""
+"""The capable workers, and how many tracks each of them has. Independent of Dask."""
 
 import asyncio
 from collections.abc import Collection
@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 
 @dataclass(eq=False, slots=True)
 class WorkerEntry:
-    """A worker that can make the vectors. `places` is how many tracks it takes at once.
+    """A worker that can make the vectors. `slots` is how many tracks it takes at once.
 
-    `sees_music` is doubted only once it has not seen a file; `gone` is set when it has left.
+    `sees_music` is false after it did not see a file; `gone` is set when it was removed.
     """
 
     address: str
-    places: int
+    slots: int
     busy: int = 0
     sees_music: bool = True
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class WorkerRegistry:
-    """The workers that can make the vectors; whoever has a track waits here for one of them."""
+    """The workers that can make the vectors, and waiting for one that is free."""
 
     def __init__(self) -> None:
         self._workers: dict[str, WorkerEntry] = {}
@@ -30,44 +30,44 @@ class WorkerRegistry:
         return len(self._workers)
 
     @property
-    def places(self) -> int:
-        """How many tracks all of them take at once."""
-        return sum(worker.places for worker in self._workers.values())
+    def slots(self) -> int:
+        """The number of tracks that all workers take at once."""
+        return sum(worker.slots for worker in self._workers.values())
 
-    def admit(self, address: str, places: int) -> None:
-        """Let a worker have tracks."""
-        self._workers[address] = WorkerEntry(address, places)
+    def add(self, address: str, slots: int) -> None:
+        """Add a worker."""
+        self._workers[address] = WorkerEntry(address, slots)
         self._changed.set()
 
-    def dismiss(self, address: str) -> None:
-        """Let a worker have no more tracks; what it is doing for us is given up."""
+    def remove(self, address: str) -> None:
+        """Remove a worker; its tracks are given to others."""
         if worker := self._workers.pop(address, None):
             worker.gone.set()
             self._changed.set()
 
-    def keep(self, addresses: Collection[str]) -> None:
-        """Dismiss all but these."""
+    def keep_only(self, addresses: Collection[str]) -> None:
+        """Remove all other workers."""
         for address in self._workers.keys() - set(addresses):
-            self.dismiss(address)
+            self.remove(address)
 
-    async def take(self, rather_not: Collection[str] = ()) -> WorkerEntry:
-        """Wait for a free place, and occupy it.
+    async def acquire(self, avoided: Collection[str] = ()) -> WorkerEntry:
+        """Wait for a free slot, and occupy it.
 
-        Those in `rather_not` are only taken if there is nobody else.
+        Workers in `avoided` are chosen only if there are no others.
         """
-        while (worker := self._freest(rather_not)) is None:
+        while (worker := self._least_busy(avoided)) is None:
             self._changed.clear()
             await self._changed.wait()
         worker.busy += 1
         return worker
 
-    def leave(self, worker: WorkerEntry) -> None:
-        """Free a place that `take` gave."""
+    def release(self, worker: WorkerEntry) -> None:
+        """Free a slot that `acquire` occupied."""
         worker.busy -= 1
         self._changed.set()
 
-    def _freest(self, rather_not: Collection[str]) -> WorkerEntry | None:
+    def _least_busy(self, avoided: Collection[str]) -> WorkerEntry | None:
         workers = self._workers.values()
-        wanted = [one for one in workers if one.address not in rather_not] or list(workers)
-        free = [one for one in wanted if one.busy < one.places]
-        return min(free, key=lambda one: one.busy / one.places, default=None)
+        wanted = [one for one in workers if one.address not in avoided] or list(workers)
+        free = [one for one in wanted if one.busy < one.slots]
+        return min(free, key=lambda one: one.busy / one.slots, default=None)
