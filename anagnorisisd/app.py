@@ -64,7 +64,7 @@ async def open_app(
     async with AsyncExitStack() as stack:
         marker = StateMarker(paths.state, paths.cache)
         marker.check(paths.state / FILE_NAME)
-        stack.enter_context(state_directory.lock_held(paths.state))
+        stack.enter_context(state_directory.lock(paths.state))
         stores = await open_stores(paths.state)
         stack.push_async_callback(stores.close)
         marker.write()

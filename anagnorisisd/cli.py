@@ -244,7 +244,7 @@ def _restore(arguments: argparse.Namespace) -> None:
     from anagnorisisd.storage.stores import FILE_NAME
 
     database = where.state / FILE_NAME
-    with state_directory.lock_held(where.state):
+    with state_directory.lock(where.state):
         replaced = backups.restore(arguments.file, database)
     print(f"Restored {database} from {arguments.file}.")
     if replaced:

@@ -130,7 +130,7 @@ async def _reload(
         await signals.wait()
         signals.clear()
         manager.notify_reloading()
-        result = await reloader.again(app.reconfigure)
+        result = await reloader.reload(app.reconfigure)
         manager.notify(READY, f"STATUS={result}")
 
 

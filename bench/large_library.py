@@ -100,7 +100,7 @@ async def _steps(state: Path) -> list[Step]:
         stores = await open_stores(state)
     try:
         async with step("read all files, for a rescan"):
-            await stores.library.seen()
+            await stores.library.present_files()
         async with step("read all candidates"):
             candidates = await stores.library.candidates()
         async with step("three picks, computing weights"):

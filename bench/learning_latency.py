@@ -77,7 +77,7 @@ async def _filled(stores: Stores, library: Library) -> list[TrackId]:
     stamp = library.stamp
     for start in range(0, len(ids), 1000):
         rows = slice(start, start + 1000)
-        await stores.library.absorb(files[rows], time.time())
+        await stores.library.store_files(files[rows], time.time())
         vectors = dict(zip(ids[rows], library.tracks.vectors[rows], strict=True))
         await stores.embeddings.put(stamp, vectors)
     return [ids[row] for row in np.random.default_rng(1).permutation(len(ids))]

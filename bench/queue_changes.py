@@ -54,7 +54,7 @@ async def _measure(length: int, turns: int) -> None:
         await client.call("play", length // 2)
         stores = await open_stores(Path(scratch) / "state")
         try:
-            await stores.library.absorb([scanned(uri) for uri in SONGS], 0.0)
+            await stores.library.store_files([scanned(uri) for uri in SONGS], 0.0)
             await _row(server, client, stores, length, turns)
         finally:
             client.close()

@@ -97,7 +97,7 @@ def embedded_library(state: Path) -> Library:
                 *await stores.database.read(lambda db: db.execute(query).fetchone())
             )
             (tracks,) = [
-                batch async for batch in stores.embeddings.described(stamp, batch_size=10**6)
+                batch async for batch in stores.embeddings.track_features(stamp, batch_size=10**6)
             ]
             return tracks
         finally:

@@ -39,7 +39,7 @@ class TrackFeatures:
             [self.uris[row] for row in rows],
         )
 
-    def joined(self, others: Self) -> Self:
+    def concatenate(self, others: Self) -> Self:
         """Return these tracks and `others` after them."""
         return type(self)(
             [*self.track_ids, *others.track_ids],

@@ -51,24 +51,24 @@ class SyncedSticker:
     entry: int | None = None
 
 
-def checked(value: float) -> float:
+def check(value: float) -> float:
     """Return `value` if it is a rating, from 0 to 10; raise `InvalidValue` otherwise."""
     if not (math.isfinite(value) and LOWEST <= value <= HIGHEST):
         raise InvalidValue("rating", f"{value:g} is not between 0 and 10")
     return value + 0.0  # no negative zero
 
 
-def checked_delta(delta: float) -> float:
+def check_delta(delta: float) -> float:
     """Return `delta` if a rating can be moved by it; raise `InvalidValue` otherwise."""
     if not (math.isfinite(delta) and -HIGHEST <= delta <= HIGHEST):
         raise InvalidValue("delta", f"{delta:g} is not between -10 and 10")
     return delta
 
 
-def shifted(current: float, delta: float) -> float:
+def adjusted(current: float, delta: float) -> float:
     """Return `current` moved by `delta` and kept within 0 to 10.
 
     Raises:
         InvalidValue: `delta` is not a number between -10 and 10.
     """
-    return min(HIGHEST, max(LOWEST, current + checked_delta(delta)))
+    return min(HIGHEST, max(LOWEST, current + check_delta(delta)))

@@ -80,13 +80,13 @@ class ChangeImporter:
 
     async def _compare(self, uri: Uri) -> Differences:
         below = None if uri == WHOLE_DIRECTORY else uri
-        stored = await self._store.seen(below)
+        stored = await self._store.present_files(below)
         differences = await self._directory.compare(stored, uri)
         if postponed := await self._store.postponed_reads(below):
             differences = self._apply_retry_times(differences, stored, postponed)
         if not differences.changed:
             return differences
-        missing = await self._store.missing(below)
+        missing = await self._store.missing_files(below)
         returned: list[Uri] = []
         changed: dict[Uri, FileStamp] = {}
         for file, stamp in differences.changed.items():
@@ -146,7 +146,7 @@ class ChangeImporter:
             self._running_imports -= 1
             # Another import may still find a track at the path that it was moved to.
             if not self._running_imports:
-                await self._settle_replacements()
+                await self._process_replacements()
 
     async def _import(
         self,
@@ -160,7 +160,7 @@ class ChangeImporter:
         report(progress)
         readable, recent = self._split_by_age(differences.changed)
         async for files in self._read(readable, differences):
-            result = await self._store.absorb(files, self._clock.now())
+            result = await self._store.store_files(files, self._clock.now())
             self._publish(result)
             progress = progress.with_batch(result, len(files))
             report(progress)
@@ -177,9 +177,9 @@ class ChangeImporter:
             await self._store.mark_present(returned, self._clock.now())
             self._events.publish(LibraryChanged())
 
-    async def _settle_replacements(self) -> None:
+    async def _process_replacements(self) -> None:
         """Transfer ratings and plays of replaced files to the tracks that replaced them."""
-        settled = await self._store.settle_replacements(self._clock.now())
+        settled = await self._store.process_replacements(self._clock.now())
         for each in settled:
             log.debug("track %s replaced %s; same recording: %s", each.now, each.before, each.same)
             if each.change is not None:

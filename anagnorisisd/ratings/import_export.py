@@ -160,7 +160,7 @@ class ImportExport:
         known: "_KnownEntries",
         dry_run: bool,
     ) -> ImportResult:
-        value = None if given.value is None else rating.checked(given.value)
+        value = None if given.value is None else rating.check(given.value)
         result = await known.rating_outcome(track_id, value, entry.at)
         if result is IMPORTED:
             at = self._clock.now() if entry.at is None else entry.at

@@ -36,7 +36,7 @@ class ImportableRatings:
 
     async def in_tags(self) -> AsyncIterator[HistoryEntry]:
         """Yield the rating of every present file that has one in its tags."""
-        for path, *_ in sorted(await self._library.seen()):
+        for path, *_ in sorted(await self._library.present_files()):
             uri = Uri(os.fsdecode(path))
             value = await self.tag_rating(uri)
             if value is not None:

@@ -38,7 +38,7 @@ class RatingService:
             RatedMeanwhile: the track has a newer entry than `after`.
         """
         return await self._append(
-            track_id, rating.checked(value), source=source, request_id=request_id, after=after
+            track_id, rating.check(value), source=source, request_id=request_id, after=after
         )
 
     async def adjust(
@@ -53,7 +53,7 @@ class RatingService:
         return await self._append(
             track_id,
             None,
-            delta=rating.checked_delta(delta),
+            delta=rating.check_delta(delta),
             source=source,
             request_id=request_id,
         )
@@ -73,7 +73,7 @@ class RatingService:
         self, track_id: TrackId, value: float | None, *, at: float, source: str
     ) -> RatingChange:
         """Append a rating that was set, or cleared, at an earlier time, in unix seconds."""
-        checked = None if value is None else rating.checked(value)
+        checked = None if value is None else rating.check(value)
         change = await self._store.rate(track_id, checked, at=at, source=source)
         self._events.publish(TrackRated(change))
         return change

@@ -52,7 +52,7 @@ def printable(text: str | None) -> str:
     return (text or "").encode(errors="replace").decode()
 
 
-def moment(seconds: float | None) -> Timestamp | None:
+def timestamp(seconds: float | None) -> Timestamp | None:
     """Convert unix seconds to a timestamp."""
     if seconds is None:
         return None
@@ -76,8 +76,8 @@ def track_message(track: Track) -> track_pb2.Track:
         predicted_stddev=prediction.stddev if prediction else None,
         play_count=track.play_count,
         skip_count=track.skip_count,
-        last_played_at=moment(track.last_played_at),
-        added_at=moment(track.added_at),
+        last_played_at=timestamp(track.last_played_at),
+        added_at=timestamp(track.added_at),
         state=TRACK_STATES[track.state],
         failure_reason=printable(track.failure),
     )
@@ -89,7 +89,7 @@ def rating_message(rating: Rating, uri: Uri | None = None) -> rating_pb2.Rating:
         sequence=rating.sequence,
         track_id=rating.track_id,
         value=rating.value,
-        rated_at=moment(rating.rated_at),
+        rated_at=timestamp(rating.rated_at),
         source=printable(rating.source),
         uri=printable(uri),
         plays_only=rating.plays_only,
@@ -144,7 +144,7 @@ def evaluator_message(version: EvaluatorVersion) -> evaluator_pb2.Evaluator:
         version=version.version,
         model=version.model,
         embedder=stamp_message(version.stamp),
-        trained_at=moment(version.trained_at),
+        trained_at=timestamp(version.trained_at),
         rating_count=version.rating_count,
         metrics=_metrics_message(version.metrics),
         status=EVALUATOR_STATUSES[version.status],

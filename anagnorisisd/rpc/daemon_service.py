@@ -171,8 +171,8 @@ def _embedding_message(
 def _training_message(status: TrainingStatus) -> messages.TrainingStatus:
     return messages.TrainingStatus(
         running=status.training,
-        next_training_at=conversion.moment(status.next_training_at),
-        last_training_at=conversion.moment(status.last_training_at),
+        next_training_at=conversion.timestamp(status.next_training_at),
+        last_training_at=conversion.timestamp(status.last_training_at),
         examples=status.examples,
         examples_needed=status.needed,
         consecutive_failures=status.failures.count,

@@ -26,7 +26,7 @@ def heartbeat(sequence: int, epoch: str, at: float) -> messages.WatchEventsRespo
     return messages.WatchEventsResponse(
         sequence=sequence,
         epoch=epoch,
-        occurred_at=conversion.moment(at),
+        occurred_at=conversion.timestamp(at),
         heartbeat=messages.Heartbeat(),
     )
 
@@ -36,7 +36,7 @@ def announced(announcement: Announcement, epoch: str) -> messages.WatchEventsRes
     message = messages.WatchEventsResponse(
         sequence=announcement.sequence,
         epoch=epoch,
-        occurred_at=conversion.moment(announcement.at),
+        occurred_at=conversion.timestamp(announcement.at),
         missed=announcement.missed,
     )
     _set_event(message, announcement.event)

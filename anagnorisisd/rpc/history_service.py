@@ -120,7 +120,7 @@ def _parse_entry(message: messages.HistoryEntry) -> HistoryEntry:
     return HistoryEntry(
         TrackId(message.track_id) if message.track_id else None,
         Uri(message.uri),
-        validation.moment("entries.timestamp", message.timestamp)
+        validation.unix_seconds("entries.timestamp", message.timestamp)
         if message.HasField("timestamp")
         else None,
         validation.source(message.source),
@@ -154,7 +154,7 @@ def _entry_message(entry: HistoryEntry) -> messages.HistoryEntry:
     message = messages.HistoryEntry(
         track_id=entry.track_id or "",
         uri=conversion.printable(entry.uri),
-        timestamp=conversion.moment(entry.at),
+        timestamp=conversion.timestamp(entry.at),
         source=conversion.printable(entry.source),
     )
     match entry.content:

@@ -42,7 +42,7 @@ class RatingServicer(RatingServiceServicer):
         """Clear a track's rating."""
         source = validation.source(request.source)
         request_id = validation.request_id(request.request_id)
-        track_id = await self._tracks.meant(request.target)
+        track_id = await self._tracks.resolve(request.target)
         change = await run_to_completion(
             self._ratings.clear(track_id, source=source, request_id=request_id)
         )
@@ -65,7 +65,9 @@ class RatingServicer(RatingServiceServicer):
     ) -> messages.ListRatingsResponse:
         """List the rating history in pages, newest first."""
         size = validation.count("page_size", request.page_size, validation.DEFAULT_PAGE)
-        track_id = await self._tracks.meant(request.target) if request.HasField("target") else None
+        track_id = (
+            await self._tracks.resolve(request.target) if request.HasField("target") else None
+        )
         before = paging.position(request.page_token, track_id)
         if track_id:
             await self._tracks.read(track_id)
@@ -85,7 +87,7 @@ class RatingServicer(RatingServiceServicer):
         source = validation.source(request.source)
         request_id = validation.request_id(request.request_id)
         change = self._rating_operation(request)
-        track_id = await self._tracks.meant(request.target)
+        track_id = await self._tracks.resolve(request.target)
         return await run_to_completion(change(track_id, source=source, request_id=request_id))
 
     def _rating_operation(
@@ -93,9 +95,9 @@ class RatingServicer(RatingServiceServicer):
     ) -> Callable[..., Coroutine[Any, Any, RatingChange]]:
         match request.WhichOneof("value"):
             case "rating":
-                return partial(self._ratings.rate, value=rating.checked(request.rating))
+                return partial(self._ratings.rate, value=rating.check(request.rating))
             case "delta":
-                return partial(self._ratings.adjust, delta=rating.checked_delta(request.delta))
+                return partial(self._ratings.adjust, delta=rating.check_delta(request.delta))
             case _:
                 raise InvalidValue("value", "set one of rating or delta")
 

@@ -19,7 +19,7 @@ class TrackLookup:
         self._library = library
         self._stamp = stamp
 
-    async def meant(self, target: Target) -> TrackId:
+    async def resolve(self, target: Target) -> TrackId:
         """Return the id of the target track; a `track_id` need not be in the library.
 
         Raises:
@@ -53,8 +53,8 @@ class TrackLookup:
         return self._targets.uses_player_at(validation.path("target.mpd_address", address))
 
     async def find(self, target: Target) -> Track:
-        """Return the target track; raises the errors of `meant` and `read`."""
-        return await self.read(await self.meant(target))
+        """Return the target track; raises the errors of `resolve` and `read`."""
+        return await self.read(await self.resolve(target))
 
     async def read(self, track_id: TrackId) -> Track:
         """Return a track.

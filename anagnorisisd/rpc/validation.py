@@ -57,7 +57,7 @@ def path(field: str, text: str) -> str:
     return text
 
 
-def moment(field: str, stamp: Timestamp) -> float:
+def unix_seconds(field: str, stamp: Timestamp) -> float:
     """Convert a timestamp to unix seconds."""
     try:
         return float(stamp.ToNanoseconds() / 1_000_000_000)

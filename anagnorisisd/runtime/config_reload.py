@@ -43,7 +43,7 @@ class ConfigReloader:
         self.config = config
         self._read = read
 
-    async def again(self, reconfigure: Callable[[Config], None]) -> str:
+    async def reload(self, reconfigure: Callable[[Config], None]) -> str:
         """Read the configuration, hand what applies at once to `reconfigure`, and log the rest.
 
         One that cannot be used changes nothing, and each of its problems is logged. Returns what

@@ -14,7 +14,7 @@ from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.rating import DEFAULT_MEAN
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.storage.database import Row
-from anagnorisisd.storage.row_mapping import listed
+from anagnorisisd.storage.row_mapping import json_list
 
 PAGE = """
 SELECT t.id AS key, t.track_id, t.rating, p.mean, p.stddev, t.full_plays, t.skips,
@@ -55,7 +55,7 @@ class Pages:
         self._pages.append([np.array(column, dtype=kind) for column, kind in columns])
         return len(rows)
 
-    def joined(self, excluded: NDArray[np.int64], mean_rating: float) -> Candidates:
+    def concatenate(self, excluded: NDArray[np.int64], mean_rating: float) -> Candidates:
         """Return all pages as one table, ordered by track id; `excluded` are row ids."""
         return _concatenate(self._pages, list(self._tag_indices), excluded, mean_rating)
 
@@ -91,7 +91,7 @@ def refreshed(
     db: sqlite_utils.Database, known: Candidates, track_ids: Collection[TrackId]
 ) -> Candidates:
     """Return a copy of `known` with current ratings, plays and predictions of some tracks."""
-    found = db.execute(BY_TRACK_ID, [listed(track_ids)]).fetchall()
+    found = db.execute(BY_TRACK_ID, [json_list(track_ids)]).fetchall()
     rows = [(known.row(TrackId(track_id)), values) for track_id, *values in found]
     present = [(row, values) for row, values in rows if row is not None]
     if not present:
@@ -151,7 +151,7 @@ def excluded(
     if genres:
         query = """SELECT track FROM files WHERE present AND track NOT NULL
             AND genre IN (SELECT value FROM json_each(?))"""
-        found = db.execute(query, [listed(_matching_genre_tags(db, genres))])
+        found = db.execute(query, [json_list(_matching_genre_tags(db, genres))])
         keys.update(row["track"] for row in found)
     return np.array(sorted(keys), dtype=np.int64)
 

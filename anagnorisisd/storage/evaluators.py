@@ -34,7 +34,7 @@ INSERT INTO evaluators
 VALUES (:model, :embedder, :at, :rating_count, :metrics, :notes, :status, :promotion_reason, :blob)
 """
 
-PREDICTED_AT_ONCE = 500
+PREDICTIONS_PER_WRITE = 500
 """Predicted ratings per bulk write; other writes run between two of them."""
 
 MODELS_KEPT = 20
@@ -186,7 +186,7 @@ class EvaluatorStore:
             for track_id, *prediction in zip(track_ids, mean.tolist(), stddev.tolist(), strict=True)
         ]
         await self._database.write_parts(
-            partial(_predict, values=part) for part in batched(values, PREDICTED_AT_ONCE)
+            partial(_predict, values=part) for part in batched(values, PREDICTIONS_PER_WRITE)
         )
 
     async def predicted_means(self, version: int) -> Mapping[TrackId, float]:
@@ -217,7 +217,7 @@ class EvaluatorStore:
         row = await self._database.read(lambda db: db.execute(query).fetchone())
         return None if row is None else float(row["ended_at"])
 
-    async def learnt(self) -> Evidence | None:
+    async def last_evidence(self) -> Evidence | None:
         """Return the evidence of the last successful training, or `None` if not known."""
         query = f"{TRAINED} ORDER BY id DESC LIMIT 1"
         row = await self._database.read(lambda db: db.execute(query).fetchone())

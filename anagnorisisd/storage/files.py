@@ -104,7 +104,7 @@ def upsert_files(
         track = _insert_track(db, file.track_id, at) if known is None else known
         is_new_path = _insert_file(db, file, track, at)
         if before is not None and before != track:
-            replacements.note(
+            replacements.record(
                 db, row_mapping.path(file.uri), before, track, known=known is not None
             )
         if known is None:
@@ -125,7 +125,7 @@ def mark_missing(db: sqlite_utils.Database, uris: Iterable[Uri]) -> int:
         affected.update(row["track"] for row in db.execute(gone, [path]).fetchall())
     query = """SELECT count(*) FROM tracks
         WHERE NOT present AND id IN (SELECT value FROM json_each(?))"""
-    (lost_count,) = db.execute(query, [row_mapping.listed(affected)]).fetchone()
+    (lost_count,) = db.execute(query, [row_mapping.json_list(affected)]).fetchone()
     return int(lost_count)
 
 

@@ -22,24 +22,24 @@ from anagnorisisd.storage.metadata_queries import MetadataQueries
 from anagnorisisd.storage.replacement_rules import Replacement
 from anagnorisisd.storage.track_queries import LibraryCounts, TrackFilter, TrackKey, TrackOrder
 
-ABSORBED_AT_ONCE = 50
-MARKED_AT_ONCE = 200
-SETTLED_AT_ONCE = 50
+FILES_PER_WRITE = 50
+MARKED_PER_WRITE = 200
+REPLACEMENTS_PER_WRITE = 50
 """Files per bulk write, which takes a few milliseconds; other writes run between two of them."""
 
 
 class LibraryStore(MetadataQueries):
     """Stores tracks and files."""
 
-    async def seen(self, below: Uri | None = None) -> set[SeenFile]:
+    async def present_files(self, below: Uri | None = None) -> set[SeenFile]:
         """Return all present files, including unreadable ones, as last seen.
 
         With `below`, only that file, or the files below that folder.
         """
         return await self._seen(files.PRESENT, below)
 
-    async def missing(self, below: Uri | None = None) -> set[SeenFile]:
-        """Return the missing files, as last seen; `below` as for `seen`."""
+    async def missing_files(self, below: Uri | None = None) -> set[SeenFile]:
+        """Return the missing files, as last seen; `below` as for `present_files`."""
         return await self._seen(files.MISSING, below)
 
     async def _seen(self, which: str, below: Uri | None) -> set[SeenFile]:
@@ -57,47 +57,48 @@ class LibraryStore(MetadataQueries):
     async def postponed_reads(self, below: Uri | None = None) -> Mapping[SeenFile, PostponedRead]:
         """Return the files whose next read is postponed because a reader process failed on them.
 
-        `below` as for `seen`.
+        `below` as for `present_files`.
         """
         return await self._database.read(lambda db: reader_failures.postponed_reads(db, below))
 
-    async def absorb(self, scanned: Sequence[ScannedFile], at: float) -> UpsertResult:
+    async def store_files(self, scanned: Sequence[ScannedFile], at: float) -> UpsertResult:
         """Store a batch of scanned files: new tracks, new paths of known tracks, problems.
 
         A file whose track is known was moved or copied: only path and tags change.
         """
         parts = await self._database.write_parts(
             partial(files.upsert_files, files=part, at=at)
-            for part in batched(scanned, ABSORBED_AT_ONCE)
+            for part in batched(scanned, FILES_PER_WRITE)
         )
         return sum(parts, start=UpsertResult())
 
-    async def settle_replacements(self, at: float) -> Sequence[Replacement]:
+    async def process_replacements(self, at: float) -> Sequence[Replacement]:
         """Process the tracks that were replaced at their paths since the last call.
 
         If both are the same piece of music, the newest rating and the plays are transferred to the
         new track. Call it after all files of a scan are stored: before that, a moved track would
         look like a replaced one.
         """
-        waiting = await self._database.read(replacements.waiting)
+        waiting = await self._database.read(replacements.count_pending)
         if not waiting:
             return []
-        settle = partial(replacements.settle, limit=SETTLED_AT_ONCE, at=at)
-        parts = [settle] * math.ceil(waiting / SETTLED_AT_ONCE)
+        settle = partial(replacements.process, limit=REPLACEMENTS_PER_WRITE, at=at)
+        parts = [settle] * math.ceil(waiting / REPLACEMENTS_PER_WRITE)
         return [found for part in await self._database.write_parts(parts) for found in part]
 
     async def mark_missing(self, uris: Iterable[Uri], at: float) -> int:
         """Mark files as missing; return how many tracks lost their last file."""
         return sum(
             await self._database.write_parts(
-                partial(files.mark_missing, uris=part) for part in batched(uris, MARKED_AT_ONCE)
+                partial(files.mark_missing, uris=part) for part in batched(uris, MARKED_PER_WRITE)
             )
         )
 
     async def mark_present(self, uris: Iterable[Uri], at: float) -> None:
         """Mark missing files as present again, unchanged."""
         await self._database.write_parts(
-            partial(files.mark_present, uris=part, at=at) for part in batched(uris, MARKED_AT_ONCE)
+            partial(files.mark_present, uris=part, at=at)
+            for part in batched(uris, MARKED_PER_WRITE)
         )
 
     async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
@@ -153,7 +154,7 @@ class LibraryStore(MetadataQueries):
         query = """SELECT track_id, path FROM tracks t JOIN files f ON f.id = t.file
             WHERE t.present AND track_id IN (SELECT value FROM json_each(?))"""
         found = await self._database.read(
-            lambda db: db.execute(query, [row_mapping.listed(track_ids)]).fetchall()
+            lambda db: db.execute(query, [row_mapping.json_list(track_ids)]).fetchall()
         )
         return {TrackId(track_id): row_mapping.uri(path) for track_id, path in found}
 
@@ -168,7 +169,7 @@ class LibraryStore(MetadataQueries):
         query = """SELECT path, track_id FROM tracks t JOIN files f ON f.track = t.id
             WHERE f.present AND track_id IN (SELECT value FROM json_each(?))"""
         found = await self._database.read(
-            lambda db: db.execute(query, [row_mapping.listed(track_ids)]).fetchall()
+            lambda db: db.execute(query, [row_mapping.json_list(track_ids)]).fetchall()
         )
         return {row_mapping.uri(path): TrackId(track_id) for path, track_id in found}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlite_utils
 
-from anagnorisisd.domain.rating import DEFAULT_MEAN, Rating, RatingChange, shifted
+from anagnorisisd.domain.rating import DEFAULT_MEAN, Rating, RatingChange, adjusted
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import NothingToUndo, RatedMeanwhile
 from anagnorisisd.storage import row_mapping
@@ -64,7 +64,7 @@ class RatingStore:
                 return known
             track = row_mapping.key_of_track(db, track_id)
             _check_newest(db, track, after)
-            new = value if delta is None else shifted(_base_rating(db, track, default), delta)
+            new = value if delta is None else adjusted(_base_rating(db, track, default), delta)
             return append(db, track, new, at=at, source=source, request_id=request_id)
 
         return await self._database.write(job)
@@ -136,7 +136,7 @@ class RatingStore:
         values: list[str] = []
         if track_ids is not None:
             query += " AND t.track_id IN (SELECT value FROM json_each(?))"
-            values.append(row_mapping.listed(track_ids))
+            values.append(row_mapping.json_list(track_ids))
         found = await self._database.read(lambda db: db.execute(query, values).fetchall())
         return {TrackId(row["track_id"]): _rating(row) for row in found}
 

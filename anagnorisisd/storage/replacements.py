@@ -29,7 +29,7 @@ TRACK = "SELECT track_id, present, rating, rating_sequence FROM tracks WHERE id 
 RECORDING = (
     f"SELECT {row_mapping.TAGS}, f.duration_seconds FROM files f WHERE f.path = ? AND f.track = ?"
 )
-SETTLE = "UPDATE replacements SET outcome = ?, rating = ?, plays = ? WHERE id = ?"
+MARK_PROCESSED = "UPDATE replacements SET outcome = ?, rating = ?, plays = ? WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def track_at(db: sqlite_utils.Database, path: bytes) -> int | None:
     return None if row is None else int(row["track"])
 
 
-def note(db: sqlite_utils.Database, path: bytes, before: int, now: int, *, known: bool) -> None:
+def record(db: sqlite_utils.Database, path: bytes, before: int, now: int, *, known: bool) -> None:
     """Record that the track `now` replaced `before`; `known`: the library already had `now`."""
     db.execute(
         """INSERT INTO replacements (path, old_track, new_track, new_track_known)
@@ -56,23 +56,23 @@ def note(db: sqlite_utils.Database, path: bytes, before: int, now: int, *, known
     )
 
 
-def settle(db: sqlite_utils.Database, limit: int, at: float) -> list[Replacement]:
+def process(db: sqlite_utils.Database, limit: int, at: float) -> list[Replacement]:
     """Process up to `limit` recorded replacements: transfer rating and plays of equal pieces.
 
     If the old track is present at another path, it was moved, not replaced: the record is closed
     but not returned.
     """
     waiting = db.execute(PENDING, [limit]).fetchall()
-    return [found for row in waiting if (found := _settle(db, row, at)) is not None]
+    return [found for row in waiting if (found := _process(db, row, at)) is not None]
 
 
-def waiting(db: sqlite_utils.Database) -> int:
+def count_pending(db: sqlite_utils.Database) -> int:
     """Return the number of unprocessed replacements."""
     (count,) = db.execute("SELECT count(*) FROM replacements WHERE outcome IS NULL").fetchone()
     return int(count)
 
 
-def _settle(db: sqlite_utils.Database, row: Row, at: float) -> Replacement | None:
+def _process(db: sqlite_utils.Database, row: Row, at: float) -> Replacement | None:
     before, now = _track(db, row["old_track"]), _track(db, row["new_track"])
     if before.present:
         _close_record(db, row, "moved")
@@ -109,7 +109,7 @@ def _close_record(
     rating: int | None = None,
     plays: list[int] | None = None,
 ) -> None:
-    db.execute(SETTLE, [outcome, rating, row_mapping.listed(plays or []), row["id"]])
+    db.execute(MARK_PROCESSED, [outcome, rating, row_mapping.json_list(plays or []), row["id"]])
 
 
 def _track(db: sqlite_utils.Database, key: int) -> _Track:

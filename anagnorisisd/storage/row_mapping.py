@@ -32,7 +32,7 @@ def text(value: str | None) -> str | None:
     return None if value is None else value.encode(errors="replace").decode()
 
 
-def listed(values: Iterable[str | int]) -> str:
+def json_list(values: Iterable[str | int]) -> str:
     """Return values as one JSON parameter, for `IN (SELECT value FROM json_each(?))`."""
     return json.dumps(list(values))
 
@@ -56,7 +56,7 @@ def vectors(rows: Sequence[Row], dimension: int) -> Vectors:
     return np.frombuffer(joined, dtype="<f4").reshape(len(rows), dimension)
 
 
-def described(rows: Sequence[Row], dimension: int) -> TrackFeatures:
+def track_features(rows: Sequence[Row], dimension: int) -> TrackFeatures:
     """Return the features of tracks from rows with `track_id`, `vector`, `path` and `TAGS`."""
     return TrackFeatures(
         track_ids=[TrackId(row["track_id"]) for row in rows],

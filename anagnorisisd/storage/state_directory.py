@@ -35,7 +35,7 @@ Identity = tuple[int, int]
 
 
 @contextmanager
-def lock_held(state: Path) -> Iterator[None]:
+def lock(state: Path) -> Iterator[None]:
     """Create the directory `state` if it is missing, and hold its lock during the block.
 
     The kernel releases the lock when the process dies. The directory itself is locked too, because

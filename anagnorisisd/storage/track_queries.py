@@ -148,7 +148,7 @@ def page(
         {
             "embedder": row_mapping.key_of_embedder(db, stamp),
             "limit": limit,
-            "among": None if among is None else row_mapping.listed(among),
+            "among": None if among is None else row_mapping.json_list(among),
             "value": after and after.value,
             "track_id": after and row_mapping.text(after.track_id),
             **words,

@@ -57,7 +57,7 @@ class VectorQueries:
         # of vectors is the same: the vector of a track with a stamp never changes.
         self._feature_stats: dict[EmbedderStamp, FeatureStats] = {}
 
-    async def described(
+    async def track_features(
         self,
         stamp: EmbedderStamp,
         *,
@@ -68,7 +68,7 @@ class VectorQueries:
 
         With `only`, only of these tracks.
         """
-        convert_rows = partial(row_mapping.described, dimension=stamp.dimension)
+        convert_rows = partial(row_mapping.track_features, dimension=stamp.dimension)
         pages = (
             self._pages(stamp, PRESENT, batch_size, convert_rows)
             if only is None
@@ -118,7 +118,7 @@ class VectorQueries:
         pages = self._pages(stamp, RATED, PAGE_SIZE, list[Row])
         rated = [row async for page in pages for row in page]
         return TrainingSet(
-            tracks=row_mapping.described(rated, stamp.dimension),
+            tracks=row_mapping.track_features(rated, stamp.dimension),
             ratings=np.array([row["rating"] for row in rated], dtype=np.float64),
             rated_at=np.array([row["rated_at"] for row in rated], dtype=np.float64),
             full_plays=np.array([row["full_plays"] for row in rated], dtype=np.float64),
@@ -137,7 +137,7 @@ class VectorQueries:
             lambda db: db.execute(IMPLICIT_FEEDBACK, values).fetchall()
         )
         return ImplicitFeedback(
-            tracks=row_mapping.described(found, stamp.dimension),
+            tracks=row_mapping.track_features(found, stamp.dimension),
             full_plays=np.array([row["full_plays"] for row in found], dtype=np.float64),
             skips=np.array([row["skips"] for row in found], dtype=np.float64),
         )
@@ -167,17 +167,20 @@ class VectorQueries:
         self, stamp: EmbedderStamp, only: Sequence[TrackId], size: int
     ) -> AsyncIterator[TrackFeatures]:
         for start in range(0, len(only), size):
-            job = partial(_described, stamp=stamp, only=only[start : start + size])
+            job = partial(_track_features, stamp=stamp, only=only[start : start + size])
             page = await self._database.read(job)
             if len(page):
                 yield page
 
 
-def _described(
+def _track_features(
     db: sqlite_utils.Database, stamp: EmbedderStamp, only: Sequence[TrackId]
 ) -> TrackFeatures:
-    values = {"embedder": row_mapping.key_of_embedder(db, stamp), "only": row_mapping.listed(only)}
-    return row_mapping.described(db.execute(CHOSEN, values).fetchall(), stamp.dimension)
+    values = {
+        "embedder": row_mapping.key_of_embedder(db, stamp),
+        "only": row_mapping.json_list(only),
+    }
+    return row_mapping.track_features(db.execute(CHOSEN, values).fetchall(), stamp.dimension)
 
 
 class RunningStats:

@@ -40,7 +40,7 @@ class Evaluator(Protocol):
         """Return the metrics of the model and hyperparameters of `old` on held-out ratings."""
         ...
 
-    async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+    async def refit(self, model: bytes, examples: TrainingSet) -> bytes:
         """Return `model` fitted to `examples` with the hyperparameters that it has."""
         ...
 
@@ -106,7 +106,7 @@ class WorkerEvaluator:
         """Return the metrics of the model and hyperparameters of `old` on held-out ratings."""
         return cast("Metrics", await self._train(Metrics, "compare", old, examples, seed))
 
-    async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+    async def refit(self, model: bytes, examples: TrainingSet) -> bytes:
         """Return `model` fitted to `examples` with the hyperparameters that it has."""
         answer = await self._workers.run(
             f"{TASKS}:refit", model, examples, timeout_seconds=TASK_SECONDS, result_type=bytes

@@ -120,7 +120,7 @@ class Explanations:
         return await self._evaluators.blob(current.version)
 
     async def _track(self, track_id: TrackId) -> TrackFeatures | None:
-        async for track in self._embeddings.described(self._stamp, only=[track_id]):
+        async for track in self._embeddings.track_features(self._stamp, only=[track_id]):
             return track
         return None
 
@@ -143,9 +143,9 @@ async def sample_tracks(
     """
     chosen = TrackFeatures([], np.empty((0, stamp.dimension), np.float32), [], [])
     keys = np.empty(0)
-    async for batch in embeddings.described(stamp):
+    async for batch in embeddings.track_features(stamp):
         rows = [row for row, track in enumerate(batch.track_ids) if wanted(track)]
-        chosen = chosen.joined(batch.take(rows))
+        chosen = chosen.concatenate(batch.take(rows))
         keys = np.concatenate([keys, [rng.random() for _ in rows]])
         if len(chosen) > count:
             keep = np.argpartition(keys, count)[:count]

@@ -47,7 +47,7 @@ class NearestTracks:
             raise PreconditionFailed(f"track {track_id} has no embedding by {self._stamp} yet")
         feature_stats = await self._embeddings.feature_stats(self._stamp)
         best: list[tuple[float, TrackId]] = []
-        async for batch in self._embeddings.described(self._stamp):
+        async for batch in self._embeddings.track_features(self._stamp):
             # In a thread, so that a large library does not make a rating wait.
             cosines = await asyncio.to_thread(similarities, vector, batch.vectors, feature_stats)
             found = zip(cosines.tolist(), batch.track_ids, strict=True)

@@ -98,7 +98,7 @@ class Trainer:
             at=self._clock.now(),
         )
         if not promoted:
-            await self.learn()
+            await self.refit()
             if current := await self.current_version():
                 await self._tag_preferences.update(current, examples)
             return TrainingResult(TrainingOutcome.NOT_PROMOTED, reason, version)
@@ -107,14 +107,14 @@ class Trainer:
         version = await self._tag_preferences.update(version, examples)
         return TrainingResult(TrainingOutcome.PROMOTED, reason, version)
 
-    async def learn(self) -> None:
+    async def refit(self) -> None:
         """Refit the current evaluator to all ratings, and predict everything again."""
         current = await self.current_version()
         if current is None:
             return
         examples = await self._examples()
         blob = await self._evaluators.blob(current.version)
-        model = await self._evaluator.learn(blob, examples) if len(examples) else blob
+        model = await self._evaluator.refit(blob, examples) if len(examples) else blob
         if model == blob:
             await self._prediction_writer.predict_missing(current.version, model)
         else:
@@ -211,7 +211,7 @@ class PredictionWriter:
         self, version: int, model: bytes, report: Callable[[int], None] = _ignore
     ) -> int:
         """Predict every embedded track; call `report` with the number done. Return the number."""
-        batches = self._embeddings.described(self._stamp, batch_size=BATCH_SIZE)
+        batches = self._embeddings.track_features(self._stamp, batch_size=BATCH_SIZE)
         return await self._predict(version, model, batches, report)
 
     async def predict_missing(self, version: int, model: bytes) -> int:
@@ -226,7 +226,7 @@ class PredictionWriter:
             if not missing or missing == before:
                 return
             before = missing
-            async for batch in self._embeddings.described(self._stamp, only=missing):
+            async for batch in self._embeddings.track_features(self._stamp, only=missing):
                 yield batch
 
     async def _predict(

@@ -95,11 +95,11 @@ class TrainingPolicy:
             if await self.first_training_is_due():
                 return True
             reason = "most rated tracks have no embedding by the present embedder yet"
-        elif last is None or evidence != await self._evaluators.learnt():
+        elif last is None or evidence != await self._evaluators.last_evidence():
             return True
         else:
             reason = "nothing was rated since the last training"
-        await self._evaluators.record_training(now, reason, await self._evaluators.learnt())
+        await self._evaluators.record_training(now, reason, await self._evaluators.last_evidence())
         return False
 
     async def next_training_at(self) -> float:

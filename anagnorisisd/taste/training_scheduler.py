@@ -168,7 +168,7 @@ class TrainingScheduler:
                 raise PreconditionFailed(f"the model of evaluator {version} is no longer kept")
             current = await self._evaluators.make_current(version)
             self._events.publish(EvaluatorPromoted(version))
-            await self._trainer.learn()
+            await self._trainer.refit()
             return current
 
     async def _listen(self) -> None:
@@ -200,7 +200,7 @@ class TrainingScheduler:
         try:
             async with self._training_lock:
                 if rated:
-                    await self._trainer.learn()
+                    await self._trainer.refit()
                 else:
                     await self._trainer.predict_missing()
         except EvaluatorUnreadable as error:

@@ -91,7 +91,7 @@ async def _measure(state: Path, tracks: int, disk_bytes: int) -> Costs:
 
 
 async def _read_vectors(stores: Stores) -> None:
-    async for _ in stores.embeddings.described(STAMP):
+    async for _ in stores.embeddings.track_features(STAMP):
         pass
 
 
@@ -110,7 +110,7 @@ async def _learn(stores: Stores) -> tuple[float, float]:
     try:
         evaluator = WorkerEvaluator(workers)
         await evaluator.wake()
-        model, learn_seconds = await _timed(evaluator.learn(model, examples))
+        model, learn_seconds = await _timed(evaluator.refit(model, examples))
         scoring = PredictionWriter(
             stores.embeddings, stores.evaluators, evaluator, Events(SystemClock()), STAMP
         )

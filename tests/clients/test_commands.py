@@ -47,7 +47,7 @@ async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterat
     (tmp_path / "music").mkdir()
     house = House.build(stores, clock, tmp_path / "music")
     tags = Tags(title="Song", artist="Somebody")
-    await stores.library.absorb([scanned("a.ogg", tags=tags)], EPOCH)
+    await stores.library.store_files([scanned("a.ogg", tags=tags)], EPOCH)
     await add_tracks(stores, "b.ogg", "c.ogg")
     house.player.database = {Uri(uri): 200.0 for uri in ("a.ogg", "b.ogg", "c.ogg")}
     house.player.add("a.ogg")
@@ -319,7 +319,7 @@ class TestStatus:
         self, house: House, socket: Path
     ) -> None:
         tags = Tags(title="\x1b[2Jgone\nrated 10")
-        await house.stores.library.absorb([scanned("b.ogg", tags=tags)], EPOCH)
+        await house.stores.library.store_files([scanned("b.ogg", tags=tags)], EPOCH)
 
         assert await said(socket, "rate", "3", "b.ogg") == "?[2Jgone?rated 10: 3 (was none)\n"
 
@@ -327,7 +327,7 @@ class TestStatus:
         self, house: House, socket: Path
     ) -> None:
         tags = Tags(title="Café")
-        await house.stores.library.absorb([scanned("b.ogg", tags=tags)], EPOCH)
+        await house.stores.library.store_files([scanned("b.ogg", tags=tags)], EPOCH)
 
         done = await command(
             "anagnorisis", "rate", "3", "b.ogg", socket=socket, PYTHONIOENCODING="ascii"
@@ -384,7 +384,7 @@ class TestLibrary:
     async def test_files_that_cannot_be_used_are_listed_with_their_reasons(
         self, house: House, socket: Path
     ) -> None:
-        await house.stores.library.absorb([unreadable("bad.mp3", "empty file")], EPOCH)
+        await house.stores.library.store_files([unreadable("bad.mp3", "empty file")], EPOCH)
 
         lines = (await said(socket, "unusable")).splitlines()
 

@@ -213,7 +213,7 @@ async def test_a_title_is_text_in_a_notification(
 ) -> None:
     desktop.install("notify-send")
     tags = Tags(title="<b>Tom</b> & Jerry")
-    await house.stores.library.absorb([scanned("c.wav", tags=tags)], EPOCH)
+    await house.stores.library.store_files([scanned("c.wav", tags=tags)], EPOCH)
     house.player.database[Uri("c.wav")] = 100.0
     house.player.add("c.wav")
     await house.player.play()

@@ -108,7 +108,7 @@ async def test_what_is_excluded_from_picks_is_neither_suggested_nor_queued(
         scanned(UNRATED[0], tags=Tags(genre=genre)),
         scanned(UNRATED[1], tags=Tags(genre="Pop")),
     ]
-    await house.stores.library.absorb(files, EPOCH)
+    await house.stores.library.store_files(files, EPOCH)
     house.picks.reconfigure(schema.Picks(exclude_genres=("Christmas",)))
 
     lines = (await said(socket, "suggest", "--queue")).splitlines()

@@ -107,7 +107,7 @@ def test_backup_and_restore(home: Path) -> None:
 
 
 def test_restore_is_refused_while_a_daemon_runs(home: Path) -> None:
-    with state_directory.lock_held(home):
+    with state_directory.lock(home):
         done = anagnorisisd(home, "--state", str(home), "restore", "kept.db")
 
     assert (done.returncode, done.stdout) == (75, "")

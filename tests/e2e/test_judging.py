@@ -388,7 +388,7 @@ async def test_a_song_that_mpd_takes_for_longer_than_it_is_ends_by_itself(
     file = media_file.read(str(song), Uri(song.name))
     assert file is not None
     assert file.duration_seconds == pytest.approx(15.0, abs=0.2)
-    await stores.library.absorb([file], 0.0)
+    await stores.library.store_files([file], 0.0)
     async with attended(server, stores) as listener:
         await begun(listener, "no-header.mp3", "a.wav")
         state = await listener.player.state()
@@ -410,7 +410,7 @@ async def test_a_song_whose_header_promises_too_much_is_played_in_full(
     await server.ask("update", "--wait")
     file = media_file.read(str(song), Uri(song.name))
     assert file is not None
-    await stores.library.absorb([file], 0.0)
+    await stores.library.store_files([file], 0.0)
     async with attended(server, stores) as listener:
         await begun(listener, song.name, "a.wav")
 

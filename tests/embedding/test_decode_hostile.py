@@ -48,7 +48,7 @@ def part(extension: str, layout: str, rate: int) -> bytes:
 
 
 @st.composite
-def joined(draw: st.DrawFn) -> tuple[str, list[Part]]:
+def joined_files(draw: st.DrawFn) -> tuple[str, list[Part]]:
     extension = draw(st.sampled_from(sorted(RATES)))
     layouts = st.sampled_from(LAYOUTS.get(extension, ("mono", "stereo")))
     parts = st.tuples(layouts, st.sampled_from(RATES[extension]))
@@ -93,7 +93,7 @@ def test_mono_and_stereo_sound_alike_when_joined(tmp_path: Path) -> None:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(file=joined())
+@given(file=joined_files())
 def test_whatever_is_joined_gives_sound(tmp_path: Path, file: tuple[str, list[Part]]) -> None:
     extension, parts = file
     path = tmp_path / f"joined.{extension}"

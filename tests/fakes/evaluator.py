@@ -23,7 +23,7 @@ class InlineEvaluator:
 
     def __init__(self) -> None:
         self.trainings = 0
-        self.learnings = 0
+        self.refits = 0
         self.hold: asyncio.Event | None = None
 
     async def training(self) -> bool:
@@ -45,9 +45,9 @@ class InlineEvaluator:
         """Return how the settings of `old` do."""
         return worker_tasks.compare(old, examples, seed)
 
-    async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+    async def refit(self, model: bytes, examples: TrainingSet) -> bytes:
         """Return `model` fitted to `examples`."""
-        self.learnings += 1
+        self.refits += 1
         return worker_tasks.refit(model, examples)
 
     async def predict(self, model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
@@ -103,7 +103,7 @@ class FixedEvaluator:
         """Return `metrics`."""
         return self.metrics
 
-    async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
+    async def refit(self, model: bytes, examples: TrainingSet) -> bytes:
         """Return the same model."""
         return model
 

@@ -87,7 +87,7 @@ async def track_at(stores: Stores, uri: str) -> TrackId:
 async def present(stores: Stores) -> set[str]:
     """Return the uris of all usable files that are there."""
     unusable = await problems(stores)
-    return {uri for uri in places(await stores.library.seen()) if uri not in unusable}
+    return {uri for uri in places(await stores.library.present_files()) if uri not in unusable}
 
 
 async def test_scan_imports_all_formats(

@@ -42,7 +42,9 @@ class Setup:
 
 async def add_songs(stores: Stores, *uris: str, seconds: float | None = 200.0) -> None:
     """Add tracks that are as long for the library as for the player, or as long as is said."""
-    await stores.library.absorb([scanned(uri, duration_seconds=seconds) for uri in uris], EPOCH)
+    await stores.library.store_files(
+        [scanned(uri, duration_seconds=seconds) for uri in uris], EPOCH
+    )
 
 
 @pytest.fixture

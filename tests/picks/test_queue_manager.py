@@ -229,7 +229,9 @@ async def test_no_artist_or_album_follows_itself(
 ) -> None:
     named = dict(zip(SONGS, artists * 5, strict=True))
     tags = {name: Tags(artist=name) if of == "artist" else Tags(album=name) for name in artists}
-    await stores.library.absorb([scanned(uri, tags=tags[name]) for uri, name in named.items()], 0.0)
+    await stores.library.store_files(
+        [scanned(uri, tags=tags[name]) for uri, name in named.items()], 0.0
+    )
     picks = pick_service(stores, player, events, clock, **{f"{of}_spread": 1, "ahead": 8})
     player.add("a.ogg")
     await player.play()
@@ -411,7 +413,7 @@ async def test_newly_excluded_picks_are_replaced(
 async def test_excluded_tracks_follow_the_configuration(
     stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
 ) -> None:
-    await stores.library.absorb(
+    await stores.library.store_files(
         [scanned("a.ogg", tags=Tags(genre="Pop/Christmas")), scanned("Speech/b.ogg")], 0.0
     )
     picks = pick_service(stores, player, events, clock, exclude_genres=["christmas"])
@@ -431,7 +433,7 @@ async def test_artist_spread_applies_to_every_artist_of_a_track(
     stores: Stores, player: FakePlayer, events: Events, clock: FakeClock, second: str
 ) -> None:
     artists = {"a.ogg": "Alpha", "b.ogg": second, "c.ogg": "Beta", "d.ogg": "Gamma"}
-    await stores.library.absorb(
+    await stores.library.store_files(
         [scanned(uri, tags=Tags(artist=artist)) for uri, artist in artists.items()], 0.0
     )
     picks = pick_service(stores, player, events, clock, artist_spread=1, ahead=1)

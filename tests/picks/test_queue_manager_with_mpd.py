@@ -297,7 +297,7 @@ async def test_the_listeners_entries_are_never_replaced(listener: MpdServices) -
 
 async def test_tracks_unknown_to_mpd_are_left_out(server: mpd.Mpd, stores: Stores) -> None:
     strangers = [f"stranger{number}.wav" for number in range(5)]
-    await stores.library.absorb([scanned(uri) for uri in strangers], 0.0)
+    await stores.library.store_files([scanned(uri) for uri in strangers], 0.0)
     for uri in strangers:
         await stores.ratings.rate(track_id(uri), 10, at=0.0, source="test")
     async with mpd_services(server, stores) as listener:
@@ -310,7 +310,7 @@ async def test_a_new_file_is_updated_in_mpd_and_picked(server: mpd.Mpd, stores: 
     async with mpd_services(server, stores, picks=schema.Picks(enabled=False)) as listener:
         mpd.write_songs(server.music, ["late.wav"])
         try:
-            await stores.library.absorb([scanned("late.wav")], 0.0)
+            await stores.library.store_files([scanned("late.wav")], 0.0)
             for song in SONGS:
                 await stores.ratings.rate(track_id(song), 0, at=0.0, source="test")
             await stores.ratings.rate(track_id("late.wav"), 10, at=0.0, source="test")

@@ -325,7 +325,7 @@ def ratings(stores: Stores, events: Events, clock: FakeClock) -> RatingService:
 async def taken_in(stores: Stores, folder: Path, *uris: Uri) -> list[TrackId]:
     """Read files as a scan does, and store them."""
     files = media_file.read_many(str(folder), uris)
-    await stores.library.absorb(files, 0)
+    await stores.library.store_files(files, 0)
     return [file.track_id for file in files if file.track_id]
 
 
@@ -379,7 +379,7 @@ async def test_tagged_file_is_the_same_track(
     async with tagging(stores, events, clock, tmp_path):
         await until(lambda: rating_tag_reader.read(song) == 9)
 
-    absorbed = await stores.library.absorb(media_file.read_many(str(tmp_path), [A]), 1)
+    absorbed = await stores.library.store_files(media_file.read_many(str(tmp_path), [A]), 1)
     assert (absorbed.added, absorbed.moved, absorbed.changed) == ((), 0, 1)
     assert (await stores.library.track(track, STAMP)).rating == 9
 

@@ -85,7 +85,7 @@ async def lively(stores: Stores, clock: FakeClock) -> Stores:
         scanned(f"{row}.ogg", tags=Tags(artist=artists[row % 2], title=f"Song {row}"))
         for row in range(40)
     ]
-    await stores.library.absorb(files, clock.now())
+    await stores.library.store_files(files, clock.now())
     tracks = [track_id(f"{row}.ogg") for row in range(40)]
     vectors, ratings = two_kinds(40)
     await stores.embeddings.put(STAMP, dict(zip(tracks, vectors, strict=True)))
@@ -102,7 +102,7 @@ async def lively(stores: Stores, clock: FakeClock) -> Stores:
         promotion_reason="first",
         at=clock.now(),
     )
-    async for batch in stores.embeddings.described(STAMP):
+    async for batch in stores.embeddings.track_features(STAMP):
         mean, stddev = worker_tasks.predict(model.blob, batch)
         await stores.evaluators.put_predictions(version.version, batch.track_ids, mean, stddev)
     await stores.evaluators.put_tag_preferences(
@@ -214,7 +214,7 @@ async def test_a_title_cannot_turn_the_text_around_it(stores: Stores, clock: Fak
     turning = [chr(code) for code in (0x061C, 0x200E, 0x200F, 0x202A, 0x202E, 0x2066, 0x2069)]
     title = f"photo{''.join(turning)}gpj.exe \N{ZERO WIDTH JOINER}kept"
     files = [scanned("a.ogg", tags=Tags(artist="A", title=title))]
-    await stores.library.absorb(files, clock.now())
+    await stores.library.store_files(files, clock.now())
     await stores.plays.append(play(track_id("a.ogg"), PlayOutcome.SKIP))
 
     html = await reporting(stores, clock).html()

@@ -56,7 +56,7 @@ async def add_examples(house: House, count: int) -> None:
 class TestLibrary:
     async def test_a_track_carries_everything_known_of_it(self, house: House, line: Line) -> None:
         tags = Tags(title="Song", artist="Somebody", album="Record", genre="Noise")
-        await house.stores.library.absorb([scanned("a.ogg", tags=tags)], EPOCH)
+        await house.stores.library.store_files([scanned("a.ogg", tags=tags)], EPOCH)
         await house.stores.ratings.rate(track_id("a.ogg"), 8, at=EPOCH, source="test")
         await house.stores.plays.append(play(track_id("a.ogg")))
 
@@ -126,7 +126,7 @@ class TestLibrary:
         self, house: House, line: Line
     ) -> None:
         files = [unreadable(f"{name}.mp3") for name in "abcdef"]
-        await house.stores.library.absorb(files, EPOCH)
+        await house.stores.library.store_files(files, EPOCH)
         request = library_pb2.ListUnusableFilesRequest(page_size=3)
         first = await line.library.ListUnusableFiles(request)
         await house.stores.library.mark_missing([Uri("a.mp3")], EPOCH)
@@ -140,7 +140,9 @@ class TestLibrary:
         self, house: House, line: Line
     ) -> None:
         files = [unreadable(f"{name}.mp3", f"{name} is broken") for name in "cab"]
-        await house.stores.library.absorb([*files, unreadable("caf\udce9.mp3", "empty")], EPOCH)
+        await house.stores.library.store_files(
+            [*files, unreadable("caf\udce9.mp3", "empty")], EPOCH
+        )
         request = library_pb2.ListUnusableFilesRequest(page_size=3)
 
         first = await line.library.ListUnusableFiles(request)
@@ -387,7 +389,7 @@ class TestStatus:
         await add_rated(house.stores, {"a.ogg": 8})
         await add_tracks(house.stores, "b.ogg", "c.ogg")
         await add_vectors(house.stores, {track_id("a.ogg"): vector(1, 2, 3, 4)})
-        await house.stores.library.absorb([unreadable("broken.ogg")], EPOCH)
+        await house.stores.library.store_files([unreadable("broken.ogg")], EPOCH)
         await add_evaluator(house.stores)
         (song,) = house.player.add("a.ogg")
         await house.player.play()

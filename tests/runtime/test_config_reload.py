@@ -57,7 +57,7 @@ async def reloaded(wanted: Config | ConfigError) -> tuple[ConfigReloader, Parts,
         return wanted
 
     reloading, parts = ConfigReloader(Config(), read), Parts()
-    return reloading, parts, await reloading.again(parts.reconfigure)
+    return reloading, parts, await reloading.reload(parts.reconfigure)
 
 
 async def test_a_reload_applies_live_keys_and_logs_the_others(
@@ -79,7 +79,7 @@ async def test_a_reload_applies_live_keys_and_logs_the_others(
 async def test_pending_changes_are_logged_at_each_reload() -> None:
     reloading, parts, first = await reloaded(WANTED)
 
-    again = await reloading.again(parts.reconfigure)
+    again = await reloading.reload(parts.reconfigure)
 
     assert "with no effect; only a restart applies" in again
     assert again.partition("; ")[2] == first.partition("; ")[2]

@@ -22,20 +22,20 @@ pytestmark = pytest.mark.slow
 
 def test_state_directory_is_locked_once(tmp_path: Path) -> None:
     with (
-        state_directory.lock_held(tmp_path / "state"),
+        state_directory.lock(tmp_path / "state"),
         pytest.raises(AlreadyRunning, match="another daemon is already running"),
-        state_directory.lock_held(tmp_path / "state"),
+        state_directory.lock(tmp_path / "state"),
     ):
         pass
-    with state_directory.lock_held(tmp_path / "state"):
+    with state_directory.lock(tmp_path / "state"):
         pass
 
 
 def test_state_directory_stays_locked_when_the_lock_file_is_removed(tmp_path: Path) -> None:
-    with state_directory.lock_held(tmp_path / "state"):
+    with state_directory.lock(tmp_path / "state"):
         (tmp_path / "state" / "lock").unlink()
 
-        with pytest.raises(AlreadyRunning), state_directory.lock_held(tmp_path / "state"):
+        with pytest.raises(AlreadyRunning), state_directory.lock(tmp_path / "state"):
             pass
 
 
@@ -43,12 +43,12 @@ def test_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     code = (
         "import os, signal; from pathlib import Path\n"
         "from anagnorisisd.storage import state_directory\n"
-        f"with state_directory.lock_held(Path({str(tmp_path)!r})):\n"
+        f"with state_directory.lock(Path({str(tmp_path)!r})):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code], check=False)
 
-    with state_directory.lock_held(tmp_path):
+    with state_directory.lock(tmp_path):
         pass
 
 

@@ -85,12 +85,14 @@ async def test_retry_makes_failed_tracks_pending_again(stores: Stores) -> None:
 async def test_described_shows_present_tracks_in_batches(stores: Stores, batch_size: int) -> None:
     names = [str(number) for number in range(8)]
     files = [scanned(name, tags=Tags(artist=f"artist {name}")) for name in names]
-    await stores.library.absorb(files, EPOCH)
+    await stores.library.store_files(files, EPOCH)
     await stores.library.mark_missing([Uri("7")], EPOCH)
     await add_vectors(
         stores, {track_id(name): vector(float(name), 0, 0, 0) for name in names if name != "3"}
     )
-    batches = [batch async for batch in stores.embeddings.described(STAMP, batch_size=batch_size)]
+    batches = [
+        batch async for batch in stores.embeddings.track_features(STAMP, batch_size=batch_size)
+    ]
     assert max(map(len, batches)) <= batch_size
     shown = {
         track: (vectors[0], tags.artist, uri)
@@ -108,10 +110,10 @@ async def test_described_shows_present_tracks_in_batches(stores: Stores, batch_s
 async def test_described_of_chosen_tracks(stores: Stores) -> None:
     a, b, c = await add_tracks(stores, "a", "b", "c")
     await add_vectors(stores, {a: vector(1, 0, 0, 0), c: vector(3, 0, 0, 0)})
-    chosen = [batch async for batch in stores.embeddings.described(STAMP, only=[c, b])]
+    chosen = [batch async for batch in stores.embeddings.track_features(STAMP, only=[c, b])]
     assert [list(batch.track_ids) for batch in chosen] == [[c]]
-    assert [batch async for batch in stores.embeddings.described(STAMP, only=[])] == []
-    assert [batch async for batch in stores.embeddings.described(OTHER)] == []
+    assert [batch async for batch in stores.embeddings.track_features(STAMP, only=[])] == []
+    assert [batch async for batch in stores.embeddings.track_features(OTHER)] == []
 
 
 async def test_moments_are_those_of_numpy_even_far_from_zero(stores: Stores) -> None:

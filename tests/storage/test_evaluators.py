@@ -128,14 +128,14 @@ async def test_prediction_that_is_no_number_is_refused_with_its_batch(stores: St
 async def test_failures_count_from_the_last_training_that_did_not_fail(stores: Stores) -> None:
     evidence = Evidence(newest_rating=7, examples=5)
     assert await stores.evaluators.failures() == Failures()
-    assert await stores.evaluators.learnt() is None
+    assert await stores.evaluators.last_evidence() is None
     await stores.evaluators.record_failure(EPOCH, "no memory")
     await stores.evaluators.record_training(EPOCH + 1, "promoted", evidence)
     assert await stores.evaluators.failures() == Failures()
     for moment in (2, 3):
         await stores.evaluators.record_failure(EPOCH + moment, f"failed: {moment}")
     assert await stores.evaluators.failures() == Failures(2, EPOCH + 3, "failed: 3")
-    assert await stores.evaluators.learnt() == evidence
+    assert await stores.evaluators.last_evidence() == evidence
 
 
 async def test_trainings_are_remembered(stores: Stores) -> None:

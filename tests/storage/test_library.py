@@ -41,7 +41,7 @@ ODD = [os.fsdecode(b"caf\xe9/\xff.mp3"), "two\nlines.ogg", "a" * 251 + ".mp3", "
 async def test_new_files_are_tracks_with_their_tags(stores: Stores) -> None:
     tags = Tags("Title", "Artist", "Album", "Band", "Rock", 1999)
     file = scanned("a/song.flac", tags=tags, duration_seconds=12.5)
-    absorbed = await stores.library.absorb([file], EPOCH)
+    absorbed = await stores.library.store_files([file], EPOCH)
     assert absorbed.added == (track_id("a/song.flac"),)
     track = await stores.library.track(track_id("a/song.flac"), STAMP)
     assert (track.uri, track.tags, track.duration_seconds) == ("a/song.flac", tags, 12.5)
@@ -52,23 +52,23 @@ async def test_new_files_are_tracks_with_their_tags(stores: Stores) -> None:
 async def test_names_of_any_bytes_survive(stores: Stores, uri: str) -> None:
     (track,) = await add_tracks(stores, uri)
     assert await stores.library.uris([track]) == {track: uri}
-    assert places(await stores.library.seen()) == {uri}
+    assert places(await stores.library.present_files()) == {uri}
     assert await stores.library.track_at(Uri(uri)) == track
 
 
 async def test_tags_that_no_text_can_hold_are_stored_readably(stores: Stores) -> None:
-    await stores.library.absorb([scanned("a.mp3", tags=Tags(title="x\udcffy"))], EPOCH)
+    await stores.library.store_files([scanned("a.mp3", tags=Tags(title="x\udcffy"))], EPOCH)
     assert (await stores.library.track(track_id("a.mp3"), STAMP)).title == "x?y"
 
 
 async def test_retagged_file_stays_the_same_track(stores: Stores) -> None:
     (track,) = await add_rated(stores, {"a.mp3": 7})
     file = scanned("a.mp3", tags=Tags("New title"), stamp=FileStamp(1100, 2))
-    absorbed = await stores.library.absorb([file], EPOCH + 1)
+    absorbed = await stores.library.store_files([file], EPOCH + 1)
     assert (absorbed.added, absorbed.moved, absorbed.changed) == ((), 0, 1)
     found = await stores.library.track(track, STAMP)
     assert (found.title, found.rating, found.added_at) == ("New title", 7, EPOCH)
-    assert await stores.library.seen() == {(b"a.mp3", 1100, 2)}
+    assert await stores.library.present_files() == {(b"a.mp3", 1100, 2)}
 
 
 @pytest.mark.parametrize("missing_first", [True, False])
@@ -76,19 +76,19 @@ async def test_moved_file_keeps_everything(stores: Stores, missing_first: bool) 
     (track,) = await add_rated(stores, {"old.mp3": 7})
     if missing_first:
         assert await stores.library.mark_missing([Uri("old.mp3")], EPOCH) == 1
-    absorbed = await stores.library.absorb([scanned("new.mp3", audio="old.mp3")], EPOCH + 1)
+    absorbed = await stores.library.store_files([scanned("new.mp3", audio="old.mp3")], EPOCH + 1)
     if not missing_first:
         assert await stores.library.mark_missing([Uri("old.mp3")], EPOCH) == 0
     assert (absorbed.added, absorbed.moved) == ((), 1)
     found = await stores.library.track(track, STAMP)
     assert (found.uri, found.rating, found.state) == ("new.mp3", 7, TrackState.PENDING)
     assert await stores.library.track_at(Uri("new.mp3")) == track
-    assert places(await stores.library.seen()) == {"new.mp3"}
+    assert places(await stores.library.present_files()) == {"new.mp3"}
 
 
 async def test_track_with_two_files_is_missing_when_both_are_gone(stores: Stores) -> None:
     one, two = scanned("one.mp3", audio="same"), scanned("two.mp3", audio="same")
-    assert (await stores.library.absorb([one, two], EPOCH)).added == (track_id("same"),)
+    assert (await stores.library.store_files([one, two], EPOCH)).added == (track_id("same"),)
     assert await stores.library.mark_missing([Uri("two.mp3")], EPOCH) == 0
     assert await stores.library.uris([track_id("same")]) == {track_id("same"): "one.mp3"}
     assert await stores.library.mark_missing([Uri("one.mp3")], EPOCH) == 1
@@ -97,8 +97,8 @@ async def test_track_with_two_files_is_missing_when_both_are_gone(stores: Stores
 
 
 async def test_removed_copy_leaves_the_tags_of_the_file_that_stays(stores: Stores) -> None:
-    await stores.library.absorb([scanned("one.mp3", audio="x", tags=Tags("One"))], EPOCH)
-    await stores.library.absorb([scanned("two.mp3", audio="x", tags=Tags("Two"))], EPOCH + 1)
+    await stores.library.store_files([scanned("one.mp3", audio="x", tags=Tags("One"))], EPOCH)
+    await stores.library.store_files([scanned("two.mp3", audio="x", tags=Tags("Two"))], EPOCH + 1)
     assert (await stores.library.track(track_id("x"), STAMP)).title == "Two"
     await stores.library.mark_missing([Uri("two.mp3")], EPOCH + 2)
     assert (await stores.library.track(track_id("x"), STAMP)).title == "One"
@@ -110,45 +110,45 @@ async def test_missing_track_keeps_its_rating_and_comes_back(stores: Stores) -> 
     gone = await stores.library.track(track, STAMP)
     assert (gone.state, gone.rating, gone.uri) == (TrackState.MISSING, 7, "a.mp3")
     assert await stores.library.track_at(Uri("a.mp3")) == track
-    absorbed = await stores.library.absorb([scanned("a.mp3")], EPOCH + 1)
+    absorbed = await stores.library.store_files([scanned("a.mp3")], EPOCH + 1)
     assert (absorbed.added, absorbed.changed) == ((), 1)
     assert (await stores.library.track(track, STAMP)).state is TrackState.PENDING
 
 
 async def test_replaced_file_is_another_track_and_the_old_one_is_missing(stores: Stores) -> None:
     (old,) = await add_rated(stores, {"a.mp3": 7})
-    absorbed = await stores.library.absorb([scanned("a.mp3", audio="other")], EPOCH + 1)
+    absorbed = await stores.library.store_files([scanned("a.mp3", audio="other")], EPOCH + 1)
     assert absorbed.added == (track_id("other"),)
     assert await stores.library.track_at(Uri("a.mp3")) == track_id("other")
     replaced = await stores.library.track(old, STAMP)
     assert (replaced.state, replaced.rating, replaced.uri) == (TrackState.MISSING, 7, "a.mp3")
-    assert len(await stores.library.seen()) == 1
+    assert len(await stores.library.present_files()) == 1
 
 
 async def test_unreadable_file_is_a_problem_with_a_stamp(stores: Stores) -> None:
-    absorbed = await stores.library.absorb([unreadable("bad.mp3", "empty file")], EPOCH)
+    absorbed = await stores.library.store_files([unreadable("bad.mp3", "empty file")], EPOCH)
     assert absorbed.unusable == 1
     assert await stores.library.unusable_files() == [("bad.mp3", "empty file")]
-    assert places(await stores.library.seen()) == {"bad.mp3"}
+    assert places(await stores.library.present_files()) == {"bad.mp3"}
     assert await stores.library.track_at(Uri("bad.mp3")) is None
     assert (await stores.library.counts(STAMP)).tracks == 0
 
 
 async def test_problem_goes_with_its_file_or_its_cause(stores: Stores) -> None:
-    await stores.library.absorb([unreadable("gone.mp3"), unreadable("mended.mp3")], EPOCH)
-    await stores.library.absorb([unreadable("gone.mp3", "truncated")], EPOCH)
+    await stores.library.store_files([unreadable("gone.mp3"), unreadable("mended.mp3")], EPOCH)
+    await stores.library.store_files([unreadable("gone.mp3", "truncated")], EPOCH)
     assert await stores.library.mark_missing([Uri("gone.mp3")], EPOCH) == 0
     await add_tracks(stores, "mended.mp3")
     assert await stores.library.unusable_files() == []
-    assert places(await stores.library.seen()) == {"mended.mp3"}
+    assert places(await stores.library.present_files()) == {"mended.mp3"}
 
 
 async def test_track_that_became_unreadable_is_missing_until_it_is_mended(stores: Stores) -> None:
     (track,) = await add_rated(stores, {"a.mp3": 7})
-    await stores.library.absorb([unreadable("a.mp3", "permission denied")], EPOCH)
+    await stores.library.store_files([unreadable("a.mp3", "permission denied")], EPOCH)
     assert (await stores.library.track(track, STAMP)).state is TrackState.MISSING
     assert await stores.library.track_at(Uri("a.mp3")) == track
-    await stores.library.absorb([scanned("a.mp3")], EPOCH)
+    await stores.library.store_files([scanned("a.mp3")], EPOCH)
     assert (await stores.library.track(track, STAMP)).state is TrackState.PENDING
     assert await stores.library.unusable_files() == []
 
@@ -169,13 +169,13 @@ async def test_whole_library_can_go_missing(stores: Stores) -> None:
 async def test_the_files_of_a_folder_or_one_of_them(stores: Stores) -> None:
     uris = ["a", "a b/x", "a/x", "a/y/z", "a0", "b/a/x"]
     await add_tracks(stores, *uris)
-    assert places(await stores.library.seen(Uri("a"))) == {"a", "a/x", "a/y/z"}
-    assert places(await stores.library.seen(Uri("a/y/z"))) == {"a/y/z"}
-    assert places(await stores.library.seen()) == set(uris)
+    assert places(await stores.library.present_files(Uri("a"))) == {"a", "a/x", "a/y/z"}
+    assert places(await stores.library.present_files(Uri("a/y/z"))) == {"a/y/z"}
+    assert places(await stores.library.present_files()) == set(uris)
     await stores.library.mark_missing(map(Uri, uris), EPOCH)
-    assert places(await stores.library.missing(Uri("a"))) == {"a", "a/x", "a/y/z"}
-    assert places(await stores.library.missing()) == set(uris)
-    assert await stores.library.seen() == set()
+    assert places(await stores.library.missing_files(Uri("a"))) == {"a", "a/x", "a/y/z"}
+    assert places(await stores.library.missing_files()) == set(uris)
+    assert await stores.library.present_files() == set()
 
 
 async def test_missing_files_can_be_said_to_be_back(stores: Stores) -> None:
@@ -184,16 +184,16 @@ async def test_missing_files_can_be_said_to_be_back(stores: Stores) -> None:
     await stores.library.mark_present([Uri("a"), Uri("never there")], EPOCH + 1)
     assert (await stores.library.track(a, STAMP)).state is TrackState.PENDING
     assert (await stores.library.track(b, STAMP)).state is TrackState.MISSING
-    assert places(await stores.library.missing()) == {"b"}
+    assert places(await stores.library.missing_files()) == {"b"}
 
 
 async def test_last_of_several_tracks_at_a_path_is_the_one_that_returns(stores: Stores) -> None:
     file = Uri("a.mp3")
     for second, (audio, size) in enumerate([("x", 1), ("y", 2), ("x", 1)]):
         stamp = FileStamp(size, 1)
-        await stores.library.absorb([scanned(file, audio=audio, stamp=stamp)], EPOCH + second)
+        await stores.library.store_files([scanned(file, audio=audio, stamp=stamp)], EPOCH + second)
     await stores.library.mark_missing([file], EPOCH + 5)
-    assert await stores.library.missing() == {(os.fsencode(file), 1, 1)}
+    assert await stores.library.missing_files() == {(os.fsencode(file), 1, 1)}
     await stores.library.mark_present([file], EPOCH + 6)
     assert await stores.library.track_at(file) == track_id("x")
     assert (await stores.library.track(track_id("y"), STAMP)).state is TrackState.MISSING
@@ -201,7 +201,7 @@ async def test_last_of_several_tracks_at_a_path_is_the_one_that_returns(stores: 
 
 async def test_what_lies_there_now_is_not_replaced_by_what_lay_there(stores: Stores) -> None:
     await add_tracks(stores, "a.mp3")
-    await stores.library.absorb([scanned("a.mp3", audio="other")], EPOCH + 1)
+    await stores.library.store_files([scanned("a.mp3", audio="other")], EPOCH + 1)
     await stores.library.mark_present([Uri("a.mp3")], EPOCH + 2)
     assert await stores.library.track_at(Uri("a.mp3")) == track_id("other")
 
@@ -217,7 +217,7 @@ async def test_states_add_up(stores: Stores) -> None:
     await stores.embeddings.fail(STAMP, broken, "silence", permanent=True, at=EPOCH)
     await stores.embeddings.fail(STAMP, flaky, "worker died", permanent=False, at=EPOCH)
     await stores.library.mark_missing([Uri("d")], EPOCH)
-    await stores.library.absorb([unreadable("f")], EPOCH)
+    await stores.library.store_files([unreadable("f")], EPOCH)
     assert await stores.library.counts(STAMP) == LibraryCounts(
         tracks=5, pending=2, embedded=1, failed=1, missing=1, rated=5, unusable_files=1
     )
@@ -346,7 +346,7 @@ async def test_the_last_page_costs_no_more_than_the_first(stores: Stores, tmp_pa
     ],
 )
 async def test_tracks_by_text(stores: Stores, text: str, expected: str) -> None:
-    await stores.library.absorb(
+    await stores.library.store_files(
         [
             scanned("x/1.mp3", audio="a", tags=Tags("Jóga", "Björk", "Homogenic")),
             scanned("x/2.mp3", audio="b", tags=Tags("Hunter", "BJÖRK", "Live")),
@@ -369,7 +369,7 @@ async def test_tracks_are_found_in_either_form_of_unicode(
 ) -> None:
     title, artist, album = (normalize(stored, name) for name in ("Jóga", "Björk", "Straße"))
     path = normalize(stored, "Über/한국.mp3")
-    await stores.library.absorb([scanned(path, tags=Tags(title, artist, album))], EPOCH)
+    await stores.library.store_files([scanned(path, tags=Tags(title, artist, album))], EPOCH)
 
     found = await stores.library.tracks(STAMP, text=normalize(typed, word), limit=10)
 
@@ -419,7 +419,7 @@ async def test_a_track_has_all_the_artists_that_its_tag_names(stores: Stores) ->
         "band": "Delta & Nobody",
         "other": "Epsilon",
     }
-    await stores.library.absorb(
+    await stores.library.store_files(
         [scanned(uri, tags=Tags(artist=artist)) for uri, artist in artists.items()], EPOCH
     )
     assert await by_artists_of(stores, "alone") == {"alone", "several", "guest", "duo"}
@@ -439,7 +439,7 @@ async def test_artists_and_albums_are_told_apart(stores: Stores) -> None:
         "e": Tags(artist="Queen", album="Compilation"),
         "f": Tags(artist="ABBA", album="Compilation"),
     }
-    await stores.library.absorb([scanned(uri, tags=tags[uri]) for uri in tags], EPOCH)
+    await stores.library.store_files([scanned(uri, tags=tags[uri]) for uri in tags], EPOCH)
     found = await stores.library.candidates()
     rows = found.rows(list(map(track_id, tags)))
     assert await by_artists_of(stores, "a") == {"a", "b", "e"}
@@ -460,7 +460,7 @@ async def test_excluded_folders_and_genres(stores: Stores) -> None:
         scanned("x/e.mp3", audio="two places"),
         scanned("Audiobooks/deep/e.mp3", audio="two places"),
     ]
-    await stores.library.absorb(files, EPOCH)
+    await stores.library.store_files(files, EPOCH)
     found = await stores.library.candidates(["Audiobooks/"], ["Christmas"])
     excluded = {found.track_id(row) for row in np.flatnonzero(found.excluded).tolist()}
     assert excluded == {
@@ -502,4 +502,4 @@ async def test_candidates_of_several_pages(stores: Stores, monkeypatch: pytest.M
     added = await add_tracks(stores, *map(str, range(20)))
     found = await stores.library.candidates()
     assert [found.track_id(row) for row in range(20)] == sorted(added)
-    assert len(await stores.library.seen()) == 20
+    assert len(await stores.library.present_files()) == 20

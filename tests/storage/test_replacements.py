@@ -17,12 +17,12 @@ OLD, NEW = track_id("old"), track_id("new")
 
 async def take_in(stores: Stores, uri: str, audio: str, tags: Tags = SONG, at: float = 1.0) -> None:
     """Let a file be found."""
-    await stores.library.absorb([scanned(uri, audio=audio, tags=tags)], EPOCH + at)
+    await stores.library.store_files([scanned(uri, audio=audio, tags=tags)], EPOCH + at)
 
 
 async def settle(stores: Stores) -> list[Replacement]:
     """Judge what was replaced, as at the end of a scan."""
-    return list(await stores.library.settle_replacements(EPOCH + 100))
+    return list(await stores.library.process_replacements(EPOCH + 100))
 
 
 async def track(stores: Stores, track_id: TrackId) -> Track:
@@ -214,10 +214,12 @@ async def test_a_piece_is_an_example_once(rated: Stores) -> None:
 @pytest.mark.slow
 async def test_a_thousand_are_settled_at_once(stores: Stores) -> None:
     names = [f"{number}.mp3" for number in range(1000)]
-    await stores.library.absorb([scanned(name) for name in names], EPOCH)
+    await stores.library.store_files([scanned(name) for name in names], EPOCH)
     for name in names:
         await stores.ratings.rate(track_id(name), 7.0, at=EPOCH, source="test")
-    await stores.library.absorb([scanned(name, audio=f"new {name}") for name in names], EPOCH + 1)
+    await stores.library.store_files(
+        [scanned(name, audio=f"new {name}") for name in names], EPOCH + 1
+    )
 
     settled = await settle(stores)
 

@@ -58,7 +58,7 @@ def unreadable(uri: str, problem: str = "empty file") -> ScannedFile:
 
 async def add_tracks(stores: Stores, *uris: str, at: float = EPOCH) -> list[TrackId]:
     """Add a track for each uri and return their ids in the same order."""
-    await stores.library.absorb([scanned(uri) for uri in uris], at)
+    await stores.library.store_files([scanned(uri) for uri in uris], at)
     return [track_id(uri) for uri in uris]
 
 

@@ -130,7 +130,7 @@ async def room(
         for path in library.rglob("*.*")
         if path.suffix in {".wav", ".flac"}
     )
-    await stores.library.absorb([scanned(uri, duration_seconds=seconds) for uri in found], 0.0)
+    await stores.library.store_files([scanned(uri, duration_seconds=seconds) for uri in found], 0.0)
     clock = SystemClock()
     events = Events(clock)
     config = mpd or schema.Mpd(address=str(server.socket), timeout_seconds=5)

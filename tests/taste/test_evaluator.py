@@ -32,7 +32,7 @@ async def test_arguments_and_results_pass_through_the_worker(evaluator: WorkerEv
 
     tried: list[str] = []
     model = await evaluator.train(examples, 1, lambda kind, share: tried.append(kind))
-    learnt = await evaluator.learn(model.blob, training_set(described(vectors), ratings))
+    learnt = await evaluator.refit(model.blob, training_set(described(vectors), ratings))
     mean, stddev = await evaluator.predict(learnt, described(vectors))
     metrics = await evaluator.compare(model.blob, examples, 1)
     influences = await evaluator.influences(learnt, described(vectors[:1]), 3)

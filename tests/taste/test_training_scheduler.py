@@ -225,7 +225,7 @@ async def test_start_without_changes_predicts_nothing(bench: Bench) -> None:
         async with running(bench.training()):
 
             async def learnt() -> bool:
-                return bench.evaluator.learnings == 1
+                return bench.evaluator.refits == 1
 
             await bench.until(learnt)
             await bench.clock.advance(5)
@@ -439,11 +439,11 @@ async def test_requested_training_starts_despite_failures(bench: Bench) -> None:
 
 async def test_failed_refit_is_repeated(bench: Bench) -> None:
     class Once(InlineEvaluator):
-        async def learn(self, model: bytes, examples: TrainingSet) -> bytes:
-            if not self.learnings:
-                self.learnings += 1
+        async def refit(self, model: bytes, examples: TrainingSet) -> bytes:
+            if not self.refits:
+                self.refits += 1
                 raise WorkerLost("the evaluator worker died during this task")
-            return await super().learn(model, examples)
+            return await super().refit(model, examples)
 
     await bench.embed(range(30))
     await bench.rate(range(10))
@@ -466,7 +466,7 @@ async def test_failed_refit_is_repeated(bench: Bench) -> None:
 
 
 async def has_learnt(bench: Bench, times: int) -> bool:
-    return bench.evaluator.learnings >= times
+    return bench.evaluator.refits >= times
 
 
 async def test_new_embedder_gets_an_evaluator_when_most_tracks_are_embedded(

@@ -85,7 +85,7 @@ def read() -> Contract:
     services: list[Service] = []
     kinds: dict[str, Kind] = {}
     comment = ""
-    for file in _described():
+    for file in _track_features():
         said = {tuple(at.path): at.leading_comments for at in file.source_code_info.location}
         comment = said.get((FILE_PACKAGE,), "") or comment
         services += _services(file, said)
@@ -93,7 +93,7 @@ def read() -> Contract:
     return Contract(comment, services, kinds)
 
 
-def _described() -> list[FileDescriptorProto]:
+def _track_features() -> list[FileDescriptorProto]:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "contract"
         arguments = [

@@ -151,7 +151,7 @@ def fit_posterior(
     mean = float(ratings.mean())
     noise = np.full(len(ratings), params.noise)
     if pseudo is not None:
-        inputs = inputs.joined(pseudo.inputs)
+        inputs = inputs.concatenate(pseudo.inputs)
         ratings = np.concatenate([ratings, pseudo.ratings])
         noise = np.concatenate(
             [noise, np.full(len(pseudo.ratings), params.noise + pseudo.variance)]

@@ -49,7 +49,7 @@ class Inputs:
         """Return some of the tracks."""
         return type(self)(self.sound[rows], self.codes[rows], self.year[rows])
 
-    def joined(self, others: Self) -> Self:
+    def concatenate(self, others: Self) -> Self:
         """Return these tracks and `others` after them."""
         return type(self)(
             np.concatenate([self.sound, others.sound]),

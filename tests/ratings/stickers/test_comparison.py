@@ -148,7 +148,7 @@ class StickerMachine(RuleBasedStateMachine):
     def start(self, config: schema.Ratings) -> None:
         self.stores = self.run(open_stores(Path(self.folder.name)))
         found = [scanned(uri, audio=track) for uri, track in FILES.items()]
-        self.run(self.stores.library.absorb(found, EPOCH))
+        self.run(self.stores.library.store_files(found, EPOCH))
         self.player, self.stickers = Failing(self.mpd), Failing(self.stores.stickers)
         self.config = config
         self.begin()

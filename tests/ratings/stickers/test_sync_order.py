@@ -160,7 +160,7 @@ async def a_moment() -> None:
 
 async def with_a_copy(listener: MpdServices) -> None:
     """Let the library know that b.wav is the same audio as a.wav."""
-    await listener.stores.library.absorb([scanned("b.wav", audio="a.wav")], 1.0)
+    await listener.stores.library.store_files([scanned("b.wav", audio="a.wav")], 1.0)
     listener.events.publish(LibraryChanged())
     await listener.looked()
 
