@@ -43,7 +43,7 @@ class Library:
         return len(self.tracks)
 
     @property
-    def moments(self) -> FeatureStats:
+    def feature_stats(self) -> FeatureStats:
         """Mean and deviation of each dimension."""
         vectors = self.tracks.vectors
         return FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
@@ -120,8 +120,8 @@ def projected(library: Library, dimension: int, rng: np.random.Generator) -> Lib
 
     It is a nonlinear random projection of the standardised embeddings.
     """
-    moments = library.moments
-    sound = (library.tracks.vectors - moments.mean) / (moments.stddev + 1e-9)
+    stats = library.feature_stats
+    sound = (library.tracks.vectors - stats.mean) / (stats.stddev + 1e-9)
     mixing = rng.normal(size=(sound.shape[1], dimension)) / np.sqrt(sound.shape[1])
     vectors = np.tanh(sound @ mixing).astype(np.float32)
     return replace(library, tracks=replace(library.tracks, vectors=vectors))
@@ -213,6 +213,6 @@ def training_set(library: Library, rows: Integers, ratings: Floats64) -> Trainin
         rated_at=np.arange(len(rows), dtype=np.float64),
         full_plays=np.zeros(len(rows)),
         skips=np.zeros(len(rows)),
-        moments=library.moments,
+        feature_stats=library.feature_stats,
         stamp=library.stamp,
     )

@@ -53,7 +53,7 @@ async def test_library_has_the_songs_that_mpd_lists(
     await workers.close()
 
     unusable = dict(await stores.library.problems())
-    tracks = places(await stores.library.seen()) - unusable.keys()
+    tracks = places(await stores.library.present_files()) - unusable.keys()
 
     assert tracks == set((await server.ask("listall")).splitlines())
     assert unusable[Uri("names/.mpdignore")] == "MPD ignores what it names: 2 files and 1 directory"

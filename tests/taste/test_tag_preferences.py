@@ -34,7 +34,7 @@ async def add_library(stores: Stores, clock: FakeClock, stamp: EmbedderStamp) ->
         scanned(f"{row}.ogg", tags=Tags(artist=f"Artist {rng.integers(30)}"))
         for row in range(TRACKS)
     ]
-    await stores.library.absorb(files, clock.now())
+    await stores.library.store_files(files, clock.now())
     tracks = [track_id(f"{row}.ogg") for row in range(TRACKS)]
     vectors = rng.normal(size=(TRACKS, plan.STAMP.dimension)).astype(np.float32)
     vectors[:, -len(WORDS) :] = -5 + 0.3 * vectors[:, -len(WORDS) :]
