@@ -65,7 +65,7 @@ def test_any_words_are_answered_in_a_line(verb: str, more: list[str]) -> None:
         (("tracks", "a", "b\x1b[31m"), "unrecognized arguments: b?[31m"),
     ],
 )
-def test_what_is_wrong_is_said(words: tuple[str, ...], said: str) -> None:
+def test_invalid_arguments_print_an_error(words: tuple[str, ...], said: str) -> None:
     code, err = outcome("--socket", "no.sock", *words)
 
     assert code == 2

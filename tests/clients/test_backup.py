@@ -45,7 +45,7 @@ async def test_a_backup_is_private_whole_and_can_be_restored(line: Line, tmp_pat
     await stores.close()
 
 
-async def test_it_comes_in_pieces_and_leaves_nothing_behind(
+async def test_backup_is_streamed_in_chunks_without_temporary_files(
     line: Line, stores: Stores, tmp_path: Path
 ) -> None:
     def grow(db: sqlite_utils.Database) -> None:

@@ -66,7 +66,7 @@ class TestRating:
         ("value", "shown", "stored"),
         [("8", "8", 8), ("7.5", "7.5", 7.5), ("0", "0", 0), ("+1", "6", 6), ("-0.5", "4.5", 4.5)],
     )
-    async def test_what_plays_is_rated_as_typed(
+    async def test_rating_of_the_current_song(
         self, house: House, socket: Path, value: str, shown: str, stored: float
     ) -> None:
         assert await said(socket, "rate", value) == f"Somebody - Song: {shown} (was none)\n"
@@ -465,9 +465,7 @@ class TestPicks:
             "    100%  b, rated 3",
         ]
 
-    async def test_what_is_queued_already_has_no_chance_and_says_so(
-        self, house: House, socket: Path
-    ) -> None:
+    async def test_queued_track_has_no_probability(self, house: House, socket: Path) -> None:
         await house.refill(ahead=2)
 
         last = (await said(socket, "why", "b.ogg")).splitlines()[-1]
@@ -507,7 +505,7 @@ class TestEvaluators:
 
 
 class TestWatching:
-    async def test_what_happened_since_is_told_in_lines(self, house: House, socket: Path) -> None:
+    async def test_past_events_are_printed_as_lines(self, house: House, socket: Path) -> None:
         await said(socket, "rate", "8")
         await said(socket, "picks", "off")
 

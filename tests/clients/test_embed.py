@@ -39,7 +39,7 @@ def socket(tmp_path: Path) -> Path:
     return tmp_path / "sock"
 
 
-async def test_it_shows_counts_speed_and_every_failure(
+async def test_counts_speed_and_failures_are_shown(
     house: House, socket: Path, embedder: SlowEmbedder
 ) -> None:
     await add_tracks(house.stores, *(f"new {number}.ogg" for number in range(3)))

@@ -44,7 +44,7 @@ async def shell(line: str, socket: Path) -> tuple[int, str]:
         ("LC_ALL=C PYTHONUTF8=0 anagnorisis tracks é", 0, ""),
     ],
 )
-async def test_it_ends_with_a_line_and_a_code(
+async def test_exit_codes_and_messages_in_odd_environments(
     stores: Stores, clock: FakeClock, tmp_path: Path, line: str, code: int, said: str
 ) -> None:
     async with serving(House.build(stores, clock), tmp_path / "sock"):

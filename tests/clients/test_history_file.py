@@ -51,7 +51,7 @@ def read(content: bytes, *, as_csv: bool) -> list[Found]:
 
 @pytest.mark.parametrize("as_csv", [True, False])
 @given(wanted=st.lists(entries, max_size=5))
-def test_what_is_written_is_read_again(as_csv: bool, wanted: list[HistoryEntry]) -> None:
+def test_written_entries_are_read_back(as_csv: bool, wanted: list[HistoryEntry]) -> None:
     content = b"".join(records.written(wanted, as_csv=as_csv))
 
     assert [found.entry for found in read(content, as_csv=as_csv)] == wanted
@@ -76,7 +76,7 @@ def test_any_bytes_are_entries_or_say_why_not(content: bytes) -> None:
 
 @settings(max_examples=500)
 @given(st.lists(st.sampled_from(['"', ",", "x", "\n", "\r", "'", "=", "\0", "é"]), max_size=40))
-def test_what_stands_in_a_line_costs_no_line_without_a_quotation_mark(parts: list[str]) -> None:
+def test_bad_line_without_quotes_affects_no_other_line(parts: list[str]) -> None:
     text = "".join(parts)
     if text.count('"') % 2 == 0:  # Else a mark could be closed by the next one, as in any table.
         text = text.replace('"', "")

@@ -55,7 +55,7 @@ async def test_help_is_as_wide_as_the_terminal(columns: int) -> None:
     assert columns - 20 < max(map(len, helped.out.splitlines())) <= columns
 
 
-async def test_what_a_rating_types_is_understood_without_large_modules() -> None:
+async def test_rating_arguments_parse_without_large_imports() -> None:
     script = (
         "import sys; from anagnorisis import parser;"
         "parser.build('rate').parse_args(['rate', '8']);"

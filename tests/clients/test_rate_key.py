@@ -262,7 +262,7 @@ async def test_leaving_the_menu_changes_nothing(
 @pytest.mark.parametrize(
     ("words", "code"), [([], 2), (["loud"], 2), (["--menu"], 1), (["8", "9"], 2)]
 )
-async def test_what_cannot_be_understood_is_said(
+async def test_unknown_action_prints_an_error(
     house: House, mpd: Mpd, tmp_path: Path, words: list[str], code: int
 ) -> None:
     done = await press(tmp_path, *words, mpd=mpd)

@@ -43,7 +43,7 @@ async def test_a_dash_means_standard_output(house: House, socket: Path) -> None:
     assert await said(socket, "report", "-") == house.page
 
 
-async def test_what_is_missing_is_said_in_a_line_and_no_file_is_left(
+async def test_missing_matplotlib_prints_one_line_and_writes_no_file(
     house: House, socket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anagnorisisd.extras.find_spec", lambda name: None)

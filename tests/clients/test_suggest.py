@@ -69,7 +69,7 @@ async def test_play_puts_them_last_as_the_listeners_own_and_starts_nothing(
     assert await house.stores.queue.entries() == {}
 
 
-async def test_what_mpd_does_not_know_is_said_and_the_rest_is_queued(
+async def test_file_unknown_to_mpd_is_reported_and_the_rest_queued(
     house: House, socket: Path
 ) -> None:
     del house.player.database[Uri(UNRATED[0])]
@@ -101,9 +101,7 @@ async def test_json_has_the_entry_of_what_was_queued(house: House, socket: Path)
 @pytest.mark.parametrize(
     "genre", ["Christmas", "christmas/Pop", "Pop, Christmas", "Pop; Christmas"]
 )
-async def test_what_is_excluded_from_picks_is_neither_suggested_nor_queued(
-    house: House, socket: Path, genre: str
-) -> None:
+async def test_excluded_genre_is_not_suggested(house: House, socket: Path, genre: str) -> None:
     files = [
         scanned(UNRATED[0], tags=Tags(genre=genre)),
         scanned(UNRATED[1], tags=Tags(genre="Pop")),

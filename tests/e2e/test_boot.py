@@ -100,13 +100,13 @@ def system(machine: Machine, mpd: Mpd) -> Service:
     return service
 
 
-def test_it_is_active_when_it_answers_and_not_before(system: Service) -> None:
+def test_unit_is_active_once_the_daemon_answers(system: Service) -> None:
     assert system.show("ActiveState") == "active"
     assert system.ctl("is-enabled", UNIT).strip() == "enabled"
     assert "library" in system.client("status")[0]
 
 
-def test_it_stops_cleanly_in_the_midst_of_embedding(system: Service) -> None:
+def test_clean_stop_during_embedding(system: Service) -> None:
     system.machine.until(lambda: system.library()["embedded"] > 0)
     assert not system.embedded(ALL)
 
@@ -116,7 +116,7 @@ def test_it_stops_cleanly_in_the_midst_of_embedding(system: Service) -> None:
     system.ctl("start", UNIT)
 
 
-def test_it_embeds_learns_and_picks_within_its_sandbox(system: Service, mpd: Mpd) -> None:
+def test_embedding_training_and_picking_within_the_sandbox(system: Service, mpd: Mpd) -> None:
     status = system.machine.run("cat", f"/proc/{system.pid}/status")
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert facts["Uid"].split()[0] != "0"
@@ -158,7 +158,7 @@ def test_a_kill_costs_no_rating(system: Service) -> None:
     assert [entry["value"] for entry in newest] == [1.5, 8.5]
 
 
-def test_who_hangs_is_killed_by_the_watchdog_and_started_again(system: Service) -> None:
+def test_hung_daemon_is_restarted_by_the_watchdog(system: Service) -> None:
     drop_in = f"/etc/systemd/system/{UNIT}.d/watchdog.conf"
     system.machine.write(drop_in, "[Service]\nWatchdogSec=6s\n")
     system.ctl("daemon-reload")

@@ -142,7 +142,7 @@ def tracebacks(log: str) -> Iterator[str]:
             yield text
 
 
-def test_what_was_acknowledged_survives_any_kill(tmp_path: Path) -> None:
+def test_acknowledged_changes_survive_kills(tmp_path: Path) -> None:
     make_songs(tmp_path / "music", SONGS_OF_EACH_KIND)
     listener = Listener(tmp_path / "music", seed=1)
     chance = random.Random(2)

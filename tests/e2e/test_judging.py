@@ -190,7 +190,7 @@ async def test_a_pause_is_not_heard(listener: MpdServices) -> None:
     assert (play.outcome, play.heard_seconds) == (PlayOutcome.SKIP, about(9))
 
 
-async def test_what_was_jumped_over_was_not_heard(listener: MpdServices) -> None:
+async def test_seek_forward_does_not_count_as_heard(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await listener.server.ask("seek", "22")
     await reached(listener, 23)
@@ -202,7 +202,7 @@ async def test_what_was_jumped_over_was_not_heard(listener: MpdServices) -> None
     assert play.heard_seconds < 15
 
 
-async def test_what_was_heard_twice_counts_twice(listener: MpdServices) -> None:
+async def test_seek_back_counts_as_heard_twice(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 18)
     await listener.server.ask("seek", "0")

@@ -150,7 +150,7 @@ def test_a_moved_and_retagged_file_keeps_its_rating(daemon: RunningDaemon, music
     daemon.until(lambda: track_at(daemon, "elsewhere/renamed.flac").artist == "Somebody")
 
 
-def test_nothing_acknowledged_is_lost_when_it_is_killed(daemon: RunningDaemon) -> None:
+def test_acknowledged_ratings_survive_a_kill(daemon: RunningDaemon) -> None:
     daemon.until(lambda: len(tracks(daemon)) >= 20)
     uris = sorted(tracks(daemon))[:20]
     for number, uri in enumerate(uris):
@@ -177,7 +177,7 @@ def test_the_process_that_stays_is_light(daemon: RunningDaemon) -> None:
         assert heavy not in mapped
 
 
-def test_it_speaks_to_nobody_but_mpd(daemon: RunningDaemon) -> None:
+def test_no_network_connection_but_to_mpd(daemon: RunningDaemon) -> None:
     daemon.until(lambda: all_embedded(daemon))
     for number, uri in enumerate(sorted(tracks(daemon))[:12]):
         rate(daemon, uri, number % 10)
@@ -202,7 +202,7 @@ def test_a_second_daemon_says_so_and_leaves(daemon: RunningDaemon, music: Path, 
     daemon.status()
 
 
-def test_it_stops_cleanly_and_promptly(daemon: RunningDaemon) -> None:
+def test_clean_stop_on_sigterm(daemon: RunningDaemon) -> None:
     daemon.until(lambda: daemon.status().library.tracks > 0)
 
     assert daemon.stop() == 0

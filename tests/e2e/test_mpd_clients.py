@@ -75,7 +75,7 @@ def send(listener: MpdServices, message: str) -> None:
     listener.server.mpc("sendmessage", "anagnorisis", message)
 
 
-async def test_what_plays_is_rated_by_a_message(listener: MpdServices) -> None:
+async def test_message_rates_the_current_song(listener: MpdServices) -> None:
     listener.server.mpc("add", "a.wav")
     listener.server.mpc("play")
 
@@ -106,7 +106,7 @@ async def test_picking_is_switched_by_a_message(listener: MpdServices) -> None:
     await listener.queue_of(4)
 
 
-async def test_whoever_listens_is_told_what_came_of_it(listener: MpdServices) -> None:
+async def test_replies_to_messages(listener: MpdServices) -> None:
     async with replies(listener) as lines:
         for message in ("rate 11 a.wav", "rate 8 nowhere.wav", "rate", "dance", "rate 8 a.wav"):
             send(listener, message)
@@ -120,7 +120,7 @@ async def test_whoever_listens_is_told_what_came_of_it(listener: MpdServices) ->
     assert lines[4] == "rated 8, was unrated"
 
 
-async def test_nothing_playing_is_said_and_changes_nothing(listener: MpdServices) -> None:
+async def test_message_while_nothing_plays(listener: MpdServices) -> None:
     async with replies(listener) as lines:
         send(listener, "rate 8")
         await until(lambda: lines != [])

@@ -41,7 +41,7 @@ async def house(stores: Stores, clock: FakeClock, tmp_path: Path) -> AsyncIterat
 
 
 @pytest.mark.usefixtures("node")
-async def test_it_rates_what_plays(house: House, tmp_path: Path) -> None:
+async def test_node_client_rates_the_current_song(house: House, tmp_path: Path) -> None:
     house.player.add("a.ogg")
     await house.player.play()
 
@@ -53,7 +53,7 @@ async def test_it_rates_what_plays(house: House, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("node")
-async def test_it_shows_the_daemons_own_words_when_refused(house: House, tmp_path: Path) -> None:
+async def test_node_client_shows_the_error_text(house: House, tmp_path: Path) -> None:
     done = await command("node", str(CLIENT / "rate.mjs"), "11", socket=tmp_path / "sock")
 
     assert (done.code, done.out) == (1, "")

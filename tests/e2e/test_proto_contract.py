@@ -33,7 +33,7 @@ def test_the_contract_is_in_the_standard_style_and_commented() -> None:
     assert buf("lint", "proto") == ""
 
 
-def test_what_was_released_still_works() -> None:
+def test_released_messages_and_methods_are_unchanged() -> None:
     tag = last_release()
     if tag is None:
         pytest.skip("there is no release yet")

@@ -88,7 +88,7 @@ def named(lines: Sequence[str]) -> list[str]:
     return [line for line in lines if any(name.lower() in line.lower() for name in NAMES)]
 
 
-def test_nothing_is_said_while_all_is_well_and_no_name_ever(
+def test_quiet_log_without_names_in_normal_operation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "systemd"))  # a service shows no screen

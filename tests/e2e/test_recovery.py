@@ -129,7 +129,7 @@ def test_a_frozen_mpd_is_given_up_and_goes_on_where_it_was(
     assert [song for song, _ in rows(daemon, PLAYS)] == ["a.wav"]
 
 
-def test_what_clients_did_around_a_restart_of_mpd_counts_once(
+def test_sticker_changes_around_an_mpd_restart_count_once(
     daemon: RunningDaemon, server: mpd.Mpd
 ) -> None:
     play(daemon, server, "a.wav", "b.wav")

@@ -50,7 +50,7 @@ def previewed(daemon: RunningDaemon) -> int:
     return len(daemon.pick.PreviewPicks(pick_pb2.PreviewPicksRequest(), timeout=60).picks)
 
 
-def test_what_can_be_changed_is_and_the_rest_is_said(
+def test_reload_applies_live_keys_and_lists_the_others(
     daemon: RunningDaemon, manager: Manager
 ) -> None:
     assert previewed(daemon) == 3

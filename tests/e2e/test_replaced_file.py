@@ -76,7 +76,7 @@ def test_a_better_encoding_keeps_rating_and_sticker(server: mpd.Mpd, daemon: Run
     assert not track(daemon).HasField("rating")
 
 
-def test_what_may_be_another_piece_takes_nothing_over_and_loses_no_sticker(
+def test_replacement_by_another_piece_inherits_nothing(
     server: mpd.Mpd, daemon: RunningDaemon
 ) -> None:
     before = track(daemon).track_id

@@ -95,7 +95,7 @@ def test_an_unmounted_state_directory_is_noticed_without_a_rating(home: Path, mu
         assert "is no longer the file that the daemon opened" in daemon.log.read_text()
 
 
-def test_nothing_begins_anew_on_the_empty_mount_point(home: Path, music: Path) -> None:
+def test_no_new_database_on_an_empty_mount_point(home: Path, music: Path) -> None:
     with small_disk(home / "state", "8m") as disk:
         rated_and_stopped(home, music)
         unmount(disk)
@@ -245,7 +245,7 @@ def test_an_empty_database_keeps_its_log_of_changes(home: Path, music: Path) -> 
     assert (state / "anagnorisis.db-wal").read_bytes() == before, "SQLite would have removed it"
 
 
-def test_who_means_to_begin_anew_is_told_how(home: Path, music: Path) -> None:
+def test_error_explains_how_to_start_anew(home: Path, music: Path) -> None:
     rated_and_stopped(home, music)
     shutil.rmtree(home / "state")
 

@@ -201,7 +201,7 @@ async def test_mert_gives_the_same_vectors_as_here(
     assert same(there, here)
 
 
-async def test_what_is_wrong_with_a_file_is_told_as_here(cluster: Cluster) -> None:
+async def test_same_file_errors_as_on_this_computer(cluster: Cluster) -> None:
     broken, vanished = cluster.home / "music" / "broken.flac", cluster.home / "music" / "gone.flac"
     broken.write_bytes(b"no sound" * 1000)
     try:
@@ -292,9 +292,7 @@ async def test_a_scheduler_that_is_absent_or_restarted_is_waited_for(
     assert not [record for record in caplog.records if record.name.startswith("distributed")]
 
 
-async def test_who_cannot_make_the_vectors_says_what_is_lacking(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+async def test_incapable_worker_reports_the_reason(cluster: Cluster, tmp_path: Path) -> None:
     other_weights = mert.make_folder(tmp_path / "models" / MERT.name, seed=1).parent
     elsewhere = replace(cluster, models=other_weights)
     async with elsewhere.embedder(EmbedderChoice.MERT) as embedder:

@@ -46,7 +46,7 @@ def test_nonsense_is_refused(answer: object, reason: str) -> None:
         read_vector(answer, STAMP)
 
 
-def test_what_a_worker_cannot_do_is_told_apart() -> None:
+def test_failures_of_a_worker_raise_different_errors() -> None:
     with pytest.raises(FileNotVisible):
         read_vector({"not_visible": True}, STAMP)
     with pytest.raises(Incapable, match="no weights"):

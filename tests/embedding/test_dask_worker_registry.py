@@ -17,7 +17,7 @@ async def test_tracks_go_to_whoever_has_the_least_to_do_for_its_size() -> None:
     assert taken[:2] == ["small", "large"]
 
 
-async def test_who_is_full_is_waited_for() -> None:
+async def test_wait_for_a_free_slot() -> None:
     workers = WorkerRegistry()
     workers.add("one", 1)
     first = await workers.take()
@@ -45,7 +45,7 @@ async def test_others_come_first_but_a_lone_one_is_asked_again() -> None:
     waiting.cancel()
 
 
-async def test_who_leaves_is_known_to_those_who_wait_for_its_answer() -> None:
+async def test_removed_worker_is_marked_as_gone() -> None:
     workers = WorkerRegistry()
     workers.add("one", 1)
     workers.add("other", 1)

@@ -158,7 +158,7 @@ def test_reading_repeats_bit_for_bit(tmp_path: Path) -> None:
     assert (first == second).all()
 
 
-def test_what_is_not_a_number_or_beyond_full_scale_is_tamed(tmp_path: Path) -> None:
+def test_nan_and_clipped_samples(tmp_path: Path) -> None:
     samples = wild(0).astype(np.float32)
     samples[::7], samples[::11], samples[::13] = np.nan, np.inf, 1e30
     path = write(tmp_path / "broken.wav", samples)
@@ -266,7 +266,7 @@ def test_names_may_be_any_bytes(tmp_path: Path) -> None:
     [b"", b"just text, no music", b"\0" * 100_000, b"ID3\x04\0\0\0\0\x7f\x7f", b"OggS" * 5_000],
     ids=["empty", "text", "zeros", "tag only", "magic only"],
 )
-def test_what_is_no_music_fails_for_good(tmp_path: Path, content: bytes) -> None:
+def test_file_without_audio_fails_permanently(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "no-music.mp3"
     path.write_bytes(content)
 

@@ -94,7 +94,7 @@ def test_mono_and_stereo_sound_alike_when_joined(tmp_path: Path) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(file=joined_files())
-def test_whatever_is_joined_gives_sound(tmp_path: Path, file: tuple[str, list[Part]]) -> None:
+def test_joined_files_of_different_formats(tmp_path: Path, file: tuple[str, list[Part]]) -> None:
     extension, parts = file
     path = tmp_path / f"joined.{extension}"
     path.write_bytes(b"".join(part(extension, *each) for each in parts))

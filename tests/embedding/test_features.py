@@ -141,7 +141,7 @@ def test_loudness_and_key_matter_less_than_kind() -> None:
     seed=st.integers(0, 5),
     sparse=st.booleans(),
 )
-def test_whatever_is_heard_the_vector_is_finite(
+def test_vector_of_any_audio_is_finite(
     seconds: float, scale: float, seed: int, sparse: bool
 ) -> None:
     rng = np.random.default_rng(seed)

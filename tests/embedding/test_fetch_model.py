@@ -121,7 +121,7 @@ def test_a_model_is_downloaded_with_progress(hub: Hub, tmp_path: Path) -> None:
     assert weights[-1] == 24_000_000
 
 
-def test_what_is_there_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
+def test_present_files_are_not_downloaded_again(hub: Hub, tmp_path: Path) -> None:
     fetch(tmp_path, None, RecordCall(), publication=PUBLICATION, endpoint=hub.address)
     hub.requests.clear()
 

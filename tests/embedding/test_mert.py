@@ -321,7 +321,7 @@ async def test_numbers_that_contradict_each_other_fail_no_track(
         await embedder.close()
 
 
-def test_what_the_model_does_not_ask_for_never_reaches_transformers(tmp_path: Path) -> None:
+def test_unknown_config_keys_do_not_reach_transformers(tmp_path: Path) -> None:
     path = mert.make_folder(tmp_path / MERT.name)
     odd = {"vocab_size": "many", "attn_implementation": "nobody's", "id2label": 7, "layerdrop": 2}
     (path / "config.json").write_text(json.dumps(SMALL | odd))
@@ -542,7 +542,7 @@ async def test_weights_that_cannot_be_used_fail_no_track(tmp_path: Path) -> None
         await embedder.close()
 
 
-def test_nothing_is_reported_to_anybody(
+def test_no_network_access_while_a_model_is_loaded(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("openvino")

@@ -79,7 +79,7 @@ def test_a_gpu_makes_vectors_in_float32_for_a_daemon_that_has_none(
         (CUDA_F32, Device.CUDA, "no NVIDIA driver"),
     ],
 )
-def test_what_is_not_there_is_refused_with_the_reason(
+def test_unavailable_engine_is_refused_with_the_reason(
     models: Path,
     asked: Conditions,
     device: Device,

@@ -130,9 +130,7 @@ async def test_a_new_track_is_embedded_as_it_arrives(bench: Bench) -> None:
     assert (await bench.heard()).track_ids == tuple(new)
 
 
-async def test_what_no_event_announced_is_found_after_a_while(
-    bench: Bench, clock: FakeClock
-) -> None:
+async def test_track_without_an_event_is_found_by_polling(bench: Bench, clock: FakeClock) -> None:
     bench.start()
     await until(lambda: clock.sleepers > 0)
     new = await add_tracks(bench.stores, "new")
@@ -237,7 +235,7 @@ async def test_speed_and_time_left_are_told(bench: Bench, clock: FakeClock) -> N
     assert progress.seconds_left == pytest.approx(14.0)
 
 
-async def test_nothing_is_started_while_on_hold(bench: Bench, clock: FakeClock) -> None:
+async def test_no_track_is_started_while_on_hold(bench: Bench, clock: FakeClock) -> None:
     await add_tracks(bench.stores, "song.mp3")
     bench.on_battery = True
     bench.start()
@@ -261,7 +259,9 @@ async def test_an_unusable_embedder_is_refused_and_fails_no_track(bench: Bench) 
     assert (await bench.service.progress()).failed == 0
 
 
-async def test_it_tells_when_another_embedder_is_wanted(bench: Bench, clock: FakeClock) -> None:
+async def test_superseded_returns_when_another_embedder_is_preferred(
+    bench: Bench, clock: FakeClock
+) -> None:
     waiting = asyncio.create_task(bench.service.superseded())
     await until(lambda: clock.sleepers > 0)
     assert not waiting.done()

@@ -38,14 +38,14 @@ def test_a_track_has_the_tag_in_which_it_stands_out() -> None:
     assert tags_of(logits, 4) == set()
 
 
-def test_what_is_likely_everywhere_is_no_tag() -> None:
+def test_word_that_is_likely_for_all_tracks_is_no_tag() -> None:
     logits = library()
     logits[:, WORDS.index("electronic")] += 6
 
     assert "electronic" not in tags_of(logits, 0)
 
 
-def test_what_stands_out_but_is_unlikely_is_no_tag() -> None:
+def test_unlikely_word_with_a_high_score_is_no_tag() -> None:
     logits = library()
     logits[3, METAL] = -4.2  # a probability of 0.015
 

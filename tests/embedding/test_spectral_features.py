@@ -95,7 +95,7 @@ OF_THE_SPECTRUM: list[tuple[Callable[[Any], Any], Callable[[Any], Any], float]] 
     OF_THE_SPECTRUM,
     ids=["centroid", "bandwidth", "flatness", "contrast"],
 )
-def test_what_is_asked_of_the_spectrogram(
+def test_features_of_the_spectrogram(
     spectrum: spectral_features.Frames,
     ours: Callable[[Any], Any],
     theirs: Callable[[Any], Any],
@@ -117,7 +117,7 @@ def test_the_chroma(spectrum: spectral_features.Frames, bank: Filters) -> None:
     assert spectral_features.chroma(spectrum, bank) == pytest.approx(expected, abs=1e-3)
 
 
-def test_what_is_asked_of_the_samples(samples: Samples) -> None:
+def test_features_of_the_samples(samples: Samples) -> None:
     assert spectral_features.zero_crossings(samples) == pytest.approx(
         librosa.feature.zero_crossing_rate(samples)[0], abs=1e-6
     )

@@ -96,7 +96,7 @@ def test_the_base_is_small(environment: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["torch", "transformers", "matplotlib", "distributed", "numba"])
-def test_nothing_of_an_extra_is_in_the_base(environment: Path, module: str) -> None:
+def test_base_installation_lacks_the_modules_of_extras(environment: Path, module: str) -> None:
     done = run(environment / "bin" / "python", "-c", f"import {module}")
 
     assert "ModuleNotFoundError" in done.stderr
@@ -132,7 +132,7 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it(
 @pytest.mark.skipif(not PYTHONS, reason="ANAGNORISIS_PYTHONS names no Python to install into")
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("locked", [True, False], ids=["locked", "newest"])
-def test_it_is_installed_from_the_package_index(
+def test_installation_from_the_package_index(
     built: list[Path], mpd: Mpd, tmp_path: Path, python: str, locked: bool
 ) -> None:
     folder = tmp_path / "installed"

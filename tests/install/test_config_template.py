@@ -22,7 +22,7 @@ def loaded(text: str, folder: Path) -> Config:
     return load.load({}, {}, folder / "config.yaml")
 
 
-def test_it_sets_nothing(tmp_path: Path) -> None:
+def test_template_sets_no_key(tmp_path: Path) -> None:
     config = loaded(config_template(SHIPPED), tmp_path)
 
     sections = [getattr(config, name) for name in type(config).model_fields]

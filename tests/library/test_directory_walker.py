@@ -63,7 +63,7 @@ def problems(differences: Differences) -> dict[str, str | None]:
     return {file.uri: file.problem for file in differences.unusable}
 
 
-def test_what_mpd_ignores_is_skipped_with_its_reason(tmp_path: Path) -> None:
+def test_files_that_mpd_ignores_are_listed_with_the_reason(tmp_path: Path) -> None:
     make(tmp_path, "a/1.mp3", "a/2.mp3", "a/no.jpg", "a/b/1.mp3", "a/c/3.mp3", "1.mp3")
     ignore(tmp_path / "a", "[13].mp3", "c", "no.*")
 

@@ -114,9 +114,7 @@ async def served(stores: Stores, clock: FakeClock) -> AsyncIterator[Bench]:
         await asyncio.gather(life, return_exceptions=True)
 
 
-async def test_how_everything_stands_is_read_when_asked_for(
-    stores: Stores, clock: FakeClock
-) -> None:
+async def test_gauges_are_read_at_each_request(stores: Stores, clock: FakeClock) -> None:
     async with served(stores, clock) as bench:
         tracks = await add_rated(stores, {"a.mp3": 8, "b.mp3": 2})
         await add_tracks(stores, "c.mp3", "d.mp3", "e.mp3")
@@ -139,7 +137,7 @@ async def test_how_everything_stands_is_read_when_asked_for(
     assert found["process_open_fds"] > 0
 
 
-async def test_what_happens_is_counted(stores: Stores, clock: FakeClock) -> None:
+async def test_events_are_counted(stores: Stores, clock: FakeClock) -> None:
     (track,) = await add_tracks(stores, "a.mp3")
     async with served(stores, clock) as bench:
         await bench.ratings.rate(track, 8, source="channel")
@@ -186,7 +184,7 @@ async def test_a_database_that_is_away_is_told_and_the_rest_goes_on(
     assert "anagnorisis_tracks_rated" not in found
 
 
-async def test_nothing_is_left_behind(stores: Stores, clock: FakeClock) -> None:
+async def test_cancelled_server_closes_its_connections(stores: Stores, clock: FakeClock) -> None:
     async with served(stores, clock) as bench, raw(bench.address) as (reader, _):
         pass
 
@@ -280,7 +278,7 @@ async def test_a_web_page_with_a_name_of_its_own_reads_nothing(
         ("\x00\x01", 400),
     ],
 )
-async def test_what_is_no_request_for_the_page(
+async def test_invalid_http_requests(
     stores: Stores, clock: FakeClock, request_line: str, status: int
 ) -> None:
     async with served(stores, clock) as bench:
@@ -331,7 +329,7 @@ def documented() -> set[str]:
     return set(re.findall(r"^\| `(\w+)`", DOCUMENT.read_text(), re.MULTILINE))
 
 
-async def test_what_is_documented_is_what_is_served(stores: Stores, clock: FakeClock) -> None:
+async def test_documented_metrics_are_served(stores: Stores, clock: FakeClock) -> None:
     async with served(stores, clock) as bench:
         (track,) = await add_tracks(stores, "a.mp3")
         await bench.ratings.rate(track, 8, source="grpc")

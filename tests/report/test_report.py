@@ -159,7 +159,7 @@ async def test_a_confined_worker_draws_the_same_page(
     assert list((tmp_path / "cache" / "matplotlib").iterdir())
 
 
-async def test_nothing_is_read_or_computed_when_the_plotting_library_is_missing(
+async def test_missing_matplotlib_is_reported_before_any_work(
     lively: Stores, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Neither installed nor found: as in an environment without the extra `report`.

@@ -123,7 +123,7 @@ async def test_of_another_run_everything_is_told(house: House, line: Line) -> No
     assert [(await anext(stream)).sequence for _ in range(2)] == [1, 2]
 
 
-async def test_what_is_no_longer_kept_counts_as_missed(house: House, line: Line) -> None:
+async def test_events_beyond_the_buffer_count_as_missed(house: House, line: Line) -> None:
     counts(house, *range(1, 2001))
 
     stream, _ = await begun(line, after_sequence=0)

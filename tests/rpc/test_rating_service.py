@@ -158,7 +158,7 @@ async def test_clearing_is_not_rating_zero_and_undo_brings_the_rating_back(
         ({"rating": 5, "target": Target(track_id="0" * 32)}, "NOT_FOUND", "UNKNOWN_TRACK", ""),
     ],
 )
-async def test_what_cannot_be_done_says_why_and_changes_nothing(
+async def test_refused_request_changes_nothing(
     house: House, line: Line, request_: dict[str, object], code: str, reason: str, field: str
 ) -> None:
     call = line.ratings.RateTrack(messages.RateTrackRequest(**request_))  # type: ignore[arg-type]
@@ -188,7 +188,7 @@ async def test_while_mpd_is_away_a_track_can_still_be_rated_by_its_path(
     assert await values(house) == [5]
 
 
-async def test_nothing_to_undo_is_a_state_of_its_own(line: Line) -> None:
+async def test_nothing_to_undo_has_its_own_reason(line: Line) -> None:
     call = line.ratings.UndoRating(messages.UndoRatingRequest())
 
     assert (await refused(call))[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_UNDO")

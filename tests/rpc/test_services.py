@@ -385,7 +385,7 @@ class TestEvaluators:
 
 
 class TestStatus:
-    async def test_it_tells_of_every_part(self, house: House, line: Line) -> None:
+    async def test_status_has_every_part(self, house: House, line: Line) -> None:
         await add_rated(house.stores, {"a.ogg": 8})
         await add_tracks(house.stores, "b.ogg", "c.ogg")
         await add_vectors(house.stores, {track_id("a.ogg"): vector(1, 2, 3, 4)})
@@ -411,7 +411,7 @@ class TestStatus:
         assert status.evaluator.version == 1
         assert status.training.next_training_at.seconds > EPOCH
 
-    async def test_it_answers_while_mpd_is_away(self, house: House, line: Line) -> None:
+    async def test_status_without_mpd(self, house: House, line: Line) -> None:
         house.player.vanish()
 
         status = await line.daemon.GetStatus(daemon_pb2.GetStatusRequest())

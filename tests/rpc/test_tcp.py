@@ -228,7 +228,7 @@ class TestCommandLine:
         words = ("anagnorisis", "rate", "8", "a.ogg", *map(str, options))
         return await command(*words, socket=None, **environment)
 
-    async def test_it_rates_from_another_machine(
+    async def test_rating_over_tcp(
         self, house: House, tmp_path: Path, token_file: Path, key: Path, port: int
     ) -> None:
         await add_tracks(house.stores, "a.ogg")
@@ -243,7 +243,7 @@ class TestCommandLine:
         assert (trusting.code, trusting.out) == (0, "a: 8 (was none)\n")
         assert doubtful.code == 69
 
-    async def test_it_takes_the_place_from_the_environment_and_refuses_a_wrong_token(
+    async def test_address_from_the_environment_and_wrong_token(
         self, house: House, tmp_path: Path, token_file: Path, port: int
     ) -> None:
         await add_tracks(house.stores, "a.ogg")

@@ -94,9 +94,7 @@ class TestBackingUp:
         ("target", "reason"),
         [("state", "is a folder"), (f"state/{FILE_NAME}", "is the database itself")],
     )
-    async def test_what_is_no_place_for_a_backup(
-        self, tmp_path: Path, target: str, reason: str
-    ) -> None:
+    async def test_invalid_backup_targets(self, tmp_path: Path, target: str, reason: str) -> None:
         database = await rated(tmp_path / "state", 3)
 
         with pytest.raises(StoreError, match=reason):
@@ -145,7 +143,7 @@ class TestRestoring:
 
         assert await rating(tmp_path / "new") == 4
 
-    async def test_what_cannot_be_restored_changes_nothing(self, tmp_path: Path) -> None:
+    async def test_failed_restore_changes_nothing(self, tmp_path: Path) -> None:
         database = await rated(tmp_path / "state", 3)
         (tmp_path / "text.db").write_text("My diary. " * 1000)
         with closing(sqlite3.connect(tmp_path / "other.db")) as other:

@@ -24,7 +24,7 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     await stores.close()
 
 
-async def test_nobody_else_may_read_it(stores: Stores, tmp_path: Path) -> None:
+async def test_database_is_private(stores: Stores, tmp_path: Path) -> None:
     await add_tracks(stores, "a.mp3")
     directory = tmp_path / "state"
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700

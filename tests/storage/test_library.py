@@ -199,7 +199,7 @@ async def test_last_of_several_tracks_at_a_path_is_the_one_that_returns(stores: 
     assert (await stores.library.track(track_id("y"), STAMP)).state is TrackState.MISSING
 
 
-async def test_what_lies_there_now_is_not_replaced_by_what_lay_there(stores: Stores) -> None:
+async def test_replaced_file_marked_present_keeps_its_new_track(stores: Stores) -> None:
     await add_tracks(stores, "a.mp3")
     await stores.library.store_files([scanned("a.mp3", audio="other")], EPOCH + 1)
     await stores.library.mark_present([Uri("a.mp3")], EPOCH + 2)

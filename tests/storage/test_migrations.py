@@ -130,7 +130,7 @@ def test_a_database_is_inspected_before_its_migration(version: int, tmp_path: Pa
     assert (found.rated, found.evaluator) == (1, 1)
 
 
-async def test_what_was_stored_before_is_found_in_either_form_of_unicode(tmp_path: Path) -> None:
+async def test_old_names_are_found_in_both_unicode_forms(tmp_path: Path) -> None:
     load(DUMPS[0], tmp_path)
     connection = sqlite3.connect(tmp_path / FILE_NAME)
     connection.execute("UPDATE files SET searched = ?", [normalize("NFD", "jóga")])

@@ -43,9 +43,7 @@ RECORDINGS = st.builds(
 
 
 @given(RECORDINGS, RECORDINGS, st.booleans())
-def test_it_does_not_matter_which_one_came_first(
-    one: Recording, other: Recording, known: bool
-) -> None:
+def test_same_piece_is_symmetric(one: Recording, other: Recording, known: bool) -> None:
     assert same_piece(one, other, known=known) == same_piece(other, one, known=known)
 
 

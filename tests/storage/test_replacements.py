@@ -54,7 +54,7 @@ async def test_rating_and_plays_pass_on(rated: Stores) -> None:
     assert await settle(rated) == [], "once"
 
 
-async def test_it_can_be_undone_together_with_the_plays(rated: Stores) -> None:
+async def test_undo_of_a_transfer_moves_the_plays_back(rated: Stores) -> None:
     await take_in(rated, URI, "new")
     await settle(rated)
     await rated.plays.append(play(NEW, ended_at=EPOCH + 200))
@@ -116,7 +116,7 @@ async def test_an_undo_of_moved_plays_keeps_a_rating_given_since(unrated: Stores
     assert ((await track(unrated, NEW)).rating, (await track(unrated, OLD)).play_count) == (None, 1)
 
 
-async def test_it_passes_on_again_and_again(rated: Stores) -> None:
+async def test_two_replacements_before_the_transfer(rated: Stores) -> None:
     await take_in(rated, URI, "new")
     await take_in(rated, URI, "newest")  # before anybody has judged the one before
     await settle(rated)

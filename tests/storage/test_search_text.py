@@ -16,7 +16,7 @@ def test_all_equivalent_forms_are_one(text: str) -> None:
 
 
 @given(TEXTS)
-def test_it_is_in_the_composed_form(text: str) -> None:
+def test_search_text_is_in_composed_form(text: str) -> None:
     assert searchable(text) == normalize("NFC", searchable(text))
 
 

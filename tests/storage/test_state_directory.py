@@ -17,7 +17,7 @@ def test_a_first_start_is_none_that_lost_anything(tmp_path: Path) -> None:
     assert marker.found() is None
 
 
-def test_it_lies_in_the_cache_where_it_cannot_lie_beside_the_state(tmp_path: Path) -> None:
+def test_marker_is_in_the_cache_if_the_parent_is_not_writable(tmp_path: Path) -> None:
     state = Path("/proc/anagnorisis/state")  # nobody can make a folder there
     marker = StateMarker(state, tmp_path / "cache")
     marker.write()

@@ -160,7 +160,7 @@ async def test_everybody_goes_before_what_comes_in_bulk(stores: Stores) -> None:
     assert served == ["rating 1", "part 1", "rating 2", "part 2", "part 3"]
 
 
-async def test_what_comes_in_bulk_has_its_turn_however_many_rate(stores: Stores) -> None:
+async def test_bulk_write_is_not_starved_by_ratings(stores: Stores) -> None:
     loop = asyncio.get_running_loop()
     raters: list[asyncio.Task[Any]] = []
     large: list[asyncio.Task[Any]] = []

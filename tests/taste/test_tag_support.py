@@ -94,7 +94,7 @@ def test_a_liked_and_a_disliked_tag_are_stated_once_each(seed: int) -> None:
     assert not any(liking.values())
 
 
-def test_nothing_is_stated_against_the_evaluator() -> None:
+def test_tag_that_contradicts_the_evaluator_is_left_out() -> None:
     rng = np.random.default_rng(0)
     scores, artist = library(rng, 100)
     ratings = 6 + 2 * scores[:, JAZZ]

@@ -58,7 +58,7 @@ def test_everything_is_where_debian_has_it(root: Path) -> None:
     assert (root / "DEBIAN/conffiles").read_text() == "/etc/anagnorisis/config.yaml\n"
 
 
-def test_nothing_in_it_tells_where_it_was_built(root: Path) -> None:
+def test_package_does_not_contain_build_paths(root: Path) -> None:
     for name in ("anagnorisis", "anagnorisis-rate", "anagnorisisd"):
         assert (root / "usr/bin" / name).readlink() == Path("/opt/anagnorisis/bin") / name
         first = (root / "opt/anagnorisis/bin" / name).read_text().splitlines()[0]

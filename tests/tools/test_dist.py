@@ -71,7 +71,7 @@ def contents(wheel: Path) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-def test_nothing_in_an_archive_tells_of_the_computer_it_was_made_on(built: list[Path]) -> None:
+def test_archives_do_not_contain_build_paths(built: list[Path]) -> None:
     for archive in [path for path in built if path.suffix == ".gz"]:
         with tarfile.open(archive) as opened:
             members = opened.getmembers()

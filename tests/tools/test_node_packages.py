@@ -52,7 +52,7 @@ def test_the_first_time_they_are_installed_and_then_left_alone(folder: Path) -> 
     assert runs(folder) == 1
 
 
-def test_what_is_there_needs_no_npm_and_no_packages_for_other_systems(folder: Path) -> None:
+def test_present_node_packages_need_no_npm(folder: Path) -> None:
     installed(folder, one="1.2.0")
 
     node_packages.ensure(folder)
@@ -61,7 +61,7 @@ def test_what_is_there_needs_no_npm_and_no_packages_for_other_systems(folder: Pa
 
 
 @pytest.mark.parametrize("versions", [{"one": "1.1.0"}, {}])
-def test_what_is_old_or_lacking_is_installed_anew(folder: Path, versions: dict[str, str]) -> None:
+def test_outdated_node_packages_are_installed_again(folder: Path, versions: dict[str, str]) -> None:
     installed(folder, **versions)
 
     node_packages.ensure(folder)

@@ -62,7 +62,7 @@ def test_a_program_may_come_in_a_package_of_another_name(
     assert (tmp_path / "asked").read_text().split()[-1] == "package"
 
 
-def test_what_is_there_is_left_alone(programs: Programs) -> None:
+def test_present_parts_are_kept(programs: Programs) -> None:
     programs(thing="", apt_get="exit 1")
 
     system_packages.ensure(["thing"])
@@ -89,7 +89,7 @@ def test_stale_package_lists_are_fetched_once(
         (1000, {"apt_get": "", "sudo": "exit 1"}, "sudo does not let us install it; run as root"),
     ],
 )
-def test_what_cannot_be_installed_is_said_with_a_remedy(
+def test_failed_installation_prints_a_remedy(
     programs: Programs,
     monkeypatch: pytest.MonkeyPatch,
     user: int,
@@ -105,7 +105,7 @@ def test_what_cannot_be_installed_is_said_with_a_remedy(
     assert "\n" not in str(raised.value)
 
 
-def test_what_is_only_wished_for_stops_nothing(
+def test_missing_optional_part_does_not_stop_the_setup(
     programs: Programs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
