@@ -171,7 +171,7 @@ class TestRefusals:
             ("--unknown",),
         ],
     )
-    async def test_wrong_usage_is_said_without_asking_the_daemon(
+    async def test_wrong_usage_is_reported_without_a_daemon(
         self, tmp_path: Path, words: tuple[str, ...]
     ) -> None:
         done = await run(tmp_path / "nobody", *words)
@@ -181,9 +181,7 @@ class TestRefusals:
         assert done.err.endswith(" --help\n")
         assert done.err.count("\n") == 1
 
-    async def test_a_mistyped_word_is_answered_with_the_nearest_right_one(
-        self, tmp_path: Path
-    ) -> None:
+    async def test_mistyped_word_gets_a_suggestion(self, tmp_path: Path) -> None:
         verb = await run(tmp_path / "nobody", "stauts")
         state = await run(tmp_path / "nobody", "tracks", "--state", "falied")
 
@@ -193,7 +191,7 @@ class TestRefusals:
         )
 
     @pytest.mark.parametrize("words", [(), ("status",), ("rate", "8"), ("watch",), ("scan",)])
-    async def test_without_a_daemon_it_says_where_it_looked_and_what_to_do(
+    async def test_missing_daemon_error_names_socket_and_remedy(
         self, tmp_path: Path, words: tuple[str, ...]
     ) -> None:
         done = await run(tmp_path / "nobody", *words)
@@ -204,14 +202,18 @@ class TestRefusals:
             "start it with `anagnorisisd`, or name another --socket\n"
         )
 
-    async def test_while_mpd_is_away_the_code_is_the_same(self, house: House, socket: Path) -> None:
+    async def test_unavailable_mpd_has_the_exit_code_of_an_unavailable_daemon(
+        self, house: House, socket: Path
+    ) -> None:
         house.player.vanish()
 
         done = await run(socket, "rate", "8")
 
         assert (done.code, done.err) == (69, "anagnorisis: the player is away\n")
 
-    async def test_the_option_wins_over_the_environment(self, house: House, socket: Path) -> None:
+    async def test_socket_option_overrides_the_environment(
+        self, house: House, socket: Path
+    ) -> None:
         done = await command(
             "anagnorisis", "rate", "8", "--socket", str(socket), ANAGNORISIS_SOCKET="/nowhere"
         )
@@ -220,7 +222,7 @@ class TestRefusals:
 
 
 class TestStatus:
-    async def test_bare_it_shows_what_plays_and_what_is_next(
+    async def test_bare_command_shows_current_song_and_next_picks(
         self, house: House, socket: Path, clock: FakeClock
     ) -> None:
         await add_rated(house.stores, {"b.ogg": 9})
@@ -245,7 +247,9 @@ class TestStatus:
         assert refused.code == 2
         assert "there is no field {song}; fields: state, artist, title" in refused.err
 
-    async def test_bare_it_says_what_is_not_as_usual(self, house: House, socket: Path) -> None:
+    async def test_bare_command_shows_that_picking_is_off_or_mpd_is_lost(
+        self, house: House, socket: Path
+    ) -> None:
         house.player.stop()
         await house.picks.switch(False)
         assert (await said(socket)).splitlines() == [
@@ -284,7 +288,7 @@ class TestStatus:
             "1 (gaussian_process, 20 ratings): mean absolute error 1.20 (baseline 1.60)"
         )
 
-    async def test_status_says_that_trainings_failed_and_when_the_next_try_is(
+    async def test_status_shows_failed_trainings_and_the_next_retry(
         self, house: House, socket: Path
     ) -> None:
         for _ in range(2):
@@ -306,7 +310,7 @@ class TestStatus:
             ),
         ],
     )
-    async def test_status_says_who_embeds(
+    async def test_status_shows_the_executor(
         self, house: House, socket: Path, executor: ExecutorState, line: str
     ) -> None:
         house.embedder.executor = executor
@@ -315,7 +319,7 @@ class TestStatus:
 
         assert lines["executor"] == line
 
-    async def test_tags_cannot_play_tricks_on_the_terminal(
+    async def test_control_characters_in_tags_are_replaced(
         self, house: House, socket: Path
     ) -> None:
         tags = Tags(title="\x1b[2Jgone\nrated 10")
@@ -323,9 +327,7 @@ class TestStatus:
 
         assert await said(socket, "rate", "3", "b.ogg") == "?[2Jgone?rated 10: 3 (was none)\n"
 
-    async def test_a_terminal_without_unicode_is_no_reason_to_fail(
-        self, house: House, socket: Path
-    ) -> None:
+    async def test_ascii_terminal(self, house: House, socket: Path) -> None:
         tags = Tags(title="Café")
         await house.stores.library.store_files([scanned("b.ogg", tags=tags)], EPOCH)
 
@@ -435,9 +437,7 @@ class TestPicks:
         assert lines[7].split(maxsplit=1)[1] == "1 of 3"
         assert lines[8:] == []
 
-    async def test_why_says_what_a_predicted_rating_rests_on(
-        self, house: House, socket: Path
-    ) -> None:
+    async def test_why_explains_a_predicted_rating(self, house: House, socket: Path) -> None:
         await house.stores.ratings.rate(track_id("b.ogg"), 3, at=EPOCH, source="test")
         await add_vectors(house.stores, {track_id("a.ogg"): vector(1, 2, 3, 4)})
         await predict(house.stores, {track_id("a.ogg"): 7.0})
@@ -517,7 +517,7 @@ class TestWatching:
         )
         assert done[1].endswith("  picking is off")
 
-    async def test_plays_and_picks_are_named_and_strangers_have_their_id(
+    async def test_watch_shows_names_or_the_id_of_unknown_tracks(
         self, house: House, socket: Path
     ) -> None:
         chosen = Pick(track_id("b.ogg"), await house.picks.explain(track_id("b.ogg")))
@@ -531,7 +531,7 @@ class TestWatching:
         assert picked.endswith("  picked: b, chance 33.33%")
         assert stranger.endswith(f": {track_id('x.ogg')} (test)")
 
-    async def test_json_tells_the_sequence_to_resume_from(self, house: House, socket: Path) -> None:
+    async def test_json_events_have_a_sequence_number(self, house: House, socket: Path) -> None:
         await said(socket, "rate", "8")
 
         beat, rated = map(json.loads, await watched(socket, 2, "--after", "0", "--json"))

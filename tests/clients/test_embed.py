@@ -72,7 +72,7 @@ async def test_failed_tracks_are_listed_with_their_reason(house: House, socket: 
     assert sorted(rows) == ["no audio in it  b.ogg", "too short       c.ogg"]
 
 
-async def test_status_says_that_some_failed(house: House, socket: Path) -> None:
+async def test_status_shows_failed_embeddings(house: House, socket: Path) -> None:
     assert "test 1, 2 pending, 2 failed; see `anagnorisis embed`" in await said(socket, "status")
 
 
@@ -92,7 +92,7 @@ async def test_json_is_that_of_the_contract(house: House, socket: Path) -> None:
     assert retried == {"count": "2"}
 
 
-async def test_a_scan_tells_how_fast_embedding_is(
+async def test_scan_reports_the_embedding_speed(
     house: House, socket: Path, embedder: SlowEmbedder, tmp_path: Path
 ) -> None:
     for seed in range(3):

@@ -86,7 +86,9 @@ async def test_the_file_before_stays_without_a_daemon(
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-async def test_a_device_stays_one(house: House, tmp_path: Path, folder: Path, writer: str) -> None:
+async def test_device_is_not_replaced(
+    house: House, tmp_path: Path, folder: Path, writer: str
+) -> None:
     (folder / "null").symlink_to("/dev/null")
 
     done = await write(tmp_path, writer, folder / "null")
@@ -97,7 +99,7 @@ async def test_a_device_stays_one(house: House, tmp_path: Path, folder: Path, wr
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-async def test_a_full_device_is_said_in_a_line(
+async def test_full_device_gives_one_error_line(
     house: House, tmp_path: Path, folder: Path, writer: str
 ) -> None:
     (folder / "full").symlink_to("/dev/full")

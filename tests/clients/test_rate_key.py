@@ -171,7 +171,7 @@ async def test_skip_and_lower_does_not_skip_what_came_meanwhile(
     assert (await mpd.ask("current", "--format", "%file%")) == "b.wav"
 
 
-async def test_without_mpd_at_hand_the_daemon_says_what_plays(house: House, tmp_path: Path) -> None:
+async def test_current_song_from_the_daemon_without_local_mpd(house: House, tmp_path: Path) -> None:
     house.player.add("b.wav")
     await house.player.play()
 
@@ -181,9 +181,7 @@ async def test_without_mpd_at_hand_the_daemon_says_what_plays(house: House, tmp_
     assert await current(house) == {"b.wav": 8}
 
 
-async def test_skipping_without_mpd_says_so_but_the_rating_stands(
-    house: House, tmp_path: Path
-) -> None:
+async def test_skip_without_mpd_fails_after_the_rating(house: House, tmp_path: Path) -> None:
     house.player.add("b.wav")
     await house.player.play()
 
@@ -194,7 +192,7 @@ async def test_skipping_without_mpd_says_so_but_the_rating_stands(
     assert await current(house) == {"b.wav": 4}
 
 
-async def test_a_notification_replaces_the_one_before_and_nobody_waits_for_it(
+async def test_notification_replaces_the_previous_one_without_waiting(
     house: House, mpd: Mpd, desktop: Desktop, tmp_path: Path
 ) -> None:
     desktop.install("notify-send", seconds=30)
@@ -329,7 +327,7 @@ async def test_a_port_alone_means_localhost_and_not_the_usual_sockets(
     assert await current(house) == {"b.wav": 8}
 
 
-async def test_a_daemon_elsewhere_says_what_plays_when_the_mpd_is_only_here(
+async def test_remote_daemon_with_another_mpd(
     stores: Stores, clock: FakeClock, mpd: Mpd, tmp_path: Path
 ) -> None:
     await add_tracks(stores, *SONGS)

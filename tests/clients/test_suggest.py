@@ -56,9 +56,7 @@ async def test_unrated_tracks_are_listed_and_nothing_is_queued(house: House, soc
     assert await queue(house) == []
 
 
-async def test_play_puts_them_last_as_the_listeners_own_and_starts_nothing(
-    house: House, socket: Path
-) -> None:
+async def test_queue_option_appends_entries_of_the_listener(house: House, socket: Path) -> None:
     house.player.add("a.ogg")
 
     lines = (await said(socket, "suggest", "-n", "2", "--queue")).splitlines()
@@ -124,7 +122,7 @@ async def test_without_mpd_it_suggests_but_cannot_queue(house: House, socket: Pa
     assert await said(socket, "suggest")
 
 
-async def test_while_nothing_is_embedded_it_says_so(house: House, socket: Path) -> None:
+async def test_suggest_without_embedded_tracks(house: House, socket: Path) -> None:
     for uri in UNRATED:
         await house.stores.ratings.rate(track_id(uri), 5, at=0.0, source="test")
 
@@ -136,5 +134,5 @@ async def test_while_nothing_is_embedded_it_says_so(house: House, socket: Path) 
     )
 
 
-async def test_more_than_a_sitting_is_refused(house: House, socket: Path) -> None:
+async def test_count_above_the_limit_is_refused(house: House, socket: Path) -> None:
     assert (await run(socket, "suggest", "-n", "101")).code == 2

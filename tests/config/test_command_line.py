@@ -118,7 +118,7 @@ async def known_in(state: Path) -> None:
     await (await open_stores(state)).close()
 
 
-def test_fetch_model_names_the_file_that_differs_from_the_published_one(home: Path) -> None:
+def test_fetch_model_names_the_file_with_a_wrong_checksum(home: Path) -> None:
     (home / "config.json").write_text("{}")
 
     done = anagnorisisd(home, "fetch-model", "--from", str(home))

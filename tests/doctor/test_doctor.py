@@ -118,7 +118,7 @@ async def test_failed_trainings_are_counted_until_one_succeeds(
     assert found.failed_trainings == 2
 
 
-async def test_a_damaged_database_says_what_is_damaged(stores: Stores, tmp_path: Path) -> None:
+async def test_damaged_table_is_named(stores: Stores, tmp_path: Path) -> None:
     await add_rated(stores, {"a.mp3": 7})
     await stores.close()
     damage_table(tmp_path / "state" / FILE_NAME, "ratings")

@@ -175,7 +175,7 @@ def test_hung_daemon_is_restarted_by_the_watchdog(system: Service) -> None:
     system.ctl("restart", UNIT)
 
 
-def test_a_reload_applies_what_it_can_and_refuses_what_is_broken(system: Service, mpd: Mpd) -> None:
+def test_reload_of_a_valid_and_an_invalid_configuration(system: Service, mpd: Mpd) -> None:
     before = system.pid
     path = "/etc/anagnorisis/config.yaml"
     system.machine.write(path, configuration(mpd, "picks:\n  ahead: 5\nrpc:\n  socket: /x\n"))
@@ -221,7 +221,7 @@ def own(machine: Machine, mpd: Mpd) -> Service:
     return service
 
 
-def test_a_listeners_own_service_embeds_and_learns(own: Service) -> None:
+def test_user_unit_embeds_and_trains(own: Service) -> None:
     assert own.show("ActiveState") == "active"
     own.machine.until(lambda: own.embedded(2 * SONGS_OF_EACH_KIND))
 
@@ -234,7 +234,7 @@ def test_a_listeners_own_service_embeds_and_learns(own: Service) -> None:
     assert own.machine.run("stat", "--format=%a %U", place) == f"600 {LISTENER}\n"
 
 
-def test_a_listeners_own_service_survives_a_kill_and_reloads(own: Service, mpd: Mpd) -> None:
+def test_user_unit_is_restarted_after_a_kill_and_reloads(own: Service, mpd: Mpd) -> None:
     before = own.pid
     own.client("rate", "8.5", "song 22.flac")
 
@@ -249,7 +249,7 @@ def test_a_listeners_own_service_survives_a_kill_and_reloads(own: Service, mpd: 
     own.machine.until(lambda: "now picks.ahead = 6" in own.show("StatusText"))
 
 
-def test_a_listener_takes_it_away_again(own: Service) -> None:
+def test_uninstall_of_the_user_unit(own: Service) -> None:
     said = own.machine.run("anagnorisisd", "uninstall", user=LISTENER)
 
     assert "stopped and disabled the service" in said

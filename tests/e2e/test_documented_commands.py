@@ -75,7 +75,7 @@ def test_a_command_in_the_text_does_as_ever(home: Household, typed: Typed) -> No
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_says_something(home: Household, program: str) -> None:
+def test_documented_program_prints_output(home: Household, program: str) -> None:
     home.settle()
     done = home.type(f"python - <<'END'\n{program}END")
 

@@ -68,7 +68,7 @@ def rating(daemon: RunningDaemon) -> float:
     return daemon.library.GetTrack(request, timeout=60).track.rating
 
 
-def test_a_full_disk_is_said_and_recovered_from(music: Path, tmp_path: Path) -> None:
+def test_full_disk_is_reported_and_recovered_from(music: Path, tmp_path: Path) -> None:
     with daemon_on(tmp_path / "home", music, "6m") as daemon:
         rate(daemon, 3)
         filler = fill(daemon.home / "state")
@@ -90,7 +90,7 @@ def test_a_full_disk_is_said_and_recovered_from(music: Path, tmp_path: Path) -> 
         assert "Traceback" not in daemon.log.read_text()
 
 
-def test_a_lock_is_said_and_recovered_from(music: Path, tmp_path: Path) -> None:
+def test_locked_database_is_reported_and_recovered_from(music: Path, tmp_path: Path) -> None:
     with daemon_on(tmp_path / "home", music) as daemon:
         rate(daemon, 3)
         with closing(sqlite3.connect(daemon.home / "state" / "anagnorisis.db")) as other:
@@ -108,7 +108,7 @@ def test_a_lock_is_said_and_recovered_from(music: Path, tmp_path: Path) -> None:
         assert rating(daemon) == 8
 
 
-def test_a_read_only_disk_is_said_and_a_later_start_works(music: Path, tmp_path: Path) -> None:
+def test_read_only_disk_is_reported_and_a_later_start_works(music: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with small_disk(home / "state", "6m") as disk:
         make_read_only(disk, True)
@@ -124,7 +124,7 @@ def test_a_read_only_disk_is_said_and_a_later_start_works(music: Path, tmp_path:
             daemon.until(lambda: daemon.status().library.tracks == 1)
 
 
-def test_a_disk_that_dies_is_said_and_a_later_start_works(music: Path, tmp_path: Path) -> None:
+def test_failing_disk_is_reported_and_a_later_start_works(music: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     (tmp_path / "disk").mkdir()
     with (
@@ -144,7 +144,7 @@ def test_a_disk_that_dies_is_said_and_a_later_start_works(music: Path, tmp_path:
         daemon.until(lambda: rating(daemon) == 3)
 
 
-def test_a_folder_of_somebody_else_is_said(music: Path, tmp_path: Path) -> None:
+def test_state_directory_of_another_user_is_reported(music: Path, tmp_path: Path) -> None:
     state = tmp_path / "home" / "state"
     state.mkdir(parents=True, mode=0o500)
     if os.access(state, os.W_OK):
@@ -153,7 +153,7 @@ def test_a_folder_of_somebody_else_is_said(music: Path, tmp_path: Path) -> None:
     assert "Permission denied; make it writable" in refused_start(tmp_path / "home", music)
 
 
-def test_a_disk_that_is_full_at_the_start_is_said(music: Path, tmp_path: Path) -> None:
+def test_full_disk_at_the_start_is_reported(music: Path, tmp_path: Path) -> None:
     with small_disk(tmp_path / "home" / "state", "1m") as disk:
         fill(disk)
 
@@ -162,7 +162,7 @@ def test_a_disk_that_is_full_at_the_start_is_said(music: Path, tmp_path: Path) -
     assert "disk is full; free some space" in said
 
 
-def test_damage_while_it_runs_is_said_and_starves_the_watchdog(
+def test_damage_at_run_time_stops_the_watchdog_pings(
     music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
@@ -201,7 +201,7 @@ def what_is_said(daemon: RunningDaemon) -> str:
     return ""
 
 
-def test_damage_is_said_with_a_way_out_that_works(music: Path, tmp_path: Path) -> None:
+def test_damage_is_reported_with_a_remedy_that_works(music: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with daemon_on(home, music) as daemon:
         rate(daemon, 8)

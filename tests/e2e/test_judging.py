@@ -150,7 +150,7 @@ async def test_leaving_a_song_early_is_a_skip(listener: MpdServices, command: li
     assert await outcomes(listener, 1) == [("b", PlayOutcome.SKIP)]
 
 
-async def test_leaving_a_song_at_once_or_late_says_nothing(listener: MpdServices) -> None:
+async def test_song_left_at_once_or_late_is_neither_play_nor_skip(listener: MpdServices) -> None:
     await begun(listener, *SONGS)
     await listener.server.ask("next")
     await reached(listener, 17)
@@ -168,7 +168,7 @@ async def test_the_last_song_left_by_next_is_a_skip(listener: MpdServices) -> No
     assert await outcomes(listener, 1) == [("a", PlayOutcome.SKIP)]
 
 
-async def test_stop_says_nothing(listener: MpdServices) -> None:
+async def test_stopped_song_is_neither_play_nor_skip(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
 
@@ -263,7 +263,7 @@ async def test_mixramp_is_no_skip(listener: MpdServices) -> None:
     print(f"about {overlap:.1f} s of overlap")
 
 
-async def test_a_song_removed_while_it_plays_says_nothing(listener: MpdServices) -> None:
+async def test_removed_current_song_is_neither_play_nor_skip(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
 
@@ -272,7 +272,7 @@ async def test_a_song_removed_while_it_plays_says_nothing(listener: MpdServices)
     assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
-async def test_clearing_the_queue_says_nothing(listener: MpdServices) -> None:
+async def test_cleared_queue_is_neither_play_nor_skip(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
 
@@ -281,7 +281,7 @@ async def test_clearing_the_queue_says_nothing(listener: MpdServices) -> None:
     assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
-async def test_loading_other_songs_over_the_queue_says_nothing(listener: MpdServices) -> None:
+async def test_replaced_queue_is_neither_play_nor_skip(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
 
@@ -334,7 +334,7 @@ async def test_browsing_is_no_skipping(server: mpd.Mpd, stores: Stores) -> None:
         ]
 
 
-async def test_a_song_outside_the_library_is_none_of_our_business(listener: MpdServices) -> None:
+async def test_song_outside_the_library_is_ignored(listener: MpdServices) -> None:
     stranger = listener.server.music / "stranger.wav"
     mpd.write_songs(stranger.parent, [stranger.name], seconds=2.0)
     await listener.server.ask("update", "--wait")
@@ -367,7 +367,7 @@ async def test_a_killed_mpd_is_no_skip(listener: MpdServices) -> None:
     assert await outcomes(listener, 1) == [("a", PlayOutcome.NEITHER)]
 
 
-async def test_a_restarted_mpd_goes_on_with_the_same_play(listener: MpdServices) -> None:
+async def test_play_continues_after_an_mpd_restart(listener: MpdServices) -> None:
     await begun(listener, "a.wav", "b.wav")
     await reached(listener, 8)
     await asyncio.to_thread(listener.server.stop)

@@ -192,7 +192,7 @@ def test_no_network_connection_but_to_mpd(daemon: RunningDaemon) -> None:
     assert not connections, "MPD is reached by its socket, and there is nobody else"
 
 
-def test_a_second_daemon_says_so_and_leaves(daemon: RunningDaemon, music: Path, mpd: Mpd) -> None:
+def test_second_daemon_exits_with_an_error(daemon: RunningDaemon, music: Path, mpd: Mpd) -> None:
     daemon.status()
 
     second = RunningDaemon(daemon.home, music, mpd.socket)

@@ -129,7 +129,7 @@ async def test_message_while_nothing_plays(listener: MpdServices) -> None:
     assert await listener.sources() == []
 
 
-async def test_a_burst_of_messages_is_obeyed_in_order(listener: MpdServices) -> None:
+async def test_burst_of_messages_is_executed_in_order(listener: MpdServices) -> None:
     for value in range(11):
         send(listener, f"rate {value} a.wav")
 

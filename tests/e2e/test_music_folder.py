@@ -99,7 +99,7 @@ def test_a_read_only_disk_is_read(disk: Path, tmp_path: Path) -> None:
     assert sorted(disk.rglob("*")) == before
 
 
-def test_a_share_that_hangs_holds_nobody_up_and_goes_on(disk: Path, tmp_path: Path) -> None:
+def test_hung_network_share_blocks_no_request(disk: Path, tmp_path: Path) -> None:
     music = tmp_path / "music"
     with shared(disk, music) as share, daemon_on(music, tmp_path / "home") as daemon:
         share.hang()

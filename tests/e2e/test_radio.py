@@ -37,7 +37,7 @@ def refusal(daemon: RunningDaemon) -> grpc.RpcError:
     return refused.value
 
 
-def test_a_station_is_no_track_and_what_follows_goes_on(tmp_path: Path) -> None:
+def test_radio_station_is_ignored(tmp_path: Path) -> None:
     with (
         on_air() as station,
         running(tmp_path, SONGS, seconds=60.0, streams="yes") as mpd,

@@ -110,9 +110,7 @@ def test_a_killed_mpd_is_found_again_and_nothing_is_lost(
     assert rows(daemon, PLAYS) == [("short.wav", "full"), ("a.wav", "neither"), ("d.wav", "skip")]
 
 
-def test_a_frozen_mpd_is_given_up_and_goes_on_where_it_was(
-    daemon: RunningDaemon, server: mpd.Mpd
-) -> None:
+def test_frozen_mpd_is_disconnected_and_resumed(daemon: RunningDaemon, server: mpd.Mpd) -> None:
     play(daemon, server, "a.wav", "b.wav")
     os.kill(server.pid, signal.SIGSTOP)
     away(daemon)

@@ -65,7 +65,7 @@ def test_reload_applies_live_keys_and_lists_the_others(
     assert result in daemon.log.read_text()
 
 
-def test_a_broken_configuration_is_said_and_the_old_one_stays(
+def test_invalid_configuration_is_logged_and_not_applied(
     daemon: RunningDaemon, manager: Manager
 ) -> None:
     result = reload(daemon, manager, "picks:\n  ahead: 5\n  exlore: 1\nlog:\n  level: loud\n")

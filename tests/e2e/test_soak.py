@@ -191,7 +191,7 @@ def report(samples: list[Sample], seconds: float) -> None:
         print(f"{one.plays:6} plays: {one.memory_bytes / 1e6:.1f} MB, {one.files} files")
 
 
-def test_a_long_life_takes_no_more_than_a_short_one(
+def test_resource_usage_does_not_grow_with_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "systemd"))  # a service shows no screen

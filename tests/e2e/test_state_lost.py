@@ -108,7 +108,7 @@ def test_no_new_database_on_an_empty_mount_point(home: Path, music: Path) -> Non
         assert list(disk.iterdir()) == []
 
 
-def test_after_remounting_it_goes_on_where_it_was(home: Path, music: Path, tmp_path: Path) -> None:
+def test_remounted_state_directory_is_used_again(home: Path, music: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     with small_disk(disk, "8m"):
         (home / "state").mkdir(parents=True)
@@ -259,7 +259,7 @@ def test_error_explains_how_to_start_anew(home: Path, music: Path) -> None:
         assert rating(daemon) == 0
 
 
-def test_the_doctor_says_that_the_database_is_lost(home: Path, music: Path) -> None:
+def test_doctor_reports_a_lost_database(home: Path, music: Path) -> None:
     rated_and_stopped(home, music).unlink()
 
     said = command(home, "doctor", code=1)

@@ -152,7 +152,7 @@ async def test_bytes_give_the_same_vectors_and_leave_nothing_behind(
     assert not [*(cluster.home / "scratch").rglob("*.flac")]
 
 
-async def test_those_who_embed_for_a_worker_keep_their_own_allocator(cluster: Cluster) -> None:
+async def test_child_processes_of_a_worker_keep_the_default_allocator(cluster: Cluster) -> None:
     async with cluster.embedder() as embedder:
         await all_of(embedder, cluster.songs)
         below = [p for pid in await cluster.pids() for p in psutil.Process(pid).children()]
@@ -303,7 +303,7 @@ async def test_incapable_worker_reports_the_reason(cluster: Cluster, tmp_path: P
         assert f"cannot make {embedder.stamp}: makes mert-" in incapable[0]
 
 
-def test_without_the_extra_the_remedy_is_said(
+def test_missing_dask_is_reported_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anagnorisisd.extras.find_spec", lambda _: None)

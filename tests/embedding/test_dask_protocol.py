@@ -77,7 +77,7 @@ def test_wishes_and_errands_travel_as_plain_values() -> None:
     assert FileJob.from_dict(job.to_dict()) == job
 
 
-def test_a_daemon_of_another_version_is_told_so_before_its_wish_is_read() -> None:
+def test_other_version_is_refused_before_its_spec_is_read() -> None:
     answer = worker.survey("9.9.9", {"from": "the future"})
 
     with pytest.raises(Incapable, match=r"has anagnorisisd 0\.1\.0, the daemon 9\.9\.9"):

@@ -208,9 +208,7 @@ def test_a_truncated_file_gives_what_is_left(tmp_path: Path, extension: str) -> 
 
 
 @pytest.mark.parametrize("samples", [0, 1, MEDIA_RATE, 2**36 - 1])
-def test_a_header_that_lies_about_the_duration_costs_no_more_than_its_lie(
-    tmp_path: Path, samples: int
-) -> None:
+def test_wrong_duration_in_the_header(tmp_path: Path, samples: int) -> None:
     lying = bytearray(encoded("flac", seconds=8.0))
     assert lying[:4] == b"fLaC"
     count = int.from_bytes(lying[18:26], "big") >> 36 << 36  # rate, channels, bits; then samples
@@ -298,7 +296,7 @@ def test_pictures_without_sound_fail(tmp_path: Path) -> None:
         read_windows(str(path), rate=RATE, seconds=1.0, count=1)
 
 
-def test_a_vanished_file_is_told_apart(tmp_path: Path) -> None:
+def test_vanished_file_raises_file_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_windows(str(tmp_path / "gone.mp3"), rate=RATE, seconds=1.0, count=1)
 

@@ -139,7 +139,7 @@ async def test_a_cover_is_not_decoded(tmp_path: Path) -> None:
     assert grown < 100_000_000
 
 
-def test_sound_that_nobody_can_decode_is_told_as_such(tmp_path: Path) -> None:
+def test_audio_without_a_decoder_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "new.m4a"
     song = encoded("m4a", seconds=2.0)
     assert song.count(b"mp4a") == 1

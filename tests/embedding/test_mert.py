@@ -127,7 +127,7 @@ def test_a_short_track_is_repeated_until_it_fills_a_window(tmp_path: Path) -> No
     assert (read[0, :24_000] == read[0, 48_000:72_000]).all()
 
 
-def test_openvino_says_the_same_as_torch(small: Path, tmp_path: Path) -> None:
+def test_openvino_equals_torch(small: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     reference = inference.on_torch(plan(small, tmp_path))
     converted = inference.on_openvino(
@@ -159,7 +159,7 @@ def test_a_broken_openvino_costs_nothing(
 
 @pytest.mark.skipif(not mert_plan.has_bfloat16(), reason="the processor has no bfloat16")
 @pytest.mark.parametrize("engine", [Engine.TORCH, Engine.OPENVINO])
-def test_half_the_precision_says_nearly_the_same(
+def test_half_precision_is_close_to_full_precision(
     small: Path, tmp_path: Path, engine: Engine
 ) -> None:
     if engine is Engine.OPENVINO:
@@ -352,7 +352,7 @@ def test_weights_that_are_not_the_published_ones_are_used_but_named(
     ]
 
 
-def test_the_stamp_tells_weights_and_layer_apart(tmp_path: Path) -> None:
+def test_stamp_depends_on_weights_and_layer(tmp_path: Path) -> None:
     mert.make_folder(tmp_path / "one" / MERT.name, seed=1)
     mert.make_folder(tmp_path / "two" / MERT.name, seed=2)
 
@@ -404,7 +404,7 @@ def unreadable_disk(path: Path) -> None:
     (path / "pytorch_model.bin").symlink_to("/proc/self/mem")
 
 
-def test_a_disk_that_fails_is_told_and_something_else_is_used(
+def test_unreadable_weights_are_logged_and_another_embedder_used(
     without_musicnn: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     unreadable_disk(mert.make_folder(tmp_path / MERT.name))
@@ -417,7 +417,7 @@ def test_a_disk_that_fails_is_told_and_something_else_is_used(
     assert "Input/output error" in record.getMessage()
 
 
-def test_a_folder_that_may_not_be_looked_into_is_no_reason_for_another_embedder(
+def test_unreadable_model_directory_keeps_the_embedder(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     path = mert.make_folder(tmp_path / MERT.name)
@@ -465,7 +465,7 @@ def test_auto_takes_mert_once_its_weights_are_there(without_musicnn: None, tmp_p
     assert chooser.wanted().name == "features"
 
 
-def test_without_torch_the_choice_falls_on_features_and_says_what_is_missing(
+def test_auto_without_torch_uses_features_and_logs_the_reason(
     small: Path,
     without_musicnn: None,
     tmp_path: Path,
@@ -495,7 +495,7 @@ def test_a_daemon_whose_vectors_are_made_elsewhere_needs_no_torch(
     assert offered.stamp.name == "mert"
 
 
-def test_mert_on_request_says_what_is_missing(tmp_path: Path) -> None:
+def test_configured_mert_without_torch_is_an_error(tmp_path: Path) -> None:
     chooser = EmbedderSelector(settings(tmp_path, tmp_path, embedder=EmbedderChoice.MERT))
 
     with pytest.raises(EmbedderUnusable, match="fetch-model"):
@@ -610,7 +610,7 @@ def test_a_gpu_that_is_not_there_is_refused_unless_others_embed(
         (Device.CUDA, True, True, "f32"),
     ],
 )
-def test_the_stamp_tells_the_precision_that_the_numbers_depend_on(
+def test_stamp_depends_on_the_precision(
     small: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -52,7 +52,7 @@ def made(
         (OPENVINO_BF16, GPU, Device.AUTO, OPENVINO_BF16),  # a GPU would make another stamp
     ],
 )
-def test_the_engine_that_is_asked_for_is_taken_with_its_threads(
+def test_requested_engine_and_threads_are_used(
     models: Path,
     asked: Conditions,
     there: str,

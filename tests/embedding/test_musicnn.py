@@ -148,9 +148,7 @@ def test_auto_prefers_mert_then_musicnn_then_features(
     assert [stamp.name for stamp in stamps] == ["musicnn", "mert", "features"]
 
 
-def test_without_weights_features_are_used_and_musicnn_says_why(
-    without_musicnn: None, tmp_path: Path
-) -> None:
+def test_missing_weights_select_features(without_musicnn: None, tmp_path: Path) -> None:
     assert EmbedderSelector(settings_of(tmp_path)).wanted().name == "features"
     with pytest.raises(EmbedderUnusable, match="fetch-model musicnn"):
         EmbedderSelector(settings_of(tmp_path, EmbedderChoice.MUSICNN)).plan()

@@ -191,9 +191,7 @@ async def test_a_vanished_file_is_no_failure(bench: Bench) -> None:
     assert await bench.state("gone") == (TrackState.EMBEDDED, None)
 
 
-async def test_a_disk_that_went_away_is_not_searched_for_every_file(
-    bench: Bench, clock: FakeClock
-) -> None:
+async def test_vanished_disk_is_not_tried_for_every_file(bench: Bench, clock: FakeClock) -> None:
     names = [f"{number}.mp3" for number in range(500)]
     await add_tracks(bench.stores, *names)
     bench.embedder.failures = {name: [FileNotFoundError(name)] for name in names}
@@ -217,7 +215,7 @@ async def test_failed_tracks_get_another_chance_on_request(bench: Bench) -> None
     assert await bench.state("noise") == (TrackState.EMBEDDED, None)
 
 
-async def test_speed_and_time_left_are_told(bench: Bench, clock: FakeClock) -> None:
+async def test_speed_and_remaining_time(bench: Bench, clock: FakeClock) -> None:
     await add_tracks(bench.stores, *(f"{number}.mp3" for number in range(10)))
     bench.embedder.concurrency = 1
     bench.embedder.hold()

@@ -29,7 +29,7 @@ def test_the_vocabulary_uses_words_of_the_network_once() -> None:
     assert len(used) == len(set(used))
 
 
-def test_a_track_has_the_tag_in_which_it_stands_out() -> None:
+def test_track_has_the_tag_with_a_high_score() -> None:
     logits = library()
     logits[3, JAZZ] = 0.0
 

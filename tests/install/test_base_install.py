@@ -102,7 +102,7 @@ def test_base_installation_lacks_the_modules_of_extras(environment: Path, module
     assert "ModuleNotFoundError" in done.stderr
 
 
-def test_a_missing_extra_is_told_with_the_command_that_installs_it(
+def test_missing_extra_is_reported_with_its_install_command(
     environment: Path, mpd: Mpd, tmp_path: Path
 ) -> None:
     mert = pytest.importorskip("tests.support.mert", reason="it makes weights by torch")

@@ -172,7 +172,7 @@ async def test_callers_cannot_make_ever_more_series(stores: Stores, clock: FakeC
     assert ratings["anagnorisis_ratings_total other"] == MAX_SOURCES
 
 
-async def test_a_database_that_is_away_is_told_and_the_rest_goes_on(
+async def test_unavailable_database_leaves_the_other_metrics(
     stores: Stores, clock: FakeClock
 ) -> None:
     async with served(stores, clock) as bench:
@@ -258,7 +258,7 @@ async def test_half_a_request_is_given_up(
         ("evil.example:80:127.0.0.1", 403),
     ],
 )
-async def test_a_web_page_with_a_name_of_its_own_reads_nothing(
+async def test_foreign_host_header_is_refused(
     stores: Stores, clock: FakeClock, host: str, status: int
 ) -> None:
     async with served(stores, clock) as bench:
@@ -310,16 +310,14 @@ async def test_callers_who_leave_early_leave_nothing_in_the_log(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-async def test_a_port_that_is_taken_is_said(stores: Stores, clock: FakeClock) -> None:
+async def test_port_in_use_is_reported(stores: Stores, clock: FakeClock) -> None:
     async with served(stores, clock) as bench:
         with pytest.raises(ConfigError, match=rf"listen on {bench.address}: Address already in"):
             await PrometheusExporter(bench.address, "1").serve(bench.metering.read)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:99999", "127.0.0.999:1"])
-async def test_an_address_that_is_none_is_said(
-    address: str, stores: Stores, clock: FakeClock
-) -> None:
+async def test_invalid_address_is_reported(address: str, stores: Stores, clock: FakeClock) -> None:
     bench = Bench(stores, clock, address)
     with pytest.raises(ConfigError, match=r"metrics\.address: cannot listen on"):
         await bench.meter.serve(bench.metering.read)

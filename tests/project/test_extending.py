@@ -42,7 +42,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     return module
 
 
-def test_an_evaluator_competes_and_wins_where_it_is_better(
+def test_documented_model_is_selected_where_it_is_better(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artists = load("anagnorisisd/taste/models/artists.py").Artists()

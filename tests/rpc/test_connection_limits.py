@@ -89,7 +89,9 @@ async def is_hung_up(connection: socket.socket) -> bool:
     return True
 
 
-async def test_idle_strangers_take_no_place_from_those_with_the_token(address: str) -> None:
+async def test_idle_unauthenticated_connections_do_not_block_authenticated_ones(
+    address: str,
+) -> None:
     async with caller(address) as old:
         assert await is_served(old)
         with ExitStack() as crowd:
@@ -101,7 +103,7 @@ async def test_idle_strangers_take_no_place_from_those_with_the_token(address: s
             assert await is_served(old)
 
 
-async def test_strangers_whose_calls_never_send_anything_are_refused_at_once(address: str) -> None:
+async def test_unauthenticated_calls_without_messages_are_refused_at_once(address: str) -> None:
     async def nothing() -> AsyncIterator[bytes]:
         await asyncio.Future()
         yield b""
@@ -123,9 +125,7 @@ async def test_strangers_whose_calls_never_send_anything_are_refused_at_once(add
     assert grpc.StatusCode.UNAUTHENTICATED in codes
 
 
-async def test_a_stranger_has_little_time_and_who_shows_the_token_has_all(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_authentication_timeout(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp_relay, "AUTHENTICATION_TIMEOUT_SECONDS", 1.0)
     async with caller(address) as known:
         assert await is_served(known)
@@ -144,7 +144,7 @@ async def test_a_stranger_has_little_time_and_who_shows_the_token_has_all(
         watching.cancel()
 
 
-async def test_the_host_with_most_strangers_makes_room(address: str) -> None:
+async def test_eviction_from_the_host_with_most_unauthenticated_connections(address: str) -> None:
     with await asyncio.to_thread(idle, address, "127.0.0.2") as modest, ExitStack() as crowd:
         greedy = [
             crowd.enter_context(await asyncio.to_thread(idle, address))
@@ -253,9 +253,7 @@ async def test_the_watchers_of_one_client_take_no_call_from_another(
     await until(lambda: house.events.watchers == 0)
 
 
-async def test_more_watchers_of_one_connection_wait_for_its_own_places(
-    house: House, tmp_path: Path
-) -> None:
+async def test_calls_beyond_the_limit_of_a_connection_wait(house: House, tmp_path: Path) -> None:
     path = f"unix:{tmp_path / 'sock'}"
     request = daemon_pb2.WatchEventsRequest()
     async with serving(house, tmp_path / "sock"), caller(path) as greedy:

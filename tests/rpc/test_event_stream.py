@@ -48,7 +48,7 @@ def counts(house: House, *numbers: int) -> None:
         house.events.publish(events.PredictionsUpdated(number))
 
 
-async def test_the_first_message_says_that_the_stream_stands(house: House, line: Line) -> None:
+async def test_first_message_is_a_heartbeat(house: House, line: Line) -> None:
     counts(house, 1, 2)
 
     _, first = await begun(line)
@@ -115,7 +115,7 @@ async def test_a_watcher_resumes_after_the_last_event_it_saw(house: House, line:
     assert told == [2, 3]
 
 
-async def test_of_another_run_everything_is_told(house: House, line: Line) -> None:
+async def test_sequence_of_another_run_replays_everything(house: House, line: Line) -> None:
     counts(house, 1, 2)
 
     stream, _ = await begun(line, after_sequence=500, epoch="another run")
@@ -134,9 +134,7 @@ async def test_events_beyond_the_buffer_count_as_missed(house: House, line: Line
     assert told.predictions_updated.count == told.sequence
 
 
-async def test_a_slow_watcher_is_told_how_much_it_missed_and_holds_up_nobody(
-    house: House, line: Line
-) -> None:
+async def test_slow_watcher_gets_the_number_of_missed_events(house: House, line: Line) -> None:
     slow, _ = await begun(line)
     quick, _ = await begun(line)
     # Long lists fill the connection's window, so that the slow one's buffer overflows.
@@ -187,7 +185,7 @@ async def test_a_request_that_cannot_be_is_refused(
     assert (await refused(first()))[2] == field
 
 
-async def test_a_watcher_who_leaves_is_forgotten(house: House, line: Line) -> None:
+async def test_disconnected_watcher_is_unsubscribed(house: House, line: Line) -> None:
     before = house.events.watchers
     call = line.daemon.WatchEvents(messages.WatchEventsRequest())
     await anext(aiter(call))

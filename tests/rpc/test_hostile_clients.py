@@ -165,7 +165,7 @@ async def alive(line: Line) -> None:
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(noise=st.binary(min_size=1, max_size=2000), polite=st.booleans())
-async def test_noise_on_the_socket_hurts_nobody(
+async def test_random_bytes_on_the_socket_affect_no_other_client(
     line: Line, tmp_path: Path, noise: bytes, polite: bool
 ) -> None:
     _, writer = await asyncio.open_unix_connection(tmp_path / "sock")

@@ -176,9 +176,7 @@ async def test_a_song_outside_the_library_is_not_found(house: House, line: Line)
     assert (await refused(call))[:2] == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_TRACK")
 
 
-async def test_while_mpd_is_away_a_track_can_still_be_rated_by_its_path(
-    house: House, line: Line
-) -> None:
+async def test_rating_by_path_without_mpd(house: House, line: Line) -> None:
     house.player.vanish()
 
     away = line.ratings.RateTrack(messages.RateTrackRequest(target=PLAYING, rating=5))

@@ -51,7 +51,7 @@ async def test_short_name_of_the_socket(house: House, tmp_path: Path, name: str)
     assert not (tmp_path / name).exists()
 
 
-async def test_the_group_may_connect_where_it_is_wanted(house: House, tmp_path: Path) -> None:
+async def test_group_socket_permissions(house: House, tmp_path: Path) -> None:
     path = tmp_path / "run" / "sock"
 
     async with serving(house, path, Rpc(share_with_group=True)):
@@ -59,7 +59,7 @@ async def test_the_group_may_connect_where_it_is_wanted(house: House, tmp_path: 
         assert mode(path.parent) == 0o750
 
 
-async def test_a_second_daemon_says_so_and_the_first_goes_on(house: House, tmp_path: Path) -> None:
+async def test_second_server_is_refused(house: House, tmp_path: Path) -> None:
     async with serving(house, tmp_path / "sock") as line:
         with pytest.raises(AlreadyRunning, match="another daemon listens on"):
             await RpcServer(Rpc(), tmp_path / "sock", house.servicers).start()

@@ -190,9 +190,7 @@ class TestLibrary:
             grpc.StatusCode.INVALID_ARGUMENT, "INVALID_VALUE", field,
         )  # fmt: skip
 
-    async def test_a_scan_tells_how_far_it_is_and_that_it_is_done(
-        self, line: Line, tmp_path: Path
-    ) -> None:
+    async def test_scan_progress_ends_with_finished(self, line: Line, tmp_path: Path) -> None:
         for seed in range(2):
             write_song(tmp_path / f"{seed}.flac", seed)
 
@@ -296,9 +294,7 @@ class TestPicks:
 
         assert (await refused(call))[0] is grpc.StatusCode.FAILED_PRECONDITION
 
-    async def test_picking_is_switched_and_the_status_says_so(
-        self, house: House, line: Line
-    ) -> None:
+    async def test_status_after_switching_picking_off(self, house: House, line: Line) -> None:
         answer = await line.picks.SetPicking(pick_pb2.SetPickingRequest(enabled=False))
 
         assert not answer.enabled
@@ -422,7 +418,7 @@ class TestStatus:
 
 
 class TestStandards:
-    async def test_health_is_told_for_every_service(self, line: Line) -> None:
+    async def test_health_of_every_service(self, line: Line) -> None:
         health = health_pb2_grpc.HealthStub(line.channel)
 
         for service in ("", "anagnorisis.v1.RatingService", "anagnorisis.v1.DaemonService"):
@@ -462,7 +458,7 @@ class TestStandards:
             ("PRAGMA max_page_count = 1", grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL"),
         ],
     )
-    async def test_a_database_that_takes_nothing_is_told_by_its_code(
+    async def test_status_code_of_an_unwritable_or_full_database(
         self, house: House, line: Line, error: str, code: grpc.StatusCode, reason: str
     ) -> None:
         (track,) = await add_tracks(house.stores, "a.ogg")
@@ -495,7 +491,7 @@ class TestStandards:
 
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
-    async def test_a_mistake_of_ours_is_logged_and_not_told(
+    async def test_unexpected_exception_is_logged_and_not_sent(
         self,
         house: House,
         line: Line,

@@ -68,7 +68,7 @@ async def line(stores: Stores, clock: FakeClock, socket: Path) -> AsyncIterator[
         yield opened
 
 
-async def test_a_track_has_the_tag_in_which_it_stands_out(line: Line) -> None:
+async def test_track_has_the_tag_with_a_high_score(line: Line) -> None:
     jazz = await line.library.GetTrack(GetTrackRequest(target=Target(uri="jazz 1.ogg")))
     other = await line.library.GetTrack(GetTrackRequest(target=Target(uri="1.ogg")))
 

@@ -56,7 +56,7 @@ class TestBackingUp:
             assert copy.execute("SELECT rating FROM tracks").fetchall() == [(7.5,)]
             assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
-    async def test_writing_goes_on_meanwhile(self, stores: Stores, tmp_path: Path) -> None:
+    async def test_writes_during_a_backup(self, stores: Stores, tmp_path: Path) -> None:
         (track,) = await add_tracks(stores, "a.mp3")
         copying = threading.Thread(
             target=back_up, args=(tmp_path / "state" / FILE_NAME, tmp_path / "copy.db")
@@ -83,7 +83,7 @@ class TestBackingUp:
         assert (tmp_path / "copy.db").read_bytes() == before
         assert names(tmp_path) == ["copy.db", "state"]
 
-    async def test_a_full_disk_is_said_and_leaves_nothing(self, tmp_path: Path) -> None:
+    async def test_full_disk_is_reported_and_the_partial_file_removed(self, tmp_path: Path) -> None:
         database = await rated(tmp_path / "state", 3)
         with small_disk(tmp_path / "disk", "64k") as disk:
             with pytest.raises(StoreError, match=r"disk/copy\.db.* the disk is full"):
@@ -102,7 +102,7 @@ class TestBackingUp:
 
         assert await rating(tmp_path / "state") == 3
 
-    def test_no_database_is_said(self, tmp_path: Path) -> None:
+    def test_missing_database_is_reported(self, tmp_path: Path) -> None:
         with pytest.raises(StoreError, match=r"anagnorisis\.db does not exist"):
             back_up(tmp_path / FILE_NAME, tmp_path / "copy.db")
 

@@ -96,7 +96,7 @@ async def test_close_lets_what_is_under_way_finish(tmp_path: Path) -> None:
     await stores.close()
 
 
-async def test_closed_database_says_so_and_closes_once(tmp_path: Path) -> None:
+async def test_closed_database_raises_and_closes_once(tmp_path: Path) -> None:
     stores = await open_stores(tmp_path)
     await stores.close()
     await stores.close()
@@ -104,7 +104,7 @@ async def test_closed_database_says_so_and_closes_once(tmp_path: Path) -> None:
         await stores.ratings.summary()
 
 
-async def test_full_disk_is_said_and_recovered_from(stores: Stores) -> None:
+async def test_full_disk_is_reported_and_recovered_from(stores: Stores) -> None:
     (track,) = await add_rated(stores, {"a.mp3": 5})
     pages = await stores.database.read(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
 
@@ -137,7 +137,7 @@ async def test_read_only_database_still_answers(stores: Stores) -> None:
     await stores.ratings.rate(track, 6, at=EPOCH, source="test")
 
 
-async def test_lock_of_another_program_is_said_and_recovered_from(
+async def test_lock_of_another_program_is_reported_and_recovered_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anagnorisisd.storage.write_queue.BUSY_TIMEOUT_SECONDS", 0.05)
@@ -185,13 +185,13 @@ async def test_other_damage_is_found_by_the_check(table: str, tmp_path: Path) ->
     await stores.close()
 
 
-async def test_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+async def test_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written; check owner and rights"):
         await open_stores(tmp_path / "file" / "state")
 
 
-async def test_directory_in_the_place_of_the_file_is_said(tmp_path: Path) -> None:
+async def test_directory_at_the_path_of_the_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
     with pytest.raises(StoreError, match="cannot be written"):
         await open_stores(tmp_path)

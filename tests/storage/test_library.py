@@ -178,7 +178,7 @@ async def test_the_files_of_a_folder_or_one_of_them(stores: Stores) -> None:
     assert await stores.library.present_files() == set()
 
 
-async def test_missing_files_can_be_said_to_be_back(stores: Stores) -> None:
+async def test_missing_files_are_marked_present(stores: Stores) -> None:
     a, b = await add_tracks(stores, "a", "b")
     await stores.library.mark_missing([Uri("a"), Uri("b")], EPOCH)
     await stores.library.mark_present([Uri("a"), Uri("never there")], EPOCH + 1)
@@ -487,7 +487,7 @@ async def test_candidates_are_refreshed_as_if_they_had_been_read_again(stores: S
     assert before.row(same) == found.row(same)
 
 
-async def test_candidates_refreshed_by_strangers_alone_stay_as_they_are(stores: Stores) -> None:
+async def test_refresh_with_unknown_tracks_changes_nothing(stores: Stores) -> None:
     await add_tracks(stores, "a")
     before = await stores.library.candidates()
 

@@ -8,7 +8,7 @@ from anagnorisisd.storage.stores import Stores
 from tests.support.library import EPOCH, add_tracks, track_id
 
 
-async def test_entries_are_remembered_and_forgotten(stores: Stores) -> None:
+async def test_owned_entries_are_stored_and_deleted(stores: Stores) -> None:
     a, b = await add_tracks(stores, "a", "b")
     await stores.queue.add_entry(SongId(9), a, EPOCH)
     await stores.queue.add_entry(SongId(4), b, EPOCH)

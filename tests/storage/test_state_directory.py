@@ -35,7 +35,7 @@ def test_each_state_directory_has_its_own_in_the_cache(tmp_path: Path) -> None:
     assert StateMarker(Path("/proc/anagnorisis/two"), tmp_path).found() is None
 
 
-def test_one_that_cannot_be_written_anywhere_stops_nobody() -> None:
+def test_unwritable_marker_does_not_stop_the_start() -> None:
     marker = StateMarker(Path("/proc/anagnorisis/state"), Path("/proc/anagnorisis/cache"))
 
     marker.write()

@@ -89,7 +89,7 @@ async def test_failing_write_undoes_only_itself(stores: Stores) -> None:
     assert await stored(stores) == ["first", "last"]
 
 
-async def test_everybody_is_told_when_the_shared_commit_fails(stores: Stores) -> None:
+async def test_failed_commit_fails_every_write_of_the_group(stores: Stores) -> None:
     table = "CREATE TABLE c (p TEXT REFERENCES settings (name) DEFERRABLE INITIALLY DEFERRED)"
     await stores.database.write(lambda db: db.execute(table))
 
@@ -103,7 +103,7 @@ async def test_everybody_is_told_when_the_shared_commit_fails(stores: Stores) ->
     assert await stored(stores) == []
 
 
-async def test_lost_transaction_is_told_to_those_who_wrote_in_it(stores: Stores) -> None:
+async def test_rolled_back_transaction_fails_its_writes(stores: Stores) -> None:
     before, lost, after = await together(
         stores,
         stores.queue.put_setting("before", "yes"),

@@ -21,7 +21,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_network_the_set_up_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_set_up_without_network(capsys: pytest.CaptureFixture[str]) -> None:
     fetch_weights.main()
 
     assert "uses the embedder features" in capsys.readouterr().out

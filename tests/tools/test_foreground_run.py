@@ -42,7 +42,7 @@ def running(folder: Path, tmp_path: Path) -> Iterator[Path]:
         yield socket
 
 
-def test_the_folder_asked_for_is_taken(folder: Path, tmp_path: Path) -> None:
+def test_requested_music_directory_is_used(folder: Path, tmp_path: Path) -> None:
     assert music.choose(str(folder), [], FORMATS, tmp_path / "demo") == music.Music(folder)
 
 
@@ -90,9 +90,7 @@ def test_an_mpd_that_plays_from_the_folder_is_the_listeners(folder: Path, runnin
     found.close()
 
 
-def test_where_mpd_does_not_tell_its_folder_it_is_asked_for_files(
-    folder: Path, running: Path, tmp_path: Path
-) -> None:
+def test_unknown_music_directory_of_mpd(folder: Path, running: Path, tmp_path: Path) -> None:
     found = existing_mpd.find(str(running), {})
     assert found is not None
     subprocess.run(["mpc", f"--host={running}", "--wait", "-q", "update"], check=True)
@@ -115,7 +113,7 @@ class _Mpd024(socketserver.StreamRequestHandler):
                 )
 
 
-def test_mpd_0_24_tells_its_music_directory_among_other_settings(tmp_path: Path) -> None:
+def test_music_directory_of_mpd_0_24(tmp_path: Path) -> None:
     address = tmp_path / "socket"
     with socketserver.ThreadingUnixStreamServer(str(address), _Mpd024) as server:
         serving = threading.Thread(target=server.serve_forever)
@@ -190,7 +188,7 @@ def test_an_mpd_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     assert existing_mpd.find(str(tmp_path / "absent"), {}) is None
 
 
-def test_our_own_mpd_goes_when_we_go(folder: Path, tmp_path: Path) -> None:
+def test_private_mpd_ends_with_the_run(folder: Path, tmp_path: Path) -> None:
     with private_mpd.running(folder, tmp_path / "homes", {}) as (socket, _):
         assert greets(Address(str(socket)))
 
@@ -205,7 +203,7 @@ def test_a_deep_folder_still_gets_a_socket(folder: Path, tmp_path: Path) -> None
         assert greets(Address(str(socket)))
 
 
-def test_the_reason_of_mpd_is_told_when_it_does_not_start(folder: Path, tmp_path: Path) -> None:
+def test_error_of_a_private_mpd_that_does_not_start(folder: Path, tmp_path: Path) -> None:
     homes = tmp_path / "homes"
     with private_mpd.running(folder, homes, {}):
         home = next(homes.iterdir())
@@ -265,7 +263,7 @@ def start_run(home: Path, **variables: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_without_a_folder_asked_for_the_listeners_mpd_and_its_music_are_taken(
+def test_running_mpd_and_its_music_are_the_default(
     folder: Path, running: Path, tmp_path: Path
 ) -> None:
     """Though there is music in the folder of the desktop, too."""

@@ -70,9 +70,7 @@ def test_outdated_node_packages_are_installed_again(folder: Path, versions: dict
     assert node_packages.is_complete(folder)
 
 
-def test_without_network_it_says_what_follows_and_goes_on(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_network_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "offline").touch()
 
     node_packages.ensure(folder)
@@ -80,7 +78,7 @@ def test_without_network_it_says_what_follows_and_goes_on(
     assert "npm could not install them: the tests that need" in capsys.readouterr().out
 
 
-def test_without_npm_it_says_what_follows_and_goes_on(
+def test_missing_npm_is_reported(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(folder / "nothing here"))

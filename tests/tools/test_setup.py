@@ -150,7 +150,7 @@ def test_without_a_supported_python_the_remedy_is_one_line(programs: Programs) -
         ("", "pip gave no reason"),
     ],
 )
-def test_a_failed_step_is_told_by_its_own_cause(
+def test_failed_step_shows_its_cause(
     said: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = tmp_path / "python"
@@ -164,7 +164,7 @@ def test_a_failed_step_is_told_by_its_own_cause(
         setup.install("Something", "thing")
 
 
-def test_debians_python_without_ensurepip_is_told_its_package(
+def test_debian_without_ensurepip_names_the_package(
     programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     programs(apt_get="")
@@ -178,7 +178,7 @@ def test_debians_python_without_ensurepip_is_told_its_package(
         setup.main([])
 
 
-def test_the_time_of_a_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_duration_of_a_step_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert step("Counting", ["/bin/echo", "one"], tmp_path / "log")
     assert not step("Failing", ["/bin/false"], tmp_path / "log")
 
@@ -243,7 +243,7 @@ def test_a_complete_environment_is_left_alone(
     assert capsys.readouterr().out == ""
 
 
-def test_the_daemon_is_installed_with_the_parts_that_are_asked_for(environment: Path) -> None:
+def test_requested_extras_are_installed(environment: Path) -> None:
     setup.main(["report"])
 
     assert not [words for words in installations(environment) if "torch" in words]
@@ -309,9 +309,7 @@ def test_cuda_is_not_taken_because_the_cpu_build_cannot_be_had(environment: Path
     assert not [words for words in installations(environment) if "-e ." in words]
 
 
-def test_cuda_is_taken_when_it_is_asked_for(
-    environment: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requested_cuda_is_installed(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(environment, "nvidia-cudnn; platform_system == 'Linux'")
     monkeypatch.setenv("CUDA", "1")
 
@@ -323,7 +321,7 @@ def test_cuda_is_taken_when_it_is_asked_for(
 @pytest.mark.parametrize(
     ("parts", "cuda"), [((), False), (("report",), False), (setup.PARTS, False), (("mert",), True)]
 )
-def test_the_sizes_are_said_before_anything_is_fetched(
+def test_download_sizes_are_shown_first(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
