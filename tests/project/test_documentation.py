@@ -119,6 +119,13 @@ def test_each_step_of_a_path_is_in_its_module(module: str, function: str) -> Non
     assert isinstance(found[0], ast.FunctionDef | ast.AsyncFunctionDef)
 
 
+@pytest.mark.parametrize("path", PATHS.split("\n### ")[1:], ids=lambda path: path.splitlines()[0])
+def test_a_path_of_data_stays_within_three_packages(path: str) -> None:
+    packages = set(re.findall(r"`(\w+)/[\w/]+\.py`", path))
+
+    assert len(packages - {"storage", "domain"}) <= 3
+
+
 def test_the_paths_have_steps() -> None:
     assert len(re.findall(r"^\d\. ", PATHS, re.MULTILINE)) > 15
     assert len(list(steps())) > 20
