@@ -176,7 +176,7 @@ class Services:
             preference=selector,
             events=self.events,
             clock=self.clock,
-            on_hold=lambda: self.config.embedding.pause_on_battery and on_battery(),
+            is_paused=lambda: self.config.embedding.pause_on_battery and on_battery(),
         )
 
     def _make_embedder(self, selector: EmbedderSelector) -> Embedder:

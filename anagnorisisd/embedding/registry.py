@@ -1,7 +1,7 @@
-"""The embedders that there are. Light: the parent asks here what to have the workers do.
+"""The registry of embedders, and the choice between them. It imports no heavy package.
 
 An embedder is a module with `offer(settings) -> EmbeddingPlan | None`: how its vectors are made, or
-`None` while it cannot be used here. `docs/embedders.md` shows how to add one.
+`None` without weights. `docs/embedders.md` shows how to add one.
 """
 
 import logging
@@ -24,70 +24,70 @@ OFFERS: dict[str, Offer] = {
     "musicnn": musicnn.offer,
     "features": features.offer,
 }
-"""By the name that the listener writes; `auto` takes the first that can be used."""
+"""By the name in the configuration; `auto` selects the first that can be used."""
 
 
 def plan_for(stamp: EmbedderStamp, settings: EmbedderSettings) -> EmbeddingPlan:
-    """Return how vectors of exactly this `stamp` are made here.
+    """Return the plan for vectors of exactly this `stamp`.
 
     Raises:
-        EmbedderUnusable: they cannot be made here; it says what could be instead.
+        EmbedderUnusable: they cannot be made on this computer; the message says which can.
     """
-    instead = []
+    alternatives = []
     for offer in OFFERS.values():
         try:
             plan = offer(settings)
         except EmbedderUnusable as error:
-            instead.append(str(error))
+            alternatives.append(str(error))
             continue
         if plan is not None and plan.stamp == stamp:
             return plan
         if plan is not None:
-            instead.append(f"makes {plan.stamp}")
-    raise EmbedderUnusable(f"cannot make {stamp}: {', '.join(instead)}")
+            alternatives.append(f"makes {plan.stamp}")
+    raise EmbedderUnusable(f"cannot make {stamp}: {', '.join(alternatives)}")
 
 
 class EmbedderSelector:
-    """Chooses the embedder that the listener wants, and remembers what was of no use."""
+    """Selects the configured embedder, and excludes those that failed."""
 
     def __init__(self, settings: EmbedderSettings) -> None:
         self._settings = settings
         self._refused: set[EmbedderStamp] = set()
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
         self.unreadable = ""
-        """Why the last choice passed over weights that cannot be read."""
+        """Why the last selection skipped an embedder: its weights cannot be read."""
         self.not_installed = ""
-        """Why the last choice passed over weights that nothing here can compute with."""
+        """Why the last selection skipped an embedder: a package for its weights is missing."""
 
     def plan(self) -> EmbeddingPlan:
-        """Return how vectors are to be made; looks at files, and reads new weights once.
+        """Return the plan of the selected embedder; may read files.
 
         Raises:
-            EmbedderUnusable: what the listener wants cannot be had.
+            EmbedderUnusable: the configured embedder cannot be used.
         """
         wanted = self._settings.config.embedder
         if wanted is not EmbedderChoice.AUTO:
-            return self._offered(wanted.value)
+            return self._plan_of(wanted.value)
         self.unreadable = self.not_installed = ""
         for name in OFFERS:
             try:
-                return self._offered(name)
+                return self._plan_of(name)
             except WeightsUnreadable as error:
                 self.unreadable = str(error)
-                self._say(f"embedder {name}: {error}", logging.WARNING)
+                self._log_once(f"embedder {name}: {error}", logging.WARNING)
             except EmbedderNotInstalled as error:
                 self.not_installed = str(error)
-                self._say(self.not_installed, logging.WARNING)
+                self._log_once(self.not_installed, logging.WARNING)
             except EmbedderUnusable as error:
-                self._say(str(error), logging.DEBUG)
+                self._log_once(str(error), logging.DEBUG)
         raise EmbedderUnusable("no embedder can be used")
 
     def wanted(self) -> EmbedderStamp:
-        """Return the stamp of what `plan` makes; raises the same.
+        """Return the stamp of the selected embedder; raises the errors of `plan`.
 
         Raises:
-            WeightsUnreadable: there are weights that cannot be read at present. A disk that
-                fails is no reason to embed the whole library by something else.
+            WeightsUnreadable: there are weights that cannot be read at present. A failing disk
+                is no reason to embed the whole library with another embedder.
         """
         plan = self.plan()
         if self.unreadable:
@@ -95,10 +95,10 @@ class EmbedderSelector:
         return plan.stamp
 
     def refuse(self, stamp: EmbedderStamp) -> None:
-        """Never choose this one again: it was tried."""
+        """Do not select this embedder again: it failed."""
         self._refused.add(stamp)
 
-    def _offered(self, name: str) -> EmbeddingPlan:
+    def _plan_of(self, name: str) -> EmbeddingPlan:
         plan = OFFERS[name](self._settings)
         if plan is None:
             raise EmbedderUnusable(
@@ -109,8 +109,8 @@ class EmbedderSelector:
             raise EmbedderUnusable(f"embedder {plan.stamp} was tried and cannot be used")
         return plan
 
-    def _say(self, reason: str, level: int) -> None:
-        """Say why something better is not used, once."""
-        if reason not in self._said:
-            self._said.add(reason)
+    def _log_once(self, reason: str, level: int) -> None:
+        """Log once why an embedder is not used."""
+        if reason not in self._logged:
+            self._logged.add(reason)
             log.log(level, "%s", reason)

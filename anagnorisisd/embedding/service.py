@@ -33,7 +33,7 @@ from anagnorisisd.storage.embeddings import EmbeddingStore
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 3
-LOOK_AGAIN_SECONDS = 60.0
+RECHECK_SECONDS = 60.0
 """So often what is pending is looked up unasked: an event may have been missed."""
 
 WEIGHTS_SECONDS = 30.0
@@ -61,7 +61,7 @@ def on_battery() -> bool:
 
 
 class EmbeddingRun:
-    """Tracks under way, vectors not stored yet, and tracks to try again later."""
+    """Tracks being embedded, vectors that are not stored yet, and tracks to retry."""
 
     def __init__(
         self, store: EmbeddingStore, stamp: EmbedderStamp, events: Events, clock: Clock
@@ -71,32 +71,32 @@ class EmbeddingRun:
         self._events = events
         self._clock = clock
         self._stored_at = float("-inf")
-        self.under_way: dict[asyncio.Task[Vectors], TrackId] = {}
+        self.in_progress: dict[asyncio.Task[Vectors], TrackId] = {}
         self.vectors: dict[TrackId, Vectors] = {}
         self.later: set[TrackId] = set()
-        """Tracks to try again when nothing else is pending."""
+        """Tracks to retry when nothing else is pending."""
 
     def __len__(self) -> int:
-        return len(self.under_way) + len(self.vectors) + len(self.later)
+        return len(self.in_progress) + len(self.vectors) + len(self.later)
 
     def __contains__(self, track_id: TrackId) -> bool:
         return (
             track_id in self.vectors
             or track_id in self.later
-            or track_id in self.under_way.values()
+            or track_id in self.in_progress.values()
         )
 
     def start(self, track_id: TrackId, work: Coroutine[None, None, Vectors]) -> None:
-        """Have a track embedded."""
-        self.under_way[asyncio.ensure_future(work)] = track_id
+        """Start embedding a track."""
+        self.in_progress[asyncio.ensure_future(work)] = track_id
 
     async def store_when_due(self) -> None:
-        """Store what there is: the first vector at once, so that there is something to pick."""
+        """Store the vectors if the last write is old enough; the first one is stored at once."""
         if self._clock.monotonic() - self._stored_at >= STORE_SECONDS:
             await self.store()
 
     async def store(self) -> None:
-        """Store the vectors, and announce them once they are on disk."""
+        """Store the vectors, and publish an event after the commit."""
         if not self.vectors:
             return
         await self._store.put(self._stamp, self.vectors)
@@ -105,14 +105,14 @@ class EmbeddingRun:
         self.vectors = {}
 
     async def stop(self) -> None:
-        """Give up what is under way."""
-        for task in self.under_way:
+        """Cancel the tracks being embedded."""
+        for task in self.in_progress:
             task.cancel()
-        await asyncio.gather(*self.under_way, return_exceptions=True)
+        await asyncio.gather(*self.in_progress, return_exceptions=True)
 
 
 class EmbeddingService:
-    """Has every present track embedded, the newest first."""
+    """Embeds every present track, the newest first."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class EmbeddingService:
         preference: EmbedderPreference,
         events: Events,
         clock: Clock,
-        on_hold: Callable[[], bool] = lambda: False,
+        is_paused: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._embedder = embedder
@@ -131,7 +131,7 @@ class EmbeddingService:
         self._preference = preference
         self._events = events
         self._clock = clock
-        self._on_hold = on_hold
+        self._is_paused = is_paused
         self._changed = asyncio.Event()
         self._backlog: deque[tuple[TrackId, Uri]] = deque()
         self._vanished: set[TrackId] = set()
@@ -139,25 +139,25 @@ class EmbeddingService:
 
     @property
     def stamp(self) -> EmbedderStamp:
-        """The stamp of the vectors that are being made."""
+        """The stamp of the current embedder."""
         return self._embedder.stamp
 
     async def progress(self) -> EmbeddingProgress:
-        """Return how many tracks are pending, done and failed, how fast it goes, and where."""
+        """Return the numbers of pending, embedded and failed tracks, the speed and the executor."""
         progress = await self._store.progress(self.stamp)
         executor = self._embedder.executor
         return replace(progress, tracks_per_second=self._speed(), executor=executor)
 
     async def retry(self) -> int:
-        """Give the failed tracks another chance; return how many there are."""
+        """Make the failed tracks pending again; return their number."""
         count = await self._store.retry(self.stamp)
-        self._look_again()
+        self._reload_backlog()
         return count
 
     async def superseded(self) -> EmbedderStamp:
-        """Return once another embedder is wanted than the present one, and which.
+        """Wait until another embedder should be used than the current one; return its stamp.
 
-        It has to be wanted twice in a row: weights that are still being copied change.
+        It must be the preferred one twice in a row: weights that are being copied change.
         """
         before = self.stamp
         while True:
@@ -171,25 +171,25 @@ class EmbeddingService:
                 await self._clock.sleep(COPIED_SECONDS)
 
     async def _wanted(self) -> EmbedderStamp:
-        with suppress(EmbedderUnusable):  # then the present one is the best there is
+        with suppress(EmbedderUnusable):  # then the current one is the best
             return await asyncio.to_thread(self._preference.wanted)
         return self.stamp
 
     async def run(self) -> None:
-        """Embed what is pending, now and whenever the library changes.
+        """Embed the pending tracks, now and whenever the library changes.
 
         Raises:
-            EmbedderUnusable: nothing can be embedded with this embedder; it is refused.
+            EmbedderUnusable: this embedder embeds no file; it is not chosen again.
         """
         listening = asyncio.create_task(self._listen(self._events.subscribe()))
         try:
             while True:
                 self._changed.clear()
                 self._vanished.clear()
-                await self._drain()
-                await self._rest(LOOK_AGAIN_SECONDS)
+                await self._embed_pending()
+                await self._rest(RECHECK_SECONDS)
         except WeightsUnreadable:
-            raise  # the disk may be well later
+            raise  # the disk may work again later
         except EmbedderUnusable:
             self._preference.refuse(self.stamp)
             raise
@@ -200,14 +200,14 @@ class EmbeddingService:
         with subscription:
             async for announcement in subscription:
                 if isinstance(announcement.event, LibraryChanged) or announcement.missed:
-                    self._look_again()
+                    self._reload_backlog()
 
-    def _look_again(self) -> None:
-        self._backlog.clear()  # what is newer comes first
+    def _reload_backlog(self) -> None:
+        self._backlog.clear()  # newer tracks come first
         self._changed.set()
 
     async def _rest(self, seconds: float) -> None:
-        """Wait until something changed, or for `seconds`."""
+        """Wait for a change of the library, for `seconds` at most."""
         waiting = [
             asyncio.ensure_future(self._changed.wait()),
             asyncio.ensure_future(self._clock.rest(seconds)),
@@ -218,32 +218,32 @@ class EmbeddingService:
             for one in waiting:
                 one.cancel()
 
-    async def _drain(self) -> None:
-        """Embed until nothing is left that can be tried now."""
+    async def _embed_pending(self) -> None:
+        """Embed until no track is left that can be embedded now."""
         run = EmbeddingRun(self._store, self.stamp, self._events, self._clock)
         try:
-            while await self._top_up(run):
-                await asyncio.wait(run.under_way, return_when=asyncio.FIRST_COMPLETED)
-                for task in [task for task in run.under_way if task.done()]:
-                    await self._settle(run, task)
+            while await self._start_tracks(run):
+                await asyncio.wait(run.in_progress, return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in run.in_progress if task.done()]:
+                    await self._finish(run, task)
                 await run.store_when_due()
             await run.store()
         finally:
             await run.stop()
             self._finished.clear()
 
-    async def _top_up(self, run: EmbeddingRun) -> bool:
-        """Start as many tracks as are worth having under way; say whether any are."""
-        while len(run.under_way) < self._embedder.concurrency and not self._on_hold():
+    async def _start_tracks(self, run: EmbeddingRun) -> bool:
+        """Start tracks up to the embedder's concurrency; return whether any are being embedded."""
+        while len(run.in_progress) < self._embedder.concurrency and not self._is_paused():
             following = await self._next(run)
-            if following is None and run.later and not run.under_way:
+            if following is None and run.later and not run.in_progress:
                 run.later.clear()
                 continue
             if following is None:
                 break
             track_id, uri = following
             run.start(track_id, self._embedder.embed(str(self._path(uri))))
-        return bool(run.under_way)
+        return bool(run.in_progress)
 
     async def _next(self, run: EmbeddingRun) -> tuple[TrackId, Uri] | None:
         if len(self._vanished) > VANISHED_LIMIT:
@@ -257,9 +257,9 @@ class EmbeddingService:
                 return track_id, uri
         return None
 
-    async def _settle(self, run: EmbeddingRun, task: asyncio.Task[Vectors]) -> None:
-        """Note what came of one track."""
-        track_id = run.under_way.pop(task)
+    async def _finish(self, run: EmbeddingRun, task: asyncio.Task[Vectors]) -> None:
+        """Record the result of one track."""
+        track_id = run.in_progress.pop(task)
         self._finished.append(self._clock.monotonic())
         try:
             run.vectors[track_id] = task.result()
@@ -270,7 +270,7 @@ class EmbeddingService:
                 run.later.add(track_id)
 
     async def _failed(self, track_id: TrackId, failure: EmbeddingFailed) -> bool:
-        """Record a failed try; return whether it was the last."""
+        """Record a failed attempt; return whether it was the last."""
         tries = await self._record(track_id, failure, permanent=failure.permanent)
         final = failure.permanent or tries >= MAX_TRIES
         if final and not failure.permanent:

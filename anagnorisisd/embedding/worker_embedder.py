@@ -53,17 +53,17 @@ class WorkerEmbedder:
             for number, stage in enumerate(plan.stages, start=1)
         ]
         self._works: bool | None = None
-        """Whether a file was ever embedded; unknown before the first."""
-        self._trying = asyncio.Lock()
+        """Whether a file was ever embedded; `None` before the first."""
+        self._lock = asyncio.Lock()
 
     @property
     def stamp(self) -> EmbedderStamp:
-        """What is written beside every vector."""
+        """The stamp that is stored with every vector."""
         return self._plan.stamp
 
     @property
     def concurrency(self) -> int:
-        """How many files are worth having under way: one per worker, and one to come."""
+        """How many files should be embedded at the same time: one per worker, and one more."""
         return sum(stage.workers for stage in self._plan.stages) + 1
 
     @property
@@ -73,16 +73,16 @@ class WorkerEmbedder:
 
     @property
     def executor(self) -> ExecutorState:
-        """Vectors are made on this computer."""
+        """This computer."""
         return LOCAL_EXECUTOR
 
     async def embed(self, path: str) -> Vectors:
         """Return the vector, `[dimension]` finite float32, of the file at `path`.
 
         Raises:
-            FileNotFoundError: there is no such file any more.
+            FileNotFoundError: the file no longer exists.
             EmbeddingFailed: the file cannot be embedded, or its worker died or hung.
-            EmbedderUnusable: no file can be embedded as things are.
+            EmbedderUnusable: no file can be embedded at present.
         """
         try:
             vector = self._checked(await self._run(path))
@@ -95,32 +95,32 @@ class WorkerEmbedder:
         except FileNotFoundError as error:
             if not await asyncio.to_thread(Path(path).exists):
                 raise
-            # It is there: the program misses something else.
-            raise await self._unforeseen(error, path) from error
+            # The file exists: the program misses another one.
+            raise await self._unexpected_error(error, path) from error
         except OSError as error:
-            # Its own text would name the file, and reasons end up in the log.
+            # The text of the exception contains the path, and reasons are logged.
             raise EmbeddingFailed(os_error_reason(error), permanent=False) from error
         except MemoryError as error:
             raise EmbeddingFailed("needs more memory than it may have", permanent=False) from error
         except Exception as error:
-            raise await self._unforeseen(error, path) from error
+            raise await self._unexpected_error(error, path) from error
 
     async def close(self) -> None:
-        """End the worker processes."""
+        """Stop the worker processes."""
         for pool in self.pools:
             await pool.close()
 
-    async def _unforeseen(self, error: Exception, path: str) -> AnagnorisisError:
-        """Return what an error means that nobody foresaw."""
-        log.debug("embedding %s met an error that was not foreseen", ascii(path), exc_info=True)
+    async def _unexpected_error(self, error: Exception, path: str) -> AnagnorisisError:
+        """Return the error for an unexpected exception: of the file or of the embedder."""
+        log.debug("unexpected error while embedding %s", ascii(path), exc_info=True)
         reason = f"{type(error).__name__}: {error}".replace(path, "the file")
         if not await self._embeds_the_sample():
             return EmbedderUnusable(f"{self.stamp} fails at every track: {reason}")
         return EmbeddingFailed(reason, permanent=True)
 
     async def _embeds_the_sample(self) -> bool:
-        """Say whether anything can be embedded; what is not the embedder's fault is no proof."""
-        async with self._trying:
+        """Return whether the sample file can be embedded; other errors prove nothing."""
+        async with self._lock:
             if self._works is None:
                 try:
                     self._checked(await self._run(str(SAMPLE)))

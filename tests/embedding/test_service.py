@@ -38,7 +38,7 @@ class Bench:
             preference=self.preference,
             events=self.events,
             clock=clock,
-            on_hold=lambda: self.on_battery,
+            is_paused=lambda: self.on_battery,
         )
         self.ears: Subscription = self.events.subscribe()
         self._task: asyncio.Task[None] | None = None
