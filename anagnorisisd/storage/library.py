@@ -207,7 +207,7 @@ class LibraryStore(MetadataQueries):
             pass
         mean = await self._database.read(candidates.mean_rating)
         # Sorting a million rows takes a second, so not in the event loop or a reader thread.
-        return await asyncio.to_thread(read.joined, excluded, mean)
+        return await asyncio.to_thread(read.concatenate, excluded, mean)
 
     async def refreshed(self, known: Candidates, track_ids: Collection[TrackId]) -> Candidates:
         """Return a copy of `known` with current ratings, plays and predictions of some tracks.

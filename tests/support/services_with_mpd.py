@@ -1,4 +1,4 @@
-"""A listener's room: a real MPD, a library that knows its songs, and the services around both."""
+"""A real MPD, a library that knows its songs, and the services around both."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ class CountedStickerSync(StickerSync):
 
 
 @dataclass
-class Room:
+class MpdServices:
     """The services at work on one MPD."""
 
     server: Mpd
@@ -108,7 +108,7 @@ class Room:
 
 
 @asynccontextmanager
-async def room(
+async def mpd_services(
     server: Mpd,
     stores: Stores,
     *,
@@ -119,7 +119,7 @@ async def room(
     mpd: schema.Mpd | None = None,
     ratings_config: schema.Ratings | None = None,
     music: Path | None = None,
-) -> AsyncIterator[Room]:
+) -> AsyncIterator[MpdServices]:
     """Let the services attend to `server`, whose songs are the library.
 
     Long because they are wired here one after the other, as the daemon's own assembly does.
@@ -185,7 +185,7 @@ async def room(
     lives = [asyncio.create_task(life()) for life in loops]
     try:
         await until(lambda: player.link().connected)
-        yield Room(
+        yield MpdServices(
             server, stores, player, events, ratings, pick_service, refill_counter, sticker_sync,
             rating_playlists,
         )  # fmt: skip
