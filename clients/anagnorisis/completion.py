@@ -7,61 +7,61 @@ from typing import NamedTuple
 from anagnorisis.parser import build
 
 FURTHER_WORDS = {"mood": ("off", "like", "calm", "lively", "artist:", "album:", "folder:")}
-COMMANDS = {"mood": "anagnorisis tags --names 2>/dev/null"}
+SHELL_COMMANDS = {"mood": "anagnorisis tags --names 2>/dev/null"}
 
 
-class Verb(NamedTuple):
-    """A verb, its summary, and the options, choices and other words that may follow it.
+class Command(NamedTuple):
+    """A command, its summary, and the options, choices and other words that may follow it.
 
-    `command` prints further words, one a line; it fails silently without a daemon.
+    `shell_command` prints further words, one a line; it fails silently without a daemon.
     """
 
     name: str
     summary: str
     words: tuple[str, ...]
-    command: str
+    shell_command: str
 
 
 def script(shell: str) -> str:
     """Return the completion script for a shell."""
-    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](list(verbs()))
+    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](list(commands()))
 
 
-def verbs() -> Iterator[Verb]:
+def commands() -> Iterator[Command]:
     choices = subparsers(build())
     for choice in choices._choices_actions:
         words = (*_words(choices.choices[choice.dest]), *FURTHER_WORDS.get(choice.dest, ()))
-        yield Verb(choice.dest, choice.help or "", words, COMMANDS.get(choice.dest, ""))
+        yield Command(choice.dest, choice.help or "", words, SHELL_COMMANDS.get(choice.dest, ""))
 
 
 def subparsers(
     parser: argparse.ArgumentParser,
 ) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
-    """Return the action that holds the verbs; argparse has no public attribute for it."""
+    """Return the action that holds the commands; argparse has no public attribute for it."""
     return next(
         action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
     )
 
 
-def _words(verb: argparse.ArgumentParser) -> Iterator[str]:
-    for action in verb._actions:
+def _words(command: argparse.ArgumentParser) -> Iterator[str]:
+    for action in command._actions:
         yield from action.option_strings
         yield from map(str, action.choices or ())
 
 
-def _bash(verbs: list[Verb]) -> str:
+def _bash(commands: list[Command]) -> str:
     cases = "\n".join(
-        f"    {verb.name}) words='{' '.join(verb.words)}'"
-        + (f'" $({verb.command})"' if verb.command else "")
+        f"    {command.name}) words='{' '.join(command.words)}'"
+        + (f'" $({command.shell_command})"' if command.shell_command else "")
         + " ;;"
-        for verb in verbs
+        for command in commands
     )
-    names = " ".join(verb.name for verb in verbs)
+    names = " ".join(command.name for command in commands)
     return f"""\
 _anagnorisis() {{
-  local words verb=${{COMP_WORDS[1]}}
-  case $COMP_CWORD:$verb in 1:*) verb= ;; esac
-  case $verb in
+  local words subcommand=${{COMP_WORDS[1]}}
+  case $COMP_CWORD:$subcommand in 1:*) subcommand= ;; esac
+  case $subcommand in
     '') words='{names} --help --json --socket --version' ;;
 {cases}
   esac
@@ -71,22 +71,22 @@ complete -o default -F _anagnorisis anagnorisis
 """
 
 
-def _zsh(verbs: list[Verb]) -> str:
-    names = "\n".join(f"    '{verb.name}:{_quoted(verb.summary)}'" for verb in verbs)
+def _zsh(commands: list[Command]) -> str:
+    names = "\n".join(f"    '{command.name}:{_quoted(command.summary)}'" for command in commands)
     cases = "\n".join(
-        f"    {verb.name}) compadd -- {' '.join(verb.words)}"
-        + (f' ${{(f)"$({verb.command})"}}' if verb.command else "")
+        f"    {command.name}) compadd -- {' '.join(command.words)}"
+        + (f' ${{(f)"$({command.shell_command})"}}' if command.shell_command else "")
         + " ;;"
-        for verb in verbs
+        for command in commands
     )
     return f"""\
 #compdef anagnorisis
 _anagnorisis() {{
-  local -a verbs=(
+  local -a subcommands=(
 {names}
   )
   if (( CURRENT == 2 )); then
-    _describe verb verbs
+    _describe command subcommands
     return
   fi
   case $words[2] in
@@ -103,17 +103,19 @@ fi
 """
 
 
-def _fish(verbs: list[Verb]) -> str:
+def _fish(commands: list[Command]) -> str:
     lines = []
-    for verb in verbs:
-        condition = f"-n '__fish_seen_subcommand_from {verb.name}'"
+    for command in commands:
+        condition = f"-n '__fish_seen_subcommand_from {command.name}'"
         lines.append(
             "complete -c anagnorisis -n __fish_use_subcommand "
-            f"-a {verb.name} -d '{_quoted(verb.summary)}'"
+            f"-a {command.name} -d '{_quoted(command.summary)}'"
         )
-        lines += [f"complete -c anagnorisis {condition} {_fish_word(word)}" for word in verb.words]
-        if verb.command:
-            lines.append(f"complete -c anagnorisis {condition} -a '({verb.command})'")
+        lines += [
+            f"complete -c anagnorisis {condition} {_fish_word(word)}" for word in command.words
+        ]
+        if command.shell_command:
+            lines.append(f"complete -c anagnorisis {condition} -a '({command.shell_command})'")
     return "\n".join(lines) + "\n"
 
 

@@ -37,12 +37,16 @@ def _default_sockets() -> list[str]:
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Add the options that select the daemon; they are allowed before and after the verb."""
+    """Add the options that select the daemon; they are allowed before and after the command."""
     for option, metavar, summary in (
-        ("socket", "PATH", "socket of the daemon (default: $ANAGNORISIS_SOCKET, else as usual)"),
-        ("address", "HOST:PORT", "a daemon on another machine ($ANAGNORISIS_ADDRESS)"),
-        ("token-file", "PATH", "file that holds its token ($ANAGNORISIS_TOKEN_FILE)"),
-        ("certificate", "PATH", "certificate to trust there ($ANAGNORISIS_CERTIFICATE)"),
+        (
+            "socket",
+            "PATH",
+            "socket of the daemon (default: $ANAGNORISIS_SOCKET, else the usual ones)",
+        ),
+        ("address", "HOST:PORT", "address of a daemon on another computer ($ANAGNORISIS_ADDRESS)"),
+        ("token-file", "PATH", "file with its token ($ANAGNORISIS_TOKEN_FILE)"),
+        ("certificate", "PATH", "file with the certificate to trust ($ANAGNORISIS_CERTIFICATE)"),
     ):
         parser.add_argument(f"--{option}", metavar=metavar, default=SUPPRESS, help=summary)
 

@@ -24,7 +24,7 @@ trust.
 def page() -> str:
     """Return the manual page in roff."""
     parser = build()
-    verbs = subparsers(parser).choices.values()
+    commands = subparsers(parser).choices.values()
     parts = [
         f'.TH ANAGNORISIS 1 "" "anagnorisis {VERSION}" "User Commands"',
         ".SH NAME",
@@ -36,18 +36,18 @@ def page() -> str:
         _roff(EPILOG),
         ".SH OPTIONS",
         *_arguments(parser),
-        ".SH VERBS",
-        *(line for verb in verbs for line in _verb(verb)),
+        ".SH COMMANDS",
+        *(line for command in commands for line in _command(command)),
         FILES,
     ]
     return "\n".join(parts)
 
 
-def _verb(verb: argparse.ArgumentParser) -> list[str]:
-    name = verb.prog.split()[-1]
-    title = f".SS {name} {_roff(_usage(verb))}".rstrip()
-    actions = [action for action in verb._actions if action.default is not argparse.SUPPRESS]
-    return [title, _roff(f"{verb.description}."), *_argument_list(actions)]
+def _command(command: argparse.ArgumentParser) -> list[str]:
+    name = command.prog.split()[-1]
+    title = f".SS {name} {_roff(_usage(command))}".rstrip()
+    actions = [action for action in command._actions if action.default is not argparse.SUPPRESS]
+    return [title, _roff(f"{command.description}."), *_argument_list(actions)]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> list[str]:

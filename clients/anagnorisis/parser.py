@@ -1,7 +1,7 @@
-"""Command line parser: the verbs, their arguments and their help.
+"""Command line parser: the commands, their arguments and their help.
 
-Each verb names its function as `module:function` in `anagnorisis.commands`. Only the module of the
-chosen verb is imported, to keep the start fast.
+Each command names its function as `module:function` in `anagnorisis.commands`. Only the module of
+the chosen command is imported, to keep the start fast.
 """
 
 import argparse
@@ -86,35 +86,35 @@ def _without_choices(message: str) -> str:
     )
 
 
-class Verbs:
-    """Adds verbs with the common options to a parser."""
+class Commands:
+    """Adds commands with the common options to a parser."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._common = Parser(add_help=False, formatter_class=Formatter)
         add_options(self._common)
         _add_json(self._common)
-        self._verbs = parser.add_subparsers(
-            title="verbs", metavar="VERB", prog=parser.prog, parser_class=Parser
+        self._commands = parser.add_subparsers(
+            title="commands", metavar="COMMAND", prog=parser.prog, parser_class=Parser
         )
 
     def add(self, name: str, run: str, summary: str) -> Parser:
-        """Add the verb `name`, whose function is `run`, and return its parser."""
-        verb = self._verbs.add_parser(
+        """Add the command `name`, whose function is `run`, and return its parser."""
+        command = self._commands.add_parser(
             name,
             help=summary,
             description=summary[0].upper() + summary[1:],
             parents=[self._common],
             formatter_class=Formatter,
         )
-        verb.set_defaults(run=run)
-        return verb
+        command.set_defaults(run=run)
+        return command
 
 
 def build(first: str = "") -> argparse.ArgumentParser:
     """Return the parser of the command line.
 
-    `first` is the first argument. If it is a verb, only the verbs of its group are added: the other
-    verbs took a tenth of the time of a rating.
+    `first` is the first argument. If it is a command, only the commands of its group are added: the
+    others took a tenth of the time of a rating.
     """
     from anagnorisis import VERSION
 
@@ -125,10 +125,10 @@ def build(first: str = "") -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     add_options(parser)
     _add_json(parser)
-    verbs = Verbs(parser)
+    commands = Commands(parser)
     wanted = [add for names, add in GROUPS.items() if first in names]
     for add in wanted or GROUPS.values():
-        add(verbs)
+        add(commands)
     return parser
 
 
@@ -141,20 +141,20 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_ratings(verbs: Verbs) -> None:
-    rate = verbs.add("rate", "rating:rate", "rate a track from 0 to 10")
+def _add_ratings(commands: Commands) -> None:
+    rate = commands.add("rate", "rating:rate", "rate a track from 0 to 10")
     rate.add_argument("value", type=Value.parse, metavar="VALUE", help="8, 7.5, +1 or -0.5")
     _add_uri(rate)
-    _add_uri(verbs.add("clear", "rating:clear", "clear a track's rating"))
-    verbs.add("undo", "rating:undo", "undo the last rating change")
-    history = verbs.add("ratings", "rating:history", "list the rating history, newest first")
+    _add_uri(commands.add("clear", "rating:clear", "clear a track's rating"))
+    commands.add("undo", "rating:undo", "undo the last rating change")
+    history = commands.add("ratings", "rating:history", "list the rating history, newest first")
     _add_uri(history, "only of this track")
     _add_limit(history)
-    _add_limit(verbs.add("plays", "rating:plays", "list plays and skips, newest first"))
+    _add_limit(commands.add("plays", "rating:plays", "list plays and skips, newest first"))
 
 
-def _add_tracks(verbs: Verbs) -> None:
-    tracks = verbs.add("tracks", "library:tracks", "list tracks")
+def _add_tracks(commands: Commands) -> None:
+    tracks = commands.add("tracks", "library:tracks", "list tracks")
     tracks.add_argument(
         "text",
         nargs="?",
@@ -169,28 +169,28 @@ def _add_tracks(verbs: Verbs) -> None:
         "--tag", type=utf8, default="", metavar="TAG", help="only with this tag, such as jazz"
     )
     _add_limit(tracks)
-    tags = verbs.add("tags", "library:tags", "list the tags that the network gave to tracks")
+    tags = commands.add("tags", "library:tags", "list the tags that the network gave to tracks")
     tags.add_argument("--of", type=utf8, metavar="URI", help="those of this track")
     tags.add_argument(
         "--names", action="store_true", help="only the names of tags that some tracks have"
     )
-    unusable = verbs.add(
+    unusable = commands.add(
         "unusable", "library:unusable", "list the files that cannot be read as music"
     )
     _add_limit(unusable)
-    similar = verbs.add("similar", "library:similar", "list the tracks that sound most like one")
+    similar = commands.add("similar", "library:similar", "list the tracks that sound most like one")
     _add_uri(similar)
     _add_limit(similar, 10)
     similar.add_argument("--queue", action="store_true", help=QUEUE)
-    _add_uri(verbs.add("embedding", "library:embedding", "show a track's embedding"))
-    verbs.add("scan", "library:scan", "rescan the music directory")
-    embed = verbs.add("embed", "embed:embed", "show the progress and failures of embedding")
+    _add_uri(commands.add("embedding", "library:embedding", "show a track's embedding"))
+    commands.add("scan", "library:scan", "rescan the music directory")
+    embed = commands.add("embed", "embed:embed", "show the progress and failures of embedding")
     embed.add_argument("--retry", action="store_true", help="retry failed tracks")
     _add_limit(embed, 20, "maximum number of failures")
 
 
-def _add_picks(verbs: Verbs) -> None:
-    picks = verbs.add("picks", "picks:picks", "show the next picks, or switch picking on or off")
+def _add_picks(commands: Commands) -> None:
+    picks = commands.add("picks", "picks:picks", "show the next picks, or switch picking on or off")
     picks.add_argument("switch", nargs="?", choices=("on", "off"), help="switch picking")
     picks.add_argument(
         "-n",
@@ -206,16 +206,16 @@ def _add_picks(verbs: Verbs) -> None:
         metavar="N",
         help="seed of the random number generator",
     )
-    _add_uri(verbs.add("why", "picks:why", "explain a track's probability of being picked"))
-    _add_mood(verbs)
-    journey = verbs.add(
+    _add_uri(commands.add("why", "picks:why", "explain a track's probability of being picked"))
+    _add_mood(commands)
+    journey = commands.add(
         "journey", "picks:journey", "list tracks that lead from one to another in even steps"
     )
     journey.add_argument("start", type=utf8, metavar="FROM", help="the first track: a URI")
     journey.add_argument("end", type=utf8, metavar="TO", help="the last track: a URI")
     _add_limit(journey, 12, "number of tracks")
     journey.add_argument("--queue", action="store_true", help=QUEUE)
-    suggest = verbs.add(
+    suggest = commands.add(
         "suggest",
         "picks:suggest",
         "list the unrated tracks whose ratings would improve predictions most",
@@ -228,8 +228,8 @@ def _add_picks(verbs: Verbs) -> None:
     )
 
 
-def _add_mood(verbs: Verbs) -> None:
-    mood = verbs.add("mood", "mood:mood", "show or set what to hear now")
+def _add_mood(commands: Commands) -> None:
+    mood = commands.add("mood", "mood:mood", "show or set what to hear now")
     mood.unwanted_tags = True
     mood.add_argument(
         "wishes",
@@ -254,11 +254,11 @@ def _add_mood(verbs: Verbs) -> None:
     mood.add_argument("--until", metavar="TIME", help="until this time of day, for example 23:00")
 
 
-def _add_evaluators(verbs: Verbs) -> None:
-    verbs.add("train", "evaluator:train", "train a new evaluator now")
-    evaluators = verbs.add("evaluators", "evaluator:evaluators", "list the trained evaluators")
+def _add_evaluators(commands: Commands) -> None:
+    commands.add("train", "evaluator:train", "train a new evaluator now")
+    evaluators = commands.add("evaluators", "evaluator:evaluators", "list the trained evaluators")
     _add_limit(evaluators)
-    rollback = verbs.add("rollback", "evaluator:rollback", "make an earlier evaluator current")
+    rollback = commands.add("rollback", "evaluator:rollback", "make an earlier evaluator current")
     rollback.add_argument(
         "version",
         nargs="?",
@@ -269,17 +269,17 @@ def _add_evaluators(verbs: Verbs) -> None:
     )
 
 
-def _add_daemon(verbs: Verbs) -> None:
-    status = verbs.add("status", "status:status", "show the daemon's status")
+def _add_daemon(commands: Commands) -> None:
+    status = commands.add("status", "status:status", "show the daemon's status")
     _add_format(status, "print only this line about the current song, for example")
-    watch = verbs.add("watch", "watching:watch", "stream events")
+    watch = commands.add("watch", "watching:watch", "stream events")
     _add_format(watch, "instead of events, print this line whenever it changes, for example")
     after = whole(0, MAX_INT64)
     watch.add_argument("--after", type=after, metavar="SEQUENCE", help="resume after this event")
     watch.add_argument(
         "--epoch", type=utf8, default="", metavar="EPOCH", help="epoch of that event"
     )
-    report = verbs.add(
+    report = commands.add(
         "report", "report:report", "generate a report on ratings, evaluator and library"
     )
     report.add_argument(
@@ -289,16 +289,16 @@ def _add_daemon(verbs: Verbs) -> None:
         metavar="FILE",
         help="an HTML file, or - for standard output (default: %(default)s)",
     )
-    backup = verbs.add("backup", "backup:backup", "back up the database to a file")
+    backup = commands.add("backup", "backup:backup", "back up the database to a file")
     backup.add_argument("file", metavar="FILE", help="replaced when the backup is complete")
 
 
-def _add_transfer(verbs: Verbs) -> None:
-    export = verbs.add("export", "transfer:export", "write ratings and plays to a file")
+def _add_transfer(commands: Commands) -> None:
+    export = commands.add("export", "transfer:export", "write ratings and plays to a file")
     export.add_argument(
         "file", nargs="?", default="-", metavar="FILE", help=".jsonl or .csv; default: JSON Lines"
     )
-    taken = verbs.add("import", "transfer:take", "import ratings and plays")
+    taken = commands.add("import", "transfer:take", "import ratings and plays")
     taken.add_argument(
         "origin",
         metavar="FROM",
@@ -307,20 +307,20 @@ def _add_transfer(verbs: Verbs) -> None:
     taken.add_argument("--dry-run", action="store_true", help="only show what would be imported")
 
 
-def _add_shell(verbs: Verbs) -> None:
-    completion = verbs.add("completion", "shell:completion", "print completions for a shell")
+def _add_shell(commands: Commands) -> None:
+    completion = commands.add("completion", "shell:completion", "print completions for a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
-    verbs.add("manual", "shell:manual", "print the manual page, for `man -l -`")
+    commands.add("manual", "shell:manual", "print the manual page, for `man -l -`")
 
 
-def _add_format(verb: argparse.ArgumentParser, summary: str) -> None:
-    verb.add_argument(
+def _add_format(command: argparse.ArgumentParser, summary: str) -> None:
+    command.add_argument(
         "--format",
         type=utf8,
         metavar="FORMAT",
         help=f"{summary} '{{artist}} - {{title:.30}} {{score}}'; an unknown field lists all",
     )
-    verb.add_argument(
+    command.add_argument(
         "--escape",
         choices=("pango", "polybar", "tmux"),
         default="",
@@ -328,14 +328,14 @@ def _add_format(verb: argparse.ArgumentParser, summary: str) -> None:
     )
 
 
-def _add_uri(verb: argparse.ArgumentParser, summary: str = "default: the current song") -> None:
-    verb.add_argument("uri", nargs="?", type=utf8, metavar="URI", help=summary)
+def _add_uri(command: argparse.ArgumentParser, summary: str = "default: the current song") -> None:
+    command.add_argument("uri", nargs="?", type=utf8, metavar="URI", help=summary)
 
 
 def _add_limit(
-    verb: argparse.ArgumentParser, default: int = 50, summary: str = "maximum number of entries"
+    command: argparse.ArgumentParser, default: int = 50, summary: str = "maximum number of entries"
 ) -> None:
-    verb.add_argument(
+    command.add_argument(
         "-n",
         type=whole(1, MAX_INT32),
         default=default,
@@ -345,7 +345,7 @@ def _add_limit(
     )
 
 
-GROUPS: Mapping[tuple[str, ...], Callable[[Verbs], None]] = {
+GROUPS: Mapping[tuple[str, ...], Callable[[Commands], None]] = {
     ("rate", "clear", "undo", "ratings", "plays"): _add_ratings,
     ("tracks", "tags", "unusable", "similar", "embedding", "scan", "embed"): _add_tracks,
     ("picks", "why", "mood", "journey", "suggest"): _add_picks,

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anagnorisis.__main__ import main
-from anagnorisis.completion import verbs
+from anagnorisis.completion import commands
 
 NUMBERS = (
     *("0", "-1", "1", "2147483647", "2147483648", "99999999999999", "9" * 25, "1e400", "nan"),
@@ -18,7 +18,7 @@ NUMBERS = (
 TEXTS = ("caf\udce9.ogg", "\udcff", "a\nb", "\x1b[31m", "é", "-", "--", "\u202e", "x" * 10_000)
 OPTIONS = ("-n", "--seed", "--after", "--epoch", "--state", "--order", "--json", "--retry",
            "--queue", "--dry-run", "--address", "--token-file", "--certificate")  # fmt: skip
-VERBS = tuple(verb.name for verb in verbs())
+COMMANDS = tuple(command.name for command in commands())
 words = st.sampled_from((*NUMBERS, *TEXTS, *OPTIONS, "on", "off", "bash")) | st.text(max_size=8)
 
 
@@ -43,9 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 @pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(VERBS), st.lists(words, max_size=4))
-def test_any_words_are_answered_in_a_line(verb: str, more: list[str]) -> None:
-    code, err = outcome("--socket", "no.sock", verb, *(word.replace("\0", "") for word in more))
+@given(st.sampled_from(COMMANDS), st.lists(words, max_size=4))
+def test_any_words_are_answered_in_a_line(command: str, more: list[str]) -> None:
+    code, err = outcome("--socket", "no.sock", command, *(word.replace("\0", "") for word in more))
 
     assert code in {0, 1, 2, 69}
     assert err.count("\n") == (0 if code == 0 else 1), err

@@ -1,4 +1,4 @@
-"""Every verb of `anagnorisis`, run as the listener runs it, against a real server."""
+"""Every command of `anagnorisis`, run as the listener runs it, against a real server."""
 
 import asyncio
 import json
@@ -182,10 +182,10 @@ class TestRefusals:
         assert done.err.count("\n") == 1
 
     async def test_mistyped_word_gets_a_suggestion(self, tmp_path: Path) -> None:
-        verb = await run(tmp_path / "nobody", "stauts")
+        misspelled = await run(tmp_path / "nobody", "stauts")
         state = await run(tmp_path / "nobody", "tracks", "--state", "falied")
 
-        assert verb.err == "anagnorisis: there is no verb 'stauts'; did you mean status?\n"
+        assert misspelled.err == "anagnorisis: there is no command 'stauts'; did you mean status?\n"
         assert state.err == (
             "anagnorisis tracks: there is no --state 'falied'; did you mean failed?\n"
         )

@@ -18,13 +18,13 @@ pytestmark = pytest.mark.slow
 
 CLIENTS = Path(__file__).parents[2] / "clients"
 README = (CLIENTS / "README.md").read_text()
-VERBS = [verb.name for verb in completion.verbs()]
+COMMANDS = [command.name for command in completion.commands()]
 
 
-def test_the_readme_has_every_verb_and_no_other() -> None:
+def test_the_readme_has_every_command_and_no_other() -> None:
     documented = re.findall(r"^\| `anagnorisis (\w+)", README, re.MULTILINE)
 
-    assert set(documented) == set(VERBS)
+    assert set(documented) == set(COMMANDS)
 
 
 def test_every_command_of_the_readme_can_be_typed() -> None:
@@ -34,7 +34,7 @@ def test_every_command_of_the_readme_can_be_typed() -> None:
         assert parser.build(words[0]).parse_args(words).run
 
 
-def test_a_verb_means_the_same_whether_or_not_the_others_are_built() -> None:
+def test_a_command_means_the_same_whether_or_not_the_others_are_built() -> None:
     arguments = {
         "rate": ["8"],
         "import": ["x"],
@@ -42,10 +42,10 @@ def test_a_verb_means_the_same_whether_or_not_the_others_are_built() -> None:
         "completion": ["bash"],
         "journey": ["x", "y"],
     }
-    for verb in VERBS:
-        words = [verb, *arguments.get(verb, [])]
+    for name in COMMANDS:
+        words = [name, *arguments.get(name, [])]
 
-        assert parser.build(verb).parse_args(words) == parser.build().parse_args(words)
+        assert parser.build(name).parse_args(words) == parser.build().parse_args(words)
 
 
 @pytest.mark.parametrize("columns", [60, 120])
@@ -76,8 +76,8 @@ async def completed(*words: str) -> set[str]:
     return set(done.out.split())
 
 
-async def test_bash_completes_verbs_and_what_follows_them() -> None:
-    assert set(VERBS) <= await completed("")
+async def test_bash_completes_commands_and_what_follows_them() -> None:
+    assert set(COMMANDS) <= await completed("")
     assert await completed("ra") == {"rate", "ratings"}
     assert {"on", "off", "--seed"} <= await completed("picks", "")
     assert await completed("tracks", "--or") == {"--order"}
@@ -166,10 +166,10 @@ async def test_the_manual_page_is_printed() -> None:
     assert (await command("anagnorisis", "manual")).out == manual.page()
 
 
-def test_the_manual_page_is_sound_and_has_every_verb() -> None:
+def test_the_manual_page_is_sound_and_has_every_command() -> None:
     page = manual.page()
 
-    assert [line.split()[1] for line in page.splitlines() if line.startswith(".SS ")] == VERBS
+    assert [line.split()[1] for line in page.splitlines() if line.startswith(".SS ")] == COMMANDS
     if shutil.which("groff"):
         done = subprocess.run(
             ["groff", "-man", "-ww", "-Tutf8", "-z"],

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from anagnorisis.completion import verbs
+from anagnorisis.completion import commands
 from anagnorisisd.embedding.musicnn.weights import PACKAGED
 from tests.support.documented import DOCUMENTS, Typed, named, programs, sessions, singles
 from tests.support.forms import form, matches
@@ -30,7 +30,7 @@ WRITING = "ANAGNORISIS_WRITE_FORMS" in os.environ
 pytestmark = [pytest.mark.timeout(300)]
 
 NO_ANSWER = {"completion", "manual", "watch", "journey"}
-"""Verbs that print a text, the one that goes on, which test_client_commands.py follows, and the one
+"""Commands that print a text, the one that goes on, which test_client_commands.py follows, and one
 that needs two embedded songs, which test_journey.py has."""
 WORDS = {
     "rate": "8",
@@ -83,12 +83,12 @@ def test_documented_program_prints_output(home: Household, program: str) -> None
     assert done.stdout
 
 
-@pytest.mark.parametrize("verb", sorted({one.name for one in verbs()} - NO_ANSWER))
-def test_every_verb_answers_in_json(home: Household, verb: str) -> None:
-    if verb == "tags" and not PACKAGED.exists():
+@pytest.mark.parametrize("command", sorted({one.name for one in commands()} - NO_ANSWER))
+def test_every_command_answers_in_json(home: Household, command: str) -> None:
+    if command == "tags" and not PACKAGED.exists():
         pytest.skip(WITHOUT_WEIGHTS)
     home.settle()
-    done = home.type(f"anagnorisis {verb} {WORDS.get(verb, '')} --json")
+    done = home.type(f"anagnorisis {command} {WORDS.get(command, '')} --json")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert all(isinstance(answer, dict) for answer in answers(done.stdout))

@@ -34,7 +34,7 @@ def ours() -> Iterator[tuple[Path, list[str]]]:
 DOCUMENTED = [pytest.param(words, id=f"{path.name}: {' '.join(words)}") for path, words in ours()]
 
 
-def verbs(of: argparse.ArgumentParser) -> set[str]:
+def commands(of: argparse.ArgumentParser) -> set[str]:
     return {
         name
         for action in of._actions
@@ -76,12 +76,12 @@ def test_every_check_of_the_doctor_is_documented() -> None:
     assert entries == subjects()
 
 
-@pytest.mark.parametrize("verb", sorted(verbs(parser.build())))
-def test_every_verb_is_documented(verb: str) -> None:
-    assert f"\n### anagnorisis {verb}\n" in COMMANDS
+@pytest.mark.parametrize("command", sorted(commands(parser.build())))
+def test_every_command_is_documented(command: str) -> None:
+    assert f"\n### anagnorisis {command}\n" in COMMANDS
 
 
-@pytest.mark.parametrize("command", sorted(verbs(cli.build_parser())))
+@pytest.mark.parametrize("command", sorted(commands(cli.build_parser())))
 def test_every_command_of_the_daemon_is_documented(command: str) -> None:
     assert f"\n### anagnorisisd {command}\n" in COMMANDS
 

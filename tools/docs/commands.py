@@ -26,24 +26,29 @@ def page() -> str:
     client, script, server = parser.build(), rate_key.parser(), cli.build_parser()
     lines = [HEAD, "## anagnorisis", "", str(client.description), "", COMMON]
     lines += _options(client)
-    for verb in _verbs(client):
-        lines += _command(verb, known=_names(client))
+    for subcommand in _subcommands(client):
+        lines += _section(subcommand, known=_names(client))
     lines += ["## anagnorisis-rate", "", str(script.description), ""]
     lines += [*_usage(script), *_options(script)]
     lines += ["## anagnorisisd", "", str(server.description), "", *_options(server)]
-    for verb in _verbs(server):
-        lines += _command(verb, known=_names(server))
+    for subcommand in _subcommands(server):
+        lines += _section(subcommand, known=_names(server))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _verbs(program: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+def _subcommands(program: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
     return list(subparsers(program).choices.values())
 
 
-def _command(verb: argparse.ArgumentParser, known: set[str]) -> list[str]:
-    title = [f"### {verb.prog}", "", f"{(verb.description or '').removesuffix('.')}.", ""]
-    own = _options(verb, without=known)
-    return [*title, *_usage(verb, without=known), *own]
+def _section(command: argparse.ArgumentParser, known: set[str]) -> list[str]:
+    title = [
+        f"### {command.prog}",
+        "",
+        f"{(command.description or '').removesuffix('.')}.",
+        "",
+    ]
+    own = _options(command, without=known)
+    return [*title, *_usage(command, without=known), *own]
 
 
 def _names(program: argparse.ArgumentParser) -> set[str]:

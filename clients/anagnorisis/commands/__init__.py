@@ -1,1 +1,1 @@
-"""Functions of the verbs of the command line."""
+"""Functions of the commands of the command line."""

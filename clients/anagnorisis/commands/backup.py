@@ -1,4 +1,4 @@
-"""Verb `backup`."""
+"""Command `backup`."""
 
 import json
 from argparse import Namespace

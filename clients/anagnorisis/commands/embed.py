@@ -1,4 +1,4 @@
-"""Verb `embed`."""
+"""Command `embed`."""
 
 from argparse import Namespace
 from collections.abc import Iterable, Iterator

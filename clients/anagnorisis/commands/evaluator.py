@@ -1,4 +1,4 @@
-"""Verbs `train`, `evaluators` and `rollback`."""
+"""Commands `train`, `evaluators` and `rollback`."""
 
 from argparse import Namespace
 

@@ -1,4 +1,4 @@
-"""Verbs `tracks`, `tags`, `unusable`, `similar`, `embedding` and `scan`."""
+"""Commands `tracks`, `tags`, `unusable`, `similar`, `embedding` and `scan`."""
 
 from argparse import Namespace
 from collections.abc import Iterator

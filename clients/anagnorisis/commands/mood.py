@@ -1,4 +1,4 @@
-"""Verb `mood`: show, set and end the steering of picks."""
+"""Command `mood`: show, set and end the steering of picks."""
 
 import math
 import re

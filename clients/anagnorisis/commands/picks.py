@@ -1,4 +1,4 @@
-"""Verbs `picks`, `why` and `suggest`."""
+"""Commands `picks`, `why` and `suggest`."""
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence

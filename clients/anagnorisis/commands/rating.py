@@ -1,4 +1,4 @@
-"""Verbs `rate`, `clear`, `undo`, `ratings` and `plays`."""
+"""Commands `rate`, `clear`, `undo`, `ratings` and `plays`."""
 
 from argparse import Namespace
 

@@ -1,4 +1,4 @@
-"""Verb `report`."""
+"""Command `report`."""
 
 import json
 from argparse import Namespace

@@ -1,4 +1,4 @@
-"""Verbs `completion` and `manual`."""
+"""Commands `completion` and `manual`."""
 
 from argparse import Namespace
 

@@ -1,4 +1,4 @@
-"""Verb `status`, and the command without a verb: the current song and the next picks."""
+"""Command `status`, and the command without a command: the current song and the next picks."""
 
 from argparse import Namespace
 from collections.abc import Iterator

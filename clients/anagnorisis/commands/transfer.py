@@ -1,4 +1,4 @@
-"""Verbs `export` and `import`."""
+"""Commands `export` and `import`."""
 
 import json
 from argparse import Namespace

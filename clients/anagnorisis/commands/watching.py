@@ -1,4 +1,4 @@
-"""Verb `watch`."""
+"""Command `watch`."""
 
 from argparse import Namespace
 from collections.abc import Callable
