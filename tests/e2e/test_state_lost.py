@@ -1,7 +1,6 @@
 """The state directory goes away: no lost rating is acknowledged, and nothing begins anew."""
 
 import os
-import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -130,67 +129,6 @@ def test_remounted_state_directory_is_used_again(home: Path, music: Path, tmp_pa
             unmount(home / "state")
 
 
-@pytest.mark.parametrize("lost", ["anagnorisis.db", "anagnorisis.db-wal"])
-def test_a_rating_is_refused_once_a_file_of_the_database_is_removed(
-    home: Path, music: Path, lost: str
-) -> None:
-    with daemon_in(home, music) as daemon:
-        rate(daemon, 8)
-        (home / "state" / lost).unlink()
-
-        code, said = refusal(daemon, 3)
-
-        assert code is grpc.StatusCode.FAILED_PRECONDITION
-        assert f"{lost} is no longer the file that the daemon opened" in said
-
-
-def test_a_rating_is_refused_once_the_state_directory_was_moved(home: Path, music: Path) -> None:
-    with daemon_in(home, music) as daemon:
-        rate(daemon, 8)
-        (home / "state").rename(home / "elsewhere")
-
-        assert refusal(daemon, 3)[0] is grpc.StatusCode.FAILED_PRECONDITION
-
-        assert stored(home / "elsewhere" / "anagnorisis.db") == [8]
-
-
-@pytest.mark.parametrize("size", [0, 4096])
-def test_a_rating_is_refused_once_the_database_is_cut_short(
-    home: Path, music: Path, size: int
-) -> None:
-    with daemon_in(home, music) as daemon:
-        rate(daemon, 8)
-        with closing(sqlite3.connect(home / "state" / "anagnorisis.db")) as other:
-            other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        os.truncate(home / "state" / "anagnorisis.db", size)
-
-        code, said = refusal(daemon, 3)
-
-        assert code is grpc.StatusCode.DATA_LOSS
-        assert "restore" in said
-
-
-def test_a_database_that_was_vacuumed_meanwhile_is_no_fault(home: Path, music: Path) -> None:
-    with daemon_in(home, music) as daemon:
-        database = home / "state" / "anagnorisis.db"
-        with closing(sqlite3.connect(database)) as other:
-            other.execute("CREATE TABLE large (content BLOB)")
-            other.execute("INSERT INTO large VALUES (zeroblob(2000000))")
-            other.commit()
-            other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            rate(daemon, 8)
-            size = database.stat().st_size
-            other.execute("DROP TABLE large")
-            other.commit()
-            other.execute("VACUUM")
-            other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            assert database.stat().st_size < size
-
-        rate(daemon, 3)
-
-        assert rating(daemon) == 3
-
-
 @pytest.mark.parametrize(
     ("cut", "said_of_it"), [("emptied", "is empty"), ("removed", "is missing")]
 )
@@ -211,52 +149,6 @@ def test_a_lost_database_is_not_taken_for_a_first_start(
     command(home, "restore", str(home / "kept.db"))
     with daemon_in(home, music) as daemon:
         assert rating(daemon) == 8
-
-
-def test_the_backup_beside_it_is_named(home: Path, music: Path) -> None:
-    database = rated_and_stopped(home, music)
-    backup = home / "state" / "backups" / "anagnorisis-20260101T000000-before-x.db"
-    backup.parent.mkdir()
-    database.rename(backup)
-    marker = home / ".state.anagnorisis"
-    marker.unlink()
-
-    said = refused_start(home, music)
-
-    assert f"`anagnorisisd restore {backup}`" in said
-    command(home, "restore", str(backup))
-    with daemon_in(home, music) as daemon:
-        assert rating(daemon) == 8
-    assert marker.exists()
-
-
-def test_an_empty_database_keeps_its_log_of_changes(home: Path, music: Path) -> None:
-    with daemon_in(home, music) as daemon:
-        rate(daemon, 8)
-        daemon.kill()
-    (home / ".state.anagnorisis").unlink()
-    state = home / "state"
-    assert (state / "anagnorisis.db-wal").stat().st_size
-    before = (state / "anagnorisis.db-wal").read_bytes()
-    os.truncate(state / "anagnorisis.db", 0)
-
-    assert "is empty" in refused_start(home, music)
-
-    assert (state / "anagnorisis.db-wal").read_bytes() == before, "SQLite would have removed it"
-
-
-def test_error_explains_how_to_start_anew(home: Path, music: Path) -> None:
-    rated_and_stopped(home, music)
-    shutil.rmtree(home / "state")
-
-    said = refused_start(home, music)
-
-    marker = home / ".state.anagnorisis"
-    assert f"remove {marker} to start anew" in said
-    assert str(home / "state") in marker.read_text(), "it says what it is"
-    marker.unlink()
-    with daemon_in(home, music) as daemon:
-        assert rating(daemon) == 0
 
 
 def test_doctor_reports_a_lost_database(home: Path, music: Path) -> None:
