@@ -161,7 +161,7 @@ def back_up(database: Path, target: Path) -> None:
         raise StoreError(f"{target} is the database itself; give another file")
     with storage_errors(target):
         if atomic_write.is_regular(str(target)):
-            with atomic_write.replacing(str(target)) as part:
+            with atomic_write.replace_file(str(target)) as part:
                 _fill(Path(part), database, target)
             return
     copy = copied(database, database)

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from anagnorisis.errors import FAILURE, Failed, one_line
 from anagnorisis.parser import build
-from anagnorisis.process import leave, open_standard_files
+from anagnorisis.process import exit_fast, open_standard_files
 
 INTERRUPTED = 130
 
@@ -48,7 +48,7 @@ def _discard_output() -> None:
 
 def run() -> NoReturn:
     """Run the command `anagnorisis` and exit."""
-    leave(main())
+    exit_fast(main())
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def is_regular(path: str) -> bool:
 
 
 @contextmanager
-def replacing(path: str) -> Iterator[str]:
+def replace_file(path: str) -> Iterator[str]:
     """Yield the path of a new, empty file in the same folder; at exit it replaces `path`.
 
     Raises:

@@ -16,7 +16,7 @@ MENUS = (
 """The first installed one is used."""
 
 
-def chosen(read: Callable[[str], str]) -> str | None:
+def choose(read: Callable[[str], str]) -> str | None:
     """Show the menu and return the choice, parsed by `read`; `None` if it was closed.
 
     Raises:

@@ -111,7 +111,7 @@ def _table(lines: Iterator[Line]) -> Iterator[Found]:
             cells: dict[str, str | None] = dict(zip(names, row, strict=False))
             if delimiter != ",":  # then the decimal separator is a comma
                 _point_decimals(cells)
-            yield _found(line, partial(records.unshielded, cells))
+            yield _found(line, partial(records.unescape_formulas, cells))
 
 
 def _header(lines: Iterator[Line]) -> tuple[list[str], str]:

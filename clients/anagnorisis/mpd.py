@@ -68,7 +68,7 @@ class Mpd:
 
 
 @contextmanager
-def opened() -> Iterator[Mpd]:
+def open_connection() -> Iterator[Mpd]:
     """Connect to MPD at the same address as the daemon and `mpc`; see `mpd_address`."""
     addresses = candidates(None, os.environ)
     address, connection = _connect_first(addresses)

@@ -298,13 +298,13 @@ def _add_transfer(commands: Commands) -> None:
     export.add_argument(
         "file", nargs="?", default="-", metavar="FILE", help=".jsonl or .csv; default: JSON Lines"
     )
-    taken = commands.add("import", "transfer:take", "import ratings and plays")
-    taken.add_argument(
+    import_ = commands.add("import", "transfer:import_entries", "import ratings and plays")
+    import_.add_argument(
         "origin",
         metavar="FROM",
         help="a .jsonl or .csv file, the project.db of Anagnorisis, `tags` or `stickers`",
     )
-    taken.add_argument("--dry-run", action="store_true", help="only show what would be imported")
+    import_.add_argument("--dry-run", action="store_true", help="only show what would be imported")
 
 
 def _add_shell(commands: Commands) -> None:

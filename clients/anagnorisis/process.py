@@ -23,7 +23,7 @@ def open_standard_files() -> None:
         getattr(sys, name).reconfigure(errors="replace")
 
 
-def leave(exit_code: int) -> NoReturn:
+def exit_fast(exit_code: int) -> NoReturn:
     """Exit without the cleanup of Python and grpc, which takes as long as a rating.
 
     All files must be written and closed.

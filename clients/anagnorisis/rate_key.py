@@ -14,7 +14,7 @@ from anagnorisis.connection import add_options, connected, is_remote
 from anagnorisis.desktop import notify
 from anagnorisis.errors import USAGE, Failed, one_line
 from anagnorisis.parser import Formatter, Parser
-from anagnorisis.process import leave, open_standard_files
+from anagnorisis.process import exit_fast, open_standard_files
 from anagnorisis.rating_value import Value
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _action(word: str) -> str:
 def _current_song() -> mpd.Song | None:
     """Return the current song of MPD; `None` without one, in which case the daemon asks its MPD."""
     try:
-        with mpd.opened() as player:
+        with mpd.open_connection() as player:
             return player.current()
     except (OSError, ValueError):  # Not reachable, or the address is invalid.
         return None
@@ -93,9 +93,9 @@ def _current_song() -> mpd.Song | None:
 
 def _selected_action(arguments: argparse.Namespace) -> str | None:
     if arguments.menu:
-        from anagnorisis.desktop import chosen
+        from anagnorisis.desktop import choose
 
-        return chosen(_action)
+        return choose(_action)
     if arguments.action is None:
         raise Failed("say what to do, 0 to 10 for example, or use --menu", USAGE)
     return str(arguments.action)
@@ -155,7 +155,7 @@ def _skip(song: mpd.Song | None, rated: str) -> None:
     if song and not (song.uri.endswith(rated) or rated.endswith(song.uri)):
         raise Failed(f"rated, but not skipped, since MPD at {song.mpd} is not that of the daemon")
     try:
-        with mpd.opened() as player:
+        with mpd.open_connection() as player:
             if player.current() == song:  # Otherwise another song already plays.
                 player.skip()
     except (OSError, ValueError) as error:
@@ -164,7 +164,7 @@ def _skip(song: mpd.Song | None, rated: str) -> None:
 
 def run() -> NoReturn:
     """Run the command `anagnorisis-rate` and exit."""
-    leave(main())
+    exit_fast(main())
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ MAX_TIME_LENGTH = 64
 Record = dict[str, Any]
 
 
-def written(entries: Iterable[HistoryEntry], *, as_csv: bool) -> Iterator[bytes]:
+def serialize(entries: Iterable[HistoryEntry], *, as_csv: bool) -> Iterator[bytes]:
     """Yield the encoded lines of a file."""
     if as_csv:
         yield _row(FIELDS)
@@ -84,7 +84,7 @@ def entry(found: object) -> HistoryEntry:
     return result
 
 
-def unshielded(record: dict[str, str | None]) -> Record:
+def unescape_formulas(record: dict[str, str | None]) -> Record:
     """Return a CSV record without the prefixes `'` against formulas."""
     texts = {name: record.get(name) or "" for name in TEXTS}
     escaped = {name for name, text in texts.items() if text[:1] == "'" and FORMULA.match(text)}

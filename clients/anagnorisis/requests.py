@@ -28,7 +28,7 @@ def target(text: str | None) -> Target:
 MAX_PAGE_SIZE = 1000
 
 
-def collected(method: Callable[..., Any], request: Any, field: str, limit: int) -> list[Any]:
+def collect_pages(method: Callable[..., Any], request: Any, field: str, limit: int) -> list[Any]:
     """Request pages until `limit` entries are read; `field` names the list in the response."""
     entries: list[Any] = []
     while len(entries) < limit:

@@ -52,7 +52,7 @@ def read(content: bytes, *, as_csv: bool) -> list[Found]:
 @pytest.mark.parametrize("as_csv", [True, False])
 @given(wanted=st.lists(entries, max_size=5))
 def test_written_entries_are_read_back(as_csv: bool, wanted: list[HistoryEntry]) -> None:
-    content = b"".join(records.written(wanted, as_csv=as_csv))
+    content = b"".join(records.serialize(wanted, as_csv=as_csv))
 
     assert [found.entry for found in read(content, as_csv=as_csv)] == wanted
 
@@ -60,7 +60,7 @@ def test_written_entries_are_read_back(as_csv: bool, wanted: list[HistoryEntry])
 @given(entries)
 def test_no_cell_is_a_formula(entry: HistoryEntry) -> None:
     (_, row) = csv.reader(
-        io.StringIO(b"".join(records.written([entry], as_csv=True)).decode(), newline="")
+        io.StringIO(b"".join(records.serialize([entry], as_csv=True)).decode(), newline="")
     )
 
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)

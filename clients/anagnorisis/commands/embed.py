@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.output import show_json
-from anagnorisis.requests import collected
+from anagnorisis.requests import collect_pages
 from anagnorisis.v1 import library_pb2 as messages
 from anagnorisis.v1.daemon_pb2 import EmbeddingStatus, GetStatusRequest
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
@@ -44,7 +44,7 @@ def _show(arguments: Namespace) -> None:
         if arguments.json:
             show_json(embedding)
             return
-        failed = collected(
+        failed = collect_pages(
             LibraryServiceStub(channel).ListTracks,
             messages.ListTracksRequest(filter=messages.TRACK_FILTER_FAILED),
             "tracks",

@@ -5,7 +5,7 @@ from argparse import Namespace
 from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.output import progress_bar, show_json, show_table
-from anagnorisis.requests import collected
+from anagnorisis.requests import collect_pages
 from anagnorisis.v1 import evaluator_pb2 as messages
 from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceStub
 
@@ -38,7 +38,7 @@ def train(arguments: Namespace) -> None:
 def evaluators(arguments: Namespace) -> None:
     """List the trained evaluators."""
     with connected(arguments) as channel:
-        found = collected(
+        found = collect_pages(
             EvaluatorServiceStub(channel).ListEvaluators,
             messages.ListEvaluatorsRequest(),
             "evaluators",

@@ -7,7 +7,7 @@ from anagnorisis import text
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.errors import Failed
 from anagnorisis.output import progress_bar, show_json, show_table
-from anagnorisis.requests import collected, target
+from anagnorisis.requests import collect_pages, target
 from anagnorisis.v1 import library_pb2 as messages
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.track_pb2 import Track
@@ -24,7 +24,7 @@ def tracks(arguments: Namespace) -> None:
         sound_tag=arguments.tag,
     )
     with connected(arguments) as channel:
-        found = collected(
+        found = collect_pages(
             LibraryServiceStub(channel).ListTracks, request, "tracks", arguments.limit
         )
     if arguments.json:
@@ -72,7 +72,7 @@ def unusable(arguments: Namespace) -> None:
     request = messages.ListUnusableFilesRequest()
     with connected(arguments) as channel:
         method = LibraryServiceStub(channel).ListUnusableFiles
-        found = collected(method, request, "files", arguments.limit)
+        found = collect_pages(method, request, "files", arguments.limit)
     if arguments.json:
         for file in found:
             show_json(file, line=True)

@@ -5,7 +5,7 @@ from argparse import Namespace
 from anagnorisis import requests, text
 from anagnorisis.connection import connected
 from anagnorisis.output import show_json, show_table
-from anagnorisis.requests import collected, target
+from anagnorisis.requests import collect_pages, target
 from anagnorisis.v1 import history_pb2
 from anagnorisis.v1 import rating_pb2 as messages
 from anagnorisis.v1.daemon_pb2 import PlayOutcome
@@ -38,7 +38,7 @@ def history(arguments: Namespace) -> None:
     """List the rating history."""
     track = target(arguments.uri) if arguments.uri else None
     with connected(arguments) as channel:
-        entries = collected(
+        entries = collect_pages(
             RatingServiceStub(channel).ListRatings,
             messages.ListRatingsRequest(target=track),
             "ratings",
@@ -54,7 +54,7 @@ def history(arguments: Namespace) -> None:
 def plays(arguments: Namespace) -> None:
     """List plays and skips, newest first."""
     with connected(arguments) as channel:
-        entries = collected(
+        entries = collect_pages(
             HistoryServiceStub(channel).ListPlays,
             history_pb2.ListPlaysRequest(),
             "plays",

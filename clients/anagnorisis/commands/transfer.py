@@ -46,7 +46,7 @@ def export(arguments: Namespace) -> None:
     with connected(arguments) as channel:
         answers = HistoryServiceStub(channel).ExportHistory(messages.ExportHistoryRequest())
         as_csv = arguments.file.lower().endswith(".csv")
-        atomic_write.write(arguments.file, records.written(entries(answers), as_csv=as_csv))
+        atomic_write.write(arguments.file, records.serialize(entries(answers), as_csv=as_csv))
     if atomic_write.is_standard_output(arguments.file):
         return
     if arguments.json:
@@ -55,7 +55,7 @@ def export(arguments: Namespace) -> None:
         print(f"{text.counted(count, 'entry', 'entries')} written to {arguments.file}")
 
 
-def take(arguments: Namespace) -> None:
+def import_entries(arguments: Namespace) -> None:
     """Import ratings and plays; with `--dry-run` only show the outcome."""
     counts: Counter[int] = Counter()
     unreadable = 0
