@@ -334,9 +334,8 @@ class Services:
         address = self.config.metrics.address
         if address is None:
             return None
-        from anagnorisisd.metrics.prometheus import (
-            PrometheusExporter,
-        )  # optional, so loaded only when configured
+        # Optional, so it is loaded only when configured.
+        from anagnorisisd.metrics.prometheus import PrometheusExporter
 
         return PrometheusExporter(address, anagnorisisd.__version__)
 
