@@ -20,7 +20,7 @@ from anagnorisisd.rpc import conversion, validation
 from anagnorisisd.rpc.track_lookup import TrackLookup
 
 FIRST_DECADE, LAST_DECADE = 1000, 9990
-LONGEST_SECONDS = 366 * 86400.0
+MAX_SECONDS = 366 * 86400.0
 MAX_SONGS = 10_000
 
 
@@ -41,13 +41,13 @@ async def requested_steering(
     steering = Steering(wishes, strength)
     match request.WhichOneof("end"):
         case "ends_at":
-            ends_at = validation.moment("ends_at", request.ends_at)
+            ends_at = validation.unix_seconds("ends_at", request.ends_at)
             if ends_at <= now:
                 raise InvalidValue("ends_at", "is not in the future")
             return Steering(wishes, strength, ends_at=ends_at)
         case "seconds":
-            if not 0 < request.seconds <= LONGEST_SECONDS:
-                raise InvalidValue("seconds", f"is not above 0 and up to {LONGEST_SECONDS:g}")
+            if not 0 < request.seconds <= MAX_SECONDS:
+                raise InvalidValue("seconds", f"is not above 0 and up to {MAX_SECONDS:g}")
             return Steering(wishes, strength, ends_at=now + request.seconds)
         case "songs":
             if not 0 < request.songs <= MAX_SONGS:
@@ -113,7 +113,7 @@ def steering_message(
             for wish in steering.wishes
         ],
         strength=steering.strength,
-        ends_at=conversion.moment(steering.ends_at),
+        ends_at=conversion.timestamp(steering.ends_at),
         songs_left=steering.songs_left,
     )
 

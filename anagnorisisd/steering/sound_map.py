@@ -41,28 +41,28 @@ class SoundMap:
             return self._vectors
 
     async def _computed(self, candidates: Candidates) -> Vectors:
-        moments = await self._embeddings.moments(self._stamp)
-        components = await self._components(moments)
+        stats = await self._embeddings.feature_stats(self._stamp)
+        components = await self._components(stats)
         result = np.zeros((len(candidates), components.shape[1]), np.float32)
 
         def put(page: TrackFeatures) -> None:
             ids = np.array(page.track_ids, "S32")
             rows = np.searchsorted(candidates.track_ids, ids).clip(max=len(candidates) - 1)
             found = candidates.track_ids[rows] == ids
-            unit = _standardised(page.vectors[found], moments)
+            unit = _standardised(page.vectors[found], stats)
             result[rows[found]] = _of_length_1(unit @ components)
 
         if len(candidates):
-            async for page in self._embeddings.described(self._stamp):
+            async for page in self._embeddings.track_features(self._stamp):
                 await asyncio.to_thread(put, page)
         return result
 
-    async def _components(self, moments: FeatureStats) -> Vectors:
+    async def _components(self, stats: FeatureStats) -> Vectors:
         """Return the directions of the largest variance, `[d, k]`, k up to `COMPONENTS`."""
         products = np.zeros((self._stamp.dimension, self._stamp.dimension))
         read = 0
-        async for page in self._embeddings.described(self._stamp):
-            unit = await asyncio.to_thread(_standardised, page.vectors, moments)
+        async for page in self._embeddings.track_features(self._stamp):
+            unit = await asyncio.to_thread(_standardised, page.vectors, stats)
             products += unit.T @ unit
             read += len(page)
             if read >= FITTED_ON:
@@ -71,9 +71,9 @@ class SoundMap:
         return np.asarray(directions[:, ::-1][:, :COMPONENTS], np.float32)
 
 
-def _standardised(vectors: Vectors, moments: FeatureStats) -> Vectors:
-    deviation = np.where(moments.stddev > 0, moments.stddev, np.float32(1))
-    return _of_length_1(np.asarray((vectors - moments.mean) / deviation, np.float32))
+def _standardised(vectors: Vectors, stats: FeatureStats) -> Vectors:
+    deviation = np.where(stats.stddev > 0, stats.stddev, np.float32(1))
+    return _of_length_1(np.asarray((vectors - stats.mean) / deviation, np.float32))
 
 
 def _of_length_1(vectors: Vectors) -> Vectors:

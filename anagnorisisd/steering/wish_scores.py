@@ -135,15 +135,17 @@ class WishScorer:
         scores = np.full(len(candidates), np.nan)
         vectors = [
             batch.vectors
-            async for batch in self._embeddings.described(self._stamp, only=await self.seeds(wish))
+            async for batch in self._embeddings.track_features(
+                self._stamp, only=await self.seeds(wish)
+            )
         ]
         if not vectors:
             return WishScores(scores, NO_VECTORS)
         # Standardising is linear, so the mean vector is standardised like the others.
         seed = np.concatenate(vectors).mean(axis=0)
-        moments = await self._embeddings.moments(self._stamp)
-        async for batch in self._embeddings.described(self._stamp):
-            cosines = await asyncio.to_thread(similarities, seed, batch.vectors, moments)
+        stats = await self._embeddings.feature_stats(self._stamp)
+        async for batch in self._embeddings.track_features(self._stamp):
+            cosines = await asyncio.to_thread(similarities, seed, batch.vectors, stats)
             _put(scores, candidates, np.array(batch.track_ids, "S32"), cosines)
         return WishScores(scores)
 

@@ -58,7 +58,7 @@ class MetadataQueries:
         query = f"""SELECT t.track_id FROM tracks t JOIN files f ON f.id = t.file
             WHERE t.present AND f.{column} IN (SELECT value FROM json_each(?))"""
         found = await self._database.read(
-            lambda db: db.execute(query, [row_mapping.listed(values)]).fetchall()
+            lambda db: db.execute(query, [row_mapping.json_list(values)]).fetchall()
         )
         return [TrackId(track_id) for (track_id,) in found]
 

@@ -52,7 +52,7 @@ async def test_library_has_the_songs_that_mpd_lists(
         pass
     await workers.close()
 
-    unusable = dict(await stores.library.problems())
+    unusable = dict(await stores.library.unusable_files())
     tracks = places(await stores.library.present_files()) - unusable.keys()
 
     assert tracks == set((await server.ask("listall")).splitlines())

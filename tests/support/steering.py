@@ -50,7 +50,7 @@ async def add_styles(stores: Stores, *, vectors: bool = True) -> None:
         tags = Tags(
             artist=style.upper(), album=f"Best of {style}", genre=style, year=1985 + 10 * place
         )
-        await stores.library.absorb([scanned(uri, tags=tags) for uri in songs(style)], EPOCH)
+        await stores.library.store_files([scanned(uri, tags=tags) for uri in songs(style)], EPOCH)
         pattern = rng.normal(size=plan.PROJECTED)
         for number, uri in enumerate(songs(style)):
             vector = np.asarray(rng.normal(size=plan.STAMP.dimension) / 10, np.float32)
