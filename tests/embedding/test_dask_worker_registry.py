@@ -10,7 +10,7 @@ async def test_tracks_go_to_whoever_has_the_least_to_do_for_its_size() -> None:
     workers.add("small", 2)
     workers.add("large", 4)
 
-    taken = [(await workers.take()).address for _ in range(6)]
+    taken = [(await workers.acquire()).address for _ in range(6)]
 
     assert workers.slots == 6
     assert taken.count("large") == 4
@@ -20,12 +20,12 @@ async def test_tracks_go_to_whoever_has_the_least_to_do_for_its_size() -> None:
 async def test_wait_for_a_free_slot() -> None:
     workers = WorkerRegistry()
     workers.add("one", 1)
-    first = await workers.take()
-    waiting = [asyncio.create_task(workers.take()) for _ in range(2)]
+    first = await workers.acquire()
+    waiting = [asyncio.create_task(workers.acquire()) for _ in range(2)]
     await asyncio.sleep(0)
     assert not any(task.done() for task in waiting)
 
-    workers.leave(first)
+    workers.release(first)
     workers.add("other", 1)
 
     assert {(await task).address for task in waiting} == {"one", "other"}
@@ -34,11 +34,11 @@ async def test_wait_for_a_free_slot() -> None:
 async def test_others_come_first_but_a_lone_one_is_asked_again() -> None:
     workers = WorkerRegistry()
     workers.add("bad", 2)
-    assert (await workers.take(["bad"])).address == "bad"
+    assert (await workers.acquire(["bad"])).address == "bad"
 
     workers.add("good", 1)
-    assert (await workers.take(["bad"])).address == "good"
-    waiting = asyncio.create_task(workers.take(["bad"]))
+    assert (await workers.acquire(["bad"])).address == "good"
+    waiting = asyncio.create_task(workers.acquire(["bad"]))
     await asyncio.sleep(0)
 
     assert not waiting.done(), "it waits for the good one, although the bad one is free"
@@ -49,9 +49,9 @@ async def test_removed_worker_is_marked_as_gone() -> None:
     workers = WorkerRegistry()
     workers.add("one", 1)
     workers.add("other", 1)
-    taken = [await workers.take() for _ in range(2)]
+    taken = [await workers.acquire() for _ in range(2)]
 
-    workers.keep(["other"])
+    workers.keep_only(["other"])
 
     assert {worker.address: worker.gone.is_set() for worker in taken} == {
         "one": True,
@@ -59,5 +59,5 @@ async def test_removed_worker_is_marked_as_gone() -> None:
     }
     assert len(workers) == workers.slots == 1
     for worker in taken:
-        workers.leave(worker)
-    assert (await workers.take()).address == "other"
+        workers.release(worker)
+    assert (await workers.acquire()).address == "other"
