@@ -2,7 +2,7 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from anagnorisis.v1 import evaluator_pb2, library_pb2, pick_pb2, rating_pb2, track_pb2
+from anagnorisis.v1 import daemon_pb2, evaluator_pb2, library_pb2, pick_pb2, rating_pb2, track_pb2
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import (
     EvaluatorStatus,
@@ -14,6 +14,7 @@ from anagnorisisd.domain.evaluator import (
     TrainingProgress,
 )
 from anagnorisisd.domain.pick import Explanation
+from anagnorisisd.domain.player import PlaybackState
 from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import Track, TrackState, Uri
 
@@ -40,6 +41,12 @@ TRAINING_PHASES = {
     TrainingPhase.PREDICTION: evaluator_pb2.TRAINING_PHASE_PREDICTION,
     TrainingPhase.DONE: evaluator_pb2.TRAINING_PHASE_DONE,
 }
+PLAYBACK_STATES = {
+    PlaybackState.PLAY: daemon_pb2.PLAYBACK_STATE_PLAYING,
+    PlaybackState.PAUSE: daemon_pb2.PLAYBACK_STATE_PAUSED,
+    PlaybackState.STOP: daemon_pb2.PLAYBACK_STATE_STOPPED,
+}
+
 OUTCOMES = {
     TrainingOutcome.PROMOTED: evaluator_pb2.TRAINING_OUTCOME_PROMOTED,
     TrainingOutcome.NOT_PROMOTED: evaluator_pb2.TRAINING_OUTCOME_NOT_PROMOTED,

@@ -14,7 +14,7 @@ from anagnorisis.v1 import daemon_pb2 as messages
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceServicer
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluator import TrainingStatus
-from anagnorisisd.domain.player import PlaybackState, Player, PlayerLink
+from anagnorisisd.domain.player import Player, PlayerLink
 from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
 from anagnorisisd.picks.service import PickService
@@ -32,11 +32,6 @@ from anagnorisisd.taste.training_scheduler import TrainingScheduler
 PLAYER_TIMEOUT_SECONDS = 2.0
 """Timeout of player requests, so that a hung player does not delay the status."""
 
-PLAYBACK_STATES = {
-    PlaybackState.PLAY: messages.PLAYBACK_STATE_PLAYING,
-    PlaybackState.PAUSE: messages.PLAYBACK_STATE_PAUSED,
-    PlaybackState.STOP: messages.PLAYBACK_STATE_STOPPED,
-}
 Context = ServicerContext[Any, Any]
 
 CHUNK_BYTES = 256 << 10
@@ -107,7 +102,7 @@ class StatusReader:
     async def _playback(self) -> messages.Playback:
         state = await self._player.state()
         playback = messages.Playback(
-            state=PLAYBACK_STATES[state.playback_state],
+            state=conversion.PLAYBACK_STATES[state.playback_state],
             song_id=state.song_id,
             uri=conversion.printable(state.uri),
             elapsed_seconds=state.elapsed_seconds,

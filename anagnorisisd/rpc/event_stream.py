@@ -11,7 +11,6 @@ from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.errors import InvalidValue
 from anagnorisisd.events import Announcement, Events
 from anagnorisisd.rpc import conversion, validation
-from anagnorisisd.rpc.status import PLAYBACK_STATES
 from anagnorisisd.rpc.steering_conversion import steering_message
 
 PLAY_OUTCOMES = {
@@ -104,7 +103,7 @@ def _set_daemon_event(message: messages.WatchEventsResponse, event: events.Event
         case events.PlaybackChanged(state, song_id, uri):
             message.playback_changed.CopyFrom(
                 messages.PlaybackChanged(
-                    state=PLAYBACK_STATES[state],
+                    state=conversion.PLAYBACK_STATES[state],
                     song_id=song_id,
                     uri=conversion.printable(uri),
                 )

@@ -155,12 +155,12 @@ async def test_burst_of_messages_is_executed_in_order(listener: MpdServices) -> 
 async def test_what_clients_send_is_a_rating(
     listener: MpdServices, call: str, command: Sequence[str], rating: float | None
 ) -> None:
-    verb, *words = command
+    action, *words = command
     send(listener, "rate 4 f.wav")
     await until(lambda: listener.sticker("f.wav") == "4")
     await listener.looked()
 
-    listener.server.mpc("sticker", "f.wav", verb, *words)
+    listener.server.mpc("sticker", "f.wav", action, *words)
     await listener.looked()
 
     assert await listener.rating("f.wav") == rating, call

@@ -93,7 +93,7 @@ async def contents(client: ProtocolClient) -> dict[str, list[str]]:
 async def add_library(stores: Stores) -> None:
     await add_rated(stores, {"a.wav": 8, "b.wav": 9.5})
     await add_tracks(stores, "c.wav", "d.wav", "e.wav", "nowhere.wav")
-    await stores.library.absorb([scanned("f.wav")], SystemClock().now())
+    await stores.library.store_files([scanned("f.wav")], SystemClock().now())
     predictions = {"c.wav": 9.0, "d.wav": 6.0, "e.wav": 5.0, "nowhere.wav": 8.5}
     await predict(stores, {track_id(uri): mean for uri, mean in predictions.items()}, 1.0)
 

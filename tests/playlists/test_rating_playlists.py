@@ -30,7 +30,7 @@ from tests.support.connected_player import at, watching
 from tests.support.faults import fill, make_read_only, small_disk
 from tests.support.library import scanned, track_id
 from tests.support.protocol import ProtocolClient, Refused
-from tests.support.services_with_mpd import MpdServices, room
+from tests.support.services_with_mpd import MpdServices, mpd_services
 from tests.support.until import until, until_async
 
 pytestmark = pytest.mark.slow
@@ -69,7 +69,7 @@ async def listening(
     server: mpd.Mpd, stores: Stores, config: schema.Ratings = ON
 ) -> AsyncIterator[MpdServices]:
     """Run the daemon's services, and wait until the rating playlists are there."""
-    async with room(server, stores, picks=PICKS, ratings_config=config) as opened:
+    async with mpd_services(server, stores, picks=PICKS, ratings_config=config) as opened:
         await idle(opened)
         yield opened
 
@@ -185,7 +185,7 @@ async def test_songs_outside_the_library_stay_until_it_has_them(
         named = [record.getMessage() for record in caplog.records]
         assert [message.count("new.wav") for message in named if "new.wav" in message] == [1]
 
-        await stores.library.absorb([scanned("new.wav")], 0.0)
+        await stores.library.store_files([scanned("new.wav")], 0.0)
         listener.events.publish(LibraryChanged(added=(track_id("new.wav"),)))
         await rated(listener, "new.wav", 6.0)
         await until_async(lambda: only_gone_is_left(client))
@@ -211,7 +211,7 @@ async def test_playlists_of_the_listener_are_not_touched(
     caplog.set_level(logging.WARNING)
     await client.ask("playlistadd", "Rate 05", "a.wav")
     await client.ask("playlistadd", "Rated", "b.wav")
-    async with room(server, stores, picks=PICKS, ratings_config=ON) as listener:
+    async with mpd_services(server, stores, picks=PICKS, ratings_config=ON) as listener:
         await until(lambda: len(list(server.folder.glob("*.m3u"))) == len(NAMES) + 1)
         await client.ask("playlistadd", "Rate 05", "c.wav")
         await client.ask("playlistadd", "Rate 04", "d.wav")
@@ -258,7 +258,7 @@ async def test_switched_off_it_removes_what_it_created_and_nothing_else(
         await until_async(lambda: lists(client, "Mine"))
 
     assert await history(stores) == [(track_id("b.wav"), 3.0)]
-    async with room(server, stores, picks=PICKS, ratings_config=OFF):
+    async with mpd_services(server, stores, picks=PICKS, ratings_config=OFF):
         await client.ask("playlistadd", "Rate 08", "a.wav")
     assert await client.playlists() == ["Mine", "Rate 08"]
 
@@ -266,7 +266,7 @@ async def test_switched_off_it_removes_what_it_created_and_nothing_else(
 async def test_switched_off_while_it_creates_playlists(
     server: mpd.Mpd, stores: Stores, client: ProtocolClient
 ) -> None:
-    async with room(server, stores, picks=PICKS, ratings_config=ON) as listener:
+    async with mpd_services(server, stores, picks=PICKS, ratings_config=ON) as listener:
         await until(lambda: any(server.folder.glob("Rate*.m3u")))
         listener.rating_playlists.reconfigure(OFF)
         await until_async(lambda: lists(client))
@@ -320,7 +320,7 @@ async def test_the_daemon_ends_before_or_after_any_command(
     monkeypatch: pytest.MonkeyPatch,
     after: bool,
 ) -> None:
-    await stores.library.absorb([scanned(uri) for uri in SONGS], 0.0)
+    await stores.library.store_files([scanned(uri) for uri in SONGS], 0.0)
     send, calls = Connection._send, itertools.count()
     stop_at = -1
 
@@ -437,7 +437,7 @@ async def test_a_missing_or_read_only_directory_is_said_once(
         small_disk(disk, "200k"),
         mpd.running(tmp_path / "mpd", SONGS, seconds=2, playlists=directory) as server,
     ):
-        async with room(server, stores, picks=PICKS, ratings_config=ON) as listener:
+        async with mpd_services(server, stores, picks=PICKS, ratings_config=ON) as listener:
             await until(lambda: len(said()) == 1)
             await listener.looked()
             directory.mkdir()
@@ -461,7 +461,7 @@ async def test_it_rates_on_a_full_disk(tmp_path: Path, stores: Stores) -> None:
         mpd.running(tmp_path / "mpd", SONGS, seconds=2, playlists=disk) as server,
     ):
         await server.ask("add", "/")  # with an empty queue an empty playlist would have room
-        async with room(server, stores, picks=PICKS, ratings_config=ON) as listener:
+        async with mpd_services(server, stores, picks=PICKS, ratings_config=ON) as listener:
             await until(lambda: len(list(disk.glob("*.m3u"))) == len(NAMES))
             await listener.rating("a.wav")
             full = fill(disk)
