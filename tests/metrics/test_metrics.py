@@ -131,7 +131,7 @@ async def test_gauges_are_read_at_each_request(stores: Stores, clock: FakeClock)
     assert found["anagnorisis_tracks missing"] == found["anagnorisis_tracks failed"] == 0
     assert found["anagnorisis_tracks_rated"] == 2
     assert found["anagnorisis_embedding_tracks_per_second"] == pytest.approx(2.5)
-    assert found["anagnorisis_evaluator_heldout_mae_ratio"] == 0.75
+    assert found["anagnorisis_evaluator_heldout_mae_ratio"] == pytest.approx(0.75)
     assert found["anagnorisis_evaluator_version"] == 1
     assert (found["anagnorisis_mpd_up"], found["anagnorisis_picking_enabled"]) == (1, 0)
     assert found["process_open_fds"] > 0

@@ -50,6 +50,7 @@ from anagnorisisd.rpc.pick_service import PickServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
 from anagnorisisd.rpc.track_lookup import TrackLookup
+from anagnorisisd.steering.sound_map import SoundMap
 from anagnorisisd.storage.backups import BackupStream
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.taste.nearest_tracks import NearestTracks
@@ -116,6 +117,7 @@ class House:
             config=schema.Picks(),
             seed=1,
             steering=steering,
+            sound_map=SoundMap(stores.embeddings, STAMP),
         )
         evaluator = FixedEvaluator()
         sound_tags = SoundTagIndex(stores.embeddings, musicnn.STAMP, clock)
