@@ -24,7 +24,8 @@ from anagnorisisd.rpc.pick_service import PickServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
 from anagnorisisd.rpc.track_lookup import TrackLookup
-from anagnorisisd.services import ServiceLoop, Services
+from anagnorisisd.service_loops import ServiceLoop, service_loops
+from anagnorisisd.services import Services
 from anagnorisisd.storage import state_directory
 from anagnorisisd.storage.backups import BackupStream
 from anagnorisisd.storage.state_directory import StateMarker
@@ -76,7 +77,7 @@ async def open_app(
             clock=services.clock,
             stores=stores,
             server=server,
-            service_loops=services.loops(screen),
+            service_loops=service_loops(services, screen),
             pools=services.pools,
             reconfigure=services.reconfigure,
             superseded=services.embedding.superseded,

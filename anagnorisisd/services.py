@@ -2,15 +2,13 @@
 
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import anagnorisisd
 from anagnorisisd.clock import SystemClock
 from anagnorisisd.config.paths import Paths
 from anagnorisisd.config.schema import Config, Executor
-from anagnorisisd.console import Screen
-from anagnorisisd.console.snapshot_source import SnapshotSource
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
 from anagnorisisd.embedding.embedder import Embedder, UnreadableEmbedder
@@ -25,14 +23,12 @@ from anagnorisisd.library.music_directory import MusicDirectory
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.library.watcher import make_watcher
-from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
-from anagnorisisd.metrics.collector import MetricsCollector, MetricsSink
+from anagnorisisd.metrics.collector import MetricsSink
 from anagnorisisd.mpd.player import MpdPlayer
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.playlists.publisher import PlaylistPublisher
 from anagnorisisd.playlists.rating_playlists import RatingPlaylists
-from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.stickers.sync import StickerSync
 from anagnorisisd.runtime.scheduler import ApScheduler
@@ -50,8 +46,6 @@ READER_IDLE_SECONDS = 5.0
 # Far more than the tags and covers of one file need; stops a decompression bomb.
 READER_MEMORY_BYTES = 512 << 20
 EVALUATOR_IDLE_SECONDS = 60.0
-
-ServiceLoop = Callable[[], Awaitable[None]]
 
 
 class Services:
@@ -114,26 +108,6 @@ class Services:
         if config.ratings != before.ratings:
             self.sticker_sync.reconfigure(config.ratings)
             self.rating_playlists.reconfigure(config.ratings)
-
-    def loops(self, screen: Screen | None) -> Mapping[str, ServiceLoop]:
-        """Return the coroutines to run as supervised tasks, by name."""
-        loops: dict[str, ServiceLoop] = {
-            "library": self.library.run,
-            "embedding": self.embedding.run,
-            "training": self.training.run,
-            "steering": self.steering.run,
-            "player monitor": self._make_player_monitor().run,
-            "sticker sync": self.sticker_sync.run,
-            "rating playlists": self.rating_playlists.run,
-            "published playlists": self.playlist_publisher.run,
-        }
-        if self.config.ratings.write_file_tags:
-            loops["tag writer"] = self._tag_writer_loop()
-        if self.metrics_sink is not None:
-            loops["metrics"] = self._make_metrics_collector(self.metrics_sink).run
-        if screen is not None:
-            loops["screen"] = self._make_snapshot_source(screen).run
-        return loops
 
     def open_pool(
         self,
@@ -297,39 +271,6 @@ class Services:
             self.config.listening,
         )
 
-    def _make_player_monitor(self) -> PlayerMonitor:
-        return PlayerMonitor(
-            player=self.player,
-            play_service=self.play_service,
-            queue_manager=self.pick_service.queue_manager,
-            message_channel=MessageChannel(
-                self.player,
-                self.track_resolver,
-                self.ratings,
-                self.pick_service.switch,
-                self.clock,
-                steering=self.steering,
-            ),
-            sticker_sync=self.sticker_sync,
-            observers=(self.rating_playlists.notice, self.playlist_publisher.notice),
-            events=self.events,
-            clock=self.clock,
-        )
-
-    def _tag_writer_loop(self) -> ServiceLoop:
-        # mutagen is slow to import.
-        from anagnorisisd.ratings.rating_tag_writer import RatingTagWriter
-
-        writer = RatingTagWriter(
-            path=self.library.path,
-            workers=self.reader_pool,
-            library=self.stores.library,
-            store=self.stores.ratings,
-            events=self.events,
-            clock=self.clock,
-        )
-        return writer.run
-
     def _make_metrics_sink(self) -> MetricsSink | None:
         address = self.config.metrics.address
         if address is None:
@@ -338,28 +279,3 @@ class Services:
         from anagnorisisd.metrics.prometheus import PrometheusExporter
 
         return PrometheusExporter(address, anagnorisisd.__version__)
-
-    def _make_metrics_collector(self, meter: MetricsSink) -> MetricsCollector:
-        return MetricsCollector(
-            meter,
-            library=self.stores.library,
-            player=self.player,
-            embedding=self.embedding,
-            training=self.training,
-            picks=self.pick_service,
-            steering=self.steering,
-            events=self.events,
-        )
-
-    def _make_snapshot_source(self, screen: Screen) -> SnapshotSource:
-        return SnapshotSource(
-            screen,
-            library=self.library,
-            embedding=self.embedding,
-            training=self.training,
-            player=self.player,
-            picks=self.pick_service,
-            tracks=self.stores.library,
-            sound_tags=self.sound_tags,
-            clock=self.clock,
-        )
