@@ -1,6 +1,8 @@
 """Draw the figures of the report with matplotlib, as SVG for embedding in HTML."""
 
 import io
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
@@ -23,6 +25,15 @@ LABELS = {
 }
 COLOURS = {"Gaussian process": "#2f6f9f", "neighbours": "#d9822b", "mean": "#8a8f98"}
 MAIN_COLOUR, FAINT, INK = COLOURS["Gaussian process"], "#c9ced6", "#3a3f47"
+UNKNOWN_DOTS, KNOWN_DOTS = "tracks-without-prediction", "tracks-with-prediction"
+NAMESPACES = {
+    "": "http://www.w3.org/2000/svg",
+    "xlink": "http://www.w3.org/1999/xlink",
+    "cc": "http://creativecommons.org/ns#",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+}
+SVG = f"{{{NAMESPACES['']}}}"
 NARROW, WIDE = (5.2, 3.4), (10.8, 5.0)
 
 
@@ -110,28 +121,48 @@ def calibration(seen: HeldOutEvaluation) -> str:
     return _svg(figure)
 
 
-def library_map(data: ReportData) -> str:
-    """Return a map of the tracks by principal components, coloured by predicted rating."""
+def library_map(data: ReportData, names: Sequence[str]) -> str:
+    """Return a map of the tracks by principal components, coloured by predicted rating.
+
+    A browser shows the name of a track, one of `names`, when the pointer is at its dot.
+    """
     figure, axes = _axes("", "", WIDE)
     positions = _principal_components(data)
     known = np.isfinite(data.predicted)
     x, y = positions.T
-    axes.scatter(x[~known], y[~known], s=10, color=FAINT, linewidths=0, rasterized=True)
+    axes.scatter(x[~known], y[~known], s=10, color=FAINT, linewidths=0, gid=UNKNOWN_DOTS)
     points_drawn = axes.scatter(
         x[known],
         y[known],
-        s=16,
+        s=20,
         c=data.predicted[known],
         cmap="viridis",
         linewidths=0,
-        rasterized=True,
+        gid=KNOWN_DOTS,
     )
     if known.any():
         figure.colorbar(points_drawn, label="predicted rating", aspect=30).outline.set_visible(
             False
         )
     axes.set_axis_off()
-    return _svg(figure)
+    titles = np.array(names, dtype=np.object_)
+    return _with_titles(_svg(figure), {UNKNOWN_DOTS: titles[~known], KNOWN_DOTS: titles[known]})
+
+
+def _with_titles(svg: str, titles: Mapping[str, Sequence[str]]) -> str:
+    """Return the SVG with a title in each dot of the collections that have these ids."""
+    for prefix, namespace in NAMESPACES.items():
+        ET.register_namespace(prefix, namespace)
+    root = ET.fromstring(svg)  # noqa: S314 - matplotlib has just written it
+    for group, names in titles.items():
+        collection = root.find(f".//{SVG}g[@id='{group}']")
+        if collection is None:  # it has no dots
+            continue
+        # matplotlib refers to one shape for many dots, and draws a few dots one by one.
+        dots = list(collection.iter(f"{SVG}use")) or list(collection.iter(f"{SVG}path"))
+        for dot, name in zip(dots, names, strict=True):
+            ET.SubElement(dot, f"{SVG}title").text = name
+    return ET.tostring(root, encoding="unicode")
 
 
 def _principal_components(data: ReportData) -> Floats64:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from math import isnan
+from pathlib import PurePosixPath
 
 from anagnorisisd.domain.evaluator import TagPreference
 from anagnorisisd.report.data import ArtistSummary, ReportData, ReportRow
@@ -27,11 +29,15 @@ CALIBRATION = (
     "the dashed line the evaluator is overconfident.",
 )
 
-DIRECTIONS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-"""Unicode's bidirectional control characters: marks, embeddings, overrides and isolates."""
+BIDIRECTIONAL = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Unicode's control characters for directions: marks, embeddings, overrides and isolates."""
+NOT_IN_XML = (*range(0x20), *range(0x7F, 0xA0), 0xFFFE, 0xFFFF)
+REMOVED = dict.fromkeys([*BIDIRECTIONAL, *NOT_IN_XML])
+"""Characters that are removed from tags; the first ones would reorder the text around a tag."""
 MAP = (
     "The library by sound",
-    "Each dot is a track; similar tracks lie close together. Grey dots have no predicted rating.",
+    "Each dot is a track; similar tracks lie close together. Grey dots have no predicted rating. "
+    "Point at a dot to see the track and its rating.",
 )
 STYLE = """
 :root { color-scheme: light; }
@@ -104,7 +110,7 @@ def _drawings(data: ReportData, seen: HeldOutEvaluation | None) -> list[Drawing]
                 Drawing(*CALIBRATION, figures.calibration(seen)),
             ]
         if len(data.library):
-            drawn.append(Drawing(*MAP, figures.library_map(data), wide=True))
+            drawn.append(Drawing(*MAP, figures.library_map(data, _track_names(data)), wide=True))
     return drawn
 
 
@@ -176,9 +182,28 @@ def _track_row(row: ReportRow) -> str:
     )
 
 
-def _text(text: str) -> str:
-    """Return text escaped for HTML, with lone surrogates replaced by question marks.
+def _track_names(data: ReportData) -> list[str]:
+    """Return `Artist – Title, rated 8` or `…, predicted 6.3` of each track on the map."""
+    ratings = dict(zip(data.examples.tracks.track_ids, data.examples.ratings, strict=True))
+    library, names = data.library, []
+    for track_id, tags, uri, predicted in zip(
+        library.track_ids, library.tags, library.uris, data.predicted, strict=True
+    ):
+        title = tags.title or PurePosixPath(uri).stem
+        name = f"{tags.artist} – {title}" if tags.artist else title
+        if track_id in ratings:
+            name += f", rated {ratings[track_id]:g}"
+        elif not isnan(predicted):
+            name += f", predicted {predicted:.1f}"
+        names.append(_clean(name))
+    return names
 
-    Bidirectional control characters are removed: they would reorder the text around a tag.
-    """
-    return escape(text.encode("utf-8", "replace").decode("utf-8").translate(DIRECTIONS))
+
+def _text(text: str) -> str:
+    """Return text of tags for HTML."""
+    return escape(_clean(text))
+
+
+def _clean(text: str) -> str:
+    """Return text without control characters, with lone surrogates replaced by question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8").translate(REMOVED)

@@ -10,6 +10,7 @@ from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
@@ -28,7 +29,7 @@ from anagnorisisd.taste.models import worker_tasks
 from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
 from tests.fakes.clock import FakeClock
-from tests.support.examples import two_kinds
+from tests.support.examples import described, training_set, two_kinds
 from tests.support.library import play, scanned, track_id
 
 pytestmark = pytest.mark.slow
@@ -139,6 +140,25 @@ async def test_the_page_shows_everything_and_needs_nothing_from_outside(
     assert not re.search(r"url\((?!#)", html)
     for svg in re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL):
         ET.fromstring(svg)
+
+
+@pytest.mark.parametrize("predicted", [0, 1, 3, 40])
+def test_each_dot_of_the_map_has_the_name_and_rating_of_its_track(predicted: int) -> None:
+    vectors, _ = two_kinds(40)
+    tags = [Tags(title=f"Song {row}", artist="<A> & \x07B") for row in range(39)]
+    library = described(vectors, [*tags, Tags()], [f"folder/{row}.ogg" for row in range(40)])
+    means = np.where(np.arange(40) < predicted, 7.25, np.nan)
+    rated = training_set(library.take([0]), [8.5])
+    data = ReportData(0.0, np.empty(0), np.empty(0), rated, library, means, [], [], [])
+
+    html = page.draw(data)
+
+    (svg,) = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
+    titles = [title.text for title in ET.fromstring(svg).iter(f"{figures.SVG}title")]
+    names = [f"<A> & B – Song {row}" for row in range(39)] + ["39"]
+    names[0] += ", rated 8.5"
+    names[1:predicted] = [f"{name}, predicted 7.2" for name in names[1:predicted]]
+    assert sorted(map(str, titles)) == sorted(names)
 
 
 async def test_the_same_library_gives_the_same_page(lively: Stores, clock: FakeClock) -> None:
