@@ -145,8 +145,11 @@ def library_map(data: ReportData, names: Sequence[str]) -> str:
             False
         )
     axes.set_axis_off()
-    titles = np.array(names, dtype=np.object_)
-    return _with_titles(_svg(figure), {UNKNOWN_DOTS: titles[~known], KNOWN_DOTS: titles[known]})
+    titles = {
+        UNKNOWN_DOTS: [names[row] for row in np.flatnonzero(~known).tolist()],
+        KNOWN_DOTS: [names[row] for row in np.flatnonzero(known).tolist()],
+    }
+    return _with_titles(_svg(figure), titles)
 
 
 def _with_titles(svg: str, titles: Mapping[str, Sequence[str]]) -> str:

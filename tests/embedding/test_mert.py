@@ -557,24 +557,27 @@ def test_no_network_access_while_a_model_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("device", "driver", "openvino", "engine"),
+    ("device", "driver", "openvino", "bfloat16", "engine"),
     [
-        (Device.AUTO, False, False, Engine.TORCH),
-        (Device.AUTO, False, True, Engine.OPENVINO),
-        (Device.AUTO, True, True, Engine.CUDA),
-        (Device.CPU, True, True, Engine.OPENVINO),
-        (Device.CUDA, True, True, Engine.CUDA),
+        (Device.AUTO, False, False, True, Engine.TORCH),
+        (Device.AUTO, False, True, True, Engine.OPENVINO),
+        (Device.AUTO, False, True, False, Engine.TORCH),
+        (Device.AUTO, True, True, True, Engine.CUDA),
+        (Device.CPU, True, True, True, Engine.OPENVINO),
+        (Device.CUDA, True, True, True, Engine.CUDA),
     ],
 )
-def test_the_fastest_engine_that_is_there_is_taken(
+def test_the_engine_that_is_usually_the_fastest_is_taken_before_a_measurement(
     small: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     device: Device,
     driver: bool,
     openvino: bool,
+    bfloat16: bool,
     engine: Engine,
 ) -> None:
+    monkeypatch.setattr(mert_plan, "has_bfloat16", lambda: bfloat16)
     monkeypatch.setattr(mert_plan, "is_installed", lambda extra: extra == "mert" or openvino)
     monkeypatch.setattr(mert_plan, "_has_cuda", lambda: driver)
 

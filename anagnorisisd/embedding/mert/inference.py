@@ -43,7 +43,10 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EnginePlan:
-    """Which weights to run how; hashable, so that a worker loads them once."""
+    """Which weights to run how; hashable, so that a worker loads them once.
+
+    `measure_as` are the conditions under which to measure the engines first, empty for not at all.
+    """
 
     folder: str
     sha256: str
@@ -52,6 +55,7 @@ class EnginePlan:
     bfloat16: bool
     threads: int
     cache_directory: str
+    measure_as: str = ""
 
 
 def read(path: str) -> Samples:
@@ -91,6 +95,10 @@ def normalised(windows: Samples) -> Samples:
 
 @lru_cache(maxsize=1)
 def _engine(plan: EnginePlan) -> Run:
+    if plan.measure_as:
+        from anagnorisisd.embedding.mert import engine_choice
+
+        return engine_choice.measure(plan)
     return start(plan, WINDOW_SAMPLES)
 
 

@@ -1,5 +1,6 @@
 """How MERT's vectors are made here, decided in the parent: light."""
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import psutil
 from anagnorisisd.config.schema import Device, Executor
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
 from anagnorisisd.embedding.embedder import DECODER_MEMORY_BYTES, EmbedderSettings
+from anagnorisisd.embedding.mert import engine_choice
 from anagnorisisd.embedding.mert.inference import WINDOW_SECONDS, WINDOWS, Engine, EnginePlan
-from anagnorisisd.embedding.mert.model_files import inspect
+from anagnorisisd.embedding.mert.model_files import ModelFiles, inspect
 from anagnorisisd.embedding.published_models import MERT
 from anagnorisisd.errors import EmbedderNotInstalled, EmbedderUnusable
 from anagnorisisd.extras import install_command, is_installed
@@ -37,17 +39,7 @@ def offer(settings: EmbedderSettings) -> EmbeddingPlan | None:
             "embedder mert: torch or transformers is not installed; "
             f"`{install_command('mert')}` installs both"
         )
-    asked = dict(settings.conditions)
-    engine = _engine(settings)
-    plan = EnginePlan(
-        folder=str(folder.path),
-        sha256=folder.sha256,
-        layer=layer,
-        engine=engine,
-        bfloat16=engine is not Engine.CUDA and bool(asked.get("bfloat16", has_bfloat16())),
-        threads=_threads(settings, engine),
-        cache_directory=str(settings.cache_directory),
-    )
+    plan = _with_faster_engine(_engine_plan(settings, folder), settings)
     stamp = EmbedderStamp(
         name="mert",
         version=f"{folder.sha256[:12]}-layer{layer}-{WINDOW_PLAN}-{_precision(plan)}",
@@ -63,10 +55,46 @@ def offer(settings: EmbedderSettings) -> EmbeddingPlan | None:
         workers=1,
         threads=plan.threads,
         # It meets no music, only windows and weights; what a driver needs is the driver's secret.
-        confined=engine is not Engine.CUDA,
+        confined=plan.engine is not Engine.CUDA,
     )
-    conditions = (("engine", engine.value), ("bfloat16", plan.bfloat16), ("threads", plan.threads))
+    conditions = (
+        ("engine", plan.engine.value),
+        ("bfloat16", plan.bfloat16),
+        ("threads", plan.threads),
+    )
     return EmbeddingPlan(stamp, (reading, modelling), conditions)
+
+
+def _engine_plan(settings: EmbedderSettings, folder: ModelFiles) -> EnginePlan:
+    """Return the plan of the usable engine that nothing was measured for."""
+    asked = dict(settings.conditions)
+    engine = _engine(settings)
+    return EnginePlan(
+        folder=str(folder.path),
+        sha256=folder.sha256,
+        layer=settings.config.layer,
+        engine=engine,
+        bfloat16=engine is not Engine.CUDA and bool(asked.get("bfloat16", has_bfloat16())),
+        threads=_threads(settings, engine),
+        cache_directory=str(settings.cache_directory),
+    )
+
+
+def _with_faster_engine(plan: EnginePlan, settings: EmbedderSettings) -> EnginePlan:
+    """Return the plan with the engine that was measured to be faster, or with what to measure.
+
+    Where other computers make the vectors, or this one makes them for another, nothing is measured.
+    """
+    elsewhere = settings.config.executor is not Executor.LOCAL or settings.conditions
+    if plan.engine is not Engine.OPENVINO or elsewhere:
+        return plan
+    measure_as = engine_choice.conditions(plan.sha256, plan.layer, plan.bfloat16, plan.threads)
+    times = engine_choice.load(settings.cache_directory, measure_as)
+    return replace(
+        plan,
+        engine=engine_choice.faster_engine(times, plan.bfloat16),
+        measure_as="" if times.is_final else measure_as,
+    )
 
 
 def _precision(plan: EnginePlan) -> str:
