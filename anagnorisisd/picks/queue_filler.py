@@ -58,6 +58,8 @@ class QueueFiller:
         self._refused: set[TrackId] = set()
         self._retry_at = 0.0
         self._full_length: int | None = None
+        self._last_reason: str | None = None
+        """Why the last attempt added no pick; `None` if it added some."""
 
     def forget_refusals(self) -> None:
         """Note that the player may now accept what it refused before."""
@@ -76,13 +78,17 @@ class QueueFiller:
             PlayerUnavailable: the connection to the player is lost; picks added before are kept.
         """
         if self._queue_is_full(view) or self._clock.monotonic() < self._retry_at:
+            # Another reason may have been reported meanwhile: repeat was on, say.
+            self._status.report(self._last_reason)
             return
         try:
             added, reason = await self._add(view, count)
         except PlayerFull as error:
-            self._status.report(str(error), level=logging.WARNING)
+            self._last_reason = str(error)
+            self._status.report(self._last_reason, level=logging.WARNING)
             return
-        self._status.report(None if added else reason)
+        self._last_reason = None if added else reason
+        self._status.report(self._last_reason)
         if added:
             if config.start_playback and not view.entries:
                 await self._player.play()

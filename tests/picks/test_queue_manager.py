@@ -1,6 +1,7 @@
 """The picks service and its queue manager, with a fake player."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -182,6 +183,37 @@ async def test_tracks_unknown_to_mpd_are_retried_after_a_pause(
     assert 0 < asked <= 15
     assert at_once == asked
     assert len(set(player.updates)) == len(player.updates) > asked
+
+
+@pytest.mark.parametrize("obstacle", ["full", "refused"])
+@pytest.mark.parametrize("meanwhile", ["repeat", "switched off"])
+async def test_the_reason_for_no_picks_returns_when_another_one_ends(
+    stores: Stores,
+    player: FakePlayer,
+    events: Events,
+    clock: FakeClock,
+    obstacle: str,
+    meanwhile: str,
+) -> None:
+    await add_tracks(stores, *(SONGS if obstacle == "full" else ["unknown.ogg"]))
+    player.capacity = 1 if obstacle == "full" else 100
+    picks = pick_service(stores, player, events, clock)
+    player.add("a.ogg")
+    await player.play()
+    await picks.queue_manager.refill(await player.state())
+    reason = picks.reason
+    assert reason is not None
+
+    player.modes = replace(player.modes, repeat=meanwhile == "repeat")
+    await picks.switch(meanwhile == "repeat")
+    await picks.queue_manager.refill(await player.state())
+    assert picks.reason != reason
+
+    player.modes = replace(player.modes, repeat=False)
+    await picks.switch(True)
+    await picks.queue_manager.refill(await player.state())
+
+    assert picks.reason == reason
 
 
 async def test_the_first_tracks_are_picked_at_once(
