@@ -191,7 +191,8 @@ class PendingRatings:
         if len(newest) > MAX_CHECKED_TRACKS:
             return
         for track_id, entry in newest.items():
-            for name, reader in readers.items():
+            # A copy: `set_reader` may change them while a sticker is read.
+            for name, reader in tuple(readers.items()):
                 with suppress(PlayerRefused):
                     texts = {
                         uri: await self._player.sticker(uri, name)

@@ -390,3 +390,30 @@ TestStickers.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+class Switching(FakePlayer):
+    """Has likes switched off in the configuration while a sticker is read."""
+
+    daemon: Daemon
+
+    async def sticker(self, uri: Uri, name: str) -> str | None:
+        """Switch likes off, and return the sticker."""
+        self.daemon.reconfigure(schema.Ratings())
+        return await super().sticker(uri, name)
+
+
+async def test_likes_are_switched_off_while_stickers_are_read(
+    stores: Stores, clock: FakeClock
+) -> None:
+    await stores.library.absorb([scanned(uri, audio=track) for uri, track in FILES.items()], EPOCH)
+    player = Switching(clock, dict.fromkeys(FILES, 60.0))
+    likes = schema.Ratings(read_like=True)
+    daemon = player.daemon = Daemon(player, stores, stores.stickers, clock, likes)
+    for track in TRACKS:
+        await daemon.ratings.rate(track_id(track), 7.0, source="test")
+        daemon.pending.add(track_id(track))
+
+    await daemon.pending.write()
+
+    assert set((await player.stickers("rating")).values()) == {"7"}
