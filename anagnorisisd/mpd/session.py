@@ -1,5 +1,6 @@
 """A session with MPD: two connections, logged in, with a partition and a message channel."""
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from typing import Self
 
 from anagnorisis.mpd_address import Address
 from anagnorisisd.config.schema import Mpd
-from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.errors import MediaError, PlayerRefused, PlayerUnavailable
+from anagnorisisd.library.file_access import open_regular
 from anagnorisisd.mpd.connection import Connection
 from anagnorisisd.mpd.errors import NOT_FOUND, CommandRefused
 from anagnorisisd.mpd.queue_reader import QueueReader
@@ -28,6 +30,8 @@ UNSUPPORTED_VERSION = (
 )
 NO_STICKERS = "MPD has no stickers: set sticker_file in mpd.conf to rate from other clients"
 NO_STICKER_PERMISSION = "MPD does not permit stickers: the permission 'admin' is missing"
+MAX_PASSWORD_BYTES = 4096
+"""MPD accepts no longer line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +115,11 @@ def _read_password(file: Path | None) -> str | None:
     if file is None:
         return None
     try:
-        if file.stat().st_mode & 0o077:
-            raise PlayerRefused(f"others can read MPD's password in {file}: chmod 600 {file}")
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        with open_regular(file) as opened:
+            if os.fstat(opened.fileno()).st_mode & 0o077:
+                raise PlayerRefused(f"others can read MPD's password in {file}: chmod 600 {file}")
+            return opened.read(MAX_PASSWORD_BYTES).decode().strip()
+    except (OSError, MediaError, UnicodeDecodeError) as error:
         raise PlayerRefused(f"MPD's password cannot be read from {file}: {error}") from error
 
 

@@ -18,9 +18,13 @@ import grpc
 from grpc import aio
 
 from anagnorisisd.config.schema import Tcp
-from anagnorisisd.errors import ConfigError
+from anagnorisisd.errors import ConfigError, MediaError
+from anagnorisisd.library.file_access import open_regular
 
 MIN_TOKEN_LENGTH = 16
+MAX_FILE_BYTES = 1 << 20
+"""Of a token, certificate or key; chains of certificates have some kilobytes."""
+
 BEARER = "Bearer "
 
 
@@ -156,6 +160,12 @@ def _read_key(path: Path) -> bytes:
 
 def _read_file(field: str, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except MediaError as error:
+        raise ConfigError([f"rpc.tcp.{field}: {path}: {error}"]) from error
     except OSError as error:
         raise ConfigError([f"rpc.tcp.{field}: {path}: {error.strerror}"]) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError([f"rpc.tcp.{field}: {path} has more than {MAX_FILE_BYTES} bytes"])
+    return content

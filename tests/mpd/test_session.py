@@ -1,5 +1,6 @@
 """Sessions with MPD: password, permissions, partitions and music directories."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,13 @@ class TestPermissions:
 
                 await watched.connected()
                 assert watched.player.link().missing_features == ()
+
+    async def test_a_fifo_as_password_file_is_not_waited_for(self, tmp_path: Path) -> None:
+        fifo = tmp_path / "password"
+        os.mkfifo(fifo, 0o600)
+        config = at(tmp_path / "socket", password_file=fifo)
+        async with watching(config, tmp_path) as watched:
+            await until(lambda: "not a regular file" in (watched.player.link().reason or ""))
 
     async def test_missing_permissions_have_remedies(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -1,5 +1,6 @@
 """TCP: off unless wanted, never without a token, and off loopback never in the clear."""
 
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -184,6 +185,25 @@ def test_a_token_that_is_none_is_refused(
 
     with pytest.raises(ConfigError, match=complaint):
         tcp_auth.tcp_config(Tcp(address="127.0.0.1:1", token_file=token_file))
+
+
+@pytest.mark.parametrize("field", ["token_file", "certificate", "key"])
+def test_a_fifo_is_not_waited_for(token_file: Path, key: Path, tmp_path: Path, field: str) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo, 0o600)
+    given = {"token_file": token_file, "certificate": CERTIFICATE, "key": key, field: fifo}
+
+    with pytest.raises(ConfigError, match=rf"rpc\.tcp\.{field}: .*fifo: not a regular file"):
+        tcp_auth.tcp_config(Tcp.model_validate({"address": "127.0.0.1:1", **given}))
+
+
+def test_an_endless_token_file_is_not_read(tmp_path: Path) -> None:
+    endless = tmp_path / "token"
+    endless.touch(0o600)
+    os.truncate(endless, 1 << 40)
+
+    with pytest.raises(ConfigError, match="has more than"):
+        tcp_auth.tcp_config(Tcp(address="127.0.0.1:1", token_file=endless))
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o602])
