@@ -12,7 +12,9 @@ from typing import NamedTuple
 from anagnorisis.mpd_address import Address, candidates
 
 TIMEOUT_SECONDS = 1.0
-MAX_LINE_BYTES = 1 << 20
+MAX_LINE_BYTES = 1 << 16
+MAX_LINES = 1000
+"""Of a response; a song has some dozens of tags."""
 
 
 class Song(NamedTuple):
@@ -47,14 +49,17 @@ class Mpd:
         quoted = " ".join([words[0], *(f'"{word}"' for word in map(_escaped, words[1:]))])
         self._socket.sendall(quoted.encode() + b"\n")
         fields: dict[str, str] = {}
-        while not (line := self._line()).startswith(b"OK"):
+        for _ in range(MAX_LINES):
+            line = self._line()
+            if line.startswith(b"OK"):
+                return fields
             if line.startswith(b"ACK") or not line:
                 raise ConnectionError(
                     line.decode(errors="replace").strip() or "MPD closed the connection"
                 )
             key, _, value = line.decode(errors="replace").rstrip("\n").partition(": ")
             fields[key] = value
-        return fields
+        raise ConnectionError(f"more than {MAX_LINES} lines in response to {words[0]}")
 
     def greet(self, password: str | None) -> None:
         """Check MPD's greeting, and send the password if there is one."""

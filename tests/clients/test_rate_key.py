@@ -1,13 +1,18 @@
 """`anagnorisis-rate`, the script behind a key, with a real MPD and a stand-in for the desktop."""
 
 import asyncio
+import itertools
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from anagnorisis import mpd as client
+from anagnorisis.mpd_address import Address
 from anagnorisisd.config.schema import Rpc, Tcp
 from anagnorisisd.domain.track import Tags, Uri
 from anagnorisisd.storage.stores import Stores
@@ -278,6 +283,24 @@ async def test_a_menu_answer_that_means_nothing_is_refused(
     done = await press(tmp_path, "--menu", mpd=mpd)
 
     assert (done.code, done.err.count("\n")) == (2, 1)
+
+
+def test_an_endless_answer_of_mpd_is_given_up() -> None:
+    ours, theirs = socket.socketpair()
+
+    def talk() -> None:
+        with suppress(OSError):
+            for number in itertools.count():
+                theirs.sendall(b"Tag%d: x\n" % number)
+
+    talker = threading.Thread(target=talk, daemon=True)
+    with ours:
+        talker.start()
+        with pytest.raises(ConnectionError, match="lines in response to currentsong"):
+            client.Mpd(ours, Address("/nowhere")).current()
+        ours.shutdown(socket.SHUT_RDWR)
+    talker.join()
+    theirs.close()
 
 
 async def test_without_a_daemon_it_says_so(tmp_path: Path, mpd: Mpd) -> None:
