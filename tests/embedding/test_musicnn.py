@@ -184,3 +184,27 @@ def test_other_weights_are_refused(
     with pytest.raises(EmbedderUnusable, match="fetch-model musicnn"):
         EmbedderSelector(settings_of(tmp_path, EmbedderChoice.MUSICNN)).plan()
     assert EmbedderSelector(settings_of(tmp_path)).wanted().name == "features"
+
+
+def test_a_fifo_in_place_of_the_weights_is_not_waited_for(
+    without_musicnn: None, tmp_path: Path
+) -> None:
+    path = weights.downloaded(tmp_path)
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+
+    with pytest.raises(EmbedderUnusable, match="not a regular file"):
+        EmbedderSelector(settings_of(tmp_path, EmbedderChoice.MUSICNN)).plan()
+
+
+def test_a_link_where_the_weights_are_put_together_is_not_followed(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("of somebody")
+    path = tmp_path / weights.FILE_NAME
+    path.with_name(f".{path.name}.partial").symlink_to(other)
+
+    weights.save({"dense/kernel": np.zeros((1506, 200), np.float32)}, path)
+
+    assert other.read_text() == "of somebody"
+    assert path.is_file()
+    assert not path.is_symlink()

@@ -16,7 +16,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.errors import EmbedderUnusable, FetchFailed, WeightsUnreadable
+from anagnorisisd.errors import EmbedderUnusable, FetchFailed, MediaError, WeightsUnreadable
+from anagnorisisd.library.file_access import open_regular
 
 Arrays = Mapping[str, NDArray[np.float32]]
 """The arrays of the network by the names of the checkpoint."""
@@ -145,7 +146,8 @@ def save(arrays: Arrays, path: Path) -> None:
     """Store the arrays with the licence notice at `path`; the file is replaced atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    partial.unlink(missing_ok=True)  # it may be a symbolic link to another file, or a FIFO
+    with partial.open("xb") as file:
         np.savez(file, **{**arrays, NOTICE_NAME: np.array(NOTICE.encode())})  # type: ignore[arg-type]
     partial.replace(path)
 
@@ -158,8 +160,10 @@ def load(path: Path) -> Arrays:
         EmbedderUnusable: they are not the published weights.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_FILE_BYTES + 1)
+    except MediaError as error:
+        raise EmbedderUnusable(f"{path} is {error}; {REMEDY}") from None
     except OSError as error:
         raise WeightsUnreadable(f"{path} cannot be read: {error.strerror or error}") from None
     try:
