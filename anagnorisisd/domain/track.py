@@ -4,6 +4,7 @@ A *track* is identified by a hash of its audio payload. Moving, renaming or reta
 not change its track, so that ratings and plays are kept.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, NewType
@@ -15,6 +16,14 @@ Uri = NewType("Uri", str)
 """Path of a file relative to the music directory, `/`-separated, as MPD names it.
 
 Bytes that are not UTF-8 are kept as surrogates (`os.fsdecode`)."""
+
+
+def unicode_forms(path: str) -> frozenset[str]:
+    """Return a path as it was typed and in both Unicode normal forms.
+
+    File names from macOS are decomposed (NFD); keyboards mostly give NFC.
+    """
+    return frozenset((path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))))
 
 
 class TrackState(StrEnum):

@@ -23,7 +23,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from anagnorisisd.domain.track import LATEST_NS, NOT_READ, FileStamp, ScannedFile, SeenFile, Uri
+from anagnorisisd.domain.track import (
+    LATEST_NS,
+    NOT_READ,
+    FileStamp,
+    ScannedFile,
+    SeenFile,
+    Uri,
+    unicode_forms,
+)
 from anagnorisisd.errors import MediaError
 from anagnorisisd.library import mpdignore
 from anagnorisisd.library.file_access import os_error_reason
@@ -67,7 +75,8 @@ class ExclusionRules:
     def __init__(self, formats: Sequence[str], exclude: Sequence[str]) -> None:
         self._extensions = frozenset(f".{extension}".lower().encode() for extension in formats)
         self._extension_cache: dict[bytes, bool] = {}
-        globs = "|".join(fnmatch.translate(glob) for glob in exclude)
+        forms = sorted(form for glob in exclude for form in unicode_forms(glob))
+        globs = "|".join(map(fnmatch.translate, forms))
         self._excluded = re.compile(globs) if globs else None
 
     def excludes(self, name: bytes, prefix: bytes) -> bool:

@@ -7,7 +7,15 @@ from functools import partial
 
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.pick import Candidates
-from anagnorisisd.domain.track import PostponedRead, ScannedFile, SeenFile, Track, TrackId, Uri
+from anagnorisisd.domain.track import (
+    PostponedRead,
+    ScannedFile,
+    SeenFile,
+    Track,
+    TrackId,
+    Uri,
+    unicode_forms,
+)
 from anagnorisisd.storage import (
     candidates,
     files,
@@ -198,7 +206,11 @@ class LibraryStore(MetadataQueries):
         `excluded` marks tracks below one of the folders (paths relative to the music
         directory) or of one of the genres (case-insensitive).
         """
-        folders = [row_mapping.path(Uri(folder.strip("/"))) for folder in excluded_folders]
+        folders = [
+            row_mapping.path(Uri(form.strip("/")))
+            for folder in excluded_folders
+            for form in unicode_forms(folder)
+        ]
         excluded = await self._database.read(
             lambda db: candidates.excluded(db, folders, excluded_genres)
         )

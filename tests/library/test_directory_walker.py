@@ -1,6 +1,7 @@
 """What is found in a folder, and how that differs from what was known."""
 
 import os
+import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
@@ -132,6 +133,13 @@ def test_globs_exclude_names_and_paths(tmp_path: Path) -> None:
     assert found(tmp_path, exclude=("Spoken/*",)) == {
         "a.mp3", "x/Spoken/c.mp3", "x/y/d.mp3", "x/e (demo).mp3",
     }  # fmt: skip
+
+
+def test_globs_exclude_either_form_of_unicode(tmp_path: Path) -> None:
+    nfc, nfd = (unicodedata.normalize(form, "Hörbücher") for form in ("NFC", "NFD"))
+    make(tmp_path, f"{nfd}/a.mp3", f"x/{nfc}/b.mp3", "c.mp3")
+
+    assert found(tmp_path, exclude=(nfc, f"x/{nfd}")) == {"c.mp3"}
 
 
 def test_names_with_odd_characters(tmp_path: Path) -> None:

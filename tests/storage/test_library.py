@@ -468,6 +468,15 @@ async def test_excluded_folders_and_genres(stores: Stores) -> None:
     }  # fmt: skip
 
 
+async def test_excluded_folder_in_either_form_of_unicode(stores: Stores) -> None:
+    nfc, nfd = (normalize(form, "Hörbücher") for form in ("NFC", "NFD"))
+    await stores.library.absorb([scanned(f"{nfd}/a.mp3"), scanned(f"x/{nfc}/b.mp3")], EPOCH)
+
+    found = await stores.library.candidates([nfc, f"x/{nfd}"])
+
+    assert found.excluded.all()
+
+
 async def test_candidates_are_refreshed_as_if_they_had_been_read_again(stores: Stores) -> None:
     rated, played, same = await add_tracks(stores, "rated", "played", "same")
     before = await stores.library.candidates()
