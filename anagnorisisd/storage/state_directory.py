@@ -116,7 +116,9 @@ class StateMarker:
         for place in self.paths:
             with suppress(OSError):
                 place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+                with os.fdopen(
+                    os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+                ) as file:
                     file.write(os.fsencode(TEXT.format(state=self.state)))
                 return
 

@@ -34,6 +34,16 @@ def test_marker_is_in_the_cache_if_the_parent_is_not_writable(tmp_path: Path) ->
         marker.check(state / FILE_NAME)
 
 
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    marker = StateMarker(tmp_path / "state", tmp_path / "cache")
+    marker.paths[0].symlink_to(tmp_path / "elsewhere")
+
+    marker.write()
+
+    assert not (tmp_path / "elsewhere").exists()
+    assert marker.found() == marker.paths[1]
+
+
 def test_each_state_directory_has_its_own_in_the_cache(tmp_path: Path) -> None:
     StateMarker(Path("/proc/anagnorisis/one"), tmp_path).write()
 
