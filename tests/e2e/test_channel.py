@@ -19,6 +19,7 @@ from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.rating import RatingChange
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import StoreError
+from anagnorisisd.listening import player_monitor
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.plays import PlayStore
 from anagnorisisd.storage.ratings import RatingStore
@@ -30,6 +31,12 @@ from tests.support.until import until, until_async
 
 SONGS = [f"{letter}.wav" for letter in "abcdef"]
 QUIET = schema.Picks(enabled=False)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what failed be tried again sooner."""
+    monkeypatch.setattr(player_monitor, "RETRY_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -259,7 +266,12 @@ def rating(daemon: RunningDaemon, uri: str) -> float:
 def test_a_command_that_met_a_locked_database_is_done_when_the_lock_is_gone(
     server: mpd.Mpd, tmp_path: Path
 ) -> None:
-    with running_daemon(tmp_path / "home", server.music, server.socket) as daemon:
+    with running_daemon(
+        tmp_path / "home",
+        server.music,
+        server.socket,
+        program=("tests.support.fast_daemon", "1"),
+    ) as daemon:
         daemon.until(lambda: daemon.status().library.tracks == len(SONGS))
         daemon.until(lambda: daemon.status().mpd.connected)
         with closing(sqlite3.connect(daemon.home / "state" / "anagnorisis.db")) as other:

@@ -1,14 +1,15 @@
 """The daemon, for a player that plays faster than life.
 
 `python -m tests.support.fast_daemon RATE ARGUMENTS` is `anagnorisisd ARGUMENTS`, but that plays are
-judged knowing that RATE seconds of music pass in one second, and that the evaluator's worker leaves
-sooner.
+judged knowing that RATE seconds of music pass in one second, that the evaluator's worker leaves
+sooner, and that what failed is tried again sooner.
 """
 
 import sys
 from functools import partial
 
 from anagnorisisd import app, cli
+from anagnorisisd.listening import player_monitor
 from anagnorisisd.listening.service import PlayService
 
 
@@ -16,6 +17,7 @@ def main() -> int:
     """Run the daemon."""
     rate, *arguments = sys.argv[1:]
     vars(app)["EVALUATOR_IDLE_SECONDS"] = 3.0
+    vars(player_monitor)["RETRY_SECONDS"] = 0.2
     vars(app)["PlayService"] = partial(PlayService, rate=float(rate))
     return cli.main(arguments)
 
