@@ -143,6 +143,18 @@ class Mpd:
         """Run mpc without holding up the event loop."""
         return await asyncio.to_thread(self.mpc, *arguments)
 
+    async def send(self, command: str) -> None:
+        """Send a command of MPD's protocol, which takes a hundredth of the time of starting mpc."""
+        reader, writer = await asyncio.open_unix_connection(str(self.socket))
+        try:
+            await reader.readline()
+            writer.write(f"{command}\n".encode())
+            answer = await reader.readline()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        assert answer == b"OK\n", f"{command}: {answer!r}"
+
     def kill(self) -> None:
         """End it without warning."""
         assert self._process is not None
