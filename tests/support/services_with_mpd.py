@@ -43,9 +43,15 @@ class RefillCounter:
 
 
 class CountedStickerSync(StickerSync):
-    """Counts the synchronisations that have ended."""
+    """Counts the synchronisations that have ended, and MPD's reports that a sticker changed."""
 
     looks = 0
+    sticker_events = 0
+
+    def notice(self, changed: frozenset[str]) -> None:
+        """Take note as the base class, and count."""
+        super().notice(changed)
+        self.sticker_events += "sticker" in changed
 
     async def synchronise(self) -> None:
         """Synchronise as the base class, and count."""

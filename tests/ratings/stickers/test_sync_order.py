@@ -1,7 +1,7 @@
 """The listener's newest word counts, as a sticker of a real MPD or given here, on any copy."""
 
-import asyncio
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -9,6 +9,7 @@ import pytest
 
 from anagnorisisd.config import schema
 from anagnorisisd.events import LibraryChanged
+from anagnorisisd.ratings.stickers.snapshot import EVENT_DELAY_SECONDS
 from anagnorisisd.storage.stores import Stores
 from tests.support import mpd
 from tests.support.library import scanned, track_id
@@ -137,22 +138,31 @@ async def test_rapid_changes_count_in_order(
         await listener.looked()
         for first, (song, there) in enumerate(zip(SONGS * 2, "23456789", strict=True)):
             if first % 2:
-                await say(listener, song, there)
-                await a_moment()
+                await heard(listener, song, there)
                 await listener.ratings.rate(track_id(song), 1.0, source="test")
                 await listener.looked()
                 assert await listener.rating(song) == 1.0
             else:
                 await listener.ratings.rate(track_id(song), 1.0, source="test")
-                await a_moment()
+                await a_moment(listener, song, config)
                 await say(listener, song, there)
                 await listener.looked()
                 assert await listener.rating(song) == float(there)
 
 
-async def a_moment() -> None:
-    """Let so much time pass as a quick listener needs; the comparison waits longer than that."""
-    await asyncio.sleep(0.2)
+async def heard(listener: Room, uri: str, value: str) -> None:
+    """Set a sticker as a client, and wait until MPD has reported that; nothing is compared yet."""
+    events = listener.sticker_sync.sticker_events
+    await say(listener, uri, value)
+    await until(lambda: listener.sticker_sync.sticker_events > events)
+
+
+async def a_moment(listener: Room, uri: str, config: schema.Ratings) -> None:
+    """Wait until a rating was written, and MPD cannot report an earlier change any more."""
+    rated_at = time.time()
+    if config.write_stickers:
+        await stickered(listener, uri, "1")
+    await until(lambda: time.time() > rated_at + 2 * EVENT_DELAY_SECONDS)
 
 
 # Copies.
