@@ -4,18 +4,16 @@ A file may hold anything. Only audio is decoded; pictures and films are not even
 the file itself is read: no pipe or device, and no other file or address that a playlist names.
 """
 
-import os
-import stat
-from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import av
 
 from anagnorisisd.errors import EmbeddingFailed, MediaError
-from anagnorisisd.library.audio_hash.byte_reader import ByteReader
+from anagnorisisd.library.audio_hash import Kind, mpeg
+from anagnorisisd.library.audio_hash.byte_reader import CHUNK_BYTES, ByteReader, end_of_id3
 from anagnorisisd.library.audio_hash.mp4_wma_wav_aiff import chunks
+from anagnorisisd.library.file_access import open_regular
 
 CONTAINERS = (
     "aac,ac3,aiff,ape,asf,au,caf,dff,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,"
@@ -38,7 +36,6 @@ def open_audio(path: str) -> Any:
         EmbeddingFailed: it is not a regular file, or has no audio stream that can be decoded.
         av.error.FFmpegError: FFmpeg cannot read it.
     """
-    _require_file(path)
     options = {**OPEN_OPTIONS, "codec_whitelist": _audio_decoders()}
     container = av.open(_url(path), options=options, **_metadata_options())
     try:
@@ -50,36 +47,50 @@ def open_audio(path: str) -> Any:
 
 
 def _url(path: str) -> str:
-    """Return the URL that FFmpeg opens: that of a WAV file ends with its data chunk.
+    """Return what FFmpeg is to open: a file, without gigabytes of zeros at its end.
 
-    FFmpeg looks for further chunks behind it. In a file of which a program has reserved gigabytes
-    and filled a few, that takes minutes, as each chunk of zeros has eight bytes.
+    A program may have reserved them and filled a few. FFmpeg looks for further chunks or frames in
+    all of them, eight bytes at a time in a WAV file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        EmbeddingFailed: it is a pipe or a device, on which FFmpeg would wait, or cannot be read.
     """
-    with suppress(OSError, MediaError), Path(path).open("rb") as file:
-        head = file.read(12)
-        if head[:4] in WAV_MAGICS and head[8:] == b"WAVE":
-            reader = ByteReader(file)
-            for name, _, end in chunks(reader, "little"):
-                if name == b"data" and end < reader.size:
-                    return f"subfile,,start,0,end,{end},,:{path}"
-    return path
-
-
-def _require_file(path: str) -> None:
-    """Refuse pipes and devices, on which FFmpeg would wait."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open_regular(path) as file:
+            end = _end_of_sound(ByteReader(file))
     except FileNotFoundError:
         raise
+    except MediaError as error:
+        raise EmbeddingFailed(f"is {error}", permanent=True) from None
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
         raise EmbeddingFailed(reason, permanent=False) from None
-    try:
-        mode = os.fstat(descriptor).st_mode
-    finally:
-        os.close(descriptor)
-    if not stat.S_ISREG(mode):
-        raise EmbeddingFailed("is not a regular file", permanent=True)
+    return path if end is None else f"subfile,,start,0,end,{end},,:{path}"
+
+
+def _end_of_sound(reader: ByteReader) -> int | None:
+    """Return where the sound of a WAV or MP3 file ends, if much follows; else `None`."""
+    head = reader.peek(0, 12)
+    if head[:4] in WAV_MAGICS and head[8:] == b"WAVE":
+        ends = (end for name, _, end in chunks(reader, "little") if name == b"data")
+        end = next(ends, reader.size)
+    else:
+        end = _end_without_zeros(reader)
+        if end < reader.size and mpeg.kind_at(reader, end_of_id3(reader)) is not Kind.MP3:
+            return None
+    return end if end < reader.size else None
+
+
+def _end_without_zeros(reader: ByteReader) -> int:
+    """Return the end of a file without the zeros at its end, if they fill a chunk or more."""
+    end, zeros = reader.size, bytes(CHUNK_BYTES)
+    if any(reader.peek(end - 16, 16)):  # as in nearly all files
+        return end
+    while end >= CHUNK_BYTES and reader.peek(end - CHUNK_BYTES, CHUNK_BYTES) == zeros:
+        end -= CHUNK_BYTES
+    start = max(0, end - CHUNK_BYTES)
+    return end if end == reader.size else start + len(reader.peek(start, end - start).rstrip(b"\0"))
 
 
 @cache
