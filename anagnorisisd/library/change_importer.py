@@ -187,12 +187,12 @@ class ChangeImporter:
         transferred = sum(each.change is not None or each.plays > 0 for each in settled)
         unrated = sum(each.rated and not each.same for each in settled)
         if transferred:
-            log.info("%d files were replaced; transferred their ratings and plays", transferred)
+            log.info("transferred ratings and plays of replaced files: %d", transferred)
             self._events.publish(LibraryChanged())
         if unrated:
             log.warning(
-                "%d rated files were replaced by possibly different recordings, which start "
-                "unrated; 'anagnorisis tracks --state missing' lists the replaced tracks",
+                "rated files replaced by possibly different recordings, which start unrated: %d; "
+                "'anagnorisis tracks --state missing' lists the replaced tracks",
                 unrated,
             )
 

@@ -123,7 +123,7 @@ class MessageChannel:
         try:
             await self._execute_pending()
         except AnagnorisisError as error:
-            log.warning("lost %d commands of MPD clients: %s", len(self._pending), error)
+            log.warning("lost commands of MPD clients: %d; %s", len(self._pending), error)
 
     async def _read(self) -> None:
         if not self._player.link().connected:

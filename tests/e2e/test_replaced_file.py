@@ -70,7 +70,7 @@ def test_a_better_encoding_keeps_rating_and_sticker(server: mpd.Mpd, daemon: Run
     assert [(entry.source, entry.value) for entry in history] == [("replacement", 8), ("grpc", 8)]
     list(daemon.library.ScanLibrary(library_pb2.ScanLibraryRequest()))
     assert sticker(server) == "rating=8"
-    assert "1 files were replaced" in daemon.log.read_text()
+    assert "ratings and plays of replaced files: 1" in daemon.log.read_text()
 
     daemon.rating.UndoRating(rating_pb2.UndoRatingRequest())
     assert not track(daemon).HasField("rating")

@@ -141,7 +141,7 @@ async def test_lost_commands_are_logged_on_close(
 
     await channel.close()
 
-    assert "lost 1 commands of MPD clients: the disk is full" in caplog.text
+    assert "lost commands of MPD clients: 1; the disk is full" in caplog.text
 
 
 async def test_messages_are_not_read_while_many_are_pending(
