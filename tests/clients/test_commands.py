@@ -127,6 +127,23 @@ class TestRating:
         assert [entry["track_id"] for entry in entries] == [track_id("a.ogg")] * 2
         assert found == [EPOCH + 60, EPOCH, EPOCH, EPOCH - 60]
 
+    async def test_plays_that_moved_to_another_track_are_in_the_history(
+        self, house: House, socket: Path
+    ) -> None:
+        await house.stores.plays.append(play(track_id("a.ogg")))
+        await house.stores.library.absorb([scanned("a.ogg", audio="better")], EPOCH)
+        await house.stores.library.settle_replacements(EPOCH)
+
+        (row,) = (await said(socket, "ratings")).splitlines()[1:]
+        (entry,) = await answered(socket, "ratings")
+        undone = await said(socket, "undo")
+
+        assert row.endswith("  plays moved  replacement  a.ogg")
+        assert entry["plays_only"]
+        assert undone.endswith(": its plays went back to the track whose file it replaced\n")
+        (moved_back,) = await house.stores.plays.recent(9)
+        assert moved_back.track_id == track_id("a.ogg")
+
     async def test_json_is_that_of_the_contract(self, house: House, socket: Path) -> None:
         (rated,) = await answered(socket, "rate", "8")
         (entry,) = await answered(socket, "ratings")
