@@ -210,10 +210,12 @@ def find(model_directory: Path) -> Path | None:
     """
     for path in (downloaded(model_directory), PACKAGED):
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 start, size = file.read(len(NPZ_START)), path.stat().st_size
         except FileNotFoundError:
             continue
+        except MediaError as error:
+            raise EmbedderUnusable(f"{path} is {error}; {REMEDY}") from None
         except OSError as error:
             raise WeightsUnreadable(f"{path} cannot be read: {error.strerror}") from None
         if start != NPZ_START or not MIN_FILE_BYTES <= size <= MAX_FILE_BYTES:

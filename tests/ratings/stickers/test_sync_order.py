@@ -150,14 +150,14 @@ async def test_rapid_changes_count_in_order(
                 assert await listener.rating(song) == float(there)
 
 
-async def heard(listener: Room, uri: str, value: str) -> None:
+async def heard(listener: MpdServices, uri: str, value: str) -> None:
     """Set a sticker as a client, and wait until MPD has reported that; nothing is compared yet."""
     events = listener.sticker_sync.sticker_events
     await say(listener, uri, value)
     await until(lambda: listener.sticker_sync.sticker_events > events)
 
 
-async def a_moment(listener: Room, uri: str, config: schema.Ratings) -> None:
+async def a_moment(listener: MpdServices, uri: str, config: schema.Ratings) -> None:
     """Wait until a rating was written, and MPD cannot report an earlier change any more."""
     rated_at = time.time()
     if config.write_stickers:
