@@ -131,8 +131,8 @@ class TestRating:
         self, house: House, socket: Path
     ) -> None:
         await house.stores.plays.append(play(track_id("a.ogg")))
-        await house.stores.library.absorb([scanned("a.ogg", audio="better")], EPOCH)
-        await house.stores.library.settle_replacements(EPOCH)
+        await house.stores.library.store_files([scanned("a.ogg", audio="better")], EPOCH)
+        await house.stores.library.process_replacements(EPOCH)
 
         (row,) = (await said(socket, "ratings")).splitlines()[1:]
         (entry,) = await answered(socket, "ratings")

@@ -470,7 +470,7 @@ async def test_excluded_folders_and_genres(stores: Stores) -> None:
 
 async def test_excluded_folder_in_either_form_of_unicode(stores: Stores) -> None:
     nfc, nfd = (normalize(form, "Hörbücher") for form in ("NFC", "NFD"))
-    await stores.library.absorb([scanned(f"{nfd}/a.mp3"), scanned(f"x/{nfc}/b.mp3")], EPOCH)
+    await stores.library.store_files([scanned(f"{nfd}/a.mp3"), scanned(f"x/{nfc}/b.mp3")], EPOCH)
 
     found = await stores.library.candidates([nfc, f"x/{nfd}"])
 

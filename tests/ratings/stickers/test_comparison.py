@@ -406,7 +406,9 @@ class Switching(FakePlayer):
 async def test_likes_are_switched_off_while_stickers_are_read(
     stores: Stores, clock: FakeClock
 ) -> None:
-    await stores.library.absorb([scanned(uri, audio=track) for uri, track in FILES.items()], EPOCH)
+    await stores.library.store_files(
+        [scanned(uri, audio=track) for uri, track in FILES.items()], EPOCH
+    )
     player = Switching(clock, dict.fromkeys(FILES, 60.0))
     likes = schema.Ratings(read_like=True)
     daemon = player.daemon = Daemon(player, stores, stores.stickers, clock, likes)
