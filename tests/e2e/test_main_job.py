@@ -89,7 +89,7 @@ def test_picks_follow_what_plays(daemon: RunningDaemon, mpd: Mpd) -> None:
 
     daemon.until(lambda: len(queued(mpd)) == 4)
     assert len(set(queued(mpd))) == 4
-    assert [track.uri for track in daemon.status().upcoming_picks] == queued(mpd)[1:]
+    daemon.until(lambda: [track.uri for track in daemon.status().upcoming_picks] == queued(mpd)[1:])
 
 
 def test_ratings_of_two_kinds_are_learnt(daemon: RunningDaemon) -> None:

@@ -48,15 +48,19 @@ class Mopidy:
         writer.write(b"OK MPD 0.19.0\n")
         seen = self._changes
         line = asyncio.ensure_future(reader.readline())
-        while text := (await line).decode().strip():
-            line = asyncio.ensure_future(reader.readline())
-            name, *arguments = shlex.split(text)
-            if name == "idle":
-                seen = await self._idle(seen, line, writer)
-            elif name != "noidle":
-                writer.write(self._answer(name, arguments).encode())
-                await writer.drain()
-        line.cancel()
+        try:
+            while text := (await line).decode().strip():
+                line = asyncio.ensure_future(reader.readline())
+                name, *arguments = shlex.split(text)
+                if name == "idle":
+                    seen = await self._idle(seen, line, writer)
+                elif name != "noidle":
+                    writer.write(self._answer(name, arguments).encode())
+                    await writer.drain()
+        finally:
+            # The client may leave while it is written to; that ends the reading, too.
+            line.cancel()
+            await asyncio.gather(line, return_exceptions=True)
 
     async def _idle(
         self, seen: int, line: "asyncio.Future[bytes]", writer: asyncio.StreamWriter
