@@ -45,6 +45,7 @@ def _player_monitor(services: Services) -> PlayerMonitor:
             services.pick_service.switch,
             services.clock,
             steering=services.steering,
+            skip_album=services.pick_service.skip_album,
         ),
         sticker_sync=services.sticker_sync,
         observers=(services.rating_playlists.notice, services.playlist_publisher.notice),

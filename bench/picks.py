@@ -127,6 +127,7 @@ def _columns(tracks: int) -> Candidates:
         duration_seconds=np.full(tracks, 200.0),
         artists=_credits(tracks),
         album=np.arange(tracks) // 10 + 1,
+        folder=np.arange(tracks) // 10 + 1,
         excluded=np.zeros(tracks, dtype=bool),
         mean_rating=5.0,
     )

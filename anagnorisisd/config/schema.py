@@ -81,6 +81,13 @@ class Mpd(Section):
     timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
 
 
+class PickUnit(StrEnum):
+    """What a pick is."""
+
+    TRACK = "track"
+    ALBUM = "album"
+
+
 class Picks(Section):
     """Which tracks are added to the queue, and when."""
 
@@ -97,6 +104,8 @@ class Picks(Section):
     exclude_genres: Live[tuple[str, ...]] = ()
     explore: Live[Fraction] = 0.0
     flow: Live[Fraction] = 0.0
+    unit: Live[PickUnit] = PickUnit.TRACK
+    album_minimum_tracks: Live[Annotated[int, Field(ge=2, le=50)]] = 4
     playlists: Live[tuple[PublishedPlaylist, ...]] = ()
     playlist_prefix: Live[PlaylistPrefix] = "Anagnorisis"
 

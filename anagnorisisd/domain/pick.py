@@ -19,7 +19,8 @@ class Candidates:
 
     `track_ids` are 32-byte strings (`S32`). `rating`, `predicted_mean`, `predicted_stddev` and
     `duration_seconds` are NaN where unknown. `last_played_at` is unix seconds, `-inf` for tracks
-    never played. `album` holds signed codes: equal codes mean the same album, 0 means unknown.
+    never played. `album` and `folder` hold signed codes: equal codes mean the same; 0 means
+    unknown, or the music directory itself. The folders of the discs of an album count as one.
     `excluded` marks the tracks that the configuration excludes. `mean_rating` is the mean of all
     the listener's ratings.
     """
@@ -34,6 +35,7 @@ class Candidates:
     duration_seconds: Floats
     artists: ArtistCredits
     album: NDArray[np.int64]
+    folder: NDArray[np.int64]
     excluded: Bools
     mean_rating: float
 
@@ -63,7 +65,9 @@ class Explanation:
     `rating` is the effective rating, `rating_source` one of rating, predicted and mean. `guards`
     holds only the guards that lowered the weight, `relaxed` those that were not applied because
     they would have excluded every candidate. `rank` counts from 1 among `candidates` tracks.
-    `wish_fits` has, for each wish of the steering, how well the track fits it, 0 to 1.
+    `wish_fits` has, for each wish of the steering, how well the track fits it, 0 to 1. Of a track
+    that was picked as one of the `album_tracks` of an album, weight, probability, rank and
+    candidates are those of the album.
     """
 
     rating: float
@@ -80,6 +84,7 @@ class Explanation:
     steering_factor: float = 1.0
     wish_fits: Mapping[str, float] = field(default_factory=dict)
     flow_factor: float = 1.0
+    album_tracks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,10 @@ class Player(Protocol):
         """Go to the next song."""
         ...
 
+    async def go_to(self, song_id: SongId) -> None:
+        """Play one entry, if it exists."""
+        ...
+
     async def play(self) -> None:
         """Start playback."""
         ...
@@ -164,6 +168,13 @@ class Player(Protocol):
 
     async def has(self, uri: Uri) -> bool:
         """Return whether the player's database has a file."""
+        ...
+
+    async def track_number(self, uri: Uri) -> tuple[int, int] | None:
+        """Return the numbers of disc and track in a file's tags; `None` if it has no track number.
+
+        The disc is 1 if the tags do not say.
+        """
         ...
 
     async def stickers(self, name: str) -> dict[Uri, str]:

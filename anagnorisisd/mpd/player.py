@@ -103,6 +103,10 @@ class MpdPlayer:
         """Go to the next song."""
         await self._commands.call("next")
 
+    async def go_to(self, song_id: SongId) -> None:
+        """Play one entry, if it exists."""
+        await self._call_unless_missing("playid", song_id)
+
     async def play(self) -> None:
         """Start playback."""
         await self._commands.call("play")
@@ -118,6 +122,11 @@ class MpdPlayer:
     async def has(self, uri: Uri) -> bool:
         """Return whether MPD's database has a file."""
         return bool(await self._commands.rows("find", "file", self._mpd_uri(uri)))
+
+    async def track_number(self, uri: Uri) -> tuple[int, int] | None:
+        """Return the numbers of disc and track in a file's tags, if it has a track number."""
+        rows = await self._commands.rows("find", "file", self._mpd_uri(uri))
+        return response_parser.track_number(rows[0]) if rows else None
 
     async def stickers(self, name: str) -> dict[Uri, str]:
         """Return the stickers of that name of all songs; empty if there are none."""

@@ -5,6 +5,7 @@ parsed is an error, since no MPD sends it.
 """
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -79,6 +80,12 @@ def queue_entry(row: Row, to_library: Callable[[str], Uri]) -> QueueEntry:
         position=required(row, "pos", int),
         priority=_field(row, "prio", int, 0),
     )
+
+
+def track_number(song: Row) -> tuple[int, int] | None:
+    """Return the numbers of disc and track of a song, which may be written as `3/12`."""
+    disc, track = (re.match(r"\d{1,6}", str(song.get(name, ""))) for name in ("disc", "track"))
+    return None if track is None else (int(disc[0]) if disc else 1, int(track[0]))
 
 
 def sticker(row: Row) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import numpy as np
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.pick import Candidates, Explanation, Pick
+from anagnorisisd.domain.player import QueueEntry, SongId
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.events import (
@@ -25,7 +26,8 @@ from anagnorisisd.events import (
     PredictionsUpdated,
     TrackRated,
 )
-from anagnorisisd.picks import chooser, weights
+from anagnorisisd.picks import albums, chooser, queue_rules, weights
+from anagnorisisd.picks.albums import Albums
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.queue_rules import QueueView
@@ -74,6 +76,8 @@ class CandidateCache:
         self._exclude_folders = config.exclude_folders
         self._exclude_genres = config.exclude_genres
         self._stale = True
+        self._albums: Albums | None = None
+        self._album_minimum_tracks = config.album_minimum_tracks
         self._rules = PickRules(
             min_hours_between_plays=config.min_hours_between_plays,
             artist_spread=config.artist_spread,
@@ -95,6 +99,75 @@ class CandidateCache:
         context = await self._context(view)
         context = replace(context, queued=[*context.queued, *excluded])
         return chooser.choose(await self._weighted(), self._rules, context, count, rng)
+
+    async def choose_albums(
+        self,
+        view: QueueView | None,
+        count: int,
+        rng: Random,
+        excluded: Collection[TrackId] = (),
+    ) -> list[list[Pick]]:
+        """Choose up to `count` albums without tracks that are in the queue or in `excluded`.
+
+        The tracks of each are in no particular order.
+        """
+        context = await self._context(view)
+        queued = [*context.queued, *context.played, *excluded]
+        weighted = await self._weighted()
+        sampled = weights.sample_predictions(weighted, self._rules.explore, rng)
+        found = albums.QueueContext(context.now, queued, context.recent)
+        return albums.choose(
+            self._grouped(weighted), sampled, self._rules, found, count=count, rng=rng
+        )
+
+    async def album_numbers(self, track_ids: Collection[TrackId]) -> Mapping[TrackId, int]:
+        """Return the album of each of the tracks that is on one, as a number."""
+        weighted = await self._weighted()
+        of_track = self._grouped(weighted).of_track
+        rows = {track_id: weighted.candidates.row(track_id) for track_id in track_ids}
+        numbers = {
+            track_id: int(of_track[row]) for track_id, row in rows.items() if row is not None
+        }
+        return {each: number for each, number in numbers.items() if number != albums.NO_ALBUM}
+
+    async def rest_of_album(
+        self, view: QueueView, owned: Mapping[SongId, TrackId]
+    ) -> list[QueueEntry]:
+        """Return the owned entries that follow the current song and belong to its album."""
+        upcoming, numbers = await self._upcoming_albums(view, owned)
+        return queue_rules.rest_of_album(
+            numbers.get(view.state.song_id) if view.state.song_id is not None else None,
+            upcoming,
+            numbers,
+        )
+
+    async def albums_ahead(self, view: QueueView, owned: Mapping[SongId, TrackId]) -> int:
+        """Return how many albums the owned entries are, without the rest of the current one."""
+        upcoming, numbers = await self._upcoming_albums(view, owned)
+        rest = await self.rest_of_album(view, owned)
+        return queue_rules.count_albums(upcoming[len(rest) :], numbers)
+
+    async def _upcoming_albums(
+        self, view: QueueView, owned: Mapping[SongId, TrackId]
+    ) -> tuple[list[QueueEntry], Mapping[SongId, int]]:
+        """Return the upcoming owned entries, and the albums of these and the current song."""
+        upcoming = queue_rules.upcoming_entries(view.state, view.entries, owned)
+        tracks = {entry.song_id: owned[entry.song_id] for entry in upcoming}
+        current = view.state.song_id
+        if current is not None and current in view.tracks:
+            tracks[current] = view.tracks[current]
+        numbers = await self.album_numbers(tracks.values())
+        return upcoming, {
+            song_id: numbers[track_id]
+            for song_id, track_id in tracks.items()
+            if track_id in numbers
+        }
+
+    def _grouped(self, weighted: WeightedCandidates) -> Albums:
+        """Return the albums, grouped again when other tracks are present."""
+        if self._albums is None:
+            self._albums = albums.group(weighted.candidates, self._album_minimum_tracks)
+        return self._albums
 
     async def explain(self, view: QueueView | None, track_id: TrackId) -> Explanation | None:
         """Return why a track has its weight; `None` when no file of it is present."""
@@ -204,6 +277,7 @@ class CandidateCache:
             if self._stale or self._candidates is None:
                 # The old candidates are freed before as many new ones are read.
                 self._candidates, self._cached, self._stale = None, None, False
+                self._albums = None
                 self._changed_tracks.clear()
                 self._candidates = await self._library.candidates(
                     self._exclude_folders, self._exclude_genres

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+from collections.abc import Sequence
 from random import Random
 
 from anagnorisisd.clock import Clock
@@ -12,7 +13,7 @@ from anagnorisisd.domain.player import Player, QueueEntry, SongId
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerFull, PlayerRefused, UnknownToPlayer
 from anagnorisisd.events import Events, PickQueued
-from anagnorisisd.picks import queue_rules
+from anagnorisisd.picks import albums, queue_rules
 from anagnorisisd.picks.candidate_cache import CandidateCache
 from anagnorisisd.picks.owned_entries import OwnedEntries
 from anagnorisisd.picks.picking_status import PickingStatus
@@ -29,6 +30,8 @@ RETRY_SECONDS = 15.0
 """How long to wait after a refill in which no pick was added."""
 
 EMPTY_LIBRARY = "the library has no tracks yet; picks follow when a scan has found some"
+NO_ALBUMS = "no other album of the library has enough tracks (picks.album_minimum_tracks)"
+FULL_QUEUE = "MPD's queue is full, so that the album is not complete"
 NO_CANDIDATES = "all tracks of the library are in the queue already, or were refused by MPD"
 
 
@@ -81,8 +84,9 @@ class QueueFiller:
             # Another reason may have been reported meanwhile: repeat was on, say.
             self._status.report(self._last_reason)
             return
+        add = self._add_albums if config.unit is schema.PickUnit.ALBUM else self._add
         try:
-            added, reason = await self._add(view, count)
+            added, reason = await add(view, count)
         except PlayerFull as error:
             self._last_reason = str(error)
             self._status.report(self._last_reason, level=logging.WARNING)
@@ -137,6 +141,54 @@ class QueueFiller:
         if not added and reason is None:
             reason = NO_CANDIDATES if await self._candidates.count() else EMPTY_LIBRARY
         return added, reason
+
+    async def _add_albums(self, view: QueueView, count: int) -> tuple[int, str | None]:
+        """Add up to `count` whole albums; return how many, and why none.
+
+        Raises:
+            PlayerFull: the queue is full, and no entry of ours can be removed from it.
+        """
+        added, length = 0, len(view.entries)
+        finished = self._finished_entries(view)
+        excluded = {*self._refused, *self._owned.tracks.values()}
+        for picks in await self._candidates.choose_albums(view, count, self._rng, excluded):
+            tracks = 0
+            for pick, uri in await self.in_play_order(picks):
+                while not await self._add_unless_full(pick, uri):
+                    if not finished:
+                        self._full_length = length
+                        raise PlayerFull(FULL_QUEUE)
+                    await self._player.remove(finished.pop(0).song_id)
+                    length -= 1
+                if pick.track_id not in self._refused:
+                    tracks, length = tracks + 1, length + 1
+            added += tracks > 0
+        if added:
+            return added, None
+        return 0, NO_ALBUMS if await self._candidates.count() else EMPTY_LIBRARY
+
+    async def _add_unless_full(self, pick: Pick, uri: Uri) -> bool:
+        """Add a pick, or remember that MPD refused it; return false if the queue is full."""
+        try:
+            await self._enqueue(pick, uri)
+        except PlayerFull:
+            return False
+        except PlayerRefused as error:
+            self._refused.add(pick.track_id)
+            log.debug("MPD refused %s: %s", uri, error)
+        return True
+
+    async def in_play_order(self, picks: Sequence[Pick]) -> list[tuple[Pick, Uri]]:
+        """Return the picks of an album in the order of disc and track, with their files."""
+        by_track = {pick.track_id: pick for pick in picks}
+        uris = await self._library.uris(list(by_track))
+        numbers = {}
+        for uri in uris.values():
+            with contextlib.suppress(PlayerRefused):
+                number = await self._player.track_number(uri)
+                if number is not None:
+                    numbers[uri] = number
+        return [(by_track[each], uris[each]) for each in albums.play_order(uris, numbers)]
 
     async def _choose(self, view: QueueView, count: int) -> list[tuple[Pick, Uri]]:
         """Choose up to `count` picks that were not refused, with their files."""

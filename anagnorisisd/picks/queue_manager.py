@@ -13,9 +13,11 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.player import Mode, Player, PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.events import Events, LibraryChanged
 from anagnorisisd.library.track_resolver import TrackIdCache
 from anagnorisisd.picks import queue_rules
+from anagnorisisd.picks.candidate_cache import CandidateCache
 from anagnorisisd.picks.owned_entries import OwnedEntries
 from anagnorisisd.picks.picking_status import PickingStatus
 from anagnorisisd.picks.queue_filler import QueueFiller
@@ -125,9 +127,13 @@ class QueueManager:
         observer: QueueObserver,
         replanner: Replanner,
         filler: QueueFiller,
+        candidates: CandidateCache,
+        player: Player,
         clock: Clock,
         config: schema.Picks,
     ) -> None:
+        self._candidates = candidates
+        self._player = player
         self._status = status
         self._owned = owned
         self._observer = observer
@@ -136,11 +142,13 @@ class QueueManager:
         self._clock = clock
         self._config = config
         self._lock = asyncio.Lock()
+        self._skipped: set[SongId] = set()
+        self._skipped_from: SongId | None = None
 
     def reconfigure(self, config: schema.Picks) -> None:
         """Apply changed rules at the next refill; picks that they exclude are replaced."""
         self._config = config
-        self._replanner.request()
+        self._replanner.request(config.unit)
 
     async def restore(self) -> None:
         """Read the stored state; call this before the first refill."""
@@ -170,12 +178,14 @@ class QueueManager:
         """
         async with self._lock:
             view = await self._observe(state)
+            if state.song_id != self._skipped_from and await self._remove_skipped(view):
+                view = await self._observe(state)
             if not self._status.active:
                 self._status.report_inactive()
                 return
             if await self._replanner.replan(view):
                 view = await self._observe(state)
-            shortfall = self._shortfall(view)
+            shortfall = await self._shortfall(view)
             if shortfall.count:
                 await self._filler.fill(view, shortfall.count, self._config)
                 await self._observe(state)
@@ -187,11 +197,58 @@ class QueueManager:
         self._replanner.process_events()
         return view
 
-    def _shortfall(self, view: QueueView) -> Shortfall:
-        return queue_rules.shortfall(
+    async def skip_album(self, state: PlayerState) -> int:
+        """Go to the song after the current picked album; return how many songs are left out.
+
+        They are removed at the next refill after the state was read: so the current song is seen to
+        be left and not removed, and counts as skipped, also in consume mode.
+
+        Raises:
+            PreconditionFailed: no albums are picked, or the current song is not on one of them.
+            PlayerUnavailable: the connection to the player is lost.
+        """
+        async with self._lock:
+            if self._config.unit is schema.PickUnit.TRACK:
+                raise PreconditionFailed("tracks are picked, not albums; see picks.unit")
+            view = await self._observer.observe(state)
+            rest = await self._candidates.rest_of_album(view, self._owned.tracks)
+            if not rest and state.song_id not in self._owned.started:
+                raise PreconditionFailed("the current song is not on an album that was picked")
+            after = [
+                entry
+                for entry in view.entries
+                if entry.position > (state.position or 0) and entry not in rest
+            ]
+            self._skipped = {entry.song_id for entry in rest}
+            if state.consume is not Mode.OFF and state.song_id is not None:
+                # MPD consumes a song that ends or is skipped, but not one that is left for another.
+                self._skipped.add(state.song_id)
+            self._skipped_from = state.song_id
+            if after:
+                await self._player.go_to(after[0].song_id)
+            else:
+                await self._remove_skipped(view)
+                await self._player.skip()
+            return len(rest)
+
+    async def _remove_skipped(self, view: QueueView) -> bool:
+        """Remove the rest of a skipped album; return whether there was one."""
+        skipped, self._skipped, self._skipped_from = self._skipped, set(), None
+        waiting = [entry.song_id for entry in view.entries if entry.song_id in skipped]
+        for song_id in waiting:
+            await self._player.remove(song_id)
+        return bool(waiting)
+
+    async def _shortfall(self, view: QueueView) -> Shortfall:
+        owned = self._owned.tracks
+        wanted = queue_rules.shortfall(
             view.state,
             view.entries,
-            self._owned.tracks,
+            owned,
             self._config.ahead,
             fill_empty_queue=self._config.fill_empty_queue,
         )
+        if self._config.unit is schema.PickUnit.TRACK or wanted.reason is not None:
+            return wanted
+        ahead = await self._candidates.albums_ahead(view, owned)
+        return Shortfall(max(0, self._config.ahead - ahead))

@@ -15,6 +15,7 @@ that the listener gave to an entry makes it theirs too.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from anagnorisisd.domain.player import Mode, PlaybackState, PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
@@ -84,6 +85,28 @@ def shortfall(
     if not queue and not fill_empty_queue:
         return Shortfall(0, "the queue is empty, and picks.fill_empty_queue is off")
     return Shortfall(max(0, ahead - len(upcoming_entries(state, queue, owned))))
+
+
+def rest_of_album(
+    current: int | None, upcoming: Sequence[QueueEntry], albums: Mapping[SongId, int]
+) -> list[QueueEntry]:
+    """Return the upcoming owned entries that belong to the album of the current song.
+
+    These are the first of them, up to one of another album. `albums` has the numbers of the albums
+    of the entries, `current` is that of the current song.
+    """
+    if current is None:
+        return []
+    return list(takewhile(lambda entry: albums.get(entry.song_id) == current, upcoming))
+
+
+def count_albums(upcoming: Sequence[QueueEntry], albums: Mapping[SongId, int]) -> int:
+    """Return how many albums the upcoming owned entries are; a track of none counts as one."""
+    numbers = [albums.get(entry.song_id) for entry in upcoming]
+    return sum(
+        number is None or number != before
+        for number, before in zip(numbers, [None, *numbers], strict=False)
+    )
 
 
 def upcoming_entries(

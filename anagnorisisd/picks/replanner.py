@@ -7,6 +7,7 @@ most likely outweigh it, or when the listener steered the picks since then.
 import math
 
 from anagnorisisd.clock import Clock
+from anagnorisisd.config.schema import PickUnit
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.player import Player
 from anagnorisisd.events import (
@@ -37,6 +38,8 @@ class Replanner:
         owned: OwnedEntries,
         events: Events,
         clock: Clock,
+        *,
+        unit: PickUnit,
     ) -> None:
         self._candidates = candidates
         self._player = player
@@ -46,10 +49,16 @@ class Replanner:
         self._requested = False
         self._replace_all = False
         self._not_before = 0.0
+        self._unit = unit
 
-    def request(self) -> None:
-        """Ask for the owned entries to be compared with new picks."""
+    def request(self, unit: PickUnit) -> None:
+        """Ask for the owned entries to be compared with new picks of this unit.
+
+        If they are albums, or were, all are replaced.
+        """
         self._requested = True
+        self._replace_all |= PickUnit.ALBUM in {unit, self._unit}
+        self._unit = unit
 
     def process_events(self) -> None:
         """Request a comparison if an event since the last call changed weights."""
@@ -79,6 +88,11 @@ class Replanner:
         self._not_before = self._clock.monotonic() + INTERVAL_SECONDS
         owned = self._owned.tracks
         entries = queue_rules.replaceable_entries(view.state, view.entries, owned)
+        if self._unit is PickUnit.ALBUM:
+            if not replace_all:  # An album that was begun, or is queued, is not taken apart.
+                return True
+            rest = await self._candidates.rest_of_album(view, owned)
+            entries = [entry for entry in entries if entry not in rest]
         if entries:
             tracks = {owned[entry.song_id] for entry in entries}
             outweighed = tracks if replace_all else await self._candidates.outweighed(view, tracks)

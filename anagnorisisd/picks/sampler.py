@@ -150,7 +150,7 @@ class _UnguardedSampler:
         unavailable = weights[self._unavailable]
         weight = 0.0 if row in self._unavailable else float(weights[row])
         heavier = np.count_nonzero(weights > weight) - np.count_nonzero(unavailable > weight)
-        return _explanation(
+        return explain_unguarded(
             self._weighted,
             row,
             weight=weight,
@@ -196,7 +196,7 @@ class _GuardedSampler:
 
     def explain(self, row: int) -> Explanation:
         weight = float(self._weight[row])
-        unguarded = _explanation(
+        unguarded = explain_unguarded(
             self._weighted,
             row,
             weight=weight,
@@ -214,7 +214,7 @@ class _GuardedSampler:
         )
 
 
-def _explanation(
+def explain_unguarded(
     weighted: WeightedCandidates,
     row: int,
     *,

@@ -9,9 +9,9 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.pick import Explanation, Pick
 from anagnorisisd.domain.player import Player, SongId
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.errors import PlayerFull, PlayerRefused, PreconditionFailed
+from anagnorisisd.errors import PlayerFull, PlayerRefused, PlayerUnavailable, PreconditionFailed
 from anagnorisisd.events import Events
-from anagnorisisd.picks import queue_rules
+from anagnorisisd.picks import albums, queue_rules
 from anagnorisisd.picks.candidate_cache import CandidateCache
 from anagnorisisd.picks.owned_entries import OwnedEntries
 from anagnorisisd.picks.picking_status import PickingStatus
@@ -50,6 +50,7 @@ class PickService:
         seed: int | None = None,
     ) -> None:
         self._library = library
+        self._unit = config.unit
         self._player = player
         self._status = PickingStatus(store, events, enabled=config.enabled)
         self._candidates = CandidateCache(
@@ -57,27 +58,33 @@ class PickService:
         )
         self._owned = OwnedEntries(store, clock)
         self._observer = QueueObserver(library, player, self._owned, self._status, events)
+        self._filler = QueueFiller(
+            library=library,
+            player=player,
+            events=events,
+            clock=clock,
+            candidates=self._candidates,
+            owned=self._owned,
+            status=self._status,
+            rng=Random(seed),  # noqa: S311 - not for cryptography
+        )
         self.queue_manager = QueueManager(
             status=self._status,
             owned=self._owned,
             observer=self._observer,
-            replanner=Replanner(self._candidates, player, self._owned, events, clock),
-            filler=QueueFiller(
-                library=library,
-                player=player,
-                events=events,
-                clock=clock,
-                candidates=self._candidates,
-                owned=self._owned,
-                status=self._status,
-                rng=Random(seed),  # noqa: S311 - not for cryptography
+            replanner=Replanner(
+                self._candidates, player, self._owned, events, clock, unit=config.unit
             ),
+            filler=self._filler,
+            candidates=self._candidates,
+            player=player,
             clock=clock,
             config=config,
         )
 
     def reconfigure(self, config: schema.Picks) -> None:
         """Apply a changed configuration."""
+        self._unit = config.unit
         self._candidates.reconfigure(config)
         self.queue_manager.reconfigure(config)
         self._status.configure(enabled=config.enabled)
@@ -97,9 +104,29 @@ class PickService:
         await self._status.switch(enabled)
 
     async def preview(self, count: int, seed: int | None = None) -> list[Pick]:
-        """Choose picks without adding them; the same seed gives the same picks."""
+        """Choose picks without adding them; the same seed gives the same picks.
+
+        If albums are picked, `count` is that of albums, and all their tracks are returned.
+        """
         rng = Random(seed)  # noqa: S311 - not for cryptography
-        return await self._candidates.choose(self._observer.view, count, rng)
+        view = self._observer.view
+        if self._unit is schema.PickUnit.TRACK:
+            return await self._candidates.choose(view, count, rng)
+        picked = await self._candidates.choose_albums(view, count, rng)
+        return [pick for album in picked for pick in await self._in_play_order(album)]
+
+    async def _in_play_order(self, album: Sequence[Pick]) -> list[Pick]:
+        """Return the picks of an album in order; without MPD, by the names of the files."""
+        try:
+            return [pick for pick, _ in await self._filler.in_play_order(album)]
+        except PlayerUnavailable:
+            uris = await self._library.uris([pick.track_id for pick in album])
+            by_track = {pick.track_id: pick for pick in album}
+            return [by_track[each] for each in albums.play_order(uris, {})]
+
+    async def skip_album(self) -> int:
+        """Remove the rest of the current picked album and move on; see `QueueManager`."""
+        return await self.queue_manager.skip_album(await self._player.state())
 
     async def explain(self, track_id: TrackId) -> Explanation:
         """Return every factor of a track's present weight.

@@ -33,6 +33,7 @@ from anagnorisisd.ratings.message_command import (
     Command,
     Mood,
     Rate,
+    SkipAlbum,
     Switch,
     Undo,
     parse,
@@ -92,8 +93,10 @@ class MessageChannel:
         clock: Clock,
         *,
         steering: SteeringControl | None = None,
+        skip_album: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         self._steering = steering
+        self._skip_album = skip_album
         self._player = player
         self._tracks = tracks
         self._ratings = ratings
@@ -196,6 +199,10 @@ class MessageChannel:
                 return f"picking is {'on' if enabled else 'off'}"
             case Mood(words):
                 return await self._steer(words, message)
+            case SkipAlbum():
+                if self._skip_album is None:
+                    raise PreconditionFailed("albums cannot be skipped here")
+                return f"skipped the album, {await self._skip_album()} entries removed"
         return _describe(change)
 
     async def _steer(self, words: SteeringWords | None, message: _Message) -> str:

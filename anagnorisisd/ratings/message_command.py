@@ -1,7 +1,7 @@
 """Parsing the commands that MPD clients send as messages (`mpc sendmessage`).
 
 rate 8 | rate 8 Artist/Song.ogg | rate +1 [URI] | clear [URI] | undo | picking on|off
-mood chillout -metal for 2h | mood off | mood
+mood chillout -metal for 2h | mood off | mood | skip album
 """
 
 import re
@@ -13,7 +13,8 @@ from anagnorisisd.domain.steering_words import SteeringWords
 from anagnorisisd.errors import InvalidValue
 
 USAGE = (
-    "rate 8 [URI], rate +1 [URI], clear [URI], undo, picking on, picking off, mood TAG, mood off"
+    "rate 8 [URI], rate +1 [URI], clear [URI], undo, picking on, picking off, mood TAG, mood off, "
+    "skip album"
 )
 
 
@@ -59,7 +60,12 @@ class Mood:
     words: SteeringWords | None
 
 
-Command = Rate | Adjust | Clear | Undo | Switch | Mood
+@dataclass(frozen=True, slots=True)
+class SkipAlbum:
+    """Skip the rest of the current picked album."""
+
+
+Command = Rate | Adjust | Clear | Undo | Switch | Mood | SkipAlbum
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 
@@ -107,10 +113,17 @@ def _parse_mood(arguments: str) -> Command:
     return Mood(steering_words.parse("" if arguments.lower() == "off" else arguments))
 
 
+def _parse_skip(arguments: str) -> Command:
+    if arguments.lower() != "album":
+        raise InvalidValue("skip", f"{arguments!r} is not album; MPD itself skips songs")
+    return SkipAlbum()
+
+
 _PARSERS: Mapping[str, Callable[[str], Command]] = {
     "rate": _parse_rate,
     "clear": _parse_clear,
     "undo": _parse_undo,
     "picking": _parse_picking,
     "mood": _parse_mood,
+    "skip": _parse_skip,
 }

@@ -132,6 +132,7 @@ def explanation_message(explanation: Explanation) -> pick_pb2.Explanation:
         candidates=explanation.candidates,
         steering_factor=explanation.steering_factor,
         flow_factor=explanation.flow_factor,
+        album_tracks=explanation.album_tracks,
         wish_fits=[
             pick_pb2.WishFit(wish=printable(wish), fit=fit)
             for wish, fit in explanation.wish_fits.items()

@@ -126,6 +126,13 @@ class PickServicer(PickServiceServicer):
             ]
         )
 
+    async def SkipAlbum(
+        self, request: messages.SkipAlbumRequest, context: Context
+    ) -> messages.SkipAlbumResponse:
+        """Remove the rest of the current album, and go to the next song."""
+        removed = await run_to_completion(self._picks.skip_album())
+        return messages.SkipAlbumResponse(removed=removed)
+
     async def SetPicking(
         self, request: messages.SetPickingRequest, context: Context
     ) -> messages.SetPickingResponse:

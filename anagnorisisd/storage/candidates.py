@@ -1,7 +1,9 @@
 """Read all present tracks as columns (`Candidates`), in pages."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from anagnorisisd.storage.row_mapping import json_list
 
 PAGE = """
 SELECT t.id AS key, t.track_id, t.rating, p.mean, p.stddev, t.full_plays, t.skips,
-    t.last_played_at, f.duration_seconds, f.album_code, f.artist
+    t.last_played_at, f.duration_seconds, f.album_code, f.path, f.artist
 FROM tracks t JOIN files f ON f.id = t.file LEFT JOIN predictions p ON p.track = t.id
 WHERE t.present AND t.id > :after ORDER BY t.id LIMIT :size
 """
@@ -29,8 +31,12 @@ FROM tracks t LEFT JOIN predictions p ON p.track = t.id
 WHERE t.track_id IN (SELECT value FROM json_each(?))
 """
 
-TYPES = tuple(map(np.dtype, ("i8", "S32", *["f8"] * 7, "i8", "i4")))
-"""The dtype of each column of `PAGE`; NULL becomes NaN, an artist tag becomes its index."""
+TYPES = tuple(map(np.dtype, ("i8", "S32", *["f8"] * 7, "i8", "i8", "i4")))
+"""The dtype of each column of `PAGE`; NULL becomes NaN, a path becomes the code of its folder, and
+an artist tag its index."""
+
+DISC_FOLDER = re.compile(rb"[/ ._(\[-]+(?:cd|dis[ck])[ ._-]*\d{1,2}[)\]]?$", re.IGNORECASE)
+"""The end of the name of a folder that holds one disc of an album: `/CD 1`, ` (Disc 2)`."""
 
 PAGE_SIZE = 2_000
 """Rows per page; reading one takes about 10 ms."""
@@ -46,14 +52,23 @@ class Pages:
     def __init__(self) -> None:
         self._pages: list[Page] = []
         self._tag_indices: dict[str | None, int] = {None: 0}
+        self._folder_codes: dict[bytes, int] = {b"": 0}
 
     def add(self, rows: Sequence[Row]) -> int:
         """Add a page; return its number of rows."""
-        *values, tags = zip(*rows, strict=True)
+        *values, paths, tags = zip(*rows, strict=True)
+        folders = [self._folder_code(path.rpartition(b"/")[0]) for path in paths]
         numbers = [self._tag_indices.setdefault(tag, len(self._tag_indices)) for tag in tags]
-        columns = zip([*values, numbers], TYPES, strict=True)
+        columns = zip([*values, folders, numbers], TYPES, strict=True)
         self._pages.append([np.array(column, dtype=kind) for column, kind in columns])
         return len(rows)
+
+    def _folder_code(self, folder: bytes) -> int:
+        code = self._folder_codes.get(folder)
+        if code is None:
+            digest = blake2b(DISC_FOLDER.sub(b"", folder), digest_size=8).digest()
+            code = self._folder_codes[folder] = int.from_bytes(digest, signed=True) or 1
+        return code
 
     def concatenate(self, excluded: NDArray[np.int64], mean_rating: float) -> Candidates:
         """Return all pages as one table, ordered by track id; `excluded` are row ids."""
@@ -68,7 +83,7 @@ def _concatenate(
 ) -> Candidates:
     keys, ids = _column(pages, 0), _column(pages, 1)
     order = np.argsort(ids)
-    rating, mean, stddev, full_plays, skips, last_played, seconds, album, artist = (
+    rating, mean, stddev, full_plays, skips, last_played, seconds, album, folder, artist = (
         _column(pages, number)[order] for number in range(2, len(TYPES))
     )
     return Candidates(
@@ -82,6 +97,7 @@ def _concatenate(
         duration_seconds=seconds,
         artists=ArtistCredits.read(artist, tags),
         album=album,
+        folder=folder,
         excluded=np.isin(keys, excluded)[order],
         mean_rating=mean_rating,
     )

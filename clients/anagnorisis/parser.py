@@ -208,6 +208,8 @@ def _add_picks(commands: Commands) -> None:
     )
     _add_uri(commands.add("why", "picks:why", "explain a track's probability of being picked"))
     _add_mood(commands)
+    skip = commands.add("skip", "picks:skip", "skip the rest of the current picked album")
+    skip.add_argument("what", choices=("album",), help="with `picks.unit: album`")
     journey = commands.add(
         "journey", "picks:journey", "list tracks that lead from one to another in even steps"
     )
@@ -348,7 +350,7 @@ def _add_limit(
 GROUPS: Mapping[tuple[str, ...], Callable[[Commands], None]] = {
     ("rate", "clear", "undo", "ratings", "plays"): _add_ratings,
     ("tracks", "tags", "unusable", "similar", "embedding", "scan", "embed"): _add_tracks,
-    ("picks", "why", "mood", "journey", "suggest"): _add_picks,
+    ("picks", "why", "mood", "skip", "journey", "suggest"): _add_picks,
     ("train", "evaluators", "rollback"): _add_evaluators,
     ("status", "watch", "report", "backup"): _add_daemon,
     ("export", "import"): _add_transfer,

@@ -27,6 +27,7 @@ SOURCE = "key"
 SKIP_AND_LOWER = "skip-and-lower"
 MORE_LIKE_THIS = "more-like-this"
 MOOD_OFF = "mood-off"
+SKIP_ALBUM = "skip-album"
 MORE_SONGS = 10
 STEERING_TIMEOUT_SECONDS = 60.0
 """In a large library, comparing all tracks with the song takes a while."""
@@ -43,6 +44,9 @@ def main(words: Sequence[str] | None = None) -> int:
         action = _selected_action(arguments)
         if action is not None:
             with connected(arguments) as channel:
+                if action == SKIP_ALBUM:
+                    _skip_album(channel)
+                    return 0
                 if action in {MORE_LIKE_THIS, MOOD_OFF}:
                     _steer(channel, action, _song_for_daemon(song, arguments))
                     return 0
@@ -69,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         type=_action,
         metavar="ACTION",
         help=f"0 to 10, +N or -N, up, down, clear, undo, {SKIP_AND_LOWER}, "
-        f"{MORE_LIKE_THIS} (for {MORE_SONGS} songs), or {MOOD_OFF}",
+        f"{MORE_LIKE_THIS} (for {MORE_SONGS} songs), {MOOD_OFF}, or {SKIP_ALBUM}",
     )
     result.add_argument("--menu", action="store_true", help="choose in a menu of the desktop")
     add_options(result)
@@ -77,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _action(word: str) -> str:
-    if word not in {"clear", "undo", MORE_LIKE_THIS, MOOD_OFF, *STEPS}:
+    if word not in {"clear", "undo", MORE_LIKE_THIS, MOOD_OFF, SKIP_ALBUM, *STEPS}:
         Value.parse(word)
     return word
 
@@ -125,6 +129,16 @@ def _steer(channel: "grpc.Channel", action: str, song: mpd.Song | None) -> None:
     mood = text.steering_text(answer.steering) if answer.HasField("steering") else "off"
     print(f"mood: {mood}")
     notify("Mood", mood)
+
+
+def _skip_album(channel: "grpc.Channel") -> None:
+    from anagnorisis.connection import SECONDS_TO_ANSWER
+    from anagnorisis.v1.pick_pb2 import SkipAlbumRequest
+    from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
+
+    PickServiceStub(channel).SkipAlbum(SkipAlbumRequest(), timeout=SECONDS_TO_ANSWER)
+    print("skipped the album")
+    notify("Anagnorisis", "skipped the album")
 
 
 def _target(song: mpd.Song | None) -> "Target":

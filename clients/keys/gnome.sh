@@ -7,7 +7,7 @@ SCHEMA=org.gnome.settings-daemon.plugins.media-keys
 FOLDER=/org/gnome/settings-daemon/plugins/media-keys/custom-keybindings
 METHOD_PREFIX="$FOLDER/anagnorisis-"
 KEYS='1=1 2=2 3=3 4=4 5=5 6=6 7=7 8=8 9=9 0=10 plus=up minus=down BackSpace=undo Delete=clear
-n=skip-and-lower l=more-like-this o=mood-off r=--menu'
+n=skip-and-lower a=skip-album l=more-like-this o=mood-off r=--menu'
 
 command -v gsettings >/dev/null || { echo "gnome.sh: gsettings is missing; is this GNOME?" >&2; exit 1; }
 

@@ -6,7 +6,7 @@ set -eu
 
 ENTRIES="${XDG_DATA_HOME:-$HOME/.local/share}/applications"
 KEYS='1=1 2=2 3=3 4=4 5=5 6=6 7=7 8=8 9=9 0=10 +=up -=down Backspace=undo Del=clear
-N=skip-and-lower L=more-like-this O=mood-off R=--menu'
+N=skip-and-lower A=skip-album L=more-like-this O=mood-off R=--menu'
 
 mkdir -p "$ENTRIES"
 for entry in $KEYS; do

@@ -41,6 +41,7 @@ def test_a_command_means_the_same_whether_or_not_the_others_are_built() -> None:
         "backup": ["x"],
         "completion": ["bash"],
         "journey": ["x", "y"],
+        "skip": ["album"],
     }
     for name in COMMANDS:
         words = [name, *arguments.get(name, [])]
@@ -202,6 +203,7 @@ def test_the_keys_call_what_there_is(name: str) -> None:
         "skip-and-lower",
         "more-like-this",
         "mood-off",
+        "skip-album",
         "--menu",
     } <= found
     for action in found - {"--menu", "1-9"}:
@@ -230,7 +232,7 @@ async def test_gnomes_other_keys_stay(tmp_path: Path) -> None:
     removed = (tmp_path / "set").read_text().splitlines()[-1]
 
     assert (done.code, done.err) == (0, "")
-    assert lines[-1].count("anagnorisis-") == 18
+    assert lines[-1].count("anagnorisis-") == 19
     assert "'/own/key0/'," in lines[-1]
     assert any(line.endswith("command anagnorisis-rate 10") for line in lines)
     assert removed.endswith("custom-keybindings ['/own/key0/']")
@@ -243,7 +245,7 @@ async def test_kde_gets_an_entry_for_each_key_and_loses_it_again(tmp_path: Path)
     entries = written(tmp_path)
     await command("sh", script, "--remove", XDG_DATA_HOME=str(tmp_path))
 
-    assert len(entries) == 18
+    assert len(entries) == 19
     assert "X-KDE-Shortcuts=Meta+Alt+0\n" in entries["anagnorisis-rate-10.desktop"]
     assert not written(tmp_path)
 

@@ -39,6 +39,7 @@ class FakePlayer:
     def __init__(self, clock: Clock, database: dict[str, float] | None = None) -> None:
         self.database = {Uri(uri): seconds for uri, seconds in (database or {}).items()}
         self.address = "fake"
+        self.track_numbers: dict[Uri, tuple[int, int]] = {}
         self.updates: list[Uri] = []
         self.capacity = 16_384
         self.replies: list[str] = []
@@ -136,6 +137,12 @@ class FakePlayer:
         if position is not None:
             self._leave(position + 1)
 
+    async def go_to(self, song_id: SongId) -> None:
+        """Play an entry, if there is one."""
+        self._meet()
+        if self._position(song_id) is not None:
+            self.jump(song_id)
+
     async def play(self) -> None:
         """Start or go on."""
         self._meet()
@@ -164,6 +171,11 @@ class FakePlayer:
         """Return whether the database has a file."""
         self._meet()
         return uri in self.database
+
+    async def track_number(self, uri: Uri) -> tuple[int, int] | None:
+        """Return the numbers that a test gave the file."""
+        self._meet()
+        return self.track_numbers.get(uri)
 
     async def stickers(self, name: str) -> dict[Uri, str]:
         """Return the stickers of one name."""

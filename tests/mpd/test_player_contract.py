@@ -193,6 +193,11 @@ async def test_enqueue_of_an_unknown_file_is_refused(player: Player) -> None:
     assert await player.has(THREE)
 
 
+async def test_a_file_without_a_track_number(player: Player) -> None:
+    assert await player.track_number(ONE) is None
+    assert await player.track_number(Uri("missing.wav")) is None
+
+
 async def test_removing_an_entry_twice(player: Player) -> None:
     song_id = await player.enqueue(ONE)
     kept = await player.enqueue(TWO)

@@ -31,6 +31,7 @@ def candidates(
     duration_seconds: float | Sequence[float] = 200.0,
     artist: int | str | Sequence[int] | Sequence[str] = 0,
     album: int | Sequence[int] = 0,
+    folder: int | Sequence[int] = 0,
     excluded: bool | Sequence[bool] = False,
     mean_rating: float = 5.0,
 ) -> Candidates:
@@ -53,6 +54,7 @@ def candidates(
         duration_seconds=floats(duration_seconds),
         artists=credits_of([artist] * count if isinstance(artist, int | str) else artist),
         album=np.full(count, album, dtype=np.int64),
+        folder=np.full(count, folder, dtype=np.int64),
         excluded=np.full(count, excluded, dtype=bool),
         mean_rating=mean_rating,
     )

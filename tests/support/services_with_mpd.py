@@ -180,7 +180,12 @@ async def mpd_services(
         ),
         queue_manager=pick_service.queue_manager,
         message_channel=MessageChannel(
-            player, TrackResolver(stores.library, player), ratings, pick_service.switch, clock
+            player,
+            TrackResolver(stores.library, player),
+            ratings,
+            pick_service.switch,
+            clock,
+            skip_album=pick_service.skip_album,
         ),
         sticker_sync=sticker_sync,
         observers=(rating_playlists.notice,),

@@ -97,6 +97,7 @@ def candidates(**columns: np.ndarray) -> Candidates:
         "duration_seconds": np.full(count, 200.0),
         "artists": ArtistCredits.read(np.zeros(count, np.int32), [None]),
         "album": np.zeros(count, np.int64),
+        "folder": np.zeros(count, np.int64),
         "excluded": np.zeros(count, bool),
     }
     return Candidates(**{**plain, **columns}, mean_rating=5.0)

@@ -51,6 +51,18 @@ def why(arguments: Namespace) -> None:
         print(line)
 
 
+def skip(arguments: Namespace) -> None:
+    """Skip the rest of the current album."""
+    with connected(arguments) as channel:
+        answer = PickServiceStub(channel).SkipAlbum(
+            messages.SkipAlbumRequest(), timeout=SECONDS_TO_ANSWER
+        )
+    if arguments.json:
+        show_json(answer)
+    else:
+        print(f"skipped the album; {text.counted(answer.removed, 'entry', 'entries')} removed")
+
+
 def journey(arguments: Namespace) -> None:
     """List tracks that lead from one to another; queue them on request."""
     request = messages.PlanJourneyRequest(
@@ -172,6 +184,7 @@ def _factors(factors: messages.Explanation) -> list[tuple[str, str]]:
         ("skip factor", f"{factors.skip_factor:.4f}"),
         ("recency factor", f"{factors.recency_factor:.4f}"),
         *_steering(factors),
+        *_album(factors),
         *([("flow factor", f"{factors.flow_factor:.4f}")] if factors.flow_factor != 1 else []),
         *((guard.name.replace("_", " "), f"{guard.factor:.4f}") for guard in factors.guards),
         *((name.replace("_", " "), "given up for now") for name in factors.relaxed_guards),
@@ -188,6 +201,13 @@ def _steering(factors: messages.Explanation) -> list[tuple[str, str]]:
         for each in factors.wish_fits
     )
     return [("steering factor", f"{factors.steering_factor:.4f} ({fits})")]
+
+
+def _album(factors: messages.Explanation) -> list[tuple[str, str]]:
+    if not factors.album_tracks:
+        return []
+    tracks = text.counted(factors.album_tracks, "track")
+    return [("album", f"of {tracks}; weight and chance are those of the album")]
 
 
 def _probability(factors: messages.Explanation) -> list[tuple[str, str]]:

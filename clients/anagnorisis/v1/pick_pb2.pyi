@@ -100,6 +100,7 @@ class Explanation(_message.Message):
     STEERING_FACTOR_FIELD_NUMBER: _builtins.int
     WISH_FITS_FIELD_NUMBER: _builtins.int
     FLOW_FACTOR_FIELD_NUMBER: _builtins.int
+    ALBUM_TRACKS_FIELD_NUMBER: _builtins.int
     rating: _builtins.float
     """The effective rating, 0 to 10."""
     rating_source: Global___RatingSource.ValueType
@@ -124,6 +125,10 @@ class Explanation(_message.Message):
     """How well the track fits the steering, above 0, up to 1; 1 while nothing is steered."""
     flow_factor: _builtins.float
     """How much it sounds like the track before it, above 0, up to 1; 1 without `picks.flow`."""
+    album_tracks: _builtins.int
+    """Number of tracks of the album that it was picked with, 0 if it was picked by itself. The weight,
+    probability, rank and candidates are then those of the album.
+    """
     @_builtins.property
     def guards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Guard]:
         """The guards that lowered the weight."""
@@ -153,10 +158,11 @@ class Explanation(_message.Message):
         steering_factor: _builtins.float = ...,
         wish_fits: _abc.Iterable[Global___WishFit] | None = ...,
         flow_factor: _builtins.float = ...,
+        album_tracks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "flow_factor", b"flow_factor", "guards", b"guards", "probability", b"probability", "rank", b"rank", "rating", b"rating", "rating_factor", b"rating_factor", "rating_source", b"rating_source", "recency_factor", b"recency_factor", "relaxed_guards", b"relaxed_guards", "skip_factor", b"skip_factor", "steering_factor", b"steering_factor", "weight", b"weight", "wish_fits", b"wish_fits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["album_tracks", b"album_tracks", "candidates", b"candidates", "flow_factor", b"flow_factor", "guards", b"guards", "probability", b"probability", "rank", b"rank", "rating", b"rating", "rating_factor", b"rating_factor", "rating_source", b"rating_source", "recency_factor", b"recency_factor", "relaxed_guards", b"relaxed_guards", "skip_factor", b"skip_factor", "steering_factor", b"steering_factor", "weight", b"weight", "wish_fits", b"wish_fits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -255,7 +261,9 @@ class PreviewPicksResponse(_message.Message):
     PICKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def picks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pick]:
-        """The picks in the order in which they were drawn; fewer than requested in a small library."""
+        """The picks in the order in which they were drawn; fewer than requested in a small library. If
+        albums are picked, all tracks of `count` albums.
+        """
 
     def __init__(
         self,
@@ -879,3 +887,42 @@ class PlanJourneyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanJourneyResponse: _TypeAlias = PlanJourneyResponse  # noqa: Y015
+
+@_typing.final
+class SkipAlbumRequest(_message.Message):
+    """Request to skip an album. Has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SkipAlbumRequest: _TypeAlias = SkipAlbumRequest  # noqa: Y015
+
+@_typing.final
+class SkipAlbumResponse(_message.Message):
+    """Response to SkipAlbum."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMOVED_FIELD_NUMBER: _builtins.int
+    removed: _builtins.int
+    """Number of entries that were removed from the queue, 0 or above."""
+    def __init__(
+        self,
+        *,
+        removed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SkipAlbumResponse: _TypeAlias = SkipAlbumResponse  # noqa: Y015

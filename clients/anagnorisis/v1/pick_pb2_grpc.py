@@ -55,6 +55,11 @@ class PickServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyResponse.FromString,
                 _registered_method=True)
+        self.SkipAlbum = channel.unary_unary(
+                '/anagnorisis.v1.PickService/SkipAlbum',
+                request_serializer=anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumResponse.FromString,
+                _registered_method=True)
         self.SetPicking = channel.unary_unary(
                 '/anagnorisis.v1.PickService/SetPicking',
                 request_serializer=anagnorisis_dot_v1_dot_pick__pb2.SetPickingRequest.SerializeToString,
@@ -121,6 +126,17 @@ class PickServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SkipAlbum(self, request, context):
+        """Removes the rest of the current album from the queue, if the daemon picked the album
+        (`picks.unit`), and goes to the next song. Only the current song can count as skipped.
+
+        FAILED_PRECONDITION: the current song is not on an album that was picked. UNAVAILABLE: not
+        connected to MPD.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetPicking(self, request, context):
         """Switches picking on or off; this persists across restarts. Queued picks stay in the queue.
         """
@@ -170,6 +186,11 @@ def add_PickServiceServicer_to_server(servicer, server):
                     servicer.PlanJourney,
                     request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyResponse.SerializeToString,
+            ),
+            'SkipAlbum': grpc.unary_unary_rpc_method_handler(
+                    servicer.SkipAlbum,
+                    request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumResponse.SerializeToString,
             ),
             'SetPicking': grpc.unary_unary_rpc_method_handler(
                     servicer.SetPicking,
@@ -296,6 +317,33 @@ class PickService:
             '/anagnorisis.v1.PickService/PlanJourney',
             anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyRequest.SerializeToString,
             anagnorisis_dot_v1_dot_pick__pb2.PlanJourneyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SkipAlbum(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.PickService/SkipAlbum',
+            anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumResponse.FromString,
             options,
             channel_credentials,
             insecure,

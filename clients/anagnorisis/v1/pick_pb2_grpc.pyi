@@ -62,6 +62,13 @@ class PickServiceStub:
     FAILED_PRECONDITION: nothing is playing, or an end is missing or not embedded. UNAVAILABLE: MPD
     is needed, which is not connected.
     """
+    SkipAlbum: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SkipAlbumRequest, _pick_pb2.SkipAlbumResponse]
+    """Removes the rest of the current album from the queue, if the daemon picked the album
+    (`picks.unit`), and goes to the next song. Only the current song can count as skipped.
+
+    FAILED_PRECONDITION: the current song is not on an album that was picked. UNAVAILABLE: not
+    connected to MPD.
+    """
     SetPicking: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]
     """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
     SetSteering: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SetSteeringRequest, _pick_pb2.SetSteeringResponse]
@@ -109,6 +116,13 @@ class PickServiceAsyncStub(PickServiceStub):
     INVALID_ARGUMENT: a bad count, no target, or twice the same track. NOT_FOUND: no such track.
     FAILED_PRECONDITION: nothing is playing, or an end is missing or not embedded. UNAVAILABLE: MPD
     is needed, which is not connected.
+    """
+    SkipAlbum: _aio.UnaryUnaryMultiCallable[_pick_pb2.SkipAlbumRequest, _pick_pb2.SkipAlbumResponse]  # type: ignore[assignment]
+    """Removes the rest of the current album from the queue, if the daemon picked the album
+    (`picks.unit`), and goes to the next song. Only the current song can count as skipped.
+
+    FAILED_PRECONDITION: the current song is not on an album that was picked. UNAVAILABLE: not
+    connected to MPD.
     """
     SetPicking: _aio.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]  # type: ignore[assignment]
     """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
@@ -178,6 +192,19 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_ARGUMENT: a bad count, no target, or twice the same track. NOT_FOUND: no such track.
         FAILED_PRECONDITION: nothing is playing, or an end is missing or not embedded. UNAVAILABLE: MPD
         is needed, which is not connected.
+        """
+
+    @_abc_1.abstractmethod
+    def SkipAlbum(
+        self,
+        request: _pick_pb2.SkipAlbumRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pick_pb2.SkipAlbumResponse, _abc.Awaitable[_pick_pb2.SkipAlbumResponse]]:
+        """Removes the rest of the current album from the queue, if the daemon picked the album
+        (`picks.unit`), and goes to the next song. Only the current song can count as skipped.
+
+        FAILED_PRECONDITION: the current song is not on an album that was picked. UNAVAILABLE: not
+        connected to MPD.
         """
 
     @_abc_1.abstractmethod

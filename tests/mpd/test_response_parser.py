@@ -1,0 +1,20 @@
+"""What MPD sends about a song."""
+
+import pytest
+
+from anagnorisisd.mpd import response_parser
+
+
+@pytest.mark.parametrize(
+    ("song", "number"),
+    [
+        ({"disc": "2", "track": "7"}, (2, 7)),
+        ({"track": "07/12"}, (1, 7)),
+        ({"track": "A1"}, None),
+        ({"disc": "1"}, None),
+        ({"track": ["3", "4"]}, None),
+        ({}, None),
+    ],
+)
+def test_track_numbers(song: dict[str, str], number: tuple[int, int] | None) -> None:
+    assert response_parser.track_number(song) == number
