@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import FeatureStats, Floats64, TrackFeatures, TrainingSet
 from anagnorisisd.domain.track import Tags, TrackId, Uri
+from anagnorisisd.embedding.musicnn import plan as musicnn
 
 STYLES = 8
 PLACE_DIMENSIONS = 10
@@ -32,12 +33,16 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Library:
-    """`n` tracks; `place`, `[n, 10]`, `style` and `artist`, `[n]`, are what the listener hears."""
+    """`n` tracks; `place`, `[n, 10]`, `style` and `artist`, `[n]`, are what the listener hears.
+
+    `segments` are those of the embedder's stamp.
+    """
 
     tracks: TrackFeatures
     place: Floats64
     style: Integers
     artist: Integers
+    segments: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.tracks)
@@ -46,7 +51,7 @@ class Library:
     def feature_stats(self) -> FeatureStats:
         """Mean and deviation of each dimension."""
         vectors = self.tracks.vectors
-        return FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
+        return FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors), self.segments)
 
     @property
     def stamp(self) -> EmbedderStamp:
@@ -89,7 +94,7 @@ def embedded_library(state: Path) -> Library:
     """
     from anagnorisisd.storage.stores import open_stores
 
-    async def read() -> TrackFeatures:
+    async def read() -> tuple[TrackFeatures, tuple[int, ...]]:
         stores = await open_stores(state)
         try:
             query = "SELECT name, version, dimension FROM embedders ORDER BY id DESC LIMIT 1"
@@ -99,11 +104,11 @@ def embedded_library(state: Path) -> Library:
             (tracks,) = [
                 batch async for batch in stores.embeddings.track_features(stamp, batch_size=10**6)
             ]
-            return tracks
+            return tracks, musicnn.STAMP.segments if stamp == musicnn.STAMP else ()
         finally:
             await stores.close()
 
-    tracks = asyncio.run(read())
+    tracks, segments = asyncio.run(read())
     vectors = (tracks.vectors - tracks.vectors.mean(axis=0)) / (tracks.vectors.std(axis=0) + 1e-9)
     left, sizes, _ = np.linalg.svd(vectors.astype(np.float64), full_matrices=False)
     place = (left * sizes)[:, :PLACE_DIMENSIONS]
@@ -112,7 +117,7 @@ def embedded_library(state: Path) -> Library:
         for tag, uri in zip(tracks.tags, tracks.uris, strict=True)
     ]
     _, artist = np.unique(names, return_inverse=True)
-    return Library(tracks, place, _clusters(place), artist)
+    return Library(tracks, place, _clusters(place), artist, segments)
 
 
 def projected(library: Library, dimension: int, rng: np.random.Generator) -> Library:
@@ -124,7 +129,7 @@ def projected(library: Library, dimension: int, rng: np.random.Generator) -> Lib
     sound = (library.tracks.vectors - stats.mean) / (stats.stddev + 1e-9)
     mixing = rng.normal(size=(sound.shape[1], dimension)) / np.sqrt(sound.shape[1])
     vectors = np.tanh(sound @ mixing).astype(np.float32)
-    return replace(library, tracks=replace(library.tracks, vectors=vectors))
+    return replace(library, tracks=replace(library.tracks, vectors=vectors), segments=())
 
 
 def _clusters(place: Floats64) -> Integers:

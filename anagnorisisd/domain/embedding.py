@@ -1,6 +1,6 @@
 """Embeddings: which embedder made a vector, how, where, and how many tracks have one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -9,11 +9,16 @@ class EmbedderStamp:
     """Identifies the embedder of a vector; vectors with different stamps are never compared.
 
     `version` covers everything that changes the numbers: weights, layer, windows, precision.
+
+    `segments` are the lengths of the parts of a vector, in their order, if different methods
+    compute them; empty means one method. The evaluator weighs segments separately. They follow
+    from name and version, so they are neither stored nor compared.
     """
 
     name: str
     version: str
     dimension: int
+    segments: tuple[int, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}-{self.version}"

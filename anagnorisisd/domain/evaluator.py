@@ -51,11 +51,15 @@ class TrackFeatures:
 
 @dataclass(frozen=True, slots=True)
 class FeatureStats:
-    """Mean and standard deviation of each dimension over the whole library, `[d]` each."""
+    """Mean and standard deviation of each dimension over the whole library, `[d]` each.
+
+    `segments` are those of the embedder's stamp; empty means a single one.
+    """
 
     mean: Vectors
     stddev: Vectors
     count: int
+    segments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

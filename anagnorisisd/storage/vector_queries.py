@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -80,14 +81,16 @@ class VectorQueries:
     async def feature_stats(self, stamp: EmbedderStamp) -> FeatureStats:
         """Return mean and standard deviation of each dimension; zeros if there are no vectors."""
         known = self._feature_stats.get(stamp)
-        if known is not None and known.count == await self.count(stamp):
-            return known
+        if known is None or known.count != await self.count(stamp):
+            known = self._feature_stats[stamp] = await self._compute_feature_stats(stamp)
+        return replace(known, segments=stamp.segments)
+
+    async def _compute_feature_stats(self, stamp: EmbedderStamp) -> FeatureStats:
         feature_stats = RunningStats(stamp.dimension)
         convert_rows = partial(row_mapping.vectors, dimension=stamp.dimension)
         async for page in self._pages(stamp, ALL, PAGE_SIZE, convert_rows):
             await asyncio.to_thread(feature_stats.add, page)
-        self._feature_stats[stamp] = feature_stats.result()
-        return self._feature_stats[stamp]
+        return feature_stats.result()
 
     async def values(
         self, stamp: EmbedderStamp, start: int, stop: int

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from anagnorisisd.domain.evaluator import (
+    FeatureStats,
     Floats64,
     Metrics,
     TagPreference,
@@ -61,10 +62,12 @@ class Evaluator(Protocol):
         """Return the share, 0 to 1, that sound, artist and so on have in a prediction."""
         ...
 
-    async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
+    async def suggest(
+        self, model: bytes | None, tracks: TrackFeatures, feature_stats: FeatureStats, count: int
+    ) -> list[str]:
         """Return the ids of the `tracks` whose ratings would be most informative, best first.
 
-        Without a model, the prior distribution is used.
+        Without a model, the prior distribution and the `feature_stats` of the library are used.
         """
         ...
 
@@ -149,12 +152,15 @@ class WorkerEvaluator:
         )
         return cast("dict[str, float]", answer)
 
-    async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
+    async def suggest(
+        self, model: bytes | None, tracks: TrackFeatures, feature_stats: FeatureStats, count: int
+    ) -> list[str]:
         """Return the ids of the `tracks` whose ratings would be most informative, best first."""
         answer = await self._workers.run(
             f"{TASKS}:suggest",
             model,
             tracks,
+            feature_stats,
             count,
             timeout_seconds=TASK_SECONDS,
             result_type=list[str],

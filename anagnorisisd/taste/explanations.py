@@ -110,7 +110,8 @@ class Explanations:
                 "there is no unrated track that is embedded yet"
                 + (", apart from those that are excluded from picks" if left_out else "")
             )
-        found = await self._evaluator.suggest(await self._model(), choice, count)
+        feature_stats = await self._embeddings.feature_stats(self._stamp)
+        found = await self._evaluator.suggest(await self._model(), choice, feature_stats, count)
         return [TrackId(track_id) for track_id in found]
 
     async def _model(self) -> bytes | None:

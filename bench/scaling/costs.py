@@ -101,7 +101,7 @@ async def _learn(stores: Stores) -> tuple[float, float]:
     By a Gaussian process, whatever else would win: it costs the most.
     """
     examples = await stores.embeddings.training_set(STAMP)
-    params = hyperparameters.prior_hyperparameters(regularized_variance(examples.ratings))
+    params = hyperparameters.prior_hyperparameters(1, regularized_variance(examples.ratings))
     settings = hyperparameters.as_settings(params)
     process = GaussianProcess()
     fitted = process.fit(settings, worker_tasks.examples(examples))

@@ -102,7 +102,7 @@ def test_tracks_of_any_length_have_a_vector(seconds: float, tmp_path: Path) -> N
 
     vector = plan.embed(str(song), str(weights.PACKAGED))
 
-    assert vector.shape == (plan.STAMP.dimension,)
+    assert vector.shape == (plan.STAMP.dimension,) == (sum(plan.STAMP.segments),)
     assert np.isfinite(vector).all()
     assert np.array_equal(vector[: features.STAMP.dimension], features.embed(str(song)))
 

@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 
 from anagnorisisd.domain.evaluator import (
+    FeatureStats,
     Floats64,
     Metrics,
     TagPreference,
@@ -64,9 +65,11 @@ class InlineEvaluator:
         """Return the share of each part."""
         return worker_tasks.parts(model, track)
 
-    async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
+    async def suggest(
+        self, model: bytes | None, tracks: TrackFeatures, feature_stats: FeatureStats, count: int
+    ) -> list[str]:
         """Return the tracks that would teach the most."""
-        return worker_tasks.suggest(model, tracks, count)
+        return worker_tasks.suggest(model, tracks, feature_stats, count)
 
     async def tag_preferences(
         self, model: bytes, examples: TrainingSet, evidence: TagEvidence
@@ -121,7 +124,9 @@ class FixedEvaluator:
         """Return `shares`."""
         return self.shares
 
-    async def suggest(self, model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
+    async def suggest(
+        self, model: bytes | None, tracks: TrackFeatures, feature_stats: FeatureStats, count: int
+    ) -> list[str]:
         """Return the tracks with the lowest ids."""
         return [str(track_id) for track_id in sorted(tracks.track_ids)[:count]]
 

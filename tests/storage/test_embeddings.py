@@ -118,15 +118,17 @@ async def test_described_of_chosen_tracks(stores: Stores) -> None:
 
 async def test_moments_are_those_of_numpy_even_far_from_zero(stores: Stores) -> None:
     rng = np.random.default_rng(1)
-    stamp = EmbedderStamp("wide", "1", 16)
+    stamp = EmbedderStamp("wide", "1", 16, segments=(12, 4))
     values = (rng.standard_normal((500, 16)) * 0.01 + 1000).astype(np.float32)
     added = await add_tracks(stores, *map(str, range(500)))
     await add_vectors(stores, dict(zip(added, values, strict=True)), stamp)
     await stores.library.mark_missing([Uri("0")], EPOCH)
-    stats = await stores.embeddings.feature_stats(stamp)
-    assert stats.count == 500
-    np.testing.assert_allclose(stats.mean, values.mean(axis=0, dtype=np.float64), rtol=1e-7)
-    np.testing.assert_allclose(stats.stddev, values.std(axis=0, dtype=np.float64), rtol=1e-4)
+    feature_stats = await stores.embeddings.feature_stats(stamp)
+    assert (feature_stats.count, feature_stats.segments) == (500, (12, 4))
+    np.testing.assert_allclose(feature_stats.mean, values.mean(axis=0, dtype=np.float64), rtol=1e-7)
+    np.testing.assert_allclose(
+        feature_stats.stddev, values.std(axis=0, dtype=np.float64), rtol=1e-4
+    )
 
 
 async def test_moments_of_pages_and_after_more_vectors(

@@ -35,16 +35,21 @@ def training_set(
 ) -> TrainingSet:
     """Return a training set; the tracks are taken to be the whole library by default."""
     count = len(tracks)
-    vectors = tracks.vectors
     return TrainingSet(
         tracks=tracks,
         ratings=np.asarray(ratings, dtype=np.float64),
         rated_at=np.arange(count, dtype=np.float64),
         full_plays=np.zeros(count),
         skips=np.zeros(count),
-        feature_stats=stats or FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), count),
-        stamp=EmbedderStamp("test", "1", vectors.shape[1]),
+        feature_stats=stats or feature_stats_of(tracks),
+        stamp=EmbedderStamp("test", "1", tracks.vectors.shape[1]),
     )
+
+
+def feature_stats_of(tracks: TrackFeatures, segments: tuple[int, ...] = ()) -> FeatureStats:
+    """Return mean and deviation of a library of these tracks."""
+    vectors = tracks.vectors
+    return FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(tracks), segments)
 
 
 def two_kinds(count: int, seed: int = 0, dimension: int = 6) -> tuple[Vectors, Floats64]:

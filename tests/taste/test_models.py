@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from anagnorisisd.domain.evaluator import FeatureStats, TrainingSet
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.errors import PreconditionFailed, StoreError
-from anagnorisisd.taste.models import model_selection, worker_tasks
+from anagnorisisd.taste.models import model_selection, serialization, worker_tasks
 from anagnorisisd.taste.models.model import FittedModel, Settings
 from anagnorisisd.taste.trainer import promotion
-from tests.support.examples import described, training_set, two_kinds
+from tests.support.examples import described, feature_stats_of, training_set, two_kinds
 
 
 def assert_sane(examples: TrainingSet) -> None:
@@ -86,6 +86,25 @@ def test_folder_is_learnt_where_tags_are_missing() -> None:
     )
 
     assert mean[0] > mean[1] + 2
+
+
+@pytest.mark.parametrize("relevant_first", [True, False])
+def test_segment_that_the_ratings_follow_is_not_drowned_by_a_longer_one(
+    relevant_first: bool,
+) -> None:
+    rng = np.random.default_rng(4)
+    relevant, other = rng.normal(size=(200, 8)), rng.normal(size=(200, 300))
+    parts = [relevant, other] if relevant_first else [other, relevant]
+    tracks = described(np.hstack(parts).astype(np.float32))
+    ratings = np.clip(np.round(6 + relevant @ [1, 1, -1, 0, 0, 0, 0, 0]), 0, 10)
+    stats = feature_stats_of(tracks, tuple(part.shape[1] for part in parts))
+    rated, held = tracks.take(range(60)), tracks.take(range(60, 200))
+
+    model = saved_as("Gaussian process", training_set(rated, ratings[:60], stats))
+
+    mean, _ = worker_tasks.predict(model, held)
+    # Learnt from the concatenation as one segment, the correlation is 0.36.
+    assert np.corrcoef(mean, ratings[60:])[0, 1] > 0.9
 
 
 def test_stddev_grows_with_distance_from_rated_tracks() -> None:
@@ -275,3 +294,13 @@ def test_damaged_model_is_refused(damage: bytes | None) -> None:
 
     with pytest.raises(StoreError, match="train it anew"):
         worker_tasks.predict(broken, described(vectors))
+
+
+def test_model_of_an_older_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, ratings = two_kinds(12)
+    monkeypatch.setattr(serialization, "VERSION", serialization.VERSION - 1)
+    model = worker_tasks.train(training_set(described(vectors), ratings), seed=0).blob
+    monkeypatch.undo()
+
+    with pytest.raises(StoreError, match="train it anew"):
+        worker_tasks.predict(model, described(vectors))

@@ -5,7 +5,7 @@ import pytest
 
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.taste.models import worker_tasks
-from tests.support.examples import described, training_set, two_kinds
+from tests.support.examples import described, feature_stats_of, training_set, two_kinds
 
 
 def test_suggestions_cover_all_kinds_of_tracks() -> None:
@@ -13,7 +13,9 @@ def test_suggestions_cover_all_kinds_of_tracks() -> None:
     kind = np.repeat(np.arange(4), 25)
     vectors = 10 * np.eye(4)[kind] + rng.normal(scale=0.1, size=(100, 4))
 
-    suggested = worker_tasks.suggest(None, described(vectors.astype(np.float32)), 4)
+    tracks = described(vectors.astype(np.float32))
+
+    suggested = worker_tasks.suggest(None, tracks, feature_stats_of(tracks), 4)
 
     assert {kind[int(track_id, 16)] for track_id in suggested} == {0, 1, 2, 3}
 
@@ -21,10 +23,12 @@ def test_suggestions_cover_all_kinds_of_tracks() -> None:
 @pytest.mark.parametrize("ratings", [np.tile([2.0, 9.0], 6), np.full(12, 5.0)])
 def test_track_unlike_the_rated_ones_is_suggested_first(ratings: np.ndarray) -> None:
     vectors, _ = two_kinds(12)
-    model = worker_tasks.train(training_set(described(vectors), ratings), seed=0).blob
+    examples = training_set(described(vectors), ratings)
+    model = worker_tasks.train(examples, seed=0).blob
     unlike = np.array([[9, -9, 9, -9, 9, -9]] * 3, np.float32)
 
-    suggested = worker_tasks.suggest(model, described(np.vstack([vectors[:4], unlike])), 1)
+    tracks = described(np.vstack([vectors[:4], unlike]))
+    suggested = worker_tasks.suggest(model, tracks, examples.feature_stats, 1)
 
     assert int(suggested[0], 16) >= 4
 
@@ -32,7 +36,9 @@ def test_track_unlike_the_rated_ones_is_suggested_first(ratings: np.ndarray) -> 
 def test_suggestions_are_distinct_and_limited_by_the_tracks() -> None:
     same = described(np.ones((5, 3), np.float32))
 
-    assert sorted(worker_tasks.suggest(None, same, 9)) == sorted(same.track_ids)
+    suggested = worker_tasks.suggest(None, same, feature_stats_of(same), 9)
+
+    assert sorted(suggested) == sorted(same.track_ids)
 
 
 def test_most_informative_track_is_correlated_with_others() -> None:

@@ -47,6 +47,7 @@ STAMP = EmbedderStamp(
     name="musicnn",
     version=f"{ARRAYS_SHA256[:12]}-{PATCH_PLAN}-features{features.STAMP.version}",
     dimension=features.STAMP.dimension + PROJECTED + TAGS,
+    segments=(features.STAMP.dimension, PROJECTED + TAGS),
 )
 
 

@@ -75,14 +75,14 @@ class FittedKNN:
 
     def predict(self, inputs: Inputs) -> Predictions:
         """Return the mean rating of each track's nearest examples."""
-        squared = kernels.squared_distances(inputs, self.examples.inputs)
+        squared = kernels.squared_distances(inputs.sound, self.examples.inputs.sound)
         return predictions(
             _mean_of_nearest(squared, self.examples.ratings, self.count), self.stddev
         )
 
     def contributions(self, track: Inputs) -> Matrix:
         """Return each neighbour's share of the difference between prediction and mean rating."""
-        squared = kernels.squared_distances(track, self.examples.inputs)[0]
+        squared = kernels.squared_distances(track.sound, self.examples.inputs.sound)[0]
         nearest = np.argsort(squared, kind="stable")[: self.count]
         ratings = self.examples.ratings
         contributions = zero_contributions(len(ratings))
@@ -122,7 +122,7 @@ class KNN:
 
 
 def _distances_to_others(examples: Examples) -> Matrix:
-    squared = kernels.squared_distances(examples.inputs, examples.inputs)
+    squared = kernels.squared_distances(examples.inputs.sound, examples.inputs.sound)
     np.fill_diagonal(squared, np.inf)
     return squared
 

@@ -1,7 +1,8 @@
 """A Gaussian process over sound and metadata.
 
-The kernel is a weighted sum: RBF and cosine over the standardised embedding, equality of artist,
-album, folder and genre, RBF over the year. `hyperparameters` finds the weights. Names follow
+The kernel is a weighted sum: linear and RBF over each segment of the standardised embedding,
+equality of artist, album, folder and genre, RBF over the year. `hyperparameters` finds the weights
+and length scales. Names follow
 Rasmussen and Williams, Gaussian Processes for Machine Learning, algorithm 2.1.
 """
 
@@ -25,6 +26,7 @@ from anagnorisisd.taste.models.kernels import (
     Hyperparameters,
     Matrix,
     covariance_matrix,
+    prior_variances,
 )
 from anagnorisisd.taste.models.model import (
     Predictions,
@@ -80,7 +82,7 @@ class FittedGaussianProcess:
         )
         residual, explained = np.concatenate(residuals), np.concatenate(explained_variances)
         # Rounding can make the difference slightly negative.
-        posterior_variance = np.maximum(self.params.variances.sum() - explained, 0.0)
+        posterior_variance = np.maximum(prior_variances(inputs, self.params) - explained, 0.0)
         variance = posterior_variance + self.params.noise + self.mean_variance
         return predictions(self.mean + residual, np.sqrt(variance))
 
@@ -92,12 +94,21 @@ class FittedGaussianProcess:
         return posterior
 
     def contributions(self, track: Inputs) -> Matrix:
-        """Return the contribution of each example to one prediction, by kernel component."""
+        """Return the contribution of each example to one prediction, by part."""
         components = CrossCovariance.of(self.inputs, self.params).components(track)
         by_component = np.stack([component[0] * self.alpha for component in components])
+        sound = by_component[: self.params.sound_variances.size].sum(axis=0, keepdims=True)
+        by_part = np.concatenate([sound, by_component[self.params.sound_variances.size :]])
         contributions = zero_contributions(self.count)
-        contributions[:, self.rated] = by_component[:, : len(self.rated)]
+        contributions[:, self.rated] = by_part[:, : len(self.rated)]
         return contributions
+
+    def alike(self, track: Inputs) -> NDArray[np.bool_]:
+        """Return which examples are expected to be rated like one track, `[count]`."""
+        covariances = CrossCovariance.of(self.inputs, self.params).matrix(track)[0]
+        alike = np.zeros(self.count, np.bool_)
+        alike[self.rated] = covariances[: len(self.rated)] > 0
+        return alike
 
     def weights(self) -> Settings:
         """Return nothing: fitting again is fast."""

@@ -34,20 +34,25 @@ class Inputs:
     """Features of `n` tracks.
 
     `sound` is `[n, d]`: standardised over the library and scaled so that two random tracks are
-    at a squared distance of about 2, whatever the embedder. `codes` is `[n, len(TRAITS)]`, and
-    `year` is `[n]`, NaN where unknown.
+    at a squared distance of about 2 in each of its `segments`, whatever the embedder. `codes` is
+    `[n, len(TRAITS)]`, and `year` is `[n]`, NaN where unknown.
     """
 
     sound: Vectors
     codes: Codes
     year: Floats64
+    segments: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.sound)
 
+    def sounds(self) -> list[Vectors]:
+        """Return the segments of the sound, `[n, length]` each."""
+        return [self.sound[:, columns] for columns in segment_slices(self.segments)]
+
     def take(self, rows: NDArray[np.intp] | slice) -> Self:
         """Return some of the tracks."""
-        return type(self)(self.sound[rows], self.codes[rows], self.year[rows])
+        return type(self)(self.sound[rows], self.codes[rows], self.year[rows], self.segments)
 
     def concatenate(self, others: Self) -> Self:
         """Return these tracks and `others` after them."""
@@ -55,6 +60,7 @@ class Inputs:
             np.concatenate([self.sound, others.sound]),
             np.concatenate([self.codes, others.codes]),
             np.concatenate([self.year, others.year]),
+            self.segments,
         )
 
 
@@ -103,11 +109,23 @@ def prepare(tracks: TrackFeatures, feature_stats: FeatureStats) -> Inputs:
         sound=standardise(tracks.vectors, feature_stats),
         codes=_codes(tracks.tags, tracks.uris),
         year=np.array([tag.year if tag.year else np.nan for tag in tracks.tags], np.float64),
+        segments=segments_of(feature_stats),
     )
 
 
+def segments_of(feature_stats: FeatureStats) -> tuple[int, ...]:
+    """Return the lengths of the segments of a vector; at least one."""
+    return feature_stats.segments or (len(feature_stats.mean),)
+
+
+def segment_slices(segments: Sequence[int]) -> list[slice]:
+    """Return the columns of each segment."""
+    ends = np.cumsum(segments).tolist()
+    return [slice(end - length, end) for length, end in zip(segments, ends, strict=True)]
+
+
 def standardise(vectors: Vectors, feature_stats: FeatureStats) -> Vectors:
-    """Return `[n, d]` with mean 0 and, summed over all dimensions, variance 1.
+    """Return `[n, d]` with mean 0 and, summed over the dimensions of a segment, variance 1.
 
     Dimensions that hardly vary over the library carry rounding noise only and become 0, and so
     does whatever is not finite.
@@ -118,7 +136,8 @@ def standardise(vectors: Vectors, feature_stats: FeatureStats) -> Vectors:
         scaled = ((vectors - feature_stats.mean) / width).astype(np.float32)
     scaled[~np.isfinite(scaled)] = 0.0
     np.clip(scaled, -CLIP_DEVIATIONS, CLIP_DEVIATIONS, out=scaled)
-    scaled /= np.float32(math.sqrt(max(1, int(np.count_nonzero(alive)))))
+    for columns in segment_slices(segments_of(feature_stats)):
+        scaled[:, columns] /= np.float32(math.sqrt(max(1, int(np.count_nonzero(alive[columns])))))
     return scaled
 
 

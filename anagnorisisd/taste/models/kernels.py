@@ -1,7 +1,8 @@
 """The covariance of ratings: a weighted sum of kernels over sound and metadata.
 
-Each kernel is at most 1, and 1 for a track with itself; only the cosine can be negative. An unknown
-artist is equal to no other.
+Each segment of the sound has an RBF kernel, with a length scale of its own, and a linear one, so
+that the ratings decide which segment matters, and how fine its differences are. The other kernels
+are 1 for equal traits and at most 1 for years. An unknown artist is equal to no other.
 """
 
 from collections.abc import Iterator
@@ -11,11 +12,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anagnorisisd.domain.evaluator import Floats64
+from anagnorisisd.domain.evaluator import Floats64, Vectors
 from anagnorisisd.taste.models.inputs import TRAITS, Inputs
 
-PARTS = ("audio", "direction", *TRAITS, "year")
-"""The kernels: RBF and cosine of the embedding, equality of each trait, RBF of the year."""
+PARTS = ("audio", *TRAITS, "year")
+"""What a prediction is made of: all kernels of the sound, equality of each trait, the year."""
+
+SOUND_KERNELS = 2
+"""Kernels of a segment, in this order: linear and RBF."""
 
 YEAR_LENGTH_SCALE = 6.0
 """In years: the kernel falls to 0.6 at this distance."""
@@ -26,15 +30,27 @@ Matrix = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """Variance of each kernel, noise variance, and length scale of the RBF kernel.
+    """Variance of each kernel, noise variance, and length scales of the RBF kernels.
 
-    `variances`, one for each of `PARTS`, and `noise` are in rating points squared; `length_scale`
-    is the distance of standardised sounds at which the RBF kernel falls to 0.6.
+    `variances` and `noise` are in rating points squared: `SOUND_KERNELS` for each of `s` segments,
+    then one for each trait and one for the year. `length_scales`, `[s]`, are the distances of
+    standardised sounds at which the RBF kernels fall to 0.6.
     """
 
     variances: Floats64
     noise: float
-    length_scale: float
+    length_scales: Floats64
+
+    @property
+    def sound_variances(self) -> Floats64:
+        """Variances of the kernels of each segment, `[s, SOUND_KERNELS]`."""
+        count = SOUND_KERNELS * len(self.length_scales)
+        return self.variances[:count].reshape(-1, SOUND_KERNELS)
+
+    @property
+    def other_variances(self) -> Floats64:
+        """Variances of the traits and of the year, `[len(TRAITS) + 1]`."""
+        return self.variances[SOUND_KERNELS * len(self.length_scales) :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,7 @@ class CrossCovariance:
     """The covariance of any tracks with `m` examples.
 
     Made for comparing a whole library with the same examples: one matrix product serves both
-    kernels of the sound, codes are looked up in a table, each year is computed once.
+    kernels of a segment, codes are looked up in a table, each year is computed once.
     """
 
     examples: Inputs
@@ -83,70 +99,80 @@ class CrossCovariance:
 
     def matrix(self, tracks: Inputs) -> Matrix:
         """Return the covariances of `tracks` with the examples, `[n, m]`, float32."""
-        components = self.components(tracks)
-        rbf, total = next(components), next(components)
-        total += rbf
-        for component in components:
+        total: Matrix = np.zeros((len(tracks), len(self.examples)), np.float32)
+        for component in self.components(tracks):
             total += component
         return total
 
     def components(self, tracks: Inputs) -> Iterator[Matrix]:
-        """Yield the weighted kernels, `[n, m]` each, float32, in the order of `PARTS`.
+        """Yield the weighted kernels, `[n, m]` each, float32, in the order of the variances.
 
-        Memory is reused: the first two arrays are valid until the third is requested, every later
-        one until the next.
+        Memory is reused: an array is valid until the next one is requested.
         """
-        variances = self.params.variances.astype(np.float32)
-        inner: Matrix = tracks.sound @ self.examples.sound.T
-        cosine = inner * (inverse_norms(self.examples) * variances[1])
-        cosine *= inverse_norms(tracks)[:, None]
-        yield self._rbf(inner, tracks)
-        yield cosine
-        for table, variance, codes in zip(
-            self.tables, variances[2:-1], tracks.codes.T, strict=True
+        variances = self.params.other_variances.astype(np.float32)
+        buffer: Matrix = np.empty((len(tracks), len(self.examples)), np.float32)
+        for sound, other, (linear, rbf), length_scale in zip(
+            tracks.sounds(),
+            self.examples.sounds(),
+            self.params.sound_variances,
+            self.params.length_scales,
+            strict=True,
         ):
-            yield np.multiply(table.owners[table.rows(codes)], variance, out=inner)
+            inner: Matrix = sound @ other.T
+            yield np.multiply(inner, np.float32(linear), out=buffer)
+            yield _rbf(inner, squared_norms(sound), squared_norms(other), rbf, length_scale)
+        for table, variance, codes in zip(self.tables, variances[:-1], tracks.codes.T, strict=True):
+            yield np.multiply(table.owners[table.rows(codes)], variance, out=buffer)
         years, rows = np.unique(tracks.year, return_inverse=True)
         yield (variances[-1] * year_kernel(years, self.examples.year))[rows]
 
-    def _rbf(self, inner: Matrix, tracks: Inputs) -> Matrix:
-        """Turn inner products into the weighted RBF kernel, in place."""
-        precision = 1 / self.params.length_scale**2
-        # The variance is added to the exponent, which saves one pass over the matrix.
-        highest = np.float32(np.log(self.params.variances[0]))
-        inner *= np.float32(precision)
-        inner += (highest - 0.5 * precision * squared_norms(tracks)).astype(np.float32)[:, None]
-        inner -= (0.5 * precision * squared_norms(self.examples)).astype(np.float32)
-        np.minimum(inner, highest, out=inner)
-        kernel: Matrix = np.exp(inner, out=inner)
-        return kernel
+
+def _rbf(
+    inner: Matrix, left: Matrix, right: Matrix, variance: float, length_scale: float
+) -> Matrix:
+    """Turn inner products into the weighted RBF kernel, in place, given the squared norms."""
+    precision = 1 / length_scale**2
+    # The variance is added to the exponent, which saves one pass over the matrix.
+    highest = np.float32(np.log(variance))
+    inner *= np.float32(precision)
+    inner += (highest - 0.5 * precision * left).astype(np.float32)[:, None]
+    inner -= (0.5 * precision * right).astype(np.float32)
+    np.minimum(inner, highest, out=inner)
+    kernel: Matrix = np.exp(inner, out=inner)
+    return kernel
+
+
+def prior_variances(inputs: Inputs, params: Hyperparameters) -> Floats64:
+    """Return the variance of each track's rating before any is known, without noise, `[n]`.
+
+    Unknown artists and years have variance, too. That of the linear kernels grows with the distance
+    from the library's mean.
+    """
+    total: Floats64 = np.full(len(inputs), params.other_variances.sum())
+    for sound, (linear, rbf) in zip(inputs.sounds(), params.sound_variances, strict=True):
+        total += linear * squared_norms(sound) + rbf
+    return total
 
 
 def covariance_matrix(inputs: Inputs, params: Hyperparameters) -> Matrix:
     """Return the covariances of tracks with each other, `[n, n]`, float64.
 
-    The diagonal is the full variance, also where artist or year is unknown.
+    The diagonal has the `prior_variances`.
     """
     total: Matrix = CrossCovariance.of(inputs, params).matrix(inputs).astype(np.float64)
-    np.fill_diagonal(total, params.variances.sum())
+    np.fill_diagonal(total, prior_variances(inputs, params))
     return total
 
 
-def squared_norms(inputs: Inputs) -> Matrix:
-    """Return the squared norms of the sounds, `[n]`, float32."""
-    norms: Matrix = np.einsum("ij,ij->i", inputs.sound, inputs.sound)
+def squared_norms(sound: Vectors) -> Matrix:
+    """Return the squared norms of sounds, `[n]`, float32."""
+    norms: Matrix = np.einsum("ij,ij->i", sound, sound)
     return norms
 
 
-def inverse_norms(inputs: Inputs) -> Matrix:
-    """Return one over the norms of the sounds, `[n]`; 0 for a sound of zeros."""
-    norms = np.sqrt(squared_norms(inputs))
-    return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-
-
-def squared_distances(left: Inputs, right: Inputs) -> Matrix:
-    """Return the squared distances of the sounds, `[n, m]`, float32."""
-    squared: Matrix = left.sound @ right.sound.T
+def squared_distances(left: Vectors, right: Vectors) -> Matrix:
+    """Return the squared distances of sounds, `[n, m]`, float32."""
+    squared: Matrix = left @ right.T
     squared *= -2.0
     squared += squared_norms(left)[:, None]
     squared += squared_norms(right)

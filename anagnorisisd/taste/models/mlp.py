@@ -206,7 +206,7 @@ def _relative_error(ratings_predicted: Floats64, ratings: Floats64) -> float:
 
 def _unit_variance(inputs: Inputs) -> Vectors:
     """Scale each dimension to variance 1, as usual for the input of a network."""
-    return inputs.sound * np.float32(math.sqrt(inputs.sound.shape[1]))
+    return inputs.sound * np.float32(math.sqrt(inputs.sound.shape[1] / len(inputs.segments)))
 
 
 def _levels() -> NDArray[np.float32]:

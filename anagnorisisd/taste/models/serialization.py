@@ -13,7 +13,7 @@ from anagnorisisd.errors import EvaluatorUnreadable
 from anagnorisisd.taste.models.inputs import TRAITS, Examples, ImplicitExamples, Inputs
 from anagnorisisd.taste.models.model import Settings
 
-VERSION = 2
+VERSION = 3
 SETTING, WEIGHT = "setting.", "weight."
 
 
@@ -52,6 +52,7 @@ def dump(saved: SavedModel) -> bytes:
         "moments_mean": saved.feature_stats.mean,
         "moments_stddev": saved.feature_stats.stddev,
         "moments_count": np.array(saved.feature_stats.count),
+        "segments": np.array(inputs.segments, np.int64),
     }
     arrays |= {SETTING + name: array for name, array in saved.settings.items()}
     arrays |= {WEIGHT + name: array for name, array in saved.weights.items()}
@@ -80,8 +81,9 @@ def load(blob: bytes) -> SavedModel:
 
 
 def _assemble(arrays: dict[str, NDArray[Any]]) -> SavedModel:
-    inputs = Inputs(arrays["sound"], arrays["codes"], arrays["year"])
-    heard = Inputs(arrays["heard_sound"], arrays["heard_codes"], arrays["heard_year"])
+    segments = tuple(map(int, arrays["segments"]))
+    inputs = Inputs(arrays["sound"], arrays["codes"], arrays["year"], segments)
+    heard = Inputs(arrays["heard_sound"], arrays["heard_codes"], arrays["heard_year"], segments)
     return SavedModel(
         kind=str(arrays["kind"]),
         settings=_named(arrays, SETTING),
@@ -95,7 +97,10 @@ def _assemble(arrays: dict[str, NDArray[Any]]) -> SavedModel:
         ),
         track_ids=arrays["track_ids"],
         feature_stats=FeatureStats(
-            arrays["moments_mean"], arrays["moments_stddev"], int(arrays["moments_count"])
+            arrays["moments_mean"],
+            arrays["moments_stddev"],
+            int(arrays["moments_count"]),
+            segments,
         ),
     )
 
@@ -119,6 +124,7 @@ def _checked(saved: SavedModel) -> SavedModel:
         saved.track_ids.shape == (count,),
         saved.feature_stats.mean.shape == (dimension,),
         saved.feature_stats.stddev.shape == (dimension,),
+        sum(saved.feature_stats.segments) == dimension,
     )
     if not (count and all(shapes)):
         raise ValueError("its arrays do not fit together")

@@ -105,10 +105,16 @@ def predict(model: bytes, tracks: TrackFeatures) -> tuple[Floats64, Floats64]:
 
 
 def influences(model: bytes, track: TrackFeatures, count: int) -> list[tuple[str, float]]:
-    """Return the rated tracks that contribute most to one prediction, with their shares."""
+    """Return the rated tracks that contribute most to one prediction, with their shares.
+
+    Tracks unlike it also contribute, by the linear kernels, but explain little to a listener.
+    """
     saved, fitted = _load_model(model)
-    contributions = np.abs(fitted.contributions(prepare(track, saved.feature_stats)).sum(axis=0))
+    inputs = prepare(track, saved.feature_stats)
+    contributions = np.abs(fitted.contributions(inputs).sum(axis=0))
     total = float(contributions.sum())
+    if isinstance(fitted, FittedGaussianProcess):
+        contributions[~fitted.alike(inputs)] = 0.0
     largest = np.argsort(-contributions, kind="stable")[:count]
     return [
         (str(saved.track_ids[row]), float(contributions[row]) / total)
@@ -127,27 +133,27 @@ def parts(model: bytes, track: TrackFeatures) -> dict[str, float]:
             strict=True,
         )
     )
-    contributions["audio"] += contributions.pop("direction")  # a listener hears both at once
     total = sum(map(abs, contributions.values()))
     return {part: abs(float(pull)) / total for part, pull in contributions.items() if pull}
 
 
-def suggest(model: bytes | None, tracks: TrackFeatures, count: int) -> list[str]:
+def suggest(
+    model: bytes | None, tracks: TrackFeatures, feature_stats: FeatureStats, count: int
+) -> list[str]:
     """Return the ids of up to `count` of `tracks` whose ratings would be most informative.
 
-    Without a model, the prior distribution is used. Time and memory grow with the square of the
-    number of tracks.
+    Without a model, the prior distribution and the `feature_stats` of the library are used. Time
+    and memory grow with the square of the number of tracks.
     """
     if model is None:
-        vectors = tracks.vectors
-        feature_stats = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
-        params = hyperparameters.prior_hyperparameters(PRIOR_RATING_STDDEV**2)
-        posterior_covariance = covariance_matrix(prepare(tracks, feature_stats), params)
+        inputs = prepare(tracks, feature_stats)
+        params = hyperparameters.prior_hyperparameters(len(inputs.segments), PRIOR_RATING_STDDEV**2)
+        posterior_covariance = covariance_matrix(inputs, params)
     else:
         saved, fitted = _load_model(model)
         if not isinstance(fitted, FittedGaussianProcess):
             params = hyperparameters.prior_hyperparameters(
-                regularized_variance(saved.examples.ratings)
+                len(saved.examples.inputs.segments), regularized_variance(saved.examples.ratings)
             )
             fitted = GaussianProcess().fit(hyperparameters.as_settings(params), saved.examples)
         params = fitted.params
