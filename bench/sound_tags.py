@@ -19,9 +19,9 @@ from anagnorisisd.embedding.musicnn import plan, weights
 from anagnorisisd.embedding.musicnn.network import Network
 from anagnorisisd.embedding.sound_tags import VOCABULARY, WORDS
 from anagnorisisd.embedding.spectral_features import RATE
-from bench.feature_quality import PROCESSES, other_tags
 from bench.interleaved_runs import processes
 from bench.music_files import own_songs
+from bench.song_embeddings import PROCESSES, other_tags
 
 MTT_WORDS = (
     "guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast",
@@ -42,7 +42,7 @@ def run(full: bool) -> None:
         return
     with tempfile.TemporaryDirectory() as scratch, processes(PROCESSES) as pool:
         halves = np.stack(list(pool.map(halves_of, found)))
-        theirs = other_tags(pool, found, Path(scratch))
+        theirs = other_tags(found, Path(scratch))
     print(f"# Sound tags: {len(found)} songs\n")
     print("| word | tag | halves of a song agree | deviation | most alike in another network |")
     print("|---|---|---|---|---|")

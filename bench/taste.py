@@ -4,8 +4,9 @@ For each number of ratings, listener and seed, some tracks of a library are rate
 others are held out. Every model is trained on the same rated tracks and tested on the same held-out
 ones. "evaluator" is what the daemon uses: the model that its own cross-validation selects.
 
-By default the libraries are synthetic (`bench/simulated_listeners.py`). Set
-`ANAGNORISIS_BENCH_STATE` to a state directory of the daemon to use the songs embedded there, as
+By default the libraries are synthetic (`bench/simulated_listeners.py`). With
+`ANAGNORISIS_BENCH_MUSIC`, embedders are compared on the songs there (`bench/taste_by_embedder.py`).
+Set `ANAGNORISIS_BENCH_STATE` to a state directory of the daemon to use the songs embedded there, as
 they are and projected to 768 dimensions.
 """
 
@@ -24,7 +25,9 @@ from anagnorisisd.taste.models import cross_validation, model_selection, worker_
 from anagnorisisd.taste.models.inputs import Examples, prepare
 from anagnorisisd.taste.models.mlp import MLP
 from anagnorisisd.taste.models.model import FittedModel, Model
+from bench import taste_by_embedder
 from bench.interleaved_runs import processes
+from bench.music_files import own_songs
 from bench.simulated_listeners import (
     LISTENERS,
     Integers,
@@ -80,6 +83,8 @@ def run(full: bool) -> None:
     with processes(len(os.sched_getaffinity(0))) as pool:
         for music in kinds if full or state else kinds[:1]:
             _table(music, seeds, pool)
+    if own_songs():
+        taste_by_embedder.print_table(full)
 
 
 def _table(music: Music, seeds: int, pool: ProcessPoolExecutor) -> None:

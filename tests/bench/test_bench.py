@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import feature_quality, picks, rating_latency, sound_card, taste
+from bench import (
+    likeness,
+    picks,
+    rating_latency,
+    song_embeddings,
+    sound_card,
+    taste,
+    taste_by_embedder,
+)
 from bench.processes import ALL_PACKAGES
 from tests.support.songs import make_songs
 
@@ -99,24 +107,44 @@ def test_the_baseline_interpreter_imports_the_packages_of_the_daemon() -> None:
     assert daemons <= imported(ALL_PACKAGES)
 
 
+@pytest.fixture
+def _songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the bench use eight songs of two kinds, and neither MERT nor the network."""
+    for kind in ("a", "b"):
+        make_songs(tmp_path / "music" / kind, 2)
+    monkeypatch.setenv("ANAGNORISIS_BENCH_MUSIC", str(tmp_path / "music"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(song_embeddings, "PROCESSES", 1)
+    monkeypatch.setattr(song_embeddings, "random_mert", lambda scratch: None)
+
+
+@pytest.mark.usefixtures("_songs")
 def test_a_competitor_that_crashes_on_this_cpu_has_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for kind in ("a", "b"):
-        make_songs(tmp_path / "music" / kind, 3)
     crashing = "import os\n\nclass Song:\n    def __init__(self, path):\n        os.abort()\n"
     (tmp_path / "bliss_audio.py").write_text(crashing)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("ANAGNORISIS_BENCH_MUSIC", str(tmp_path / "music"))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")  # the other network is not downloaded in tests
-    monkeypatch.setattr(feature_quality, "SEEDS", 2)
-    monkeypatch.setattr(feature_quality, "SIZES", (6,))
-    monkeypatch.setattr(feature_quality, "MIN_HELD_OUT", 4)
 
-    feature_quality.run(full=False)
+    monkeypatch.setattr(likeness, "_print_costs", lambda found, scratch: None)
+    likeness.run(full=False)
 
     printed = capsys.readouterr().out
     assert "| bliss-audio | | crashes on this CPU |" in printed
+    assert "| features | 206 | " in printed
+
+
+@pytest.mark.usefixtures("_songs")
+def test_embedders_are_compared_without_the_network(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(taste_by_embedder, "SEEDS", 2)
+    monkeypatch.setattr(taste_by_embedder, "SIZES", (4,))
+    monkeypatch.setattr(taste_by_embedder, "MIN_HELD_OUT", 4)
+
+    taste_by_embedder.print_table(full=False)
+
+    printed = capsys.readouterr().out
     assert "| kinds | features | " in printed
     assert "No listeners who like another network's tags" in printed
 
