@@ -9,6 +9,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import filterfalse
 from typing import BinaryIO, NamedTuple
 
 from anagnorisis import records
@@ -47,7 +48,8 @@ def read(file: BinaryIO, *, as_csv: bool) -> Iterator[Found]:
     Raises:
         ValueError: the whole file is unreadable, for example UTF-16.
     """
-    return _table(_lines(file)) if as_csv else map(_object, _lines(file))
+    lines = _lines(file)
+    return _table(lines) if as_csv else map(_object, filterfalse(_is_blank, lines))
 
 
 def _lines(file: BinaryIO) -> Iterator[Line]:
@@ -61,8 +63,12 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
         if len(line) > MAX_LINE_LENGTH:
             _skip(file, line, number)
             yield Line(number, "", f"is longer than {MAX_LINE_LENGTH} bytes")
-        elif line.strip():
+        else:
             yield _decoded(number, line)
+
+
+def _is_blank(line: Line) -> bool:
+    return not (line.reason or line.text.strip())
 
 
 def _skip(file: BinaryIO, line: bytes, number: int) -> None:
@@ -107,7 +113,7 @@ def _table(lines: Iterator[Line]) -> Iterator[Found]:
         row, reason = rows.row(line)
         if reason:
             yield Found(f"line {line.number}", None, reason)
-        elif any(row):
+        elif any(map(str.strip, row)):
             cells: dict[str, str | None] = dict(zip(names, row, strict=False))
             if delimiter != ",":  # then the decimal separator is a comma
                 _point_decimals(cells)
@@ -115,9 +121,10 @@ def _table(lines: Iterator[Line]) -> Iterator[Found]:
 
 
 def _header(lines: Iterator[Line]) -> tuple[list[str], str]:
-    line = next(lines, Line(1, ""))
+    written = filterfalse(_is_blank, lines)
+    line = next(written, Line(1, ""))
     if line.text.startswith("sep="):  # Excel's declaration of the delimiter
-        line = next(lines, Line(2, ""))
+        line = next(written, Line(2, ""))
     for delimiter in DELIMITERS:
         try:
             row = next(csv.reader([line.text], delimiter=delimiter), [])

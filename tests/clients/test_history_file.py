@@ -57,6 +57,24 @@ def test_written_entries_are_read_back(as_csv: bool, wanted: list[HistoryEntry])
     assert [found.entry for found in read(content, as_csv=as_csv)] == wanted
 
 
+@pytest.mark.parametrize("as_csv", [True, False])
+def test_blank_lines_between_entries_are_skipped(as_csv: bool) -> None:
+    wanted = [HistoryEntry(uri="a", rating=RatingEntry(value=3))] * 2
+    lines = list(records.serialize(wanted, as_csv=as_csv))
+
+    found = read(b"\n \r\n" + b"\n  \n\t\n".join(lines) + b"\n", as_csv=as_csv)
+
+    assert [each.entry for each in found] == wanted
+
+
+def test_blank_lines_in_a_cell_are_kept() -> None:
+    wanted = [HistoryEntry(uri="a\n\nb", source="\n\n", rating=RatingEntry(value=3))]
+
+    assert [
+        found.entry for found in read(b"".join(records.serialize(wanted, as_csv=True)), as_csv=True)
+    ] == wanted
+
+
 @given(entries)
 def test_no_cell_is_a_formula(entry: HistoryEntry) -> None:
     (_, row) = csv.reader(
