@@ -15,6 +15,7 @@ import pytest
 from bench import __main__ as bench
 from bench import (
     likeness,
+    music_files,
     picks,
     rating_latency,
     song_embeddings,
@@ -113,6 +114,7 @@ def _songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in ("a", "b"):
         make_songs(tmp_path / "music" / kind, 2)
     monkeypatch.setenv("ANAGNORISIS_BENCH_MUSIC", str(tmp_path / "music"))
+    monkeypatch.setattr(music_files, "MIN_BYTES", 0)  # else the demo library is made and used
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setattr(song_embeddings, "PROCESSES", 1)
     monkeypatch.setattr(song_embeddings, "random_mert", lambda scratch: None)
@@ -130,6 +132,7 @@ def test_a_competitor_that_crashes_on_this_cpu_has_a_row(
     likeness.run(full=False)
 
     printed = capsys.readouterr().out
+    assert "8 songs of 2 kinds" in printed
     assert "| bliss-audio | | crashes on this CPU |" in printed
     assert "| features | 206 | " in printed
 
