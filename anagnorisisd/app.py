@@ -123,6 +123,7 @@ def _daemon_servicer(services: Services, tracks: TrackLookup) -> DaemonServicer:
     status = StatusReader(
         library=services.stores.library,
         player=services.player,
+        player_database=services.player_database,
         tracks=tracks,
         embedding=services.embedding,
         picks=services.pick_service,

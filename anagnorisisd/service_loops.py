@@ -23,6 +23,7 @@ def service_loops(services: Services, screen: Screen | None) -> Mapping[str, Ser
         "sticker sync": services.sticker_sync.run,
         "rating playlists": services.rating_playlists.run,
         "published playlists": services.playlist_publisher.run,
+        "player database": services.player_database.run,
     }
     if services.config.ratings.write_file_tags:
         loops["tag writer"] = _tag_writer(services)
@@ -48,7 +49,11 @@ def _player_monitor(services: Services) -> PlayerMonitor:
             skip_album=services.pick_service.skip_album,
         ),
         sticker_sync=services.sticker_sync,
-        observers=(services.rating_playlists.notice, services.playlist_publisher.notice),
+        observers=(
+            services.rating_playlists.notice,
+            services.playlist_publisher.notice,
+            services.player_database.notice,
+        ),
         events=services.events,
         clock=services.clock,
     )

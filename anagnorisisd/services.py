@@ -20,6 +20,7 @@ from anagnorisisd.errors import WeightsUnreadable
 from anagnorisisd.events import Events
 from anagnorisisd.library.file_access import real_path
 from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.library.player_database import PlayerDatabase
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.library.watcher import make_watcher
@@ -91,6 +92,9 @@ class Services:
         self.sticker_sync = self._make_sticker_sync()
         self.rating_playlists = self._make_rating_playlists()
         self.playlist_publisher = self._make_playlist_publisher()
+        self.player_database = PlayerDatabase(
+            stores.library, self.player, self.library.path, self.events, self.clock
+        )
         self.metrics_sink = self._make_metrics_sink()
 
     def reconfigure(self, config: Config) -> None:

@@ -102,6 +102,16 @@ def check_mpd_permissions(mpd: MpdFacts) -> Finding:
     return fine("MPD permissions", "sufficient")
 
 
+def check_mpd_database(mpd: MpdFacts) -> Finding:
+    """Check that MPD lists the tracks of the library."""
+    if mpd.unlisted is None:
+        return unknown("MPD database", "no running daemon that is connected to MPD")
+    if mpd.unlisted:
+        message, _, remedy = mpd.unlisted.partition("; ")
+        return problem("MPD database", message, remedy)
+    return fine("MPD database", "has all tracks of the library")
+
+
 def check_stickers(mpd: MpdFacts) -> Finding:
     """Check that ratings can be shared with other MPD clients."""
     if mpd.reason is not None:

@@ -52,6 +52,10 @@ class MpdFacts:
     refused: bool = False
     missing_features: tuple[str, ...] = ()
     stickers: bool = True
+    unlisted: str | None = None
+    """Why tracks are not in its database, with a remedy after a semicolon; empty if all are.
+
+    `None` if that is not known: only a running daemon tells."""
     too_old: bool = False
     """Whether its protocol version is not supported."""
 

@@ -40,6 +40,7 @@ async def run_checks(
         checks.check_watch_limit(music, config.music.watch, probe.probe_watch_limit()),
         checks.check_mpd(mpd),
         checks.check_mpd_permissions(mpd),
+        checks.check_mpd_database(mpd),
         checks.check_stickers(mpd),
         checks.check_socket(paths.socket, probe.probe_socket(paths.socket)),
         checks.check_disk_space(probe.probe_disk(paths.state), size),

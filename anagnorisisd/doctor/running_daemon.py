@@ -48,7 +48,12 @@ def _query(socket: Path) -> RunningDaemon | None:
     directories, mpd = status.paths, status.mpd
     connection = None
     if mpd.connected:
-        connection = probe.mpd_facts(mpd.address, mpd.protocol_version, mpd.missing_features)
+        facts = probe.mpd_facts(mpd.address, mpd.protocol_version, mpd.missing_features)
+        unlisted = (
+            f"{mpd.unlisted_tracks} of {mpd.present_tracks} tracks are not in MPD's database, so "
+            f"they are not picked: {mpd.unlisted_reason}"
+        )
+        connection = replace(facts, unlisted=unlisted if mpd.unlisted_tracks else "")
     return RunningDaemon(
         socket,
         Path(directories.music_directory),

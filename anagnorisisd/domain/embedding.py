@@ -1,7 +1,20 @@
 """Embeddings: which embedder made a vector, how, where, and how many tracks have one."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class FilePart(NamedTuple):
+    """A part of an audio file, as a cue sheet divides it; `end_seconds` is `None` at its end."""
+
+    path: str
+    start_seconds: float
+    end_seconds: float | None
+
+
+def path_of(file: str | FilePart) -> str:
+    """Return the path of a file, given by its path or as a part of it."""
+    return file if isinstance(file, str) else file.path
 
 
 @dataclass(frozen=True, slots=True)

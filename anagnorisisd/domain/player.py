@@ -177,6 +177,14 @@ class Player(Protocol):
         """
         ...
 
+    def songs(self) -> AsyncIterator[Sequence[Uri]]:
+        """Yield the files of all songs in the player's database, in several parts."""
+        ...
+
+    async def formats(self) -> frozenset[str]:
+        """Return the file name extensions that the player can decode; empty if it does not tell."""
+        ...
+
     async def stickers(self, name: str) -> dict[Uri, str]:
         """Return the stickers of that name of all songs; empty if there are none."""
         ...

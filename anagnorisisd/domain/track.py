@@ -5,6 +5,7 @@ not change its track, so that ratings and plays are kept.
 """
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, NewType
@@ -13,7 +14,8 @@ TrackId = NewType("TrackId", str)
 """Hash of the audio payload: 32 lower-case hexadecimal digits (BLAKE2b, 128 bits)."""
 
 Uri = NewType("Uri", str)
-"""Path of a file relative to the music directory, `/`-separated, as MPD names it.
+"""Path of a file relative to the music directory, `/`-separated, as MPD names it; a track of a cue
+sheet is below the sheet, as in `album.cue/track0001`.
 
 Bytes that are not UTF-8 are kept as surrogates (`os.fsdecode`)."""
 
@@ -85,8 +87,24 @@ class PostponedRead:
 
 
 @dataclass(frozen=True, slots=True)
+class CueTrack:
+    """A track of a cue sheet: a part of the audio file `source`, or all of it.
+
+    `end_ms` is `None` for a part up to the end of the file. MPD lists the track at `uri` and, if
+    `hides_source`, no longer the file itself.
+    """
+
+    uri: Uri
+    source: Uri
+    start_ms: int
+    end_ms: int | None
+    tags: Tags
+    hides_source: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ScannedFile:
-    """The result of reading a file: `track_id` and tags, or a `problem`.
+    """The result of reading a file: `track_id` and tags, `cue_tracks` of a sheet, or a `problem`.
 
     `reader_failure` is set if the reading process hung or crashed.
     """
@@ -98,6 +116,7 @@ class ScannedFile:
     duration_seconds: float | None = None
     problem: str | None = None
     reader_failure: ReaderFailure | None = None
+    cue_tracks: Sequence[CueTrack] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ import av.error
 import numpy as np
 import soxr
 
+from anagnorisisd.domain.embedding import FilePart
 from anagnorisisd.embedding.audio_file import audio_stream, open_audio
 from anagnorisisd.embedding.embedder import Samples
 from anagnorisisd.errors import EmbeddingFailed
@@ -58,8 +59,8 @@ Chunk = tuple[int, Samples]
 """A sample rate in hertz and mono samples at that rate."""
 
 
-def read_windows(path: str, *, rate: int, seconds: float, count: int) -> Samples:
-    """Return the audible windows of the file at `path`, `[windows, rate * seconds]`.
+def read_windows(file: str | FilePart, *, rate: int, seconds: float, count: int) -> Samples:
+    """Return the audible windows of a file or a part of one, `[windows, rate * seconds]`.
 
     There are `count` of them at most, in the order of time. A track shorter than one window
     gives `[1, n]` with the samples that there are.
@@ -68,9 +69,10 @@ def read_windows(path: str, *, rate: int, seconds: float, count: int) -> Samples
         FileNotFoundError: there is no such file.
         EmbeddingFailed: the file holds no sound that can be read.
     """
+    part = FilePart(file, 0.0, None) if isinstance(file, str) else file
     try:
-        with closing(open_audio(path)) as container:
-            windows = _spread(container, rate, seconds, count)
+        with closing(open_audio(part.path)) as container:
+            windows = _spread(container, part, rate, seconds, count)
     except FileNotFoundError:
         raise
     except av.error.MemoryError:
@@ -82,17 +84,22 @@ def read_windows(path: str, *, rate: int, seconds: float, count: int) -> Samples
     return _audible(windows)
 
 
-def _spread(container: Any, rate: int, seconds: float, count: int) -> Samples:
+def _spread(container: Any, part: FilePart, rate: int, seconds: float, count: int) -> Samples:
     size = round(rate * seconds)
-    duration = _duration_seconds(container)
+    duration = _part_seconds(part, _duration_seconds(container))
     if duration is not None and duration > count * seconds:
         windows = [
-            _resampled(_read(container, start, seconds), rate)[:size]
+            _resampled(_read(container, part.start_seconds + start, seconds), rate)[:size]
             for start in _starts(duration, seconds, count)
         ]
         if all(len(window) == size for window in windows):
             return np.stack(windows)
-    whole = _resampled(_read(container, 0.0, MAX_READ_SECONDS), rate)
+    longest = MAX_READ_SECONDS
+    if part.end_seconds is not None:
+        longest = min(longest, max(0.0, part.end_seconds - part.start_seconds))
+    whole = _resampled(_read(container, part.start_seconds, longest), rate)
+    if part.end_seconds is not None:
+        whole = whole[: round(longest * rate)]
     return _cut(whole, rate, seconds, count)
 
 
@@ -101,6 +108,12 @@ def _duration_seconds(container: Any) -> float | None:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
+
+
+def _part_seconds(part: FilePart, duration: float | None) -> float | None:
+    """Return the duration of a part of a file of `duration` seconds; `None` if not known."""
+    ends = [end for end in (part.end_seconds, duration) if end is not None]
+    return min(ends) - part.start_seconds if ends else None
 
 
 def _starts(duration: float, seconds: float, count: int) -> list[float]:

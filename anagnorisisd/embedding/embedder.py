@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.config.schema import Embedding
-from anagnorisisd.domain.embedding import Conditions, EmbedderStamp, ExecutorState
+from anagnorisisd.domain.embedding import Conditions, EmbedderStamp, ExecutorState, FilePart
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.errors import WeightsUnreadable
 
@@ -59,8 +59,8 @@ class Embedder(Protocol):
         """Return where the vectors are made, and the state of that executor."""
         ...
 
-    async def embed(self, path: str) -> Vectors:
-        """Return the vector, `[dimension]` finite float32, of the file at `path`.
+    async def embed(self, file: str | FilePart) -> Vectors:
+        """Return the vector, `[dimension]` finite float32, of a file or a part of one.
 
         Raises:
             FileNotFoundError: the file no longer exists.
@@ -102,7 +102,7 @@ class UnreadableEmbedder:
         self.stamp = EmbedderStamp(name, "unreadable", 1)
         self.executor = ExecutorState(problem=reason)
 
-    async def embed(self, path: str) -> Vectors:
+    async def embed(self, file: str | FilePart) -> Vectors:
         """Raise `WeightsUnreadable`."""
         raise WeightsUnreadable(self.executor.problem)
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, FilePart, PlanStage
 from anagnorisisd.embedding import spectral_features
 from anagnorisisd.embedding.embedder import DECODER_MEMORY_BYTES, EmbedderSettings, Samples, Vector
 from anagnorisisd.embedding.spectral_features import (
@@ -57,8 +57,8 @@ def offer(settings: EmbedderSettings) -> EmbeddingPlan:
     return EmbeddingPlan(STAMP, (stage,))
 
 
-def embed(path: str) -> Vector:
-    """Return the vector, `[STAMP.dimension]` finite float32, of the file at `path`.
+def embed(file: str | FilePart) -> Vector:
+    """Return the vector, `[STAMP.dimension]` finite float32, of a file or a part of one.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -67,7 +67,7 @@ def embed(path: str) -> Vector:
     # FFmpeg's libraries are loaded here, in the worker, and never by the parent.
     from anagnorisisd.embedding.decode import read_windows
 
-    windows = read_windows(path, rate=RATE, seconds=WINDOW_SECONDS, count=WINDOWS)
+    windows = read_windows(file, rate=RATE, seconds=WINDOW_SECONDS, count=WINDOWS)
     return describe(windows)
 
 

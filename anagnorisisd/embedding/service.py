@@ -22,13 +22,13 @@ from pathlib import Path
 import psutil
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress, FilePart
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.embedding.embedder import Embedder, EmbedderPreference
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed, WeightsUnreadable
 from anagnorisisd.events import Events, LibraryChanged, Subscription, TracksEmbedded
-from anagnorisisd.storage.embeddings import EmbeddingStore
+from anagnorisisd.storage.embeddings import EmbeddingStore, PendingTrack
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class EmbeddingService:
         self._clock = clock
         self._is_paused = is_paused
         self._changed = asyncio.Event()
-        self._backlog: deque[tuple[TrackId, Uri]] = deque()
+        self._backlog: deque[PendingTrack] = deque()
         self._vanished: set[TrackId] = set()
         self._finished: deque[float] = deque(maxlen=SPEED_TRACKS)
 
@@ -241,20 +241,26 @@ class EmbeddingService:
                 continue
             if following is None:
                 break
-            track_id, uri = following
-            run.start(track_id, self._embedder.embed(str(self._path(uri))))
+            run.start(following.track_id, self._embedder.embed(self._file(following)))
         return bool(run.in_progress)
 
-    async def _next(self, run: EmbeddingRun) -> tuple[TrackId, Uri] | None:
+    def _file(self, pending: PendingTrack) -> str | FilePart:
+        path = str(self._path(pending.uri))
+        if pending.start_ms is None:
+            return path
+        end_ms = pending.end_ms
+        return FilePart(path, pending.start_ms / 1000, None if end_ms is None else end_ms / 1000)
+
+    async def _next(self, run: EmbeddingRun) -> PendingTrack | None:
         if len(self._vanished) > VANISHED_LIMIT:
             return None
         if not self._backlog:
             known = len(run) + len(self._vanished)
             self._backlog.extend(await self._store.pending(self.stamp, known + BACKLOG))
         while self._backlog:
-            track_id, uri = self._backlog.popleft()
-            if track_id not in run and track_id not in self._vanished:
-                return track_id, uri
+            pending = self._backlog.popleft()
+            if pending.track_id not in run and pending.track_id not in self._vanished:
+                return pending
         return None
 
     async def _finish(self, run: EmbeddingRun, task: asyncio.Task[Vectors]) -> None:

@@ -17,7 +17,9 @@ from anagnorisisd.domain.embedding import (
     EmbedderStamp,
     EmbeddingPlan,
     ExecutorState,
+    FilePart,
     PlanStage,
+    path_of,
 )
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.errors import AnagnorisisError, EmbedderUnusable, EmbeddingFailed, WorkerLost
@@ -76,16 +78,17 @@ class WorkerEmbedder:
         """This computer."""
         return LOCAL_EXECUTOR
 
-    async def embed(self, path: str) -> Vectors:
-        """Return the vector, `[dimension]` finite float32, of the file at `path`.
+    async def embed(self, file: str | FilePart) -> Vectors:
+        """Return the vector, `[dimension]` finite float32, of a file or a part of one.
 
         Raises:
             FileNotFoundError: the file no longer exists.
             EmbeddingFailed: the file cannot be embedded, or its worker died or hung.
             EmbedderUnusable: no file can be embedded at present.
         """
+        path = path_of(file)
         try:
-            vector = self._checked(await self._run(path))
+            vector = self._checked(await self._run(file))
             self._works = True
             return vector
         except WorkerLost as error:
@@ -134,8 +137,8 @@ class WorkerEmbedder:
                     self._works = True
             return self._works
 
-    async def _run(self, path: str) -> Any:
-        value: Any = path
+    async def _run(self, file: str | FilePart) -> Any:
+        value: Any = file
         for stage, pool in self._stages:
             value = await pool.run(
                 stage.target,
@@ -143,7 +146,7 @@ class WorkerEmbedder:
                 *stage.arguments,
                 timeout_seconds=CLOCK * self._timeout_seconds,
                 cpu_seconds=stage.threads * self._timeout_seconds,
-                reads=[path],
+                reads=[path_of(file)],
             )
         return value
 

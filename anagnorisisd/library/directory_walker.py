@@ -40,6 +40,8 @@ from anagnorisisd.library.mpdignore import IgnoredCounts, IgnoreRules
 WHOLE_DIRECTORY = Uri("")
 """The URI of the music directory itself."""
 
+CUE_EXTENSION = "cue"
+
 IGNORED = IgnoreRules()
 """Stands for the rules of a directory that MPD ignores."""
 
@@ -73,7 +75,9 @@ class ExclusionRules:
     """Which files are music: by extension, and by globs on the name or the whole URI."""
 
     def __init__(self, formats: Sequence[str], exclude: Sequence[str]) -> None:
-        self._extensions = frozenset(f".{extension}".lower().encode() for extension in formats)
+        self._extensions = frozenset(
+            f".{extension}".lower().encode() for extension in (*formats, CUE_EXTENSION)
+        )
         self._extension_cache: dict[bytes, bool] = {}
         forms = sorted(form for glob in exclude for form in unicode_forms(glob))
         globs = "|".join(map(fnmatch.translate, forms))
@@ -92,7 +96,7 @@ class ExclusionRules:
         return any(self.excludes(part, prefix) for part, prefix in _parts(path))
 
     def has_music_extension(self, name: bytes) -> bool:
-        """Return whether the extension is that of an enabled format, in any case."""
+        """Return whether the extension is that of an enabled format or a cue sheet, in any case."""
         extension = name[name.rfind(b".") :]
         cached = self._extension_cache.get(extension)
         if cached is None:

@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 from anagnorisisd.domain.track import LATEST_NS, NOT_READ, FileStamp, ScannedFile, TrackId, Uri
 from anagnorisisd.errors import MediaError
-from anagnorisisd.library import audio_duration
+from anagnorisisd.library import audio_duration, cue_sheet
 from anagnorisisd.library.audio_hash import Kind, identify
+from anagnorisisd.library.directory_walker import CUE_EXTENSION
 from anagnorisisd.library.file_access import (
     DURATION_SECONDS,
     HASH_BYTES_PER_SECOND,
@@ -32,6 +33,8 @@ def read(path: str, uri: Uri) -> ScannedFile | None:
     """
     try:
         with open_regular(path) as file:
+            if uri.lower().endswith(f".{CUE_EXTENSION}"):
+                return _read_cue_sheet(file, uri, root=path.removesuffix(f"/{uri}"))
             return _read_open(file, uri)
     except FileNotFoundError:
         return None
@@ -58,6 +61,14 @@ def _read_open(file: BinaryIO, uri: Uri) -> ScannedFile:
     if _stamp(os.fstat(file.fileno())) != stamp:
         return ScannedFile(uri, NOT_READ, None, problem="it changed while it was read")
     return ScannedFile(uri, stamp, track_id, tags, duration_seconds)
+
+
+def _read_cue_sheet(file: BinaryIO, uri: Uri, root: str) -> ScannedFile:
+    stamp = _stamp(os.fstat(file.fileno()))
+    if stamp.size_bytes > cue_sheet.MAX_BYTES:
+        raise MediaError("too large for a cue sheet")
+    tracks = cue_sheet.parse(file.read(cue_sheet.MAX_BYTES), uri, root)
+    return ScannedFile(uri, stamp, None, cue_tracks=tracks)
 
 
 def _identify(file: BinaryIO, seconds: float) -> tuple[Kind, TrackId] | str:

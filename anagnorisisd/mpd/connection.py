@@ -199,8 +199,8 @@ def _line(command: str, *args: str) -> str:
 
 
 def _encodable(text: str) -> str:
-    """Return an argument that MPD's protocol can carry: one line of valid UTF-8."""
-    if "\n" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    """Return an argument that MPD's protocol can carry: one line."""
+    if "\n" in text:
         printable = text.encode("utf-8", "backslashreplace").decode()
         raise CommandRefused(f"MPD's protocol cannot carry the name {printable!r}", None)
     return text

@@ -1,4 +1,4 @@
-"""python-mpd2's asyncio client with command lists, and with six fixes.
+"""python-mpd2's asyncio client with command lists, and with seven fixes.
 
 * Since MPD 0.24 `config` returns several settings, which python-mpd2 does not parse.
 * python-mpd2 raises a connection that is lost while idling twice: to the caller, and as an
@@ -7,6 +7,7 @@
 * An error with a code that python-mpd2 does not know closes the connection (see `errors.AckError`).
 * python-mpd2 reads responses of any length; here each has a limit, and other tasks run while a long
   one is read.
+* Names of files need not be UTF-8. Other bytes become surrogates, as in `os.fsdecode`.
 * python-mpd2 reads single lines from the stream, which takes most of the time; here chunks are
   read.
 """
@@ -29,9 +30,12 @@ MAX_LIST_BYTES, MAX_LIST_LINES = 1 << 24, 200_000
 """The limits of other responses. MPD sends at most 8 MiB unless it is configured otherwise."""
 
 LIST_COMMANDS = frozenset(
-    {"sticker find", "lsinfo", "find", "playlistinfo", "plchanges", "plchangesposid",
+    {"sticker find", "lsinfo", "list", "find", "playlistinfo", "plchanges", "plchangesposid",
      "readmessages", "listplaylist", "listplaylists"}
 )  # fmt: skip
+
+NAMES = (b"file: ", b"directory: ", b"playlist: ")
+"""Begin lines with names on disk, which need not be UTF-8."""
 
 CHUNK_BYTES = MAX_LINE_BYTES = 1 << 16
 
@@ -95,10 +99,15 @@ class PatchedClient(MPDClient):  # type: ignore[misc]
                 return ""
             if len(self._partial_line) > MAX_LINE_BYTES:
                 raise mpd.ProtocolError(f"a line of more than {MAX_LINE_BYTES} bytes")
+        line = self._received.popleft()
         try:
-            return f"{self._received.popleft().decode()}\n"
+            errors = "surrogateescape" if line.startswith(NAMES) else "strict"
+            return f"{line.decode(errors=errors)}\n"
         except UnicodeDecodeError as error:
             raise mpd.ProtocolError("the response is not valid UTF-8") from error
+
+    def _MPDClient__write(self, text: str) -> None:  # noqa: N802
+        self._MPDClient__wfile.write(text.encode(errors="surrogateescape"))
 
     def _MPDClient__idle_result(self, result: "asyncio.Future[Any]") -> None:  # noqa: N802
         if result.cancelled() or isinstance(result.exception(), mpd.CommandError | None):

@@ -13,6 +13,7 @@ from anagnorisisd.mpd.connection import Connection
 from anagnorisisd.mpd.errors import NOT_FOUND, QUEUE_FULL, UPDATE_QUEUE_FULL, CommandRefused
 from anagnorisisd.mpd.playlists import StoredPlaylists
 from anagnorisisd.mpd.reconnection import ReconnectingSession
+from anagnorisisd.mpd.song_listing import song_names
 
 FULL_MESSAGE = "MPD's queue is full: max_playlist_length in mpd.conf limits it"
 
@@ -127,6 +128,19 @@ class MpdPlayer:
         """Return the numbers of disc and track in a file's tags, if it has a track number."""
         rows = await self._commands.rows("find", "file", self._mpd_uri(uri))
         return response_parser.track_number(rows[0]) if rows else None
+
+    async def songs(self) -> AsyncIterator[Sequence[Uri]]:
+        """Yield the files of all songs in MPD's database, in several parts."""
+        session = self._session.current()
+        async for names in song_names(session.connect):
+            yield [session.uris.to_library(name) for name in names]
+
+    async def formats(self) -> frozenset[str]:
+        """Return the file name extensions that MPD can decode; empty if it does not tell."""
+        try:
+            return response_parser.suffixes(await self._commands.rows("decoders"))
+        except CommandRefused:
+            return frozenset()
 
     async def stickers(self, name: str) -> dict[Uri, str]:
         """Return the stickers of that name of all songs; empty if there are none."""

@@ -6,7 +6,7 @@ parsed is an error, since no MPD sends it.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from anagnorisisd.domain.player import Mode, PlaybackState, PlayerState, QueueEntry, SongId
@@ -86,6 +86,14 @@ def track_number(song: Row) -> tuple[int, int] | None:
     """Return the numbers of disc and track of a song, which may be written as `3/12`."""
     disc, track = (re.match(r"\d{1,6}", str(song.get(name, ""))) for name in ("disc", "track"))
     return None if track is None else (int(disc[0]) if disc else 1, int(track[0]))
+
+
+def suffixes(decoders: Iterable[Row]) -> frozenset[str]:
+    """Return the file name extensions in the response to `decoders`, in lower case."""
+    found = (row.get("suffix", ()) for row in decoders)
+    return frozenset(
+        suffix.lower() for part in found for suffix in ([part] if isinstance(part, str) else part)
+    )
 
 
 def sticker(row: Row) -> tuple[str, str]:

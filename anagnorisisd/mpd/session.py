@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -49,6 +50,8 @@ class Session:
     missing_features: tuple[str, ...]
     subscribed: bool
     queue: QueueReader
+    connect: Callable[[], Awaitable[Connection]] = field(repr=False)
+    """Opens another connection with the same login."""
 
     @classmethod
     async def open(cls, address: Address, config: Mpd, library: Path, channel: str) -> Self:
@@ -59,12 +62,11 @@ class Session:
             PlayerRefused: the password is wrong, or the partition does not exist.
         """
         password = _read_password(config.password_file) or address.password
+        connect = partial(_connect, address, password, config)
         opened: list[Connection] = []
         try:
             for _ in range(2):
-                connection = await Connection.open(address, config.timeout_seconds)
-                opened.append(connection)
-                await _log_in(connection, password, config.partition)
+                opened.append(await connect())
             commands, idle = opened
             commands.link(idle)
             allowed = set(await commands.call("commands"))
@@ -80,7 +82,15 @@ class Session:
                 missing.append(NO_MESSAGES)
             queue = QueueReader(commands, uris.to_library)
             return cls(
-                address, commands, idle, uris, music_directory, tuple(missing), subscribed, queue
+                address,
+                commands,
+                idle,
+                uris,
+                music_directory,
+                tuple(missing),
+                subscribed,
+                queue,
+                connect,
             )
         except BaseException:
             for connection in opened:
@@ -121,6 +131,16 @@ def _read_password(file: Path | None) -> str | None:
             return opened.read(MAX_PASSWORD_BYTES).decode().strip()
     except (OSError, MediaError, UnicodeDecodeError) as error:
         raise PlayerRefused(f"MPD's password cannot be read from {file}: {error}") from error
+
+
+async def _connect(address: Address, password: str | None, config: Mpd) -> Connection:
+    connection = await Connection.open(address, config.timeout_seconds)
+    try:
+        await _log_in(connection, password, config.partition)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 async def _log_in(connection: Connection, password: str | None, partition: str | None) -> None:

@@ -32,6 +32,7 @@ RETRY_SECONDS = 15.0
 EMPTY_LIBRARY = "the library has no tracks yet; picks follow when a scan has found some"
 NO_ALBUMS = "no other album of the library has enough tracks (picks.album_minimum_tracks)"
 FULL_QUEUE = "MPD's queue is full, so that the album is not complete"
+UNLISTED = "no track of the library is in MPD's database; `anagnorisis status` says why"
 NO_CANDIDATES = "all tracks of the library are in the queue already, or were refused by MPD"
 
 
@@ -96,7 +97,7 @@ class QueueFiller:
         if added:
             if config.start_playback and not view.entries:
                 await self._player.play()
-        elif reason != EMPTY_LIBRARY:  # there, the event of the scan is waited for
+        elif reason not in {EMPTY_LIBRARY, UNLISTED}:  # there, an event is waited for
             self._retry_at = self._clock.monotonic() + RETRY_SECONDS
 
     def _queue_is_full(self, view: QueueView) -> bool:
@@ -139,7 +140,7 @@ class QueueFiller:
             if added >= count:
                 break
         if not added and reason is None:
-            reason = NO_CANDIDATES if await self._candidates.count() else EMPTY_LIBRARY
+            reason = await self._reason_for_no_candidate()
         return added, reason
 
     async def _add_albums(self, view: QueueView, count: int) -> tuple[int, str | None]:
@@ -165,7 +166,8 @@ class QueueFiller:
             added += tracks > 0
         if added:
             return added, None
-        return 0, NO_ALBUMS if await self._candidates.count() else EMPTY_LIBRARY
+        reason = await self._reason_for_no_candidate()
+        return 0, NO_ALBUMS if reason == NO_CANDIDATES else reason
 
     async def _add_unless_full(self, pick: Pick, uri: Uri) -> bool:
         """Add a pick, or remember that MPD refused it; return false if the queue is full."""
@@ -189,6 +191,11 @@ class QueueFiller:
                 if number is not None:
                     numbers[uri] = number
         return [(by_track[each], uris[each]) for each in albums.play_order(uris, numbers)]
+
+    async def _reason_for_no_candidate(self) -> str:
+        if await self._candidates.count():
+            return NO_CANDIDATES
+        return UNLISTED if (await self._library.unlisted()).tracks else EMPTY_LIBRARY
 
     async def _choose(self, view: QueueView, count: int) -> list[tuple[Pick, Uri]]:
         """Choose up to `count` picks that were not refused, with their files."""

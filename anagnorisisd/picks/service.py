@@ -136,7 +136,9 @@ class PickService:
         """
         explanation = await self._candidates.explain(self._observer.view, track_id)
         if explanation is None:
-            raise PreconditionFailed("the track's file is missing, so it cannot be picked")
+            raise PreconditionFailed(
+                "the track cannot be picked: its file is missing, or not in MPD's database"
+            )
         return explanation
 
     async def journey(

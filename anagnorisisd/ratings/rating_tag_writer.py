@@ -93,7 +93,7 @@ class RatingTagWriter:
     async def _write_all(self, track_ids: Iterable[TrackId]) -> None:
         waiting = sorted(track_ids)
         for start in range(0, len(waiting), BATCH_TRACKS):
-            uris = await self._library.uris(waiting[start : start + BATCH_TRACKS])
+            uris = await self._library.audio_files(waiting[start : start + BATCH_TRACKS])
             for track_id, uri in uris.items():
                 await self._write(track_id, uri)
 

@@ -17,6 +17,7 @@ from anagnorisisd.domain.evaluator import TrainingStatus
 from anagnorisisd.domain.player import Player, PlayerLink
 from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
+from anagnorisisd.library.player_database import PlayerDatabase, UnlistedTracks
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc import conversion
@@ -55,6 +56,7 @@ class StatusReader:
         *,
         library: LibraryStore,
         player: Player,
+        player_database: PlayerDatabase,
         tracks: TrackLookup,
         embedding: EmbeddingService,
         picks: PickService,
@@ -64,6 +66,7 @@ class StatusReader:
     ) -> None:
         self._library = library
         self._player = player
+        self._player_database = player_database
         self._tracks = tracks
         self._embedding = embedding
         self._picks = picks
@@ -77,7 +80,7 @@ class StatusReader:
         training = await self._training.status()
         response = messages.GetStatusResponse(
             version=anagnorisisd.__version__,
-            mpd=_link_message(self._player.link()),
+            mpd=_link_message(self._player.link(), self._player_database.unlisted),
             picking_enabled=self._picks.enabled,
             no_picks_reason=conversion.printable(self._picks.reason),
             library=_counts_message(await self._library.counts(stamp)),
@@ -115,13 +118,16 @@ class StatusReader:
         return playback
 
 
-def _link_message(link: PlayerLink) -> messages.MpdConnection:
+def _link_message(link: PlayerLink, unlisted: UnlistedTracks) -> messages.MpdConnection:
     return messages.MpdConnection(
         connected=link.connected,
         address=conversion.printable(link.address),
         protocol_version=conversion.printable(link.protocol_version),
         error="" if link.connected else conversion.printable(link.reason or "connecting"),
         missing_features=map(conversion.printable, link.missing_features),
+        unlisted_tracks=unlisted.tracks,
+        present_tracks=unlisted.present,
+        unlisted_reason=conversion.printable(unlisted.reason),
     )
 
 

@@ -1,4 +1,4 @@
-"""Read all present tracks as columns (`Candidates`), in pages."""
+"""Read all present tracks that MPD lists as columns (`Candidates`), in pages."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -22,7 +22,7 @@ PAGE = """
 SELECT t.id AS key, t.track_id, t.rating, p.mean, p.stddev, t.full_plays, t.skips,
     t.last_played_at, f.duration_seconds, f.album_code, f.path, f.artist
 FROM tracks t JOIN files f ON f.id = t.file LEFT JOIN predictions p ON p.track = t.id
-WHERE t.present AND t.id > :after ORDER BY t.id LIMIT :size
+WHERE t.present AND f.listed AND t.id > :after ORDER BY t.id LIMIT :size
 """
 
 BY_TRACK_ID = """

@@ -1,6 +1,7 @@
 """Embeddings: vectors and failures, per track and embedder."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import sqlite_utils
 
@@ -12,7 +13,8 @@ from anagnorisisd.storage.database import Row
 from anagnorisisd.storage.vector_queries import VectorQueries
 
 PENDING = """
-SELECT t.track_id, f.path FROM tracks t JOIN files f ON f.id = t.file
+SELECT t.track_id, coalesce(f.source, f.path) AS path, f.start_ms, f.end_ms
+FROM tracks t JOIN files f ON f.id = t.file
 WHERE t.present
     AND NOT EXISTS (SELECT 1 FROM embeddings WHERE embedder = :embedder AND track = t.id)
     AND NOT EXISTS (SELECT 1 FROM embedding_failures
@@ -39,10 +41,19 @@ WHERE t.present
 """
 
 
+class PendingTrack(NamedTuple):
+    """A track to embed and its audio file; of a part of it, start and end in milliseconds."""
+
+    track_id: TrackId
+    uri: Uri
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
 class EmbeddingStore(VectorQueries):
     """Stores vectors, and failures to compute them."""
 
-    async def pending(self, stamp: EmbedderStamp, limit: int) -> Sequence[tuple[TrackId, Uri]]:
+    async def pending(self, stamp: EmbedderStamp, limit: int) -> Sequence[PendingTrack]:
         """Return present tracks without a vector or a permanent failure, newest first."""
 
         def job(db: sqlite_utils.Database) -> list[Row]:
@@ -50,7 +61,10 @@ class EmbeddingStore(VectorQueries):
             return db.execute(PENDING, values).fetchall()
 
         found = await self._database.read(job)
-        return [(TrackId(track_id), row_mapping.uri(path)) for track_id, path in found]
+        return [
+            PendingTrack(TrackId(track_id), row_mapping.uri(path), start_ms, end_ms)
+            for track_id, path, start_ms, end_ms in found
+        ]
 
     async def put(self, stamp: EmbedderStamp, vectors: Mapping[TrackId, Vectors]) -> None:
         """Store vectors, `[dimension]` each, and delete the failures of their tracks.

@@ -1,6 +1,6 @@
 """Files of the library: the state at the last scan, and updates from a scan."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import sqlite_utils
 
 from anagnorisisd.domain.track import ScannedFile, SeenFile, TrackId, Uri
-from anagnorisisd.storage import reader_failures, replacements, row_mapping
+from anagnorisisd.storage import cue_sheets, reader_failures, replacements, row_mapping
 from anagnorisisd.storage.database import Row
 from anagnorisisd.storage.schema import searchable
 
@@ -17,10 +17,11 @@ SELECT f.id AS key, f.path, f.size_bytes, f.mtime_ns FROM files f
 WHERE {which} AND {where} AND f.id > :after ORDER BY f.id LIMIT :size
 """
 
-PRESENT = "f.present"
+PRESENT = "f.present AND f.source IS NULL"
 # If several tracks were at a path, only the last one counts.
-MISSING = """NOT f.present AND NOT EXISTS (SELECT 1 FROM files l WHERE l.path = f.path
-    AND l.track NOT NULL AND (l.seen_at, l.id) > (f.seen_at, f.id))"""
+MISSING = """NOT f.present AND f.source IS NULL AND NOT EXISTS (
+    SELECT 1 FROM files l WHERE l.path = f.path AND l.track NOT NULL
+    AND (l.seen_at, l.id) > (f.seen_at, f.id))"""
 
 EVERYWHERE = "1"
 BELOW = "(f.path = :path OR (f.path > :first AND f.path < :end))"
@@ -79,6 +80,14 @@ ON CONFLICT (path, track) DO UPDATE SET present = 1, seen_at = excluded.seen_at,
     album_code = excluded.album_code
 """
 
+AFFECTED = """
+SELECT id FROM tracks WHERE present AND id IN (
+    SELECT track FROM files WHERE present AND path = :path UNION ALL
+    SELECT track FROM files WHERE present AND source = :path UNION ALL
+    SELECT track FROM files WHERE present AND source NOT NULL AND path > :first AND path < :end)
+"""
+"""The present tracks of a file, and those of cue sheets if it is their sheet or their audio."""
+
 MARK_PRESENT = """
 UPDATE files SET present = 1, seen_at = :at WHERE NOT present AND id = (
     SELECT id FROM files WHERE path = :path AND track NOT NULL
@@ -90,11 +99,44 @@ UPDATE files SET present = 1, seen_at = :at WHERE NOT present AND id = (
 def upsert_files(
     db: sqlite_utils.Database, files: Sequence[ScannedFile], at: float
 ) -> UpsertResult:
-    """Store a batch of scanned files."""
+    """Store a batch of scanned files, and the tracks of cue sheets that these change."""
+    sources: set[bytes] = set()
+    for file in files:
+        reader_failures.record(db, file, at)
+        path = row_mapping.path(file.uri)
+        sources |= {path} | cue_sheets.forget(db, path)
+        if file.cue_tracks:
+            sources |= cue_sheets.store(db, file)
+    result = _upsert_tracks(db, [file for file in files if not file.cue_tracks], at)
+    return result + update_cue_tracks(db, sources, at)
+
+
+def update_cue_tracks(
+    db: sqlite_utils.Database, sources: Collection[bytes], at: float
+) -> UpsertResult:
+    """Store the tracks of the cue sheets that divide some audio files, after these changed."""
+    rows = cue_sheets.affected_tracks(db, sources)
+    hidden = cue_sheets.hidden_files(db, sources)
+    result = UpsertResult()
+    for row in rows:
+        file = cue_sheets.scanned(db, row)
+        if file is None:
+            db.execute("UPDATE files SET present = 0 WHERE path = ? AND present", [row["path"]])
+        else:
+            result += _upsert_tracks(db, [file], at)
+            cue_sheets.link(db, row)
+    divided = {row["source"] for row in rows}
+    cue_sheets.hide_sources(db, divided | hidden)
+    cue_sheets.report_problems(db, divided, at)
+    return result
+
+
+def _upsert_tracks(
+    db: sqlite_utils.Database, files: Sequence[ScannedFile], at: float
+) -> UpsertResult:
     added: list[TrackId] = []
     moved = changed = unusable = 0
     for file in files:
-        reader_failures.record(db, file, at)
         if file.track_id is None:
             _insert_file(db, file, None, at)
             unusable += 1
@@ -116,22 +158,28 @@ def upsert_files(
     return UpsertResult(tuple(added), moved, changed, unusable)
 
 
-def mark_missing(db: sqlite_utils.Database, uris: Iterable[Uri]) -> int:
+def mark_missing(db: sqlite_utils.Database, uris: Sequence[Uri], at: float) -> int:
     """Mark files as missing; return how many tracks lost their last file."""
     affected: set[int] = set()
+    sources: set[bytes] = set()
     for path in map(row_mapping.path, uris):
+        values = {"path": path, "first": path + b"/", "end": path + b"0"}
+        affected |= {row["id"] for row in db.execute(AFFECTED, values).fetchall()}
+        sources |= {path} | cue_sheets.forget(db, path)
         db.execute("DELETE FROM files WHERE path = ? AND track IS NULL", [path])
-        gone = "UPDATE files SET present = 0 WHERE path = ? AND present RETURNING track"
-        affected.update(row["track"] for row in db.execute(gone, [path]).fetchall())
+        db.execute("UPDATE files SET present = 0 WHERE path = ? AND present", [path])
+    update_cue_tracks(db, sources, at)
     query = """SELECT count(*) FROM tracks
         WHERE NOT present AND id IN (SELECT value FROM json_each(?))"""
     (lost_count,) = db.execute(query, [row_mapping.json_list(affected)]).fetchone()
     return int(lost_count)
 
 
-def mark_present(db: sqlite_utils.Database, uris: Iterable[Uri], at: float) -> None:
+def mark_present(db: sqlite_utils.Database, uris: Sequence[Uri], at: float) -> None:
     """Mark the last track at each of `uris` as present, unless another one is there now."""
-    db.conn.executemany(MARK_PRESENT, [{"path": row_mapping.path(uri), "at": at} for uri in uris])
+    paths = [row_mapping.path(uri) for uri in uris]
+    db.conn.executemany(MARK_PRESENT, [{"path": path, "at": at} for path in paths])
+    update_cue_tracks(db, set(paths), at)
 
 
 def _row_id_of(db: sqlite_utils.Database, track_id: TrackId) -> int | None:

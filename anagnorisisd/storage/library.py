@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from anagnorisisd.domain.embedding import EmbedderStamp
@@ -18,7 +18,9 @@ from anagnorisisd.domain.track import (
 )
 from anagnorisisd.storage import (
     candidates,
+    cue_sheets,
     files,
+    listed_files,
     reader_failures,
     replacements,
     row_mapping,
@@ -26,6 +28,7 @@ from anagnorisisd.storage import (
 )
 from anagnorisisd.storage.database import batched
 from anagnorisisd.storage.files import UpsertResult
+from anagnorisisd.storage.listed_files import ListingChanges, UnlistedFiles
 from anagnorisisd.storage.metadata_queries import MetadataQueries
 from anagnorisisd.storage.replacement_rules import Replacement
 from anagnorisisd.storage.track_queries import LibraryCounts, TrackFilter, TrackKey, TrackOrder
@@ -60,6 +63,9 @@ class LibraryStore(MetadataQueries):
         found: set[SeenFile] = set()
         async for page in pages:
             found.update(page)
+        if which is files.PRESENT:
+            path = None if below is None else row_mapping.path(below)
+            found |= await self._database.read(lambda db: cue_sheets.seen(db, path))
         return found
 
     async def postponed_reads(self, below: Uri | None = None) -> Mapping[SeenFile, PostponedRead]:
@@ -98,7 +104,8 @@ class LibraryStore(MetadataQueries):
         """Mark files as missing; return how many tracks lost their last file."""
         return sum(
             await self._database.write_parts(
-                partial(files.mark_missing, uris=part) for part in batched(uris, MARKED_PER_WRITE)
+                partial(files.mark_missing, uris=part, at=at)
+                for part in batched(uris, MARKED_PER_WRITE)
             )
         )
 
@@ -108,6 +115,32 @@ class LibraryStore(MetadataQueries):
             partial(files.mark_present, uris=part, at=at)
             for part in batched(uris, MARKED_PER_WRITE)
         )
+
+    async def mark_listed(self, lists: Callable[[Uri], bool]) -> ListingChanges:
+        """Store which present files the player lists; return those for which that has changed.
+
+        `lists` is called in a reader thread.
+        """
+        listed: list[tuple[int, Uri]] = []
+        unlisted: list[tuple[int, Uri]] = []
+        async for page in self._database.pages(
+            listed_files.PAGE,
+            {},
+            listed_files.PAGE_SIZE,
+            lambda rows: listed_files.differences(rows, lists),
+        ):
+            listed += page.listed
+            unlisted += page.unlisted
+        await self._database.write_parts(
+            partial(listed_files.mark, keys=[key for key, _ in part], listed=is_listed)
+            for is_listed, changed in ((True, listed), (False, unlisted))
+            for part in batched(changed, MARKED_PER_WRITE)
+        )
+        return ListingChanges(listed, unlisted)
+
+    async def unlisted(self) -> UnlistedFiles:
+        """Return the present tracks that the player lists under no URI."""
+        return await self._database.read(listed_files.unlisted)
 
     async def track(self, track_id: TrackId, stamp: EmbedderStamp) -> Track:
         """Return one track, with its state for the embedder `stamp`.
@@ -172,6 +205,19 @@ class LibraryStore(MetadataQueries):
         found = await self._database.read(lambda db: db.execute(query, [at]).fetchall())
         return {TrackId(track_id): added_at for track_id, added_at in found}
 
+    async def audio_files(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, Uri]:
+        """Return a present file that holds nothing but the track, for each track that has one.
+
+        A track that is a part of a file has none.
+        """
+        query = """SELECT track_id, min(path) FROM tracks t JOIN files f ON f.track = t.id
+            WHERE f.present AND f.source IS NULL
+                AND track_id IN (SELECT value FROM json_each(?)) GROUP BY track_id"""
+        found = await self._database.read(
+            lambda db: db.execute(query, [row_mapping.json_list(track_ids)]).fetchall()
+        )
+        return {TrackId(track_id): row_mapping.uri(path) for track_id, path in found}
+
     async def copies(self, track_ids: Sequence[TrackId]) -> Mapping[Uri, TrackId]:
         """Return the URIs of all present files of these tracks."""
         query = """SELECT path, track_id FROM tracks t JOIN files f ON f.track = t.id
@@ -201,7 +247,7 @@ class LibraryStore(MetadataQueries):
     async def candidates(
         self, excluded_folders: Sequence[str] = (), excluded_genres: Sequence[str] = ()
     ) -> Candidates:
-        """Return all present tracks as columns, ordered by track id.
+        """Return all present tracks that the player lists as columns, ordered by track id.
 
         `excluded` marks tracks below one of the folders (paths relative to the music
         directory) or of one of the genres (case-insensitive).

@@ -77,6 +77,16 @@ def created_playlists(db: sqlite_utils.Database) -> None:
     db.executescript(schema.PLAYLISTS)
 
 
+def listed_files(db: sqlite_utils.Database) -> None:
+    """Store which files MPD's database lists."""
+    db.executescript(schema.LISTED_FILES)
+
+
+def cue_sheets(db: sqlite_utils.Database) -> None:
+    """Store cue sheets and the parts of audio files that are their tracks."""
+    db.executescript(schema.CUE_SHEETS)
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -90,6 +100,8 @@ STEPS = (
     moved_plays,
     tag_preferences,
     created_playlists,
+    listed_files,
+    cue_sheets,
 )
 
 

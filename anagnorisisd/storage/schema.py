@@ -343,6 +343,69 @@ END;
 """
 """Entries of the history for plays that were transferred to a track whose rating did not change."""
 
+LISTED_FILES = """
+-- Whether MPD's database lists the file; one that it does not list cannot be picked.
+ALTER TABLE files ADD COLUMN listed INTEGER NOT NULL DEFAULT 1;
+DROP TRIGGER file_added;
+DROP TRIGGER file_changed;
+CREATE TRIGGER file_added AFTER INSERT ON files WHEN NEW.track IS NOT NULL BEGIN
+    UPDATE tracks SET (file, present) = (
+        SELECT id, present FROM files WHERE track = NEW.track
+        ORDER BY present DESC, listed DESC, seen_at DESC, id DESC LIMIT 1
+    ) WHERE id = NEW.track;
+END;
+CREATE TRIGGER file_changed AFTER UPDATE ON files WHEN NEW.track IS NOT NULL BEGIN
+    UPDATE tracks SET (file, present) = (
+        SELECT id, present FROM files WHERE track = NEW.track
+        ORDER BY present DESC, listed DESC, seen_at DESC, id DESC LIMIT 1
+    ) WHERE id = NEW.track;
+END;
+"""
+
+CUE_SHEETS = """
+CREATE TABLE cue_sheets (
+    id         INTEGER PRIMARY KEY,
+    path       BLOB NOT NULL UNIQUE,
+    size_bytes INTEGER NOT NULL,
+    mtime_ns   INTEGER NOT NULL
+) STRICT;
+CREATE TABLE cue_tracks (
+    sheet        INTEGER NOT NULL REFERENCES cue_sheets (id),
+    path         BLOB NOT NULL,     -- as MPD names the track
+    source       BLOB NOT NULL,     -- the audio file
+    start_ms     INTEGER NOT NULL,
+    end_ms       INTEGER,           -- NULL: the end of the file
+    hides_source INTEGER NOT NULL,  -- whether MPD lists the track in place of the file
+    tags         TEXT NOT NULL,     -- JSON
+    PRIMARY KEY (sheet, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cue_tracks_of_source ON cue_tracks (source);
+
+-- Of a track of a cue sheet: its audio file, that file's track, and the part.
+ALTER TABLE files ADD COLUMN source BLOB;
+ALTER TABLE files ADD COLUMN source_track INTEGER REFERENCES tracks (id);
+ALTER TABLE files ADD COLUMN start_ms INTEGER;
+ALTER TABLE files ADD COLUMN end_ms INTEGER;
+-- Whether tracks of a cue sheet stand for the file. It counts as present only if MPD lists it, too.
+ALTER TABLE files ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX files_of_source ON files (source) WHERE source NOT NULL;
+CREATE INDEX files_of_source_track ON files (source_track) WHERE source_track NOT NULL;
+DROP TRIGGER file_added;
+DROP TRIGGER file_changed;
+CREATE TRIGGER file_added AFTER INSERT ON files WHEN NEW.track IS NOT NULL BEGIN
+    UPDATE tracks SET (file, present) = (
+        SELECT id, present AND (listed OR NOT hidden) FROM files WHERE track = NEW.track
+        ORDER BY present AND (listed OR NOT hidden) DESC, listed DESC, seen_at DESC, id DESC LIMIT 1
+    ) WHERE id = NEW.track;
+END;
+CREATE TRIGGER file_changed AFTER UPDATE ON files WHEN NEW.track IS NOT NULL BEGIN
+    UPDATE tracks SET (file, present) = (
+        SELECT id, present AND (listed OR NOT hidden) FROM files WHERE track = NEW.track
+        ORDER BY present AND (listed OR NOT hidden) DESC, listed DESC, seen_at DESC, id DESC LIMIT 1
+    ) WHERE id = NEW.track;
+END;
+"""
+
 
 TAG_PREFERENCES = """
 -- A JSON array of `domain.evaluator.TagPreference`.

@@ -152,9 +152,9 @@ def test_the_command_runs_every_check_and_changes_nothing(tmp_path: Path) -> Non
     problems = [name for name, one in found.items() if one["severity"] == "problem"]
     assert problems == ["socket"]
     assert list(found) == [
-        "config", "music directory", "watch limit", "MPD", "MPD permissions", "stickers", "socket",
-        "disk space", "database", "embedder", "executor", "confinement", "evaluator",
-        "last training", "unit",
+        "config", "music directory", "watch limit", "MPD", "MPD permissions", "MPD database",
+        "stickers", "socket", "disk space", "database", "embedder", "executor", "confinement",
+        "evaluator", "last training", "unit",
     ]  # fmt: skip
     assert not (tmp_path / "state").exists()
 

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from anagnorisisd.domain.embedding import FilePart
 from anagnorisisd.embedding.decode import read_windows
 from anagnorisisd.errors import EmbeddingFailed
 from tests.support.media import FORMATS, SAMPLES, encoded, song
@@ -54,6 +55,32 @@ def test_windows_are_centred_in_equal_parts(tmp_path: Path) -> None:
     assert windows.dtype == np.float32
     middles = [moment(window[RATE]) for window in windows]
     assert middles == pytest.approx([6, 18, 30, 42, 54], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "count", "expected"),
+    [
+        (10.0, 40.0, 3, [15, 25, 35]),
+        (30.0, None, 3, [35, 45, 55]),
+        (30.0, 34.5, 5, [31.125, 33.375]),  # shorter than all windows together
+        (50.0, 900.0, 2, [52.5, 57.5]),  # a sheet that promises too much
+    ],
+)
+def test_windows_of_a_part_of_a_file(
+    tmp_path: Path, start: float, end: float | None, count: int, expected: list[float]
+) -> None:
+    path = write(tmp_path / "ramp.wav", ramp(60.0))
+
+    windows = read_windows(FilePart(path, start, end), rate=RATE, seconds=2.0, count=count)
+
+    assert [moment(window[RATE]) for window in windows] == pytest.approx(expected, abs=0.02)
+
+
+def test_a_part_beyond_the_end_of_its_file_has_no_sound(tmp_path: Path) -> None:
+    path = write(tmp_path / "ramp.wav", ramp(3.0))
+
+    with pytest.raises(EmbeddingFailed):
+        read_windows(FilePart(path, 64.0, None), rate=RATE, seconds=2.0, count=3)
 
 
 def test_a_track_of_exactly_one_window_is_that_window(tmp_path: Path) -> None:

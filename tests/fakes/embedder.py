@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anagnorisisd.domain.embedding import LOCAL_EXECUTOR, EmbedderStamp
+from anagnorisisd.domain.embedding import LOCAL_EXECUTOR, EmbedderStamp, FilePart, path_of
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.service import EmbeddingService
 from tests.fakes.clock import FakeClock
@@ -38,9 +38,9 @@ class FakeEmbedder:
         """Let the waiting files be embedded."""
         self._gate.set()
 
-    async def embed(self, path: str) -> Vectors:
+    async def embed(self, file: str | FilePart) -> Vectors:
         """Return the length of the name, followed by ones."""
-        name = Path(path).name
+        name = Path(path_of(file)).name
         self.order.append(name)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
@@ -65,11 +65,11 @@ class SlowEmbedder(FakeEmbedder):
         self._clock = clock
         self._seconds = seconds
 
-    async def embed(self, path: str) -> Vectors:
+    async def embed(self, file: str | FilePart) -> Vectors:
         """Return the vector of `FakeEmbedder`."""
         if len(self.order) == 2:
             self.hold()
-        vector = await super().embed(path)
+        vector = await super().embed(file)
         self._clock.jump(self._seconds)
         return vector
 

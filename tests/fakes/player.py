@@ -177,6 +177,16 @@ class FakePlayer:
         self._meet()
         return self.track_numbers.get(uri)
 
+    async def songs(self) -> AsyncIterator[Sequence[Uri]]:
+        """Yield the files of the database."""
+        self._meet()
+        yield list(self.database)
+
+    async def formats(self) -> frozenset[str]:
+        """Return the extensions of the files of the database."""
+        self._meet()
+        return frozenset(uri.rpartition(".")[2] for uri in self.database)
+
     async def stickers(self, name: str) -> dict[Uri, str]:
         """Return the stickers of one name."""
         self._meet()

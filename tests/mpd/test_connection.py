@@ -15,7 +15,7 @@ import pytest
 from anagnorisisd.domain.player import PlaybackState, SongId
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
-from anagnorisisd.mpd import connection, stickers
+from anagnorisisd.mpd import connection, song_listing, stickers
 from anagnorisisd.mpd.patched_client import PatchedClient
 from tests.support import mpd
 from tests.support.connected_player import at, watching
@@ -165,6 +165,25 @@ async def test_many_stickers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             with pytest.raises(PlayerUnavailable, match="more than 30 stickers 'rating'"):
                 await watched.player.stickers("rating")
             await watched.lost()
+
+
+@pytest.mark.parametrize("name", ["folder {tens} {x}/{number}.wav", "flat/{number} {x}.wav"])
+async def test_songs_of_a_large_database(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(song_listing, "MAX_SONGS_AT_ONCE", 12)
+    monkeypatch.setattr(song_listing, "PAGE_SIZE", 9)
+    songs = [name.format(number=each, tens=each // 10, x="x" * 150) for each in range(60)]
+    with mpd.running(
+        tmp_path, ["root.wav", *songs], seconds=0.1, extra='max_output_buffer_size "4"'
+    ) as server:
+        async with watching(at(server.socket, timeout_seconds=10), server.music) as watched:
+            await watched.connected()
+
+            found = {uri async for uris in watched.player.songs() for uri in uris}
+
+            assert found == {"root.wav", *songs}
+            assert frozenset({"lost"}) not in watched.told
 
 
 async def test_commands_during_a_database_update(tmp_path: Path) -> None:

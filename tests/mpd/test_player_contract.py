@@ -184,7 +184,7 @@ async def test_skip(
 
 
 async def test_enqueue_of_an_unknown_file_is_refused(player: Player) -> None:
-    for uri in ("missing.wav", "non-utf8-\udcff.wav", "line\nbreak.wav"):
+    for uri in ("missing.wav", "not-utf8-\udcff.wav", "line\nbreak.wav"):
         with pytest.raises(PlayerRefused):
             await player.enqueue(Uri(uri))
 
@@ -280,3 +280,10 @@ async def test_lost_connection_and_reconnect(subject: Subject) -> None:
     assert link.reason
     assert subject.player.link().session > before
     assert (await subject.player.state()).playback_state is PlaybackState.STOP
+
+
+async def test_songs_are_all_files_of_the_database(player: Player) -> None:
+    found = {uri async for uris in player.songs() for uri in uris}
+
+    assert found >= {ONE, TWO, THREE}
+    assert "wav" in await player.formats()

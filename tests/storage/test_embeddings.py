@@ -6,6 +6,7 @@ import pytest
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.track import Tags, TrackId, Uri
 from anagnorisisd.errors import UnknownTrack
+from anagnorisisd.storage.embeddings import PendingTrack
 from anagnorisisd.storage.stores import Stores
 from tests.support.library import (
     EPOCH,
@@ -54,7 +55,7 @@ async def test_pending_are_present_tracks_without_vector_newest_first(stores: St
     await stores.embeddings.fail(STAMP, track_id("flaky"), "died", permanent=False, at=EPOCH)
     await stores.library.mark_missing([Uri("gone")], EPOCH)
     pending = await stores.embeddings.pending(STAMP, 10)
-    assert pending == [(track_id(name), name) for name in ("new", "flaky", "old")]
+    assert pending == [PendingTrack(track_id(name), Uri(name)) for name in ("new", "flaky", "old")]
     assert len(await stores.embeddings.pending(STAMP, 2)) == 2
     assert len(await stores.embeddings.pending(OTHER, 10)) == 5
     assert await stores.embeddings.progress(STAMP) == EmbeddingProgress(3, embedded=1, failed=1)

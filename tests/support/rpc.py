@@ -32,6 +32,7 @@ from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import Events
 from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.library.player_database import PlayerDatabase
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.library.watcher import NoWatcher
@@ -158,6 +159,7 @@ class House:
         status = StatusReader(
             library=stores.library,
             player=player,
+            player_database=PlayerDatabase(stores.library, player, music.joinpath, events, clock),
             tracks=tracks,
             embedding=embedding,
             picks=picks,

@@ -12,6 +12,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.play import Play
 from anagnorisisd.domain.player import Player, PlayerState
 from anagnorisisd.events import Events, LibraryChanged
+from anagnorisisd.library.player_database import PlayerDatabase
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
@@ -173,6 +174,7 @@ async def mpd_services(
         clock=clock,
         config=ratings_config or schema.Ratings(),
     )
+    player_database = PlayerDatabase(stores.library, player, library.joinpath, events, clock)
     attending = PlayerMonitor(
         player=player,
         play_service=PlayService(
@@ -188,7 +190,7 @@ async def mpd_services(
             skip_album=pick_service.skip_album,
         ),
         sticker_sync=sticker_sync,
-        observers=(rating_playlists.notice,),
+        observers=(rating_playlists.notice, player_database.notice),
         events=events,
         clock=clock,
     )

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from anagnorisisd.config.schema import Embedding
-from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, ExecutorState
+from anagnorisisd.domain.embedding import (
+    EmbedderStamp,
+    EmbeddingPlan,
+    ExecutorState,
+    FilePart,
+    path_of,
+)
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.dask.client import DaskClient, DaskWorkerLost, require_dask
 from anagnorisisd.embedding.dask.protocol import (
@@ -104,8 +110,8 @@ class DaskEmbedder:
         """Where the vectors are made, and why they are not."""
         return ExecutorState(self._address, len(self._workers), self._client.problem)
 
-    async def embed(self, path: str) -> Vectors:
-        """Return the vector, `[dimension]` finite float32, of the file at `path`.
+    async def embed(self, file: str | FilePart) -> Vectors:
+        """Return the vector, `[dimension]` finite float32, of a file or a part of one.
 
         Raises:
             FileNotFoundError: the file no longer exists.
@@ -116,11 +122,13 @@ class DaskEmbedder:
             while True:
                 worker = await self._workers.acquire(tried)
                 try:
-                    return await self._embed_on(worker, path)
+                    return await self._embed_on(worker, file)
                 except (Incapable, ProtocolError) as error:
                     self._client.remove(worker.address, str(error), ask_again=False)
                 except DaskWorkerLost as error:
-                    log.info("%s, asked to embed %s, %s", worker.address, ascii(path), error)
+                    log.info(
+                        "%s, asked to embed %s, %s", worker.address, ascii(path_of(file)), error
+                    )
                     if not error.blame:
                         await asyncio.sleep(RETRY_SECONDS)
                         continue
@@ -168,10 +176,12 @@ class DaskEmbedder:
             self._connecting.cancel()
         self._connecting = None
 
-    async def _embed_on(self, worker: WorkerEntry, path: str) -> Vectors:
+    async def _embed_on(self, worker: WorkerEntry, file: str | FilePart) -> Vectors:
         """Embed a file on one worker; raises as `read_vector` and `DaskClient.submit` do."""
+        path = path_of(file)
         status = await _read_file(os.stat, path)
-        job = FileJob(self._path_on_worker(path), status.st_size, status.st_mtime)
+        part = () if isinstance(file, str) else (file.start_seconds, file.end_seconds)
+        job = FileJob(self._path_on_worker(path), status.st_size, status.st_mtime, *part)
         if worker.sees_music:
             with suppress(FileNotVisible):
                 return await self._await_answer(

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from anagnorisisd.domain.embedding import Conditions, EmbedderStamp
+from anagnorisisd.domain.embedding import Conditions, EmbedderStamp, FilePart
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.errors import EmbeddingFailed
 
@@ -71,6 +71,15 @@ class FileJob:
     path: str
     size_bytes: int
     modified_seconds: float
+    start_seconds: float | None = None
+    """Of a part of the file; `None` for all of it."""
+    end_seconds: float | None = None
+
+    def part_of(self, path: str) -> str | FilePart:
+        """Return what to embed, where the file lies at `path`."""
+        if self.start_seconds is None:
+            return path
+        return FilePart(path, self.start_seconds, self.end_seconds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""

@@ -20,6 +20,7 @@ from typing import Any
 import anagnorisisd
 from anagnorisisd.config import load, paths
 from anagnorisisd.config.schema import Device
+from anagnorisisd.domain.embedding import FilePart
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.embedding.dask.protocol import MAX_SENT_BYTES, Answer, EmbeddingSpec, FileJob
 from anagnorisisd.embedding.embedder import EmbedderSettings
@@ -63,7 +64,7 @@ def embed(spec: Mapping[str, Any], job: Mapping[str, Any], content: bytes | None
                 path = file.path
             else:
                 return {"not_visible": True}
-            vector = _host().embed(wanted, path, _dask_worker().state.nthreads)
+            vector = _host().embed(wanted, file.part_of(path), _dask_worker().state.nthreads)
     except EmbedderUnusable as error:
         return {"incapable": str(error)}
     except EmbeddingFailed as error:
@@ -111,9 +112,9 @@ class _EmbedderHost:
                 )
             return self._embedders[spec]
 
-    def embed(self, spec: EmbeddingSpec, path: str, threads: int) -> Vectors:
+    def embed(self, spec: EmbeddingSpec, file: str | FilePart, threads: int) -> Vectors:
         """Return the vector of a file; raises as `Embedder.embed` and `embedder` do."""
-        work = self.embedder(spec, threads).embed(path)
+        work = self.embedder(spec, threads).embed(file)
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _close_embedders(self) -> None:

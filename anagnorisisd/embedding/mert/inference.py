@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anagnorisisd.domain.embedding import FilePart
 from anagnorisisd.embedding.embedder import Samples, Vector
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class EnginePlan:
     measure_as: str = ""
 
 
-def read(path: str) -> Samples:
+def read(file: str | FilePart) -> Samples:
     """Return up to five evenly spread windows, `[windows, WINDOW_SAMPLES]`.
 
     A track shorter than a window is repeated until it fills one: padding it with silence would
@@ -70,7 +71,7 @@ def read(path: str) -> Samples:
     """
     from anagnorisisd.embedding.decode import read_windows
 
-    windows = read_windows(path, rate=RATE, seconds=WINDOW_SECONDS, count=WINDOWS)
+    windows = read_windows(file, rate=RATE, seconds=WINDOW_SECONDS, count=WINDOWS)
     if windows.shape[1] < WINDOW_SAMPLES:
         return np.resize(windows, (1, WINDOW_SAMPLES))
     return windows

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
+from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, FilePart, PlanStage
 from anagnorisisd.embedding import features
 from anagnorisisd.embedding.embedder import (
     DECODER_MEMORY_BYTES,
@@ -71,8 +71,8 @@ def offer(settings: EmbedderSettings) -> EmbeddingPlan | None:
     return EmbeddingPlan(STAMP, (stage,))
 
 
-def embed(path: str, weights: str) -> Vector:
-    """Return the vector, `[STAMP.dimension]` finite float32, of the file at `path`.
+def embed(file: str | FilePart, weights: str) -> Vector:
+    """Return the vector, `[STAMP.dimension]` finite float32, of a file or a part of one.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -83,7 +83,7 @@ def embed(path: str, weights: str) -> Vector:
     from anagnorisisd.embedding.decode import read_windows
 
     network = _network(weights)
-    windows = read_windows(path, rate=RATE, seconds=features.WINDOW_SECONDS, count=features.WINDOWS)
+    windows = read_windows(file, rate=RATE, seconds=features.WINDOW_SECONDS, count=features.WINDOWS)
     return np.concatenate([features.describe(windows), *describe(windows, network)])
 
 

@@ -91,6 +91,8 @@ def _status_rows(answer: messages.GetStatusResponse) -> Iterator[tuple[str, str]
     yield "mpd", _mpd(answer.mpd)
     for feature in answer.mpd.missing_features:
         yield "", feature
+    if answer.mpd.connected and answer.mpd.unlisted_tracks:
+        yield "", _unlisted(answer.mpd)
     yield "playback", _current_song(answer)
     yield "picking", _picking(answer)
     if answer.HasField("steering"):
@@ -115,6 +117,14 @@ def _mpd(link: messages.MpdConnection) -> str:
     if link.connected:
         return f"{link.protocol_version} at {link.address}"
     return f"not connected: {link.error}"
+
+
+def _unlisted(link: messages.MpdConnection) -> str:
+    tracks = text.counted(link.present_tracks, "track")
+    return (
+        f"{link.unlisted_tracks} of {tracks} are not in MPD's database, so they are not picked: "
+        f"{link.unlisted_reason}"
+    )
 
 
 def _library(counts: messages.LibraryCounts) -> str:

@@ -30,17 +30,17 @@ from anagnorisis.v1 import track_pb2 as anagnorisis_dot_v1_dot_track__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61nagnorisis/v1/daemon.proto\x12\x0e\x61nagnorisis.v1\x1a\x1e\x61nagnorisis/v1/evaluator.proto\x1a\x1c\x61nagnorisis/v1/library.proto\x1a\x19\x61nagnorisis/v1/pick.proto\x1a\x1b\x61nagnorisis/v1/rating.proto\x1a\x1a\x61nagnorisis/v1/track.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x15\n\x13\x43reateBackupRequest\"%\n\x14\x43reateBackupResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\x17\n\x15GenerateReportRequest\"\'\n\x16GenerateReportResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"v\n\rMpdConnection\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x18\n\x10protocol_version\x18\x03 \x01(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x18\n\x10missing_features\x18\x05 \x03(\t\"\xf3\x01\n\x08Playback\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.PlaybackState\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12$\n\x05track\x18\x04 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x1c\n\x0f\x65lapsed_seconds\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x1d\n\x10\x64uration_seconds\x18\x06 \x01(\x01H\x02\x88\x01\x01\x42\n\n\x08_song_idB\x12\n\x10_elapsed_secondsB\x13\n\x11_duration_seconds\"\x8a\x01\n\rLibraryCounts\x12\x0e\n\x06tracks\x18\x01 \x01(\x03\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12\x10\n\x08\x65mbedded\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07missing\x18\x05 \x01(\x03\x12\r\n\x05rated\x18\x06 \x01(\x03\x12\x16\n\x0eunusable_files\x18\x07 \x01(\x03\"\x96\x02\n\x0f\x45mbeddingStatus\x12/\n\x08\x65mbedder\x18\x01 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12\x1e\n\x11tracks_per_second\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11remaining_seconds\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08\x65mbedded\x18\x05 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x06 \x01(\x03\x12\x33\n\x08\x65xecutor\x18\x07 \x01(\x0b\x32!.anagnorisis.v1.EmbeddingExecutorB\x14\n\x12_tracks_per_secondB\x14\n\x12_remaining_seconds\"D\n\x11\x45mbeddingExecutor\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xee\x01\n\x0eTrainingStatus\x12\x0f\n\x07running\x18\x01 \x01(\x08\x12\x34\n\x10next_training_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_training_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65xamples\x18\x04 \x01(\x05\x12\x17\n\x0f\x65xamples_needed\x18\x05 \x01(\x05\x12\x1c\n\x14\x63onsecutive_failures\x18\x06 \x01(\x05\x12\x16\n\x0e\x66\x61ilure_reason\x18\x07 \x01(\t\"R\n\x05Paths\x12\x17\n\x0fmusic_directory\x18\x01 \x01(\t\x12\x17\n\x0fstate_directory\x18\x02 \x01(\t\x12\x17\n\x0fmodel_directory\x18\x03 \x01(\t\"\xf3\x03\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12*\n\x03mpd\x18\x02 \x01(\x0b\x32\x1d.anagnorisis.v1.MpdConnection\x12*\n\x08playback\x18\x03 \x01(\x0b\x32\x18.anagnorisis.v1.Playback\x12-\n\x0eupcoming_picks\x18\x04 \x03(\x0b\x32\x15.anagnorisis.v1.Track\x12\x17\n\x0fpicking_enabled\x18\x05 \x01(\x08\x12.\n\x07library\x18\x06 \x01(\x0b\x32\x1d.anagnorisis.v1.LibraryCounts\x12\x32\n\tembedding\x18\x07 \x01(\x0b\x32\x1f.anagnorisis.v1.EmbeddingStatus\x12,\n\tevaluator\x18\x08 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\x12\x30\n\x08training\x18\t \x01(\x0b\x32\x1e.anagnorisis.v1.TrainingStatus\x12$\n\x05paths\x18\n \x01(\x0b\x32\x15.anagnorisis.v1.Paths\x12\x17\n\x0fno_picks_reason\x18\x0b \x01(\t\x12*\n\x08steering\x18\x0c \x01(\x0b\x32\x18.anagnorisis.v1.Steering\"n\n\x12WatchEventsRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x05\x42\x11\n\x0f_after_sequence\"f\n\nTrackRated\x12&\n\x06rating\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Rating\x12\x1c\n\x0fprevious_rating\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_previous_rating\"\xa9\x01\n\x0cPlayRecorded\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12,\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.anagnorisis.v1.PlayOutcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rheard_seconds\x18\x04 \x01(\x01\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x13\n\x11_duration_seconds\"]\n\nPickQueued\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x30\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\"U\n\x0eLibraryChanged\x12\x17\n\x0f\x61\x64\x64\x65\x64_track_ids\x18\x01 \x03(\t\x12\x13\n\x0bmoved_count\x18\x02 \x01(\x05\x12\x15\n\rmissing_count\x18\x03 \x01(\x05\"#\n\x0eTracksEmbedded\x12\x11\n\ttrack_ids\x18\x01 \x03(\t\"#\n\x12PredictionsUpdated\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"$\n\x11\x45valuatorPromoted\x12\x0f\n\x07version\x18\x01 \x01(\x05\"\"\n\x0fPickingSwitched\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"=\n\x0fSteeringChanged\x12*\n\x08steering\x18\x01 \x01(\x0b\x32\x18.anagnorisis.v1.Steering\"&\n\x14NoPicksReasonChanged\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1f\n\x0cMpdConnected\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"!\n\x0fMpdDisconnected\x12\x0e\n\x06reason\x18\x01 \x01(\t\"n\n\x0fPlaybackChanged\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.PlaybackState\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0b\n\x03uri\x18\x03 \x01(\tB\n\n\x08_song_id\"\x0b\n\tHeartbeat\"\xbb\x07\n\x13WatchEventsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06missed\x18\x04 \x01(\x03\x12.\n\theartbeat\x18\x05 \x01(\x0b\x32\x19.anagnorisis.v1.HeartbeatH\x00\x12\x31\n\x0btrack_rated\x18\x06 \x01(\x0b\x32\x1a.anagnorisis.v1.TrackRatedH\x00\x12\x35\n\rplay_recorded\x18\x07 \x01(\x0b\x32\x1c.anagnorisis.v1.PlayRecordedH\x00\x12\x31\n\x0bpick_queued\x18\x08 \x01(\x0b\x32\x1a.anagnorisis.v1.PickQueuedH\x00\x12\x39\n\x0flibrary_changed\x18\t \x01(\x0b\x32\x1e.anagnorisis.v1.LibraryChangedH\x00\x12\x39\n\x0ftracks_embedded\x18\n \x01(\x0b\x32\x1e.anagnorisis.v1.TracksEmbeddedH\x00\x12\x41\n\x13predictions_updated\x18\x0b \x01(\x0b\x32\".anagnorisis.v1.PredictionsUpdatedH\x00\x12?\n\x12\x65valuator_promoted\x18\x0c \x01(\x0b\x32!.anagnorisis.v1.EvaluatorPromotedH\x00\x12;\n\x10picking_switched\x18\r \x01(\x0b\x32\x1f.anagnorisis.v1.PickingSwitchedH\x00\x12\x35\n\rmpd_connected\x18\x0e \x01(\x0b\x32\x1c.anagnorisis.v1.MpdConnectedH\x00\x12;\n\x10mpd_disconnected\x18\x0f \x01(\x0b\x32\x1f.anagnorisis.v1.MpdDisconnectedH\x00\x12G\n\x17no_picks_reason_changed\x18\x10 \x01(\x0b\x32$.anagnorisis.v1.NoPicksReasonChangedH\x00\x12;\n\x10steering_changed\x18\x11 \x01(\x0b\x32\x1f.anagnorisis.v1.SteeringChangedH\x00\x12;\n\x10playback_changed\x18\x12 \x01(\x0b\x32\x1f.anagnorisis.v1.PlaybackChangedH\x00\x42\x07\n\x05\x65vent*\x82\x01\n\rPlaybackState\x12\x1e\n\x1aPLAYBACK_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16PLAYBACK_STATE_PLAYING\x10\x01\x12\x19\n\x15PLAYBACK_STATE_PAUSED\x10\x02\x12\x1a\n\x16PLAYBACK_STATE_STOPPED\x10\x03*s\n\x0bPlayOutcome\x12\x1c\n\x18PLAY_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11PLAY_OUTCOME_FULL\x10\x01\x12\x15\n\x11PLAY_OUTCOME_SKIP\x10\x02\x12\x18\n\x14PLAY_OUTCOME_NEITHER\x10\x03\x32\xfb\x02\n\rDaemonService\x12P\n\tGetStatus\x12 .anagnorisis.v1.GetStatusRequest\x1a!.anagnorisis.v1.GetStatusResponse\x12X\n\x0bWatchEvents\x12\".anagnorisis.v1.WatchEventsRequest\x1a#.anagnorisis.v1.WatchEventsResponse0\x01\x12[\n\x0c\x43reateBackup\x12#.anagnorisis.v1.CreateBackupRequest\x1a$.anagnorisis.v1.CreateBackupResponse0\x01\x12\x61\n\x0eGenerateReport\x12%.anagnorisis.v1.GenerateReportRequest\x1a&.anagnorisis.v1.GenerateReportResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61nagnorisis/v1/daemon.proto\x12\x0e\x61nagnorisis.v1\x1a\x1e\x61nagnorisis/v1/evaluator.proto\x1a\x1c\x61nagnorisis/v1/library.proto\x1a\x19\x61nagnorisis/v1/pick.proto\x1a\x1b\x61nagnorisis/v1/rating.proto\x1a\x1a\x61nagnorisis/v1/track.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x15\n\x13\x43reateBackupRequest\"%\n\x14\x43reateBackupResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\x17\n\x15GenerateReportRequest\"\'\n\x16GenerateReportResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\xc0\x01\n\rMpdConnection\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x18\n\x10protocol_version\x18\x03 \x01(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x18\n\x10missing_features\x18\x05 \x03(\t\x12\x17\n\x0funlisted_tracks\x18\x06 \x01(\x03\x12\x16\n\x0epresent_tracks\x18\x07 \x01(\x03\x12\x17\n\x0funlisted_reason\x18\x08 \x01(\t\"\xf3\x01\n\x08Playback\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.PlaybackState\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12$\n\x05track\x18\x04 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x1c\n\x0f\x65lapsed_seconds\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x1d\n\x10\x64uration_seconds\x18\x06 \x01(\x01H\x02\x88\x01\x01\x42\n\n\x08_song_idB\x12\n\x10_elapsed_secondsB\x13\n\x11_duration_seconds\"\x8a\x01\n\rLibraryCounts\x12\x0e\n\x06tracks\x18\x01 \x01(\x03\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12\x10\n\x08\x65mbedded\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07missing\x18\x05 \x01(\x03\x12\r\n\x05rated\x18\x06 \x01(\x03\x12\x16\n\x0eunusable_files\x18\x07 \x01(\x03\"\x96\x02\n\x0f\x45mbeddingStatus\x12/\n\x08\x65mbedder\x18\x01 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12\x1e\n\x11tracks_per_second\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11remaining_seconds\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08\x65mbedded\x18\x05 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x06 \x01(\x03\x12\x33\n\x08\x65xecutor\x18\x07 \x01(\x0b\x32!.anagnorisis.v1.EmbeddingExecutorB\x14\n\x12_tracks_per_secondB\x14\n\x12_remaining_seconds\"D\n\x11\x45mbeddingExecutor\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xee\x01\n\x0eTrainingStatus\x12\x0f\n\x07running\x18\x01 \x01(\x08\x12\x34\n\x10next_training_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_training_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65xamples\x18\x04 \x01(\x05\x12\x17\n\x0f\x65xamples_needed\x18\x05 \x01(\x05\x12\x1c\n\x14\x63onsecutive_failures\x18\x06 \x01(\x05\x12\x16\n\x0e\x66\x61ilure_reason\x18\x07 \x01(\t\"R\n\x05Paths\x12\x17\n\x0fmusic_directory\x18\x01 \x01(\t\x12\x17\n\x0fstate_directory\x18\x02 \x01(\t\x12\x17\n\x0fmodel_directory\x18\x03 \x01(\t\"\xf3\x03\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12*\n\x03mpd\x18\x02 \x01(\x0b\x32\x1d.anagnorisis.v1.MpdConnection\x12*\n\x08playback\x18\x03 \x01(\x0b\x32\x18.anagnorisis.v1.Playback\x12-\n\x0eupcoming_picks\x18\x04 \x03(\x0b\x32\x15.anagnorisis.v1.Track\x12\x17\n\x0fpicking_enabled\x18\x05 \x01(\x08\x12.\n\x07library\x18\x06 \x01(\x0b\x32\x1d.anagnorisis.v1.LibraryCounts\x12\x32\n\tembedding\x18\x07 \x01(\x0b\x32\x1f.anagnorisis.v1.EmbeddingStatus\x12,\n\tevaluator\x18\x08 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\x12\x30\n\x08training\x18\t \x01(\x0b\x32\x1e.anagnorisis.v1.TrainingStatus\x12$\n\x05paths\x18\n \x01(\x0b\x32\x15.anagnorisis.v1.Paths\x12\x17\n\x0fno_picks_reason\x18\x0b \x01(\t\x12*\n\x08steering\x18\x0c \x01(\x0b\x32\x18.anagnorisis.v1.Steering\"n\n\x12WatchEventsRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x05\x42\x11\n\x0f_after_sequence\"f\n\nTrackRated\x12&\n\x06rating\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Rating\x12\x1c\n\x0fprevious_rating\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_previous_rating\"\xa9\x01\n\x0cPlayRecorded\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12,\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.anagnorisis.v1.PlayOutcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rheard_seconds\x18\x04 \x01(\x01\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x13\n\x11_duration_seconds\"]\n\nPickQueued\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x30\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\"U\n\x0eLibraryChanged\x12\x17\n\x0f\x61\x64\x64\x65\x64_track_ids\x18\x01 \x03(\t\x12\x13\n\x0bmoved_count\x18\x02 \x01(\x05\x12\x15\n\rmissing_count\x18\x03 \x01(\x05\"#\n\x0eTracksEmbedded\x12\x11\n\ttrack_ids\x18\x01 \x03(\t\"#\n\x12PredictionsUpdated\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"$\n\x11\x45valuatorPromoted\x12\x0f\n\x07version\x18\x01 \x01(\x05\"\"\n\x0fPickingSwitched\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"=\n\x0fSteeringChanged\x12*\n\x08steering\x18\x01 \x01(\x0b\x32\x18.anagnorisis.v1.Steering\"&\n\x14NoPicksReasonChanged\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1f\n\x0cMpdConnected\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"!\n\x0fMpdDisconnected\x12\x0e\n\x06reason\x18\x01 \x01(\t\"n\n\x0fPlaybackChanged\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.PlaybackState\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0b\n\x03uri\x18\x03 \x01(\tB\n\n\x08_song_id\"\x0b\n\tHeartbeat\"\xbb\x07\n\x13WatchEventsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06missed\x18\x04 \x01(\x03\x12.\n\theartbeat\x18\x05 \x01(\x0b\x32\x19.anagnorisis.v1.HeartbeatH\x00\x12\x31\n\x0btrack_rated\x18\x06 \x01(\x0b\x32\x1a.anagnorisis.v1.TrackRatedH\x00\x12\x35\n\rplay_recorded\x18\x07 \x01(\x0b\x32\x1c.anagnorisis.v1.PlayRecordedH\x00\x12\x31\n\x0bpick_queued\x18\x08 \x01(\x0b\x32\x1a.anagnorisis.v1.PickQueuedH\x00\x12\x39\n\x0flibrary_changed\x18\t \x01(\x0b\x32\x1e.anagnorisis.v1.LibraryChangedH\x00\x12\x39\n\x0ftracks_embedded\x18\n \x01(\x0b\x32\x1e.anagnorisis.v1.TracksEmbeddedH\x00\x12\x41\n\x13predictions_updated\x18\x0b \x01(\x0b\x32\".anagnorisis.v1.PredictionsUpdatedH\x00\x12?\n\x12\x65valuator_promoted\x18\x0c \x01(\x0b\x32!.anagnorisis.v1.EvaluatorPromotedH\x00\x12;\n\x10picking_switched\x18\r \x01(\x0b\x32\x1f.anagnorisis.v1.PickingSwitchedH\x00\x12\x35\n\rmpd_connected\x18\x0e \x01(\x0b\x32\x1c.anagnorisis.v1.MpdConnectedH\x00\x12;\n\x10mpd_disconnected\x18\x0f \x01(\x0b\x32\x1f.anagnorisis.v1.MpdDisconnectedH\x00\x12G\n\x17no_picks_reason_changed\x18\x10 \x01(\x0b\x32$.anagnorisis.v1.NoPicksReasonChangedH\x00\x12;\n\x10steering_changed\x18\x11 \x01(\x0b\x32\x1f.anagnorisis.v1.SteeringChangedH\x00\x12;\n\x10playback_changed\x18\x12 \x01(\x0b\x32\x1f.anagnorisis.v1.PlaybackChangedH\x00\x42\x07\n\x05\x65vent*\x82\x01\n\rPlaybackState\x12\x1e\n\x1aPLAYBACK_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16PLAYBACK_STATE_PLAYING\x10\x01\x12\x19\n\x15PLAYBACK_STATE_PAUSED\x10\x02\x12\x1a\n\x16PLAYBACK_STATE_STOPPED\x10\x03*s\n\x0bPlayOutcome\x12\x1c\n\x18PLAY_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11PLAY_OUTCOME_FULL\x10\x01\x12\x15\n\x11PLAY_OUTCOME_SKIP\x10\x02\x12\x18\n\x14PLAY_OUTCOME_NEITHER\x10\x03\x32\xfb\x02\n\rDaemonService\x12P\n\tGetStatus\x12 .anagnorisis.v1.GetStatusRequest\x1a!.anagnorisis.v1.GetStatusResponse\x12X\n\x0bWatchEvents\x12\".anagnorisis.v1.WatchEventsRequest\x1a#.anagnorisis.v1.WatchEventsResponse0\x01\x12[\n\x0c\x43reateBackup\x12#.anagnorisis.v1.CreateBackupRequest\x1a$.anagnorisis.v1.CreateBackupResponse0\x01\x12\x61\n\x0eGenerateReport\x12%.anagnorisis.v1.GenerateReportRequest\x1a&.anagnorisis.v1.GenerateReportResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'anagnorisis.v1.daemon_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLAYBACKSTATE']._serialized_start=4032
-  _globals['_PLAYBACKSTATE']._serialized_end=4162
-  _globals['_PLAYOUTCOME']._serialized_start=4164
-  _globals['_PLAYOUTCOME']._serialized_end=4279
+  _globals['_PLAYBACKSTATE']._serialized_start=4107
+  _globals['_PLAYBACKSTATE']._serialized_end=4237
+  _globals['_PLAYOUTCOME']._serialized_start=4239
+  _globals['_PLAYOUTCOME']._serialized_end=4354
   _globals['_GETSTATUSREQUEST']._serialized_start=226
   _globals['_GETSTATUSREQUEST']._serialized_end=244
   _globals['_CREATEBACKUPREQUEST']._serialized_start=246
@@ -51,54 +51,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATEREPORTREQUEST']._serialized_end=331
   _globals['_GENERATEREPORTRESPONSE']._serialized_start=333
   _globals['_GENERATEREPORTRESPONSE']._serialized_end=372
-  _globals['_MPDCONNECTION']._serialized_start=374
-  _globals['_MPDCONNECTION']._serialized_end=492
-  _globals['_PLAYBACK']._serialized_start=495
-  _globals['_PLAYBACK']._serialized_end=738
-  _globals['_LIBRARYCOUNTS']._serialized_start=741
-  _globals['_LIBRARYCOUNTS']._serialized_end=879
-  _globals['_EMBEDDINGSTATUS']._serialized_start=882
-  _globals['_EMBEDDINGSTATUS']._serialized_end=1160
-  _globals['_EMBEDDINGEXECUTOR']._serialized_start=1162
-  _globals['_EMBEDDINGEXECUTOR']._serialized_end=1230
-  _globals['_TRAININGSTATUS']._serialized_start=1233
-  _globals['_TRAININGSTATUS']._serialized_end=1471
-  _globals['_PATHS']._serialized_start=1473
-  _globals['_PATHS']._serialized_end=1555
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1558
-  _globals['_GETSTATUSRESPONSE']._serialized_end=2057
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=2059
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=2169
-  _globals['_TRACKRATED']._serialized_start=2171
-  _globals['_TRACKRATED']._serialized_end=2273
-  _globals['_PLAYRECORDED']._serialized_start=2276
-  _globals['_PLAYRECORDED']._serialized_end=2445
-  _globals['_PICKQUEUED']._serialized_start=2447
-  _globals['_PICKQUEUED']._serialized_end=2540
-  _globals['_LIBRARYCHANGED']._serialized_start=2542
-  _globals['_LIBRARYCHANGED']._serialized_end=2627
-  _globals['_TRACKSEMBEDDED']._serialized_start=2629
-  _globals['_TRACKSEMBEDDED']._serialized_end=2664
-  _globals['_PREDICTIONSUPDATED']._serialized_start=2666
-  _globals['_PREDICTIONSUPDATED']._serialized_end=2701
-  _globals['_EVALUATORPROMOTED']._serialized_start=2703
-  _globals['_EVALUATORPROMOTED']._serialized_end=2739
-  _globals['_PICKINGSWITCHED']._serialized_start=2741
-  _globals['_PICKINGSWITCHED']._serialized_end=2775
-  _globals['_STEERINGCHANGED']._serialized_start=2777
-  _globals['_STEERINGCHANGED']._serialized_end=2838
-  _globals['_NOPICKSREASONCHANGED']._serialized_start=2840
-  _globals['_NOPICKSREASONCHANGED']._serialized_end=2878
-  _globals['_MPDCONNECTED']._serialized_start=2880
-  _globals['_MPDCONNECTED']._serialized_end=2911
-  _globals['_MPDDISCONNECTED']._serialized_start=2913
-  _globals['_MPDDISCONNECTED']._serialized_end=2946
-  _globals['_PLAYBACKCHANGED']._serialized_start=2948
-  _globals['_PLAYBACKCHANGED']._serialized_end=3058
-  _globals['_HEARTBEAT']._serialized_start=3060
-  _globals['_HEARTBEAT']._serialized_end=3071
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=3074
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=4029
-  _globals['_DAEMONSERVICE']._serialized_start=4282
-  _globals['_DAEMONSERVICE']._serialized_end=4661
+  _globals['_MPDCONNECTION']._serialized_start=375
+  _globals['_MPDCONNECTION']._serialized_end=567
+  _globals['_PLAYBACK']._serialized_start=570
+  _globals['_PLAYBACK']._serialized_end=813
+  _globals['_LIBRARYCOUNTS']._serialized_start=816
+  _globals['_LIBRARYCOUNTS']._serialized_end=954
+  _globals['_EMBEDDINGSTATUS']._serialized_start=957
+  _globals['_EMBEDDINGSTATUS']._serialized_end=1235
+  _globals['_EMBEDDINGEXECUTOR']._serialized_start=1237
+  _globals['_EMBEDDINGEXECUTOR']._serialized_end=1305
+  _globals['_TRAININGSTATUS']._serialized_start=1308
+  _globals['_TRAININGSTATUS']._serialized_end=1546
+  _globals['_PATHS']._serialized_start=1548
+  _globals['_PATHS']._serialized_end=1630
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1633
+  _globals['_GETSTATUSRESPONSE']._serialized_end=2132
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=2134
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=2244
+  _globals['_TRACKRATED']._serialized_start=2246
+  _globals['_TRACKRATED']._serialized_end=2348
+  _globals['_PLAYRECORDED']._serialized_start=2351
+  _globals['_PLAYRECORDED']._serialized_end=2520
+  _globals['_PICKQUEUED']._serialized_start=2522
+  _globals['_PICKQUEUED']._serialized_end=2615
+  _globals['_LIBRARYCHANGED']._serialized_start=2617
+  _globals['_LIBRARYCHANGED']._serialized_end=2702
+  _globals['_TRACKSEMBEDDED']._serialized_start=2704
+  _globals['_TRACKSEMBEDDED']._serialized_end=2739
+  _globals['_PREDICTIONSUPDATED']._serialized_start=2741
+  _globals['_PREDICTIONSUPDATED']._serialized_end=2776
+  _globals['_EVALUATORPROMOTED']._serialized_start=2778
+  _globals['_EVALUATORPROMOTED']._serialized_end=2814
+  _globals['_PICKINGSWITCHED']._serialized_start=2816
+  _globals['_PICKINGSWITCHED']._serialized_end=2850
+  _globals['_STEERINGCHANGED']._serialized_start=2852
+  _globals['_STEERINGCHANGED']._serialized_end=2913
+  _globals['_NOPICKSREASONCHANGED']._serialized_start=2915
+  _globals['_NOPICKSREASONCHANGED']._serialized_end=2953
+  _globals['_MPDCONNECTED']._serialized_start=2955
+  _globals['_MPDCONNECTED']._serialized_end=2986
+  _globals['_MPDDISCONNECTED']._serialized_start=2988
+  _globals['_MPDDISCONNECTED']._serialized_end=3021
+  _globals['_PLAYBACKCHANGED']._serialized_start=3023
+  _globals['_PLAYBACKCHANGED']._serialized_end=3133
+  _globals['_HEARTBEAT']._serialized_start=3135
+  _globals['_HEARTBEAT']._serialized_end=3146
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=3149
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=4104
+  _globals['_DAEMONSERVICE']._serialized_start=4357
+  _globals['_DAEMONSERVICE']._serialized_end=4736
 # @@protoc_insertion_point(module_scope)

@@ -187,6 +187,9 @@ class MpdConnection(_message.Message):
     PROTOCOL_VERSION_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     MISSING_FEATURES_FIELD_NUMBER: _builtins.int
+    UNLISTED_TRACKS_FIELD_NUMBER: _builtins.int
+    PRESENT_TRACKS_FIELD_NUMBER: _builtins.int
+    UNLISTED_REASON_FIELD_NUMBER: _builtins.int
     connected: _builtins.bool
     """Whether the daemon is connected."""
     address: _builtins.str
@@ -195,6 +198,14 @@ class MpdConnection(_message.Message):
     """Version of MPD's protocol; empty while not connected."""
     error: _builtins.str
     """Why the connection failed; empty while connected."""
+    unlisted_tracks: _builtins.int
+    """Present tracks that MPD's database does not list, so that they are not picked; 0 or above."""
+    present_tracks: _builtins.int
+    """All present tracks, 0 or above."""
+    unlisted_reason: _builtins.str
+    """The most likely reason for unlisted tracks, and its remedy after a semicolon; empty without
+    any.
+    """
     @_builtins.property
     def missing_features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Features that this MPD does not have or does not permit, each with a remedy."""
@@ -207,10 +218,13 @@ class MpdConnection(_message.Message):
         protocol_version: _builtins.str = ...,
         error: _builtins.str = ...,
         missing_features: _abc.Iterable[_builtins.str] | None = ...,
+        unlisted_tracks: _builtins.int = ...,
+        present_tracks: _builtins.int = ...,
+        unlisted_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "connected", b"connected", "error", b"error", "missing_features", b"missing_features", "protocol_version", b"protocol_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "connected", b"connected", "error", b"error", "missing_features", b"missing_features", "present_tracks", b"present_tracks", "protocol_version", b"protocol_version", "unlisted_reason", b"unlisted_reason", "unlisted_tracks", b"unlisted_tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
