@@ -67,6 +67,7 @@ class Music(Section):
         "ape", "mpc", "wma",
     )  # fmt: skip
     exclude: tuple[str, ...] = ()
+    prefer: Live[tuple[str, ...]] = ()
     watch: Watch = Watch.INOTIFY
     rescan_minutes: Live[Annotated[float, Field(gt=0)]] = 60.0
 

@@ -104,6 +104,19 @@ class ExclusionRules:
         return cached
 
 
+class CopyPreference:
+    """Which of several copies of a track is picked: by the first glob of a list that matches."""
+
+    def __init__(self, prefer: Sequence[str]) -> None:
+        self._globs = [re.compile(fnmatch.translate(glob)) for glob in prefer]
+
+    def rank(self, uri: Uri) -> int:
+        """Return the number of the first glob that matches the URI or its file name."""
+        name = uri.rpartition("/")[2]
+        ranks = (at for at, glob in enumerate(self._globs) if glob.match(uri) or glob.match(name))
+        return next(ranks, len(self._globs))
+
+
 class DirectoryWalker:
     """One walk over the music directory or a part of it; `stored` are the stored files there."""
 

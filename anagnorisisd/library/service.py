@@ -15,10 +15,10 @@ from pathlib import Path
 from anagnorisisd.clock import Clock
 from anagnorisisd.config.schema import Music
 from anagnorisisd.domain.track import Uri
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, LibraryChanged
 from anagnorisisd.library import mpdignore
 from anagnorisisd.library.change_importer import ChangeImporter, ScanProgress
-from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY
+from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY, CopyPreference
 from anagnorisisd.library.music_directory import MusicDirectory
 from anagnorisisd.library.watcher import Watcher
 from anagnorisisd.runtime.log_setup import LastMessage
@@ -60,6 +60,10 @@ class LibraryService:
         self._directory = directory
         self._watcher = watcher
         self._clock = clock
+        self._store = store
+        self._events = events
+        self._preference = CopyPreference(config.prefer)
+        self._copies_changed = asyncio.Event()
         self._rescan_seconds = config.rescan_minutes * 60
         self._scan_task: asyncio.Task[ScanProgress] | None = None
         self._progress = ScanProgress()
@@ -73,8 +77,10 @@ class LibraryService:
         self._last_problem = LastMessage()
 
     def reconfigure(self, config: Music) -> None:
-        """Apply a changed interval between scans."""
+        """Apply a changed interval between scans, and a changed preference among copies."""
         self._rescan_seconds = config.rescan_minutes * 60
+        self._preference = CopyPreference(config.prefer)
+        self._copies_changed.set()
 
     @property
     def progress(self) -> ScanProgress:
@@ -92,6 +98,7 @@ class LibraryService:
             self._follow_hints(),
             self._recheck_recent_files(),
             self._check_mount(),
+            self._order_copies(),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:
@@ -175,6 +182,14 @@ class LibraryService:
             await self._clock.sleep(RECHECK_SECONDS)
             await self._update(self._rechecks.take())
 
+    async def _order_copies(self) -> None:
+        """Store which copy of a track is preferred, after each import and configuration."""
+        while True:
+            await self._copies_changed.wait()
+            self._copies_changed.clear()
+            if await self._store.prefer(self._preference.rank):
+                self._events.publish(LibraryChanged())
+
     async def _update(self, uris: Collection[Uri]) -> None:
         """Compare some files and directories with the library, and import the differences."""
         async with self._update_lock:
@@ -188,6 +203,7 @@ class LibraryService:
                 differences, ScanProgress(), lambda _: None
             )
             self._rechecks.add(recent)
+            self._copies_changed.set()
 
     async def _scan(self) -> ScanProgress:
         self._set_progress(ScanProgress())
@@ -205,6 +221,7 @@ class LibraryService:
         )
         # The scan may have overwritten what a hint during it stored with an older state.
         self._rechecks.add(await self._wait_until_written(recent | self._hinted_during_scan))
+        self._copies_changed.set()
         self._set_progress(replace(self._progress, finished=True))
         return self._progress
 

@@ -182,6 +182,24 @@ def mark_present(db: sqlite_utils.Database, uris: Sequence[Uri], at: float) -> N
     update_cue_tracks(db, set(paths), at)
 
 
+def copies(db: sqlite_utils.Database) -> list[tuple[int, Uri, int]]:
+    """Return row id, URI and preference of the present files of tracks that have several."""
+    found = db.execute(
+        """SELECT id, path, preference FROM files WHERE present AND track IN
+            (SELECT track FROM files WHERE present AND track NOT NULL GROUP BY track
+                HAVING count(*) > 1)"""
+    ).fetchall()
+    return [(key, row_mapping.uri(path), preference) for key, path, preference in found]
+
+
+def set_preference(db: sqlite_utils.Database, keys: Sequence[int], preference: int) -> None:
+    """Store the preference of some files."""
+    db.execute(
+        "UPDATE files SET preference = ? WHERE id IN (SELECT value FROM json_each(?))",
+        [preference, row_mapping.json_list(keys)],
+    )
+
+
 def _row_id_of(db: sqlite_utils.Database, track_id: TrackId) -> int | None:
     row = db.execute("SELECT id FROM tracks WHERE track_id = ?", [track_id]).fetchone()
     return None if row is None else int(row["id"])

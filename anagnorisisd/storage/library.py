@@ -138,6 +138,23 @@ class LibraryStore(MetadataQueries):
         )
         return ListingChanges(listed, unlisted)
 
+    async def prefer(self, rank: Callable[[Uri], int]) -> bool:
+        """Store the order in which the copies of each track are preferred, the lowest rank first.
+
+        Returns whether that changed.
+        """
+        copies = await self._database.read(files.copies)
+        ranks: dict[int, list[int]] = {}
+        for key, uri, preference in copies:
+            if rank(uri) != preference:
+                ranks.setdefault(rank(uri), []).append(key)
+        await self._database.write_parts(
+            partial(files.set_preference, keys=list(part), preference=preference)
+            for preference, keys in ranks.items()
+            for part in batched(keys, MARKED_PER_WRITE)
+        )
+        return bool(ranks)
+
     async def unlisted(self) -> UnlistedFiles:
         """Return the present tracks that the player lists under no URI."""
         return await self._database.read(listed_files.unlisted)

@@ -87,6 +87,11 @@ def cue_sheets(db: sqlite_utils.Database) -> None:
     db.executescript(schema.CUE_SHEETS)
 
 
+def preferred_copies(db: sqlite_utils.Database) -> None:
+    """Store which copy of a track the listener prefers."""
+    db.executescript(schema.PREFERRED_COPIES)
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -102,6 +107,7 @@ STEPS = (
     created_playlists,
     listed_files,
     cue_sheets,
+    preferred_copies,
 )
 
 

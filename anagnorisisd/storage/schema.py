@@ -424,6 +424,29 @@ CREATE TABLE playlists (
 ) STRICT, WITHOUT ROWID;
 """
 
+PREFERRED_COPIES = """
+-- Which copy of a track is picked and shown, of those that MPD lists: the lowest, then by path.
+ALTER TABLE files ADD COLUMN preference INTEGER NOT NULL DEFAULT 0;
+DROP TRIGGER file_added;
+DROP TRIGGER file_changed;
+CREATE TRIGGER file_added AFTER INSERT ON files WHEN NEW.track IS NOT NULL BEGIN
+    UPDATE tracks SET (file, present) = (
+        SELECT id, present AND (listed OR NOT hidden) FROM files WHERE track = NEW.track
+        ORDER BY present AND (listed OR NOT hidden) DESC, listed DESC,
+            CASE WHEN present THEN preference END, CASE WHEN present THEN source NOT NULL END,
+            CASE WHEN present THEN path END, seen_at DESC, id DESC LIMIT 1
+    ) WHERE id = NEW.track;
+END;
+CREATE TRIGGER file_changed AFTER UPDATE ON files WHEN NEW.track IS NOT NULL BEGIN
+    UPDATE tracks SET (file, present) = (
+        SELECT id, present AND (listed OR NOT hidden) FROM files WHERE track = NEW.track
+        ORDER BY present AND (listed OR NOT hidden) DESC, listed DESC,
+            CASE WHEN present THEN preference END, CASE WHEN present THEN source NOT NULL END,
+            CASE WHEN present THEN path END, seen_at DESC, id DESC LIMIT 1
+    ) WHERE id = NEW.track;
+END;
+"""
+
 
 def searchable(text: str) -> str:
     """Return text for the column `search_text`: case-folded, in one Unicode normal form.

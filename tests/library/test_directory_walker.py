@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.domain.track import SeenFile, Uri
-from anagnorisisd.library.directory_walker import Differences, DirectoryWalker, ExclusionRules
+from anagnorisisd.library.directory_walker import (
+    CopyPreference,
+    Differences,
+    DirectoryWalker,
+    ExclusionRules,
+)
 from tests.support.folder import as_nobody
 
 
@@ -298,3 +303,11 @@ def test_links_are_not_followed_in_a_part(tmp_path: Path) -> None:
     assert differences.gone == []
     assert differences.linked == {"a/link": str(disk)}
     assert compare(root, below="a/link").linked == {"a/link": str(disk)}
+
+
+@pytest.mark.parametrize(
+    ("uri", "rank"),
+    [("Albums/a.mp3", 0), ("x/a.flac", 1), ("Albums/a.flac", 0), ("x/Albums/a.mp3", 2)],
+)
+def test_preference_among_copies(uri: str, rank: int) -> None:
+    assert CopyPreference(["Albums/*", "*.flac"]).rank(Uri(uri)) == rank

@@ -702,3 +702,29 @@ async def test_periodic_scan_finds_changes_without_hints(
 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_preferred_copy_is_picked(
+    root: Path, workers: WorkerPool, stores: Stores, events: Events, clock: FakeClock
+) -> None:
+    for uri in ("Albums/1.flac", "Samplers/x.flac", "b/1.flac"):
+        write_song(root / uri, 1)
+    library, task = await running(root, workers, stores, events, clock)
+    track_id = await track_at(stores, "b/1.flac")
+
+    async def until_picked(uri: str) -> None:
+        deadline = time.monotonic() + 20
+        while (await stores.library.uris([track_id]))[track_id] != uri:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+
+    await until_picked("Albums/1.flac")
+    library.reconfigure(Music(prefer=("x.flac", "b/*")))
+    await until_picked("Samplers/x.flac")
+    (root / "Samplers" / "x.flac").unlink()
+    await until_picked("b/1.flac")
+    write_song(root / "new" / "x.flac", 1)
+    await until_picked("new/x.flac")
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

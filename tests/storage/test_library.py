@@ -99,9 +99,9 @@ async def test_track_with_two_files_is_missing_when_both_are_gone(stores: Stores
 async def test_removed_copy_leaves_the_tags_of_the_file_that_stays(stores: Stores) -> None:
     await stores.library.store_files([scanned("one.mp3", audio="x", tags=Tags("One"))], EPOCH)
     await stores.library.store_files([scanned("two.mp3", audio="x", tags=Tags("Two"))], EPOCH + 1)
-    assert (await stores.library.track(track_id("x"), STAMP)).title == "Two"
-    await stores.library.mark_missing([Uri("two.mp3")], EPOCH + 2)
     assert (await stores.library.track(track_id("x"), STAMP)).title == "One"
+    await stores.library.mark_missing([Uri("one.mp3")], EPOCH + 2)
+    assert (await stores.library.track(track_id("x"), STAMP)).title == "Two"
 
 
 async def test_missing_track_keeps_its_rating_and_comes_back(stores: Stores) -> None:
