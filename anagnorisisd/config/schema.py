@@ -63,8 +63,9 @@ class Music(Section):
 
     directory: Path | None = None
     formats: tuple[str, ...] = (
-        "mp3", "flac", "ogg", "oga", "opus", "m4a", "mp4", "aac", "wav", "aif", "aiff", "wv",
-        "ape", "mpc", "wma",
+        "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "mp4", "aac", "wav",
+        "w64", "aif", "aiff", "aifc", "au", "snd", "caf", "wv", "ape", "mpc", "wma", "asf", "tta",
+        "tak", "dsf", "dff", "ac3", "eac3", "dts", "mka", "weba", "webm",
     )  # fmt: skip
     exclude: tuple[str, ...] = ()
     prefer: Live[tuple[str, ...]] = ()

@@ -28,7 +28,7 @@ from mutagen.wave import WAVE
 from mutagen.wavpack import WavPack
 
 from anagnorisisd.domain.track import Tags
-from anagnorisisd.library.audio_hash import Kind
+from anagnorisisd.library.audio_hash import Kind, demuxed
 from anagnorisisd.library.file_access import TAG_SECONDS, BoundedFile
 from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
 
@@ -94,6 +94,8 @@ def read_tags(file: BinaryIO, kind: Kind) -> tuple[Tags, float | None]:
     """Return the tags and the duration in seconds, each `None` where unknown."""
     try:
         with limit_cpu_time(TAG_SECONDS):
+            if kind is Kind.OTHER:
+                return demuxed.read_tags(file)
             return _read(BoundedFile(file), kind)
     except CpuTimeExceeded:
         failure = "they take too much CPU time"

@@ -18,6 +18,7 @@ the version of a demuxer.
 | musepack 7 | everything up to the tags at the end, except the gain in the header |
 | musepack 8 | the stream header and the audio packets |
 | wma | the packets of the data object |
+| dsf, dff, tta, tak, mka, webm, caf, au, w64, ac3, eac3, dts | what FFmpeg's demuxer finds |
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import MediaError
 from anagnorisisd.library.audio_hash import (
     ape_musepack_wavpack,
+    demuxed,
     flac,
     mp4_wma_wav_aiff,
     mpeg,
@@ -74,11 +76,19 @@ def _detect_format(reader: ByteReader) -> tuple[Kind, PayloadReader]:
         return found
     if head[:3] == b"MP+":  # followed by the version
         return Kind.MUSEPACK, ape_musepack_wavpack.musepack_7_payload
+    if head.startswith(_DEMUXED):
+        return Kind.OTHER, demuxed.payload
     kind = mpeg.kind_at(reader, start)
     if kind is None:
         raise MediaError("not audio: unknown format")
     return kind, mpeg.payload
 
+
+_DEMUXED = (
+    b"DSD ", b"FRM8", b"TTA1", b"tBaK", b"\x1aE\xdf\xa3", b"caff", b".snd", b"riff", b"\x0bw",
+    b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\x1f\xff\xe8\x00", b"\xff\x1f\x00\xe8",
+)  # fmt: skip
+"""The first bytes of the formats of `demuxed`, in the order of its table."""
 
 _ASF_HEADER = mp4_wma_wav_aiff.ASF_HEADER
 _MAGIC: Mapping[tuple[bytes, bytes], tuple[Kind, PayloadReader]] = {

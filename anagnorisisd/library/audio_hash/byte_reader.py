@@ -39,6 +39,8 @@ class Kind(StrEnum):
     MONKEYS = "ape"
     MUSEPACK = "musepack"
     WMA = "wma"
+    OTHER = "other"
+    """Read by FFmpeg's demuxer."""
 
 
 class ByteReader:
@@ -49,7 +51,7 @@ class ByteReader:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self.file = file
         self._reads = 0
         self.size = file.seek(0, os.SEEK_END)
         if self.size > MAX_FILE_BYTES:
@@ -67,8 +69,8 @@ class ByteReader:
         offset = max(0, offset)
         if offset >= self.size:  # `seek` fails for very large offsets, as damaged headers give.
             return b""
-        self._file.seek(offset)
-        return self._file.read(max(0, min(length, self.size - offset)))
+        self.file.seek(offset)
+        return self.file.read(max(0, min(length, self.size - offset)))
 
     def take(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes.
