@@ -31,7 +31,7 @@ from anagnorisisd.picks.service import PickService
 from anagnorisisd.playlists.publisher import PlaylistPublisher
 from anagnorisisd.playlists.rating_playlists import RatingPlaylists
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.stickers.sync import StickerSync
+from anagnorisisd.ratings.stickers.sync_loop import StickerSync
 from anagnorisisd.runtime.scheduler import ApScheduler
 from anagnorisisd.steering.service import SteeringService
 from anagnorisisd.steering.sound_map import SoundMap

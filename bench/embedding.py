@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from anagnorisisd.domain.evaluator import Vectors
-from anagnorisisd.embedding import features
 from anagnorisisd.embedding.embedder import Samples, Vector
+from anagnorisisd.embedding.features import plan as features
 from anagnorisisd.embedding.mert import inference, plan
 from anagnorisisd.embedding.mert.inference import Engine, EnginePlan
 from anagnorisisd.embedding.musicnn import plan as musicnn

@@ -16,7 +16,7 @@ from random import Random
 
 from anagnorisisd.domain.play import Play, PlayOutcome
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.embedding.features import STAMP
+from anagnorisisd.embedding.features.plan import STAMP
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules

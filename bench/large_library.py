@@ -20,7 +20,7 @@ from random import Random
 import psutil
 
 from anagnorisisd.clock import SystemClock
-from anagnorisisd.embedding.features import STAMP
+from anagnorisisd.embedding.features.plan import STAMP
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import Events
 from anagnorisisd.picks import chooser

@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp
-from anagnorisisd.embedding.features import STAMP
+from anagnorisisd.embedding.features.plan import STAMP
 from anagnorisisd.storage.stores import FILE_NAME, open_stores
 
 T = TypeVar("T")

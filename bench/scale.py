@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from anagnorisisd.embedding import features
+from anagnorisisd.embedding.features import plan as features
 from bench.interleaved_runs import processes
 from bench.music_files import songs
 from bench.scaling import engines, plan

@@ -18,16 +18,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from anagnorisisd.domain.evaluator import Vectors
-from anagnorisisd.embedding import features
 from anagnorisisd.embedding.decode import read_windows
 from anagnorisisd.embedding.embedder import Vector
+from anagnorisisd.embedding.features import plan as features
+from anagnorisisd.embedding.features.spectral import RATE
 from anagnorisisd.embedding.fetch_model import download_wheel
 from anagnorisisd.embedding.mert import inference
 from anagnorisisd.embedding.mert import plan as mert_plan
 from anagnorisisd.embedding.mert.inference import Engine, EnginePlan
 from anagnorisisd.embedding.musicnn import plan, weights
 from anagnorisisd.embedding.musicnn.network import Network
-from anagnorisisd.embedding.spectral_features import RATE
 from anagnorisisd.errors import DownloadFailed
 from bench.interleaved_runs import processes
 from bench.music_files import own_songs

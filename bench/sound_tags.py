@@ -13,12 +13,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from anagnorisisd.domain.evaluator import Vectors
-from anagnorisisd.embedding import features
 from anagnorisisd.embedding.decode import read_windows
+from anagnorisisd.embedding.features import plan as features
+from anagnorisisd.embedding.features.spectral import RATE
 from anagnorisisd.embedding.musicnn import plan, weights
 from anagnorisisd.embedding.musicnn.network import Network
 from anagnorisisd.embedding.sound_tags import VOCABULARY, WORDS
-from anagnorisisd.embedding.spectral_features import RATE
 from bench.interleaved_runs import processes
 from bench.music_files import own_songs
 from bench.song_embeddings import PROCESSES, other_tags

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from anagnorisisd.config.schema import EmbedderChoice
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan
-from anagnorisisd.embedding import features
 from anagnorisisd.embedding.embedder import EmbedderSettings
+from anagnorisisd.embedding.features import plan as features
 from anagnorisisd.embedding.mert import plan as mert
 from anagnorisisd.embedding.musicnn import plan as musicnn
 from anagnorisisd.errors import EmbedderNotInstalled, EmbedderUnusable, WeightsUnreadable

@@ -18,7 +18,7 @@ from anagnorisisd.library.file_access import (
     os_error_reason,
 )
 from anagnorisisd.library.tags import read_tags
-from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
+from anagnorisisd.workers.resource_limits import CpuTimeExceeded, limit_cpu_time
 
 log = logging.getLogger(__name__)
 

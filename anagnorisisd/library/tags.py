@@ -30,7 +30,7 @@ from mutagen.wavpack import WavPack
 from anagnorisisd.domain.track import Tags
 from anagnorisisd.library.audio_hash import Kind, demuxed
 from anagnorisisd.library.file_access import TAG_SECONDS, BoundedFile
-from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
+from anagnorisisd.workers.resource_limits import CpuTimeExceeded, limit_cpu_time
 
 log = logging.getLogger(__name__)
 

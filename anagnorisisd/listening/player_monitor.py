@@ -31,7 +31,7 @@ from anagnorisisd.events import (
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.picks.queue_manager import QueueManager
 from anagnorisisd.ratings.message_channel import MessageChannel
-from anagnorisisd.ratings.stickers.sync import StickerSync
+from anagnorisisd.ratings.stickers.sync_loop import StickerSync
 from anagnorisisd.runtime.log_setup import LastMessage
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from mutagen.mp3 import MP3
 
 from anagnorisisd.domain.rating import HIGHEST, LOWEST
 from anagnorisisd.library.file_access import TAG_SECONDS, BoundedFile, open_regular
-from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
+from anagnorisisd.workers.resource_limits import CpuTimeExceeded, limit_cpu_time
 
 POPM_STARS = {13: 0.5, 1: 1, 54: 1.5, 64: 2, 118: 2.5, 128: 3, 186: 3.5, 196: 4, 242: 4.5, 255: 5}
 """As MediaMonkey writes them; Windows Media Player and Winamp write those of whole stars."""

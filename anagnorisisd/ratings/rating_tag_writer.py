@@ -38,8 +38,8 @@ from anagnorisisd.library.file_access import (
 from anagnorisisd.ratings import fmps_rating_tag, rating_tag_reader
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.ratings import RatingStore
-from anagnorisisd.workers.cpu_time import CpuTimeExceeded, limit_cpu_time
 from anagnorisisd.workers.pool import WorkerPool
+from anagnorisisd.workers.resource_limits import CpuTimeExceeded, limit_cpu_time
 
 log = logging.getLogger(__name__)
 

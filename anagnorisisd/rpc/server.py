@@ -36,7 +36,7 @@ from anagnorisisd.rpc.history_service import HistoryServicer
 from anagnorisisd.rpc.library_service import LibraryServicer
 from anagnorisisd.rpc.pick_service import PickServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
-from anagnorisisd.rpc.tcp_relay import TcpRelay
+from anagnorisisd.rpc.tcp_connection_limit import TcpRelay
 from anagnorisisd.rpc.unix_socket import UnixRelay, limit_permissions, lock_socket
 from anagnorisisd.runtime.event_loop import all_completed
 

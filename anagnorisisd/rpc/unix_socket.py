@@ -19,7 +19,7 @@ from pathlib import Path
 import filelock
 
 from anagnorisisd.errors import AlreadyRunning, ConfigError
-from anagnorisisd.rpc.tcp_relay import TcpRelay, forward
+from anagnorisisd.rpc.tcp_connection_limit import TcpRelay, forward
 
 CONNECT_SECONDS = 1.0
 

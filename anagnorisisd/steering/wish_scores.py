@@ -30,7 +30,7 @@ from anagnorisisd.domain.steering import (
     Wish,
 )
 from anagnorisisd.domain.track import Tags, TrackId, Uri
-from anagnorisisd.embedding import features
+from anagnorisisd.embedding.features import plan as features
 from anagnorisisd.embedding.musicnn import plan as musicnn
 from anagnorisisd.embedding.sound_tags import TAG_OF_WORD, SoundTagIndex
 from anagnorisisd.errors import PreconditionFailed

@@ -11,7 +11,6 @@ import importlib
 import math
 import os
 import pickle
-import resource
 import signal
 import stat
 import tempfile
@@ -24,7 +23,7 @@ from typing import Any, BinaryIO
 import psutil
 from threadpoolctl import threadpool_limits
 
-from anagnorisisd.workers import cpu_time
+from anagnorisisd.workers import resource_limits
 from anagnorisisd.workers.answer_encoding import LENGTH, encode, encode_error
 from anagnorisisd.workers.confinement import Confinement, confine
 
@@ -107,11 +106,11 @@ def call(target: str, args: tuple[Any, ...]) -> Any:
 
 def call_with_limit(cpu_seconds: float, target: str, args: tuple[Any, ...]) -> Any:
     """Do the same; the kernel kills this process if it uses more CPU time."""
-    cpu_time.kill_after(cpu_seconds)
+    resource_limits.kill_after(cpu_seconds)
     try:
         return call(target, args)
     finally:
-        cpu_time.kill_after(math.inf)
+        resource_limits.kill_after(math.inf)
 
 
 def _apply(settings: WorkerSettings) -> None:
@@ -127,10 +126,7 @@ def _apply(settings: WorkerSettings) -> None:
         inherited = int(OOM_SCORE_ADJ.read_text())
         OOM_SCORE_ADJ.write_text(str(min(1000, inherited + OOM_SCORE_INCREASE)))
     if settings.memory_bytes is not None:
-        with suppress(AttributeError, OSError, ValueError):
-            # Not the address space: libraries reserve far more than they use.
-            limit = (settings.memory_bytes, settings.memory_bytes)
-            resource.setrlimit(resource.RLIMIT_DATA, limit)
+        resource_limits.limit_memory(settings.memory_bytes)
     with suppress(AttributeError, OSError, psutil.Error):
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
     if settings.confinement is not None:

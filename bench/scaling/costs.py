@@ -12,7 +12,7 @@ import psutil
 
 from anagnorisisd.clock import SystemClock
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.embedding.features import STAMP
+from anagnorisisd.embedding.features.plan import STAMP
 from anagnorisisd.events import Events
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from mutagen.flac import FLAC, Picture
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
-from anagnorisisd.embedding import features
 from anagnorisisd.embedding.decode import read_windows
+from anagnorisisd.embedding.features import plan as features
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import EmbeddingFailed
 from anagnorisisd.workers.pool import WorkerPool

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from anagnorisisd.config import schema
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, PlanStage
-from anagnorisisd.embedding import features, registry
+from anagnorisisd.embedding import registry
 from anagnorisisd.embedding.embedder import EmbedderSettings, Vector
+from anagnorisisd.embedding.features import plan as features
+from anagnorisisd.embedding.features.spectral import RATE
 from anagnorisisd.embedding.service import EmbeddingService
-from anagnorisisd.embedding.spectral_features import RATE
 from anagnorisisd.embedding.worker_embedder import WorkerEmbedder
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.events import Events

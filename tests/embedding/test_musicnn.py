@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anagnorisisd.config.schema import EmbedderChoice, Embedding
-from anagnorisisd.embedding import features
 from anagnorisisd.embedding.embedder import EmbedderSettings
+from anagnorisisd.embedding.features import plan as features
 from anagnorisisd.embedding.musicnn import network, plan, weights
 from anagnorisisd.embedding.musicnn.network import Convolution, Floats, Timbral
 from anagnorisisd.embedding.published_models import MERT

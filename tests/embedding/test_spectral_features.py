@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from anagnorisisd.embedding import spectral_features
 from anagnorisisd.embedding.embedder import Samples
-from anagnorisisd.embedding.spectral_features import (
+from anagnorisisd.embedding.features import spectral
+from anagnorisisd.embedding.features.spectral import (
     FFT_SIZE,
     MEL_BANDS,
     MFCCS,
@@ -39,51 +39,51 @@ def samples(request: pytest.FixtureRequest) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def spectrum(samples: Samples, bank: Filters) -> spectral_features.Frames:
-    return spectral_features.magnitudes(samples, bank)
+def spectrum(samples: Samples, bank: Filters) -> spectral.Frames:
+    return spectral.magnitudes(samples, bank)
 
 
 @pytest.mark.slow
-def test_the_spectrogram(spectrum: spectral_features.Frames, samples: Samples) -> None:
+def test_the_spectrogram(spectrum: spectral.Frames, samples: Samples) -> None:
     expected = np.abs(librosa.stft(samples)).T
 
     assert spectrum == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_mel_bands_and_cepstra(
-    spectrum: spectral_features.Frames, samples: Samples, bank: Filters
+    spectrum: spectral.Frames, samples: Samples, bank: Filters
 ) -> None:
     mel = librosa.feature.melspectrogram(y=samples, sr=RATE, n_mels=MEL_BANDS)
     level = librosa.power_to_db(mel)
-    bands = spectral_features.log_mel(spectrum, bank)
+    bands = spectral.log_mel(spectrum, bank)
 
     assert bands == pytest.approx(level.T, abs=0.05)
-    assert spectral_features.mfcc(bands, bank) == pytest.approx(
+    assert spectral.mfcc(bands, bank) == pytest.approx(
         librosa.feature.mfcc(S=bands.T, n_mfcc=MFCCS).T, abs=1e-3
     )
-    assert spectral_features.onset_strength(bands) == pytest.approx(
+    assert spectral.onset_strength(bands) == pytest.approx(
         librosa.onset.onset_strength(S=bands.T, sr=RATE), abs=1e-4
     )
 
 
 OF_THE_SPECTRUM: list[tuple[Callable[[Any], Any], Callable[[Any], Any], float]] = [
     (
-        lambda ours: spectral_features.centroid_and_bandwidth(ours)[0],
+        lambda ours: spectral.centroid_and_bandwidth(ours)[0],
         lambda theirs: librosa.feature.spectral_centroid(S=theirs)[0],
         0.5,
     ),
     (
-        lambda ours: spectral_features.centroid_and_bandwidth(ours)[1],
+        lambda ours: spectral.centroid_and_bandwidth(ours)[1],
         lambda theirs: librosa.feature.spectral_bandwidth(S=theirs)[0],
         0.5,
     ),
     (
-        spectral_features.flatness,
+        spectral.flatness,
         lambda theirs: librosa.feature.spectral_flatness(S=theirs)[0],
         1e-4,
     ),
     (
-        spectral_features.contrast,
+        spectral.contrast,
         lambda theirs: librosa.feature.spectral_contrast(S=theirs).T,
         1e-2,
     ),
@@ -96,7 +96,7 @@ OF_THE_SPECTRUM: list[tuple[Callable[[Any], Any], Callable[[Any], Any], float]] 
     ids=["centroid", "bandwidth", "flatness", "contrast"],
 )
 def test_features_of_the_spectrogram(
-    spectrum: spectral_features.Frames,
+    spectrum: spectral.Frames,
     ours: Callable[[Any], Any],
     theirs: Callable[[Any], Any],
     within: float,
@@ -104,28 +104,26 @@ def test_features_of_the_spectrogram(
     assert ours(spectrum) == pytest.approx(theirs(spectrum.T), abs=within)
 
 
-def test_the_roll_off(spectrum: spectral_features.Frames) -> None:
+def test_the_roll_off(spectrum: spectral.Frames) -> None:
     expected = librosa.feature.spectral_rolloff(S=spectrum.T)[0]
 
     # Rounding may move it by one bin.
-    assert spectral_features.roll_off(spectrum) == pytest.approx(expected, abs=RATE / 2048 + 0.01)
+    assert spectral.roll_off(spectrum) == pytest.approx(expected, abs=RATE / 2048 + 0.01)
 
 
-def test_the_chroma(spectrum: spectral_features.Frames, bank: Filters) -> None:
+def test_the_chroma(spectrum: spectral.Frames, bank: Filters) -> None:
     expected = librosa.feature.chroma_stft(S=spectrum.T**2, tuning=0).T
 
-    assert spectral_features.chroma(spectrum, bank) == pytest.approx(expected, abs=1e-3)
+    assert spectral.chroma(spectrum, bank) == pytest.approx(expected, abs=1e-3)
 
 
 def test_features_of_the_samples(samples: Samples) -> None:
-    assert spectral_features.zero_crossings(samples) == pytest.approx(
+    assert spectral.zero_crossings(samples) == pytest.approx(
         librosa.feature.zero_crossing_rate(samples)[0], abs=1e-6
     )
-    assert spectral_features.loudness(samples) == pytest.approx(
-        librosa.feature.rms(y=samples)[0], abs=1e-4
-    )
+    assert spectral.loudness(samples) == pytest.approx(librosa.feature.rms(y=samples)[0], abs=1e-4)
     envelope = np.abs(samples[:400])
-    assert spectral_features.autocorrelation(envelope) == pytest.approx(
+    assert spectral.autocorrelation(envelope) == pytest.approx(
         librosa.autocorrelate(envelope), abs=1e-3
     )
 

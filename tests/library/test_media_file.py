@@ -11,7 +11,7 @@ import pytest
 from anagnorisisd.domain.track import NOT_READ, FileStamp, ScannedFile, Uri
 from anagnorisisd.library import audio_hash, media_file
 from anagnorisisd.library.media_file import read, read_many
-from anagnorisisd.workers.cpu_time import CpuTimeExceeded
+from anagnorisisd.workers.resource_limits import CpuTimeExceeded
 from tests.support.folder import as_nobody
 from tests.support.media import retag, write_song
 

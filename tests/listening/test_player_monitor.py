@@ -15,7 +15,7 @@ from anagnorisisd.listening.service import PlayService
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.stickers.sync import StickerSync
+from anagnorisisd.ratings.stickers.sync_loop import StickerSync
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.player import FakePlayer

@@ -16,7 +16,7 @@ from anagnorisis.v1 import daemon_pb2
 from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 from anagnorisisd.config.schema import Rpc, Tcp
 from anagnorisisd.events import PredictionsUpdated
-from anagnorisisd.rpc import tcp_relay
+from anagnorisisd.rpc import tcp_connection_limit
 from anagnorisisd.rpc.server import MAX_CALLS_PER_CONNECTION
 from anagnorisisd.rpc.unix_socket import MAX_CONNECTIONS
 from anagnorisisd.storage.stores import Stores
@@ -126,7 +126,7 @@ async def test_unauthenticated_calls_without_messages_are_refused_at_once(addres
 
 
 async def test_authentication_timeout(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp_relay, "AUTHENTICATION_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(tcp_connection_limit, "AUTHENTICATION_TIMEOUT_SECONDS", 1.0)
     async with caller(address) as known:
         assert await is_served(known)
         watching = known.WatchEvents(
@@ -148,7 +148,7 @@ async def test_eviction_from_the_host_with_most_unauthenticated_connections(addr
     with await asyncio.to_thread(idle, address, "127.0.0.2") as modest, ExitStack() as crowd:
         greedy = [
             crowd.enter_context(await asyncio.to_thread(idle, address))
-            for _ in range(2 * tcp_relay.MAX_UNAUTHENTICATED_CONNECTIONS)
+            for _ in range(2 * tcp_connection_limit.MAX_UNAUTHENTICATED_CONNECTIONS)
         ]
 
         assert await is_hung_up(greedy[0])

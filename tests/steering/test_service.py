@@ -20,7 +20,7 @@ from anagnorisisd.domain.steering import (
     TagWish,
     Wish,
 )
-from anagnorisisd.embedding import features
+from anagnorisisd.embedding.features import plan as features
 from anagnorisisd.errors import InvalidValue, PreconditionFailed, UnknownTrack
 from anagnorisisd.events import Events, PlayRecorded, SteeringChanged
 from anagnorisisd.steering.service import SteeringService

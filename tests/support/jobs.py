@@ -19,7 +19,7 @@ from anagnorisisd.domain.track import ScannedFile, Uri
 from anagnorisisd.embedding.worker_embedder import SAMPLE
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.library import media_file
-from anagnorisisd.workers import cpu_time
+from anagnorisisd.workers import resource_limits
 
 
 class Stubborn(Exception):
@@ -76,11 +76,11 @@ def loop_in_a_library() -> None:
 def loop_in_python(seconds: float) -> str:
     """Loop until the limit, catching every exception as careless parsers do."""
     try:
-        with cpu_time.limit_cpu_time(seconds):
+        with resource_limits.limit_cpu_time(seconds):
             while True:
                 with suppress(Exception):
                     sum(range(1000))
-    except cpu_time.CpuTimeExceeded:
+    except resource_limits.CpuTimeExceeded:
         return "interrupted"
 
 

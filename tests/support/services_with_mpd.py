@@ -22,7 +22,7 @@ from anagnorisisd.picks.service import PickService
 from anagnorisisd.playlists.rating_playlists import RatingPlaylists
 from anagnorisisd.ratings.message_channel import MessageChannel
 from anagnorisisd.ratings.service import RatingService
-from anagnorisisd.ratings.stickers.sync import StickerSync
+from anagnorisisd.ratings.stickers.sync_loop import StickerSync
 from anagnorisisd.storage.stores import Stores
 from tests.support.library import scanned, track_id
 from tests.support.mpd import Mpd

@@ -6,7 +6,7 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.track import Tags, TrackId
-from anagnorisisd.embedding import features
+from anagnorisisd.embedding.features import plan as features
 from anagnorisisd.embedding.musicnn import plan
 from anagnorisisd.embedding.sound_tags import VOCABULARY, WORDS, SoundTagIndex
 from anagnorisisd.events import Events

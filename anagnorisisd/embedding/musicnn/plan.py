@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, FilePart, PlanStage
-from anagnorisisd.embedding import features
 from anagnorisisd.embedding.embedder import (
     DECODER_MEMORY_BYTES,
     EmbedderSettings,
     Samples,
     Vector,
 )
+from anagnorisisd.embedding.features import plan as features
+from anagnorisisd.embedding.features.spectral import RATE, hann_window, mel_filters
 from anagnorisisd.embedding.musicnn.network import Floats, Network
 from anagnorisisd.embedding.musicnn.weights import ARRAYS_SHA256, find, load
-from anagnorisisd.embedding.spectral_features import RATE, hann_window, mel_filters
 
 PATCHES = 10
 PATCH_RATE = 16_000

@@ -11,9 +11,9 @@ from itertools import pairwise
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingPlan, FilePart, PlanStage
-from anagnorisisd.embedding import spectral_features
 from anagnorisisd.embedding.embedder import DECODER_MEMORY_BYTES, EmbedderSettings, Samples, Vector
-from anagnorisisd.embedding.spectral_features import (
+from anagnorisisd.embedding.features import spectral
+from anagnorisisd.embedding.features.spectral import (
     FFT_SIZE,
     HOP,
     MFCCS,
@@ -81,9 +81,9 @@ def _describe_window(samples: Samples) -> Frames:
     # Anything shorter has too few frames to speak of deviations.
     samples = np.pad(samples, (0, max(0, RATE - len(samples))))
     bank = filters()
-    spectrum = spectral_features.magnitudes(samples, bank)
-    bands = spectral_features.log_mel(spectrum, bank)
-    onsets = spectral_features.onset_strength(bands)
+    spectrum = spectral.magnitudes(samples, bank)
+    bands = spectral.log_mel(spectrum, bank)
+    onsets = spectral.onset_strength(bands)
     frames = _timbre(samples, spectrum, bands, onsets, bank)
     return np.concatenate(
         [
@@ -91,7 +91,7 @@ def _describe_window(samples: Samples) -> Frames:
             frames.std(axis=0),
             np.diff(frames[:, :MFCCS], axis=0).std(axis=0),
             rhythm(onsets),
-            harmony(spectral_features.chroma(spectrum, bank)),
+            harmony(spectral.chroma(spectrum, bank)),
         ]
     )
 
@@ -100,20 +100,20 @@ def _timbre(
     samples: Samples, spectrum: Frames, bands: Frames, onsets: Frames, bank: Filters
 ) -> Frames:
     """Return the frame features, `[frames, 34]`; frequencies and levels as logarithms."""
-    centroid, bandwidth = spectral_features.centroid_and_bandwidth(spectrum)
+    centroid, bandwidth = spectral.centroid_and_bandwidth(spectrum)
     columns = [
         np.log1p(centroid),
         np.log1p(bandwidth),
-        np.log1p(spectral_features.roll_off(spectrum)),
-        np.log(spectral_features.flatness(spectrum) + QUIET),
-        spectral_features.zero_crossings(samples),
-        np.log(spectral_features.loudness(samples) + QUIET),
+        np.log1p(spectral.roll_off(spectrum)),
+        np.log(spectral.flatness(spectrum) + QUIET),
+        spectral.zero_crossings(samples),
+        np.log(spectral.loudness(samples) + QUIET),
         onsets,
     ]
     return np.concatenate(
         [
-            spectral_features.mfcc(bands, bank),
-            spectral_features.contrast(spectrum),
+            spectral.mfcc(bands, bank),
+            spectral.contrast(spectrum),
             np.stack(columns, axis=1),
         ],
         axis=1,
@@ -122,7 +122,7 @@ def _timbre(
 
 def rhythm(onsets: Frames) -> Frames:
     """Return how strongly onsets repeat in each tempo band, and the octave of the tempo, `[9]`."""
-    similar = spectral_features.autocorrelation(onsets - onsets.mean())
+    similar = spectral.autocorrelation(onsets - onsets.mean())
     similar /= max(float(similar[0]), QUIET)
     lags = np.arange(1, len(similar))
     bpm = 60.0 * RATE / (HOP * lags)

@@ -1,4 +1,4 @@
-"""Limits on CPU time in a worker process.
+"""Limits on the memory and the CPU time of a worker process.
 
 Wall-clock time is no measure for a process of the lowest priority: on a busy machine it passes
 while the process does not run. CPU time counts only its own work.
@@ -31,6 +31,13 @@ class CpuTimeExceeded(BaseException):
 
     Not an `Exception`: parsers of damaged files catch those and continue.
     """
+
+
+def limit_memory(size: int) -> None:
+    """Let the process allocate at most `size` bytes, where the system can limit that."""
+    # Not the address space: libraries reserve far more than they use.
+    with suppress(AttributeError, OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(script: str) -> "subprocess.CompletedProcess[str]":
-    imports = "import resource, signal, time; from anagnorisisd.workers import cpu_time"
+    imports = "import resource, signal, time; from anagnorisisd.workers import resource_limits"
     return subprocess.run(
         [sys.executable, "-c", f"{imports}\n{script}"], capture_output=True, text=True, check=False
     )
@@ -17,7 +17,7 @@ def run(script: str) -> "subprocess.CompletedProcess[str]":
 
 def test_signal_after_the_limit_is_ignored() -> None:
     done = run(
-        "with cpu_time.limit_cpu_time(60): pass\n"
+        "with resource_limits.limit_cpu_time(60): pass\n"
         "signal.raise_signal(signal.SIGPROF); print('alive')"
     )
 
@@ -31,7 +31,7 @@ def test_signal_while_the_limit_is_lifted_leaves_no_limit() -> None:
         "    if not seconds: signal.raise_signal(signal.SIGPROF)\n"
         "    setitimer(timer, seconds, interval)\n"
         "signal.setitimer = expire\n"
-        "with cpu_time.limit_cpu_time(60): pass\n"
+        "with resource_limits.limit_cpu_time(60): pass\n"
         "print(signal.getitimer(signal.ITIMER_PROF), resource.getrlimit(resource.RLIMIT_CPU)[0])"
     )
 

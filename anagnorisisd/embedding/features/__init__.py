@@ -1,0 +1,1 @@
+"""The embedder `features`: hand-made figures of the sound, without a network."""
