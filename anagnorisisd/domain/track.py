@@ -5,7 +5,6 @@ not change its track, so that ratings and plays are kept.
 """
 
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, NewType
@@ -116,7 +115,7 @@ class ScannedFile:
     duration_seconds: float | None = None
     problem: str | None = None
     reader_failure: ReaderFailure | None = None
-    cue_tracks: Sequence[CueTrack] = ()
+    cue_tracks: tuple[CueTrack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

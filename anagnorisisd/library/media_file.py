@@ -68,7 +68,7 @@ def _read_cue_sheet(file: BinaryIO, uri: Uri, root: str) -> ScannedFile:
     if stamp.size_bytes > cue_sheet.MAX_BYTES:
         raise MediaError("too large for a cue sheet")
     tracks = cue_sheet.parse(file.read(cue_sheet.MAX_BYTES), uri, root)
-    return ScannedFile(uri, stamp, None, cue_tracks=tracks)
+    return ScannedFile(uri, stamp, None, cue_tracks=tuple(tracks))
 
 
 def _identify(file: BinaryIO, seconds: float) -> tuple[Kind, TrackId] | str:

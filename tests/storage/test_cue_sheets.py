@@ -22,7 +22,7 @@ def sheet(
         CueTrack(Uri(f"{uri}/track{number:04}"), Uri(source), start, end, tags)
         for number, (start, end) in enumerate(ranges, start=1)
     ]
-    return ScannedFile(Uri(uri), FileStamp(10, 1), None, cue_tracks=tracks)
+    return ScannedFile(Uri(uri), FileStamp(10, 1), None, cue_tracks=tuple(tracks))
 
 
 def image(audio: str = IMAGE) -> ScannedFile:

@@ -19,6 +19,7 @@ from anagnorisisd import errors
 from anagnorisisd.domain.evaluator import Floats64, Metrics, TrainedModel
 from anagnorisisd.domain.track import (
     NOT_READ,
+    CueTrack,
     FileStamp,
     ReaderFailure,
     ScannedFile,
@@ -32,6 +33,14 @@ from anagnorisisd.workers.answer_encoding import encode, encode_error
 
 texts = st.text() | st.binary().map(os.fsdecode)
 maybe = st.none() | texts
+cue_tracks = st.builds(
+    CueTrack,
+    uri=texts.map(Uri),
+    source=texts.map(Uri),
+    start_ms=st.integers(),
+    end_ms=st.none() | st.integers(),
+    tags=st.builds(Tags, title=maybe),
+)
 files = st.builds(
     ScannedFile,
     uri=texts.map(Uri),
@@ -41,6 +50,7 @@ files = st.builds(
     duration_seconds=st.none() | st.floats(allow_nan=False),
     problem=maybe,
     reader_failure=st.none() | st.sampled_from(ReaderFailure),
+    cue_tracks=st.lists(cue_tracks, max_size=2).map(tuple),
 )
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts | st.binary(),
