@@ -155,6 +155,8 @@ class WishScorer:
             return WishScores(unknown, f"embeddings by {self._stamp.name} have no energy")
         first, last = min(features.ENERGY_DIMENSIONS), max(features.ENERGY_DIMENSIONS)
         track_ids, values = await self._embeddings.values(self._stamp, first, last + 1)
+        if not len(values):
+            return WishScores(np.full(len(candidates), np.nan), "no track is embedded yet")
         columns = values[:, [number - first for number in features.ENERGY_DIMENSIONS]]
         deviation = columns.std(axis=0)
         centred = (columns - columns.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)

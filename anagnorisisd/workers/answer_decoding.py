@@ -149,10 +149,10 @@ def _generic_converter(origin: Any, args: tuple[Any, ...]) -> Converter:
         return converter(origin.__value__[args])
     if origin is np.ndarray:
         return _array_converter(np.dtype(get_args(args[1])[0]))
+    if origin in (list, Sequence) or args[1:] == (...,):
+        return _list_converter(converter(args[0]), tuple if origin is tuple else list)
     if origin is tuple:
         return _tuple_converter([converter(each) for each in args], tuple)
-    if origin in (list, Sequence):
-        return _list_converter(converter(args[0]))
     assert issubclass(origin, Mapping), f"{origin} is not supported in answers"
     return _dict_converter(converter(args[1]))
 
@@ -204,9 +204,9 @@ def _array_converter(dtype: np.dtype[Any]) -> Converter:
     return convert
 
 
-def _list_converter(element: Converter) -> Converter:
+def _list_converter(element: Converter, build: Callable[[Any], Any]) -> Converter:
     to_list = _exact_type(list)
-    return lambda value: [element(each) for each in to_list(value)]
+    return lambda value: build(element(each) for each in to_list(value))
 
 
 def _tuple_converter(elements: Sequence[Converter], build: Callable[[Any], Any]) -> Converter:

@@ -181,6 +181,20 @@ async def test_a_wish_that_nothing_fits_has_no_effect_and_says_so(
     assert len(found.problems) == 3
 
 
+async def test_energy_has_no_effect_before_a_track_is_embedded(
+    stores: Stores, events: Events, clock: FakeClock
+) -> None:
+    await add_tracks(stores, "a.ogg", "b.ogg")
+    steering = steering_service(stores, events, clock, features.STAMP)
+    await steering.steer(Steering((EnergyWish(CALM),)))
+
+    found = await steering.factors(await stores.library.candidates())
+
+    assert found is not None
+    assert (found.factor == 1).all()
+    assert len(found.problems) == 1
+
+
 @pytest.mark.parametrize(
     ("wishes", "part"),
     [
