@@ -170,7 +170,7 @@ class SoundTagIndex:
         index = await self._required()
         return dict(zip(TAGS, map(int, index.scores.has.sum(axis=0)), strict=True))
 
-    async def standing_out(self, tag: str, count: int) -> Sequence[TrackId]:
+    async def best_examples(self, tag: str, count: int) -> Sequence[TrackId]:
         """Return the tracks that have a tag and stand out most in it, at most `count`.
 
         Raises:

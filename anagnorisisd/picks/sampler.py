@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from anagnorisisd.domain.pick import Bools, Explanation, Floats
 from anagnorisisd.domain.track import TrackId
-from anagnorisisd.picks.flow import flow_factor
 from anagnorisisd.picks.guards import Guard, PickRules, spread_guards, track_guards
-from anagnorisisd.picks.weights import WeightedCandidates
+from anagnorisisd.picks.weights import WeightedCandidates, flow_factor
 
 Rows = NDArray[np.int64]
 

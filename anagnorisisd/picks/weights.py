@@ -3,10 +3,13 @@
     rating_factor  = (max(0.1, R) / 10)²      R: rating, else predicted rating, else the mean
     skip_factor    = sigmoid((5 + full plays - skips) / 5)
     recency_factor = place by last play / number of tracks
-    weight         = rating_factor x skip_factor x recency_factor [x steering_factor]
+    weight         = rating_factor x skip_factor x recency_factor
+                     [x steering_factor] [x flow_factor]
+    flow_factor    = e^(2 x flow x (min(z, 3) - 3))
+                     z: similarity to the track before, standardised over all candidates
 
-The steering factor counts only while the listener steers the picks. All functions work on whole
-columns, one row per track.
+The steering factor counts only while the listener steers the picks, the flow factor only with
+`picks.flow`. All functions work on whole columns, one row per track.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +27,11 @@ MIN_RATING = 0.1
 
 MAX_TABLE_SIZE = 10_000
 """Up to so many different play-skip balances, the sigmoid is computed once for each of them."""
+
+FLOW_STEEPNESS = 2.0
+MAX_SIMILARITY_Z = 3.0
+"""Above so many standard deviations from the mean, more similarity no longer counts: a second
+version of a song would always follow the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,26 @@ def skip(full_plays: Floats, skips: Floats) -> Floats:
     table = _sigmoid((5.0 + np.arange(lowest, highest + 1)) / 5.0)
     factor: Floats = table[(balance - lowest).astype(np.intp)]
     return factor
+
+
+def flow_factor(vectors: Vectors, previous: int, flow: float) -> Floats | None:
+    """Return the factor of each candidate, `[n]`, above 0, after the track of row `previous`.
+
+    `vectors` are `[n, k]`, of length 1 or 0 where unknown. A track of average similarity has the
+    factor 0.002 at full flow and one at z = 3 or more has 1. Tracks without a vector count as
+    average. `None` if similarities are unknown or all alike: then all have the factor 1.
+    """
+    if not vectors[previous].any():
+        return None
+    similarity = vectors @ vectors[previous]
+    known = similarity != 0  # Where a vector is unknown, it is exactly 0.
+    mean, deviation = similarity[known].mean(), similarity[known].std()
+    if not deviation > 0:
+        return None
+    z = np.where(known, (similarity - mean) / deviation, np.float32(0))
+    exponent = FLOW_STEEPNESS * flow * (np.minimum(z, MAX_SIMILARITY_Z) - MAX_SIMILARITY_Z)
+    # In single precision: it is several times as fast, and is only a factor.
+    return np.asarray(np.exp(exponent, dtype=np.float32), np.float64)
 
 
 def _sigmoid(x: Floats) -> Floats:

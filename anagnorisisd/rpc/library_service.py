@@ -133,7 +133,7 @@ class LibraryServicer(LibraryServiceServicer):
     async def _examples(self, tag: str) -> Sequence[Track]:
         """Return present tracks that stand out most in a tag."""
         # Some may be missing; so many of the first ones rarely are.
-        best = await self._sound_tags.standing_out(tag, 4 * EXAMPLES)
+        best = await self._sound_tags.best_examples(tag, 4 * EXAMPLES)
         present = await self._tracks.uris(best)
         shown = [track_id for track_id in best if track_id in present][:EXAMPLES]
         return [await self._tracks.read(track_id) for track_id in shown]

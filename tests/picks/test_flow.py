@@ -9,9 +9,8 @@ import pytest
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.picks import chooser
 from anagnorisisd.picks.chooser import PickContext
-from anagnorisisd.picks.flow import flow_factor
 from anagnorisisd.picks.guards import PickRules
-from anagnorisisd.picks.weights import WeightedCandidates, weigh
+from anagnorisisd.picks.weights import WeightedCandidates, flow_factor, weigh
 from tests.support.candidates import NOW, candidates, name
 
 TRACKS = 200

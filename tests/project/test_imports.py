@@ -58,7 +58,6 @@ RULES = (
     "listening/play_rules.py",
     "picks/albums.py",
     "picks/chooser.py",
-    "picks/flow.py",
     "picks/guards.py",
     "picks/queue_rules.py",
     "picks/sampler.py",
