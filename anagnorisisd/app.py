@@ -11,6 +11,7 @@ from anagnorisisd.config.schema import Config
 from anagnorisisd.console import Screen
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.embedding.registry import EmbedderSelector
+from anagnorisisd.listening.playback_control import PlaybackControl
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.report import service as report_worker
@@ -21,6 +22,7 @@ from anagnorisisd.rpc.event_stream import EventStream
 from anagnorisisd.rpc.history_service import HistoryServicer
 from anagnorisisd.rpc.library_service import LibraryServicer
 from anagnorisisd.rpc.pick_service import PickServicer
+from anagnorisisd.rpc.playback_service import PlaybackReader, PlaybackServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
 from anagnorisisd.rpc.track_lookup import TrackLookup
@@ -87,6 +89,7 @@ async def open_app(
 def _servicers(services: Services) -> Servicers:
     stores = services.stores
     tracks = TrackLookup(services.track_resolver, stores.library, services.embedding.stamp)
+    playback = PlaybackReader(services.player, stores.library, tracks)
     return Servicers(
         ratings=RatingServicer(services.ratings, stores.ratings, tracks),
         library=_library_servicer(services, tracks),
@@ -99,8 +102,11 @@ def _servicers(services: Services) -> Servicers:
             default_count=lambda: services.config.picks.ahead,
         ),
         evaluators=EvaluatorServicer(services.training, stores.evaluators),
-        daemon=_daemon_servicer(services, tracks),
+        daemon=_daemon_servicer(services, tracks, playback),
         history=_history_servicer(services, tracks),
+        playback=PlaybackServicer(
+            PlaybackControl(stores.library, services.player), playback, tracks
+        ),
     )
 
 
@@ -119,11 +125,14 @@ def _library_servicer(services: Services, tracks: TrackLookup) -> LibraryService
     )
 
 
-def _daemon_servicer(services: Services, tracks: TrackLookup) -> DaemonServicer:
+def _daemon_servicer(
+    services: Services, tracks: TrackLookup, playback: PlaybackReader
+) -> DaemonServicer:
     status = StatusReader(
         library=services.stores.library,
         player=services.player,
         player_database=services.player_database,
+        playback=playback,
         tracks=tracks,
         embedding=services.embedding,
         picks=services.pick_service,

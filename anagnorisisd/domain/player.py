@@ -138,12 +138,32 @@ class Player(Protocol):
         """
         ...
 
+    async def enqueue_next(self, uri: Uri) -> SongId:
+        """Insert a file after the current song and return its entry's id.
+
+        Without a current song it is inserted at the beginning. In random mode the entry gets the
+        highest priority, so that it plays next. Raises as `enqueue` does.
+        """
+        ...
+
     async def remove(self, song_id: SongId) -> None:
         """Remove one entry, if it exists."""
         ...
 
     async def skip(self) -> None:
-        """Go to the next song."""
+        """Go to the next song.
+
+        Raises:
+            PlayerRefused: playback is stopped.
+        """
+        ...
+
+    async def previous(self) -> None:
+        """Go to the song before, or to the beginning of the first one.
+
+        Raises:
+            PlayerRefused: playback is stopped.
+        """
         ...
 
     async def go_to(self, song_id: SongId) -> None:
@@ -151,7 +171,11 @@ class Player(Protocol):
         ...
 
     async def play(self) -> None:
-        """Start playback."""
+        """Start or resume playback; an empty queue stays stopped."""
+        ...
+
+    async def pause(self) -> None:
+        """Pause, unless playback is stopped."""
         ...
 
     async def update(self, uri: Uri) -> None:

@@ -13,9 +13,14 @@ from anagnorisisd.mpd.connection import Connection
 from anagnorisisd.mpd.errors import NOT_FOUND, QUEUE_FULL, UPDATE_QUEUE_FULL, CommandRefused
 from anagnorisisd.mpd.playlists import StoredPlaylists
 from anagnorisisd.mpd.reconnection import ReconnectingSession
+from anagnorisisd.mpd.session import is_at_least
 from anagnorisisd.mpd.song_listing import song_names
 
 FULL_MESSAGE = "MPD's queue is full: max_playlist_length in mpd.conf limits it"
+
+HIGHEST_PRIORITY = 255
+RELATIVE_POSITION_VERSION = (0, 23)
+"""Since this version of the protocol, `addid` takes positions relative to the current song."""
 
 MAX_READS = 5
 """How often the state is read again when the song changed while it was read."""
@@ -86,8 +91,27 @@ class MpdPlayer:
 
     async def enqueue(self, uri: Uri) -> SongId:
         """Append a file to the end of the queue and return its entry's id."""
+        return await self._add(uri)
+
+    async def enqueue_next(self, uri: Uri) -> SongId:
+        """Insert a file after the current song and return its entry's id."""
+        status = await self._commands.call("status")
+        song_id = await self._add(uri, self._position_after(response_parser.position(status)))
+        if response_parser.is_random(status):
+            await self._call_unless_missing("prioid", HIGHEST_PRIORITY, song_id)
+        return song_id
+
+    def _position_after(self, current: int | None) -> str:
+        """Return the argument of `addid` for the position after the current song."""
+        if current is None:
+            return "0"
+        # "+0" is relative to the song that is current when MPD executes the command.
+        relative = is_at_least(self._commands.version, RELATIVE_POSITION_VERSION)
+        return "+0" if relative else str(current + 1)
+
+    async def _add(self, uri: Uri, *position: str) -> SongId:
         try:
-            response = await self._commands.call("addid", self._mpd_uri(uri))
+            response = await self._commands.call("addid", self._mpd_uri(uri), *position)
         except CommandRefused as error:
             if error.code is QUEUE_FULL:
                 raise PlayerFull(FULL_MESSAGE) from error
@@ -104,13 +128,21 @@ class MpdPlayer:
         """Go to the next song."""
         await self._commands.call("next")
 
+    async def previous(self) -> None:
+        """Go to the song before, or to the beginning of the first one."""
+        await self._commands.call("previous")
+
     async def go_to(self, song_id: SongId) -> None:
         """Play one entry, if it exists."""
         await self._call_unless_missing("playid", song_id)
 
     async def play(self) -> None:
-        """Start playback."""
+        """Start or resume playback."""
         await self._commands.call("play")
+
+    async def pause(self) -> None:
+        """Pause, unless playback is stopped."""
+        await self._commands.call("pause", 1)
 
     async def update(self, uri: Uri) -> None:
         """Ask MPD to update one path in its database, unless its queue of updates is full."""

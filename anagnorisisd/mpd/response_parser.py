@@ -23,6 +23,16 @@ def song_id(status: Row) -> SongId | None:
     return None if number is None else SongId(number)
 
 
+def position(status: Row) -> int | None:
+    """Return the position of the current song, counting from 0."""
+    return _field(status, "song", int, None)
+
+
+def is_random(status: Row) -> bool:
+    """Return whether random mode is on."""
+    return _field(status, "random", _boolean, False)
+
+
 def queue_version(status: Row) -> int:
     """Return the number that grows with every change of the queue."""
     return _field(status, "playlist", int, 0)
@@ -52,12 +62,12 @@ def player_state(status: Row, uri: Uri | None, taken_at: float, span_seconds: fl
         playback_state=_field(status, "state", PlaybackState, PlaybackState.STOP),
         song_id=song_id(status),
         uri=uri,
-        position=_field(status, "song", int, None),
+        position=position(status),
         elapsed_seconds=_field(status, "elapsed", _seconds, None),
         duration_seconds=duration or None,
         queue_length=queue_length(status),
         queue_version=queue_version(status),
-        random=_field(status, "random", _boolean, False),
+        random=is_random(status),
         repeat=_field(status, "repeat", _boolean, False),
         single=_field(status, "single", Mode, Mode.OFF),
         consume=_field(status, "consume", Mode, Mode.OFF),

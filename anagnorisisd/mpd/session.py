@@ -195,5 +195,10 @@ def missing_features(
 
 def is_too_old(version: str) -> bool:
     """Return whether a version of MPD's protocol is not supported; an unreadable one is."""
+    return not is_at_least(version, OLDEST_VERSION)
+
+
+def is_at_least(version: str, oldest: tuple[int, int]) -> bool:
+    """Return whether a version of MPD's protocol is `oldest` or later; an unreadable one is."""
     numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
-    return numbers is not None and tuple(map(int, numbers.groups())) < OLDEST_VERSION
+    return numbers is None or tuple(map(int, numbers.groups())) >= oldest

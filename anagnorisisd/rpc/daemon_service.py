@@ -22,6 +22,7 @@ from anagnorisisd.picks.service import PickService
 from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc import conversion
 from anagnorisisd.rpc.event_stream import EventStream
+from anagnorisisd.rpc.playback_service import PlaybackReader
 from anagnorisisd.rpc.steering_conversion import steering_message
 from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.steering.service import SteeringService
@@ -57,6 +58,7 @@ class StatusReader:
         library: LibraryStore,
         player: Player,
         player_database: PlayerDatabase,
+        playback: PlaybackReader,
         tracks: TrackLookup,
         embedding: EmbeddingService,
         picks: PickService,
@@ -67,6 +69,7 @@ class StatusReader:
         self._library = library
         self._player = player
         self._player_database = player_database
+        self._playback = playback
         self._tracks = tracks
         self._embedding = embedding
         self._picks = picks
@@ -93,7 +96,7 @@ class StatusReader:
             response.evaluator.CopyFrom(conversion.evaluator_message(training.evaluator))
         try:
             async with asyncio.timeout(PLAYER_TIMEOUT_SECONDS):
-                response.playback.CopyFrom(await self._playback())
+                response.playback.CopyFrom(await self._playback.read())
                 upcoming = [
                     await self._tracks.read(pick.track_id) for pick in await self._picks.ahead()
                 ]
@@ -101,21 +104,6 @@ class StatusReader:
         except (PlayerUnavailable, PlayerRefused, TimeoutError):
             pass  # `mpd` already holds the reason.
         return response
-
-    async def _playback(self) -> messages.Playback:
-        state = await self._player.state()
-        playback = messages.Playback(
-            state=conversion.PLAYBACK_STATES[state.playback_state],
-            song_id=state.song_id,
-            uri=conversion.printable(state.uri),
-            elapsed_seconds=state.elapsed_seconds,
-            duration_seconds=state.duration_seconds,
-        )
-        track_id = await self._library.track_at(state.uri) if state.uri else None
-        if track_id is not None:
-            track = await self._tracks.read(track_id)
-            playback.track.CopyFrom(conversion.track_message(track))
-        return playback
 
 
 def _link_message(link: PlayerLink, unlisted: UnlistedTracks) -> messages.MpdConnection:

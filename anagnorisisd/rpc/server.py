@@ -22,6 +22,8 @@ from anagnorisis.v1 import (
     library_pb2_grpc,
     pick_pb2,
     pick_pb2_grpc,
+    playback_pb2,
+    playback_pb2_grpc,
     rating_pb2,
     rating_pb2_grpc,
 )
@@ -35,6 +37,7 @@ from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
 from anagnorisisd.rpc.history_service import HistoryServicer
 from anagnorisisd.rpc.library_service import LibraryServicer
 from anagnorisisd.rpc.pick_service import PickServicer
+from anagnorisisd.rpc.playback_service import PlaybackServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.tcp_connection_limit import TcpRelay
 from anagnorisisd.rpc.unix_socket import UnixRelay, limit_permissions, lock_socket
@@ -81,7 +84,15 @@ GRACE_SECONDS = 1.0
 
 SERVICE_NAMES = tuple(
     service.full_name
-    for package in (daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, rating_pb2)
+    for package in (
+        daemon_pb2,
+        evaluator_pb2,
+        history_pb2,
+        library_pb2,
+        pick_pb2,
+        playback_pb2,
+        rating_pb2,
+    )
     for service in package.DESCRIPTOR.services_by_name.values()
 )
 
@@ -101,6 +112,7 @@ class Servicers:
     evaluators: EvaluatorServicer
     daemon: DaemonServicer
     history: HistoryServicer
+    playback: PlaybackServicer
 
 
 class RpcServer:
@@ -209,6 +221,7 @@ class RpcServer:
         evaluator_pb2_grpc.add_EvaluatorServiceServicer_to_server(servicers.evaluators, server)
         daemon_pb2_grpc.add_DaemonServiceServicer_to_server(servicers.daemon, server)
         history_pb2_grpc.add_HistoryServiceServicer_to_server(servicers.history, server)
+        playback_pb2_grpc.add_PlaybackServiceServicer_to_server(servicers.playback, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         _register_reflection(server)
 

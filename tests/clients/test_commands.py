@@ -566,7 +566,7 @@ class TestWatching:
                 house.events.publish(PickingSwitched(True))  # which changes nothing in it
                 await said(socket, "rate", "8")
                 lines.append(await process.stdout.readline())
-                house.player.pause()
+                await house.player.pause()
                 house.events.publish(PlaybackChanged(PlaybackState.PAUSE, None, None))
                 lines.append(await process.stdout.readline())
             process.send_signal(signal.SIGINT)

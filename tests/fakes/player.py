@@ -32,7 +32,7 @@ class _Entry:
 class FakePlayer:
     """Knows the files of `database` (uri to seconds), and what the listener does with them.
 
-    Besides the port it offers what a listener's client would do: `add`, `pause`, `stop`,
+    Besides the port it offers what a listener's client would do: `add`, `stop`,
     `jump`, `seek`, `clear`, `send`, and what can befall a player: `vanish` and `come_back`.
     """
 
@@ -119,6 +119,14 @@ class FakePlayer:
             raise UnknownToPlayer(f"no such song: {uri}")
         return self.insert(uri, len(self._entries))
 
+    async def enqueue_next(self, uri: Uri) -> SongId:
+        """Insert a file of the database after the current song."""
+        song_id = await self.enqueue(uri)
+        entry, position = self._entries.pop(), self._position(self._current)
+        entry.priority = 255 if self.modes.random else 0
+        self._entries.insert(0 if position is None else position + 1, entry)
+        return song_id
+
     async def remove(self, song_id: SongId) -> None:
         """Remove an entry; if it is the current one, the next one follows."""
         self._meet()
@@ -132,10 +140,13 @@ class FakePlayer:
 
     async def skip(self) -> None:
         """Go on to the next song."""
-        self._meet()
-        position = self._position(self._current)
-        if position is not None:
-            self._leave(position + 1)
+        self._leave(self._playing_position() + 1)
+        self._resume()
+
+    async def previous(self) -> None:
+        """Go back to the song before, or to the beginning."""
+        self._go_to(max(0, self._playing_position() - 1))
+        self._resume()
 
     async def go_to(self, song_id: SongId) -> None:
         """Play an entry, if there is one."""
@@ -148,9 +159,14 @@ class FakePlayer:
         self._meet()
         if self._current is None and self._entries:
             self._go_to(0)
-        if self._current is not None:
-            self._playback_state = PlaybackState.PLAY
-        self._changed("player")
+        self._resume()
+
+    async def pause(self) -> None:
+        """Pause, if it plays."""
+        self._meet()
+        if self._playback_state is PlaybackState.PLAY:
+            self._playback_state = PlaybackState.PAUSE
+            self._changed("player")
 
     async def update(self, uri: Uri) -> None:
         """Remember which path was asked to be looked at."""
@@ -231,12 +247,6 @@ class FakePlayer:
     def add(self, *uris: str) -> list[SongId]:
         """Append files of the database."""
         return [self.insert(uri, len(self._entries)) for uri in uris]
-
-    def pause(self) -> None:
-        """Pause."""
-        self._catch_up()
-        self._playback_state = PlaybackState.PAUSE
-        self._changed("player")
 
     def stop(self) -> None:
         """Stop, keeping the place in the queue."""
@@ -344,6 +354,18 @@ class FakePlayer:
         self._current = self._entries[position].song_id if inside else None
         self._playback_state = self._playback_state if inside else PlaybackState.STOP
         self._elapsed = 0.0
+        self._changed("player")
+
+    def _playing_position(self) -> int:
+        self._meet()
+        position = self._position(self._current)
+        if position is None or self._playback_state is PlaybackState.STOP:
+            raise PlayerRefused("not playing")
+        return position
+
+    def _resume(self) -> None:
+        if self._current is not None:
+            self._playback_state = PlaybackState.PLAY
         self._changed("player")
 
     def _position(self, song_id: SongId | None) -> int | None:

@@ -34,6 +34,7 @@ class Subject:
     send: Callable[[str], None]
     take_away: Callable[[], None]
     bring_back: Callable[[], None]
+    set_random: Callable[[], None]
     told: list[frozenset[str]] = field(default_factory=list)
 
     async def heard(self, name: str) -> None:
@@ -73,7 +74,10 @@ async def watched(subject: Subject) -> AsyncIterator[Subject]:
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     if request.param == "fake":
         fake = FakePlayer(SystemClock(), dict.fromkeys(SONGS, 20.0))
-        async with watched(Subject(fake, fake.send, fake.vanish, fake.come_back)) as subject:
+        told = Subject(
+            fake, fake.send, fake.vanish, fake.come_back, lambda: fake.set_modes(random=True)
+        )
+        async with watched(told) as subject:
             yield subject
         return
     server: mpd.Mpd = request.getfixturevalue(request.param)
@@ -84,8 +88,13 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     def send(message: str) -> None:
         server.mpc("sendmessage", "anagnorisis", message)
 
-    async with watched(Subject(real, send, server.kill, server.start)) as subject:
+    def set_random() -> None:
+        server.mpc("random", "on")
+
+    told = Subject(real, send, server.kill, server.start, set_random)
+    async with watched(told) as subject:
         yield subject
+    server.mpc("random", "off")
 
 
 @pytest.fixture
@@ -151,7 +160,7 @@ async def test_a_natural_end_after_a_late_time_stamp(server: mpd.Mpd) -> None:
     server.mpc("clear")
     config, clock = schema.Mpd(address=str(server.socket), timeout_seconds=5), BusyClock()
     player, tracker = MpdPlayer(config, server.music, "", clock), PlaybackTracker()
-    async with watched(Subject(player, print, server.kill, server.start)) as subject:
+    async with watched(Subject(player, print, server.kill, server.start, print)) as subject:
         await player.enqueue(ONE)
         second = await player.enqueue(TWO)
         await player.play()
@@ -181,6 +190,86 @@ async def test_skip(
 
     assert (after_one.playback_state, after_one.song_id) == (PlaybackState.PLAY, second)
     assert (after_two.playback_state, after_two.song_id) == (PlaybackState.STOP, None)
+
+
+async def test_previous(player: Player) -> None:
+    first = await player.enqueue(ONE)
+    second = await player.enqueue(TWO)
+    await player.go_to(second)
+
+    await player.previous()
+    after_one = await player.state()
+    await player.previous()
+    after_two = await player.state()
+
+    assert (after_one.playback_state, after_one.song_id) == (PlaybackState.PLAY, first)
+    assert (after_two.playback_state, after_two.song_id) == (PlaybackState.PLAY, first)
+
+
+async def test_no_song_is_left_while_stopped(player: Player) -> None:
+    await player.enqueue(ONE)
+
+    for leave in (player.skip, player.previous):
+        with pytest.raises(PlayerRefused):
+            await leave()
+
+    assert (await player.state()).playback_state is PlaybackState.STOP
+
+
+async def test_pause_and_resume(player: Player) -> None:
+    await player.pause()
+    stopped = await player.state()
+    song_id = await player.enqueue(ONE)
+    await player.play()
+    for _ in range(2):
+        await player.pause()
+    paused = await player.state()
+    for _ in range(2):
+        await player.play()
+    resumed = await player.state()
+
+    assert stopped.playback_state is PlaybackState.STOP
+    assert (paused.playback_state, paused.song_id) == (PlaybackState.PAUSE, song_id)
+    assert (resumed.playback_state, resumed.song_id) == (PlaybackState.PLAY, song_id)
+
+
+async def test_leaving_a_paused_song_plays_the_next(player: Player) -> None:
+    await player.enqueue(ONE)
+    second = await player.enqueue(TWO)
+    await player.play()
+    await player.pause()
+
+    await player.skip()
+
+    state = await player.state()
+    assert (state.playback_state, state.song_id) == (PlaybackState.PLAY, second)
+
+
+async def test_enqueue_next(player: Player) -> None:
+    at_the_beginning = [await player.enqueue_next(uri) for uri in (TWO, ONE)]
+    await player.play()
+    after_the_current = [await player.enqueue_next(uri) for uri in (TWO, THREE)]
+
+    queue = [(entry.song_id, entry.priority) for entry in await player.queue()]
+
+    second, first = at_the_beginning
+    fourth, third = after_the_current
+    assert queue == [(first, 0), (third, 0), (fourth, 0), (second, 0)]
+    with pytest.raises(PlayerRefused):
+        await player.enqueue_next(Uri("missing.wav"))
+
+
+async def test_enqueue_next_in_random_mode(subject: Subject) -> None:
+    player = subject.player
+    for uri in (ONE, TWO, ONE, TWO, ONE):
+        await player.enqueue(uri)
+    await player.play()
+    subject.set_random()
+
+    song_id = await player.enqueue_next(THREE)
+    await player.skip()
+
+    assert (await player.state()).song_id == song_id
 
 
 async def test_enqueue_of_an_unknown_file_is_refused(player: Player) -> None:

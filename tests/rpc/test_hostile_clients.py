@@ -25,6 +25,7 @@ from anagnorisis.v1 import (
     history_pb2,
     library_pb2,
     pick_pb2,
+    playback_pb2,
     rating_pb2,
 )
 from anagnorisis.v1.track_pb2 import Target
@@ -38,7 +39,9 @@ from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
-PACKAGES = (daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, rating_pb2)
+PACKAGES = (
+    daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, playback_pb2, rating_pb2
+)  # fmt: skip
 METHODS = {
     f"/{service.full_name}/{method.name}": method
     for package in PACKAGES

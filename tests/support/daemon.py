@@ -18,6 +18,7 @@ from anagnorisis.v1 import (
     evaluator_pb2_grpc,
     library_pb2_grpc,
     pick_pb2_grpc,
+    playback_pb2_grpc,
     rating_pb2_grpc,
 )
 
@@ -87,6 +88,7 @@ class RunningDaemon:
         self.library = library_pb2_grpc.LibraryServiceStub(channel)
         self.pick = pick_pb2_grpc.PickServiceStub(channel)
         self.evaluator = evaluator_pb2_grpc.EvaluatorServiceStub(channel)
+        self.playback = playback_pb2_grpc.PlaybackServiceStub(channel)
         self.daemon = daemon_pb2_grpc.DaemonServiceStub(channel)
         return channel
 

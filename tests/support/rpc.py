@@ -24,6 +24,7 @@ from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceStub
 from anagnorisis.v1.history_pb2_grpc import HistoryServiceStub
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
+from anagnorisis.v1.playback_pb2_grpc import PlaybackServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
@@ -36,6 +37,7 @@ from anagnorisisd.library.player_database import PlayerDatabase
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.library.watcher import NoWatcher
+from anagnorisisd.listening.playback_control import PlaybackControl
 from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.importable_ratings import ImportableRatings
@@ -48,6 +50,7 @@ from anagnorisisd.rpc.event_stream import EventStream
 from anagnorisisd.rpc.history_service import HistoryServicer
 from anagnorisisd.rpc.library_service import LibraryServicer
 from anagnorisisd.rpc.pick_service import PickServicer
+from anagnorisisd.rpc.playback_service import PlaybackReader, PlaybackServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
 from anagnorisisd.rpc.track_lookup import TrackLookup
@@ -156,10 +159,12 @@ class House:
         async def draw(data: ReportData) -> str:
             return house.page
 
+        playback = PlaybackReader(player, stores.library, tracks)
         status = StatusReader(
             library=stores.library,
             player=player,
             player_database=PlayerDatabase(stores.library, player, music.joinpath, events, clock),
+            playback=playback,
             tracks=tracks,
             embedding=embedding,
             picks=picks,
@@ -216,6 +221,7 @@ class House:
                 stores.plays,
                 tracks,
             ),
+            playback=PlaybackServicer(PlaybackControl(stores.library, player), playback, tracks),
         )
         house = cls(
             stores,
@@ -255,6 +261,7 @@ class Line:
         self.evaluators = EvaluatorServiceStub(channel)
         self.daemon = DaemonServiceStub(channel)
         self.history = HistoryServiceStub(channel)
+        self.playback = PlaybackServiceStub(channel)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from anagnorisis.v1 import (
     history_pb2,
     library_pb2,
     pick_pb2,
+    playback_pb2,
     rating_pb2,
 )
 from anagnorisisd.config.settings import Key, dotted, fields
@@ -25,9 +26,12 @@ from tools.docs.generated import PAGES, PICTURES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+CONTRACTS = (
+    daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, playback_pb2, rating_pb2
+)  # fmt: skip
 METHODS = [
     (service.name, method.name)
-    for contract in (daemon_pb2, evaluator_pb2, history_pb2, library_pb2, pick_pb2, rating_pb2)
+    for contract in CONTRACTS
     for service in contract.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
