@@ -1,144 +1,180 @@
-"""Tracks of cue sheets, whole files and parts: played, skipped, rated in each way, and moved."""
+"""Tracks of cue sheets, a whole file and a part of one: rated in each way, played and moved."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
-from anagnorisisd.config import schema
-from anagnorisisd.domain.play import PlayOutcome
-from anagnorisisd.domain.track import TrackId, Uri
-from anagnorisisd.events import LibraryChanged, PredictionsUpdated
-from anagnorisisd.library import media_file
-from anagnorisisd.storage.stores import Stores
+from anagnorisis.v1 import library_pb2, rating_pb2, track_pb2
 from tests.support import mpd
 from tests.support.cue_sheets import track
-from tests.support.library import STAMP, scanned, track_id
-from tests.support.services_with_mpd import MpdServices, mpd_services
-from tests.support.until import until, until_async
+from tests.support.daemon import RunningDaemon, running_daemon
+from tests.support.media import age, retag
+from tests.support.mpd import Mpd
+from tests.support.rpc import command
 
-SECONDS = 60.0
-PARTS = tuple(f"album/image.cue/track{number:04}" for number in (1, 2, 3))
-WHOLE = "album/disc.cue/track0001"
+PART_SECONDS, SECONDS = 20, 220.0
+PART, LONG_PART = (f"album/image.cue/track{number:04}" for number in (1, 2))
+WHOLE, FILE = "album/disc.cue/track0001", "album/file.wav"
 SHEETS = {
-    "album/image.cue": 'FILE "image.wav" WAVE\n'
-    + "".join(track(n, f"Part {n}", f"01 00:{20 * (n - 1):02}:00") for n in (1, 2, 3)),
-    "album/disc.cue": 'FILE "file.wav" WAVE\n' + track(1, "Whole"),
+    "image.cue": 'FILE "image.wav" WAVE\n'
+    + track(1, "Part 1")
+    + track(2, "Part 2", f"01 00:{PART_SECONDS}:00"),
+    "disc.cue": 'FILE "file.wav" WAVE\n' + track(1, "Whole"),
 }
+SETTINGS = """\
+picks:
+  enabled: false
+embedding:
+  embedder: features
+listening:
+  browsing_seconds: 0.5
+ratings:
+  playlists: true
+"""
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mpd.Mpd]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mpd]:
     folder = tmp_path_factory.mktemp("cue")
     # MPD cannot play the tracks of a sheet in its music directory itself.
-    (folder / "music" / "album").mkdir(parents=True)
+    album = folder / "music" / "album"
+    mpd.write_songs(album, ("image.wav", "file.wav"), SECONDS)
     for name, text in SHEETS.items():
-        (folder / "music" / name).write_text(text)
-    songs = ["album/image.wav", "album/file.wav"]
-    output = mpd.PACED.format(rate=mpd.RATE)
-    with mpd.running(folder, songs, seconds=SECONDS, output=output) as running:
+        (album / name).write_text(text)
+    for path in album.iterdir():
+        age(path)
+    with mpd.running(folder, output=mpd.PACED.format(rate=mpd.RATE)) as running:
+        running.mpc("repeat", "off")
         yield running
 
 
-@pytest.fixture
-async def listener(server: mpd.Mpd, stores: Stores) -> AsyncIterator[MpdServices]:
+@pytest.fixture(scope="module")
+def daemon(server: Mpd) -> Iterator[RunningDaemon]:
+    program = ("tests.support.fast_daemon", str(mpd.RATE))
+    home = server.folder.parent / "daemon"
+    with running_daemon(home, server.music, server.socket, SETTINGS, program) as running:
+        running.until(lambda: running.status().library.embedded == 3)
+        running.until(lambda: "Rate 00" in server.mpc("lsplaylists"))
+        yield running
+
+
+def found(daemon: RunningDaemon, uri: str) -> track_pb2.Track:
+    target = track_pb2.Target(uri=uri)
+    return daemon.library.GetTrack(library_pb2.GetTrackRequest(target=target)).track
+
+
+def by_service(daemon: RunningDaemon, server: Mpd, uri: str, rating: int) -> None:
+    target = track_pb2.Target(uri=uri)
+    daemon.rating.RateTrack(rating_pb2.RateTrackRequest(target=target, rating=rating))
+
+
+def by_command(daemon: RunningDaemon, server: Mpd, uri: str, rating: int) -> None:
+    run(daemon, server, "anagnorisis", "rate", str(rating), uri)
+
+
+def by_sticker(daemon: RunningDaemon, server: Mpd, uri: str, rating: int) -> None:
+    server.mpc("sticker", uri, "set", "rating", str(rating))
+
+
+def by_message(daemon: RunningDaemon, server: Mpd, uri: str, rating: int) -> None:
+    server.mpc("sendmessage", "anagnorisis", f"rate {rating} {uri}")
+
+
+def by_playlist(daemon: RunningDaemon, server: Mpd, uri: str, rating: int) -> None:
+    asyncio.run(server.send(f'playlistadd "Rate {rating:02}" "{uri}"'))
+
+
+def by_key(daemon: RunningDaemon, server: Mpd, uri: str, rating: int) -> None:
     server.mpc("clear")
-    async with mpd_services(
-        server,
-        stores,
-        picks=schema.Picks(enabled=False),
-        listening=schema.Listening(browsing_seconds=0.5),
-        rate=mpd.RATE,
-        seconds=SECONDS,
-    ) as listening:
-        await absorb_sheets(listening)
-        yield listening
+    server.mpc("add", uri)
+    server.mpc("play")
+    server.mpc("pause")
+    run(daemon, server, "anagnorisis-rate", str(rating))
+    server.mpc("clear")
 
 
-async def absorb_sheets(listener: MpdServices) -> None:
-    """Read the sheets, as a scan does."""
-    root = listener.server.music
-    read = [media_file.read(f"{root}/{name}", Uri(name)) for name in SHEETS]
-    await listener.stores.library.store_files([file for file in read if file is not None], 1.0)
-    listener.events.publish(LibraryChanged())
+def run(daemon: RunningDaemon, server: Mpd, *words: str) -> None:
+    """Run a command of the listener that works."""
+    done = asyncio.run(command(*words, socket=daemon.socket, MPD_HOST=str(server.socket)))
+    assert (done.code, done.err) == (0, "")
 
 
-async def at(listener: MpdServices, uri: str) -> TrackId:
-    found = await listener.stores.library.track_at(Uri(uri))
-    assert found is not None
-    return found
+WAYS: tuple[Callable[[RunningDaemon, Mpd, str, int], None], ...] = (
+    by_service, by_command, by_sticker, by_message, by_playlist, by_key
+)  # fmt: skip
 
 
-async def rated(listener: MpdServices, uri: str, value: float) -> None:
-    """Wait until the track at a URI has this rating."""
-    identity = await at(listener, uri)
+@pytest.mark.parametrize("uri", [PART, WHOLE])
+def test_rated_in_each_way(daemon: RunningDaemon, server: Mpd, uri: str) -> None:
+    for rating, rate in enumerate(WAYS, start=1):
+        rate(daemon, server, uri, rating)
 
-    async def is_rated() -> bool:
-        entry = (await listener.stores.ratings.current()).get(identity)
-        return entry is not None and entry.value == value
+        daemon.until(partial(is_rated, daemon, server, uri, rating))
 
-    await until_async(is_rated)
+    other = found(daemon, LONG_PART)
+    assert (other.HasField("rating"), sticker(server, LONG_PART)) == (False, None)
+    if uri == WHOLE:
+        assert found(daemon, FILE).track_id == found(daemon, uri).track_id
+        daemon.until(lambda: sticker(server, FILE) == str(len(WAYS)))
 
 
-async def test_a_part_that_ends_is_a_full_play_and_one_that_is_left_is_skipped(
-    listener: MpdServices,
+def is_rated(daemon: RunningDaemon, server: Mpd, uri: str, rating: int) -> bool:
+    """Tell whether the daemon and MPD's sticker have this rating."""
+    return found(daemon, uri).rating == rating and sticker(server, uri) == str(rating)
+
+
+def sticker(server: Mpd, uri: str) -> str | None:
+    lines = server.mpc("sticker", uri, "list").splitlines()
+    return next((line.removeprefix("rating=") for line in lines), None)
+
+
+def test_a_part_that_ends_is_a_full_play_and_one_that_is_left_is_skipped(
+    daemon: RunningDaemon, server: Mpd
 ) -> None:
-    for uri in PARTS[:2]:
-        await listener.server.ask("add", uri)
-    await listener.server.ask("play", "1")
+    server.mpc("clear")
+    server.mpc("add", PART, LONG_PART, WHOLE)
+    server.mpc("play")
+    for uri in (LONG_PART, WHOLE):
+        daemon.until(partial(is_heard, server, uri))
+        server.mpc("next")
 
-    async def second_is_heard() -> bool:
-        state = await listener.player.state()
-        return state.uri == PARTS[1] and (state.elapsed_seconds or 0.0) > 6.0
-
-    await until_async(second_is_heard)
-    await listener.server.ask("sendmessage", "anagnorisis", "rate 3")
-    await rated(listener, PARTS[1], 3.0)
-    await listener.server.ask("next")
-
-    async def both_are_judged() -> bool:
-        listener.events.publish(PredictionsUpdated(0))  # a reason to look
-        return len(await listener.plays()) >= 2
-
-    await until_async(both_are_judged)
-    first, second = await listener.plays()
-    assert (first.track_id, first.outcome) == (await at(listener, PARTS[0]), PlayOutcome.FULL)
-    assert first.duration_seconds == pytest.approx(20.0, abs=0.1)
-    assert (second.track_id, second.outcome) == (await at(listener, PARTS[1]), PlayOutcome.SKIP)
-    assert await at(listener, PARTS[0]) != await at(listener, PARTS[1])
+    daemon.until(lambda: found(daemon, WHOLE).skip_count)
+    counts = {uri: found(daemon, uri) for uri in (PART, LONG_PART, WHOLE)}
+    assert [(each.play_count, each.skip_count) for each in counts.values()] == [
+        (1, 0), (0, 1), (0, 1)
+    ]  # fmt: skip
+    assert counts[PART].duration_seconds == pytest.approx(PART_SECONDS, abs=0.1)
 
 
-async def test_ratings_by_sticker_message_and_service(listener: MpdServices) -> None:
-    assert await at(listener, WHOLE) == track_id("album/file.wav")
-
-    await listener.server.ask("sticker", WHOLE, "set", "rating", "8")
-    await listener.server.ask("sticker", PARTS[0], "set", "rating", "7")
-    await listener.server.ask("sendmessage", "anagnorisis", f"rate 6 {PARTS[2]}")
-
-    await rated(listener, WHOLE, 8.0)
-    await rated(listener, "album/file.wav", 8.0)
-    await rated(listener, PARTS[0], 7.0)
-    await rated(listener, PARTS[2], 6.0)
-    await until(lambda: listener.sticker("album/file.wav") == "8")
-    await until(lambda: listener.sticker(PARTS[2]) == "6")
+def is_heard(server: Mpd, uri: str) -> bool:
+    """Tell whether the song plays, and more than the seconds after which leaving it is a skip."""
+    if server.mpc("current", "-f", "%file%") != uri:
+        return False
+    minutes, seconds = server.mpc("status", "%currenttime%").split(":")
+    return 60 * int(minutes) + int(seconds) > 6
 
 
-async def test_a_part_keeps_its_rating_when_it_is_moved_and_retagged(listener: MpdServices) -> None:
-    identity, library = await at(listener, PARTS[2]), listener.stores.library
-    await listener.ratings.rate(identity, 9.0, source="test")
-    await library.mark_missing([Uri("album/image.cue"), Uri("album/image.wav")], 2.0)
-    assert identity not in await library.uris([identity])
+def test_moved_and_retagged_tracks_keep_their_ratings(daemon: RunningDaemon, server: Mpd) -> None:
+    by_service(daemon, server, PART, 9)
+    by_service(daemon, server, WHOLE, 8)
+    before = {uri: found(daemon, uri).track_id for uri in (PART, WHOLE)}
 
-    folder = listener.server.music / "moved"
-    folder.mkdir()
-    (folder / "image.cue").write_text(SHEETS["album/image.cue"].replace("Part 3", "Third"))
-    sheet = media_file.read(str(folder / "image.cue"), Uri("moved/image.cue"))
-    assert sheet is not None
-    audio = scanned("moved/image.wav", audio="album/image.wav", duration_seconds=SECONDS)
-    await library.store_files([sheet, audio], 3.0)
+    album = (server.music / "album").rename(server.music / "moved")
+    for name, text in SHEETS.items():
+        (album / name).write_text(text.replace("Part", "Piece").replace("Whole", "All"))
+    retag(album / "image.wav", "Retagged")
+    server.mpc("update", "--wait")
 
-    moved = "moved/image.cue/track0003"
-    assert await library.uris([identity]) == {identity: moved}
-    track = await library.track(identity, STAMP)
-    assert (track.title, track.rating, track.duration_seconds) == ("Third", 9.0, 20.0)
+    for uri, title, rating in ((PART, "Piece 1", 9), (WHOLE, "All", 8)):
+        moved = uri.replace("album", "moved")
+        daemon.until(partial(is_rated, daemon, server, moved, rating))
+        daemon.until(partial(is_titled, daemon, moved, title))
+        assert found(daemon, moved).track_id == before[uri]
+
+
+def is_titled(daemon: RunningDaemon, uri: str, title: str) -> bool:
+    return found(daemon, uri).title == title

@@ -8,7 +8,7 @@ sooner, and that what failed is tried again sooner.
 import sys
 from functools import partial
 
-from anagnorisisd import app, cli
+from anagnorisisd import cli, services
 from anagnorisisd.listening import player_monitor
 from anagnorisisd.listening.service import PlayService
 
@@ -16,9 +16,9 @@ from anagnorisisd.listening.service import PlayService
 def main() -> int:
     """Run the daemon."""
     rate, *arguments = sys.argv[1:]
-    vars(app)["EVALUATOR_IDLE_SECONDS"] = 3.0
+    vars(services)["EVALUATOR_IDLE_SECONDS"] = 3.0
     vars(player_monitor)["RETRY_SECONDS"] = 0.2
-    vars(app)["PlayService"] = partial(PlayService, rate=float(rate))
+    vars(services)["PlayService"] = partial(PlayService, rate=float(rate))
     return cli.main(arguments)
 
 
