@@ -21,7 +21,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## Make .venv from the locked dependencies; EXTRAS="mert dask" adds parts, EXTRAS=all all
-	@$(SETUP) report $(EXTRAS)
+	@$(SETUP) report web $(EXTRAS)
 
 everything:
 	@$(SETUP) all

@@ -1,6 +1,6 @@
 """Makes `.venv` from the locked dependencies; standard library only, for it runs before all else.
 
-    python3 -m tools.setup report            the daemon with the extra `report`
+    python3 -m tools.setup report web        the daemon with the extras `report` and `web`
     python3 -m tools.setup all               all extras, and what the tests need
 
 What was installed is remembered in `.venv/.complete`, with a digest of the files that decide it, so
@@ -35,7 +35,7 @@ BASE = "base"
 WEIGHTS = "weights"
 """Of MusiCNN: what pip downloads is a wheel, of which little is kept."""
 
-PARTS = ("dask", "mert", "openvino", "report", TESTS)
+PARTS = ("dask", "mert", "openvino", "report", "web", TESTS)
 
 MEGABYTES = {
     BASE: (105, 410),
@@ -43,7 +43,8 @@ MEGABYTES = {
     "mert": (225, 1030),
     "openvino": (60, 180),
     "report": (25, 100),
-    TESTS: (110, 390),
+    "web": (1, 7),
+    TESTS: (165, 560),
     WEIGHTS: (29, 3),
 }
 """What the base and each part take, as measured: megabytes to download, and on the disk."""

@@ -15,6 +15,8 @@ from anagnorisis.errors import UNAVAILABLE, USAGE, Failed
 if TYPE_CHECKING:
     import grpc
 
+    from anagnorisis.remote import Place
+
 SECONDS_TO_ANSWER = 15.0
 """Timeout of a unary call; the daemon's own timeout for MPD is 10 seconds."""
 
@@ -61,27 +63,45 @@ def connected(arguments: Namespace) -> "Iterator[grpc.Channel]":
         with channel_context as channel:
             yield channel
     except grpc.RpcError as error:
-        raise _failed(error, place) from error
+        raise failed(error, place) from error
 
 
 def _open_channel(arguments: Namespace) -> "tuple[str, grpc.Channel]":
     """Return the daemon's address and a channel; `--socket` takes precedence over an address."""
     import grpc
 
-    socket = getattr(arguments, "socket", None)
-    address = _option(arguments, "address")
     if is_remote(arguments):
-        assert address
         from anagnorisis import remote
 
-        if not address.isprintable():  # false also for bytes that are not UTF-8
-            raise Failed("the daemon's address is not HOST:PORT", USAGE)
+        place = remote_place(arguments)
+        return place.address, remote.channel(place)
+    path = socket_path(arguments)
+    return path, grpc.insecure_channel(socket_target(path))
 
-        token_file, trusted = _option(arguments, "token_file"), _option(arguments, "certificate")
-        return address, remote.channel(remote.Place(address, token_file, trusted))
-    place = socket or default_socket()
+
+def remote_place(arguments: Namespace) -> "Place":
+    """Return the remote daemon that the options select.
+
+    Raises:
+        Failed: the address cannot be one.
+    """
+    from anagnorisis.remote import Place
+
+    address = _option(arguments, "address") or ""
+    if not address.isprintable():  # false also for bytes that are not UTF-8
+        raise Failed("the daemon's address is not HOST:PORT", USAGE)
+    return Place(address, _option(arguments, "token_file"), _option(arguments, "certificate"))
+
+
+def socket_path(arguments: Namespace) -> str:
+    """Return the socket that the options select."""
+    return getattr(arguments, "socket", None) or default_socket()
+
+
+def socket_target(path: str) -> str:
+    """Return gRPC's name for a socket."""
     # gRPC takes a URI: `%` starts an escape, and a path may have bytes that are not UTF-8.
-    return place, grpc.insecure_channel(f"unix:{quote(os.fsencode(os.path.abspath(place)))}")
+    return f"unix:{quote(os.fsencode(os.path.abspath(path)))}"
 
 
 def is_remote(arguments: Namespace) -> bool:
@@ -93,10 +113,11 @@ def _option(arguments: Namespace, name: str) -> str | None:
     return getattr(arguments, name, None) or os.environ.get(f"ANAGNORISIS_{name.upper()}")
 
 
-def _failed(error: "grpc.RpcError", place: str) -> Failed:
+def failed(error: "grpc.RpcError | grpc.aio.AioRpcError", place: str) -> Failed:
+    """Return the failure that a gRPC error means, with a message for the user."""
     import grpc
 
-    assert isinstance(error, grpc.Call)
+    assert isinstance(error, grpc.Call | grpc.aio.AioRpcError)
     code, text = error.code(), error.details() or ""
     from_daemon = any(
         key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ()

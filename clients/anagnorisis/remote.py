@@ -27,20 +27,40 @@ def channel(place: Place) -> grpc.Channel:
     Raises:
         Failed: there is no valid token, or the certificate cannot be read.
     """
+    header = token_header(place)
+    credentials = channel_credentials(place)
+    opened = (
+        grpc.secure_channel(place.address, credentials)
+        if credentials
+        else grpc.insecure_channel(place.address)
+    )
+    return grpc.intercept_channel(opened, _TokenInterceptor(header))
+
+
+def token_header(place: Place) -> tuple[str, str]:
+    """Return the header that carries the token of the daemon.
+
+    Raises:
+        Failed: there is no valid token.
+    """
     if place.token_file is None:
         raise Failed("name the file that holds the daemon's token with --token-file", USAGE)
     token = _read(place.token_file).decode(errors="replace").strip()
     if not 0 < len(token) <= MAX_TOKEN_LENGTH or not token.isascii() or not token.isprintable():
         problem = "holds no token, which is one line of printable ASCII"
         raise Failed(f"{place.token_file}: {problem}", USAGE)
-    return grpc.intercept_channel(_open_channel(place), _TokenInterceptor(token))
+    return ("authorization", f"Bearer {token}")
 
 
-def _open_channel(place: Place) -> grpc.Channel:
+def channel_credentials(place: Place) -> grpc.ChannelCredentials | None:
+    """Return what TLS needs, or `None` for a loopback address without a certificate.
+
+    Raises:
+        Failed: the certificate cannot be read.
+    """
     if place.certificate is None and _is_loopback(place.address):
-        return grpc.insecure_channel(place.address)
-    trusted = _read(place.certificate) if place.certificate else None
-    return grpc.secure_channel(place.address, grpc.ssl_channel_credentials(trusted))
+        return None
+    return grpc.ssl_channel_credentials(_read(place.certificate) if place.certificate else None)
 
 
 def _is_loopback(address: str) -> bool:
@@ -60,8 +80,8 @@ def _read(path: str) -> bytes:
 
 
 class _TokenInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    def __init__(self, token: str) -> None:
-        self._header = ("authorization", f"Bearer {token}")
+    def __init__(self, header: tuple[str, str]) -> None:
+        self._header = header
 
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from anagnorisisd import extras
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+OF_THE_CLIENT = {"web"}
 LARGE = {"torch", "transformers", "openvino", "librosa", "matplotlib", "distributed", "dask"}
 
 
@@ -37,7 +38,7 @@ def test_the_base_package_requires_nothing_large() -> None:
 def test_the_extra_all_is_all_of_them() -> None:
     (requirement,) = project()["all"]
 
-    assert Requirement(requirement).extras == set(extras.MODULES)
+    assert Requirement(requirement).extras == set(extras.MODULES) | OF_THE_CLIENT
 
 
 def test_every_requirement_has_an_upper_bound() -> None:

@@ -20,6 +20,7 @@ def declared() -> list[str]:
         *daemon["dependency-groups"]["dev"],
         *daemon["dependency-groups"]["docs"],
         *client["project"]["dependencies"],
+        *(text for extra in client["project"]["optional-dependencies"].values() for text in extra),
     ]
 
 

@@ -1,0 +1,122 @@
+"""The web application: its routes and what every request passes through."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import NamedTuple
+
+import grpc
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from anagnorisis_web import access, live, login
+from anagnorisis_web.daemon import Daemon
+from anagnorisis_web.pages import Pages
+from anagnorisis_web.passphrase import Passphrase
+from anagnorisis_web.views import actions, now
+
+COOKIE = "anagnorisis"
+COOKIE_SECONDS = 90 * 86_400
+PING_SECONDS = 25
+MIN_COMPRESSED_BYTES = 1000
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+HTTP_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.FAILED_PRECONDITION: 409,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
+
+
+class Settings(NamedTuple):
+    """What the command line decides.
+
+    `names` are host names beside addresses in digits; `secret` signs the session cookie; `secure`
+    is set where the page is served by HTTPS.
+    """
+
+    names: Collection[str]
+    secret: str
+    passphrase: Passphrase | None = None
+    secure: bool = False
+
+
+def build(daemon: Daemon, settings: Settings) -> Starlette:
+    """Return the application."""
+    pages = Pages()
+    events = live.LiveEvents(daemon)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await events.close()
+        await daemon.close()
+
+    async def stream(_request: Request) -> Response:
+        return EventSourceResponse(
+            (ServerSentEvent(data, event=name) async for name, data in events.subscribe()),
+            ping=PING_SECONDS,
+        )
+
+    routes: list[BaseRoute] = [
+        *now.routes(daemon, pages),
+        *actions.routes(daemon, pages),
+        Route("/events", stream),
+        Mount("/static", _Static(files("anagnorisis_web").joinpath("static"))),
+    ]
+    if settings.passphrase:
+        routes += login.routes(pages, settings.passphrase)
+
+    async def daemon_failed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, grpc.aio.AioRpcError)
+        status_code = HTTP_STATUS.get(error.code(), 502)
+        return pages.respond(
+            request, "error.html", {"problem": daemon.describe(error)}, status_code
+        )
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return pages.respond(request, "error.html", {"problem": error.detail}, error.status_code)
+
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(access.HostCheck, names=access.host_names(settings.names)),
+            Middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES),
+            Middleware(
+                SessionMiddleware,
+                secret_key=settings.secret,
+                session_cookie=COOKIE,
+                max_age=COOKIE_SECONDS,
+                same_site="strict",
+                https_only=settings.secure,
+            ),
+            Middleware(login.LoginRequired, passphrase=settings.passphrase),
+        ],
+        exception_handlers={grpc.aio.AioRpcError: daemon_failed, HTTPException: not_found},
+        lifespan=lifespan,
+    )
+
+
+class _Static(StaticFiles):
+    """Static files, which browsers keep: their URLs change with their content."""
+
+    def __init__(self, directory: object) -> None:
+        super().__init__(directory=str(directory))
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if response.status_code == 200 and scope["query_string"].startswith(b"v="):
+            response.headers["Cache-Control"] = IMMUTABLE
+        return response

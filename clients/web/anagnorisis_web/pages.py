@@ -1,0 +1,99 @@
+"""Rendering of pages, and of parts of them, with Jinja2."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote, unquote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from anagnorisis import text
+from anagnorisis_web import access, texts
+
+FRAGMENT_HEADER = "x-fragment"
+"""Names the block of the template that is wanted instead of the whole page."""
+MESSAGE_HEADER = "x-message"
+"""What a fragment has to tell the listener, percent-encoded."""
+MESSAGE = "message"
+"""Key of the session: a message that the next page shows."""
+
+
+class Pages:
+    """The templates, and what all of them know."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=PackageLoader("anagnorisis_web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(t=texts.translate, static=static_url)
+        self._environment.filters.update(
+            number=text.number, duration=text.clock, when=text.when, name=text.name
+        )
+        self._texts = {language: texts.Texts(language) for language in texts.LANGUAGES}
+
+    def texts(self, request: Request) -> texts.Texts:
+        """Return the texts in the first language of the request that there is a catalog for."""
+        accepted = request.headers.get("accept-language", "")
+        for part in accepted.split(","):
+            language = part.split(";")[0].strip().split("-")[0].lower()
+            if language in self._texts:
+                return self._texts[language]
+        return self._texts[texts.LANGUAGES[0]]
+
+    def respond(
+        self,
+        request: Request,
+        template: str,
+        context: Mapping[str, Any],
+        status_code: int = 200,
+    ) -> Response:
+        """Render a page or, if the request names a block of it, that block alone."""
+        values = {
+            **context,
+            "request": request,
+            "texts": self.texts(request),
+            "csrf_token": access.csrf_token(request),
+            "here": _here(request),
+            "message": request.session.pop(MESSAGE, ""),
+        }
+        page = self._environment.get_template(template)
+        block = page.blocks.get(request.headers.get(FRAGMENT_HEADER, ""))
+        if block is None:
+            return HTMLResponse(page.render(values), status_code)
+        content = "".join(block(page.new_context(values)))
+        headers = {MESSAGE_HEADER: quote(values["message"])} if values["message"] else {}
+        return HTMLResponse(content, status_code, headers)
+
+
+def redirect_back(request: Request, form: FormData, message: str = "") -> Response:
+    """Return to the page that the form was on; the page shows `message`.
+
+    A script follows the redirection with the same headers, and so receives the fragment.
+    """
+    if message:
+        request.session[MESSAGE] = message
+    back = str(form.get("back", "/"))
+    # A browser takes `//host` and `/\host` for another host.
+    local = back.startswith("/") and back[1:2] not in ("/", "\\") and back.isprintable()
+    return RedirectResponse(quote(unquote(back), "/?&=%+~") if local else "/", 303)
+
+
+def _here(request: Request) -> str:
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")
+
+
+@cache
+def static_url(name: str) -> str:
+    """Return the URL of a static file; it changes with the content, so that it can be cached."""
+    content = files("anagnorisis_web").joinpath("static", name).read_bytes()
+    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"

@@ -1,0 +1,95 @@
+// Keeps the page up to date, and sends forms without loading the page again.
+//
+// A region is an element with `data-block`, the name of a block of the page's template, and
+// `data-live`, the events after which the block is fetched again.
+
+const body = document.body;
+const message = document.getElementById("message");
+let events = null;
+
+export function say(text) {
+  message.textContent = text;
+}
+
+async function fetchInto(region, request) {
+  const response = await fetch(request);
+  const text = await response.text();
+  if (!response.ok) {
+    const problem = new DOMParser().parseFromString(text, "text/html").querySelector("main p");
+    say(problem ? problem.textContent : body.dataset.failed);
+    return;
+  }
+  const told = response.headers.get("x-message");
+  if (told) say(decodeURIComponent(told));
+  show(region, text);
+}
+
+// Replaces the content of a region; the focus stays on the control of the same place.
+function show(region, html) {
+  const focusable = () => [...region.querySelectorAll("a, button, input, select, textarea")];
+  const place = focusable().indexOf(document.activeElement);
+  region.innerHTML = html;
+  if (place >= 0) focusable()[place]?.focus({ preventScroll: true });
+  region.dispatchEvent(new CustomEvent("refreshed", { bubbles: true }));
+}
+
+export function refresh(region) {
+  const headers = { "x-fragment": region.dataset.block };
+  return fetchInto(region, new Request(location.href, { headers })).catch(() => {});
+}
+
+function refreshAll(event) {
+  for (const region of document.querySelectorAll("[data-live]")) {
+    if (!event || region.dataset.live.split(" ").includes(event)) refresh(region);
+  }
+}
+
+document.addEventListener("submit", (submitted) => {
+  const form = submitted.target;
+  const region = form.closest("[data-block]");
+  if (!form.matches("[data-inline]") || !region) return;
+  submitted.preventDefault();
+  const fields = new URLSearchParams(new FormData(form, submitted.submitter));
+  const headers = { "x-fragment": region.dataset.block };
+  fetchInto(region, new Request(form.action, { method: "POST", body: fields, headers })).catch(() =>
+    say(body.dataset.disconnected),
+  );
+});
+
+// A hidden page listens to nothing; it catches up when it is shown again.
+function listen() {
+  if (document.hidden) {
+    events?.close();
+    events = null;
+    return;
+  }
+  if (events) return;
+  let opened = false;
+  events = new EventSource("/events");
+  events.onopen = () => {
+    if (opened || message.textContent === body.dataset.disconnected) {
+      say("");
+      refreshAll();
+    }
+    opened = true;
+  };
+  events.onerror = () => say(body.dataset.disconnected);
+  for (const name of eventNames()) events.addEventListener(name, () => refreshAll(name));
+  events.addEventListener("reload", () => {
+    say("");
+    refreshAll();
+  });
+  events.addEventListener("daemon_lost", () => say(body.dataset.disconnected));
+}
+
+function eventNames() {
+  const regions = [...document.querySelectorAll("[data-live]")];
+  return new Set(regions.flatMap((region) => region.dataset.live.split(" ")));
+}
+
+document.addEventListener("visibilitychange", () => {
+  const hiddenBefore = events === null;
+  listen();
+  if (!document.hidden && hiddenBefore) refreshAll();
+});
+if (document.querySelector("[data-live]")) listen();
