@@ -27,8 +27,9 @@ class EvaluatorServicer(EvaluatorServiceServicer):
     async def TrainEvaluator(
         self, request: messages.TrainEvaluatorRequest, context: Context
     ) -> AsyncIterator[messages.TrainEvaluatorResponse]:
-        """Train a new evaluator and stream the progress."""
-        async for progress in self._training.train():
+        """Train a new evaluator, or join the training that is running, and stream the progress."""
+        follow = self._training.follow if request.running_only else self._training.train
+        async for progress in follow():
             yield conversion.training_message(progress)
 
     async def GetEvaluator(

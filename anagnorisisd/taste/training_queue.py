@@ -101,6 +101,12 @@ class TrainingQueue:
         """Whether a training runs or waits."""
         return bool(self._tasks)
 
+    @property
+    def newest(self) -> ProgressBroadcast | None:
+        """The progress of the training that waits, else of the one under way."""
+        entry = self._waiting or self._running
+        return entry.broadcast if entry else None
+
     async def request(self) -> ProgressBroadcast:
         """Return the progress of a training that includes every rating stored before this call."""
         running = self._running

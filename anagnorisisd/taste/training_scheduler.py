@@ -137,6 +137,18 @@ class TrainingScheduler:
         async for progress in followed.follow():
             yield progress
 
+    async def follow(self) -> AsyncIterator[TrainingProgress]:
+        """Yield the progress of the training that is running, from its start up to the result.
+
+        Raises:
+            PreconditionFailed: no training is running.
+        """
+        followed = self._queue.newest
+        if followed is None:
+            raise PreconditionFailed("no training is running")
+        async for progress in followed.follow():
+            yield progress
+
     async def status(self) -> TrainingStatus:
         """Return the state of the evaluator, and when the next training is."""
         examples = (await self._policy.evidence()).examples

@@ -340,6 +340,17 @@ class TestEvaluators:
         assert told[-1].outcome == evaluator_pb2.TRAINING_OUTCOME_TOO_FEW_RATINGS
         assert not told[-1].HasField("evaluator")
 
+    async def test_a_call_for_the_running_training_starts_none(
+        self, house: House, line: Line
+    ) -> None:
+        await add_examples(house, 10)
+        request = evaluator_pb2.TrainEvaluatorRequest(running_only=True)
+
+        call = line.evaluators.TrainEvaluator(request)
+
+        assert (await refused(anext(aiter(call))))[0] == grpc.StatusCode.FAILED_PRECONDITION
+        assert not (await line.daemon.GetStatus(daemon_pb2.GetStatusRequest())).training.running
+
     async def test_before_the_first_training_there_is_none(self, line: Line) -> None:
         call = line.evaluators.GetEvaluator(evaluator_pb2.GetEvaluatorRequest())
 

@@ -106,6 +106,29 @@ async def test_waiting_requests_share_one_training() -> None:
     assert listener.begun == 2
 
 
+async def test_whoever_follows_sees_the_training_that_ends_last() -> None:
+    listener = Listener()
+    assert listener.queue.newest is None
+    asked = [asyncio.create_task(listener.ask())]
+    await settle()
+    first = listener.queue.newest
+    assert first is not None
+    listener.ratings += 1
+    asked.append(asyncio.create_task(listener.ask()))
+    await settle()
+    second = listener.queue.newest
+    assert second is not None
+    assert second is not first
+    for _ in range(2):
+        listener.end.release()
+
+    assert [progress.message async for progress in first.follow()][-1] == "0"
+    assert [progress.message async for progress in second.follow()][-1] == "1"
+    await asyncio.gather(*asked)
+    assert listener.queue.newest is None
+    assert listener.begun == 2
+
+
 async def test_close_ends_waiting_requests() -> None:
     listener = Listener()
     asked = [asyncio.create_task(listener.ask())]

@@ -26,7 +26,7 @@ from anagnorisis.v1 import library_pb2 as anagnorisis_dot_v1_dot_library__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61nagnorisis/v1/evaluator.proto\x12\x0e\x61nagnorisis.v1\x1a\x1c\x61nagnorisis/v1/library.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x02\n\x07Metrics\x12\x1b\n\x13mean_absolute_error\x18\x01 \x01(\x01\x12\x16\n\x0e\x62\x61seline_error\x18\x02 \x01(\x01\x12\x13\n\x0b\x65rror_ratio\x18\x03 \x01(\x01\x12\x18\n\x10rank_correlation\x18\x04 \x01(\x01\x12\x19\n\x11within_one_stddev\x18\x05 \x01(\x01\x12\x19\n\x11within_two_stddev\x18\x06 \x01(\x01\x12>\n\x0cmodel_errors\x18\x07 \x03(\x0b\x32(.anagnorisis.v1.Metrics.ModelErrorsEntry\x1a\x32\n\x10ModelErrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xea\x02\n\tEvaluator\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\r\n\x05model\x18\x02 \x01(\t\x12/\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp\x12.\n\ntrained_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0crating_count\x18\x05 \x01(\x05\x12(\n\x07metrics\x18\x06 \x01(\x0b\x32\x17.anagnorisis.v1.Metrics\x12/\n\x06status\x18\x07 \x01(\x0e\x32\x1f.anagnorisis.v1.EvaluatorStatus\x12\x18\n\x10promotion_reason\x18\x08 \x01(\t\x12\x19\n\x11implicit_feedback\x18\t \x01(\t\x12\x36\n\x0ftag_preferences\x18\n \x03(\x0b\x32\x1d.anagnorisis.v1.TagPreference\"k\n\rTagPreference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1c\n\x14predicted_difference\x18\x02 \x01(\x01\x12\x18\n\x10rated_difference\x18\x03 \x01(\x01\x12\x14\n\x0crated_tracks\x18\x04 \x01(\x05\"\x17\n\x15TrainEvaluatorRequest\"\xd9\x01\n\x16TrainEvaluatorResponse\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.TrainingPhase\x12\x10\n\x08progress\x18\x02 \x01(\x01\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x30\n\x07outcome\x18\x04 \x01(\x0e\x32\x1f.anagnorisis.v1.TrainingOutcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12,\n\tevaluator\x18\x06 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\"\x15\n\x13GetEvaluatorRequest\"D\n\x14GetEvaluatorResponse\x12,\n\tevaluator\x18\x01 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\">\n\x15ListEvaluatorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x16ListEvaluatorsResponse\x12-\n\nevaluators\x18\x01 \x03(\x0b\x32\x19.anagnorisis.v1.Evaluator\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x18RollbackEvaluatorRequest\x12\x0f\n\x07version\x18\x01 \x01(\x05\"I\n\x19RollbackEvaluatorResponse\x12,\n\tevaluator\x18\x01 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator*\x92\x01\n\x0f\x45valuatorStatus\x12 \n\x1c\x45VALUATOR_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45VALUATOR_STATUS_CURRENT\x10\x01\x12!\n\x1d\x45VALUATOR_STATUS_NOT_PROMOTED\x10\x02\x12\x1c\n\x18\x45VALUATOR_STATUS_RETIRED\x10\x03*\x9b\x01\n\x0fTrainingOutcome\x12 \n\x1cTRAINING_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19TRAINING_OUTCOME_PROMOTED\x10\x01\x12!\n\x1dTRAINING_OUTCOME_NOT_PROMOTED\x10\x02\x12$\n TRAINING_OUTCOME_TOO_FEW_RATINGS\x10\x03*\xc6\x01\n\rTrainingPhase\x12\x1e\n\x1aTRAINING_PHASE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRAINING_PHASE_LOADING\x10\x01\x12\"\n\x1eTRAINING_PHASE_MODEL_SELECTION\x10\x02\x12\x1d\n\x19TRAINING_PHASE_COMPARISON\x10\x03\x12\x1d\n\x19TRAINING_PHASE_PREDICTION\x10\x04\x12\x17\n\x13TRAINING_PHASE_DONE\x10\x05\x32\x9b\x03\n\x10\x45valuatorService\x12\x61\n\x0eTrainEvaluator\x12%.anagnorisis.v1.TrainEvaluatorRequest\x1a&.anagnorisis.v1.TrainEvaluatorResponse0\x01\x12Y\n\x0cGetEvaluator\x12#.anagnorisis.v1.GetEvaluatorRequest\x1a$.anagnorisis.v1.GetEvaluatorResponse\x12_\n\x0eListEvaluators\x12%.anagnorisis.v1.ListEvaluatorsRequest\x1a&.anagnorisis.v1.ListEvaluatorsResponse\x12h\n\x11RollbackEvaluator\x12(.anagnorisis.v1.RollbackEvaluatorRequest\x1a).anagnorisis.v1.RollbackEvaluatorResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61nagnorisis/v1/evaluator.proto\x12\x0e\x61nagnorisis.v1\x1a\x1c\x61nagnorisis/v1/library.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x02\n\x07Metrics\x12\x1b\n\x13mean_absolute_error\x18\x01 \x01(\x01\x12\x16\n\x0e\x62\x61seline_error\x18\x02 \x01(\x01\x12\x13\n\x0b\x65rror_ratio\x18\x03 \x01(\x01\x12\x18\n\x10rank_correlation\x18\x04 \x01(\x01\x12\x19\n\x11within_one_stddev\x18\x05 \x01(\x01\x12\x19\n\x11within_two_stddev\x18\x06 \x01(\x01\x12>\n\x0cmodel_errors\x18\x07 \x03(\x0b\x32(.anagnorisis.v1.Metrics.ModelErrorsEntry\x1a\x32\n\x10ModelErrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xea\x02\n\tEvaluator\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\r\n\x05model\x18\x02 \x01(\t\x12/\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x1d.anagnorisis.v1.EmbedderStamp\x12.\n\ntrained_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0crating_count\x18\x05 \x01(\x05\x12(\n\x07metrics\x18\x06 \x01(\x0b\x32\x17.anagnorisis.v1.Metrics\x12/\n\x06status\x18\x07 \x01(\x0e\x32\x1f.anagnorisis.v1.EvaluatorStatus\x12\x18\n\x10promotion_reason\x18\x08 \x01(\t\x12\x19\n\x11implicit_feedback\x18\t \x01(\t\x12\x36\n\x0ftag_preferences\x18\n \x03(\x0b\x32\x1d.anagnorisis.v1.TagPreference\"k\n\rTagPreference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1c\n\x14predicted_difference\x18\x02 \x01(\x01\x12\x18\n\x10rated_difference\x18\x03 \x01(\x01\x12\x14\n\x0crated_tracks\x18\x04 \x01(\x05\"-\n\x15TrainEvaluatorRequest\x12\x14\n\x0crunning_only\x18\x01 \x01(\x08\"\xd9\x01\n\x16TrainEvaluatorResponse\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x1d.anagnorisis.v1.TrainingPhase\x12\x10\n\x08progress\x18\x02 \x01(\x01\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x30\n\x07outcome\x18\x04 \x01(\x0e\x32\x1f.anagnorisis.v1.TrainingOutcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12,\n\tevaluator\x18\x06 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\"\x15\n\x13GetEvaluatorRequest\"D\n\x14GetEvaluatorResponse\x12,\n\tevaluator\x18\x01 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator\">\n\x15ListEvaluatorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x16ListEvaluatorsResponse\x12-\n\nevaluators\x18\x01 \x03(\x0b\x32\x19.anagnorisis.v1.Evaluator\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x18RollbackEvaluatorRequest\x12\x0f\n\x07version\x18\x01 \x01(\x05\"I\n\x19RollbackEvaluatorResponse\x12,\n\tevaluator\x18\x01 \x01(\x0b\x32\x19.anagnorisis.v1.Evaluator*\x92\x01\n\x0f\x45valuatorStatus\x12 \n\x1c\x45VALUATOR_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45VALUATOR_STATUS_CURRENT\x10\x01\x12!\n\x1d\x45VALUATOR_STATUS_NOT_PROMOTED\x10\x02\x12\x1c\n\x18\x45VALUATOR_STATUS_RETIRED\x10\x03*\x9b\x01\n\x0fTrainingOutcome\x12 \n\x1cTRAINING_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19TRAINING_OUTCOME_PROMOTED\x10\x01\x12!\n\x1dTRAINING_OUTCOME_NOT_PROMOTED\x10\x02\x12$\n TRAINING_OUTCOME_TOO_FEW_RATINGS\x10\x03*\xc6\x01\n\rTrainingPhase\x12\x1e\n\x1aTRAINING_PHASE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRAINING_PHASE_LOADING\x10\x01\x12\"\n\x1eTRAINING_PHASE_MODEL_SELECTION\x10\x02\x12\x1d\n\x19TRAINING_PHASE_COMPARISON\x10\x03\x12\x1d\n\x19TRAINING_PHASE_PREDICTION\x10\x04\x12\x17\n\x13TRAINING_PHASE_DONE\x10\x05\x32\x9b\x03\n\x10\x45valuatorService\x12\x61\n\x0eTrainEvaluator\x12%.anagnorisis.v1.TrainEvaluatorRequest\x1a&.anagnorisis.v1.TrainEvaluatorResponse0\x01\x12Y\n\x0cGetEvaluator\x12#.anagnorisis.v1.GetEvaluatorRequest\x1a$.anagnorisis.v1.GetEvaluatorResponse\x12_\n\x0eListEvaluators\x12%.anagnorisis.v1.ListEvaluatorsRequest\x1a&.anagnorisis.v1.ListEvaluatorsResponse\x12h\n\x11RollbackEvaluator\x12(.anagnorisis.v1.RollbackEvaluatorRequest\x1a).anagnorisis.v1.RollbackEvaluatorResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_METRICS_MODELERRORSENTRY']._loaded_options = None
   _globals['_METRICS_MODELERRORSENTRY']._serialized_options = b'8\001'
-  _globals['_EVALUATORSTATUS']._serialized_start=1490
-  _globals['_EVALUATORSTATUS']._serialized_end=1636
-  _globals['_TRAININGOUTCOME']._serialized_start=1639
-  _globals['_TRAININGOUTCOME']._serialized_end=1794
-  _globals['_TRAININGPHASE']._serialized_start=1797
-  _globals['_TRAININGPHASE']._serialized_end=1995
+  _globals['_EVALUATORSTATUS']._serialized_start=1512
+  _globals['_EVALUATORSTATUS']._serialized_end=1658
+  _globals['_TRAININGOUTCOME']._serialized_start=1661
+  _globals['_TRAININGOUTCOME']._serialized_end=1816
+  _globals['_TRAININGPHASE']._serialized_start=1819
+  _globals['_TRAININGPHASE']._serialized_end=2017
   _globals['_METRICS']._serialized_start=114
   _globals['_METRICS']._serialized_end=393
   _globals['_METRICS_MODELERRORSENTRY']._serialized_start=343
@@ -50,21 +50,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TAGPREFERENCE']._serialized_start=760
   _globals['_TAGPREFERENCE']._serialized_end=867
   _globals['_TRAINEVALUATORREQUEST']._serialized_start=869
-  _globals['_TRAINEVALUATORREQUEST']._serialized_end=892
-  _globals['_TRAINEVALUATORRESPONSE']._serialized_start=895
-  _globals['_TRAINEVALUATORRESPONSE']._serialized_end=1112
-  _globals['_GETEVALUATORREQUEST']._serialized_start=1114
-  _globals['_GETEVALUATORREQUEST']._serialized_end=1135
-  _globals['_GETEVALUATORRESPONSE']._serialized_start=1137
-  _globals['_GETEVALUATORRESPONSE']._serialized_end=1205
-  _globals['_LISTEVALUATORSREQUEST']._serialized_start=1207
-  _globals['_LISTEVALUATORSREQUEST']._serialized_end=1269
-  _globals['_LISTEVALUATORSRESPONSE']._serialized_start=1271
-  _globals['_LISTEVALUATORSRESPONSE']._serialized_end=1367
-  _globals['_ROLLBACKEVALUATORREQUEST']._serialized_start=1369
-  _globals['_ROLLBACKEVALUATORREQUEST']._serialized_end=1412
-  _globals['_ROLLBACKEVALUATORRESPONSE']._serialized_start=1414
-  _globals['_ROLLBACKEVALUATORRESPONSE']._serialized_end=1487
-  _globals['_EVALUATORSERVICE']._serialized_start=1998
-  _globals['_EVALUATORSERVICE']._serialized_end=2409
+  _globals['_TRAINEVALUATORREQUEST']._serialized_end=914
+  _globals['_TRAINEVALUATORRESPONSE']._serialized_start=917
+  _globals['_TRAINEVALUATORRESPONSE']._serialized_end=1134
+  _globals['_GETEVALUATORREQUEST']._serialized_start=1136
+  _globals['_GETEVALUATORREQUEST']._serialized_end=1157
+  _globals['_GETEVALUATORRESPONSE']._serialized_start=1159
+  _globals['_GETEVALUATORRESPONSE']._serialized_end=1227
+  _globals['_LISTEVALUATORSREQUEST']._serialized_start=1229
+  _globals['_LISTEVALUATORSREQUEST']._serialized_end=1291
+  _globals['_LISTEVALUATORSRESPONSE']._serialized_start=1293
+  _globals['_LISTEVALUATORSRESPONSE']._serialized_end=1389
+  _globals['_ROLLBACKEVALUATORREQUEST']._serialized_start=1391
+  _globals['_ROLLBACKEVALUATORREQUEST']._serialized_end=1434
+  _globals['_ROLLBACKEVALUATORRESPONSE']._serialized_start=1436
+  _globals['_ROLLBACKEVALUATORRESPONSE']._serialized_end=1509
+  _globals['_EVALUATORSERVICE']._serialized_start=2020
+  _globals['_EVALUATORSERVICE']._serialized_end=2431
 # @@protoc_insertion_point(module_scope)

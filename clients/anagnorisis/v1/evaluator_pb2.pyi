@@ -293,16 +293,21 @@ Global___TagPreference: _TypeAlias = TagPreference  # noqa: Y015
 
 @_typing.final
 class TrainEvaluatorRequest(_message.Message):
-    """Request for a training. Has no fields."""
+    """Request for a training."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    RUNNING_ONLY_FIELD_NUMBER: _builtins.int
+    running_only: _builtins.bool
+    """Whether to start no training: the call streams the progress of the training that is running."""
     def __init__(
         self,
+        *,
+        running_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["running_only", b"running_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

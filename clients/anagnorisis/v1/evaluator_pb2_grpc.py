@@ -65,6 +65,8 @@ class EvaluatorServiceServicer:
         """Trains a new evaluator and streams the progress; the last message has the outcome. Too few
         ratings are an outcome, not an error. A call during a training streams the progress of that
         training. If the caller cancels, the training continues.
+
+        FAILED_PRECONDITION: `running_only` is set, and no training is running.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

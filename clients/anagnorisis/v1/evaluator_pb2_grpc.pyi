@@ -37,6 +37,8 @@ class EvaluatorServiceStub:
     """Trains a new evaluator and streams the progress; the last message has the outcome. Too few
     ratings are an outcome, not an error. A call during a training streams the progress of that
     training. If the caller cancels, the training continues.
+
+    FAILED_PRECONDITION: `running_only` is set, and no training is running.
     """
     GetEvaluator: _grpc.UnaryUnaryMultiCallable[_evaluator_pb2.GetEvaluatorRequest, _evaluator_pb2.GetEvaluatorResponse]
     """Returns the current evaluator.
@@ -64,6 +66,8 @@ class EvaluatorServiceAsyncStub(EvaluatorServiceStub):
     """Trains a new evaluator and streams the progress; the last message has the outcome. Too few
     ratings are an outcome, not an error. A call during a training streams the progress of that
     training. If the caller cancels, the training continues.
+
+    FAILED_PRECONDITION: `running_only` is set, and no training is running.
     """
     GetEvaluator: _aio.UnaryUnaryMultiCallable[_evaluator_pb2.GetEvaluatorRequest, _evaluator_pb2.GetEvaluatorResponse]  # type: ignore[assignment]
     """Returns the current evaluator.
@@ -94,6 +98,8 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Trains a new evaluator and streams the progress; the last message has the outcome. Too few
         ratings are an outcome, not an error. A call during a training streams the progress of that
         training. If the caller cancels, the training continues.
+
+        FAILED_PRECONDITION: `running_only` is set, and no training is running.
         """
 
     @_abc_1.abstractmethod
