@@ -97,6 +97,13 @@ class NoPicksReasonChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class UpcomingPicksChanged:
+    """Picks in the queue were added, removed or moved, or one started; `song_ids` are to come."""
+
+    song_ids: tuple[SongId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackChanged:
     """The player started, paused or stopped, or another song is current."""
 
@@ -130,6 +137,7 @@ Event = (
     | PickingSwitched
     | SteeringChanged
     | NoPicksReasonChanged
+    | UpcomingPicksChanged
     | PlaybackChanged
     | PlayerConnected
     | PlayerDisconnected

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anagnorisisd.domain.artist_names import ArtistCredits
+from anagnorisisd.domain.player import SongId
 from anagnorisisd.domain.track import TrackId
 
 Floats = NDArray[np.float64]
@@ -93,3 +94,12 @@ class Pick:
 
     track_id: TrackId
     explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class UpcomingPick:
+    """A pick in the queue that has not started; without `explanation` it is no candidate now."""
+
+    song_id: SongId
+    track_id: TrackId
+    explanation: Explanation | None

@@ -14,7 +14,7 @@ average one. Weights here are without steering. Guards apply to an album as a wh
 | guard | excludes an album |
 |---|---|
 | `excluded`, `hours_between_plays`, `album_spread` | if it excludes one of its tracks |
-| `duration`, `artist_spread` | if it excludes more than half of its tracks |
+| `duration`, `removed`, `artist_spread` | if it excludes more than half of its tracks |
 """
 
 import re
@@ -117,11 +117,12 @@ def weights(albums: Albums, weighted: WeightedCandidates) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class QueueContext:
-    """The tracks that an album must not contain, and those that spread guards compare with."""
+    """The tracks that an album must not contain, and those that guards compare with."""
 
     now: float
     queued: Sequence[TrackId]
     recent: Sequence[TrackId]
+    removed: Sequence[TrackId] = ()
 
 
 def choose(
@@ -136,7 +137,7 @@ def choose(
     """Return up to `count` different albums, each with all its tracks, in no particular order."""
     candidates = weighted.candidates
     album_weights = weights(albums, weighted)
-    by_track = track_guards(candidates, rules, context.now)
+    by_track = track_guards(candidates, rules, context.now, context.removed)
     available = np.ones(len(albums), dtype=bool)
     taken = albums.of_track[candidates.rows(context.queued)]
     available[taken[taken != NO_ALBUM]] = False

@@ -31,6 +31,7 @@ from anagnorisisd.picks.albums import Albums
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.queue_rules import QueueView
+from anagnorisisd.picks.removed_picks import RemovedPicks
 from anagnorisisd.picks.weights import WeightedCandidates
 from anagnorisisd.steering import journey
 from anagnorisisd.steering.service import SteeringService
@@ -56,6 +57,7 @@ class CandidateCache:
         clock: Clock,
         *,
         config: schema.Picks,
+        removed: RemovedPicks,
         steering: SteeringService | None = None,
         sound_map: SoundMap | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class CandidateCache:
         self._library = library
         self._steering = steering
         self._plays = plays
+        self._removed = removed
         self._clock = clock
         self._subscription = events.subscribe()
         self._candidates: Candidates | None = None
@@ -115,7 +118,7 @@ class CandidateCache:
         queued = [*context.queued, *context.played, *excluded]
         weighted = await self._weighted()
         sampled = weights.sample_predictions(weighted, self._rules.explore, rng)
-        found = albums.QueueContext(context.now, queued, context.recent)
+        found = albums.QueueContext(context.now, queued, context.recent, context.removed)
         return albums.choose(
             self._grouped(weighted), sampled, self._rules, found, count=count, rng=rng
         )
@@ -255,19 +258,22 @@ class CandidateCache:
         plays = await self._plays.recent(count) if count else ()
         recent = [play.track_id for play in reversed(plays)]
         if view is None:
-            return PickContext(self._clock.now(), recent=recent)
+            return PickContext(self._clock.now(), recent=recent, removed=self._removed.recent())
         return PickContext(
             now=self._clock.now(),
             queued=view.upcoming,
             played=view.played,
             recent=[*recent, *view.from_current],
+            removed=self._removed.recent(),
         )
 
     def _context_without(self, view: QueueView, tracks: Collection[TrackId]) -> PickContext:
         """Return the context as if `tracks` were not in the queue."""
         queued = [track_id for track_id in view.upcoming if track_id not in tracks]
         played = [track_id for track_id in view.played if track_id not in tracks]
-        return PickContext(self._clock.now(), queued=queued, played=played)
+        return PickContext(
+            self._clock.now(), queued=queued, played=played, removed=self._removed.recent()
+        )
 
     async def _weighted(self) -> WeightedCandidates:
         """Return the weighted candidates, read again as far as events say that they changed."""

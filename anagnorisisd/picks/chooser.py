@@ -19,13 +19,15 @@ class PickContext:
     `queued` are the tracks that play or are still to come; they are never picked again. `played`
     are those that the queue still holds before the current one; they are picked again only when
     no other track is left, so that a small library does not end in silence. `recent` are the
-    last tracks played or queued, the newest last; the spread guards compare with them.
+    last tracks played or queued, the newest last; the spread guards compare with them. `removed`
+    are the picks that the listener removed from the queue a short time ago.
     """
 
     now: float
     queued: Sequence[TrackId] = ()
     played: Sequence[TrackId] = ()
     recent: Sequence[TrackId] = ()
+    removed: Sequence[TrackId] = ()
 
 
 def choose(
@@ -37,7 +39,7 @@ def choose(
     left, given the picks before it. Fewer are returned only when fewer tracks exist.
     """
     sampled = weights.sample_predictions(weighted, rules.explore, rng)
-    guarded = GuardedCandidates(sampled, rules, context.now)
+    guarded = GuardedCandidates(sampled, rules, context.now, context.removed)
     queued, recent = list(context.queued), list(context.recent)
     picks: list[Pick] = []
     while len(picks) < count:
@@ -75,5 +77,5 @@ def probabilities(weighted: WeightedCandidates, rules: PickRules, context: PickC
 
 
 def _sampler(weighted: WeightedCandidates, rules: PickRules, context: PickContext) -> Sampler:
-    guarded = GuardedCandidates(weighted, rules, context.now)
+    guarded = GuardedCandidates(weighted, rules, context.now, context.removed)
     return guarded.sampler(context.queued, context.recent, context.played)

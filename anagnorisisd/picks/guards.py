@@ -19,6 +19,7 @@ class Guard(StrEnum):
 
     EXCLUDED = "excluded"
     DURATION = "duration"
+    REMOVED = "removed"
     HOURS_BETWEEN_PLAYS = "hours_between_plays"
     ARTIST_SPREAD = "artist_spread"
     ALBUM_SPREAD = "album_spread"
@@ -42,8 +43,13 @@ class PickRules:
     flow: float = 0.0
 
 
-def track_guards(candidates: Candidates, rules: PickRules, now: float) -> dict[Guard, Bools]:
-    """Return which candidates, `[n]`, each active guard allows, for guards of a track alone."""
+def track_guards(
+    candidates: Candidates, rules: PickRules, now: float, removed: Sequence[TrackId] = ()
+) -> dict[Guard, Bools]:
+    """Return which candidates, `[n]`, each active guard allows, for guards of a track alone.
+
+    `removed` are the picks that the listener removed from the queue a short time ago.
+    """
     guards: dict[Guard, Bools] = {}
     if candidates.excluded.any():
         guards[Guard.EXCLUDED] = ~candidates.excluded
@@ -53,6 +59,9 @@ def track_guards(candidates: Candidates, rules: PickRules, now: float) -> dict[G
         guards[Guard.DURATION] = ~(
             (seconds < rules.min_seconds) | (seconds > (rules.max_seconds or np.inf))
         )
+    if removed:
+        guards[Guard.REMOVED] = np.ones(len(candidates), dtype=bool)
+        guards[Guard.REMOVED][candidates.rows(removed)] = False
     if rules.min_hours_between_plays:
         since = now - candidates.last_played_at
         # A play in the future comes from a wrong clock; it must not block the track until then.

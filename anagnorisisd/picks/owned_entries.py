@@ -23,6 +23,7 @@ class OwnedEntries:
         self._started: set[SongId] = set()
         self._observed_generation = 0
         self._generation = 1
+        self._removals: set[SongId] = set()
         self.explanations: dict[SongId, Explanation] = {}
         """Why the entries were picked; empty for those whose reasons are outdated."""
 
@@ -44,13 +45,19 @@ class OwnedEntries:
         # A counter, because this may happen again while `reconcile` waits for the database.
         self._generation += 1
         self._started = set()
+        self._removals = set()
+
+    def note_removal(self, song_id: SongId) -> None:
+        """Note that the daemon is about to remove an entry, so that the listener did not."""
+        self._removals.add(song_id)
 
     async def reconcile(
         self, state: PlayerState, entries: Sequence[QueueEntry], tracks: Mapping[SongId, TrackId]
-    ) -> None:
+    ) -> set[TrackId]:
         """Drop the entries that started or left the queue; find all again after `invalidate`.
 
-        `tracks` are the tracks of `entries`.
+        `tracks` are the tracks of `entries`. Returns the tracks of the entries that others than the
+        daemon removed before they started.
         """
         if self._observed_generation != self._generation:
             await self._find(entries, tracks)
@@ -59,11 +66,15 @@ class OwnedEntries:
         if started in self.tracks and started is not None:
             self._started.add(started)
         self._started &= present
+        gone = self.tracks.keys() - present
+        removed = {self.tracks[song_id] for song_id in gone - self._removals}
+        self._removals &= present
         waiting = present - {started}
         await self._drop(song_id for song_id in self.tracks if song_id not in waiting)
         owned = self.tracks
         explained = self.explanations.items()
         self.explanations = {song_id: why for song_id, why in explained if song_id in owned}
+        return removed
 
     async def add(self, song_id: SongId, track_id: TrackId) -> None:
         """Store an entry as owned."""

@@ -130,7 +130,7 @@ class QueueFiller:
                         raise
                     # Finished entries of ours make room for the picks of the next round.
                     for _ in range(min(len(finished), count - added)):
-                        await self._player.remove(finished.pop(0).song_id)
+                        await self._remove(finished.pop(0))
                         length -= 1
                     break
                 except PlayerRefused as error:
@@ -159,7 +159,7 @@ class QueueFiller:
                     if not finished:
                         self._full_length = length
                         raise PlayerFull(FULL_QUEUE)
-                    await self._player.remove(finished.pop(0).song_id)
+                    await self._remove(finished.pop(0))
                     length -= 1
                 if pick.track_id not in self._refused:
                     tracks, length = tracks + 1, length + 1
@@ -168,6 +168,10 @@ class QueueFiller:
             return added, None
         reason = await self._reason_for_no_candidate()
         return 0, NO_ALBUMS if reason == NO_CANDIDATES else reason
+
+    async def _remove(self, entry: QueueEntry) -> None:
+        self._owned.note_removal(entry.song_id)
+        await self._player.remove(entry.song_id)
 
     async def _add_unless_full(self, pick: Pick, uri: Uri) -> bool:
         """Add a pick, or remember that MPD refused it; return false if the queue is full."""

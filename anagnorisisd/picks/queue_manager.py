@@ -14,7 +14,7 @@ from anagnorisisd.config import schema
 from anagnorisisd.domain.player import Mode, Player, PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
-from anagnorisisd.events import Events, LibraryChanged
+from anagnorisisd.events import Events, LibraryChanged, UpcomingPicksChanged
 from anagnorisisd.library.track_resolver import TrackIdCache
 from anagnorisisd.picks import queue_rules
 from anagnorisisd.picks.candidate_cache import CandidateCache
@@ -22,6 +22,7 @@ from anagnorisisd.picks.owned_entries import OwnedEntries
 from anagnorisisd.picks.picking_status import PickingStatus
 from anagnorisisd.picks.queue_filler import QueueFiller
 from anagnorisisd.picks.queue_rules import QueueView, Shortfall
+from anagnorisisd.picks.removed_picks import RemovedPicks
 from anagnorisisd.picks.replanner import Replanner
 from anagnorisisd.storage.library import LibraryStore
 
@@ -31,15 +32,20 @@ class QueueObserver:
 
     def __init__(
         self,
+        *,
         library: LibraryStore,
         player: Player,
         owned: OwnedEntries,
         status: PickingStatus,
+        removed: RemovedPicks,
         events: Events,
     ) -> None:
         self._player = player
         self._owned = owned
         self._status = status
+        self._removed = removed
+        self._events = events
+        self._upcoming: tuple[SongId, ...] = ()
         self._tracks = _EntryTracks(library, events)
         self.view: QueueView | None = None
 
@@ -58,9 +64,23 @@ class QueueObserver:
         state = _with_position_in(entries, state)
         tracks = await self._tracks.find(entries)
         self._detect_clearing(state, entries)
-        await self._owned.reconcile(state, entries, tracks)
+        removed = await self._owned.reconcile(state, entries, tracks)
+        if self.view is not None and ids_of(self.view.entries) & ids_of(entries):
+            self._removed.add(removed)
+        # Else the queue was cleared: nothing was said of a single pick.
         self.view = QueueView(state, entries, tracks)
+        self._publish_upcoming(self.view)
         return self.view
+
+    def upcoming(self, view: QueueView) -> list[QueueEntry]:
+        """Return the owned entries that are still to come, in queue order."""
+        return queue_rules.upcoming_entries(view.state, view.entries, self._owned.tracks)
+
+    def _publish_upcoming(self, view: QueueView) -> None:
+        upcoming = tuple(entry.song_id for entry in self.upcoming(view))
+        if upcoming != self._upcoming:
+            self._upcoming = upcoming
+            self._events.publish(UpcomingPicksChanged(upcoming))
 
     def _detect_clearing(self, state: PlayerState, entries: Sequence[QueueEntry]) -> None:
         """After the listener cleared the queue, no picks are added until they play something."""
@@ -231,11 +251,28 @@ class QueueManager:
                 await self._player.skip()
             return len(rest)
 
+    async def remove_pick(self, state: PlayerState, song_id: SongId) -> TrackId:
+        """Remove a pick from the queue for the listener; return its track.
+
+        The next refill replaces it by another track.
+
+        Raises:
+            PreconditionFailed: the entry is no pick that is still to come.
+            PlayerUnavailable: the connection to the player is lost.
+        """
+        async with self._lock:
+            view = await self._observer.observe(state)
+            if song_id not in ids_of(self._observer.upcoming(view)):
+                raise PreconditionFailed(f"the entry {song_id} is no pick that is still to come")
+            await self._player.remove(song_id)
+            return self._owned.tracks[song_id]
+
     async def _remove_skipped(self, view: QueueView) -> bool:
         """Remove the rest of a skipped album; return whether there was one."""
         skipped, self._skipped, self._skipped_from = self._skipped, set(), None
         waiting = [entry.song_id for entry in view.entries if entry.song_id in skipped]
         for song_id in waiting:
+            self._owned.note_removal(song_id)
             await self._player.remove(song_id)
         return bool(waiting)
 

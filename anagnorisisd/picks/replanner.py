@@ -98,6 +98,7 @@ class Replanner:
             outweighed = tracks if replace_all else await self._candidates.outweighed(view, tracks)
             for entry in entries:
                 if owned[entry.song_id] in outweighed:
+                    self._owned.note_removal(entry.song_id)
                     await self._player.remove(entry.song_id)
         return True
 

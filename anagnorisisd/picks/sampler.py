@@ -47,11 +47,17 @@ def _draw(cumulative_weight: Floats, rng: Random) -> int:
 class GuardedCandidates:
     """Scored candidates and the guards that stay the same from one pick to the next."""
 
-    def __init__(self, weighted: WeightedCandidates, rules: PickRules, now: float) -> None:
+    def __init__(
+        self,
+        weighted: WeightedCandidates,
+        rules: PickRules,
+        now: float,
+        removed: Sequence[TrackId] = (),
+    ) -> None:
         self._weighted = weighted
         self._candidates = weighted.candidates
         self._rules = rules
-        self._track_guards = track_guards(weighted.candidates, rules, now)
+        self._track_guards = track_guards(weighted.candidates, rules, now, removed)
 
     def sampler(
         self, queued: Sequence[TrackId], recent: Sequence[TrackId], played: Sequence[TrackId] = ()

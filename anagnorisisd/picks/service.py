@@ -6,7 +6,7 @@ from random import Random
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.pick import Explanation, Pick
+from anagnorisisd.domain.pick import Explanation, Pick, UpcomingPick
 from anagnorisisd.domain.player import Player, SongId
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PlayerFull, PlayerRefused, PlayerUnavailable, PreconditionFailed
@@ -18,6 +18,7 @@ from anagnorisisd.picks.picking_status import PickingStatus
 from anagnorisisd.picks.queue_filler import QueueFiller
 from anagnorisisd.picks.queue_manager import QueueManager, QueueObserver
 from anagnorisisd.picks.queue_rules import QueueView
+from anagnorisisd.picks.removed_picks import RemovedPicks
 from anagnorisisd.picks.replanner import Replanner
 from anagnorisisd.steering.service import SteeringService
 from anagnorisisd.steering.sound_map import SoundMap
@@ -53,11 +54,26 @@ class PickService:
         self._unit = config.unit
         self._player = player
         self._status = PickingStatus(store, events, enabled=config.enabled)
+        removed = RemovedPicks(clock)
         self._candidates = CandidateCache(
-            library, plays, events, clock, config=config, steering=steering, sound_map=sound_map
+            library,
+            plays,
+            events,
+            clock,
+            config=config,
+            removed=removed,
+            steering=steering,
+            sound_map=sound_map,
         )
         self._owned = OwnedEntries(store, clock)
-        self._observer = QueueObserver(library, player, self._owned, self._status, events)
+        self._observer = QueueObserver(
+            library=library,
+            player=player,
+            owned=self._owned,
+            status=self._status,
+            removed=removed,
+            events=events,
+        )
         self._filler = QueueFiller(
             library=library,
             player=player,
@@ -158,8 +174,25 @@ class PickService:
     async def ahead(self) -> list[Pick]:
         """Return the picks in the queue that are still to come, in order, with their factors.
 
-        The factors are those at the time of choosing, until ratings or predictions change.
+        The factors are those at the time of choosing, until ratings or predictions change. Picks
+        that are no candidates now are left out.
         """
+        return [
+            Pick(pick.track_id, pick.explanation)
+            for pick in await self._upcoming()
+            if pick.explanation is not None
+        ]
+
+    async def upcoming(self) -> list[UpcomingPick]:
+        """Return all picks in the queue that are still to come, in order, with their factors.
+
+        Raises:
+            PlayerUnavailable: the player is not connected.
+        """
+        await self._player.state()
+        return await self._upcoming()
+
+    async def _upcoming(self) -> list[UpcomingPick]:
         view = self._observer.view
         if view is None:
             return []
@@ -169,8 +202,12 @@ class PickService:
         for entry in queue_rules.upcoming_entries(view.state, view.entries, owned):
             track_id = owned[entry.song_id]
             explanation = await self._explain_entry(entry.song_id, track_id, view)
-            picks += [Pick(track_id, explanation)] if explanation else []
+            picks.append(UpcomingPick(entry.song_id, track_id, explanation))
         return picks
+
+    async def remove(self, song_id: SongId) -> TrackId:
+        """Remove a pick from the queue for the listener; see `QueueManager.remove_pick`."""
+        return await self.queue_manager.remove_pick(await self._player.state(), song_id)
 
     async def _explain_entry(
         self, song_id: SongId, track_id: TrackId, view: QueueView

@@ -73,6 +73,10 @@ def _set_listening_event(message: messages.WatchEventsResponse, event: events.Ev
                     explanation=conversion.explanation_message(pick.explanation),
                 )
             )
+        case events.UpcomingPicksChanged(song_ids):
+            message.upcoming_picks_changed.CopyFrom(
+                messages.UpcomingPicksChanged(song_ids=song_ids)
+            )
         case events.PickingSwitched(enabled):
             message.picking_switched.CopyFrom(messages.PickingSwitched(enabled=enabled))
         case events.SteeringChanged(steering):

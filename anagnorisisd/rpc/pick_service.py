@@ -133,6 +133,32 @@ class PickServicer(PickServiceServicer):
         removed = await run_to_completion(self._picks.skip_album())
         return messages.SkipAlbumResponse(removed=removed)
 
+    async def ListUpcomingPicks(
+        self, request: messages.ListUpcomingPicksRequest, context: Context
+    ) -> messages.ListUpcomingPicksResponse:
+        """List the picks in the queue that are still to come."""
+        return messages.ListUpcomingPicksResponse(
+            picks=[
+                messages.UpcomingPick(
+                    song_id=pick.song_id,
+                    track=conversion.track_message(await self._tracks.read(pick.track_id)),
+                    explanation=None
+                    if pick.explanation is None
+                    else conversion.explanation_message(pick.explanation),
+                )
+                for pick in await self._picks.upcoming()
+            ]
+        )
+
+    async def RemovePick(
+        self, request: messages.RemovePickRequest, context: Context
+    ) -> messages.RemovePickResponse:
+        """Remove a pick from the queue."""
+        song_id = validation.song_id(request.song_id, "song_id")
+        track_id = await run_to_completion(self._picks.remove(song_id))
+        track = await self._tracks.read(track_id)
+        return messages.RemovePickResponse(track=conversion.track_message(track))
+
     async def SetPicking(
         self, request: messages.SetPickingRequest, context: Context
     ) -> messages.SetPickingResponse:

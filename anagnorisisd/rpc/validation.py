@@ -65,10 +65,10 @@ def unix_seconds(field: str, stamp: Timestamp) -> float:
         raise InvalidValue(field, str(error)) from error
 
 
-def song_id(value: int) -> SongId:
+def song_id(value: int, field: str = "target.song_id") -> SongId:
     """Return MPD's id of a queue entry."""
     if not 0 <= value <= MAX_SONG_ID:
-        raise InvalidValue("target.song_id", f"{value} is not between 0 and {MAX_SONG_ID}")
+        raise InvalidValue(field, f"{value} is not between 0 and {MAX_SONG_ID}")
     return SongId(value)
 
 

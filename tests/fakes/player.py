@@ -33,7 +33,7 @@ class FakePlayer:
     """Knows the files of `database` (uri to seconds), and what the listener does with them.
 
     Besides the port it offers what a listener's client would do: `add`, `stop`,
-    `jump`, `seek`, `clear`, `send`, and what can befall a player: `vanish` and `come_back`.
+    `jump`, `move`, `seek`, `clear`, `send`, and what can befall a player: `vanish` and `come_back`.
     """
 
     def __init__(self, clock: Clock, database: dict[str, float] | None = None) -> None:
@@ -262,6 +262,13 @@ class FakePlayer:
         self._catch_up()
         self._leave(position)
         self._playback_state = PlaybackState.PLAY
+
+    def move(self, song_id: SongId, position: int) -> None:
+        """Move an entry to another position."""
+        found = self._position(song_id)
+        assert found is not None
+        self._entries.insert(position, self._entries.pop(found))
+        self._changed("playlist")
 
     def seek(self, seconds: float) -> None:
         """Go to a place in the current song."""

@@ -138,6 +138,17 @@ class TestChoice:
         context = QueueContext(NOW, [], [name(0)])
         assert all(picked(found, rules, context, seed=seed) == [{3, 4, 5}] for seed in range(20))
 
+    @pytest.mark.parametrize(("removed", "expected"), [(1, 2), (2, 1), (6, 2)])
+    def test_an_album_of_which_more_than_half_was_removed(
+        self, removed: int, expected: int
+    ) -> None:
+        found = candidates(6, album=[1, 1, 1, 2, 2, 2], folder=[1, 1, 1, 2, 2, 2])
+
+        context = QueueContext(NOW, [], [], removed=[name(row) for row in range(removed)])
+        seen = {frozenset(picked(found, context=context, seed=seed)[0]) for seed in range(20)}
+
+        assert len(seen) == expected
+
     def test_a_guard_that_leaves_no_album_is_relaxed(self) -> None:
         found = candidates(3, album=1, folder=1, excluded=True)
         grouped = albums.group(found, 2)

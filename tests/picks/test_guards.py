@@ -53,6 +53,7 @@ def passes(guard: str, found: Candidates, rules: PickRules, context: PickContext
     passed = {
         "excluded": not found.excluded[row],
         "duration": not (seconds < rules.min_seconds or too_long),
+        "removed": name(row) not in context.removed,
         "hours_between_plays": hours < 0 or hours >= rules.min_hours_between_plays,
     }
     return bool(passed[guard])
@@ -73,6 +74,14 @@ def test_excluded_tracks_are_picked_if_all_are_excluded() -> None:
     found = candidates(2, excluded=True)
     assert explained(found, PLAIN, ALONE, 0).relaxed == ["excluded"]
     assert len(choose(found, PLAIN, ALONE, 2, rng())) == 2
+
+
+def test_removed_tracks_are_picked_when_no_others_are_left() -> None:
+    removed = PickContext(NOW, removed=[name(0), name(2), name(9)])
+
+    assert (probabilities(candidates(4), PLAIN, removed) > 0).tolist() == [False, True, False, True]
+    assert explained(candidates(4), PLAIN, removed, 0).guards == {"removed": 0.0}
+    assert explained(candidates(1), PLAIN, removed, 0).relaxed == ["removed"]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ async def test_every_kind_of_event_has_its_message(house: House, line: Line) -> 
         "steering_changed": events.SteeringChanged(None),
         "no_picks_reason_changed": events.NoPicksReasonChanged("the queue is full"),
         "playback_changed": events.PlaybackChanged(PlaybackState.PAUSE, SongId(0), Uri("a.ogg")),
+        "upcoming_picks_changed": events.UpcomingPicksChanged((SongId(2), SongId(5))),
         "mpd_connected": events.PlayerConnected("localhost:6600"),
         "mpd_disconnected": events.PlayerDisconnected("it went away"),
     }

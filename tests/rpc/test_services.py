@@ -11,7 +11,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from anagnorisis.v1 import daemon_pb2, evaluator_pb2, library_pb2, pick_pb2, rating_pb2, track_pb2
 from anagnorisis.v1.track_pb2 import Target
+from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import Tags, Uri
+from anagnorisisd.events import LibraryChanged, TrackRated
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.support.library import (
@@ -253,6 +255,44 @@ class TestPicks:
             assert factors.weight == pytest.approx(
                 factors.rating_factor * factors.skip_factor * factors.recency_factor
             )
+
+    async def test_upcoming_picks_are_listed_with_reasons_and_removed(
+        self, house: House, line: Line
+    ) -> None:
+        await add_rated(house.stores, {f"{value}.ogg": value for value in range(10)})
+        house.player.database = {Uri(f"{value}.ogg"): 100.0 for value in range(10)}
+        house.player.add("0.ogg")
+        await house.player.play()
+        await house.refill()
+
+        async def listed() -> list[pick_pb2.UpcomingPick]:
+            answer = await line.picks.ListUpcomingPicks(pick_pb2.ListUpcomingPicksRequest())
+            return list(answer.picks)
+
+        before = await listed()
+        request = pick_pb2.RemovePickRequest(song_id=before[1].song_id)
+        removed = (await line.picks.RemovePick(request)).track
+        await house.refill()
+        after = await listed()
+
+        queue = [entry.song_id for entry in await house.player.queue()]
+        assert [pick.song_id for pick in after] == queue[1:]
+        assert all(pick.explanation.rating == pick.track.rating for pick in before + after)
+        assert removed == before[1].track
+        assert removed not in [pick.track for pick in after]
+        assert await refused(line.picks.RemovePick(request)) == (
+            grpc.StatusCode.FAILED_PRECONDITION, "PRECONDITION_FAILED", "",
+        )  # fmt: skip
+        assert (await refused(line.picks.RemovePick(pick_pb2.RemovePickRequest(song_id=-1))))[
+            2
+        ] == "song_id"
+        await house.stores.library.mark_missing([Uri(after[0].track.uri)], EPOCH)
+        house.events.publish(LibraryChanged(missing=1))
+        house.events.publish(TrackRated(RatingChange(Rating(1, track_id("x"), 1, 0, ""), None)))
+        await house.refill()
+        assert [pick.HasField("explanation") for pick in await listed()] == [False, True, True]
+        house.player.vanish()
+        assert (await refused(listed()))[0] is grpc.StatusCode.UNAVAILABLE
 
     async def test_without_a_count_as_many_come_as_are_kept_ahead(
         self, house: House, line: Line

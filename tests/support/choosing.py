@@ -84,4 +84,6 @@ pick_rules = st.builds(
     explore=st.sampled_from([0.0, 0.5]),
 )
 neighbours = st.lists(st.integers(0, 14).map(name), max_size=6)
-contexts = st.builds(PickContext, st.just(NOW), queued=neighbours, recent=neighbours)
+contexts = st.builds(
+    PickContext, st.just(NOW), queued=neighbours, recent=neighbours, removed=neighbours
+)

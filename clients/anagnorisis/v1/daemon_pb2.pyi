@@ -891,6 +891,32 @@ class NoPicksReasonChanged(_message.Message):
 Global___NoPicksReasonChanged: _TypeAlias = NoPicksReasonChanged  # noqa: Y015
 
 @_typing.final
+class UpcomingPicksChanged(_message.Message):
+    """The picks in the queue that are still to come have changed: some were added, removed or moved, by
+    whomever, or one of them started. See ListUpcomingPicks.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def song_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """MPD's ids of their queue entries, in the order of the queue; empty if there are none."""
+
+    def __init__(
+        self,
+        *,
+        song_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["song_ids", b"song_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpcomingPicksChanged: _TypeAlias = UpcomingPicksChanged  # noqa: Y015
+
+@_typing.final
 class MpdConnected(_message.Message):
     """The daemon connected to MPD."""
 
@@ -1007,6 +1033,7 @@ class WatchEventsResponse(_message.Message):
     NO_PICKS_REASON_CHANGED_FIELD_NUMBER: _builtins.int
     STEERING_CHANGED_FIELD_NUMBER: _builtins.int
     PLAYBACK_CHANGED_FIELD_NUMBER: _builtins.int
+    UPCOMING_PICKS_CHANGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence number of the event since the daemon's start, counting from 1; a heartbeat has that of
     the event before it, 0 if there was none.
@@ -1075,6 +1102,10 @@ class WatchEventsResponse(_message.Message):
     def playback_changed(self) -> Global___PlaybackChanged:
         """The player's state or its current song changed."""
 
+    @_builtins.property
+    def upcoming_picks_changed(self) -> Global___UpcomingPicksChanged:
+        """The picks in the queue that are still to come changed."""
+
     def __init__(
         self,
         *,
@@ -1096,12 +1127,13 @@ class WatchEventsResponse(_message.Message):
         no_picks_reason_changed: Global___NoPicksReasonChanged | None = ...,
         steering_changed: Global___SteeringChanged | None = ...,
         playback_changed: Global___PlaybackChanged | None = ...,
+        upcoming_picks_changed: Global___UpcomingPicksChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "playback_changed", b"playback_changed", "predictions_updated", b"predictions_updated", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "playback_changed", b"playback_changed", "predictions_updated", b"predictions_updated", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded", "upcoming_picks_changed", b"upcoming_picks_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "playback_changed", b"playback_changed", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "evaluator_promoted", b"evaluator_promoted", "event", b"event", "heartbeat", b"heartbeat", "library_changed", b"library_changed", "missed", b"missed", "mpd_connected", b"mpd_connected", "mpd_disconnected", b"mpd_disconnected", "no_picks_reason_changed", b"no_picks_reason_changed", "occurred_at", b"occurred_at", "pick_queued", b"pick_queued", "picking_switched", b"picking_switched", "play_recorded", b"play_recorded", "playback_changed", b"playback_changed", "predictions_updated", b"predictions_updated", "sequence", b"sequence", "steering_changed", b"steering_changed", "track_rated", b"track_rated", "tracks_embedded", b"tracks_embedded", "upcoming_picks_changed", b"upcoming_picks_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_recorded", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_disconnected", "no_picks_reason_changed", "steering_changed", "playback_changed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heartbeat", "track_rated", "play_recorded", "pick_queued", "library_changed", "tracks_embedded", "predictions_updated", "evaluator_promoted", "picking_switched", "mpd_connected", "mpd_disconnected", "no_picks_reason_changed", "steering_changed", "playback_changed", "upcoming_picks_changed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

@@ -27,15 +27,15 @@ from anagnorisis.v1 import track_pb2 as anagnorisis_dot_v1_dot_track__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61nagnorisis/v1/pick.proto\x12\x0e\x61nagnorisis.v1\x1a\x1e\x61nagnorisis/v1/evaluator.proto\x1a\x1a\x61nagnorisis/v1/track.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x05Guard\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\x01\"\x8c\x03\n\x0b\x45xplanation\x12\x0e\n\x06rating\x18\x01 \x01(\x01\x12\x33\n\rrating_source\x18\x02 \x01(\x0e\x32\x1c.anagnorisis.v1.RatingSource\x12\x15\n\rrating_factor\x18\x03 \x01(\x01\x12\x13\n\x0bskip_factor\x18\x04 \x01(\x01\x12\x16\n\x0erecency_factor\x18\x05 \x01(\x01\x12%\n\x06guards\x18\x06 \x03(\x0b\x32\x15.anagnorisis.v1.Guard\x12\x16\n\x0erelaxed_guards\x18\x07 \x03(\t\x12\x0e\n\x06weight\x18\x08 \x01(\x01\x12\x13\n\x0bprobability\x18\t \x01(\x01\x12\x0c\n\x04rank\x18\n \x01(\x05\x12\x12\n\ncandidates\x18\x0b \x01(\x05\x12\x17\n\x0fsteering_factor\x18\x0c \x01(\x01\x12*\n\twish_fits\x18\r \x03(\x0b\x32\x17.anagnorisis.v1.WishFit\x12\x13\n\x0b\x66low_factor\x18\x0e \x01(\x01\x12\x14\n\x0c\x61lbum_tracks\x18\x0f \x01(\x05\"$\n\x07WishFit\x12\x0c\n\x04wish\x18\x01 \x01(\t\x12\x0b\n\x03\x66it\x18\x02 \x01(\x01\"^\n\x04Pick\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x30\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\"@\n\x13PreviewPicksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x11\n\x04seed\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x07\n\x05_seed\";\n\x14PreviewPicksResponse\x12#\n\x05picks\x18\x01 \x03(\x0b\x32\x14.anagnorisis.v1.Pick\"=\n\x13\x45xplainTrackRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\"@\n\tInfluence\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\r\n\x05share\x18\x02 \x01(\x01\"5\n\x13\x46\x65\x61tureContribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"\x97\x02\n\x14\x45xplainTrackResponse\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x30\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\x12-\n\ninfluences\x18\x03 \x03(\x0b\x32\x19.anagnorisis.v1.Influence\x12\x42\n\x15\x66\x65\x61ture_contributions\x18\x04 \x03(\x0b\x32#.anagnorisis.v1.FeatureContribution\x12\x34\n\rmatching_tags\x18\x05 \x03(\x0b\x32\x1d.anagnorisis.v1.TagPreference\"P\n\x14SuggestTracksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x11\n\x04seed\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\r\n\x05queue\x18\x03 \x01(\x08\x42\x07\n\x05_seed\"T\n\nSuggestion\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_song_id\"H\n\x15SuggestTracksResponse\x12/\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x1a.anagnorisis.v1.Suggestion\"$\n\x11SetPickingRequest\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"%\n\x12SetPickingResponse\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"\xc6\x01\n\x04Wish\x12\r\n\x03tag\x18\x01 \x01(\tH\x00\x12\x16\n\x0cunwanted_tag\x18\x02 \x01(\tH\x00\x12,\n\nlike_track\x18\x03 \x01(\x0b\x32\x16.anagnorisis.v1.TargetH\x00\x12\x15\n\x0blike_artist\x18\x04 \x01(\tH\x00\x12\x14\n\nlike_album\x18\x05 \x01(\tH\x00\x12\x10\n\x06\x64\x65\x63\x61\x64\x65\x18\x06 \x01(\x05H\x00\x12\x10\n\x06\x66older\x18\x07 \x01(\tH\x00\x12\x10\n\x06\x65nergy\x18\x08 \x01(\x01H\x00\x42\x06\n\x04wish\"\xb8\x01\n\x12SetSteeringRequest\x12$\n\x06wishes\x18\x01 \x03(\x0b\x32\x14.anagnorisis.v1.Wish\x12\x15\n\x08strength\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12-\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x11\n\x07seconds\x18\x04 \x01(\x01H\x00\x12\x0f\n\x05songs\x18\x05 \x01(\x05H\x00\x42\x05\n\x03\x65ndB\x0b\n\t_strength\"O\n\nActiveWish\x12\"\n\x04wish\x18\x01 \x01(\x0b\x32\x14.anagnorisis.v1.Wish\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t\"\x9d\x01\n\x08Steering\x12*\n\x06wishes\x18\x01 \x03(\x0b\x32\x1a.anagnorisis.v1.ActiveWish\x12\x10\n\x08strength\x18\x02 \x01(\x01\x12+\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\nsongs_left\x18\x04 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_songs_left\"A\n\x13SetSteeringResponse\x12*\n\x08steering\x18\x01 \x01(\x0b\x32\x18.anagnorisis.v1.Steering\"\x14\n\x12GetSteeringRequest\"A\n\x13GetSteeringResponse\x12*\n\x08steering\x18\x01 \x01(\x0b\x32\x18.anagnorisis.v1.Steering\"~\n\x12PlanJourneyRequest\x12%\n\x05start\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12#\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\r\n\x05queue\x18\x04 \x01(\x08\"i\n\x0bJourneyStep\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x12\n\nsimilarity\x18\x02 \x01(\x01\x12\x14\n\x07song_id\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_song_id\"B\n\x13PlanJourneyResponse\x12+\n\x06tracks\x18\x01 \x03(\x0b\x32\x1b.anagnorisis.v1.JourneyStep\"\x12\n\x10SkipAlbumRequest\"$\n\x11SkipAlbumResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x05*|\n\x0cRatingSource\x12\x1d\n\x19RATING_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14RATING_SOURCE_RATING\x10\x01\x12\x1b\n\x17RATING_SOURCE_PREDICTED\x10\x02\x12\x16\n\x12RATING_SOURCE_MEAN\x10\x03\x32\xd0\x05\n\x0bPickService\x12Y\n\x0cPreviewPicks\x12#.anagnorisis.v1.PreviewPicksRequest\x1a$.anagnorisis.v1.PreviewPicksResponse\x12Y\n\x0c\x45xplainTrack\x12#.anagnorisis.v1.ExplainTrackRequest\x1a$.anagnorisis.v1.ExplainTrackResponse\x12\\\n\rSuggestTracks\x12$.anagnorisis.v1.SuggestTracksRequest\x1a%.anagnorisis.v1.SuggestTracksResponse\x12V\n\x0bPlanJourney\x12\".anagnorisis.v1.PlanJourneyRequest\x1a#.anagnorisis.v1.PlanJourneyResponse\x12P\n\tSkipAlbum\x12 .anagnorisis.v1.SkipAlbumRequest\x1a!.anagnorisis.v1.SkipAlbumResponse\x12S\n\nSetPicking\x12!.anagnorisis.v1.SetPickingRequest\x1a\".anagnorisis.v1.SetPickingResponse\x12V\n\x0bSetSteering\x12\".anagnorisis.v1.SetSteeringRequest\x1a#.anagnorisis.v1.SetSteeringResponse\x12V\n\x0bGetSteering\x12\".anagnorisis.v1.GetSteeringRequest\x1a#.anagnorisis.v1.GetSteeringResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61nagnorisis/v1/pick.proto\x12\x0e\x61nagnorisis.v1\x1a\x1e\x61nagnorisis/v1/evaluator.proto\x1a\x1a\x61nagnorisis/v1/track.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x05Guard\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\x01\"\x8c\x03\n\x0b\x45xplanation\x12\x0e\n\x06rating\x18\x01 \x01(\x01\x12\x33\n\rrating_source\x18\x02 \x01(\x0e\x32\x1c.anagnorisis.v1.RatingSource\x12\x15\n\rrating_factor\x18\x03 \x01(\x01\x12\x13\n\x0bskip_factor\x18\x04 \x01(\x01\x12\x16\n\x0erecency_factor\x18\x05 \x01(\x01\x12%\n\x06guards\x18\x06 \x03(\x0b\x32\x15.anagnorisis.v1.Guard\x12\x16\n\x0erelaxed_guards\x18\x07 \x03(\t\x12\x0e\n\x06weight\x18\x08 \x01(\x01\x12\x13\n\x0bprobability\x18\t \x01(\x01\x12\x0c\n\x04rank\x18\n \x01(\x05\x12\x12\n\ncandidates\x18\x0b \x01(\x05\x12\x17\n\x0fsteering_factor\x18\x0c \x01(\x01\x12*\n\twish_fits\x18\r \x03(\x0b\x32\x17.anagnorisis.v1.WishFit\x12\x13\n\x0b\x66low_factor\x18\x0e \x01(\x01\x12\x14\n\x0c\x61lbum_tracks\x18\x0f \x01(\x05\"$\n\x07WishFit\x12\x0c\n\x04wish\x18\x01 \x01(\t\x12\x0b\n\x03\x66it\x18\x02 \x01(\x01\"^\n\x04Pick\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x30\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\"@\n\x13PreviewPicksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x11\n\x04seed\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x07\n\x05_seed\";\n\x14PreviewPicksResponse\x12#\n\x05picks\x18\x01 \x03(\x0b\x32\x14.anagnorisis.v1.Pick\"\x1a\n\x18ListUpcomingPicksRequest\"w\n\x0cUpcomingPick\x12\x0f\n\x07song_id\x18\x01 \x01(\x03\x12$\n\x05track\x18\x02 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x30\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\"H\n\x19ListUpcomingPicksResponse\x12+\n\x05picks\x18\x01 \x03(\x0b\x32\x1c.anagnorisis.v1.UpcomingPick\"$\n\x11RemovePickRequest\x12\x0f\n\x07song_id\x18\x01 \x01(\x03\":\n\x12RemovePickResponse\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\"=\n\x13\x45xplainTrackRequest\x12&\n\x06target\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\"@\n\tInfluence\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\r\n\x05share\x18\x02 \x01(\x01\"5\n\x13\x46\x65\x61tureContribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"\x97\x02\n\x14\x45xplainTrackResponse\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x30\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x1b.anagnorisis.v1.Explanation\x12-\n\ninfluences\x18\x03 \x03(\x0b\x32\x19.anagnorisis.v1.Influence\x12\x42\n\x15\x66\x65\x61ture_contributions\x18\x04 \x03(\x0b\x32#.anagnorisis.v1.FeatureContribution\x12\x34\n\rmatching_tags\x18\x05 \x03(\x0b\x32\x1d.anagnorisis.v1.TagPreference\"P\n\x14SuggestTracksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x11\n\x04seed\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\r\n\x05queue\x18\x03 \x01(\x08\x42\x07\n\x05_seed\"T\n\nSuggestion\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x14\n\x07song_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_song_id\"H\n\x15SuggestTracksResponse\x12/\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x1a.anagnorisis.v1.Suggestion\"$\n\x11SetPickingRequest\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"%\n\x12SetPickingResponse\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"\xc6\x01\n\x04Wish\x12\r\n\x03tag\x18\x01 \x01(\tH\x00\x12\x16\n\x0cunwanted_tag\x18\x02 \x01(\tH\x00\x12,\n\nlike_track\x18\x03 \x01(\x0b\x32\x16.anagnorisis.v1.TargetH\x00\x12\x15\n\x0blike_artist\x18\x04 \x01(\tH\x00\x12\x14\n\nlike_album\x18\x05 \x01(\tH\x00\x12\x10\n\x06\x64\x65\x63\x61\x64\x65\x18\x06 \x01(\x05H\x00\x12\x10\n\x06\x66older\x18\x07 \x01(\tH\x00\x12\x10\n\x06\x65nergy\x18\x08 \x01(\x01H\x00\x42\x06\n\x04wish\"\xb8\x01\n\x12SetSteeringRequest\x12$\n\x06wishes\x18\x01 \x03(\x0b\x32\x14.anagnorisis.v1.Wish\x12\x15\n\x08strength\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12-\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x11\n\x07seconds\x18\x04 \x01(\x01H\x00\x12\x0f\n\x05songs\x18\x05 \x01(\x05H\x00\x42\x05\n\x03\x65ndB\x0b\n\t_strength\"O\n\nActiveWish\x12\"\n\x04wish\x18\x01 \x01(\x0b\x32\x14.anagnorisis.v1.Wish\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t\"\x9d\x01\n\x08Steering\x12*\n\x06wishes\x18\x01 \x03(\x0b\x32\x1a.anagnorisis.v1.ActiveWish\x12\x10\n\x08strength\x18\x02 \x01(\x01\x12+\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\nsongs_left\x18\x04 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_songs_left\"A\n\x13SetSteeringResponse\x12*\n\x08steering\x18\x01 \x01(\x0b\x32\x18.anagnorisis.v1.Steering\"\x14\n\x12GetSteeringRequest\"A\n\x13GetSteeringResponse\x12*\n\x08steering\x18\x01 \x01(\x0b\x32\x18.anagnorisis.v1.Steering\"~\n\x12PlanJourneyRequest\x12%\n\x05start\x18\x01 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12#\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x16.anagnorisis.v1.Target\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\r\n\x05queue\x18\x04 \x01(\x08\"i\n\x0bJourneyStep\x12$\n\x05track\x18\x01 \x01(\x0b\x32\x15.anagnorisis.v1.Track\x12\x12\n\nsimilarity\x18\x02 \x01(\x01\x12\x14\n\x07song_id\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_song_id\"B\n\x13PlanJourneyResponse\x12+\n\x06tracks\x18\x01 \x03(\x0b\x32\x1b.anagnorisis.v1.JourneyStep\"\x12\n\x10SkipAlbumRequest\"$\n\x11SkipAlbumResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x05*|\n\x0cRatingSource\x12\x1d\n\x19RATING_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14RATING_SOURCE_RATING\x10\x01\x12\x1b\n\x17RATING_SOURCE_PREDICTED\x10\x02\x12\x16\n\x12RATING_SOURCE_MEAN\x10\x03\x32\x8f\x07\n\x0bPickService\x12Y\n\x0cPreviewPicks\x12#.anagnorisis.v1.PreviewPicksRequest\x1a$.anagnorisis.v1.PreviewPicksResponse\x12Y\n\x0c\x45xplainTrack\x12#.anagnorisis.v1.ExplainTrackRequest\x1a$.anagnorisis.v1.ExplainTrackResponse\x12\\\n\rSuggestTracks\x12$.anagnorisis.v1.SuggestTracksRequest\x1a%.anagnorisis.v1.SuggestTracksResponse\x12V\n\x0bPlanJourney\x12\".anagnorisis.v1.PlanJourneyRequest\x1a#.anagnorisis.v1.PlanJourneyResponse\x12P\n\tSkipAlbum\x12 .anagnorisis.v1.SkipAlbumRequest\x1a!.anagnorisis.v1.SkipAlbumResponse\x12h\n\x11ListUpcomingPicks\x12(.anagnorisis.v1.ListUpcomingPicksRequest\x1a).anagnorisis.v1.ListUpcomingPicksResponse\x12S\n\nRemovePick\x12!.anagnorisis.v1.RemovePickRequest\x1a\".anagnorisis.v1.RemovePickResponse\x12S\n\nSetPicking\x12!.anagnorisis.v1.SetPickingRequest\x1a\".anagnorisis.v1.SetPickingResponse\x12V\n\x0bSetSteering\x12\".anagnorisis.v1.SetSteeringRequest\x1a#.anagnorisis.v1.SetSteeringResponse\x12V\n\x0bGetSteering\x12\".anagnorisis.v1.GetSteeringRequest\x1a#.anagnorisis.v1.GetSteeringResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'anagnorisis.v1.pick_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RATINGSOURCE']._serialized_start=2768
-  _globals['_RATINGSOURCE']._serialized_end=2892
+  _globals['_RATINGSOURCE']._serialized_start=3089
+  _globals['_RATINGSOURCE']._serialized_end=3213
   _globals['_GUARD']._serialized_start=138
   _globals['_GUARD']._serialized_end=175
   _globals['_EXPLANATION']._serialized_start=178
@@ -48,48 +48,58 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREVIEWPICKSREQUEST']._serialized_end=774
   _globals['_PREVIEWPICKSRESPONSE']._serialized_start=776
   _globals['_PREVIEWPICKSRESPONSE']._serialized_end=835
-  _globals['_EXPLAINTRACKREQUEST']._serialized_start=837
-  _globals['_EXPLAINTRACKREQUEST']._serialized_end=898
-  _globals['_INFLUENCE']._serialized_start=900
-  _globals['_INFLUENCE']._serialized_end=964
-  _globals['_FEATURECONTRIBUTION']._serialized_start=966
-  _globals['_FEATURECONTRIBUTION']._serialized_end=1019
-  _globals['_EXPLAINTRACKRESPONSE']._serialized_start=1022
-  _globals['_EXPLAINTRACKRESPONSE']._serialized_end=1301
-  _globals['_SUGGESTTRACKSREQUEST']._serialized_start=1303
-  _globals['_SUGGESTTRACKSREQUEST']._serialized_end=1383
-  _globals['_SUGGESTION']._serialized_start=1385
-  _globals['_SUGGESTION']._serialized_end=1469
-  _globals['_SUGGESTTRACKSRESPONSE']._serialized_start=1471
-  _globals['_SUGGESTTRACKSRESPONSE']._serialized_end=1543
-  _globals['_SETPICKINGREQUEST']._serialized_start=1545
-  _globals['_SETPICKINGREQUEST']._serialized_end=1581
-  _globals['_SETPICKINGRESPONSE']._serialized_start=1583
-  _globals['_SETPICKINGRESPONSE']._serialized_end=1620
-  _globals['_WISH']._serialized_start=1623
-  _globals['_WISH']._serialized_end=1821
-  _globals['_SETSTEERINGREQUEST']._serialized_start=1824
-  _globals['_SETSTEERINGREQUEST']._serialized_end=2008
-  _globals['_ACTIVEWISH']._serialized_start=2010
-  _globals['_ACTIVEWISH']._serialized_end=2089
-  _globals['_STEERING']._serialized_start=2092
-  _globals['_STEERING']._serialized_end=2249
-  _globals['_SETSTEERINGRESPONSE']._serialized_start=2251
-  _globals['_SETSTEERINGRESPONSE']._serialized_end=2316
-  _globals['_GETSTEERINGREQUEST']._serialized_start=2318
-  _globals['_GETSTEERINGREQUEST']._serialized_end=2338
-  _globals['_GETSTEERINGRESPONSE']._serialized_start=2340
-  _globals['_GETSTEERINGRESPONSE']._serialized_end=2405
-  _globals['_PLANJOURNEYREQUEST']._serialized_start=2407
-  _globals['_PLANJOURNEYREQUEST']._serialized_end=2533
-  _globals['_JOURNEYSTEP']._serialized_start=2535
-  _globals['_JOURNEYSTEP']._serialized_end=2640
-  _globals['_PLANJOURNEYRESPONSE']._serialized_start=2642
-  _globals['_PLANJOURNEYRESPONSE']._serialized_end=2708
-  _globals['_SKIPALBUMREQUEST']._serialized_start=2710
-  _globals['_SKIPALBUMREQUEST']._serialized_end=2728
-  _globals['_SKIPALBUMRESPONSE']._serialized_start=2730
-  _globals['_SKIPALBUMRESPONSE']._serialized_end=2766
-  _globals['_PICKSERVICE']._serialized_start=2895
-  _globals['_PICKSERVICE']._serialized_end=3615
+  _globals['_LISTUPCOMINGPICKSREQUEST']._serialized_start=837
+  _globals['_LISTUPCOMINGPICKSREQUEST']._serialized_end=863
+  _globals['_UPCOMINGPICK']._serialized_start=865
+  _globals['_UPCOMINGPICK']._serialized_end=984
+  _globals['_LISTUPCOMINGPICKSRESPONSE']._serialized_start=986
+  _globals['_LISTUPCOMINGPICKSRESPONSE']._serialized_end=1058
+  _globals['_REMOVEPICKREQUEST']._serialized_start=1060
+  _globals['_REMOVEPICKREQUEST']._serialized_end=1096
+  _globals['_REMOVEPICKRESPONSE']._serialized_start=1098
+  _globals['_REMOVEPICKRESPONSE']._serialized_end=1156
+  _globals['_EXPLAINTRACKREQUEST']._serialized_start=1158
+  _globals['_EXPLAINTRACKREQUEST']._serialized_end=1219
+  _globals['_INFLUENCE']._serialized_start=1221
+  _globals['_INFLUENCE']._serialized_end=1285
+  _globals['_FEATURECONTRIBUTION']._serialized_start=1287
+  _globals['_FEATURECONTRIBUTION']._serialized_end=1340
+  _globals['_EXPLAINTRACKRESPONSE']._serialized_start=1343
+  _globals['_EXPLAINTRACKRESPONSE']._serialized_end=1622
+  _globals['_SUGGESTTRACKSREQUEST']._serialized_start=1624
+  _globals['_SUGGESTTRACKSREQUEST']._serialized_end=1704
+  _globals['_SUGGESTION']._serialized_start=1706
+  _globals['_SUGGESTION']._serialized_end=1790
+  _globals['_SUGGESTTRACKSRESPONSE']._serialized_start=1792
+  _globals['_SUGGESTTRACKSRESPONSE']._serialized_end=1864
+  _globals['_SETPICKINGREQUEST']._serialized_start=1866
+  _globals['_SETPICKINGREQUEST']._serialized_end=1902
+  _globals['_SETPICKINGRESPONSE']._serialized_start=1904
+  _globals['_SETPICKINGRESPONSE']._serialized_end=1941
+  _globals['_WISH']._serialized_start=1944
+  _globals['_WISH']._serialized_end=2142
+  _globals['_SETSTEERINGREQUEST']._serialized_start=2145
+  _globals['_SETSTEERINGREQUEST']._serialized_end=2329
+  _globals['_ACTIVEWISH']._serialized_start=2331
+  _globals['_ACTIVEWISH']._serialized_end=2410
+  _globals['_STEERING']._serialized_start=2413
+  _globals['_STEERING']._serialized_end=2570
+  _globals['_SETSTEERINGRESPONSE']._serialized_start=2572
+  _globals['_SETSTEERINGRESPONSE']._serialized_end=2637
+  _globals['_GETSTEERINGREQUEST']._serialized_start=2639
+  _globals['_GETSTEERINGREQUEST']._serialized_end=2659
+  _globals['_GETSTEERINGRESPONSE']._serialized_start=2661
+  _globals['_GETSTEERINGRESPONSE']._serialized_end=2726
+  _globals['_PLANJOURNEYREQUEST']._serialized_start=2728
+  _globals['_PLANJOURNEYREQUEST']._serialized_end=2854
+  _globals['_JOURNEYSTEP']._serialized_start=2856
+  _globals['_JOURNEYSTEP']._serialized_end=2961
+  _globals['_PLANJOURNEYRESPONSE']._serialized_start=2963
+  _globals['_PLANJOURNEYRESPONSE']._serialized_end=3029
+  _globals['_SKIPALBUMREQUEST']._serialized_start=3031
+  _globals['_SKIPALBUMREQUEST']._serialized_end=3049
+  _globals['_SKIPALBUMRESPONSE']._serialized_start=3051
+  _globals['_SKIPALBUMRESPONSE']._serialized_end=3087
+  _globals['_PICKSERVICE']._serialized_start=3216
+  _globals['_PICKSERVICE']._serialized_end=4127
 # @@protoc_insertion_point(module_scope)

@@ -279,6 +279,131 @@ class PreviewPicksResponse(_message.Message):
 Global___PreviewPicksResponse: _TypeAlias = PreviewPicksResponse  # noqa: Y015
 
 @_typing.final
+class ListUpcomingPicksRequest(_message.Message):
+    """Request for the picks in the queue. Has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUpcomingPicksRequest: _TypeAlias = ListUpcomingPicksRequest  # noqa: Y015
+
+@_typing.final
+class UpcomingPick(_message.Message):
+    """A pick in the queue that is still to come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    song_id: _builtins.int
+    """MPD's id of its queue entry, 0 or above."""
+    @_builtins.property
+    def track(self) -> _track_pb2.Track:
+        """The track."""
+
+    @_builtins.property
+    def explanation(self) -> Global___Explanation:
+        """The factors of its weight when it was picked; the present ones if ratings, predictions or plays
+        changed since then, or the daemon was restarted. Absent if the track's file is missing now.
+        """
+
+    def __init__(
+        self,
+        *,
+        song_id: _builtins.int = ...,
+        track: _track_pb2.Track | None = ...,
+        explanation: Global___Explanation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "song_id", b"song_id", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpcomingPick: _TypeAlias = UpcomingPick  # noqa: Y015
+
+@_typing.final
+class ListUpcomingPicksResponse(_message.Message):
+    """Response to ListUpcomingPicks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def picks(self) -> _containers.RepeatedCompositeFieldContainer[Global___UpcomingPick]:
+        """The picks after the current song, in the order of the queue; in MPD's random mode all picks that
+        have not started, which play in another order.
+        """
+
+    def __init__(
+        self,
+        *,
+        picks: _abc.Iterable[Global___UpcomingPick] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["picks", b"picks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUpcomingPicksResponse: _TypeAlias = ListUpcomingPicksResponse  # noqa: Y015
+
+@_typing.final
+class RemovePickRequest(_message.Message):
+    """Request to remove a pick."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_ID_FIELD_NUMBER: _builtins.int
+    song_id: _builtins.int
+    """MPD's id of its queue entry, as in UpcomingPick, 0 or above."""
+    def __init__(
+        self,
+        *,
+        song_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["song_id", b"song_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovePickRequest: _TypeAlias = RemovePickRequest  # noqa: Y015
+
+@_typing.final
+class RemovePickResponse(_message.Message):
+    """Response to RemovePick."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _track_pb2.Track:
+        """The track that was removed from the queue."""
+
+    def __init__(
+        self,
+        *,
+        track: _track_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovePickResponse: _TypeAlias = RemovePickResponse  # noqa: Y015
+
+@_typing.final
 class ExplainTrackRequest(_message.Message):
     """Request to explain a track's weight."""
 

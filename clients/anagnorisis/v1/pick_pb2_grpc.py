@@ -60,6 +60,16 @@ class PickServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumResponse.FromString,
                 _registered_method=True)
+        self.ListUpcomingPicks = channel.unary_unary(
+                '/anagnorisis.v1.PickService/ListUpcomingPicks',
+                request_serializer=anagnorisis_dot_v1_dot_pick__pb2.ListUpcomingPicksRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.ListUpcomingPicksResponse.FromString,
+                _registered_method=True)
+        self.RemovePick = channel.unary_unary(
+                '/anagnorisis.v1.PickService/RemovePick',
+                request_serializer=anagnorisis_dot_v1_dot_pick__pb2.RemovePickRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_pick__pb2.RemovePickResponse.FromString,
+                _registered_method=True)
         self.SetPicking = channel.unary_unary(
                 '/anagnorisis.v1.PickService/SetPicking',
                 request_serializer=anagnorisis_dot_v1_dot_pick__pb2.SetPickingRequest.SerializeToString,
@@ -137,6 +147,28 @@ class PickServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUpcomingPicks(self, request, context):
+        """Lists the picks in the queue that are still to come, in the order of the queue, with the reasons
+        for each. `upcoming_picks_changed` of WatchEvents tells when they change.
+
+        UNAVAILABLE: not connected to MPD.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePick(self, request, context):
+        """Removes a pick from the queue before it plays, as a listener can in every client of MPD ("not
+        now"). It does not count as skipped, is not picked again for 12 hours unless no other track is
+        left (guard `removed`), and another pick follows within moments if picking is on.
+
+        INVALID_ARGUMENT: a bad id. FAILED_PRECONDITION: the entry is not, or no longer, a pick that is
+        still to come. UNAVAILABLE: not connected to MPD.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetPicking(self, request, context):
         """Switches picking on or off; this persists across restarts. Queued picks stay in the queue.
         """
@@ -191,6 +223,16 @@ def add_PickServiceServicer_to_server(servicer, server):
                     servicer.SkipAlbum,
                     request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumResponse.SerializeToString,
+            ),
+            'ListUpcomingPicks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUpcomingPicks,
+                    request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.ListUpcomingPicksRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_pick__pb2.ListUpcomingPicksResponse.SerializeToString,
+            ),
+            'RemovePick': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemovePick,
+                    request_deserializer=anagnorisis_dot_v1_dot_pick__pb2.RemovePickRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_pick__pb2.RemovePickResponse.SerializeToString,
             ),
             'SetPicking': grpc.unary_unary_rpc_method_handler(
                     servicer.SetPicking,
@@ -344,6 +386,60 @@ class PickService:
             '/anagnorisis.v1.PickService/SkipAlbum',
             anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumRequest.SerializeToString,
             anagnorisis_dot_v1_dot_pick__pb2.SkipAlbumResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUpcomingPicks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.PickService/ListUpcomingPicks',
+            anagnorisis_dot_v1_dot_pick__pb2.ListUpcomingPicksRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_pick__pb2.ListUpcomingPicksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemovePick(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.PickService/RemovePick',
+            anagnorisis_dot_v1_dot_pick__pb2.RemovePickRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_pick__pb2.RemovePickResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -69,6 +69,20 @@ class PickServiceStub:
     FAILED_PRECONDITION: the current song is not on an album that was picked. UNAVAILABLE: not
     connected to MPD.
     """
+    ListUpcomingPicks: _grpc.UnaryUnaryMultiCallable[_pick_pb2.ListUpcomingPicksRequest, _pick_pb2.ListUpcomingPicksResponse]
+    """Lists the picks in the queue that are still to come, in the order of the queue, with the reasons
+    for each. `upcoming_picks_changed` of WatchEvents tells when they change.
+
+    UNAVAILABLE: not connected to MPD.
+    """
+    RemovePick: _grpc.UnaryUnaryMultiCallable[_pick_pb2.RemovePickRequest, _pick_pb2.RemovePickResponse]
+    """Removes a pick from the queue before it plays, as a listener can in every client of MPD ("not
+    now"). It does not count as skipped, is not picked again for 12 hours unless no other track is
+    left (guard `removed`), and another pick follows within moments if picking is on.
+
+    INVALID_ARGUMENT: a bad id. FAILED_PRECONDITION: the entry is not, or no longer, a pick that is
+    still to come. UNAVAILABLE: not connected to MPD.
+    """
     SetPicking: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]
     """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
     SetSteering: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SetSteeringRequest, _pick_pb2.SetSteeringResponse]
@@ -123,6 +137,20 @@ class PickServiceAsyncStub(PickServiceStub):
 
     FAILED_PRECONDITION: the current song is not on an album that was picked. UNAVAILABLE: not
     connected to MPD.
+    """
+    ListUpcomingPicks: _aio.UnaryUnaryMultiCallable[_pick_pb2.ListUpcomingPicksRequest, _pick_pb2.ListUpcomingPicksResponse]  # type: ignore[assignment]
+    """Lists the picks in the queue that are still to come, in the order of the queue, with the reasons
+    for each. `upcoming_picks_changed` of WatchEvents tells when they change.
+
+    UNAVAILABLE: not connected to MPD.
+    """
+    RemovePick: _aio.UnaryUnaryMultiCallable[_pick_pb2.RemovePickRequest, _pick_pb2.RemovePickResponse]  # type: ignore[assignment]
+    """Removes a pick from the queue before it plays, as a listener can in every client of MPD ("not
+    now"). It does not count as skipped, is not picked again for 12 hours unless no other track is
+    left (guard `removed`), and another pick follows within moments if picking is on.
+
+    INVALID_ARGUMENT: a bad id. FAILED_PRECONDITION: the entry is not, or no longer, a pick that is
+    still to come. UNAVAILABLE: not connected to MPD.
     """
     SetPicking: _aio.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]  # type: ignore[assignment]
     """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
@@ -205,6 +233,32 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
 
         FAILED_PRECONDITION: the current song is not on an album that was picked. UNAVAILABLE: not
         connected to MPD.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUpcomingPicks(
+        self,
+        request: _pick_pb2.ListUpcomingPicksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pick_pb2.ListUpcomingPicksResponse, _abc.Awaitable[_pick_pb2.ListUpcomingPicksResponse]]:
+        """Lists the picks in the queue that are still to come, in the order of the queue, with the reasons
+        for each. `upcoming_picks_changed` of WatchEvents tells when they change.
+
+        UNAVAILABLE: not connected to MPD.
+        """
+
+    @_abc_1.abstractmethod
+    def RemovePick(
+        self,
+        request: _pick_pb2.RemovePickRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pick_pb2.RemovePickResponse, _abc.Awaitable[_pick_pb2.RemovePickResponse]]:
+        """Removes a pick from the queue before it plays, as a listener can in every client of MPD ("not
+        now"). It does not count as skipped, is not picked again for 12 hours unless no other track is
+        left (guard `removed`), and another pick follows within moments if picking is on.
+
+        INVALID_ARGUMENT: a bad id. FAILED_PRECONDITION: the entry is not, or no longer, a pick that is
+        still to come. UNAVAILABLE: not connected to MPD.
         """
 
     @_abc_1.abstractmethod
