@@ -8,10 +8,10 @@ from setuptools import Distribution, setup
 HERE = Path(__file__).parent
 MADE = HERE / "build" / "papers"
 PLACES = {
-    "share/man/man1": "anagnorisis.1",
-    "share/bash-completion/completions": "anagnorisis",
-    "share/zsh/site-functions": "_anagnorisis",
-    "share/fish/vendor_completions.d": "anagnorisis.fish",
+    "share/man/man1": ("anagnorisis.1", "anagnorisis-web.1"),
+    "share/bash-completion/completions": ("anagnorisis",),
+    "share/zsh/site-functions": ("_anagnorisis",),
+    "share/fish/vendor_completions.d": ("anagnorisis.fish",),
 }
 
 
@@ -25,11 +25,13 @@ class WithData(Distribution):
 
 def papers() -> dict[str, str]:
     """Return the text of each file of `PLACES`."""
-    sys.path.insert(0, str(HERE))  # a build has no other way to the package
+    sys.path[:0] = [str(HERE), str(HERE / "web")]  # a build has no other way to the packages
     from anagnorisis import completion, manual
+    from anagnorisis_web.__main__ import parser
 
     return {
         "anagnorisis.1": manual.page(),
+        "anagnorisis-web.1": manual.program_page(parser()),
         "anagnorisis": completion.script("bash"),
         "_anagnorisis": completion.script("zsh"),
         "anagnorisis.fish": completion.script("fish"),
@@ -41,7 +43,10 @@ def written() -> list[tuple[str, list[str]]]:
     MADE.mkdir(parents=True, exist_ok=True)
     for name, text in papers().items():
         (MADE / name).write_text(text)
-    return [(place, [str((MADE / name).relative_to(HERE))]) for place, name in PLACES.items()]
+    return [
+        (place, [str((MADE / name).relative_to(HERE)) for name in names])
+        for place, names in PLACES.items()
+    ]
 
 
 setup(distclass=WithData, data_files=written())

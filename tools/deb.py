@@ -27,14 +27,18 @@ TEMPLATES = "templates"
 """Of debconf's questions; the other files are scripts."""
 
 PREFIX = Path("opt/anagnorisis")
-PROGRAMS = ("anagnorisis", "anagnorisis-rate", "anagnorisisd")
+PROGRAMS = ("anagnorisis", "anagnorisis-rate", "anagnorisis-web", "anagnorisisd")
 SHARED = {
     "man/man1/anagnorisis.1": "man/man1/anagnorisis.1",
+    "man/man1/anagnorisis-web.1": "man/man1/anagnorisis-web.1",
     "bash-completion/completions/anagnorisis": "bash-completion/completions/anagnorisis",
     "zsh/site-functions/_anagnorisis": "zsh/vendor-completions/_anagnorisis",
     "fish/vendor_completions.d/anagnorisis.fish": "fish/vendor_completions.d/anagnorisis.fish",
 }
 """What of the environment's `share` goes below `/usr/share`, and where; no dependency's files."""
+
+EXTRAS = "[web]"
+"""The web page is small, and both wheels have this extra."""
 
 CONTROL = """\
 Package: anagnorisis
@@ -72,7 +76,7 @@ def build(
     with tempfile.TemporaryDirectory(prefix="anagnorisis-deb-") as folder:
         root = Path(folder, "root")
         root.mkdir(mode=0o755)
-        _make_environment(root, [*options, *map(str, wheels)])
+        _make_environment(root, [*options, *(f"{wheel}{EXTRAS}" for wheel in wheels)])
         _place_files(root)
         _write_control(root, version, architecture)
         _set_times(root, epoch)
@@ -119,6 +123,10 @@ def _place_files(root: Path) -> None:
     units.mkdir(parents=True)
     unit = (prefix / "lib/systemd/system/anagnorisis.service").read_text()
     (units / "anagnorisis.service").write_text(unit.replace("/usr/local/bin/", "/usr/bin/"))
+    of_user = root / "usr/lib/systemd/user/anagnorisis-web.service"
+    of_user.parent.mkdir()
+    unit = (prefix / "share/systemd/user" / of_user.name).read_text()
+    of_user.write_text(unit.replace("%h/.local/bin/", "/usr/bin/"))
     here = int(_output("systemctl", "--version").split()[1])
     for path in (prefix / "share/anagnorisis/systemd").glob("*.conf"):
         if int(path.name.partition("-")[0]) <= here:

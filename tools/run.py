@@ -1,10 +1,11 @@
-"""Runs the daemon in the foreground with whatever music and MPD there is; see `make run`.
+"""Runs daemon and web page in the foreground, with the music and MPD that are there: `make run`.
 
 MUSIC=/path/to/music python -m tools.run
 """
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,8 @@ from typing import NoReturn
 
 import platformdirs
 
-from anagnorisisd.config import load
+from anagnorisis_web.__main__ import DEFAULT_ADDRESS as PAGE_ADDRESS
+from anagnorisisd.config import load, paths
 from anagnorisisd.config.schema import Config
 from anagnorisisd.errors import ConfigError
 from tools import system_packages
@@ -32,7 +34,7 @@ def main() -> int:
     """Choose the music and the MPD, then run the daemon until it ends; return its exit code."""
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, _leave)
-    config = _config()
+    config, where = _config()
     formats = config.music.formats
     found = existing_mpd.find(config.mpd.address, os.environ)
     chosen = music.choose(
@@ -59,12 +61,13 @@ def main() -> int:
             variables |= _lively(config)
         if found:
             found.close()
-        return _foreground(command, variables)
+        return _foreground(command, variables, stack, where.socket)
 
 
-def _config() -> Config:
+def _config() -> tuple[Config, paths.Paths]:
     try:
-        return load.load({}, os.environ)
+        config = load.load({}, os.environ)
+        return config, paths.resolve(config, os.environ)
     except ConfigError as error:
         raise GiveUp(str(error)) from error
 
@@ -96,12 +99,32 @@ def _lively(config: Config) -> Mapping[str, str]:
     return {f"ANAGNORISIS_PICKS__{name.upper()}": "true" for name in wanted}
 
 
-def _foreground(command: list[str], variables: Mapping[str, str]) -> int:
+@contextmanager
+def _page(daemon_socket: Path) -> Iterator[None]:
+    """Serve the web page, which prints its address; without its packages it prints what to do."""
+    host, _, port = PAGE_ADDRESS.partition(":")
+    try:
+        socket.create_server((host, int(port))).close()
+    except OSError:
+        port = "0"  # any that is free
+    place = ["--socket", str(daemon_socket), "--listen", f"{host}:{port}"]
+    page = subprocess.Popen([sys.executable, "-m", "anagnorisis_web", *place])
+    try:
+        yield
+    finally:
+        page.terminate()
+        page.wait()
+
+
+def _foreground(
+    command: list[str], variables: Mapping[str, str], stack: ExitStack, daemon_socket: Path
+) -> int:
     """Run the daemon until it ends, and end it when we are asked to go."""
     # Ctrl-C reaches every process of the terminal; the daemon is the one to act on it.
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
     daemon = subprocess.Popen(command, env=variables)
     try:
+        stack.enter_context(_page(daemon_socket))
         return daemon.wait()
     finally:
         daemon.terminate()

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import platformdirs
@@ -15,6 +16,8 @@ from anagnorisisd.install import packaged_files
 from anagnorisisd.install.packaged_files import config_template
 
 UNIT = "anagnorisis.service"
+WEB_UNIT = "anagnorisis-web.service"
+"""Of the web page; only for users."""
 SYSTEMCTL_TIMEOUT_SECONDS = 60.0
 CONFIG_MODE = 0o644
 SYSTEM_DIRECTORIES = (Path("/var/lib/anagnorisis"), Path("/var/cache/anagnorisis"))
@@ -87,7 +90,8 @@ def install(target: InstallPrefix) -> Iterator[str]:
     reloaded = target.systemctl("daemon-reload")
     yield f"programs        {target.prefix / 'bin'}"
     yield f"man, completion {target.prefix / 'share'}"
-    yield f"unit            {target.prefix / target.units / UNIT}"
+    for unit in _units(target):
+        yield f"unit            {unit}"
     yield f"configuration   {target.config}{'' if created else ' (not changed)'}"
     if not reloaded:
         yield "systemd is not running; it will load the unit when it starts"
@@ -99,9 +103,9 @@ def uninstall(target: InstallPrefix) -> Iterator[str]:
     Raises:
         InstallationFailed: a file cannot be removed.
     """
-    unit = target.prefix / target.units / UNIT
-    if unit.exists() and target.systemctl("disable", "--now", UNIT):
-        yield "stopped and disabled the service"
+    for unit in _units(target):
+        if target.systemctl("disable", "--now", unit.name):
+            yield f"stopped and disabled {unit.name}"
     try:
         for path in packaged_files.for_prefix(target.units):
             _remove_file(path, target)
@@ -109,7 +113,13 @@ def uninstall(target: InstallPrefix) -> Iterator[str]:
     except OSError as error:
         raise _failed(error) from error
     target.systemctl("daemon-reload")
-    yield f"removed programs, unit, man page and completions from {target.prefix}"
+    yield f"removed programs, units, man pages and completions from {target.prefix}"
+
+
+def _units(target: InstallPrefix) -> list[Path]:
+    """Return the units that are installed."""
+    folder = target.prefix / target.units
+    return [folder / name for name in (UNIT, WEB_UNIT) if (folder / name).exists()]
 
 
 def _install_file(path: Path, target: InstallPrefix) -> None:
@@ -183,6 +193,9 @@ def after_installing(target: InstallPrefix, variables: Mapping[str, str]) -> Ite
     yield "To start the daemon now and with your session (second line: also without a session):"
     yield "  systemctl --user enable --now anagnorisis"
     yield "  loginctl enable-linger"
+    if (target.prefix / target.units / WEB_UNIT).exists() and find_spec("starlette"):
+        yield "To serve the web page at http://127.0.0.1:6610/ as well:"
+        yield "  systemctl --user enable --now anagnorisis-web"
 
 
 def after_removing(target: InstallPrefix) -> Iterator[str]:

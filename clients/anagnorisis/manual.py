@@ -43,6 +43,25 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def program_page(parser: argparse.ArgumentParser) -> str:
+    """Return the manual page, in roff, of a program without commands."""
+    name, summary = _roff(parser.prog), str(parser.description)
+    parts = [
+        f'.TH {name.upper()} 1 "" "anagnorisis {VERSION}" "User Commands"',
+        ".SH NAME",
+        f"{name} \\- {_roff(summary[0].lower() + summary[1:].removesuffix('.'))}",
+        ".SH SYNOPSIS",
+        f".B {name}\n[OPTION]...",
+        ".SH DESCRIPTION",
+        _roff(summary),
+        *([_roff(parser.epilog)] if parser.epilog else []),
+        ".SH OPTIONS",
+        *_arguments(parser),
+        FILES,
+    ]
+    return "\n".join(parts)
+
+
 def _command(command: argparse.ArgumentParser) -> list[str]:
     name = command.prog.split()[-1]
     title = f".SS {name} {_roff(_usage(command))}".rstrip()

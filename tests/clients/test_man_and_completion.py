@@ -12,6 +12,7 @@ import pytest
 
 from anagnorisis import completion, manual, parser, rate_key
 from anagnorisis.rating_value import Value
+from anagnorisis_web import __main__ as web
 from tests.support.rpc import command
 
 pytestmark = pytest.mark.slow
@@ -167,19 +168,35 @@ async def test_the_manual_page_is_printed() -> None:
     assert (await command("anagnorisis", "manual")).out == manual.page()
 
 
-def test_the_manual_page_is_sound_and_has_every_command() -> None:
-    page = manual.page()
+def test_the_manual_page_has_every_command() -> None:
+    lines = manual.page().splitlines()
 
-    assert [line.split()[1] for line in page.splitlines() if line.startswith(".SS ")] == COMMANDS
-    if shutil.which("groff"):
-        done = subprocess.run(
-            ["groff", "-man", "-ww", "-Tutf8", "-z"],
-            input=page,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.stderr == ""
+    assert [line.split()[1] for line in lines if line.startswith(".SS ")] == COMMANDS
+
+
+def test_the_manual_page_of_the_web_page_has_every_option() -> None:
+    page = manual.program_page(web.parser()).replace("\\-", "-")
+
+    assert set(re.findall(r"^\.B (--\S+)", page, re.MULTILINE)) == {
+        name
+        for action in web.parser()._actions
+        for name in action.option_strings
+        if name.startswith("--") and name != "--help"
+    }
+
+
+@pytest.mark.parametrize("page", [manual.page(), manual.program_page(web.parser())])
+def test_the_manual_pages_are_sound(page: str) -> None:
+    if shutil.which("groff") is None:
+        pytest.skip("groff is not installed")
+    done = subprocess.run(
+        ["groff", "-man", "-ww", "-Tutf8", "-z"],
+        input=page,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
 
 
 def actions(text: str) -> set[str]:

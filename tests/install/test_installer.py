@@ -1,6 +1,7 @@
 """The wheels, and `anagnorisisd install` from them."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -9,11 +10,13 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+import httpx
 import pytest
 
 from anagnorisisd.embedding.musicnn.weights import PACKAGED
 from tests.support import wheels
 from tests.support.musicnn import needs_weights
+from tests.support.web_page import serving
 
 pytestmark = pytest.mark.slow
 
@@ -63,10 +66,12 @@ def test_the_wheels_have_units_man_page_completions_and_configuration(built: lis
     assert names == {
         "lib/systemd/system/anagnorisis.service",
         "share/systemd/user/anagnorisis.service",
+        "share/systemd/user/anagnorisis-web.service",
         "share/anagnorisis/systemd/253-reload.conf",
         "share/anagnorisis/systemd/254-back-off.conf",
         "share/anagnorisis/config.yaml",
         "share/man/man1/anagnorisis.1",
+        "share/man/man1/anagnorisis-web.1",
         "share/bash-completion/completions/anagnorisis",
         "share/zsh/site-functions/_anagnorisis",
         "share/fish/vendor_completions.d/anagnorisis.fish",
@@ -80,6 +85,7 @@ def test_the_wheels_have_every_module_and_no_other_files(built: list[Path]) -> N
         for root, package in (
             (wheels.ROOT, "anagnorisisd"),
             (wheels.ROOT / "clients", "anagnorisis"),
+            (wheels.ROOT / "clients/web", "anagnorisis_web"),
         )
         for path in (root / package).rglob("*.py")
     }
@@ -98,8 +104,27 @@ def test_the_daemons_wheel_has_the_programs_of_both(built: list[Path]) -> None:
     """For uv and pipx put only the programs of the package that is named on the path."""
     client, daemon = (scripts(wheel) for wheel in built)
 
-    assert set(client) == {"anagnorisis", "anagnorisis-rate"}
+    assert set(client) == {"anagnorisis", "anagnorisis-rate", "anagnorisis-web"}
     assert daemon == {**client, "anagnorisisd": "anagnorisisd.__main__:main"}
+
+
+def test_the_page_of_the_wheel_is_served_whole(environment: Path, home: Path) -> None:
+    """Templates, texts and static files are those of the wheel, and none is missing."""
+    program = environment / "bin" / "anagnorisis-web"
+    with serving(home / "web", home / "absent.sock", program=[program]) as url:
+        failed = httpx.get(url)
+        assert failed.status_code == 503
+        assert "no daemon answers" in failed.text
+        manifest = httpx.get(f"{url}/manifest.webmanifest").json()
+        linked = set(re.findall(r"/static/[^\"]+", failed.text))
+        for path in linked | {icon["src"] for icon in manifest["icons"]}:
+            assert httpx.get(url + path).status_code == 200, path
+    installed = next(environment.glob("lib/python*/site-packages/anagnorisis_web"))
+    sources = wheels.ROOT / "clients/web/anagnorisis_web"
+    for kind in ("templates/*", "static/*", "texts/*"):
+        assert {path.name for path in installed.glob(kind)} == {
+            path.name for path in sources.glob(kind)
+        }
 
 
 def scripts(wheel: Path) -> dict[str, str]:
@@ -120,10 +145,11 @@ def test_install_from_a_wheel(environment: Path, home: Path) -> None:
         home, "anagnorisisd", "check-config"
     )
     assert "rate" in run(home, "anagnorisis", "--help")
-    shipped = (environment / "share/systemd/user/anagnorisis.service").read_text()
-    unit = home / ".local/share/systemd/user/anagnorisis.service"
-    assert unit.read_text() == shipped
-    assert not unit.is_symlink()
+    for name in ("anagnorisis.service", "anagnorisis-web.service"):
+        unit = home / ".local/share/systemd/user" / name
+        assert f"unit            {unit}\n" in said
+        assert unit.read_text() == (environment / "share/systemd/user" / name).read_text()
+        assert not unit.is_symlink()
 
 
 def test_installing_again_keeps_the_configuration(environment: Path, home: Path) -> None:

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from anagnorisis.errors import UNAVAILABLE, USAGE
+
 UNITS = Path(__file__).parents[2] / "systemd"
 DROP_INS = sorted((UNITS / "drop-ins").glob("*.conf"))
+DAEMON, PAGE = "anagnorisis.service", "anagnorisis-web.service"
+SHIPPED = [f"system/{DAEMON}", f"user/{DAEMON}", f"user/{PAGE}"]
 MAX_EXPOSURE = {"system": 1.5, "user": 6.5}
 
 pytestmark = [
@@ -21,15 +25,20 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=["system", "user"])
+@pytest.fixture(params=SHIPPED)
 def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A unit as it is shipped, but for the program, which is not installed here."""
-    text = (UNITS / str(request.param) / "anagnorisis.service").read_text()
-    folder = tmp_path / str(request.param)
-    folder.mkdir()
-    text = re.sub(r"(?<==)\S+/anagnorisisd", sys.executable, text)
-    (folder / "anagnorisis.service").write_text(text)
-    return folder / "anagnorisis.service"
+    copy = tmp_path / str(request.param)
+    copy.parent.mkdir()
+    text = (UNITS / str(request.param)).read_text()
+    copy.write_text(re.sub(r"(?<==)\S+/anagnorisis(d|-web)", sys.executable, text))
+    return copy
+
+
+def of_daemon(unit: Path) -> None:
+    """Skip the test for the unit of the web page."""
+    if unit.name == PAGE:
+        pytest.skip("only the daemon's units have this")
 
 
 def analyze(*arguments: str, runtime: Path) -> "subprocess.CompletedProcess[str]":
@@ -60,6 +69,7 @@ def test_each_drop_in_is_valid_for_its_systemd_version(unit: Path, tmp_path: Pat
     version = re.search(r"systemd (\d+)", analyze("--version", runtime=tmp_path).stdout)
     assert version is not None
     known = [drop_in for drop_in in DROP_INS if int(drop_in.name[:3]) <= int(version[1])]
+    of_daemon(unit)
     folder = unit.with_name("anagnorisis.service.d")
     folder.mkdir()
     for drop_in in known:
@@ -72,6 +82,7 @@ def test_each_drop_in_is_valid_for_its_systemd_version(unit: Path, tmp_path: Pat
 
 
 def test_a_reload_fails_with_an_invalid_configuration(unit: Path) -> None:
+    of_daemon(unit)
     lines = [line for line in unit.read_text().splitlines() if line.startswith("ExecReload=")]
 
     assert lines == [
@@ -92,7 +103,7 @@ def test_resource_limits(unit: Path) -> None:
     settings = settings_of(unit)
 
     assert settings["LimitCORE"] == "0"
-    assert settings["MemoryMax"] == "75%"
+    assert settings["MemoryMax"] == ("512M" if unit.name == PAGE else "75%")
     assert int(settings["TasksMax"]) <= 4096
     assert 1024 < int(settings["LimitNOFILE"]) <= 8192
 
@@ -106,9 +117,21 @@ def test_the_system_service_listens_on_no_port_and_shares_no_memory(unit: Path) 
 
 
 def test_watchdog_and_restart(unit: Path) -> None:
+    of_daemon(unit)
     settings = settings_of(unit)
 
     assert settings["Type"] == "notify"
     assert settings["Restart"] == "on-failure"
     assert settings["RestartPreventExitStatus"] == "2"
     assert settings["WatchdogSec"] == "60s"
+
+
+def test_the_page_is_started_again_unless_that_cannot_help(unit: Path) -> None:
+    if unit.name != PAGE:
+        pytest.skip("the daemon's units have the test above")
+    settings = settings_of(unit)
+
+    assert settings["Restart"] == "on-failure"
+    # Wrong usage, and packages that are missing.
+    assert settings["RestartPreventExitStatus"] == f"{USAGE} {UNAVAILABLE}"
+    assert settings["MemoryDenyWriteExecute"] == "yes"

@@ -33,14 +33,18 @@ class Home:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, socket: Path, arguments: Sequence[str] = ()) -> Iterator[str]:
+def serving(
+    folder: Path,
+    socket: Path,
+    arguments: Sequence[str] = (),
+    program: Sequence[str | Path] = (sys.executable, "-m", "anagnorisis_web"),
+) -> Iterator[str]:
     """Serve the page on a free port; yield its URL, without a slash at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "web.log"
     with log.open("wb") as errors:
         server = subprocess.Popen(
-            [sys.executable, "-m", "anagnorisis_web", "--socket", socket,
-             "--listen", "127.0.0.1:0", *arguments],
+            [*program, "--socket", socket, "--listen", "127.0.0.1:0", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

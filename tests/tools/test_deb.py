@@ -48,18 +48,21 @@ def test_everything_is_where_debian_has_it(root: Path) -> None:
         "etc/anagnorisis/config.yaml",
         "usr/bin/anagnorisis",
         "usr/bin/anagnorisis-rate",
+        "usr/bin/anagnorisis-web",
         "usr/bin/anagnorisisd",
         "usr/lib/systemd/system/anagnorisis.service",
+        "usr/lib/systemd/user/anagnorisis-web.service",
         "usr/share/bash-completion/completions/anagnorisis",
         "usr/share/fish/vendor_completions.d/anagnorisis.fish",
         "usr/share/man/man1/anagnorisis.1",
+        "usr/share/man/man1/anagnorisis-web.1",
         "usr/share/zsh/vendor-completions/_anagnorisis",
     }
     assert (root / "DEBIAN/conffiles").read_text() == "/etc/anagnorisis/config.yaml\n"
 
 
 def test_package_does_not_contain_build_paths(root: Path) -> None:
-    for name in ("anagnorisis", "anagnorisis-rate", "anagnorisisd"):
+    for name in deb.PROGRAMS:
         assert (root / "usr/bin" / name).readlink() == Path("/opt/anagnorisis/bin") / name
         first = (root / "opt/anagnorisis/bin" / name).read_text().splitlines()[0]
         assert first.startswith("#!/opt/anagnorisis/bin/python")
@@ -76,6 +79,8 @@ def test_the_unit_starts_the_program_of_the_package(root: Path) -> None:
 
     assert "ExecStart=/usr/bin/anagnorisisd run" in unit
     assert "/usr/local" not in unit
+    page = (root / "usr/lib/systemd/user/anagnorisis-web.service").read_text()
+    assert "\nExecStart=/usr/bin/anagnorisis-web\n" in page
 
 
 def test_the_configuration_shows_every_key_and_sets_none(root: Path) -> None:

@@ -1,8 +1,11 @@
 """`make run` on machines with and without music, and with and without an MPD."""
 
+import contextlib
+import itertools
 import os
 import shutil
 import signal
+import socket
 import socketserver
 import subprocess
 import sys
@@ -10,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from anagnorisis.mpd_address import Address
@@ -244,7 +248,7 @@ signal.pause()
 """
 
 
-def start_run(home: Path, **variables: str) -> "subprocess.Popen[str]":
+def start_run(home: Path, stderr: int | None = None, **variables: str) -> "subprocess.Popen[str]":
     """Start the run with a stand-in for the daemon, which says what it was given and waits."""
     stand_in = home / "anagnorisisd"
     stand_in.write_text(f"#!{sys.executable}\n{STAND_IN}")
@@ -258,9 +262,18 @@ def start_run(home: Path, **variables: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
-        env={**kept, "HOME": str(home), **variables},
+        # A path in a test's folder may be too long for a socket.
+        env={**kept, "HOME": str(home), "ANAGNORISIS_RPC__SOCKET": "/absent/socket", **variables},
     )
+
+
+def read_lines(process: "subprocess.Popen[str]", count: int) -> list[str]:
+    """Read lines but that of the web page, which comes when the page is ready."""
+    assert process.stdout is not None
+    others = (line for line in process.stdout if not line.startswith("Page: "))
+    return list(itertools.islice(others, count))
 
 
 def test_running_mpd_and_its_music_are_the_default(
@@ -270,9 +283,8 @@ def test_running_mpd_and_its_music_are_the_default(
     (tmp_path / "Music").mkdir()
     shutil.copy(next(folder.rglob("*.flac")), tmp_path / "Music")
     process = start_run(tmp_path, MPD_HOST=str(running))
-    assert process.stdout is not None
 
-    lines = [process.stdout.readline() for _ in range(3)]
+    lines = read_lines(process, 3)
     process.terminate()
     process.communicate(timeout=90)
 
@@ -288,8 +300,7 @@ def test_the_daemon_and_its_mpd_end_with_the_run(
     folder: Path, tmp_path: Path, ending: signal.Signals
 ) -> None:
     process = start_run(tmp_path, MUSIC=str(folder), MPD_HOST=str(tmp_path / "absent"))
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(3)]
+    lines = read_lines(process, 3)
     control = lines[1].split("control it with: ")[1].split()
     controlled = subprocess.run([*control, "status"], capture_output=True, check=False)
 
@@ -304,3 +315,40 @@ def test_the_daemon_and_its_mpd_end_with_the_run(
     assert lines[2].endswith(" true\n")
     assert process.returncode == 0
     assert not greets(Address(socket))
+
+
+def test_the_page_is_served_beside_the_daemon(running: Path, tmp_path: Path) -> None:
+    """On its usual port or, as here, on any that is free; it ends with the daemon."""
+    taken = contextlib.suppress(OSError)  # then somebody else has it, which is as good
+    with contextlib.ExitStack() as stack:
+        with taken:
+            stack.enter_context(socket.create_server(("127.0.0.1", 6610)))
+        process = start_run(tmp_path, MPD_HOST=str(running))
+        assert process.stdout is not None
+        lines = list(itertools.islice(process.stdout, 4))
+        url = next(line for line in lines if line.startswith("Page: ")).split()[1]
+        assert url != "http://127.0.0.1:6610/"
+        answer = httpx.get(url)
+        process.terminate()
+        process.communicate(timeout=90)
+
+    assert "no daemon answers" in answer.text
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
+def test_without_the_packages_of_the_page_the_daemon_runs(running: Path, tmp_path: Path) -> None:
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError(name='uvicorn')")
+    process = start_run(
+        tmp_path, stderr=subprocess.PIPE, MPD_HOST=str(running), PYTHONPATH=str(tmp_path)
+    )
+    assert process.stderr is not None
+
+    said = process.stderr.readline()
+    lines = read_lines(process, 3)
+    process.terminate()
+    process.communicate(timeout=90)
+
+    assert "pip install 'anagnorisis[web]'" in said
+    assert lines[2].startswith("daemon run ")
+    assert process.returncode == 0

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from anagnorisis import parser, rate_key
 from anagnorisis.completion import subparsers
+from anagnorisis_web import __main__ as web
 from anagnorisisd import cli
 from tools.docs.markdown import code, table
 
@@ -30,6 +31,9 @@ def page() -> str:
         lines += _section(subcommand, known=_names(client))
     lines += ["## anagnorisis-rate", "", str(script.description), ""]
     lines += [*_usage(script), *_options(script)]
+    page = web.parser()
+    lines += ["## anagnorisis-web", "", str(page.description), "", str(page.epilog), ""]
+    lines += [*_usage(page), *_options(page)]
     lines += ["## anagnorisisd", "", str(server.description), "", *_options(server)]
     for subcommand in _subcommands(server):
         lines += _section(subcommand, known=_names(server))

@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from anagnorisis import VERSION, atomic_write, connection
-from anagnorisis.errors import USAGE, Failed, one_line
+from anagnorisis.errors import UNAVAILABLE, USAGE, Failed, one_line
 from anagnorisis.process import open_standard_files
 
+DESCRIPTION = "Serve a web page that rates, shows and steers the music."
 DEFAULT_ADDRESS = "127.0.0.1:6610"
+EPILOG = (
+    f"Without options the page is at http://{DEFAULT_ADDRESS}/, for this computer only. For phones "
+    "in the home network, set a passphrase with --set-passphrase, then start it with --listen "
+    "0.0.0.0:6610."
+)
 INTERRUPTED = 130
 SECRET_BYTES = 32
 SECONDS_TO_FINISH = 3
@@ -26,7 +32,7 @@ MISSING = "the web page needs more packages; install them with: pip install 'ana
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return the exit code."""
     open_standard_files()
-    parsed = _parser().parse_args(arguments)
+    parsed = parser().parse_args(arguments)
     try:
         if parsed.set_passphrase:
             from anagnorisis_web import passphrase
@@ -42,34 +48,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "anagnorisis-web", description="Serve a web page that rates, shows and steers the music."
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser("anagnorisis-web", description=DESCRIPTION, epilog=EPILOG)
+    made.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    made.add_argument(
         "--listen",
         metavar="HOST:PORT",
         default=DEFAULT_ADDRESS,
         help=f"where to serve the page (default: {DEFAULT_ADDRESS}, this computer only); "
         "another address needs a passphrase",
     )
-    parser.add_argument(
+    made.add_argument(
         "--name",
         metavar="NAME",
         action="append",
         default=[],
         help="another host name under which browsers may ask for the page; can be given repeatedly",
     )
-    parser.add_argument(
+    made.add_argument(
         "--set-passphrase", action="store_true", help="ask for the passphrase, store it, and exit"
     )
-    parser.add_argument(
+    made.add_argument(
         "--tls-certificate", metavar="PATH", help="serve HTTPS with this certificate chain"
     )
-    parser.add_argument("--tls-key", metavar="PATH", help="and this private key")
-    connection.add_options(parser)
-    return parser
+    made.add_argument("--tls-key", metavar="PATH", help="and this private key")
+    connection.add_options(made)
+    return made
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
@@ -78,7 +83,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
         from anagnorisis_web import app, daemon, passphrase
     except ModuleNotFoundError as error:
-        raise Failed(f"{MISSING} ({error.name} is missing)") from error
+        raise Failed(f"{MISSING} ({error.name} is missing)", UNAVAILABLE) from error
     host, port = _address(arguments.listen)
     hashed = passphrase.load()
     if hashed is None and not _is_loopback(host):
@@ -146,7 +151,7 @@ def _tls_is_wanted(arguments: argparse.Namespace) -> bool:
 def _secret() -> str:
     """Return the key that signs session cookies; it is made once, so that logins survive."""
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    path = Path(base, "anagnorisis", "web-secret")
+    path = Path(base, "anagnorisis-web", "secret")
     try:
         secret = path.read_text().strip()
         if len(secret) >= SECRET_BYTES:
