@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.support import mpd as mpd_server
 from tests.support.daemon import running_daemon
 from tests.support.web_page import Home, running_browser, serving
 
 HERE = Path(__file__).parent
+expect.set_options(timeout=60_000)  # Playwright's 5 s are too short on a busy computer
 SONGS = [f"Artist {number % 3}/song {number}.wav" for number in range(8)]
 
 

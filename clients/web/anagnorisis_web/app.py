@@ -20,9 +20,9 @@ from starlette.types import Scope
 
 from anagnorisis_web import access, live, login
 from anagnorisis_web.daemon import Daemon
-from anagnorisis_web.pages import Pages
+from anagnorisis_web.pages import Pages, static_version
 from anagnorisis_web.passphrase import Passphrase
-from anagnorisis_web.views import actions, manifest, now
+from anagnorisis_web.views import actions, library, manifest, now
 
 COOKIE = "anagnorisis"
 COOKIE_SECONDS = 90 * 86_400
@@ -71,6 +71,7 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
 
     routes: list[BaseRoute] = [
         *now.routes(daemon, pages),
+        *library.routes(daemon, pages, events),
         *actions.routes(daemon, pages),
         *manifest.routes(pages),
         Route("/events", stream),
@@ -117,7 +118,8 @@ class _Static(StaticFiles):
         super().__init__(directory=str(directory))
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        if response.status_code == 200 and scope["query_string"].startswith(b"v="):
+        version = f"{static_version()}/"
+        response = await super().get_response(path.removeprefix(version), scope)
+        if response.status_code == 200 and path.startswith(version):
             response.headers["Cache-Control"] = IMMUTABLE
         return response

@@ -11,6 +11,7 @@ from anagnorisis.v1.daemon_pb2_grpc import DaemonServiceStub
 from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceStub
 from anagnorisis.v1.library_pb2_grpc import LibraryServiceStub
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
+from anagnorisis.v1.playback_pb2_grpc import PlaybackServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 
 TIMEOUT_SECONDS = connection.SECONDS_TO_ANSWER
@@ -31,6 +32,7 @@ class Daemon:
         self.evaluators = EvaluatorServiceStub(channel)
         self.library = LibraryServiceStub(channel)
         self.picks = PickServiceStub(channel)
+        self.playback = PlaybackServiceStub(channel)
         self.ratings = RatingServiceStub(channel)
 
     async def close(self) -> None:

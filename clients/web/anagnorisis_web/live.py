@@ -53,26 +53,8 @@ class LiveEvents:
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
 
-    async def _watch(self) -> None:
-        after = WatchEventsRequest(heartbeat_seconds=30)
-        connected = True
-        while True:
-            try:
-                async for event in self._daemon.daemon.WatchEvents(after):
-                    if not connected or event.missed or _restarted(after, event):
-                        self._publish(RELOAD)
-                    connected = True
-                    after.epoch, after.after_sequence = event.epoch, event.sequence
-                    name = event.WhichOneof("event")
-                    if name and name != "heartbeat":
-                        self._publish(name, _data(event))
-            except grpc.aio.AioRpcError:
-                if connected:
-                    self._publish(LOST)
-                connected = False
-            await asyncio.sleep(RETRY_SECONDS)
-
-    def _publish(self, name: str, data: str = "{}") -> None:
+    def publish(self, name: str, data: str = "{}") -> None:
+        """Send an event to all open pages; `data` is JSON."""
         for queue in self._pages:
             if queue.full():
                 while not queue.empty():
@@ -80,6 +62,25 @@ class LiveEvents:
                 queue.put_nowait((RELOAD, "{}"))
             else:
                 queue.put_nowait((name, data))
+
+    async def _watch(self) -> None:
+        after = WatchEventsRequest(heartbeat_seconds=30)
+        connected = True
+        while True:
+            try:
+                async for event in self._daemon.daemon.WatchEvents(after):
+                    if not connected or event.missed or _restarted(after, event):
+                        self.publish(RELOAD)
+                    connected = True
+                    after.epoch, after.after_sequence = event.epoch, event.sequence
+                    name = event.WhichOneof("event")
+                    if name and name != "heartbeat":
+                        self.publish(name, _data(event))
+            except grpc.aio.AioRpcError:
+                if connected:
+                    self.publish(LOST)
+                connected = False
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 def _restarted(before: WatchEventsRequest, event: WatchEventsResponse) -> bool:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from anagnorisis import text
+from anagnorisis.v1.track_pb2 import TRACK_STATE_MISSING
 from anagnorisis_web import access, texts
 
 FRAGMENT_HEADER = "x-fragment"
@@ -34,9 +35,15 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(t=texts.translate, static=static_url)
+        self._environment.globals.update(
+            t=texts.translate, static=static_url, MISSING=TRACK_STATE_MISSING
+        )
         self._environment.filters.update(
-            number=text.number, duration=text.clock, when=text.when, name=text.name
+            number=text.number,
+            duration=text.clock,
+            when=text.when,
+            name=text.name,
+            printable=text.printable,
         )
         self._texts = {language: texts.Texts(language) for language in texts.LANGUAGES}
 
@@ -66,12 +73,17 @@ class Pages:
             "message": request.session.pop(MESSAGE, ""),
         }
         page = self._environment.get_template(template)
-        block = page.blocks.get(request.headers.get(FRAGMENT_HEADER, ""))
+        block = page.blocks.get(fragment(request))
         if block is None:
             return HTMLResponse(page.render(values), status_code)
         content = "".join(block(page.new_context(values)))
         headers = {MESSAGE_HEADER: quote(values["message"])} if values["message"] else {}
         return HTMLResponse(content, status_code, headers)
+
+
+def fragment(request: Request) -> str:
+    """Return the name of the block that the request wants; empty if it wants the whole page."""
+    return request.headers.get(FRAGMENT_HEADER, "")
 
 
 def redirect_back(request: Request, form: FormData, message: str = "") -> Response:
@@ -93,7 +105,17 @@ def _here(request: Request) -> str:
 
 
 @cache
+def static_version() -> str:
+    """Return a hash of all static files. In the URL it lets browsers keep them for ever.
+
+    It is a part of the path, so that a script that imports another gets the same version of it.
+    """
+    content = hashlib.sha256()
+    for file in sorted(files("anagnorisis_web").joinpath("static").iterdir(), key=str):
+        content.update(file.name.encode() + file.read_bytes())
+    return content.hexdigest()[:12]
+
+
 def static_url(name: str) -> str:
-    """Return the URL of a static file; it changes with the content, so that it can be cached."""
-    content = files("anagnorisis_web").joinpath("static", name).read_bytes()
-    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+    """Return the URL of a static file; it changes with the content of any."""
+    return f"/static/{static_version()}/{name}"

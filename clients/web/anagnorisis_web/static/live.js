@@ -1,7 +1,8 @@
 // Keeps the page up to date, and sends forms without loading the page again.
 //
 // A region is an element with `data-block`, the name of a block of the page's template, and
-// `data-live`, the events after which the block is fetched again.
+// `data-live`, the events after which the block is fetched again. `data-href` is the URL of the page
+// that has the block, if it is another one; with `data-track`, events of other tracks do not count.
 
 const body = document.body;
 const message = document.getElementById("message");
@@ -11,7 +12,10 @@ export function say(text) {
   message.textContent = text;
 }
 
+const newest = new WeakMap();
+
 async function fetchInto(region, request) {
+  newest.set(region, request);
   const response = await fetch(request);
   const text = await response.text();
   if (!response.ok) {
@@ -21,7 +25,8 @@ async function fetchInto(region, request) {
   }
   const told = response.headers.get("x-message");
   if (told) say(decodeURIComponent(told));
-  show(region, text);
+  // An answer that was overtaken by a later one is out of date.
+  if (newest.get(region) === request) show(region, text);
 }
 
 // Replaces the content of a region; the focus stays on the control of the same place.
@@ -35,12 +40,18 @@ function show(region, html) {
 
 export function refresh(region) {
   const headers = { "x-fragment": region.dataset.block };
-  return fetchInto(region, new Request(location.href, { headers })).catch(() => {});
+  const page = region.dataset.href ?? location.href;
+  return fetchInto(region, new Request(page, { headers })).catch(() => {});
 }
 
-function refreshAll(event) {
+// Fetches the regions that depend on an event, or all. A region inside another comes with that.
+function refreshAll(event, track) {
   for (const region of document.querySelectorAll("[data-live]")) {
-    if (!event || region.dataset.live.split(" ").includes(event)) refresh(region);
+    const depends = event
+      ? region.dataset.live.split(" ").includes(event)
+      : !region.parentElement.closest("[data-live]");
+    const other = track && region.dataset.track && region.dataset.track !== track;
+    if (depends && !other) refresh(region);
   }
 }
 
@@ -50,6 +61,7 @@ document.addEventListener("submit", (submitted) => {
   if (!form.matches("[data-inline]") || !region) return;
   submitted.preventDefault();
   const fields = new URLSearchParams(new FormData(form, submitted.submitter));
+  if (region.dataset.href) fields.set("back", region.dataset.href);
   const headers = { "x-fragment": region.dataset.block };
   fetchInto(region, new Request(form.action, { method: "POST", body: fields, headers })).catch(() =>
     say(body.dataset.disconnected),
@@ -74,7 +86,9 @@ function listen() {
     opened = true;
   };
   events.onerror = () => say(body.dataset.disconnected);
-  for (const name of eventNames()) events.addEventListener(name, () => refreshAll(name));
+  for (const name of eventNames()) {
+    events.addEventListener(name, (event) => refreshAll(name, JSON.parse(event.data).track_id));
+  }
   events.addEventListener("reload", () => {
     say("");
     refreshAll();

@@ -1,4 +1,4 @@
-"""What the forms of all pages do: rate, clear, undo."""
+"""What the forms of all pages do: rate, clear, undo, add to the queue."""
 
 import os
 
@@ -8,12 +8,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from anagnorisis import text
+from anagnorisis.v1 import playback_pb2 as playback
 from anagnorisis.v1 import rating_pb2 as ratings
+from anagnorisis.v1.library_pb2 import GetTrackRequest
 from anagnorisis.v1.track_pb2 import Target
 from anagnorisis_web.access import form_route
 from anagnorisis_web.daemon import TIMEOUT_SECONDS, Daemon
 from anagnorisis_web.pages import Pages, redirect_back
 
+POSITIONS = {
+    "now": playback.QUEUE_POSITION_NOW,
+    "next": playback.QUEUE_POSITION_NEXT,
+    "end": playback.QUEUE_POSITION_END,
+}
 SOURCE = "web"
 """Source of ratings in the history."""
 
@@ -22,6 +29,8 @@ def routes(daemon: Daemon, pages: Pages) -> list[Route]:
     """Return the routes of the forms."""
 
     async def rate(request: Request, form: FormData) -> Response:
+        if form.get("rating") == "":
+            return await clear(request, form)
         answer = await daemon.ratings.RateTrack(
             ratings.RateTrackRequest(
                 target=_target(form),
@@ -58,7 +67,30 @@ def routes(daemon: Daemon, pages: Pages) -> list[Route]:
         )
         return redirect_back(request, form, message)
 
-    return [form_route("/rate", rate), form_route("/clear", clear), form_route("/undo", undo)]
+    async def queue(request: Request, form: FormData) -> Response:
+        target, position = _target(form), str(form.get("position", ""))
+        track = await daemon.library.GetTrack(
+            GetTrackRequest(target=target), timeout=TIMEOUT_SECONDS
+        )
+        await daemon.playback.QueueTrack(
+            playback.QueueTrackRequest(
+                target=target, position=POSITIONS.get(position, playback.QUEUE_POSITION_END)
+            ),
+            timeout=TIMEOUT_SECONDS,
+        )
+        name, texts = text.name(track.track), pages.texts(request)
+        message = {
+            "now": texts("queue.now", name=name),
+            "next": texts("queue.next", name=name),
+        }.get(position, texts("queue.end", name=name))
+        return redirect_back(request, form, message)
+
+    return [
+        form_route("/rate", rate),
+        form_route("/queue", queue),
+        form_route("/clear", clear),
+        form_route("/undo", undo),
+    ]
 
 
 def _target(form: FormData) -> Target:

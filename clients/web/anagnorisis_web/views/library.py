@@ -1,0 +1,145 @@
+"""The page Library: search, filters, rating in place, and the update of the library."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from anagnorisis.v1 import library_pb2 as library
+from anagnorisis.v1.daemon_pb2 import GetStatusRequest
+from anagnorisis.v1.track_pb2 import Target
+from anagnorisis_web.access import form_route
+from anagnorisis_web.daemon import TIMEOUT_SECONDS, Daemon
+from anagnorisis_web.live import LiveEvents
+from anagnorisis_web.pages import Pages, fragment, redirect_back
+from anagnorisis_web.scan import LibraryScan
+
+PAGE_SIZE = 50
+
+FILTERS = {
+    "all": library.TRACK_FILTER_UNSPECIFIED,
+    "unrated": library.TRACK_FILTER_UNRATED,
+    "best": library.TRACK_FILTER_UNRATED,
+    "rated": library.TRACK_FILTER_RATED,
+    "pending": library.TRACK_FILTER_PENDING,
+    "failed": library.TRACK_FILTER_FAILED,
+    "missing": library.TRACK_FILTER_MISSING,
+}
+UNUSABLE = "unusable"
+"""Shows files instead of tracks."""
+ORDERS = {
+    "added": library.TRACK_ORDER_ADDED,
+    "rating": library.TRACK_ORDER_RATING,
+    "predicted": library.TRACK_ORDER_PREDICTED_RATING,
+    "played": library.TRACK_ORDER_LAST_PLAYED,
+}
+ONE_ORDER = {"best": "predicted"}
+"""Filters that have an order of their own."""
+
+
+def routes(daemon: Daemon, pages: Pages, events: LiveEvents) -> list[Route]:
+    """Return the routes of this page."""
+    scan = LibraryScan(daemon, events)
+
+    async def show(request: Request) -> Response:
+        chosen = _chosen(request)
+        wanted = fragment(request)
+        context: dict[str, Any] = {"chosen": chosen, "scan": scan, "link": _link}
+        parts = []
+        if wanted in ("", "filters", "scan"):
+            parts.append(_status(daemon))
+        if wanted in ("", "results"):
+            parts.append(_results(daemon, chosen))
+        for part in await asyncio.gather(*parts):
+            context |= part
+        return pages.respond(request, "library.html", context)
+
+    async def row(request: Request) -> Response:
+        track_id = request.path_params["track_id"]
+        if fragment(request) != "row":
+            return RedirectResponse(f"/tracks/{track_id}", 303)
+        answer = await daemon.library.GetTrack(
+            library.GetTrackRequest(target=Target(track_id=track_id)), timeout=TIMEOUT_SECONDS
+        )
+        return pages.respond(request, "row.html", {"track": answer.track})
+
+    async def sounds(request: Request) -> Response:
+        answer = await daemon.library.ListSoundTags(
+            library.ListSoundTagsRequest(), timeout=TIMEOUT_SECONDS
+        )
+        tags = [tag for tag in answer.sound_tags if tag.tracks]
+        return pages.respond(request, "sounds.html", {"tags": tags, "link": _link})
+
+    async def update(request: Request, form: FormData) -> Response:
+        scan.start()
+        return redirect_back(request, form)
+
+    async def retry(request: Request, form: FormData) -> Response:
+        answer = await daemon.library.RetryEmbeddings(
+            library.RetryEmbeddingsRequest(), timeout=TIMEOUT_SECONDS
+        )
+        message = pages.texts(request)("library.retried", count=answer.count)
+        return redirect_back(request, form, message)
+
+    return [
+        Route("/library", show),
+        Route("/library/sounds", sounds),
+        Route("/tracks/{track_id:str}/row", row),
+        form_route("/library/update", update),
+        form_route("/library/retry", retry),
+    ]
+
+
+def _chosen(request: Request) -> dict[str, str]:
+    """Return what the query asks for; what it does not know is replaced by the default."""
+    query = request.query_params
+    show, sort = query.get("show", ""), query.get("sort", "")
+    return {
+        "show": show if show in FILTERS or show == UNUSABLE else "all",
+        "sort": sort if sort in ORDERS else "added",
+        "q": query.get("q", "").strip(),
+        "sound": query.get("sound", ""),
+        "page": query.get("page", ""),
+    }
+
+
+def _link(chosen: Mapping[str, str], **changes: str) -> str:
+    """Return the URL of the list with some choices changed; another list begins at its start."""
+    values = {**chosen, "page": "", **changes}
+    defaults = {"show": "all", "sort": "added"}
+    query = urlencode(
+        {key: value for key, value in values.items() if value and value != defaults.get(key)}
+    )
+    return f"/library?{query}" if query else "/library"
+
+
+async def _status(daemon: Daemon) -> Mapping[str, Any]:
+    status = await daemon.daemon.GetStatus(GetStatusRequest(), timeout=TIMEOUT_SECONDS)
+    return {"counts": status.library, "embedding": status.embedding}
+
+
+async def _results(daemon: Daemon, chosen: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the page of tracks, or of unusable files, and the token of the next page."""
+    if chosen["show"] == UNUSABLE:
+        unusable = await daemon.library.ListUnusableFiles(
+            library.ListUnusableFilesRequest(page_size=PAGE_SIZE, page_token=chosen["page"]),
+            timeout=TIMEOUT_SECONDS,
+        )
+        return {"tracks": [], "files": unusable.files, "next_page": unusable.next_page_token}
+    listed = await daemon.library.ListTracks(
+        library.ListTracksRequest(
+            filter=FILTERS[chosen["show"]],
+            order=ORDERS[ONE_ORDER.get(chosen["show"], chosen["sort"])],
+            text=chosen["q"],
+            sound_tag=chosen["sound"],
+            page_size=PAGE_SIZE,
+            page_token=chosen["page"],
+        ),
+        timeout=TIMEOUT_SECONDS,
+    )
+    return {"tracks": listed.tracks, "files": [], "next_page": listed.next_page_token}
