@@ -4,6 +4,7 @@ A *track* is identified by a hash of its audio payload. Moving, renaming or reta
 not change its track, so that ratings and plays are kept.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +26,20 @@ def unicode_forms(path: str) -> frozenset[str]:
     File names from macOS are decomposed (NFD); keyboards mostly give NFC.
     """
     return frozenset((path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))))
+
+
+DISC = re.compile(
+    r"(?P<set>.*?)[/\s._,;:(\[-]+(?:cd|dis[ck])[\s._-]*(?P<disc>\d{1,2})[)\]]?\s*", re.I | re.S
+)
+
+
+def split_disc(name: str) -> tuple[str, int | None]:
+    """Split the name of one disc, an album tag or a folder, into that of the set and the disc.
+
+    "Opus (Disc 2)" and "Opus/CD 2" are disc 2 of "Opus"; "Opus 2" is no disc.
+    """
+    found = DISC.fullmatch(name)
+    return (found["set"], int(found["disc"])) if found and found["set"] else (name, None)
 
 
 class TrackState(StrEnum):

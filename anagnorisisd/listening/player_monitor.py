@@ -159,6 +159,7 @@ class PlayerMonitor:
                     tasks.create_task(consumer.run())
                 tasks.create_task(self._watch_player())
                 tasks.create_task(self._watch_events())
+                tasks.create_task(self._watch_configuration())
                 # Messages may be left from before this task failed and was started again.
                 self._message_handler.wake()
         finally:
@@ -193,6 +194,11 @@ class PlayerMonitor:
             async for announcement in announcements:
                 if announcement.missed or isinstance(announcement.event, REFILL_EVENTS):
                     self._state_reader.wake()
+
+    async def _watch_configuration(self) -> None:
+        while True:
+            await self._queue_manager.wait_for_reconfiguration()
+            self._state_reader.wake()
 
     async def _read_state(self, changed: frozenset[str]) -> float:
         """Read the state and the queue, and pass them on."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from anagnorisisd.domain.player import Mode, PlaybackState, PlayerState, QueueEntry, SongId
-from anagnorisisd.domain.track import Uri
+from anagnorisisd.domain.track import Uri, split_disc
 from anagnorisisd.errors import PlayerUnavailable
 from anagnorisisd.mpd.connection import Row
 
@@ -93,9 +93,15 @@ def queue_entry(row: Row, to_library: Callable[[str], Uri]) -> QueueEntry:
 
 
 def track_number(song: Row) -> tuple[int, int] | None:
-    """Return the numbers of disc and track of a song, which may be written as `3/12`."""
+    """Return the numbers of disc and track of a song, which may be written as `3/12`.
+
+    Without a disc number, that of an album tag such as "Opus (Disc 2)" counts.
+    """
     disc, track = (re.match(r"\d{1,6}", str(song.get(name, ""))) for name in ("disc", "track"))
-    return None if track is None else (int(disc[0]) if disc else 1, int(track[0]))
+    if track is None:
+        return None
+    _, disc_of_album = split_disc(str(song.get("album", "")))
+    return (int(disc[0]) if disc else disc_of_album or 1, int(track[0]))
 
 
 def suffixes(decoders: Iterable[Row]) -> frozenset[str]:

@@ -117,11 +117,16 @@ def weights(albums: Albums, weighted: WeightedCandidates) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class QueueContext:
-    """The tracks that an album must not contain, and those that guards compare with."""
+    """The time and the queue that albums are chosen for.
+
+    Albums with one of the `queued` tracks are not chosen, and those with one of the `played` ones
+    only when no other is left. Guards compare with the `recent` and `removed` tracks.
+    """
 
     now: float
-    queued: Sequence[TrackId]
-    recent: Sequence[TrackId]
+    queued: Sequence[TrackId] = ()
+    recent: Sequence[TrackId] = ()
+    played: Sequence[TrackId] = ()
     removed: Sequence[TrackId] = ()
 
 
@@ -138,21 +143,31 @@ def choose(
     candidates = weighted.candidates
     album_weights = weights(albums, weighted)
     by_track = track_guards(candidates, rules, context.now, context.removed)
-    available = np.ones(len(albums), dtype=bool)
-    taken = albums.of_track[candidates.rows(context.queued)]
-    available[taken[taken != NO_ALBUM]] = False
+    unqueued = np.ones(len(albums), dtype=bool)
+    unqueued[_numbers_of(albums, candidates, context.queued)] = False
+    unplayed = unqueued.copy()
+    unplayed[_numbers_of(albums, candidates, context.played)] = False
     recent = list(context.recent)
     chosen: list[list[Pick]] = []
-    while len(chosen) < count and available.any():
+    while len(chosen) < count and unqueued.any():
+        available = unplayed if unplayed.any() else unqueued
         guards = by_track | spread_guards(candidates, rules, recent)
         weight, relaxed = _guarded(albums, album_weights, available, guards)
         album = draw(weight, rng)
         rows = albums.rows_of(album).tolist()
         why = _Chance(weight, album, int(np.count_nonzero(available)), relaxed)
         chosen.append([why.pick(weighted, row, len(rows)) for row in rows])
-        available[album] = False
+        unqueued[album] = unplayed[album] = False
         recent += [candidates.track_id(row) for row in rows]
     return chosen
+
+
+def _numbers_of(
+    albums: Albums, candidates: Candidates, track_ids: Sequence[TrackId]
+) -> NDArray[np.int64]:
+    """Return the albums that have one of the tracks."""
+    numbers = albums.of_track[candidates.rows(track_ids)]
+    return np.asarray(numbers[numbers != NO_ALBUM], np.int64)
 
 
 def _guarded(

@@ -110,15 +110,21 @@ class CandidateCache:
         rng: Random,
         excluded: Collection[TrackId] = (),
     ) -> list[list[Pick]]:
-        """Choose up to `count` albums without tracks that are in the queue or in `excluded`.
+        """Choose up to `count` albums without tracks that are queued or in `excluded`.
 
         The tracks of each are in no particular order.
         """
         context = await self._context(view)
-        queued = [*context.queued, *context.played, *excluded]
+        queued = [*context.queued, *excluded]
         weighted = await self._weighted()
         sampled = weights.sample_predictions(weighted, self._rules.explore, rng)
-        found = albums.QueueContext(context.now, queued, context.recent, context.removed)
+        found = albums.QueueContext(
+            now=context.now,
+            queued=queued,
+            recent=context.recent,
+            played=context.played,
+            removed=context.removed,
+        )
         return albums.choose(
             self._grouped(weighted), sampled, self._rules, found, count=count, rng=rng
         )

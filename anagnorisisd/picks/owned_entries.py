@@ -1,6 +1,7 @@
 """Owned entries: the queue entries that the daemon added and that have not started yet.
 
-They are stored, so that they are known after a restart of the daemon or of the player.
+They are stored, so that they are known after a restart of the daemon or of the player, and so is
+the last one that has started.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -11,6 +12,9 @@ from anagnorisisd.domain.player import PlayerState, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.picks import queue_rules
 from anagnorisisd.storage.queue import QueueStore
+
+STARTED = "started_pick"
+"""The setting that holds the track of the entry that has started last."""
 
 
 class OwnedEntries:
@@ -59,12 +63,14 @@ class OwnedEntries:
         `tracks` are the tracks of `entries`. Returns the tracks of the entries that others than the
         daemon removed before they started.
         """
+        started = queue_rules.started_entry(state)
         if self._observed_generation != self._generation:
             await self._find(entries, tracks)
+            await self._find_started(started, tracks)
         present = ids_of(entries)
-        started = queue_rules.started_entry(state)
         if started in self.tracks and started is not None:
             self._started.add(started)
+            await self._store.put_setting(STARTED, self.tracks[started])
         self._started &= present
         gone = self.tracks.keys() - present
         removed = {self.tracks[song_id] for song_id in gone - self._removals}
@@ -90,6 +96,12 @@ class OwnedEntries:
             if stored.get(song_id) != track_id:
                 await self._store.add_entry(song_id, track_id, self._clock.now())
         self._tracks, self._observed_generation = found, generation
+
+    async def _find_started(self, current: SongId | None, tracks: Mapping[SongId, TrackId]) -> None:
+        if current is None or current not in tracks:
+            return
+        if tracks[current] == await self._store.setting(STARTED):
+            self._started.add(current)
 
     async def _drop(self, song_ids: Iterable[SongId]) -> None:
         dropped = set(song_ids)

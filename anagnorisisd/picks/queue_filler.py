@@ -3,13 +3,13 @@
 import contextlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from random import Random
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.pick import Pick
-from anagnorisisd.domain.player import Player, QueueEntry, SongId
+from anagnorisisd.domain.player import Player, QueueEntry, SongId, ids_of
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.errors import PlayerFull, PlayerRefused, UnknownToPlayer
 from anagnorisisd.events import Events, PickQueued
@@ -61,6 +61,8 @@ class QueueFiller:
         self._rng = rng
         self._refused: set[TrackId] = set()
         self._retry_at = 0.0
+        self._failed_for: Set[SongId] = frozenset()
+        """The entries of the queue when `_retry_at` was set."""
         self._full_length: int | None = None
         self._last_reason: str | None = None
         """Why the last attempt added no pick; `None` if it added some."""
@@ -76,12 +78,15 @@ class QueueFiller:
         return self._retry_at if self._retry_at > self._clock.monotonic() else math.inf
 
     async def fill(self, view: QueueView, count: int, config: schema.Picks) -> None:
-        """Add `count` picks, unless the player refused some a moment ago or its queue is full.
+        """Add `count` picks, unless its queue is full or none could be added a moment ago.
+
+        After entries were removed, it is tried again at once: their tracks can be picked now.
 
         Raises:
             PlayerUnavailable: the connection to the player is lost; picks added before are kept.
         """
-        if self._queue_is_full(view) or self._clock.monotonic() < self._retry_at:
+        waits = self._clock.monotonic() < self._retry_at
+        if self._queue_is_full(view) or (waits and self._failed_for <= ids_of(view.entries)):
             # Another reason may have been reported meanwhile: repeat was on, say.
             self._status.report(self._last_reason)
             return
@@ -99,6 +104,7 @@ class QueueFiller:
                 await self._player.play()
         elif reason not in {EMPTY_LIBRARY, UNLISTED}:  # there, an event is waited for
             self._retry_at = self._clock.monotonic() + RETRY_SECONDS
+            self._failed_for = ids_of(view.entries)
 
     def _queue_is_full(self, view: QueueView) -> bool:
         if self._full_length is not None and len(view.entries) < self._full_length:
@@ -151,7 +157,7 @@ class QueueFiller:
         """
         added, length = 0, len(view.entries)
         finished = self._finished_entries(view)
-        excluded = {*self._refused, *self._owned.tracks.values()}
+        excluded = self._excluded(view)
         for picks in await self._candidates.choose_albums(view, count, self._rng, excluded):
             tracks = 0
             for pick, uri in await self.in_play_order(picks):
@@ -203,12 +209,18 @@ class QueueFiller:
 
     async def _choose(self, view: QueueView, count: int) -> list[tuple[Pick, Uri]]:
         """Choose up to `count` picks that were not refused, with their files."""
-        excluded = {*self._refused, *self._owned.tracks.values()}
+        excluded = self._excluded(view)
         picks = await self._candidates.choose(view, count, self._rng, excluded)
         uris = await self._library.uris([pick.track_id for pick in picks])
         # Some files may have gone missing since the candidates were read.
         self._refused.update(pick.track_id for pick in picks if pick.track_id not in uris)
         return [(pick, uris[pick.track_id]) for pick in picks if pick.track_id in uris]
+
+    def _excluded(self, view: QueueView) -> set[TrackId]:
+        """Return the tracks that were refused, or added since the queue was read."""
+        seen = ids_of(view.entries)
+        owned = self._owned.tracks.items()
+        return self._refused | {track_id for song_id, track_id in owned if song_id not in seen}
 
     async def _enqueue(self, pick: Pick, uri: Uri) -> None:
         """Add a pick; if MPD does not know the file, ask it to update its database."""

@@ -162,6 +162,7 @@ class QueueManager:
         self._clock = clock
         self._config = config
         self._lock = asyncio.Lock()
+        self._reconfigured = asyncio.Event()
         self._skipped: set[SongId] = set()
         self._skipped_from: SongId | None = None
 
@@ -169,6 +170,12 @@ class QueueManager:
         """Apply changed rules at the next refill; picks that they exclude are replaced."""
         self._config = config
         self._replanner.request(config.unit)
+        self._reconfigured.set()
+
+    async def wait_for_reconfiguration(self) -> None:
+        """Wait until the rules have changed since the last call, so that a refill is needed."""
+        await self._reconfigured.wait()
+        self._reconfigured.clear()
 
     async def restore(self) -> None:
         """Read the stored state; call this before the first refill."""

@@ -1,6 +1,6 @@
 """Read all present tracks that MPD lists as columns (`Candidates`), in pages."""
 
-import re
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -14,7 +14,7 @@ from anagnorisisd.domain import artist_names
 from anagnorisisd.domain.artist_names import ArtistCredits
 from anagnorisisd.domain.pick import Candidates
 from anagnorisisd.domain.rating import DEFAULT_MEAN
-from anagnorisisd.domain.track import TrackId
+from anagnorisisd.domain.track import TrackId, split_disc
 from anagnorisisd.storage.database import Row
 from anagnorisisd.storage.row_mapping import json_list
 
@@ -34,9 +34,6 @@ WHERE t.track_id IN (SELECT value FROM json_each(?))
 TYPES = tuple(map(np.dtype, ("i8", "S32", *["f8"] * 7, "i8", "i8", "i4")))
 """The dtype of each column of `PAGE`; NULL becomes NaN, a path becomes the code of its folder, and
 an artist tag its index."""
-
-DISC_FOLDER = re.compile(rb"[/ ._(\[-]+(?:cd|dis[ck])[ ._-]*\d{1,2}[)\]]?$", re.IGNORECASE)
-"""The end of the name of a folder that holds one disc of an album: `/CD 1`, ` (Disc 2)`."""
 
 PAGE_SIZE = 2_000
 """Rows per page; reading one takes about 10 ms."""
@@ -66,7 +63,8 @@ class Pages:
     def _folder_code(self, folder: bytes) -> int:
         code = self._folder_codes.get(folder)
         if code is None:
-            digest = blake2b(DISC_FOLDER.sub(b"", folder), digest_size=8).digest()
+            name, _ = split_disc(os.fsdecode(folder))
+            digest = blake2b(os.fsencode(name), digest_size=8).digest()
             code = self._folder_codes[folder] = int.from_bytes(digest, signed=True) or 1
         return code
 

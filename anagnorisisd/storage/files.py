@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import sqlite_utils
@@ -10,7 +9,7 @@ import sqlite_utils
 from anagnorisisd.domain.track import ScannedFile, SeenFile, TrackId, Uri
 from anagnorisisd.storage import cue_sheets, reader_failures, replacements, row_mapping
 from anagnorisisd.storage.database import Row
-from anagnorisisd.storage.schema import searchable
+from anagnorisisd.storage.schema import album_code, name_hash, searchable
 
 PAGE = """
 SELECT f.id AS key, f.path, f.size_bytes, f.mtime_ns FROM files f
@@ -246,14 +245,6 @@ def _columns(
         "year": tags.year,
         "duration_seconds": file.duration_seconds,
         "search_text": row_mapping.text(searchable(search_text)),
-        "artist_code": _name_hash(tags.artist) if tags.artist else 0,
-        # Without an album artist, only the title: a compilation has many artists.
-        "album_code": _name_hash(tags.album, tags.album_artist) if tags.album else 0,
+        "artist_code": name_hash(tags.artist) if tags.artist else 0,
+        "album_code": album_code(tags.album, tags.album_artist),
     }
-
-
-def _name_hash(*names: str | None) -> int:
-    """Return a case-insensitive 64-bit hash of names, never 0."""
-    folded = "\n".join(name or "" for name in names).casefold()
-    digest = blake2b(folded.encode(errors="replace"), digest_size=8).digest()
-    return int.from_bytes(digest, signed=True) or 1

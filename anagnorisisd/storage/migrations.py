@@ -11,7 +11,7 @@ from sqlite_utils.migrations import Migrations
 
 from anagnorisisd.errors import StoreError
 from anagnorisisd.storage import schema
-from anagnorisisd.storage.schema import searchable
+from anagnorisisd.storage.schema import album_code, searchable
 
 
 def first_schema(db: sqlite_utils.Database) -> None:
@@ -92,6 +92,15 @@ def preferred_copies(db: sqlite_utils.Database) -> None:
     db.executescript(schema.PREFERRED_COPIES)
 
 
+def albums_of_discs(db: sqlite_utils.Database) -> None:
+    """Give the discs of an album the same code where each has an album tag of its own."""
+    db.conn.create_function("album_code", 2, album_code, deterministic=True)
+    db.execute(
+        """UPDATE files SET album_code = album_code(album, album_artist)
+        WHERE album LIKE '%cd%' OR album LIKE '%dis_%'"""
+    )
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -108,6 +117,7 @@ STEPS = (
     listed_files,
     cue_sheets,
     preferred_copies,
+    albums_of_discs,
 )
 
 

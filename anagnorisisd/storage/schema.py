@@ -7,6 +7,9 @@ that they cannot get out of date.
 """
 
 import unicodedata
+from hashlib import blake2b
+
+from anagnorisisd.domain.track import split_disc
 
 FIRST = """
 CREATE TABLE tracks (
@@ -454,3 +457,18 @@ def searchable(text: str) -> str:
     File names from macOS are decomposed (NFD); tags and keyboards mostly give NFC.
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
+def album_code(album: str | None, album_artist: str | None) -> int:
+    """Return a number for an album, the same for all of its discs; 0 for none.
+
+    Without an album artist, only the title counts: a compilation has many artists.
+    """
+    return name_hash(split_disc(album)[0], album_artist) if album else 0
+
+
+def name_hash(*names: str | None) -> int:
+    """Return a case-insensitive 64-bit hash of names, never 0."""
+    folded = "\n".join(name or "" for name in names).casefold()
+    digest = blake2b(folded.encode(errors="replace"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True) or 1

@@ -8,6 +8,7 @@ import pytest
 from anagnorisisd.config import schema
 from anagnorisisd.domain.play import PlayOutcome
 from anagnorisisd.domain.player import PlayerState
+from anagnorisisd.domain.track import Uri
 from anagnorisisd.events import Events
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.listening.player_monitor import PlayerMonitor
@@ -48,21 +49,39 @@ class Watched(FakePlayer):
 
 
 @pytest.fixture
-async def player(stores: Stores, clock: FakeClock) -> AsyncIterator[Watched]:
-    """A player that plays, and is attended to."""
+def events(clock: FakeClock) -> Events:
+    return Events(clock)
+
+
+@pytest.fixture
+async def watched(stores: Stores, clock: FakeClock) -> Watched:
+    """A player that plays."""
     await add_tracks(stores, *SONGS)
-    player, events = Watched(clock), Events(clock)
+    player = Watched(clock)
     player.add(*SONGS)
     await player.play()
-    picks = PickService(
+    return player
+
+
+@pytest.fixture
+def picks(stores: Stores, watched: Watched, events: Events, clock: FakeClock) -> PickService:
+    return PickService(
         library=stores.library,
         store=stores.queue,
         plays=stores.plays,
-        player=player,
+        player=watched,
         events=events,
         clock=clock,
         config=schema.Picks(ahead=0),
     )
+
+
+@pytest.fixture
+async def player(
+    stores: Stores, watched: Watched, picks: PickService, events: Events, clock: FakeClock
+) -> AsyncIterator[Watched]:
+    """A player that plays, and is attended to."""
+    player = watched
     ratings = RatingService(stores.ratings, events, clock)
     attending = PlayerMonitor(
         player=player,
@@ -144,3 +163,17 @@ async def test_a_new_song_is_read_again_after_a_slow_reading(
     player.answer_takes = 0.0
 
     await until(lambda: player.looked_at[-1] > changed_at)
+
+
+async def test_a_changed_configuration_applies_at_once(
+    player: Watched, picks: PickService, stores: Stores
+) -> None:
+    await add_tracks(stores, "c.ogg")
+    player.database[Uri("c.ogg")] = 300.0
+
+    picks.reconfigure(schema.Picks(ahead=2))
+
+    async def filled() -> bool:
+        return len(await player.queue()) == 3
+
+    await until_async(filled)

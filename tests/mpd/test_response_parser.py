@@ -10,6 +10,8 @@ from anagnorisisd.mpd import response_parser
     [
         ({"disc": "2", "track": "7"}, (2, 7)),
         ({"track": "07/12"}, (1, 7)),
+        ({"track": "7", "album": "Opus (Disc 2)"}, (2, 7)),
+        ({"disc": "1", "track": "7", "album": "Opus (Disc 2)"}, (1, 7)),
         ({"track": "A1"}, None),
         ({"disc": "1"}, None),
         ({"track": ["3", "4"]}, None),

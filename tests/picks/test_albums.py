@@ -75,6 +75,17 @@ class TestGrouping:
 
         assert len(found) == 1
 
+    async def test_discs_with_album_tags_of_their_own_are_one_album(self, stores: Stores) -> None:
+        for album in ("Opus (Disc 1)", "opus [CD2]", "Opus, disk 3", "Opus 4"):
+            uris = [f"Opus/{album} - {number}.ogg" for number in range(2)]
+            await stores.library.store_files(
+                [scanned(uri, tags=Tags(album=album)) for uri in uris], 0.0
+            )
+
+        found = albums.group(await stores.library.candidates(), 2)
+
+        assert sorted(np.diff(found.starts)) == [2, 6]
+
 
 class TestChoice:
     def test_albums_are_chosen_by_the_mean_weight_of_their_tracks(self) -> None:
@@ -115,6 +126,12 @@ class TestChoice:
 
         context = QueueContext(NOW, [name(0)], [])
         assert picked(found, context=context, count=5) == [{2, 3}]
+
+    def test_an_album_that_was_played_comes_again_only_when_no_other_is_left(self) -> None:
+        found = candidates(6, album=[1, 1, 2, 2, 3, 3], folder=[1, 1, 2, 2, 3, 3])
+
+        context = QueueContext(NOW, queued=[name(0)], played=[name(2)])
+        assert picked(found, context=context, count=5) == [{4, 5}, {2, 3}]
 
     @pytest.mark.parametrize(
         "rules",
@@ -369,6 +386,51 @@ async def test_an_album_continues_after_a_restart(
 
     assert await refilled(restarted, player) == queue
     assert await restarted.skip_album() == TRACKS - 3
+
+
+async def test_the_last_song_of_an_album_is_skipped_after_a_restart(
+    stores: Stores, picks: PickService, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    await refilled(picks, player)
+    await go_to(player, TRACKS)
+    queue = await refilled(picks, player)
+
+    restarted = service(stores, player, events, clock)
+    await restarted.queue_manager.restore()
+    await refilled(restarted, player)
+
+    assert await restarted.skip_album() == 0
+    assert (await player.state()).uri == queue[1 + TRACKS]
+    await go_to(player, 0)  # a single that the listener added
+    await refilled(restarted, player)
+    with pytest.raises(PreconditionFailed):
+        await restarted.skip_album()
+
+
+async def test_a_small_library_does_not_end_in_silence(
+    picks: PickService, player: FakePlayer
+) -> None:
+    queue = await refilled(picks, player)
+    for album in range(2 * len(ALBUMS)):
+        await go_to(player, 1 + TRACKS * album)
+        queue = await refilled(picks, player)
+
+    heard = [uri.partition("/")[0] for uri in queue[1::TRACKS]]
+    assert len(queue) == 1 + TRACKS * (2 * len(ALBUMS) + 1)
+    assert set(heard[: len(ALBUMS)]) == set(ALBUMS)
+
+
+async def test_albums_are_picked_at_once_when_the_queue_has_room_for_them(
+    stores: Stores, player: FakePlayer, events: Events, clock: FakeClock
+) -> None:
+    picks = service(stores, player, events, clock)
+    player.add(*(f"{album}/0.ogg" for album in ALBUMS))
+    assert len(await refilled(picks, player)) == 1 + len(ALBUMS)
+    assert "no other album" in str(picks.reason)
+
+    await player.remove((await player.queue())[2].song_id)
+
+    assert len(await refilled(picks, player)) == len(ALBUMS) + TRACKS
 
 
 async def test_steering_replaces_the_albums_after_the_current_one(

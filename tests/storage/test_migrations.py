@@ -20,6 +20,7 @@ from anagnorisisd.domain.track import PostponedRead, TrackState
 from anagnorisisd.errors import StoreError
 from anagnorisisd.storage import migrations
 from anagnorisisd.storage.health import inspect
+from anagnorisisd.storage.schema import album_code
 from anagnorisisd.storage.stores import FILE_NAME, open_stores
 from tests.support.library import STAMP, track_id
 
@@ -142,6 +143,22 @@ async def test_old_names_are_found_in_both_unicode_forms(tmp_path: Path) -> None
     await stores.close()
 
     assert len(found) == 2
+
+
+async def test_discs_that_were_scanned_before_are_one_album(tmp_path: Path) -> None:
+    load_version(15, tmp_path)
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("DELETE FROM files WHERE id > 1")
+    connection.execute("UPDATE files SET album = 'Opus [CD 2]', album_artist = NULL")
+    connection.commit()
+    connection.close()
+
+    await (await open_stores(tmp_path)).close()
+
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    codes = connection.execute("SELECT album_code FROM files").fetchall()
+    connection.close()
+    assert codes == [(album_code("Opus", None),)]
 
 
 async def test_released_steps_make_what_they_made(tmp_path: Path) -> None:
