@@ -22,7 +22,7 @@ from anagnorisis_web import access, live, login
 from anagnorisis_web.daemon import Daemon
 from anagnorisis_web.pages import Pages, static_version
 from anagnorisis_web.passphrase import Passphrase
-from anagnorisis_web.views import actions, library, manifest, now
+from anagnorisis_web.views import actions, library, manifest, now, track
 
 COOKIE = "anagnorisis"
 COOKIE_SECONDS = 90 * 86_400
@@ -72,6 +72,7 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
     routes: list[BaseRoute] = [
         *now.routes(daemon, pages),
         *library.routes(daemon, pages, events),
+        *track.routes(daemon, pages),
         *actions.routes(daemon, pages),
         *manifest.routes(pages),
         Route("/events", stream),

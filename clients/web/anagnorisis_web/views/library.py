@@ -7,12 +7,11 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from anagnorisis.v1 import library_pb2 as library
 from anagnorisis.v1.daemon_pb2 import GetStatusRequest
-from anagnorisis.v1.track_pb2 import Target
 from anagnorisis_web.access import form_route
 from anagnorisis_web.daemon import TIMEOUT_SECONDS, Daemon
 from anagnorisis_web.live import LiveEvents
@@ -59,15 +58,6 @@ def routes(daemon: Daemon, pages: Pages, events: LiveEvents) -> list[Route]:
             context |= part
         return pages.respond(request, "library.html", context)
 
-    async def row(request: Request) -> Response:
-        track_id = request.path_params["track_id"]
-        if fragment(request) != "row":
-            return RedirectResponse(f"/tracks/{track_id}", 303)
-        answer = await daemon.library.GetTrack(
-            library.GetTrackRequest(target=Target(track_id=track_id)), timeout=TIMEOUT_SECONDS
-        )
-        return pages.respond(request, "row.html", {"track": answer.track})
-
     async def sounds(request: Request) -> Response:
         answer = await daemon.library.ListSoundTags(
             library.ListSoundTagsRequest(), timeout=TIMEOUT_SECONDS
@@ -89,7 +79,6 @@ def routes(daemon: Daemon, pages: Pages, events: LiveEvents) -> list[Route]:
     return [
         Route("/library", show),
         Route("/library/sounds", sounds),
-        Route("/tracks/{track_id:str}/row", row),
         form_route("/library/update", update),
         form_route("/library/retry", retry),
     ]
