@@ -63,6 +63,7 @@ soak: everything ## Kill the daemon 200 times, feed it 600 hostile files and 3,0
 	ANAGNORISIS_HOSTILE_FILES=600 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_hostile_files.py tests/embedding/test_decode_hostile.py
 	ANAGNORISIS_FUZZ_MESSAGES=3000 .venv/bin/pytest --timeout 3600 tests/rpc/test_fuzz.py
 	ANAGNORISIS_DAMAGED_FILES=5000 .venv/bin/pytest --timeout 3600 tests/library/test_damaged_files.py
+	ANAGNORISIS_HOSTILE_PICTURES=5000 .venv/bin/pytest --timeout 3600 tests/library/test_covers.py
 	ANAGNORISIS_STICKER_STATES=2000 .venv/bin/pytest --timeout 7200 -s tests/ratings/stickers/test_comparison.py
 	ANAGNORISIS_SOAK_PLAYS=20000 .venv/bin/pytest --timeout 3600 -s tests/e2e/test_soak.py
 

@@ -11,6 +11,9 @@ from anagnorisisd.config.schema import Config
 from anagnorisisd.console import Screen
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.embedding.registry import EmbedderSelector
+from anagnorisisd.library.audio_reader import AudioReader
+from anagnorisisd.library.covers import Covers
+from anagnorisisd.library.file_access import real_path
 from anagnorisisd.listening.playback_control import PlaybackControl
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.importable_ratings import ImportableRatings
@@ -19,6 +22,7 @@ from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc.daemon_service import DaemonServicer, StatusPaths, StatusReader
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
 from anagnorisisd.rpc.event_stream import EventStream
+from anagnorisisd.rpc.file_streams import FileStreams
 from anagnorisisd.rpc.history_service import HistoryServicer
 from anagnorisisd.rpc.library_service import LibraryServicer
 from anagnorisisd.rpc.pick_service import PickServicer
@@ -27,7 +31,7 @@ from anagnorisisd.rpc.rating_service import RatingServicer
 from anagnorisisd.rpc.server import RpcServer, Servicers
 from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.service_loops import ServiceLoop, service_loops
-from anagnorisisd.services import Services
+from anagnorisisd.services import READER_MEMORY_BYTES, Services
 from anagnorisisd.storage import state_directory
 from anagnorisisd.storage.backups import BackupStream
 from anagnorisisd.storage.state_directory import StateMarker
@@ -37,6 +41,9 @@ from anagnorisisd.workers.pool import WorkerPool
 from anagnorisisd.workers.readable_paths import ReadablePaths
 
 REPORT_IDLE_SECONDS = 5.0
+COVER_IDLE_SECONDS = 10.0
+COVER_WORKERS = 2
+"""Apart from the workers of a scan, for which a page would have to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +127,22 @@ def _library_servicer(services: Services, tracks: TrackLookup) -> LibraryService
         similar=NearestTracks(services.stores.embeddings, stamp),
         sound_tags=services.sound_tags,
         tracks=tracks,
+        files=_file_streams(services, tracks),
         enqueue=services.pick_service.enqueue,
         stamp=stamp,
     )
+
+
+def _file_streams(services: Services, tracks: TrackLookup) -> FileStreams:
+    library, path = services.stores.library, services.library.path
+    workers = services.open_pool(
+        "cover",
+        size=COVER_WORKERS,
+        idle_seconds=COVER_IDLE_SECONDS,
+        memory_bytes=READER_MEMORY_BYTES,
+        readable_paths=ReadablePaths(real_path(services.paths.music)),
+    )
+    return FileStreams(Covers(library, path, workers), AudioReader(library, path), tracks)
 
 
 def _daemon_servicer(

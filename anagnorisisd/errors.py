@@ -38,6 +38,10 @@ class UnknownTrack(AnagnorisisError):
     """No track of the library has this id, URI or song id."""
 
 
+class NoCover(AnagnorisisError):
+    """The track has no cover: no picture in its file or folder can be used."""
+
+
 class PreconditionFailed(AnagnorisisError):
     """The request is valid but not possible in the current state."""
 

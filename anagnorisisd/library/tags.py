@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 MAX_TAG_CHARACTERS = 1024
 """Longer tags are cut off."""
 
-_MUTAGEN_TYPES: Mapping[Kind, type] = {
+MUTAGEN_TYPES: Mapping[Kind, type] = {
     Kind.MP3: MP3,
     Kind.AAC: AAC,
     Kind.FLAC: FLAC,
@@ -109,7 +109,7 @@ def read_tags(file: BinaryIO, kind: Kind) -> tuple[Tags, float | None]:
 
 
 def _read(file: BoundedFile, kind: Kind) -> tuple[Tags, float | None]:
-    opened = _MUTAGEN_TYPES[kind](file)
+    opened = MUTAGEN_TYPES[kind](file)
     is_mpeg = kind in {Kind.AAC, Kind.MP3}
     tags = _mpeg_tags(file, opened.tags) if is_mpeg else _tags(opened.tags)
     return tags, _duration(getattr(opened.info, "length", None))
@@ -121,19 +121,20 @@ def _mpeg_tags(file: BoundedFile, id3: Any) -> Tags:
     ID3v1, which cuts off text after 30 characters, is used only for fields that the APEv2 tag
     lacks: mp3gain, for example, writes an APEv2 tag without names.
     """
-    id3 = id3 if id3 is not None else _open_or_none(ID3, file)
+    id3 = id3 if id3 is not None else open_or_none(ID3, file)
     if id3 and not is_id3v1(id3):
         return _tags(id3)
-    ape, id3v1 = _tags(_open_or_none(APEv2, file)), _tags(id3)
+    ape, id3v1 = _tags(open_or_none(APEv2, file)), _tags(id3)
     known = {name: value for name, value in asdict(ape).items() if value is not None}
     return replace(id3v1, **known)
 
 
-def _open_or_none(mutagen_type: Callable[[BoundedFile], Any], file: BoundedFile) -> Any:
+def open_or_none(mutagen_type: Callable[[BoundedFile], Any], file: BoundedFile) -> Any:
+    """Return tags that mutagen reads from a file; `None` if they are absent or damaged."""
     try:
         file.seek(0)
         return mutagen_type(file)
-    except Exception:  # absent or damaged
+    except Exception:
         return None
 
 

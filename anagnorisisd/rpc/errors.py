@@ -28,6 +28,7 @@ METHOD_PREFIX = "/anagnorisis.v1."
 CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.InvalidValue, code_pb2.INVALID_ARGUMENT),
     (errors.UnknownTrack, code_pb2.NOT_FOUND),
+    (errors.NoCover, code_pb2.NOT_FOUND),
     (errors.PreconditionFailed, code_pb2.FAILED_PRECONDITION),
     (errors.PlayerRefused, code_pb2.FAILED_PRECONDITION),
     (errors.PlayerUnavailable, code_pb2.UNAVAILABLE),

@@ -17,6 +17,7 @@ from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.errors import InvalidValue, PreconditionFailed
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.rpc import conversion, paging, validation
+from anagnorisisd.rpc.file_streams import FileStreams
 from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.runtime.event_loop import run_to_completion
 from anagnorisisd.storage.embeddings import EmbeddingStore
@@ -62,6 +63,7 @@ class LibraryServicer(LibraryServiceServicer):
         similar: NearestTracks,
         sound_tags: SoundTagIndex,
         tracks: TrackLookup,
+        files: FileStreams,
         enqueue: Callable[[Sequence[TrackId]], Coroutine[None, None, Mapping[TrackId, SongId]]],
         stamp: EmbedderStamp,
     ) -> None:
@@ -73,6 +75,7 @@ class LibraryServicer(LibraryServiceServicer):
         self._similar = similar
         self._sound_tags = sound_tags
         self._tracks = tracks
+        self._files = files
         self._stamp = stamp
 
     async def GetTrack(
@@ -224,6 +227,20 @@ class LibraryServicer(LibraryServiceServicer):
             vector=vector.tolist(),
             embedder=conversion.stamp_message(self._stamp),
         )
+
+    async def GetCover(
+        self, request: messages.GetCoverRequest, context: Context
+    ) -> AsyncIterator[messages.GetCoverResponse]:
+        """Stream the cover of a track."""
+        async for message in self._files.cover(request):
+            yield message
+
+    async def ReadAudio(
+        self, request: messages.ReadAudioRequest, context: Context
+    ) -> AsyncIterator[messages.ReadAudioResponse]:
+        """Stream the bytes of a track's audio file."""
+        async for message in self._files.audio(request):
+            yield message
 
 
 def _pack_key(key: TrackKey) -> bytes:

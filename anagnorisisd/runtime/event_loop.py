@@ -23,11 +23,11 @@ Result = TypeVar("Result")
 _running: set[asyncio.Task[Any]] = set()
 
 
-class _Executor(ThreadPoolExecutor):
-    """An executor whose shutdown does not wait for its threads."""
+class BlockingExecutor(ThreadPoolExecutor):
+    """An executor for blocking calls, whose shutdown does not wait for its `threads`."""
 
-    def __init__(self) -> None:
-        super().__init__(thread_name_prefix=THREAD_NAME_PREFIX)
+    def __init__(self, threads: int | None = None) -> None:
+        super().__init__(threads, thread_name_prefix=THREAD_NAME_PREFIX)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Accept no more calls, and drop those that have not started."""
@@ -38,7 +38,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     """Run `main` like `asyncio.run`, but without waiting for blocked threads at the end."""
 
     async def with_executor() -> None:
-        asyncio.get_running_loop().set_default_executor(_Executor())
+        asyncio.get_running_loop().set_default_executor(BlockingExecutor())
         await main
 
     asyncio.run(with_executor())

@@ -31,7 +31,13 @@ from anagnorisisd.storage.files import UpsertResult
 from anagnorisisd.storage.listed_files import ListingChanges, UnlistedFiles
 from anagnorisisd.storage.metadata_queries import MetadataQueries
 from anagnorisisd.storage.replacement_rules import Replacement
-from anagnorisisd.storage.track_queries import LibraryCounts, TrackFilter, TrackKey, TrackOrder
+from anagnorisisd.storage.track_queries import (
+    AudioPart,
+    LibraryCounts,
+    TrackFilter,
+    TrackKey,
+    TrackOrder,
+)
 
 FILES_PER_WRITE = 50
 MARKED_PER_WRITE = 200
@@ -221,6 +227,10 @@ class LibraryStore(MetadataQueries):
         query = "SELECT track_id, added_at FROM tracks WHERE present AND added_at > ?"
         found = await self._database.read(lambda db: db.execute(query, [at]).fetchall())
         return {TrackId(track_id): added_at for track_id, added_at in found}
+
+    async def audio_part(self, track_id: TrackId) -> AudioPart | None:
+        """Return the audio file of a track, `None` if it is missing."""
+        return await self._database.read(lambda db: track_queries.audio_part(db, track_id))
 
     async def audio_files(self, track_ids: Sequence[TrackId]) -> Mapping[TrackId, Uri]:
         """Return a present file that holds nothing but the track, for each track that has one.

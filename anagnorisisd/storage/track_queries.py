@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 import sqlite_utils
 
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.track import (
+    FileStamp,
     Prediction,
     Track,
     TrackId,
     TrackState,
+    Uri,
 )
 from anagnorisisd.errors import UnknownTrack
 from anagnorisisd.storage import row_mapping
@@ -38,6 +40,35 @@ class TrackOrder(StrEnum):
     RATING = "rating"
     PREDICTED_RATING = "predicted_rating"
     LAST_PLAYED = "last_played"
+
+
+class AudioPart(NamedTuple):
+    """The audio file of a track, as the last scan found it; of a part, start and end.
+
+    `start_ms` is 0 and `end_ms` `None` if the track is the whole file.
+    """
+
+    uri: Uri
+    stamp: FileStamp
+    start_ms: int
+    end_ms: int | None
+
+
+AUDIO_PART = """
+SELECT a.path, a.size_bytes, a.mtime_ns, f.start_ms, f.end_ms
+FROM tracks t JOIN files f ON f.id = t.file
+    JOIN files a ON a.path = coalesce(f.source, f.path) AND a.source IS NULL AND a.present
+WHERE t.present AND t.track_id = ?
+"""
+
+
+def audio_part(db: sqlite_utils.Database, track_id: TrackId) -> AudioPart | None:
+    """Return the audio file of a track; `None` if it is missing or not in the library."""
+    row = db.execute(AUDIO_PART, [track_id]).fetchone()
+    if row is None:
+        return None
+    path, size, mtime, start, end = row
+    return AudioPart(row_mapping.uri(path), FileStamp(size, mtime), start or 0, end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
 import base64
 import io
 import os
+import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,6 +137,11 @@ def retag(path: Path, title: str, *, cover: bool = False) -> None:
     _TAGGERS[path.suffix[1:]](path, title, picture if cover else b"")
 
 
+def add_cover(path: Path, picture: bytes) -> None:
+    """Write tags with a front cover."""
+    _TAGGERS[path.suffix[1:]](path, "Song", picture)
+
+
 def untag(path: Path) -> None:
     """Remove every tag."""
     if path.suffix in {".mp3", ".aac"}:
@@ -182,7 +188,7 @@ def _tag_flac(path: Path, title: str, picture: bytes) -> None:
     opened["date"] = "1999-05-01"
     if picture:
         image = Picture()
-        image.data = picture
+        image.data, image.type = picture, 3
         opened.add_picture(image)
     opened.save()
 
@@ -193,7 +199,7 @@ def _tag_ogg(path: Path, title: str, picture: bytes) -> None:
     opened["date"] = "1999-05-01"
     if picture:
         image = Picture()
-        image.data = picture
+        image.data, image.type = picture, 3
         opened["metadata_block_picture"] = base64.b64encode(image.write()).decode("ascii")
     opened.save()
 
@@ -221,7 +227,8 @@ def _tag_asf(path: Path, title: str, picture: bytes) -> None:
     names = ("Title", "Author", "WM/AlbumTitle", "WM/Year")
     opened.update(zip(names, _values(title).values(), strict=True))
     if picture:
-        opened["WM/Picture"] = [picture]
+        head = struct.pack("<BI", 3, len(picture)) + "image/jpeg\0\0".encode("utf-16-le")
+        opened["WM/Picture"] = [head + picture]
     opened.save()
 
 

@@ -32,6 +32,8 @@ from anagnorisisd.embedding.musicnn import plan as musicnn
 from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.events import Events
+from anagnorisisd.library.audio_reader import AudioReader
+from anagnorisisd.library.covers import Covers
 from anagnorisisd.library.music_directory import MusicDirectory
 from anagnorisisd.library.player_database import PlayerDatabase
 from anagnorisisd.library.service import LibraryService
@@ -47,6 +49,7 @@ from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc.daemon_service import DaemonServicer, StatusPaths, StatusReader
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
 from anagnorisisd.rpc.event_stream import EventStream
+from anagnorisisd.rpc.file_streams import FileStreams
 from anagnorisisd.rpc.history_service import HistoryServicer
 from anagnorisisd.rpc.library_service import LibraryServicer
 from anagnorisisd.rpc.pick_service import PickServicer
@@ -193,6 +196,11 @@ class House:
                 similar=NearestTracks(stores.embeddings, STAMP),
                 sound_tags=sound_tags,
                 tracks=tracks,
+                files=FileStreams(
+                    Covers(stores.library, music.absolute().joinpath, thread_pool()),
+                    AudioReader(stores.library, music.absolute().joinpath),
+                    tracks,
+                ),
                 enqueue=picks.enqueue,
                 stamp=STAMP,
             ),

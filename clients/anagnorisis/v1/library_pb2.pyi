@@ -709,3 +709,203 @@ class GetEmbeddingResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetEmbeddingResponse: _TypeAlias = GetEmbeddingResponse  # noqa: Y015
+
+@_typing.final
+class GetCoverRequest(_message.Message):
+    """Request for a cover."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    MAX_PIXELS_FIELD_NUMBER: _builtins.int
+    max_pixels: _builtins.int
+    """Maximum width and height in pixels, 16 to 2048; 0 means 512. A smaller picture is not enlarged."""
+    @_builtins.property
+    def target(self) -> _track_pb2.Target:
+        """The track. Required."""
+
+    def __init__(
+        self,
+        *,
+        target: _track_pb2.Target | None = ...,
+        max_pixels: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_pixels", b"max_pixels", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCoverRequest: _TypeAlias = GetCoverRequest  # noqa: Y015
+
+@_typing.final
+class Cover(_message.Message):
+    """What a cover is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    media_type: _builtins.str
+    """Always `image/jpeg`."""
+    etag: _builtins.str
+    """Equal for equal pictures: 32 hexadecimal digits. Callers can use it as the ETag of HTTP."""
+    total_bytes: _builtins.int
+    """Size of the file in bytes, 1 or above."""
+    width: _builtins.int
+    """Width in pixels, 1 or above."""
+    height: _builtins.int
+    """Height in pixels, 1 or above."""
+    def __init__(
+        self,
+        *,
+        media_type: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        total_bytes: _builtins.int = ...,
+        width: _builtins.int = ...,
+        height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "height", b"height", "media_type", b"media_type", "total_bytes", b"total_bytes", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cover: _TypeAlias = Cover  # noqa: Y015
+
+@_typing.final
+class GetCoverResponse(_message.Message):
+    """A part of a cover."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COVER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of the file; in all other messages."""
+    @_builtins.property
+    def cover(self) -> Global___Cover:
+        """What the cover is; only in the first message."""
+
+    def __init__(
+        self,
+        *,
+        cover: Global___Cover | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "cover", b"cover", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "cover", b"cover", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["cover", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___GetCoverResponse: _TypeAlias = GetCoverResponse  # noqa: Y015
+
+@_typing.final
+class ReadAudioRequest(_message.Message):
+    """Request for the bytes of an audio file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    offset: _builtins.int
+    """Position of the first byte, 0 to the size of the file."""
+    length: _builtins.int
+    """Maximum number of bytes, 0 or above; 0 means up to the end of the file."""
+    @_builtins.property
+    def target(self) -> _track_pb2.Target:
+        """The track. Required."""
+
+    def __init__(
+        self,
+        *,
+        target: _track_pb2.Target | None = ...,
+        offset: _builtins.int = ...,
+        length: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["length", b"length", "offset", b"offset", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadAudioRequest: _TypeAlias = ReadAudioRequest  # noqa: Y015
+
+@_typing.final
+class AudioFile(_message.Message):
+    """What an audio file is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    START_SECONDS_FIELD_NUMBER: _builtins.int
+    END_SECONDS_FIELD_NUMBER: _builtins.int
+    media_type: _builtins.str
+    """Media type, for example `audio/flac`; `application/octet-stream` for formats that browsers do not
+    play.
+    """
+    etag: _builtins.str
+    """Equal while the file is the same. Callers can use it as the ETag of HTTP."""
+    total_bytes: _builtins.int
+    """Size of the whole file in bytes, 1 or above."""
+    start_seconds: _builtins.float
+    """Where the track begins in the file, in seconds; above 0 only for tracks of a cue sheet."""
+    end_seconds: _builtins.float
+    """Where the track ends in the file, in seconds; absent if it ends with the file."""
+    def __init__(
+        self,
+        *,
+        media_type: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        total_bytes: _builtins.int = ...,
+        start_seconds: _builtins.float = ...,
+        end_seconds: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_seconds", b"_end_seconds", "end_seconds", b"end_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_seconds", b"_end_seconds", "end_seconds", b"end_seconds", "etag", b"etag", "media_type", b"media_type", "start_seconds", b"start_seconds", "total_bytes", b"total_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end_seconds: _TypeAlias = _typing.Literal["end_seconds"]  # noqa: Y015
+    _WhichOneofArgType__end_seconds: _TypeAlias = _typing.Literal["_end_seconds", b"_end_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_seconds) -> _WhichOneofReturnType__end_seconds | None: ...
+
+Global___AudioFile: _TypeAlias = AudioFile  # noqa: Y015
+
+@_typing.final
+class ReadAudioResponse(_message.Message):
+    """A part of an audio file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of the file; in all other messages."""
+    @_builtins.property
+    def file(self) -> Global___AudioFile:
+        """What the file is; only in the first message."""
+
+    def __init__(
+        self,
+        *,
+        file: Global___AudioFile | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file", b"file", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file", b"file", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["file", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ReadAudioResponse: _TypeAlias = ReadAudioResponse  # noqa: Y015

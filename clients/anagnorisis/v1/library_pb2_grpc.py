@@ -75,6 +75,16 @@ class LibraryServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingResponse.FromString,
                 _registered_method=True)
+        self.GetCover = channel.unary_stream(
+                '/anagnorisis.v1.LibraryService/GetCover',
+                request_serializer=anagnorisis_dot_v1_dot_library__pb2.GetCoverRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_library__pb2.GetCoverResponse.FromString,
+                _registered_method=True)
+        self.ReadAudio = channel.unary_stream(
+                '/anagnorisis.v1.LibraryService/ReadAudio',
+                request_serializer=anagnorisis_dot_v1_dot_library__pb2.ReadAudioRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_library__pb2.ReadAudioResponse.FromString,
+                _registered_method=True)
 
 
 class LibraryServiceServicer:
@@ -154,6 +164,32 @@ class LibraryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCover(self, request, context):
+        """Streams a track's cover as a JPEG file: first what it is, then its bytes in chunks. The cover is
+        the front cover in the tags of the track's file, else another picture in them, else a file
+        `cover`, `folder`, `front` or `album` with the extension jpg, jpeg, png or webp in the file's
+        folder; of a folder that holds one disc of an album (`CD 1`), also in the folder above. Pictures
+        that are damaged, larger than 32 MiB or larger than 40 million pixels are passed over.
+
+        Errors: as GetTrack. INVALID_ARGUMENT: a bad size. NOT_FOUND with the reason `NO_COVER`: the track
+        has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read. ABORTED: the
+        cover could not be made in time; a retry may succeed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadAudio(self, request, context):
+        """Streams the bytes of a track's audio file, or a range of them: first what it is, then the bytes in
+        chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel.
+
+        Errors: as GetTrack. INVALID_ARGUMENT: a bad offset or length. FAILED_PRECONDITION: the track's
+        file is missing, cannot be read, or was changed since the last scan; also while it is streamed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LibraryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +232,16 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     servicer.GetEmbedding,
                     request_deserializer=anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingResponse.SerializeToString,
+            ),
+            'GetCover': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetCover,
+                    request_deserializer=anagnorisis_dot_v1_dot_library__pb2.GetCoverRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_library__pb2.GetCoverResponse.SerializeToString,
+            ),
+            'ReadAudio': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadAudio,
+                    request_deserializer=anagnorisis_dot_v1_dot_library__pb2.ReadAudioRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_library__pb2.ReadAudioResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -415,6 +461,60 @@ class LibraryService:
             '/anagnorisis.v1.LibraryService/GetEmbedding',
             anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingRequest.SerializeToString,
             anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/anagnorisis.v1.LibraryService/GetCover',
+            anagnorisis_dot_v1_dot_library__pb2.GetCoverRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_library__pb2.GetCoverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadAudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/anagnorisis.v1.LibraryService/ReadAudio',
+            anagnorisis_dot_v1_dot_library__pb2.ReadAudioRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_library__pb2.ReadAudioResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,6 +73,24 @@ class LibraryServiceStub:
 
     Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
     """
+    GetCover: _grpc.UnaryStreamMultiCallable[_library_pb2.GetCoverRequest, _library_pb2.GetCoverResponse]
+    """Streams a track's cover as a JPEG file: first what it is, then its bytes in chunks. The cover is
+    the front cover in the tags of the track's file, else another picture in them, else a file
+    `cover`, `folder`, `front` or `album` with the extension jpg, jpeg, png or webp in the file's
+    folder; of a folder that holds one disc of an album (`CD 1`), also in the folder above. Pictures
+    that are damaged, larger than 32 MiB or larger than 40 million pixels are passed over.
+
+    Errors: as GetTrack. INVALID_ARGUMENT: a bad size. NOT_FOUND with the reason `NO_COVER`: the track
+    has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read. ABORTED: the
+    cover could not be made in time; a retry may succeed.
+    """
+    ReadAudio: _grpc.UnaryStreamMultiCallable[_library_pb2.ReadAudioRequest, _library_pb2.ReadAudioResponse]
+    """Streams the bytes of a track's audio file, or a range of them: first what it is, then the bytes in
+    chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel.
+
+    Errors: as GetTrack. INVALID_ARGUMENT: a bad offset or length. FAILED_PRECONDITION: the track's
+    file is missing, cannot be read, or was changed since the last scan; also while it is streamed.
+    """
 
 @_typing.type_check_only
 class LibraryServiceAsyncStub(LibraryServiceStub):
@@ -118,6 +136,24 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     """Returns a track's embedding.
 
     Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
+    """
+    GetCover: _aio.UnaryStreamMultiCallable[_library_pb2.GetCoverRequest, _library_pb2.GetCoverResponse]  # type: ignore[assignment]
+    """Streams a track's cover as a JPEG file: first what it is, then its bytes in chunks. The cover is
+    the front cover in the tags of the track's file, else another picture in them, else a file
+    `cover`, `folder`, `front` or `album` with the extension jpg, jpeg, png or webp in the file's
+    folder; of a folder that holds one disc of an album (`CD 1`), also in the folder above. Pictures
+    that are damaged, larger than 32 MiB or larger than 40 million pixels are passed over.
+
+    Errors: as GetTrack. INVALID_ARGUMENT: a bad size. NOT_FOUND with the reason `NO_COVER`: the track
+    has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read. ABORTED: the
+    cover could not be made in time; a retry may succeed.
+    """
+    ReadAudio: _aio.UnaryStreamMultiCallable[_library_pb2.ReadAudioRequest, _library_pb2.ReadAudioResponse]  # type: ignore[assignment]
+    """Streams the bytes of a track's audio file, or a range of them: first what it is, then the bytes in
+    chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel.
+
+    Errors: as GetTrack. INVALID_ARGUMENT: a bad offset or length. FAILED_PRECONDITION: the track's
+    file is missing, cannot be read, or was changed since the last scan; also while it is streamed.
     """
 
 class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -209,6 +245,36 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns a track's embedding.
 
         Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCover(
+        self,
+        request: _library_pb2.GetCoverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_library_pb2.GetCoverResponse], _abc.AsyncIterator[_library_pb2.GetCoverResponse]]:
+        """Streams a track's cover as a JPEG file: first what it is, then its bytes in chunks. The cover is
+        the front cover in the tags of the track's file, else another picture in them, else a file
+        `cover`, `folder`, `front` or `album` with the extension jpg, jpeg, png or webp in the file's
+        folder; of a folder that holds one disc of an album (`CD 1`), also in the folder above. Pictures
+        that are damaged, larger than 32 MiB or larger than 40 million pixels are passed over.
+
+        Errors: as GetTrack. INVALID_ARGUMENT: a bad size. NOT_FOUND with the reason `NO_COVER`: the track
+        has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read. ABORTED: the
+        cover could not be made in time; a retry may succeed.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadAudio(
+        self,
+        request: _library_pb2.ReadAudioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_library_pb2.ReadAudioResponse], _abc.AsyncIterator[_library_pb2.ReadAudioResponse]]:
+        """Streams the bytes of a track's audio file, or a range of them: first what it is, then the bytes in
+        chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel.
+
+        Errors: as GetTrack. INVALID_ARGUMENT: a bad offset or length. FAILED_PRECONDITION: the track's
+        file is missing, cannot be read, or was changed since the last scan; also while it is streamed.
         """
 
 def add_LibraryServiceServicer_to_server(servicer: LibraryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
