@@ -2,17 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import mpd
-from mpd.base import escape
 
 from anagnorisis.mpd_address import Address
 from anagnorisisd import clock
 from anagnorisisd.mpd.errors import CommandRefused, refused, unavailable
-from anagnorisisd.mpd.patched_client import COMMAND_LIST, PatchedClient
+from anagnorisisd.mpd.patched_client import COMMAND_LIST, PatchedClient, command_line
 
 Row = dict[str, Any]
 """The fields of one object in a response, as python-mpd2 returns them."""
@@ -90,7 +89,7 @@ class Connection:
         MPD executes them without executing other clients' commands in between, and stops at the
         first that it refuses. Raises as `call` does.
         """
-        lines = [_line(*map(_encodable, command)) for command in commands]
+        lines = [command_line(*map(_encodable, command)) for command in commands]
         await self._send(COMMAND_LIST, lines, _read_value)
 
     async def rows(self, command: str, *args: object) -> list[Row]:
@@ -98,12 +97,26 @@ class Connection:
         rows: list[Row] = await self._send(command, args, _read_rows)
         return rows
 
+    async def lines(self, *commands: Sequence[str]) -> list[bytes]:
+        """Send commands together and return the lines of their responses; raises as `call` does.
+
+        For responses of ten thousands of lines: they are not parsed.
+        """
+        texts = [[_encodable(arg) for arg in command] for command in commands]
+        lines: list[bytes] = await self._answer(commands[0][0], lambda: self._client.lines(*texts))
+        return lines
+
     async def _send(self, command: str, args: Iterable[object], read: Any) -> Any:
         texts = [_encodable(str(arg)) for arg in args]
+        send = getattr(self._client, command.replace(" ", "_"))
+        return await self._answer(command, lambda: read(send(*texts)))
+
+    async def _answer(self, command: str, send: Callable[[], Awaitable[Any]]) -> Any:
+        """Send a command by `send`, and return its result."""
         async with self._lock:
             try:
                 async with _timeout(self._timeout_seconds):
-                    return await read(getattr(self._client, command.replace(" ", "_"))(*texts))
+                    return await send()
             except mpd.CommandError as error:
                 raise refused(error, command) from error
             except Exception as error:
@@ -192,10 +205,6 @@ def _subsystems(upcoming: "asyncio.Future[Iterable[str]]") -> frozenset[str]:
         return frozenset(upcoming.result())
     except Exception as error:
         raise unavailable(error, "waiting for changes of MPD") from error
-
-
-def _line(command: str, *args: str) -> str:
-    return " ".join((command, *(f'"{escape(arg)}"' for arg in args)))
 
 
 def _encodable(text: str) -> str:

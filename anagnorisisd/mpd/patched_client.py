@@ -9,7 +9,7 @@
   one is read.
 * Names of files need not be UTF-8. Other bytes become surrogates, as in `os.fsdecode`.
 * python-mpd2 reads single lines from the stream, which takes most of the time; here chunks are
-  read.
+  read. The lines of very long responses can be had without parsing.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import mpd
-from mpd.asyncio import MPDClient
-from mpd.base import ERROR_PREFIX, SUCCESS
+from mpd.asyncio import CommandResult, MPDClient
+from mpd.base import ERROR_PREFIX, SUCCESS, escape
 
 from anagnorisisd.mpd.errors import AckError
 
@@ -37,10 +37,17 @@ LIST_COMMANDS = frozenset(
 NAMES = (b"file: ", b"directory: ", b"playlist: ")
 """Begin lines with names on disk, which need not be UTF-8."""
 
+SUCCESS_LINE, ERROR_START = SUCCESS.encode(), ERROR_PREFIX.encode()
+
 CHUNK_BYTES = MAX_LINE_BYTES = 1 << 16
 
 YIELD_LINES = 200
 """After so many lines, which take less than a millisecond, other tasks may run."""
+
+
+def command_line(command: str, *args: str) -> str:
+    """Return a command as a line of the protocol."""
+    return " ".join((command, *(f'"{escape(arg)}"' for arg in args)))
 
 
 class _Commands:
@@ -75,6 +82,15 @@ for _name, _parse in PARSERS.items():
     MPDClient.add_command.__func__(_Commands, _name, _parse)
 
 
+class _LinesResult(CommandResult):  # type: ignore[misc]
+    """The unparsed lines of a response."""
+
+    async def _feed_from(self, client: "PatchedClient") -> None:
+        lines = await client.read_lines()
+        if not self.done():  # its caller may have been cancelled
+            self.set_result(lines)
+
+
 class PatchedClient(MPDClient):  # type: ignore[misc]
     """The client that every connection uses."""
 
@@ -89,16 +105,61 @@ class PatchedClient(MPDClient):  # type: ignore[misc]
         self._pending: deque[str] = deque()
         self._bytes = self._lines = 0
 
-    async def _MPDClient__readline(self) -> str:  # noqa: N802
-        """Return the next line with its end, or without one where the stream ends."""
+    async def lines(self, *commands: Sequence[str]) -> list[bytes]:
+        """Send commands, as a list if there are several, and return the lines of the responses.
+
+        They are not parsed, which takes a tenth of the time of parsing them one by one.
+        """
+        if not self.connected:
+            raise mpd.ConnectionError("not connected")
+        (name, *args), *others = commands
+        result = _LinesResult(name, args, None)
+        await self._MPDClient__command_queue.put(result)
+        self._end_idle()
+        if others:
+            self._pending.append(name)
+            lines = (command_line(*command) for command in commands)
+            self._write_line("\n".join(("command_list_begin", *lines, "command_list_end")))
+        else:
+            self._write_command(name, args)
+        received: list[bytes] = await result
+        return received
+
+    async def read_lines(self) -> list[bytes]:
+        """Return the lines of the response that comes next."""
+        lines: list[bytes] = []
+        while self._received or await self._receive():
+            size = 0
+            while self._received:
+                line = self._received.popleft()
+                if line == SUCCESS_LINE:
+                    self._end()
+                    return lines
+                if line.startswith(ERROR_START):
+                    self._end()
+                    raise AckError(line[len(ERROR_START) :].decode(errors="replace").strip())
+                lines.append(line)
+                size += len(line) + 1
+            self._count(size, len(lines) - self._lines)
+            await asyncio.sleep(0)
+        raise mpd.ConnectionError("the connection was lost in the middle of a response")
+
+    async def _receive(self) -> bool:
+        """Wait until a line has arrived in `_received`; return `False` if the stream ends."""
         while not self._received:
             data = await self._MPDClient__rfile.read(CHUNK_BYTES)
             *lines, self._partial_line = (self._partial_line + data).split(b"\n")
             self._received.extend(lines)
             if not data:
-                return ""
+                return False
             if len(self._partial_line) > MAX_LINE_BYTES:
                 raise mpd.ProtocolError(f"a line of more than {MAX_LINE_BYTES} bytes")
+        return True
+
+    async def _MPDClient__readline(self) -> str:  # noqa: N802
+        """Return the next line with its end, or without one where the stream ends."""
+        if not await self._receive():
+            return ""
         line = self._received.popleft()
         try:
             errors = "surrogateescape" if line.startswith(NAMES) else "strict"
@@ -141,13 +202,13 @@ class PatchedClient(MPDClient):  # type: ignore[misc]
             return None
         return line
 
-    def _count(self, size: int) -> None:
+    def _count(self, size: int, lines: int = 1) -> None:
         command = self._pending[0] if self._pending else ""
         max_bytes, max_lines = (
             (MAX_LIST_BYTES, MAX_LIST_LINES) if command in LIST_COMMANDS else (MAX_BYTES, MAX_LINES)
         )
         self._bytes += size
-        self._lines += 1
+        self._lines += lines
         if self._bytes > max_bytes or self._lines > max_lines:
             raise mpd.ProtocolError(
                 f"more than {max_bytes} bytes or {max_lines} lines in response to {command!r}"

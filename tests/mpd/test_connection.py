@@ -167,7 +167,9 @@ async def test_many_stickers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             await watched.lost()
 
 
-@pytest.mark.parametrize("name", ["folder {tens} {x}/{number}.wav", "flat/{number} {x}.wav"])
+@pytest.mark.parametrize(
+    "name", ["folder {tens} {x}/{number}.wav", '{number} "\\/{x}.wav', "flat/{number} {x}.wav"]
+)
 async def test_songs_of_a_large_database(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
