@@ -70,6 +70,10 @@ class PlayerUnavailable(AnagnorisisError):
     """Not connected to MPD, or MPD did not answer in time."""
 
 
+class PlayerUpdating(PlayerUnavailable):
+    """The player is updating its database, which cannot be read as a whole meanwhile."""
+
+
 class PlayerRefused(AnagnorisisError):
     """MPD answered with an error; the connection itself works."""
 

@@ -25,7 +25,7 @@ def service_loops(services: Services, screen: Screen | None) -> Mapping[str, Ser
         "published playlists": services.playlist_publisher.run,
         "player database": services.player_database.run,
     }
-    if services.config.ratings.write_file_tags:
+    if services.config.ratings.write_file_tags and services.player_songs is None:
         loops["tag writer"] = _tag_writer(services)
     if services.metrics_sink is not None:
         loops["metrics"] = _metrics_collector(services, services.metrics_sink).run
@@ -53,6 +53,7 @@ def _player_monitor(services: Services) -> PlayerMonitor:
             services.rating_playlists.notice,
             services.playlist_publisher.notice,
             services.player_database.notice,
+            *([services.player_songs.notice] if services.player_songs is not None else []),
         ),
         events=services.events,
         clock=services.clock,

@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack
 import anagnorisisd
 from anagnorisisd.clock import SystemClock
 from anagnorisisd.config.paths import Paths
-from anagnorisisd.config.schema import Config, Executor
+from anagnorisisd.config.schema import Config, Executor, MusicSource
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.embedding.dask.embedder import DaskEmbedder
 from anagnorisisd.embedding.embedder import Embedder, UnreadableEmbedder
+from anagnorisisd.embedding.metadata_embedder import MetadataEmbedder
 from anagnorisisd.embedding.registry import EmbedderSelector
 from anagnorisisd.embedding.service import EmbeddingService, on_battery
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
@@ -21,6 +22,7 @@ from anagnorisisd.events import Events
 from anagnorisisd.library.file_access import real_path
 from anagnorisisd.library.music_directory import MusicDirectory
 from anagnorisisd.library.player_database import PlayerDatabase
+from anagnorisisd.library.player_songs import PlayerSongs
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.library.watcher import make_watcher
@@ -78,11 +80,18 @@ class Services:
             memory_bytes=READER_MEMORY_BYTES,
             readable_paths=ReadablePaths(real_path(paths.music)),
         )
+        self._has_files = config.music.source is MusicSource.FILES
+        library = paths.music if self._has_files else None
+        self.player = MpdPlayer(config.mpd, library, config.ratings.channel, self.clock)
+        self.player_songs = (
+            None
+            if self._has_files
+            else PlayerSongs(self.player, stores.uri_identities, config.music)
+        )
         self.library = self._make_library()
         self.embedding = self._make_embedding(selector)
         self.sound_tags = SoundTagIndex(stores.embeddings, self.embedding.stamp, self.clock)
         self.training = self._make_training()
-        self.player = MpdPlayer(config.mpd, paths.music, config.ratings.channel, self.clock)
         self.ratings = RatingService(stores.ratings, self.events, self.clock)
         self.track_resolver = TrackResolver(stores.library, self.player)
         self.sound_map = SoundMap(stores.embeddings, self.embedding.stamp)
@@ -135,23 +144,26 @@ class Services:
         return pool
 
     def _make_library(self) -> LibraryService:
+        config = self.config.music
+        files = MusicDirectory(self.paths.music, config, self.reader_pool)
         return LibraryService(
             self.stores.library,
-            MusicDirectory(self.paths.music, self.config.music, self.reader_pool),
-            make_watcher(self.paths.music, self.config.music),
+            self.player_songs or files,
+            self.player_songs or make_watcher(self.paths.music, config),
             events=self.events,
             clock=self.clock,
-            config=self.config.music,
+            config=config,
         )
 
     def _make_embedding(self, selector: EmbedderSelector) -> EmbeddingService:
-        embedder = self._make_embedder(selector)
+        without_audio = None if self._has_files else MetadataEmbedder()
+        embedder = without_audio or self._make_embedder(selector)
         self._stack.push_async_callback(embedder.close)
         return EmbeddingService(
             self.stores.embeddings,
             embedder,
             self.library.path,
-            preference=selector,
+            preference=without_audio or selector,
             events=self.events,
             clock=self.clock,
             is_paused=lambda: self.config.embedding.pause_on_battery and on_battery(),

@@ -58,9 +58,17 @@ class Watch(StrEnum):
     OFF = "off"
 
 
+class MusicSource(StrEnum):
+    """Where the library has its songs from."""
+
+    FILES = "files"
+    MPD = "mpd"
+
+
 class Music(Section):
     """The music directory and how it is scanned."""
 
+    source: MusicSource = MusicSource.FILES
     directory: Path | None = None
     formats: tuple[str, ...] = (
         "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "mp4", "aac", "wav",

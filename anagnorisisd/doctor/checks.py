@@ -14,6 +14,7 @@ from anagnorisisd.doctor.probe import (
     MusicFacts,
     RunningDaemon,
 )
+from anagnorisisd.domain.embedding import METADATA
 from anagnorisisd.runtime.daily_schedule import next_try
 from anagnorisisd.storage.health import DatabaseHealth
 
@@ -21,6 +22,7 @@ MIN_FREE_BYTES = 50_000_000
 DAY_SECONDS = 86_400
 TRAINING_OVERDUE_DAYS = 3
 LOOPBACK = ("tcp://127.", "tcp://localhost:", "tcp://[::1]:")
+NO_FILES = "not needed; music.source is mpd"
 DASK_REMEDY = "see docs/distributed.md for the set-up of scheduler and workers"
 
 
@@ -36,8 +38,10 @@ def check_config(
     return fine("config", f"{message}; the running daemon uses {running}")
 
 
-def check_music(music: MusicFacts) -> Finding:
-    """Check that the music directory is readable and has music."""
+def check_music(music: MusicFacts | None) -> Finding:
+    """Check that the music directory is readable and has music; `None`: MPD has the songs."""
+    if music is None:
+        return fine("music directory", NO_FILES)
     if music.reason:
         return problem(
             "music directory",
@@ -53,8 +57,10 @@ def check_music(music: MusicFacts) -> Finding:
     return fine("music directory", f"{_plural(music.files, 'file')} in {music.path}")
 
 
-def check_watch_limit(music: MusicFacts, watch: Watch, limit: int | None) -> Finding:
-    """Check that inotify can watch every directory."""
+def check_watch_limit(music: MusicFacts | None, watch: Watch, limit: int | None) -> Finding:
+    """Check that inotify can watch every directory; `music` as for `check_music`."""
+    if music is None:
+        return fine("watch limit", NO_FILES)
     if watch is not Watch.INOTIFY:
         return fine("watch limit", f"not needed; music.watch is {watch.value}")
     directories = "1 directory" if music.directories == 1 else f"{music.directories} directories"
@@ -201,6 +207,13 @@ def check_embedder(
             "`anagnorisisd fetch-model musicnn`",
         )
     return fine("embedder", stamp)
+
+
+def embedder_without_files() -> Finding:
+    """Return what takes the place of an embedder where there is no audio."""
+    return fine(
+        "embedder", f"{METADATA}; ratings are predicted by artist, album, genre, folder and year"
+    )
 
 
 def check_executor(executor: ExecutorFacts) -> Finding:

@@ -147,8 +147,8 @@ def probe_watch_limit() -> int | None:
         return None
 
 
-async def probe_mpd(config: Mpd, library: Path, variables: Mapping[str, str]) -> MpdFacts:
-    """Connect to MPD as the daemon does, and disconnect."""
+async def probe_mpd(config: Mpd, library: Path | None, variables: Mapping[str, str]) -> MpdFacts:
+    """Connect to MPD as the daemon does, and disconnect; `library` as for `MpdPlayer`."""
     addresses = candidates(config.address, variables)
     address = str(addresses[0])
     try:

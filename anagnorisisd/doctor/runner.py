@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from anagnorisisd.config.paths import Paths
-from anagnorisisd.config.schema import Config, EmbedderChoice, Embedding
+from anagnorisisd.config.schema import Config, EmbedderChoice, Embedding, MusicSource
 from anagnorisisd.doctor import checks, probe, systemd_unit
 from anagnorisisd.doctor.finding import Finding
 from anagnorisisd.doctor.probe import MpdFacts
@@ -29,11 +29,17 @@ async def run_checks(
 
     `now` is unix seconds; `connection` is the running daemon's, else a new one to MPD is opened.
     """
-    music = probe.probe_music(paths.music, config.music)
-    mpd = connection or await probe.probe_mpd(config.mpd, paths.music, variables)
+    has_files = config.music.source is MusicSource.FILES
+    music = probe.probe_music(paths.music, config.music) if has_files else None
+    library = paths.music if has_files else None
+    mpd = connection or await probe.probe_mpd(config.mpd, library, variables)
     health, database_error = _inspect_database(paths)
     plan, embedder_error = _embedding_plan(config, paths)
-    executor = await probe.probe_executor(config.embedding, plan, paths.music)
+    executor = (
+        await probe.probe_executor(config.embedding, plan, paths.music)
+        if has_files
+        else probe.ExecutorFacts()
+    )
     size = health.size_bytes if health else 0
     return [
         checks.check_music(music),
@@ -50,7 +56,9 @@ async def run_checks(
             embedder_error,
             health,
             has_musicnn=not _lacks_musicnn(config.embedding, plan),
-        ),
+        )
+        if has_files
+        else checks.embedder_without_files(),
         checks.check_executor(executor),
         checks.check_confinement(await probe.probe_confinement()),
         checks.check_evaluator(health, config.training.minimum_ratings),

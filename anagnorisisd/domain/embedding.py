@@ -33,8 +33,17 @@ class EmbedderStamp:
     dimension: int
     segments: tuple[int, ...] = field(default=(), compare=False)
 
+    @property
+    def knows_sound(self) -> bool:
+        """Whether its vectors tell how tracks sound."""
+        return self.name != METADATA.name
+
     def __str__(self) -> str:
         return f"{self.name}-{self.version}"
+
+
+METADATA = EmbedderStamp("metadata", "1", 1)
+"""The stamp of vectors that say nothing, of tracks whose audio is not on this computer."""
 
 
 @dataclass(frozen=True, slots=True)

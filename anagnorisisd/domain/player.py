@@ -1,12 +1,12 @@
 """The player: its state, its queue, and its interface."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import NewType, Protocol
 
-from anagnorisisd.domain.track import Uri
+from anagnorisisd.domain.track import FileStamp, Tags, Uri
 
 SongId = NewType("SongId", int)
 """MPD's id of one queue entry; two entries of the same file have different ids."""
@@ -97,6 +97,16 @@ class PlayerLink:
     reason: str | None = None
     missing_features: tuple[str, ...] = ()
     session: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerSong:
+    """A song in the player's database; `stamp` changes whenever the metadata does."""
+
+    uri: Uri
+    stamp: FileStamp
+    tags: Tags
+    duration_seconds: float | None
 
 
 class Player(Protocol):
@@ -203,6 +213,17 @@ class Player(Protocol):
 
     def songs(self) -> AsyncIterator[Sequence[Uri]]:
         """Yield the files of all songs in the player's database, in several parts."""
+        ...
+
+    def stamps(self) -> AsyncIterator[Sequence[tuple[Uri, FileStamp]]]:
+        """Yield all songs in the player's database with their stamps, in several parts.
+
+        Some may come twice. Raises `PlayerUpdating` if the database changes meanwhile.
+        """
+        ...
+
+    def metadata(self, uris: Collection[Uri]) -> AsyncIterator[Sequence[PlayerSong]]:
+        """Yield those of the songs `uris` that the player has; otherwise as `stamps`."""
         ...
 
     async def formats(self) -> frozenset[str]:

@@ -11,7 +11,9 @@ from enum import StrEnum
 from typing import NamedTuple, NewType
 
 TrackId = NewType("TrackId", str)
-"""Hash of the audio payload: 32 lower-case hexadecimal digits (BLAKE2b, 128 bits)."""
+"""Hash of the audio payload: 32 lower-case hexadecimal digits (BLAKE2b, 128 bits).
+
+Where the audio is not on this computer, a hash of URI and duration (`storage.uri_identities`)."""
 
 Uri = NewType("Uri", str)
 """Path of a file relative to the music directory, `/`-separated, as MPD names it; a track of a cue
@@ -120,7 +122,8 @@ class CueTrack:
 class ScannedFile:
     """The result of reading a file: `track_id` and tags, `cue_tracks` of a sheet, or a `problem`.
 
-    `reader_failure` is set if the reading process hung or crashed.
+    `reader_failure` is set if the reading process hung or crashed. `identified_by_uri` says that
+    `track_id` is no hash of the audio, which is not on this computer.
     """
 
     uri: Uri
@@ -131,6 +134,7 @@ class ScannedFile:
     problem: str | None = None
     reader_failure: ReaderFailure | None = None
     cue_tracks: tuple[CueTrack, ...] = ()
+    identified_by_uri: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,9 @@ SPEED_TRACKS = 50
 STORE_SECONDS = 1.0
 """Vectors that come faster than this are stored together: every write waits for the disk."""
 
+MAX_STORED = 200
+"""So many vectors are stored together at most: other writes wait meanwhile."""
+
 
 def on_battery() -> bool:
     """Return whether the computer runs on battery power; `False` where there is none."""
@@ -92,7 +95,8 @@ class EmbeddingRun:
 
     async def store_when_due(self) -> None:
         """Store the vectors if the last write is old enough; the first one is stored at once."""
-        if self._clock.monotonic() - self._stored_at >= STORE_SECONDS:
+        is_old = self._clock.monotonic() - self._stored_at >= STORE_SECONDS
+        if is_old or len(self.vectors) >= MAX_STORED:
             await self.store()
 
     async def store(self) -> None:

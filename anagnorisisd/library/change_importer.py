@@ -10,7 +10,7 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.domain.track import FileStamp, PostponedRead, ScannedFile, SeenFile, Uri
 from anagnorisisd.events import Events, LibraryChanged, TrackRated
 from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY, Differences
-from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.library.song_source import SongSource
 from anagnorisisd.storage.files import UpsertResult
 from anagnorisisd.storage.library import LibraryStore
 
@@ -66,10 +66,10 @@ class ChangeImporter:
     """Compares the music directory with the library, and imports the differences."""
 
     def __init__(
-        self, store: LibraryStore, directory: MusicDirectory, events: Events, clock: Clock
+        self, store: LibraryStore, source: SongSource, events: Events, clock: Clock
     ) -> None:
         self._store = store
-        self._directory = directory
+        self._source = source
         self._events = events
         self._clock = clock
         self._running_imports = 0
@@ -81,7 +81,7 @@ class ChangeImporter:
     async def _compare(self, uri: Uri) -> Differences:
         below = None if uri == WHOLE_DIRECTORY else uri
         stored = await self._store.present_files(below)
-        differences = await self._directory.compare(stored, uri)
+        differences = await self._source.compare(stored, uri)
         if postponed := await self._store.postponed_reads(below):
             differences = self._apply_retry_times(differences, stored, postponed)
         if not differences.changed:
@@ -206,7 +206,7 @@ class ChangeImporter:
         unusable = differences.unusable
         for start in range(0, len(unusable), UNUSABLE_BATCH_FILES):
             yield unusable[start : start + UNUSABLE_BATCH_FILES]
-        async for files in self._directory.read(uris, differences.suspected):
+        async for files in self._source.read(uris, differences.suspected):
             # A file that crashed or hung its reader is stored with the stamp that it was found by.
             yield [
                 replace(file, stamp=differences.changed[file.uri]) if file.reader_failure else file

@@ -31,6 +31,8 @@ class MusicDirectory:
     the event loop, and a file that crashes or hangs its reader affects no other.
     """
 
+    name = "the music directory"
+
     def __init__(self, root: Path, config: Music, workers: WorkerPool) -> None:
         self._root = real_path(root)
         self._rules = ExclusionRules(config.formats, config.exclude)

@@ -19,7 +19,7 @@ from anagnorisisd.events import Events, LibraryChanged
 from anagnorisisd.library import mpdignore
 from anagnorisisd.library.change_importer import ChangeImporter, ScanProgress
 from anagnorisisd.library.directory_walker import WHOLE_DIRECTORY, CopyPreference
-from anagnorisisd.library.music_directory import MusicDirectory
+from anagnorisisd.library.song_source import SongSource
 from anagnorisisd.library.watcher import Watcher
 from anagnorisisd.runtime.log_setup import LastMessage
 from anagnorisisd.storage.library import LibraryStore
@@ -40,7 +40,7 @@ MAX_HINTS = 200
 
 
 class LibraryService:
-    """Keeps the library equal to the music directory.
+    """Keeps the library equal to the music directory, or to the songs of another source.
 
     `run` scans at the start, then every `rescan_minutes` and whenever the directory is mounted or
     unmounted, and follows the watcher's hints in between. `scan` may be called at any time.
@@ -49,15 +49,15 @@ class LibraryService:
     def __init__(
         self,
         store: LibraryStore,
-        directory: MusicDirectory,
+        source: SongSource,
         watcher: Watcher,
         *,
         events: Events,
         clock: Clock,
         config: Music,
     ) -> None:
-        self._importer = ChangeImporter(store, directory, events, clock)
-        self._directory = directory
+        self._importer = ChangeImporter(store, source, events, clock)
+        self._source = source
         self._watcher = watcher
         self._clock = clock
         self._store = store
@@ -89,7 +89,7 @@ class LibraryService:
 
     def path(self, uri: Uri) -> Path:
         """Return the absolute path of a file."""
-        return self._directory.path(uri)
+        return self._source.path(uri)
 
     async def run(self) -> None:
         """Scan and watch until cancelled."""
@@ -156,7 +156,7 @@ class LibraryService:
 
     async def _read_inode(self) -> tuple[int, int] | None:
         """Return the inode of the directory; log it if that hangs, as on a stale network share."""
-        task = asyncio.create_task(self._directory.inode())
+        task = asyncio.create_task(self._source.inode())
         try:
             await asyncio.wait({task}, timeout=UNRESPONSIVE_SECONDS)
             if not task.done():
@@ -248,7 +248,7 @@ class LibraryService:
     def _log_problem(self, problem: str | None) -> None:
         """Log when the directory becomes unreadable, and when it is readable again."""
         if self._last_problem.changes_to(problem):
-            log.warning("%s", problem or "the music directory can be read again")
+            log.warning("%s", problem or f"{self._source.name} can be read again")
 
 
 class _UriSet:

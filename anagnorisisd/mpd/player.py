@@ -1,14 +1,15 @@
 """The player of the daemon: MPD, as `domain.player.Player` describes it."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.config.schema import Mpd
-from anagnorisisd.domain.player import PlayerLink, PlayerState, QueueEntry, SongId
-from anagnorisisd.domain.track import Uri
+from anagnorisisd.domain.player import PlayerLink, PlayerSong, PlayerState, QueueEntry, SongId
+from anagnorisisd.domain.track import FileStamp, Uri
 from anagnorisisd.errors import PlayerFull, PlayerRefused, PlayerUnavailable, UnknownToPlayer
-from anagnorisisd.mpd import response_parser, stickers
+from anagnorisisd.mpd import response_parser, song_metadata, stickers
 from anagnorisisd.mpd.connection import Connection
 from anagnorisisd.mpd.errors import NOT_FOUND, QUEUE_FULL, UPDATE_QUEUE_FULL, CommandRefused
 from anagnorisisd.mpd.playlists import StoredPlaylists
@@ -29,11 +30,11 @@ MAX_READS = 5
 class MpdPlayer:
     """The listener's MPD. `changes` keeps it connected; without it every call is unavailable.
 
-    `library` is the music directory as this computer sees it. Messages are received from `channel`
-    and answered on `channel-reply`, unless it is empty.
+    `library` is the music directory as this computer sees it, `None` if the library has MPD's URIs.
+    Messages are received from `channel` and answered on `channel-reply`, unless it is empty.
     """
 
-    def __init__(self, config: Mpd, library: Path, channel: str, clock: Clock) -> None:
+    def __init__(self, config: Mpd, library: Path | None, channel: str, clock: Clock) -> None:
         self._channel = channel
         self._clock = clock
         self._session = ReconnectingSession(config, library, channel, clock)
@@ -166,6 +167,30 @@ class MpdPlayer:
         session = self._session.current()
         async for names in song_names(session.connect):
             yield [session.uris.to_library(name) for name in names]
+
+    async def stamps(self) -> AsyncIterator[Sequence[tuple[Uri, FileStamp]]]:
+        """Yield all songs in MPD's database with their stamps, in several parts."""
+        session = self._session.current()
+
+        def stamped(page: Sequence[bytes]) -> list[tuple[Uri, FileStamp]]:
+            names = map(song_metadata.name_of, page)
+            uris = map(session.uris.to_library, names)
+            return list(zip(uris, map(song_metadata.stamp_of, page), strict=True))
+
+        async for page in song_metadata.song_texts(session.connect):
+            yield await asyncio.to_thread(stamped, page)
+
+    async def metadata(self, uris: Collection[Uri]) -> AsyncIterator[Sequence[PlayerSong]]:
+        """Yield those of the songs `uris` that MPD's database has, in several parts."""
+        session = self._session.current()
+
+        def parsed(page: Sequence[bytes]) -> list[PlayerSong]:
+            named = ((session.uris.to_library(song_metadata.name_of(text)), text) for text in page)
+            return [song_metadata.parse(text, uri) for uri, text in named if uri in wanted]
+
+        wanted = frozenset(uris)
+        async for page in song_metadata.song_texts(session.connect):
+            yield await asyncio.to_thread(parsed, page)
 
     async def formats(self) -> frozenset[str]:
         """Return the file name extensions that MPD can decode; empty if it does not tell."""

@@ -25,11 +25,11 @@ MAX_RECONNECT_SECONDS = 15.0
 class ReconnectingSession:
     """Connects while `changes` is iterated; otherwise there is no session.
 
-    `library` is the music directory as this computer sees it. Messages are received from
-    `channel`, unless it is empty.
+    `library` is the music directory as this computer sees it, `None` if the library has MPD's URIs.
+    Messages are received from `channel`, unless it is empty.
     """
 
-    def __init__(self, config: Mpd, library: Path, channel: str, clock: Clock) -> None:
+    def __init__(self, config: Mpd, library: Path | None, channel: str, clock: Clock) -> None:
         self._config = config
         self._library = library
         self._channel = channel

@@ -54,7 +54,7 @@ class Session:
     """Opens another connection with the same login."""
 
     @classmethod
-    async def open(cls, address: Address, config: Mpd, library: Path, channel: str) -> Self:
+    async def open(cls, address: Address, config: Mpd, library: Path | None, channel: str) -> Self:
         """Connect, log in, enter the partition, subscribe, and look up what MPD supports.
 
         Raises:
@@ -104,7 +104,7 @@ class Session:
 
 
 async def open_first(
-    addresses: Sequence[Address], config: Mpd, library: Path, channel: str
+    addresses: Sequence[Address], config: Mpd, library: Path | None, channel: str
 ) -> Session:
     """Open a session at the first address where an MPD answers.
 

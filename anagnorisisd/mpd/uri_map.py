@@ -66,13 +66,15 @@ def _prefix(path: PurePath) -> str:
 
 
 def make_uri_map(
-    mpd_music_directory: str | None, library: Path, library_seen_by_mpd: Path | None
+    mpd_music_directory: str | None, library: Path | None, library_seen_by_mpd: Path | None
 ) -> UriMap:
-    """Return the mapping for a library at `library`.
+    """Return the mapping for a library at `library`; `None` is one that has MPD's URIs.
 
     `mpd_music_directory` is what MPD tells, `library_seen_by_mpd` the configured path of the
     library on MPD's computer; either may be unknown.
     """
+    if library is None:
+        return UriMap()
     seen_by_mpd = library_seen_by_mpd or library
     if mpd_music_directory is not None:
         return UriMap.between(_resolve(seen_by_mpd), _resolve(PurePath(mpd_music_directory)))

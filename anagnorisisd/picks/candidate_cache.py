@@ -217,8 +217,10 @@ class CandidateCache:
         With each track comes its similarity to the one before, the cosine of their short vectors.
 
         Raises:
-            PreconditionFailed: an end is missing, or has no embedding yet.
+            PreconditionFailed: an end is missing, or has no embedding yet, or there is no audio.
         """
+        if self._sound_map is not None:
+            self._sound_map.require_sound()
         weighted = await self._weighted()
         candidates = weighted.candidates
         vectors = (

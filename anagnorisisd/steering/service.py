@@ -25,6 +25,7 @@ from anagnorisisd.domain.steering import (
     Wish,
 )
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.embedding.metadata_embedder import NO_SOUND
 from anagnorisisd.embedding.sound_tags import TAGS, SoundTagIndex
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.events import Events, PlayRecorded, SteeringChanged, Subscription, TracksEmbedded
@@ -216,6 +217,8 @@ class SteeringService:
                     known.update(TAGS)
                 if artist_names.key(name) not in known:
                     raise wish_rules.unknown("tag", name, known)
+            case SeedWish() if not self._stamp.knows_sound:
+                raise PreconditionFailed(NO_SOUND)
             case SeedWish(SeedKind.TRACK, value):
                 track = await self._library.track(TrackId(value), self._stamp)
                 by = f" by {track.tags.artist}" if track.tags.artist else ""

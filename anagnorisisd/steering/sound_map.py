@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import FeatureStats, TrackFeatures, Vectors
 from anagnorisisd.domain.pick import Candidates
+from anagnorisisd.embedding.metadata_embedder import NO_SOUND
+from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.storage.embeddings import EmbeddingStore
 
 COMPONENTS = 32
@@ -29,6 +31,11 @@ class SoundMap:
         self._lock = asyncio.Lock()
         self._made_for: tuple[NDArray[np.bytes_], int] | None = None
         self._vectors = np.zeros((0, COMPONENTS), np.float32)
+
+    def require_sound(self) -> None:
+        """Raise `PreconditionFailed` if the vectors tell nothing of how tracks sound."""
+        if not self._stamp.knows_sound:
+            raise PreconditionFailed(NO_SOUND)
 
     async def vectors(self, candidates: Candidates) -> Vectors:
         """Return the short vectors, `[n, k]` of length 1; 0 for tracks without an embedding."""

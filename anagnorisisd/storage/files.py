@@ -7,7 +7,13 @@ from typing import Any
 import sqlite_utils
 
 from anagnorisisd.domain.track import ScannedFile, SeenFile, TrackId, Uri
-from anagnorisisd.storage import cue_sheets, reader_failures, replacements, row_mapping
+from anagnorisisd.storage import (
+    cue_sheets,
+    reader_failures,
+    replacements,
+    row_mapping,
+    uri_identities,
+)
 from anagnorisisd.storage.database import Row
 from anagnorisisd.storage.schema import album_code, name_hash, searchable
 
@@ -75,6 +81,8 @@ ON CONFLICT (path, track) DO UPDATE SET present = 1, seen_at = excluded.seen_at,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, title = excluded.title,
     artist = excluded.artist, album = excluded.album, album_artist = excluded.album_artist,
     genre = excluded.genre, year = excluded.year, duration_seconds = excluded.duration_seconds,
+    -- `cue_sheets.link` stores the part of a file again.
+    source = NULL, source_track = NULL, start_ms = NULL, end_ms = NULL,
     search_text = excluded.search_text, artist_code = excluded.artist_code,
     album_code = excluded.album_code
 """
@@ -142,7 +150,9 @@ def _upsert_tracks(
             continue
         before = replacements.track_at(db, row_mapping.path(file.uri))
         known = _row_id_of(db, file.track_id)
-        track = _insert_track(db, file.track_id, at) if known is None else known
+        if known is None and before is not None and uri_identities.upgrade(db, file, before):
+            known = before
+        track = _insert_track(db, file, at) if known is None else known
         is_new_path = _insert_file(db, file, track, at)
         if before is not None and before != track:
             replacements.record(
@@ -204,8 +214,11 @@ def _row_id_of(db: sqlite_utils.Database, track_id: TrackId) -> int | None:
     return None if row is None else int(row["id"])
 
 
-def _insert_track(db: sqlite_utils.Database, track_id: TrackId, at: float) -> int:
-    cursor = db.execute("INSERT INTO tracks (track_id, added_at) VALUES (?, ?)", [track_id, at])
+def _insert_track(db: sqlite_utils.Database, file: ScannedFile, at: float) -> int:
+    cursor = db.execute(
+        "INSERT INTO tracks (track_id, added_at, identified_by_uri) VALUES (?, ?, ?)",
+        [file.track_id, at, file.identified_by_uri],
+    )
     return int(cursor.lastrowid or 0)
 
 

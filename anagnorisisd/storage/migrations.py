@@ -101,6 +101,11 @@ def albums_of_discs(db: sqlite_utils.Database) -> None:
     )
 
 
+def uri_identities(db: sqlite_utils.Database) -> None:
+    """Store which tracks are identified by URI and duration."""
+    db.executescript(schema.URI_IDENTITIES)
+
+
 STEPS = (
     first_schema,
     stickers_seen,
@@ -118,6 +123,7 @@ STEPS = (
     cue_sheets,
     preferred_copies,
     albums_of_discs,
+    uri_identities,
 )
 
 

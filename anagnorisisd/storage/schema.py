@@ -450,6 +450,11 @@ CREATE TRIGGER file_changed AFTER UPDATE ON files WHEN NEW.track IS NOT NULL BEG
 END;
 """
 
+URI_IDENTITIES = """
+-- Whether `track_id` is a hash of URI and duration, as the audio is not on this computer.
+ALTER TABLE tracks ADD COLUMN identified_by_uri INTEGER NOT NULL DEFAULT 0;
+"""
+
 
 def searchable(text: str) -> str:
     """Return text for the column `search_text`: case-folded, in one Unicode normal form.

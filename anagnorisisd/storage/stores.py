@@ -12,6 +12,7 @@ from anagnorisisd.storage.plays import PlayStore
 from anagnorisisd.storage.queue import QueueStore
 from anagnorisisd.storage.ratings import RatingStore
 from anagnorisisd.storage.stickers import StickerStore
+from anagnorisisd.storage.uri_identities import UriIdentityStore
 
 FILE_NAME = "anagnorisis.db"
 
@@ -29,6 +30,7 @@ class Stores:
     queue: QueueStore
     stickers: StickerStore
     playlists: PlaylistStore
+    uri_identities: UriIdentityStore
 
     async def close(self) -> None:
         """Finish the submitted jobs, then close the database."""
@@ -53,4 +55,5 @@ async def open_stores(directory: Path) -> Stores:
         queue=QueueStore(database),
         stickers=StickerStore(database),
         playlists=PlaylistStore(database),
+        uri_identities=UriIdentityStore(database),
     )

@@ -8,6 +8,7 @@ import numpy as np
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import FeatureStats, Floats64, Vectors
 from anagnorisisd.domain.track import TrackId
+from anagnorisisd.embedding.metadata_embedder import NO_SOUND
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.storage.embeddings import EmbeddingStore
 
@@ -40,8 +41,10 @@ class NearestTracks:
         """Return the `count` most similar present tracks with their similarity, nearest first.
 
         Raises:
-            PreconditionFailed: the track has no embedding yet.
+            PreconditionFailed: the track has no embedding yet, or nothing is known of sound.
         """
+        if not self._stamp.knows_sound:
+            raise PreconditionFailed(NO_SOUND)
         vector = await self._embeddings.get(self._stamp, track_id)
         if vector is None:
             raise PreconditionFailed(f"track {track_id} has no embedding by {self._stamp} yet")

@@ -1,7 +1,8 @@
 """A small working player: a queue that plays when its clock is moved."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+import zlib
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from anagnorisisd.clock import Clock
@@ -9,15 +10,17 @@ from anagnorisisd.domain.player import (
     Mode,
     PlaybackState,
     PlayerLink,
+    PlayerSong,
     PlayerState,
     QueueEntry,
     SongId,
 )
-from anagnorisisd.domain.track import Uri
+from anagnorisisd.domain.track import FileStamp, Tags, Uri
 from anagnorisisd.errors import (
     PlayerFull,
     PlayerRefused,
     PlayerUnavailable,
+    PlayerUpdating,
     UnknownToPlayer,
 )
 
@@ -38,6 +41,10 @@ class FakePlayer:
 
     def __init__(self, clock: Clock, database: dict[str, float] | None = None) -> None:
         self.database = {Uri(uri): seconds for uri, seconds in (database or {}).items()}
+        self.tags: dict[Uri, Tags] = {}
+        self.updating = False
+        """Whether the database cannot be read, and `refused_reads` how often that was tried."""
+        self.refused_reads = 0
         self.address = "fake"
         self.track_numbers: dict[Uri, tuple[int, int]] = {}
         self.updates: list[Uri] = []
@@ -197,6 +204,30 @@ class FakePlayer:
         """Yield the files of the database."""
         self._meet()
         yield list(self.database)
+
+    async def stamps(self) -> AsyncIterator[Sequence[tuple[Uri, FileStamp]]]:
+        """Yield the files of the database with stamps of their tags and durations."""
+        self._meet()
+        yield [(song.uri, song.stamp) for song in self._songs()]
+
+    async def metadata(self, uris: Collection[Uri]) -> AsyncIterator[Sequence[PlayerSong]]:
+        """Yield those of the files that the database has."""
+        self._meet()
+        yield [song for song in self._songs() if song.uri in uris]
+
+    def _songs(self) -> list[PlayerSong]:
+        if self.updating:
+            self.refused_reads += 1
+            raise PlayerUpdating("the database is being updated")
+        return [
+            PlayerSong(
+                uri,
+                FileStamp(zlib.crc32(f"{seconds} {self.tags.get(uri)}".encode()), -1),
+                self.tags.get(uri, Tags()),
+                seconds,
+            )
+            for uri, seconds in self.database.items()
+        ]
 
     async def formats(self) -> frozenset[str]:
         """Return the extensions of the files of the database."""

@@ -15,7 +15,7 @@ import pytest
 from anagnorisisd.domain.player import PlaybackState, SongId
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
-from anagnorisisd.mpd import connection, song_listing, stickers
+from anagnorisisd.mpd import connection, song_listing, song_metadata, stickers
 from anagnorisisd.mpd.patched_client import PatchedClient
 from tests.support import mpd
 from tests.support.connected_player import at, watching
@@ -175,6 +175,7 @@ async def test_songs_of_a_large_database(
 ) -> None:
     monkeypatch.setattr(song_listing, "MAX_SONGS_AT_ONCE", 12)
     monkeypatch.setattr(song_listing, "PAGE_SIZE", 9)
+    monkeypatch.setattr(song_metadata, "PAGE_SIZES", (61, 5))
     songs = [name.format(number=each, tens=each // 10, x="x" * 150) for each in range(60)]
     with mpd.running(
         tmp_path, ["root.wav", *songs], seconds=0.1, extra='max_output_buffer_size "4"'
@@ -183,8 +184,9 @@ async def test_songs_of_a_large_database(
             await watched.connected()
 
             found = {uri async for uris in watched.player.songs() for uri in uris}
+            stamps = {uri async for page in watched.player.stamps() for uri, _ in page}
 
-            assert found == {"root.wav", *songs}
+            assert found == stamps == {"root.wav", *songs}
             assert frozenset({"lost"}) not in watched.told
 
 

@@ -376,3 +376,13 @@ async def test_songs_are_all_files_of_the_database(player: Player) -> None:
 
     assert found >= {ONE, TWO, THREE}
     assert "wav" in await player.formats()
+
+
+async def test_metadata_of_all_songs_and_of_some(player: Player) -> None:
+    stamps = dict([pair async for page in player.stamps() for pair in page])
+    found = [song async for songs in player.metadata([TWO, Uri("none.wav")]) for song in songs]
+
+    assert set(stamps) >= {ONE, TWO, THREE}
+    assert {song.uri for song in found} == {TWO}
+    assert found[0].stamp == stamps[TWO]
+    assert found[0].duration_seconds == pytest.approx(20.0)
