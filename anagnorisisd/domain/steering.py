@@ -83,8 +83,8 @@ Wish = TagWish | SeedWish | DecadeWish | FolderWish | EnergyWish
 class Steering:
     """The wishes that apply now, and until when.
 
-    `strength` is 0 to 1. `ends_at` is unix seconds; `songs_left` counts songs that are still to be
-    played. With neither, the steering lasts until the listener ends it.
+    `strength` is 0 to 1. `ends_at` is unix seconds; `songs_left` counts songs that are still to
+    start. With neither, the steering lasts until the listener ends it.
     """
 
     wishes: tuple[Wish, ...]

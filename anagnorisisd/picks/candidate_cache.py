@@ -97,11 +97,14 @@ class CandidateCache:
         count: int,
         rng: Random,
         excluded: Collection[TrackId] = (),
+        *,
+        unsteered: bool = False,
     ) -> list[Pick]:
         """Choose up to `count` tracks that are neither in the queue nor in `excluded`."""
         context = await self._context(view)
         context = replace(context, queued=[*context.queued, *excluded])
-        return chooser.choose(await self._weighted(), self._rules, context, count, rng)
+        weighted = await self._weighted(unsteered=unsteered)
+        return chooser.choose(weighted, self._rules, context, count, rng)
 
     async def choose_albums(
         self,
@@ -109,6 +112,8 @@ class CandidateCache:
         count: int,
         rng: Random,
         excluded: Collection[TrackId] = (),
+        *,
+        unsteered: bool = False,
     ) -> list[list[Pick]]:
         """Choose up to `count` albums without tracks that are queued or in `excluded`.
 
@@ -116,7 +121,7 @@ class CandidateCache:
         """
         context = await self._context(view)
         queued = [*context.queued, *excluded]
-        weighted = await self._weighted()
+        weighted = await self._weighted(unsteered=unsteered)
         sampled = weights.sample_predictions(weighted, self._rules.explore, rng)
         found = albums.QueueContext(
             now=context.now,
@@ -283,8 +288,11 @@ class CandidateCache:
             self._clock.now(), queued=queued, played=played, removed=self._removed.recent()
         )
 
-    async def _weighted(self) -> WeightedCandidates:
-        """Return the weighted candidates, read again as far as events say that they changed."""
+    async def _weighted(self, *, unsteered: bool = False) -> WeightedCandidates:
+        """Return the weighted candidates, read again as far as events say that they changed.
+
+        With `unsteered` all have the steering factor 1.
+        """
         async with self._lock:
             for announcement in self._subscription.arrived():
                 self._invalidate(announcement)
@@ -306,10 +314,13 @@ class CandidateCache:
             if self._cached is None or self._cached.steering is not steering:
                 # Scoring passes over all tracks several times; in a thread it delays no rating.
                 self._cached = await asyncio.to_thread(weights.weigh, self._candidates, steering)
+            weighted = self._cached
+            if unsteered:
+                weighted = await asyncio.to_thread(weights.without_steering, weighted)
             sound = None
             if self._rules.flow and self._sound_map is not None:
                 sound = await self._sound_map.vectors(self._candidates)
-            return replace(self._cached, sound=sound) if sound is not None else self._cached
+            return replace(weighted, sound=sound) if sound is not None else weighted
 
     def _invalidate(self, announcement: Announcement) -> None:
         match announcement.event:

@@ -119,16 +119,19 @@ class PickService:
         """Switch picking on or off, and store that; the queue stays as it is."""
         await self._status.switch(enabled)
 
-    async def preview(self, count: int, seed: int | None = None) -> list[Pick]:
+    async def preview(
+        self, count: int, seed: int | None = None, *, unsteered: bool = False
+    ) -> list[Pick]:
         """Choose picks without adding them; the same seed gives the same picks.
 
-        If albums are picked, `count` is that of albums, and all their tracks are returned.
+        If albums are picked, `count` is that of albums, and all their tracks are returned. With
+        `unsteered`, the picks are those without steering.
         """
         rng = Random(seed)  # noqa: S311 - not for cryptography
         view = self._observer.view
         if self._unit is schema.PickUnit.TRACK:
-            return await self._candidates.choose(view, count, rng)
-        picked = await self._candidates.choose_albums(view, count, rng)
+            return await self._candidates.choose(view, count, rng, unsteered=unsteered)
+        picked = await self._candidates.choose_albums(view, count, rng, unsteered=unsteered)
         return [pick for album in picked for pick in await self._in_play_order(album)]
 
     async def _in_play_order(self, album: Sequence[Pick]) -> list[Pick]:

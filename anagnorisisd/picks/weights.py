@@ -91,6 +91,14 @@ def weigh(candidates: Candidates, steering: SteeringFactors | None = None) -> We
     return WeightedCandidates(candidates, factors, steering)
 
 
+def without_steering(weighted: WeightedCandidates) -> WeightedCandidates:
+    """Return the candidates with the steering factor 1; how well they fit the wishes is kept."""
+    steering = weighted.steering
+    if steering is None:
+        return weighted
+    return weigh(weighted.candidates, replace(steering, factor=np.ones(len(weighted.candidates))))
+
+
 def sample_predictions(
     weighted: WeightedCandidates, explore: float, rng: Random
 ) -> WeightedCandidates:

@@ -52,7 +52,7 @@ class PickServicer(PickServiceServicer):
         """Return the next picks without queueing them."""
         count = validation.count("count", request.count, max(1, self._default_count()))
         seed = request.seed if request.HasField("seed") else None
-        picks = await self._picks.preview(count, seed)
+        picks = await self._picks.preview(count, seed, unsteered=request.unsteered)
         return messages.PreviewPicksResponse(
             picks=[await self._pick_message(pick) for pick in picks]
         )

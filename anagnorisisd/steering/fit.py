@@ -10,7 +10,8 @@ best-fitting tenth of a library should be picked whatever the library. Within th
 is almost the same for all tracks, so that ratings decide there.
 
 A wish's alternatives (several seeds, decades or folders) fit as well as the best of them. Wishes of
-different kinds, and several tags, must all fit: the product of the fits is ranked again.
+different kinds, and several tags, must all fit: the product of the fits is ranked again. If no
+track fits all of them, the mean of the fits is ranked instead.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ BEST_FITTING = 0.9
 
 UNWANTED_FROM = 0.75
 """The fit above which tracks with an unwanted tag are hardly picked."""
+
+NO_TRACK_FITS_ALL = "no track fits all of the wishes; those that fit most of them count"
 
 WIDTH = 0.02
 """How gradually the factor falls: within four widths of a boundary, from 0.98 to 0.02."""
@@ -67,11 +70,19 @@ def place(scores: Floats) -> Floats:
 
 
 def combine(fits: Sequence[Floats]) -> Floats:
-    """Return the fit to all of several wishes, `[n]`, from the fit to each."""
+    """Return the fit to all of several wishes, `[n]`, from the fit to each.
+
+    Tracks that do not fit one of the wishes at all get the mean of their fits less 1: they come
+    only when no others are left, and then the best of them first.
+    """
     if len(fits) == 1:
         return fits[0]
-    product: Floats = np.prod(np.stack(fits), axis=0)
-    return place(np.where(product > 0, product, np.nan))
+    each = np.stack(fits)
+    product: Floats = np.prod(each, axis=0)
+    mean: Floats = each.mean(axis=0)
+    if not product.any():
+        return place(mean)
+    return np.where(product > 0, place(np.where(product > 0, product, np.nan)), mean - 1.0)
 
 
 def distinguishes(scores: Floats) -> bool:
@@ -103,6 +114,7 @@ def steering_factors(
 
     A wish whose scores do not distinguish any tracks has no effect.
     """
+    problems = {str(wish): found.problem for wish, found in scored if found.problem}
     fits: dict[str, Floats] = {}
     wanted: dict[object, list[Floats]] = {}
     factor = np.ones(count)
@@ -114,14 +126,16 @@ def steering_factors(
             fits[str(wish)] = 1 - fitting
             factor *= unwanted_factor(fitting, strength)
         else:
-            fits[str(wish)] = fitting
+            last_wanted = str(wish)
+            fits[last_wanted] = fitting
             # Alternatives are of the same kind; every tag counts by itself.
             group = wish if isinstance(wish, TagWish) else type(wish)
             wanted.setdefault(group, []).append(fitting)
     if wanted:
         best = [np.max(np.stack(alternatives), axis=0) for alternatives in wanted.values()]
         factor *= wanted_factor(combine(best), strength)
-    problems = {str(wish): found.problem for wish, found in scored if found.problem}
+        if len(best) > 1 and not np.prod(np.stack(best), axis=0).any():
+            problems.setdefault(last_wanted, NO_TRACK_FITS_ALL)
     return SteeringFactors(factor, fits, problems)
 
 

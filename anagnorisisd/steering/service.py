@@ -6,6 +6,7 @@ The steering is stored, so that it persists across restarts, and ends by itself.
 import asyncio
 import logging
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from anagnorisisd.clock import Clock
 from anagnorisisd.domain import artist_names
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.pick import Candidates
+from anagnorisisd.domain.player import PlaybackState, SongId
 from anagnorisisd.domain.steering import (
     EnergyWish,
     FolderWish,
@@ -28,7 +30,14 @@ from anagnorisisd.domain.track import TrackId
 from anagnorisisd.embedding.metadata_embedder import NO_SOUND
 from anagnorisisd.embedding.sound_tags import TAGS, SoundTagIndex
 from anagnorisisd.errors import PreconditionFailed
-from anagnorisisd.events import Events, PlayRecorded, SteeringChanged, Subscription, TracksEmbedded
+from anagnorisisd.events import (
+    Events,
+    PlaybackChanged,
+    PlayerDisconnected,
+    SteeringChanged,
+    Subscription,
+    TracksEmbedded,
+)
 from anagnorisisd.steering import fit, serialization, wish_rules
 from anagnorisisd.steering.wish_scores import WishScorer, has_energy, has_sound_tags, is_below
 from anagnorisisd.storage.embeddings import EmbeddingStore
@@ -83,6 +92,8 @@ class SteeringService:
         self._lock = asyncio.Lock()
         self._scored: _Scored | None = None
         self._rescore_at = float("inf")
+        self._song: SongId | None = None
+        self._song_is_known = False
 
     async def current(self) -> Steering | None:
         """Return the steering, `None` when nothing is steered."""
@@ -161,19 +172,35 @@ class SteeringService:
                 wait.cancel()
 
     async def _count_songs(self) -> None:
+        """Count songs when they start: the current one was chosen before, and when the last one
+        plays, other songs have to follow it.
+        """
         with self._events.subscribe() as announcements:
             async for announcement in announcements:
-                steering = await self.current()
-                if (
-                    isinstance(announcement.event, PlayRecorded)
-                    and steering is not None
-                    and steering.songs_left is not None
-                ):
-                    await self._count_song(steering, steering.songs_left - 1)
+                match announcement.event:
+                    case PlayerDisconnected():
+                        self._song_is_known = False
+                    case PlaybackChanged(state, song_id) if self._has_started(state, song_id):
+                        await self._count_song()
 
-    async def _count_song(self, steering: Steering, left: int) -> None:
-        if left > 0:
-            await self._store_steering(replace(steering, songs_left=left), only_end=True)
+    def _has_started(self, state: PlaybackState, song_id: SongId | None) -> bool:
+        """Return whether another song than before plays.
+
+        The first one after a connection may have played before, and is not counted.
+        """
+        known, self._song_is_known = self._song_is_known, True
+        if state is PlaybackState.STOP:
+            return False
+        before, self._song = self._song, song_id
+        return known and song_id != before
+
+    async def _count_song(self) -> None:
+        steering = await self.current()
+        if steering is None or steering.songs_left is None:
+            return
+        if steering.songs_left > 1:
+            left = replace(steering, songs_left=steering.songs_left - 1)
+            await self._store_steering(left, only_end=True)
         else:
             log.debug("the steering has ended")
             await self._store_steering(None)
@@ -243,4 +270,5 @@ class SteeringService:
             if any(is_below(uri, path) for uri in page.uris):
                 return
             folders.update(uri.rpartition("/")[0] for uri in page.uris)
-        raise wish_rules.unknown("folder", path, folders - {""})
+        parents = {str(parent) for folder in folders for parent in PurePosixPath(folder).parents}
+        raise wish_rules.unknown("folder", path, (folders | parents) - {"", "."})

@@ -1,6 +1,7 @@
 """Steering over gRPC and at the command line."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -45,9 +46,13 @@ async def test_steered_picks_fit_and_say_how_well(line: Line) -> None:
     before = await line.picks.PreviewPicks(request)
     answer = await line.picks.SetSteering(SetSteeringRequest(wishes=[Wish(tag="jazz")]))
     steered = await line.picks.PreviewPicks(request)
+    unsteered = await line.picks.PreviewPicks(PreviewPicksRequest(count=8, seed=3, unsteered=True))
     await line.picks.SetSteering(SetSteeringRequest())
     after = await line.picks.PreviewPicks(request)
 
+    assert [pick.track for pick in unsteered.picks] == [pick.track for pick in before.picks]
+    assert {pick.explanation.steering_factor for pick in unsteered.picks} == {1.0}
+    assert len({pick.explanation.wish_fits[0].fit for pick in unsteered.picks}) > 1
     assert answer.steering.wishes[0].text == "jazz"
     assert {pick.track.artist for pick in steered.picks} == {"JAZZ"}
     factors = steered.picks[0].explanation
@@ -134,13 +139,18 @@ async def test_steering_is_streamed_as_an_event(line: Line) -> None:
 async def test_mood_at_the_command_line(line: Line, socket: Path, house: House) -> None:
     assert await said(socket, "mood") == "mood is off\n"
 
-    first, second, *rest = (
+    first, second, header, *rest = (
         await said(socket, "mood", "jazz", "-metal", "--for", "2h", "--strength", "0.8")
     ).splitlines()
     assert first.startswith("mood: jazz, not metal; strength 0.8; until 2025-06-1")
     assert second == "the next picks would be, for example:"
-    assert "STEERING" in rest[0]
-    assert all("JAZZ" in row for row in rest[1:])
+    assert "STEERING" in header
+    middle = rest.index("and without the mood:")
+    assert middle == 10
+    assert all("JAZZ" in row for row in rest[:middle])
+    fit, other_fit = map(int, re.findall(r"(\d+)%", rest[-2]))
+    assert fit > 75 > other_fit
+    assert rest[-1].startswith("their mean rating, own or predicted, is 5.0, without the mood 5.0")
 
     await said(socket, "mood", "1980s", "calm", "folder:jazz", "--for", "10songs")
     steering = json.loads(await said(socket, "mood", "--json"))["steering"]

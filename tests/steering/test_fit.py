@@ -77,8 +77,15 @@ def test_tracks_must_fit_all_wishes() -> None:
 def test_a_track_with_an_unknown_score_fits_least() -> None:
     unknown, low, high = fit.combine([np.array([0.0, 0.1, 0.9]), np.array([0.9, 0.2, 0.9])])
 
-    assert unknown == 0
-    assert high > low > 0
+    assert high > low > 0 > unknown
+
+
+def test_tracks_that_fit_most_of_the_wishes_are_the_next_best() -> None:
+    all_three, two, one, none = fit.combine(
+        [np.array([0.1, 1.0, 0.0, 0.0]), np.array([0.1, 0.5, 0.4, 0.0]), np.array([0.1, 0, 0, 0])]
+    )
+
+    assert all_three > 0 > two > one > none
 
 
 @pytest.mark.parametrize(

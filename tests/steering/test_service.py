@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.player import PlaybackState, SongId
 from anagnorisisd.domain.steering import (
     CALM,
     LIVELY,
@@ -20,15 +21,15 @@ from anagnorisisd.domain.steering import (
     TagWish,
     Wish,
 )
+from anagnorisisd.domain.track import Uri
 from anagnorisisd.embedding.features import plan as features
 from anagnorisisd.errors import InvalidValue, PreconditionFailed, UnknownTrack
-from anagnorisisd.events import Events, PlayRecorded, SteeringChanged
+from anagnorisisd.events import Events, PlaybackChanged, PlayerDisconnected, SteeringChanged
 from anagnorisisd.steering.service import SteeringService
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
-from tests.support.library import add_tracks, play, track_id
+from tests.support.library import EPOCH, add_tracks, scanned, track_id
 from tests.support.steering import add_styles, songs, steering_service
-from tests.support.until import until_async
 
 MERT = EmbedderStamp("mert", "1", 4)
 
@@ -137,6 +138,29 @@ async def test_a_folder_is_not_left_for_tracks_that_fit_other_wishes(
     await steering.steer(Steering((FolderWish("jazz"), TagWish("metal"), DecadeWish(1990))))
 
     assert (await shares(steering, stores))["jazz"] > 0.99
+
+
+async def test_wishes_that_no_track_fits_together_count_in_part_and_say_so(
+    steering: SteeringService, stores: Stores
+) -> None:
+    await stores.library.store_files([scanned("live/1990/1.ogg")], EPOCH)  # without a year
+    await steering.steer(Steering((FolderWish("live"), DecadeWish(1990))))
+
+    candidates = await stores.library.candidates()
+    found = await steering.factors(candidates)
+
+    assert found is not None
+    assert found.problems == {
+        "1990s": "no track fits all of the wishes; those that fit most of them count"
+    }
+    assert candidates.track_id(int(found.factor.argmax())) == track_id("live/1990/1.ogg")
+
+
+async def test_a_parent_folder_is_suggested(steering: SteeringService, stores: Stores) -> None:
+    await stores.library.store_files([scanned("live/1990/1.ogg")], EPOCH)
+
+    with pytest.raises(InvalidValue, match=r"did you mean live"):
+        await steering.steer(Steering((FolderWish("Live"),)))
 
 
 async def test_a_decade_without_tracks_names_the_substitute(
@@ -293,21 +317,35 @@ async def test_steering_that_ended_while_the_daemon_was_off_is_announced(
     assert ended.event == SteeringChanged(None)
 
 
-async def test_steering_ends_after_its_songs(steering: SteeringService, events: Events) -> None:
-    async def left() -> int | None:
-        now = await steering.current()
-        return now.songs_left if now else None
+def playback(state: PlaybackState, song: int) -> PlaybackChanged:
+    return PlaybackChanged(state, SongId(song), Uri("a.ogg"))
 
-    async def has_left(count: int | None) -> bool:
-        return await left() == count
 
+async def test_steering_ends_when_its_last_song_starts(
+    steering: SteeringService, events: Events
+) -> None:
+    play, pause, stop = PlaybackState.PLAY, PlaybackState.PAUSE, PlaybackState.STOP
     async with running(steering):
-        await steering.steer(Steering((TagWish("jazz"),), songs_left=2))
         await asyncio.sleep(0)
-        events.publish(PlayRecorded(play(track_id("folk/1.ogg"))))
-        await until_async(lambda: has_left(1))
-        events.publish(PlayRecorded(play(track_id("folk/2.ogg"))))
-        await until_async(lambda: has_left(None))
+        events.publish(playback(play, 1))  # before the listener steers, and when they do
+        await asyncio.sleep(0)
+        await steering.steer(Steering((TagWish("jazz"),), songs_left=3))
+        with events.subscribe() as changes:
+            for change in (
+                *(playback(state, 1) for state in (pause, play)),
+                *(playback(state, 2) for state in (play, pause, play, stop, play)),
+                PlayerDisconnected("restart"),
+                *(playback(play, song) for song in (1, 2, 3)),  # 1 may have played before
+            ):
+                events.publish(change)
+
+            async def next_left() -> int | None:
+                async for change in changes:
+                    if isinstance(change.event, SteeringChanged):
+                        return change.event.steering.songs_left if change.event.steering else None
+                raise AssertionError
+
+            assert [await next_left() for _ in range(3)] == [2, 1, None]
 
     assert await steering.current() is None
 

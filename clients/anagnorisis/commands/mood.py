@@ -1,16 +1,18 @@
 """Command `mood`: show, set and end the steering of picks."""
 
 import math
+import random
 import re
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 from anagnorisis import text
-from anagnorisis.commands.picks import show_picks
+from anagnorisis.commands.picks import mean_fit, show_picks
 from anagnorisis.connection import SECONDS_TO_ANSWER, connected
 from anagnorisis.errors import USAGE, Failed
-from anagnorisis.output import show_json
+from anagnorisis.output import show_json, show_table
 from anagnorisis.requests import target
 from anagnorisis.v1 import pick_pb2 as messages
 from anagnorisis.v1.pick_pb2_grpc import PickServiceStub
@@ -57,18 +59,59 @@ def mood(arguments: Namespace) -> None:
         if not answer.HasField("steering"):
             print("mood is off")
             return
-        _show(answer.steering)
-        preview = messages.PreviewPicksRequest(count=SHOWN_PICKS)
-        picks = stub.PreviewPicks(preview, timeout=SECONDS_TO_ANSWER).picks
-        show_picks(picks)
+        _show_steering(answer.steering)
+        _show_effect(stub)
 
 
-def _show(steering: messages.Steering) -> None:
+def _show_effect(stub: PickServiceStub) -> None:
+    """Show the next picks, and those that the same random numbers give without the mood."""
+    seed = random.getrandbits(32)
+    steered, unsteered = (
+        stub.PreviewPicks(
+            messages.PreviewPicksRequest(count=SHOWN_PICKS, seed=seed, unsteered=without),
+            timeout=SECONDS_TO_ANSWER,
+        ).picks
+        for without in (False, True)
+    )
+    if not steered:
+        print("there are no picks now; `anagnorisis` says why")
+        return
+    print("the next picks would be, for example:")
+    show_picks(steered)
+    if not any(pick.explanation.wish_fits for pick in steered):  # No wish has an effect.
+        return
+    print("and without the mood:")
+    show_table(
+        ("FIT", "TRACK"),
+        [
+            (
+                f"{mean_fit(pick.explanation):.0%}",
+                f"{text.name(pick.track)}, {text.rating(pick.track)}",
+            )
+            for pick in unsteered
+        ],
+    )
+    (fit, rating), (other_fit, other_rating) = map(_means, (steered, unsteered))
+    print(
+        f"on average these picks fit better than {fit:.0%} of the library, "
+        f"without the mood {other_fit:.0%};"
+    )
+    print(
+        f"their mean rating, own or predicted, is {rating:.1f}, without the mood {other_rating:.1f}"
+    )
+
+
+def _means(picks: Sequence[messages.Pick]) -> tuple[float, float]:
+    """Return the mean fit, 0 to 1, and the mean rating."""
+    factors = [pick.explanation for pick in picks]
+    return fmean(map(mean_fit, factors)), fmean(each.rating for each in factors)
+
+
+def _show_steering(steering: messages.Steering) -> None:
     print(f"mood: {text.steering_text(steering)}")
     for wish in steering.wishes:
         if wish.problem:
             print(f"  {text.printable(wish.text)}: {text.printable(wish.problem)}")
-    print("the next picks would be, for example:")
 
 
 def _request(arguments: Namespace) -> messages.SetSteeringRequest:

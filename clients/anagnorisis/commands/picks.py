@@ -130,7 +130,7 @@ def _preview(stub: PickServiceStub, arguments: Namespace) -> None:
 
 
 def show_picks(picks: Sequence[messages.Pick]) -> None:
-    """Print a table of picks with their factors; that of the steering only if there is one."""
+    """Print a table of picks with their factors; fit and steering only while picks are steered."""
     columns: dict[str, Callable[[messages.Explanation], str]] = {
         "CHANCE": lambda factors: f"{factors.probability:.2%}",
         "WEIGHT": lambda factors: f"{factors.weight:.4f}",
@@ -139,6 +139,7 @@ def show_picks(picks: Sequence[messages.Pick]) -> None:
         "RECENCY": lambda factors: f"{factors.recency_factor:.3f}",
     }
     if any(pick.explanation.wish_fits for pick in picks):
+        columns["FIT"] = lambda factors: f"{mean_fit(factors):.0%}"
         columns["STEERING"] = lambda factors: f"{factors.steering_factor:.3f}"
     if any(pick.explanation.flow_factor != 1 for pick in picks):
         columns["FLOW"] = lambda factors: f"{factors.flow_factor:.3f}"
@@ -152,6 +153,11 @@ def show_picks(picks: Sequence[messages.Pick]) -> None:
             for pick in picks
         ],
     )
+
+
+def mean_fit(factors: messages.Explanation) -> float:
+    """Return the share of the library that fits less well, 0 to 1: the mean over the wishes."""
+    return sum(each.fit for each in factors.wish_fits) / max(1, len(factors.wish_fits))
 
 
 def _prediction_lines(answer: messages.ExplainTrackResponse) -> Iterator[str]:

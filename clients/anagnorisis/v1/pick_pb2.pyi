@@ -232,19 +232,23 @@ class PreviewPicksRequest(_message.Message):
 
     COUNT_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    UNSTEERED_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     """Number of picks, 1 to 1000; 0 means the value of `picks.ahead`."""
     seed: _builtins.int
     """Seed of the random number generator; absent means a random seed."""
+    unsteered: _builtins.bool
+    """Draw as if nothing were steered, to compare; the picks still show how well they fit the wishes."""
     def __init__(
         self,
         *,
         count: _builtins.int = ...,
         seed: _builtins.int | None = ...,
+        unsteered: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "count", b"count", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "count", b"count", "seed", b"seed", "unsteered", b"unsteered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
@@ -745,7 +749,7 @@ class SetSteeringRequest(_message.Message):
     seconds: _builtins.float
     """After so many seconds, above 0 and at most a year."""
     songs: _builtins.int
-    """After so many songs were played, 1 to 10000."""
+    """After so many songs have started, 1 to 10000; the current song does not count."""
     @_builtins.property
     def wishes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Wish]:
         """The wishes, at most 16. Without any, the steering ends."""
@@ -823,7 +827,7 @@ class Steering(_message.Message):
     strength: _builtins.float
     """How strictly picks keep to the wishes, 0 to 1."""
     songs_left: _builtins.int
-    """How many more songs are steered, 1 or above; absent if they are not counted."""
+    """How many more songs are to start while this applies, 1 or above; absent if they are not counted."""
     @_builtins.property
     def wishes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ActiveWish]:
         """The wishes, 1 or more."""
