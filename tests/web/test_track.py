@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from anagnorisis.v1.library_pb2 import ListTracksRequest
-from anagnorisis.v1.rating_pb2 import RateTrackRequest
 from anagnorisis.v1.track_pb2 import Target
 from tests.support.web_page import Home
 
@@ -54,11 +53,18 @@ def test_a_rating_of_another_track_does_not_load_the_history_again(
     home: Home, browser: Browser
 ) -> None:
     page = browser.new_page()
-    page.goto(f"{home.url}/tracks/{target(home, 'song 5').track_id}")
+    other = target(home, "song 6").track_id
+    stream = f'retry: 1000000\nevent: track_rated\ndata: {{"track_id": "{other}"}}\n\n'
+    page.route(
+        "**/events*",
+        lambda route: route.fulfill(
+            body=stream.encode(), headers={"content-type": "text/event-stream"}
+        ),
+    )
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.headers.get("x-fragment", "")))
     with page.expect_response(lambda answer: answer.request.headers.get("x-fragment") == "reasons"):
-        home.daemon.rating.RateTrack(RateTrackRequest(target=target(home, "song 6"), rating=7))
+        page.goto(f"{home.url}/tracks/{target(home, 'song 5').track_id}")
     assert "history" not in fetched
     page.close()
 

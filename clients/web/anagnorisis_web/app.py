@@ -63,9 +63,14 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
         await events.close()
         await daemon.close()
 
-    async def stream(_request: Request) -> Response:
+    async def stream(request: Request) -> Response:
+        # A browser that connects again names the last event that it received.
+        seen = request.headers.get("last-event-id") or request.query_params.get("after", "")
         return EventSourceResponse(
-            (ServerSentEvent(data, event=name) async for name, data in events.subscribe()),
+            (
+                ServerSentEvent(event.data, event=event.name, id=event.position)
+                async for event in events.subscribe(seen)
+            ),
             ping=PING_SECONDS,
         )
 
@@ -106,6 +111,7 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
                 https_only=settings.secure,
             ),
             Middleware(login.LoginRequired, passphrase=settings.passphrase),
+            Middleware(live.PagePosition, events=events),
         ],
         exception_handlers={grpc.aio.AioRpcError: daemon_failed, HTTPException: not_found},
         lifespan=lifespan,

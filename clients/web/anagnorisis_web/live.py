@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
 
 import grpc
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from anagnorisis.v1.daemon_pb2 import WatchEventsRequest, WatchEventsResponse
 from anagnorisis_web.daemon import Daemon
@@ -20,30 +23,56 @@ LOST = "daemon_lost"
 """Event: the daemon does not answer."""
 
 
-class LiveEvents:
-    """Watches the daemon's events while at least one page listens.
+class Event(NamedTuple):
+    """An event for the pages: its name, data as JSON, and the position after it."""
 
-    All pages share one stream, so that a page costs the daemon nothing.
+    name: str
+    data: str
+    position: str
+
+
+class LiveEvents:
+    """Watches the daemon's events from the first page on.
+
+    All pages share one stream, so that a page costs the daemon nothing. A page has the position
+    from when it was rendered, so that no event is lost before it listens.
     """
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._pages: set[asyncio.Queue[tuple[str, str]]] = set()
+        self._pages: set[asyncio.Queue[Event]] = set()
         self._watching: asyncio.Task[None] | None = None
+        self._connected: bool | None = None
+        self._started = os.urandom(8).hex()
+        self._published = 0
 
-    async def subscribe(self) -> AsyncIterator[tuple[str, str]]:
-        """Yield the name of each event and its data as JSON, until the page leaves."""
-        queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue(MAX_WAITING)
-        self._pages.add(queue)
+    @property
+    def position(self) -> str:
+        """Return what identifies the last event."""
+        return f"{self._started}:{self._published}"
+
+    def watch(self) -> None:
+        """Begin to watch."""
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
+
+    async def subscribe(self, position: str) -> AsyncGenerator[Event, None]:
+        """Yield the events after a position, until the page leaves.
+
+        If there were any before this call, the first is `RELOAD`.
+        """
+        queue: asyncio.Queue[Event] = asyncio.Queue(MAX_WAITING)
+        self._pages.add(queue)
+        self.watch()
         try:
+            if self._connected is False:
+                yield Event(LOST, "{}", position)
+            elif position != self.position:
+                yield Event(RELOAD, "{}", self.position)
             while True:
                 yield await queue.get()
         finally:
             self._pages.discard(queue)
-            if not self._pages:
-                await self.close()
 
     async def close(self) -> None:
         """Stop watching."""
@@ -55,32 +84,48 @@ class LiveEvents:
 
     def publish(self, name: str, data: str = "{}") -> None:
         """Send an event to all open pages; `data` is JSON."""
+        self._published += 1
         for queue in self._pages:
             if queue.full():
                 while not queue.empty():
                     queue.get_nowait()
-                queue.put_nowait((RELOAD, "{}"))
+                queue.put_nowait(Event(RELOAD, "{}", self.position))
             else:
-                queue.put_nowait((name, data))
+                queue.put_nowait(Event(name, data, self.position))
 
     async def _watch(self) -> None:
         after = WatchEventsRequest(heartbeat_seconds=30)
-        connected = True
         while True:
             try:
                 async for event in self._daemon.daemon.WatchEvents(after):
-                    if not connected or event.missed or _restarted(after, event):
-                        self.publish(RELOAD)
-                    connected = True
+                    lost = not self._connected or event.missed or _restarted(after, event)
+                    self._connected = True
                     after.epoch, after.after_sequence = event.epoch, event.sequence
+                    if lost:
+                        self.publish(RELOAD)
                     name = event.WhichOneof("event")
                     if name and name != "heartbeat":
                         self.publish(name, _data(event))
             except grpc.aio.AioRpcError:
-                if connected:
+                if self._connected is not False:
                     self.publish(LOST)
-                connected = False
+                self._connected = False
             await asyncio.sleep(RETRY_SECONDS)
+
+
+class PagePosition:
+    """Notes in each request where the events are before its page is rendered."""
+
+    def __init__(self, app: ASGIApp, events: LiveEvents) -> None:
+        self._app = app
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on the request."""
+        if scope["type"] == "http":
+            self._events.watch()
+            scope.setdefault("state", {})["position"] = self._events.position
+        await self._app(scope, receive, send)
 
 
 def _restarted(before: WatchEventsRequest, event: WatchEventsResponse) -> bool:

@@ -70,6 +70,7 @@ class Pages:
             "texts": self.texts(request),
             "csrf_token": access.csrf_token(request),
             "here": _here(request),
+            "position": getattr(request.state, "position", ""),
             "message": request.session.pop(MESSAGE, ""),
         }
         page = self._environment.get_template(template)

@@ -68,7 +68,9 @@ document.addEventListener("submit", (submitted) => {
   );
 });
 
-// A hidden page listens to nothing; it catches up when it is shown again.
+let position = body.dataset.position;
+
+// A hidden page listens to nothing. The server knows from the position what a page has missed.
 function listen() {
   if (document.hidden) {
     events?.close();
@@ -76,24 +78,25 @@ function listen() {
     return;
   }
   if (events) return;
-  let opened = false;
-  events = new EventSource("/events");
+  events = new EventSource(`/events?after=${encodeURIComponent(position)}`);
   events.onopen = () => {
-    if (opened || message.textContent === body.dataset.disconnected) {
-      say("");
-      refreshAll();
-    }
-    opened = true;
+    if (message.textContent === body.dataset.disconnected) say("");
   };
   events.onerror = () => say(body.dataset.disconnected);
-  for (const name of eventNames()) {
-    events.addEventListener(name, (event) => refreshAll(name, JSON.parse(event.data).track_id));
-  }
-  events.addEventListener("reload", () => {
+  const handlers = Object.fromEntries(
+    [...eventNames()].map((name) => [name, (data) => refreshAll(name, data.track_id)]),
+  );
+  handlers.reload = () => {
     say("");
     refreshAll();
-  });
-  events.addEventListener("daemon_lost", () => say(body.dataset.disconnected));
+  };
+  handlers.daemon_lost = () => say(body.dataset.disconnected);
+  for (const [name, handle] of Object.entries(handlers)) {
+    events.addEventListener(name, (event) => {
+      position = event.lastEventId;
+      handle(JSON.parse(event.data));
+    });
+  }
 }
 
 function eventNames() {
@@ -101,9 +104,5 @@ function eventNames() {
   return new Set(regions.flatMap((region) => region.dataset.live.split(" ")));
 }
 
-document.addEventListener("visibilitychange", () => {
-  const hiddenBefore = events === null;
-  listen();
-  if (!document.hidden && hiddenBefore) refreshAll();
-});
+document.addEventListener("visibilitychange", listen);
 if (document.querySelector("[data-live]")) listen();
