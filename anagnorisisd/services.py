@@ -25,6 +25,7 @@ from anagnorisisd.library.player_database import PlayerDatabase
 from anagnorisisd.library.player_songs import PlayerSongs
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.library.track_resolver import TrackResolver
+from anagnorisisd.library.tunes import Tunes
 from anagnorisisd.library.watcher import make_watcher
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.metrics.collector import MetricsSink
@@ -102,7 +103,12 @@ class Services:
         self.rating_playlists = self._make_rating_playlists()
         self.playlist_publisher = self._make_playlist_publisher()
         self.player_database = PlayerDatabase(
-            stores.library, self.player, self.library.path, self.events, self.clock
+            stores.library,
+            self.player,
+            self.library.path,
+            self.events,
+            self.clock,
+            tunes=self._make_tunes() if self._has_files else None,
         )
         self.metrics_sink = self._make_metrics_sink()
 
@@ -153,6 +159,16 @@ class Services:
             events=self.events,
             clock=self.clock,
             config=config,
+        )
+
+    def _make_tunes(self) -> Tunes:
+        return Tunes(
+            self.stores.library,
+            self.player,
+            self.paths.music,
+            config=self.config.music,
+            workers=self.reader_pool,
+            clock=self.clock,
         )
 
     def _make_embedding(self, selector: EmbedderSelector) -> EmbeddingService:

@@ -28,6 +28,7 @@ from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.embedding.embedder import Embedder, EmbedderPreference
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed, WeightsUnreadable
 from anagnorisisd.events import Events, LibraryChanged, Subscription, TracksEmbedded
+from anagnorisisd.library.tunes import NO_EMBEDDING, is_tune
 from anagnorisisd.storage.embeddings import EmbeddingStore, PendingTrack
 
 log = logging.getLogger(__name__)
@@ -245,6 +246,10 @@ class EmbeddingService:
                 continue
             if following is None:
                 break
+            if self.stamp.knows_sound and is_tune(following.uri):
+                failure = EmbeddingFailed(NO_EMBEDDING, permanent=True)
+                await self._record(following.track_id, failure, permanent=True)
+                continue
             run.start(following.track_id, self._embedder.embed(self._file(following)))
         return bool(run.in_progress)
 

@@ -22,6 +22,7 @@ from anagnorisisd.domain.player import Player
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.errors import PlayerRefused, PlayerUnavailable
 from anagnorisisd.events import Events, LibraryChanged
+from anagnorisisd.library.tunes import Tunes, is_tune
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.storage.listed_files import UnlistedFiles
 
@@ -67,7 +68,7 @@ class PlayerDatabase:
     """Marks the files that the player does not list, so that they are not picked.
 
     Without a connection, what was known last remains. A player that does not tell its songs is
-    taken to list all files.
+    taken to list all files. `tunes` are told which modules and chiptunes there are.
     """
 
     def __init__(
@@ -77,8 +78,12 @@ class PlayerDatabase:
         path: Callable[[Uri], Path],
         events: Events,
         clock: Clock,
+        *,
+        tunes: Tunes | None = None,
     ) -> None:
         self._library = library
+        self._tunes = tunes
+        self._listed_tunes: list[Uri] | None = None
         self._player = player
         self._path = path
         self._events = events
@@ -132,6 +137,7 @@ class PlayerDatabase:
                 log.warning(
                     "MPD does not list its songs, so that all files can be picked: %s", error
                 )
+        has_changed = await self._compare_tunes()
         songs = self._songs
         changes = await self._library.mark_listed(
             (lambda uri: True) if songs is None else (lambda uri: _contains(songs, hash(uri)))
@@ -139,15 +145,26 @@ class PlayerDatabase:
         if changes.unlisted:
             await self._ask_for_update([uri for _, uri in changes.unlisted])
         self.unlisted = await self._explain(await self._library.unlisted())
-        if changes.listed or changes.unlisted:
+        if has_changed or changes.listed or changes.unlisted:
             self._events.publish(LibraryChanged())
+
+    async def _compare_tunes(self) -> bool:
+        """Store the modules and chiptunes that the player lists, once they have been read."""
+        if self._tunes is None or self._listed_tunes is None:
+            return False
+        has_changed = await self._tunes.compare(self._listed_tunes)
+        self._listed_tunes = None
+        return has_changed
 
     async def _read_songs(self) -> NDArray[np.int64]:
         """Return the hashes of the URIs of all songs, sorted."""
         parts = [np.empty(0, np.int64)]
+        listed_tunes: list[Uri] = []
         async for uris in self._player.songs():
+            listed_tunes += filter(is_tune, uris)
             parts.append(np.fromiter(map(hash, uris), np.int64, len(uris)))
         self._formats = await self._player.formats()
+        self._listed_tunes = listed_tunes
         return np.sort(np.concatenate(parts))
 
     async def _ask_for_update(self, uris: Sequence[Uri]) -> None:

@@ -191,6 +191,31 @@ def mark_present(db: sqlite_utils.Database, uris: Sequence[Uri], at: float) -> N
     update_cue_tracks(db, set(paths), at)
 
 
+def tunes(db: sqlite_utils.Database) -> set[SeenFile]:
+    """Return the present modules and chiptunes, with the stamps of their files."""
+    found = db.execute(
+        """SELECT path, size_bytes, mtime_ns FROM files f
+        WHERE present AND track NOT NULL AND source NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM cue_tracks c WHERE c.path = f.path)"""
+    )
+    return {(path, size, mtime) for path, size, mtime in found.fetchall()}
+
+
+def upsert_tunes(
+    db: sqlite_utils.Database, files: Sequence[tuple[ScannedFile, Uri]], at: float
+) -> None:
+    """Store modules and chiptunes, each with the URI of the file that it is in.
+
+    As scans do not look for them, they must not be among the files that a scan compares.
+    """
+    _upsert_tracks(db, [file for file, _ in files], at)
+    for file, source in files:
+        db.execute(
+            "UPDATE files SET source = ? WHERE path = ? AND present",
+            [row_mapping.path(source), row_mapping.path(file.uri)],
+        )
+
+
 def copies(db: sqlite_utils.Database) -> list[tuple[int, Uri, int]]:
     """Return row id, URI and preference of the present files of tracks that have several."""
     found = db.execute(

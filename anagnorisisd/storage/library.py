@@ -122,6 +122,17 @@ class LibraryStore(MetadataQueries):
             for part in batched(uris, MARKED_PER_WRITE)
         )
 
+    async def tunes(self) -> set[SeenFile]:
+        """Return the present modules and chiptunes, with the stamps of their files."""
+        return await self._database.read(files.tunes)
+
+    async def store_tunes(self, tunes: Sequence[tuple[ScannedFile, Uri]], at: float) -> None:
+        """Store modules and chiptunes, each with the URI of the file that it is in."""
+        await self._database.write_parts(
+            partial(files.upsert_tunes, files=part, at=at)
+            for part in batched(tunes, FILES_PER_WRITE)
+        )
+
     async def mark_listed(self, lists: Callable[[Uri], bool]) -> ListingChanges:
         """Store which present files the player lists; return those for which that has changed.
 

@@ -12,6 +12,7 @@ from anagnorisisd.domain.track import TrackState
 from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.errors import EmbedderUnusable, EmbeddingFailed
 from anagnorisisd.events import Events, LibraryChanged, Subscription, TracksEmbedded
+from anagnorisisd.library.tunes import NO_EMBEDDING
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder, FakePreference
@@ -150,6 +151,20 @@ async def test_a_track_that_cannot_be_embedded_fails_with_its_reason(bench: Benc
     assert await bench.state("noise") == (TrackState.FAILED, "is silent")
     assert await bench.state("song") == (TrackState.EMBEDDED, None)
     assert bench.embedder.order.count("noise.mp3") == 1
+
+
+async def test_a_module_is_not_embedded_and_can_be_picked(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    (module, _) = await add_tracks(bench.stores, "noise.xm", "song.mp3")
+
+    bench.start()
+    await bench.settled()
+
+    assert await bench.state("noise") == (TrackState.FAILED, NO_EMBEDDING)
+    assert bench.embedder.order == ["song.mp3"]
+    assert (await bench.stores.library.candidates()).row(module) is not None
+    assert caplog.messages == []
 
 
 async def test_a_crash_costs_one_retry(bench: Bench) -> None:

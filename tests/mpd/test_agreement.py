@@ -12,6 +12,7 @@ from anagnorisisd.events import Events
 from anagnorisisd.library.music_directory import MusicDirectory
 from anagnorisisd.library.player_database import PlayerDatabase
 from anagnorisisd.library.service import LibraryService
+from anagnorisisd.library.tunes import Tunes
 from anagnorisisd.library.watcher import NoWatcher
 from anagnorisisd.storage.stores import Stores
 from anagnorisisd.workers.pool import WorkerPool
@@ -20,9 +21,10 @@ from tests.support import trixie_mpd
 from tests.support.connected_player import watching
 from tests.support.cue_sheets import write_cue_sheets
 from tests.support.ignored import write_ignored
-from tests.support.library import places
+from tests.support.library import STAMP, places
 from tests.support.media import age, write_song
 from tests.support.mpd import Mpd, running
+from tests.support.tunes import write_tunes
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +40,7 @@ def server(
     folder = tmp_path_factory.mktemp("agreement")
     write_ignored(folder / "music")
     write_cue_sheets(folder / "music")
+    write_tunes(folder / "music")
     write_song(folder / "elsewhere" / "between.ogg", 99)
     (folder / "music" / "fallen").symlink_to(folder / "elsewhere")
     for path in folder.rglob("*"):
@@ -49,12 +52,21 @@ def server(
 
 
 @pytest.fixture
-async def library(server: Mpd, stores: Stores, clock: FakeClock) -> AsyncIterator[LibraryService]:
-    """A library that was scanned."""
-    config = schema.Music()
+async def workers() -> AsyncIterator[WorkerPool]:
+    """Readers that are threads."""
     workers = WorkerPool(
         name="reading", size=2, idle_seconds=5, executors=partial(ThreadPoolExecutor, 1)
     )
+    yield workers
+    await workers.close()
+
+
+@pytest.fixture
+async def library(
+    server: Mpd, stores: Stores, clock: FakeClock, workers: WorkerPool
+) -> LibraryService:
+    """A library that was scanned."""
+    config = schema.Music()
     service = LibraryService(
         stores.library,
         MusicDirectory(server.music, config, workers),
@@ -65,8 +77,7 @@ async def library(server: Mpd, stores: Stores, clock: FakeClock) -> AsyncIterato
     )
     async for _ in service.scan():
         pass
-    yield service
-    await workers.close()
+    return service
 
 
 async def candidates(stores: Stores) -> set[str]:
@@ -76,8 +87,18 @@ async def candidates(stores: Stores) -> set[str]:
     return set((await stores.library.uris(ids)).values())
 
 
+async def titles(stores: Stores, folder: str) -> dict[str, str]:
+    """Return the titles of the tracks below a folder, by URI."""
+    found = await stores.library.tracks(STAMP, text=folder, limit=100)
+    return {track.uri: track.title for track in found}
+
+
 async def test_library_and_mpd_agree(
-    server: Mpd, library: LibraryService, stores: Stores, clock: FakeClock
+    server: Mpd,
+    library: LibraryService,
+    stores: Stores,
+    clock: FakeClock,
+    workers: WorkerPool,
 ) -> None:
     listed = set((await server.ask("listall")).splitlines())
     unusable = dict(await stores.library.unusable_files())
@@ -85,7 +106,17 @@ async def test_library_and_mpd_agree(
     async with watching(config, server.music) as watched:
         await watched.connected()
         player = watched.player
-        database = PlayerDatabase(stores.library, player, library.path, Events(clock), clock)
+        tunes = Tunes(
+            stores.library,
+            player,
+            server.music,
+            config=schema.Music(),
+            workers=workers,
+            clock=clock,
+        )
+        database = PlayerDatabase(
+            stores.library, player, library.path, Events(clock), clock, tunes=tunes
+        )
         await database.compare()
         while "updating" in database.unlisted.reason:  # it was asked to look once more
             await database.compare()
@@ -110,6 +141,16 @@ async def test_library_and_mpd_agree(
             "empty",            "no tracks", "binary", "ignored audio",
         )
     }  # fmt: skip
+    assert await titles(stores, "tunes/") == {
+        "tunes/a.mod": "Module",
+        "tunes/B.MOD": "Upper case",
+        "tunes/one.nsf": "one",
+        "tunes/two.nsf/tune_001.nsf": "two (1)",
+        "tunes/two.nsf/tune_002.nsf": "two (2)",
+        "tunes/three.sid/tune_001.sid": "Three tunes (1/3)",
+        "tunes/three.sid/tune_002.sid": "Three tunes (2/3)",
+        "tunes/three.sid/tune_003.sid": "Three tunes (3/3)",
+    }
     assert NOT_LISTED in places(await stores.library.present_files())
 
 
