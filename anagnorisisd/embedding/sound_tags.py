@@ -95,6 +95,17 @@ def _standardised(
     return np.asarray((values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0))
 
 
+def _column(tag: str) -> int:
+    """Return the column of a tag in the scores.
+
+    Raises:
+        InvalidValue: there is no such tag.
+    """
+    if tag not in TAGS:
+        raise InvalidValue("sound_tag", f"there is no tag {tag!r}; the tags are {', '.join(TAGS)}")
+    return TAGS.index(tag)
+
+
 @dataclass(frozen=True, slots=True)
 class SoundTag:
     """A tag of a track; `score` is in standard deviations above the library's mean."""
@@ -144,22 +155,21 @@ class SoundTagIndex:
             InvalidValue: there is no such tag.
             PreconditionFailed: there are no tags.
         """
-        if tag not in TAGS:
-            raise InvalidValue(
-                "sound_tag", f"there is no tag {tag!r}; the tags are {', '.join(TAGS)}"
-            )
+        column = _column(tag)
         index = await self._required()
-        has = index.scores.has[:, TAGS.index(tag)]
+        has = index.scores.has[:, column]
         return [track_id for track_id, row in index.rows.items() if has[row]]
 
     async def scores(self, tag: str) -> tuple[Sequence[TrackId], Floats]:
         """Return all embedded tracks and their scores in a tag, `[n]`.
 
         Raises:
+            InvalidValue: there is no such tag.
             PreconditionFailed: there are no tags.
         """
+        column = _column(tag)
         index = await self._required()
-        return list(index.rows), index.scores.scores[:, TAGS.index(tag)]
+        return list(index.rows), index.scores.scores[:, column]
 
     async def counts(self) -> Mapping[str, int]:
         """Return how many tracks have each tag.

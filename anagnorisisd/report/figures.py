@@ -12,11 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from anagnorisisd.domain.evaluator import FeatureStats, Floats64
 from anagnorisisd.report import held_out_evaluation
 from anagnorisisd.report.data import ReportData
 from anagnorisisd.report.held_out_evaluation import HeldOutEvaluation
-from anagnorisisd.taste.models.inputs import standardise
+from anagnorisisd.taste import projection
 
 LABELS = {
     "Gaussian process": "sound and metadata",
@@ -127,7 +126,8 @@ def library_map(data: ReportData, names: Sequence[str]) -> str:
     A browser shows the name of a track, one of `names`, when the pointer is at its dot.
     """
     figure, axes = _axes("", "", WIDE)
-    positions = _principal_components(data)
+    vectors, stats = data.library.vectors, data.examples.feature_stats
+    positions = projection.project(vectors, stats, projection.fit(vectors, stats))
     known = np.isfinite(data.predicted)
     x, y = positions.T
     axes.scatter(x[~known], y[~known], s=10, color=FAINT, linewidths=0, gid=UNKNOWN_DOTS)
@@ -166,17 +166,6 @@ def _with_titles(svg: str, titles: Mapping[str, Sequence[str]]) -> str:
         for dot, name in zip(dots, names, strict=True):
             ET.SubElement(dot, f"{SVG}title").text = name
     return ET.tostring(root, encoding="unicode")
-
-
-def _principal_components(data: ReportData) -> Floats64:
-    """Return the first two principal components of the embeddings, `[n, 2]`."""
-    vectors = data.library.vectors
-    stats = FeatureStats(vectors.mean(axis=0), vectors.std(axis=0), len(vectors))
-    standardised = standardise(vectors, stats).astype(np.float64)
-    standardised -= standardised.mean(axis=0)
-    _, _, axes_of_variance = np.linalg.svd(standardised, full_matrices=False)
-    positions: Floats64 = standardised @ axes_of_variance[:2].T
-    return np.pad(positions, ((0, 0), (0, 2 - positions.shape[1])))
 
 
 def _axes(x_label: str, y_label: str, size: tuple[float, float] = NARROW) -> tuple[Figure, Axes]:

@@ -16,6 +16,7 @@ from anagnorisisd.domain.track import Track, TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.extras import install_command, is_installed
 from anagnorisisd.report.data import ArtistSummary, ReportData, ReportRow
+from anagnorisisd.report.library_map import DOTS
 from anagnorisisd.storage.embeddings import EmbeddingStore
 from anagnorisisd.storage.evaluators import EvaluatorStore
 from anagnorisisd.storage.library import LibraryStore
@@ -27,8 +28,6 @@ from anagnorisisd.taste.explanations import sample_tracks
 from anagnorisisd.workers.pool import WorkerPool
 
 PAGE = 1000
-DOTS = 3000
-"""Maximum number of tracks on the map; more would hide each other."""
 RECENT = 15
 MIN_ARTIST_TRACKS = 2
 """Minimum number of tracks of an artist in the tables of artists."""

@@ -18,6 +18,7 @@ from anagnorisisd.errors import InvalidValue, PreconditionFailed
 from anagnorisisd.library.service import LibraryService
 from anagnorisisd.rpc import conversion, paging, validation
 from anagnorisisd.rpc.file_streams import FileStreams
+from anagnorisisd.rpc.map_stream import MapStream
 from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.runtime.event_loop import run_to_completion
 from anagnorisisd.storage.embeddings import EmbeddingStore
@@ -64,6 +65,7 @@ class LibraryServicer(LibraryServiceServicer):
         sound_tags: SoundTagIndex,
         tracks: TrackLookup,
         files: FileStreams,
+        library_map: MapStream,
         enqueue: Callable[[Sequence[TrackId]], Coroutine[None, None, Mapping[TrackId, SongId]]],
         stamp: EmbedderStamp,
     ) -> None:
@@ -76,6 +78,7 @@ class LibraryServicer(LibraryServiceServicer):
         self._sound_tags = sound_tags
         self._tracks = tracks
         self._files = files
+        self._map = library_map
         self._stamp = stamp
 
     async def GetTrack(
@@ -227,6 +230,13 @@ class LibraryServicer(LibraryServiceServicer):
             vector=vector.tolist(),
             embedder=conversion.stamp_message(self._stamp),
         )
+
+    async def GetLibraryMap(
+        self, request: messages.GetLibraryMapRequest, context: Context
+    ) -> AsyncIterator[messages.GetLibraryMapResponse]:
+        """Stream a map of the library."""
+        async for message in self._map.messages(request):
+            yield message
 
     async def GetCover(
         self, request: messages.GetCoverRequest, context: Context

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import sqlite_utils
+from numpy.typing import NDArray
 
 from anagnorisisd.domain.embedding import EmbedderStamp
 from anagnorisisd.domain.evaluator import (
@@ -47,6 +48,19 @@ ALL = f"SELECT track AS key, vector FROM embeddings e WHERE embedder = :embedder
 VALUES = f"""SELECT e.track AS key, t.track_id, substr(e.vector, :first, :bytes) AS vector
     FROM embeddings e JOIN tracks t ON t.id = e.track WHERE e.embedder = :embedder {PAGED}"""
 CHOSEN = f"{SELECT} AND t.present AND t.track_id IN (SELECT value FROM json_each(:only))"
+
+
+TRACK_VALUES = """SELECT e.track AS key, t.track_id, t.rating, p.mean
+    FROM embeddings e JOIN tracks t ON t.id = e.track LEFT JOIN predictions p ON p.track = t.id
+    WHERE e.embedder = :embedder AND t.present AND e.track > :after ORDER BY e.track LIMIT :size"""
+
+
+class TrackValues(NamedTuple):
+    """Ids (`S32`), ratings and predicted ratings of tracks, `[n]` each; NaN where there is none."""
+
+    track_ids: NDArray[np.bytes_]
+    rating: Vectors
+    predicted: Vectors
 
 
 class VectorQueries:
@@ -96,6 +110,22 @@ class VectorQueries:
         self, stamp: EmbedderStamp, start: int, stop: int
     ) -> tuple[Sequence[TrackId], Vectors]:
         """Return the tracks and a part of their vectors, `[n, stop - start]`."""
+        track_ids: list[TrackId] = []
+        parts = [np.zeros((0, stop - start), np.float32)]
+        async for ids, part in self._value_pages(stamp, start, stop):
+            track_ids += ids
+            parts.append(part)
+        return track_ids, np.concatenate(parts)
+
+    def vector_pages(
+        self, stamp: EmbedderStamp
+    ) -> AsyncIterator[tuple[Sequence[TrackId], Vectors]]:
+        """Yield all tracks with a vector, including missing tracks, and the vectors, `[n, d]`."""
+        return self._value_pages(stamp, 0, stamp.dimension)
+
+    async def _value_pages(
+        self, stamp: EmbedderStamp, start: int, stop: int
+    ) -> AsyncIterator[tuple[Sequence[TrackId], Vectors]]:
         count = stop - start
 
         def convert(rows: list[Row]) -> tuple[list[TrackId], Vectors]:
@@ -105,12 +135,23 @@ class VectorQueries:
         values = {
             "embedder": await self._key(stamp), "first": 4 * start + 1, "bytes": 4 * count,
         }  # fmt: skip
-        track_ids: list[TrackId] = []
-        parts = [np.zeros((0, count), np.float32)]
-        async for ids, part in self._database.pages(VALUES, values, PAGE_SIZE, convert):
-            track_ids += ids
-            parts.append(part)
-        return track_ids, np.concatenate(parts)
+        async for page in self._database.pages(VALUES, values, PAGE_SIZE, convert):
+            yield page
+
+    async def track_values(self, stamp: EmbedderStamp) -> TrackValues:
+        """Return the ratings and predicted ratings of the present tracks with a vector."""
+
+        def convert(rows: list[Row]) -> TrackValues:
+            _, ids, rating, predicted = zip(*rows, strict=True)
+            return TrackValues(
+                np.array(ids, "S32"), np.array(rating, np.float32), np.array(predicted, np.float32)
+            )
+
+        none = np.zeros(0, np.float32)
+        pages = [TrackValues(np.zeros(0, "S32"), none, none)]
+        async for page in self._pages(stamp, TRACK_VALUES, PAGE_SIZE, convert):
+            pages.append(page)
+        return TrackValues(*(np.concatenate(column) for column in zip(*pages, strict=True)))
 
     async def count(self, stamp: EmbedderStamp) -> int:
         """Return the number of tracks with a vector, including missing tracks."""

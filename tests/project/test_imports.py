@@ -46,8 +46,8 @@ LAYERS: dict[str, set[str]] = {
     "install": {"config"},
 }  # fmt: skip
 
-# `services`, `service_loops` and `app` wire everything together; the others start it.
-WIRING = {"app", "services", "service_loops", "cli", "daemon", "__main__"}
+# `services`, `servicers`, `service_loops` and `app` wire everything together; the others start it.
+WIRING = {"app", "services", "servicers", "service_loops", "cli", "daemon", "__main__"}
 # What runs on a Dask worker is wired by itself, from the configuration of that computer.
 WIRING_MODULES = {"embedding/dask/worker.py"}
 

@@ -28,6 +28,7 @@ from anagnorisis.v1.playback_pb2_grpc import PlaybackServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
+from anagnorisisd.domain.evaluator import FeatureStats, Vectors
 from anagnorisisd.embedding.musicnn import plan as musicnn
 from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
@@ -45,6 +46,7 @@ from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.report.data import ReportData
+from anagnorisisd.report.library_map import LibraryMap
 from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc.daemon_service import DaemonServicer, StatusPaths, StatusReader
 from anagnorisisd.rpc.evaluator_service import EvaluatorServicer
@@ -52,6 +54,7 @@ from anagnorisisd.rpc.event_stream import EventStream
 from anagnorisisd.rpc.file_streams import FileStreams
 from anagnorisisd.rpc.history_service import HistoryServicer
 from anagnorisisd.rpc.library_service import LibraryServicer
+from anagnorisisd.rpc.map_stream import MapStream
 from anagnorisisd.rpc.pick_service import PickServicer
 from anagnorisisd.rpc.playback_service import PlaybackReader, PlaybackServicer
 from anagnorisisd.rpc.rating_service import RatingServicer
@@ -60,6 +63,7 @@ from anagnorisisd.rpc.track_lookup import TrackLookup
 from anagnorisisd.steering.sound_map import SoundMap
 from anagnorisisd.storage.backups import BackupStream
 from anagnorisisd.storage.stores import Stores
+from anagnorisisd.taste import projection
 from anagnorisisd.taste.nearest_tracks import NearestTracks
 from anagnorisisd.taste.training_scheduler import TrainingScheduler
 from anagnorisisd.workers.pool import WorkerPool
@@ -162,6 +166,9 @@ class House:
         async def draw(data: ReportData) -> str:
             return house.page
 
+        async def fit(vectors: Vectors, stats: FeatureStats) -> Vectors:
+            return projection.fit(vectors, stats)
+
         playback = PlaybackReader(player, stores.library, tracks)
         status = StatusReader(
             library=stores.library,
@@ -201,6 +208,7 @@ class House:
                     AudioReader(stores.library, music.absolute().joinpath),
                     tracks,
                 ),
+                library_map=MapStream(LibraryMap(stores.embeddings, STAMP, fit, clock), sound_tags),
                 enqueue=picks.enqueue,
                 stamp=STAMP,
             ),

@@ -711,6 +711,90 @@ class GetEmbeddingResponse(_message.Message):
 Global___GetEmbeddingResponse: _TypeAlias = GetEmbeddingResponse  # noqa: Y015
 
 @_typing.final
+class GetLibraryMapRequest(_message.Message):
+    """Request for a map of the library."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOUND_TAG_FIELD_NUMBER: _builtins.int
+    sound_tag: _builtins.str
+    """Adds the scores of this sound tag, one of those of ListSoundTags. Empty means none."""
+    def __init__(
+        self,
+        *,
+        sound_tag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sound_tag", b"sound_tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLibraryMapRequest: _TypeAlias = GetLibraryMapRequest  # noqa: Y015
+
+@_typing.final
+class GetLibraryMapResponse(_message.Message):
+    """A part of the map: the columns of some tracks. All columns of a message have the same length, but
+    for `sound_tag_score` without a tag.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_TRACKS_FIELD_NUMBER: _builtins.int
+    TRACK_IDS_FIELD_NUMBER: _builtins.int
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    PREDICTED_RATING_FIELD_NUMBER: _builtins.int
+    SOUND_TAG_SCORE_FIELD_NUMBER: _builtins.int
+    total_tracks: _builtins.int
+    """Number of tracks in all messages together, 0 or above; the same in each message. There is at
+    least one message.
+    """
+    track_ids: _builtins.bytes
+    """Ids of the tracks, each as 16 bytes, one after another."""
+    @_builtins.property
+    def x(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Horizontal position, -1 to 1. Outliers lie at the border."""
+
+    @_builtins.property
+    def y(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Vertical position, -1 to 1, in the same unit."""
+
+    @_builtins.property
+    def rating(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The listener's rating, 0 to 10; NaN when there is none."""
+
+    @_builtins.property
+    def predicted_rating(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Mean of the predicted rating, 0 to 10; NaN without a prediction."""
+
+    @_builtins.property
+    def sound_tag_score(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Score of the sound tag, in standard deviations above the mean of the library, of any sign; NaN for
+        a track that was embedded a moment ago. Empty without `sound_tag` in the request.
+        """
+
+    def __init__(
+        self,
+        *,
+        total_tracks: _builtins.int = ...,
+        track_ids: _builtins.bytes = ...,
+        x: _abc.Iterable[_builtins.float] | None = ...,
+        y: _abc.Iterable[_builtins.float] | None = ...,
+        rating: _abc.Iterable[_builtins.float] | None = ...,
+        predicted_rating: _abc.Iterable[_builtins.float] | None = ...,
+        sound_tag_score: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["predicted_rating", b"predicted_rating", "rating", b"rating", "sound_tag_score", b"sound_tag_score", "total_tracks", b"total_tracks", "track_ids", b"track_ids", "x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLibraryMapResponse: _TypeAlias = GetLibraryMapResponse  # noqa: Y015
+
+@_typing.final
 class GetCoverRequest(_message.Message):
     """Request for a cover."""
 

@@ -75,6 +75,11 @@ class LibraryServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingResponse.FromString,
                 _registered_method=True)
+        self.GetLibraryMap = channel.unary_stream(
+                '/anagnorisis.v1.LibraryService/GetLibraryMap',
+                request_serializer=anagnorisis_dot_v1_dot_library__pb2.GetLibraryMapRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_library__pb2.GetLibraryMapResponse.FromString,
+                _registered_method=True)
         self.GetCover = channel.unary_stream(
                 '/anagnorisis.v1.LibraryService/GetCover',
                 request_serializer=anagnorisis_dot_v1_dot_library__pb2.GetCoverRequest.SerializeToString,
@@ -164,6 +169,20 @@ class LibraryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLibraryMap(self, request, context):
+        """Streams a map of the library: a position for every present embedded track, such that tracks that
+        sound alike lie close together, with rating and predicted rating. The positions are the first two
+        principal components of the embeddings, as in the report; they change only when tracks are
+        embedded. The first request after that takes some seconds in a large library.
+
+        INVALID_ARGUMENT: an unknown tag. FAILED_PRECONDITION: a tag is given, but sound tags are not
+        available; see ListSoundTags; or `music.source` is `mpd`, so that no sound is known. ABORTED: the positions could not be computed in time; a retry may
+        succeed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCover(self, request, context):
         """Streams a track's cover as a JPEG file: first what it is, then its bytes in chunks. The cover is
         the front cover in the tags of the track's file, else another picture in them, else a file
@@ -232,6 +251,11 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     servicer.GetEmbedding,
                     request_deserializer=anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingResponse.SerializeToString,
+            ),
+            'GetLibraryMap': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetLibraryMap,
+                    request_deserializer=anagnorisis_dot_v1_dot_library__pb2.GetLibraryMapRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_library__pb2.GetLibraryMapResponse.SerializeToString,
             ),
             'GetCover': grpc.unary_stream_rpc_method_handler(
                     servicer.GetCover,
@@ -461,6 +485,33 @@ class LibraryService:
             '/anagnorisis.v1.LibraryService/GetEmbedding',
             anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingRequest.SerializeToString,
             anagnorisis_dot_v1_dot_library__pb2.GetEmbeddingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLibraryMap(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/anagnorisis.v1.LibraryService/GetLibraryMap',
+            anagnorisis_dot_v1_dot_library__pb2.GetLibraryMapRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_library__pb2.GetLibraryMapResponse.FromString,
             options,
             channel_credentials,
             insecure,

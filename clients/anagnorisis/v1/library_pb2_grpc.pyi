@@ -73,6 +73,16 @@ class LibraryServiceStub:
 
     Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
     """
+    GetLibraryMap: _grpc.UnaryStreamMultiCallable[_library_pb2.GetLibraryMapRequest, _library_pb2.GetLibraryMapResponse]
+    """Streams a map of the library: a position for every present embedded track, such that tracks that
+    sound alike lie close together, with rating and predicted rating. The positions are the first two
+    principal components of the embeddings, as in the report; they change only when tracks are
+    embedded. The first request after that takes some seconds in a large library.
+
+    INVALID_ARGUMENT: an unknown tag. FAILED_PRECONDITION: a tag is given, but sound tags are not
+    available; see ListSoundTags; or `music.source` is `mpd`, so that no sound is known. ABORTED: the positions could not be computed in time; a retry may
+    succeed.
+    """
     GetCover: _grpc.UnaryStreamMultiCallable[_library_pb2.GetCoverRequest, _library_pb2.GetCoverResponse]
     """Streams a track's cover as a JPEG file: first what it is, then its bytes in chunks. The cover is
     the front cover in the tags of the track's file, else another picture in them, else a file
@@ -136,6 +146,16 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     """Returns a track's embedding.
 
     Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
+    """
+    GetLibraryMap: _aio.UnaryStreamMultiCallable[_library_pb2.GetLibraryMapRequest, _library_pb2.GetLibraryMapResponse]  # type: ignore[assignment]
+    """Streams a map of the library: a position for every present embedded track, such that tracks that
+    sound alike lie close together, with rating and predicted rating. The positions are the first two
+    principal components of the embeddings, as in the report; they change only when tracks are
+    embedded. The first request after that takes some seconds in a large library.
+
+    INVALID_ARGUMENT: an unknown tag. FAILED_PRECONDITION: a tag is given, but sound tags are not
+    available; see ListSoundTags; or `music.source` is `mpd`, so that no sound is known. ABORTED: the positions could not be computed in time; a retry may
+    succeed.
     """
     GetCover: _aio.UnaryStreamMultiCallable[_library_pb2.GetCoverRequest, _library_pb2.GetCoverResponse]  # type: ignore[assignment]
     """Streams a track's cover as a JPEG file: first what it is, then its bytes in chunks. The cover is
@@ -245,6 +265,22 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns a track's embedding.
 
         Errors: as GetTrack. FAILED_PRECONDITION: the track has no embedding yet.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLibraryMap(
+        self,
+        request: _library_pb2.GetLibraryMapRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_library_pb2.GetLibraryMapResponse], _abc.AsyncIterator[_library_pb2.GetLibraryMapResponse]]:
+        """Streams a map of the library: a position for every present embedded track, such that tracks that
+        sound alike lie close together, with rating and predicted rating. The positions are the first two
+        principal components of the embeddings, as in the report; they change only when tracks are
+        embedded. The first request after that takes some seconds in a large library.
+
+        INVALID_ARGUMENT: an unknown tag. FAILED_PRECONDITION: a tag is given, but sound tags are not
+        available; see ListSoundTags; or `music.source` is `mpd`, so that no sound is known. ABORTED: the positions could not be computed in time; a retry may
+        succeed.
         """
 
     @_abc_1.abstractmethod
