@@ -1,6 +1,7 @@
 """Parsing steering as words, as messages and the command line write it.
 
     mood chillout -metal 80s calm like artist:Toto "folder:Live at Home" for 2h
+    mood jazz until 23:00
 
 | word | wish |
 |---|---|
@@ -15,6 +16,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 
 from anagnorisisd.domain.steering import (
     CALM,
@@ -30,6 +32,7 @@ from anagnorisisd.domain.steering import (
 from anagnorisisd.errors import InvalidValue
 
 LENGTH = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,6})m(?:in)?)?")
+TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)")
 SONGS = re.compile(r"(\d{1,4}) ?songs?")
 DECADE = re.compile(r"(\d|\d{3})0s")
 FIRST_DECADE_OF_LAST_CENTURY = "3"
@@ -42,32 +45,44 @@ ENERGIES: Mapping[str, Wish] = {"calm": EnergyWish(CALM), "lively": EnergyWish(L
 class SteeringWords:
     """Parsed words; `like_current` asks for music like the current song.
 
-    `seconds` and `songs` say when the steering ends, at most one of them.
+    `seconds`, `songs` and `until`, a time of day, say when the steering ends, at most one of them.
     """
 
     wishes: tuple[Wish, ...]
     like_current: bool = False
     seconds: float | None = None
     songs: int | None = None
+    until: time | None = None
 
 
 def parse(line: str) -> SteeringWords:
-    """Parse a line of wishes, which may end with `for` and a length.
+    """Parse a line of wishes, which may end with `for` and a length, or `until` and a time.
 
     Raises:
-        InvalidValue: a quotation mark has no partner, or the length is none.
+        InvalidValue: a quotation mark has no partner, or the length or the time is none.
     """
     try:
         words = shlex.split(line)
     except ValueError as error:
         raise InvalidValue("mood", str(error).lower()) from error
-    seconds, songs = None, None
-    if "for" in words:
-        at = words.index("for")
-        seconds, songs = _length(" ".join(words[at + 1 :]))
+    seconds, songs, until = None, None, None
+    at = next((at for at, word in enumerate(words) if word in {"for", "until"}), None)
+    if at is not None:
+        end = " ".join(words[at + 1 :])
+        if words[at] == "for":
+            seconds, songs = _length(end)
+        else:
+            until = _time_of_day(end)
         words = words[:at]
     wishes = tuple(_wish(word) for word in words if word != "like")
-    return SteeringWords(wishes, "like" in words, seconds, songs)
+    return SteeringWords(wishes, "like" in words, seconds, songs, until)
+
+
+def _time_of_day(text: str) -> time:
+    found = TIME_OF_DAY.fullmatch(text)
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+        raise InvalidValue("until", f"{text!r} is not a time of day such as 23:00")
+    return time(int(found[1]), int(found[2]))
 
 
 def _length(text: str) -> tuple[float | None, int | None]:

@@ -39,6 +39,7 @@ from anagnorisisd.ratings.message_command import (
     parse,
 )
 from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.runtime import daily_schedule
 
 log = logging.getLogger(__name__)
 
@@ -214,10 +215,17 @@ class MessageChannel:
             if words.like_current:
                 current = await self._tracks.playing(message.playing)
                 wishes = (*wishes, SeedWish(SeedKind.TRACK, current))
-            ends_at = None if words.seconds is None else self._clock.now() + words.seconds
+            ends_at = self._end_of(words)
             await self._steering.steer(Steering(wishes, ends_at=ends_at, songs_left=words.songs))
         steering = await self._steering.current()
         return "mood is off" if steering is None else f"mood: {steering}"
+
+    def _end_of(self, words: SteeringWords) -> float | None:
+        """Return when the steering ends, in unix seconds; `None` if not at a time."""
+        now = self._clock.now()
+        if words.until is not None:
+            return daily_schedule.next_due(now, words.until, zone=None)
+        return None if words.seconds is None else now + words.seconds
 
     async def _track(self, name: str | None, message: _Message) -> TrackId:
         """Return the named track, or the one that played when the message was read."""

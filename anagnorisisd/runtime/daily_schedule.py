@@ -1,4 +1,4 @@
-"""When the nightly training is due: once on each local date, also when clocks are changed.
+"""Times of day: when the nightly training is due, once on each local date, also when clocks change.
 
 A time that is skipped by daylight saving counts as the time it would have been without the change;
 of a time that occurs twice, the first counts. So each date has exactly one due time, and the due

@@ -1,6 +1,8 @@
 """Commands of the channel that cannot be stored at once: tried again, or given up and said."""
 
 import dataclasses
+import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -222,3 +224,18 @@ async def test_mood(
         "mood: folder jazz, like 1 by JAZZ",
         "mood is off",
     ]
+
+
+async def test_mood_until_a_time_of_day(
+    channel: MessageChannel, player: FakePlayer, stores: Stores, disk: FullDisk, clock: FakeClock
+) -> None:
+    disk.full = False
+    await add_styles(stores)
+    player.send("mood jazz until 23:00")
+
+    await channel.process()
+
+    ends_at = json.loads(await stores.queue.setting("steering") or "null")["ends_at"]
+    end = datetime.fromtimestamp(ends_at)
+    assert (end.hour, end.minute) == (23, 0)
+    assert 0 < ends_at - clock.now() <= 25 * 3600

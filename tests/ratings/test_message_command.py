@@ -1,6 +1,7 @@
 """Commands that come as a line of text."""
 
 import contextlib
+from datetime import time
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,7 @@ from anagnorisisd.ratings.message_command import (
                 )
             ),
         ),
+        ("mood jazz until 7:30", Mood(SteeringWords((TagWish("jazz"),), until=time(7, 30)))),
         (
             'mood artist:Toto album:"Toto IV"',
             Mood(
@@ -99,6 +101,7 @@ def test_valid_commands(line: str, command: Command) -> None:
         ("picking", "''"),
         ("picking maybe", "'maybe'"),
         ("mood jazz for ever", "'ever'"),
+        ("mood jazz until 24:00", "'24:00'"),
         ("skip", "''"),
         ("skip song", "'song'"),
         ("mood jazz for", "''"),
