@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import time
 
 import anagnorisisd
 from anagnorisisd.clock import SystemClock
@@ -35,6 +36,7 @@ from anagnorisisd.playlists.publisher import PlaylistPublisher
 from anagnorisisd.playlists.rating_playlists import RatingPlaylists
 from anagnorisisd.ratings.service import RatingService
 from anagnorisisd.ratings.stickers.sync_loop import StickerSync
+from anagnorisisd.runtime import daily_schedule
 from anagnorisisd.runtime.scheduler import ApScheduler
 from anagnorisisd.steering.service import SteeringService
 from anagnorisisd.steering.sound_map import SoundMap
@@ -282,6 +284,11 @@ class Services:
             # The same seed each time, so that the playlist changes only with the evidence.
             return await self.training.explanations.suggest(count, 0, excluded)
 
+        def next_night(now: float) -> float:
+            training = self.config.training
+            at = time.fromisoformat(training.time)
+            return daily_schedule.next_due(now, at, daily_schedule.zone_named(training.timezone))
+
         return PlaylistPublisher(
             player=self.player,
             playlists=self.player.playlists,
@@ -291,6 +298,7 @@ class Services:
             with_tag=self.sound_tags.with_tag,
             events=self.events,
             clock=self.clock,
+            next_night=next_night,
             config=self.config.picks,
         )
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime, time
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from anagnorisisd.config.schema import Training, Watch
 from anagnorisisd.doctor.finding import Finding, advice, fine, problem, unknown
@@ -15,7 +14,7 @@ from anagnorisisd.doctor.probe import (
     RunningDaemon,
 )
 from anagnorisisd.domain.embedding import METADATA
-from anagnorisisd.runtime.daily_schedule import next_try
+from anagnorisisd.runtime.daily_schedule import next_try, zone_named
 from anagnorisisd.storage.health import DatabaseHealth
 
 MIN_FREE_BYTES = 50_000_000
@@ -271,7 +270,7 @@ def check_last_training(health: DatabaseHealth | None, training: Training, now: 
     days = (now - health.trained_at) / DAY_SECONDS
     message = f"{_ago(days)}: {health.training}"
     if health.failed_trainings:
-        zone = ZoneInfo(training.timezone) if training.timezone else None
+        zone = zone_named(training.timezone)
         at = time.fromisoformat(training.time)
         due = next_try(health.failed_trainings, health.trained_at, at, zone)
         again = datetime.fromtimestamp(due, zone).strftime("%d %B, %H:%M")

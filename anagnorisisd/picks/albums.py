@@ -6,10 +6,11 @@ they are alone in their folder, which must not be the music directory itself. Al
 `picks.album_minimum_tracks` tracks, singles for example, are not picked.
 
     weight = (known x mean weight of its tracks + 2 x mean weight of all tracks) / (known + 2)
-             [x mean steering factor of its tracks]
+             [x mean steering factor of its tracks] [x flow factor]
 
 `known` counts the tracks with a rating or a prediction: an album of unknown tracks is taken for an
-average one. Weights here are without steering. Guards apply to an album as a whole:
+average one. Weights here are without steering. The flow factor compares the mean of an album with
+the track before it. Guards apply to an album as a whole:
 
 | guard | excludes an album |
 |---|---|
@@ -25,11 +26,12 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.pick import Bools, Candidates, Explanation, Floats, Pick
 from anagnorisisd.domain.track import TrackId, Uri
 from anagnorisisd.picks.guards import Guard, PickRules, spread_guards, track_guards
 from anagnorisisd.picks.sampler import draw, explain_unguarded
-from anagnorisisd.picks.weights import WeightedCandidates
+from anagnorisisd.picks.weights import WeightedCandidates, flow_factor
 
 PRIOR_TRACKS = 2
 """So many tracks of average weight are added to the known ones of each album."""
@@ -148,18 +150,34 @@ def choose(
     unplayed = unqueued.copy()
     unplayed[_numbers_of(albums, candidates, context.played)] = False
     recent = list(context.recent)
+    sound, previous = np.zeros((0, 0), np.float32), None
+    last = candidates.row(recent[-1]) if recent else None
+    if rules.flow and weighted.sound is not None and last is not None:
+        sound, previous = _mean_sound(albums, weighted.sound), weighted.sound[last]
     chosen: list[list[Pick]] = []
     while len(chosen) < count and unqueued.any():
         available = unplayed if unplayed.any() else unqueued
         guards = by_track | spread_guards(candidates, rules, recent)
-        weight, relaxed = _guarded(albums, album_weights, available, guards)
+        flow = None if previous is None else flow_factor(sound, previous, rules.flow)
+        flowing = album_weights if flow is None else album_weights * flow
+        weight, relaxed = _guarded(albums, flowing, available, guards)
         album = draw(weight, rng)
         rows = albums.rows_of(album).tolist()
-        why = _Chance(weight, album, int(np.count_nonzero(available)), relaxed)
+        why = _Chance(weight, album, int(np.count_nonzero(available)), relaxed, flow)
         chosen.append([why.pick(weighted, row, len(rows)) for row in rows])
         unqueued[album] = unplayed[album] = False
         recent += [candidates.track_id(row) for row in rows]
+        previous = None if previous is None else sound[album]
     return chosen
+
+
+def _mean_sound(albums: Albums, sound: Vectors) -> Vectors:
+    """Return the mean vector of each album's tracks, `[m, k]`, of length 1, or 0 if unknown."""
+    if not len(albums):
+        return sound[:0]
+    sums = np.add.reduceat(sound[albums.rows], albums.starts[:-1], axis=0)
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
 
 
 def _numbers_of(
@@ -192,12 +210,13 @@ def _guarded(
 
 @dataclass(frozen=True, slots=True)
 class _Chance:
-    """Why an album was drawn: its weight among those of all albums, `[m]`."""
+    """Why an album was drawn: its weight and flow factor among those of all albums, `[m]`."""
 
     weights: Floats
     album: int
     available: int
     relaxed: Sequence[Guard]
+    flow: Floats | None
 
     def pick(self, weighted: WeightedCandidates, row: int, tracks: int) -> Pick:
         """Return a track of the album, with its own factors and the album's weight and chance."""
@@ -211,7 +230,10 @@ class _Chance:
             available=self.available,
         )
         explanation: Explanation = replace(
-            own, relaxed=[guard.value for guard in self.relaxed], album_tracks=tracks
+            own,
+            relaxed=[guard.value for guard in self.relaxed],
+            flow_factor=1.0 if self.flow is None else float(self.flow[self.album]),
+            album_tracks=tracks,
         )
         return Pick(weighted.candidates.track_id(row), explanation)
 

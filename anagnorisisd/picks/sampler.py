@@ -78,7 +78,7 @@ class GuardedCandidates:
         if not (self._rules.flow and recent) or sound is None:
             return None
         previous = self._candidates.row(recent[-1])
-        return None if previous is None else flow_factor(sound, previous, self._rules.flow)
+        return None if previous is None else flow_factor(sound, sound[previous], self._rules.flow)
 
     def _guarded(
         self, unavailable: Rows, guards: Mapping[Guard, Bools], flow: Floats | None

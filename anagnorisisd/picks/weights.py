@@ -159,16 +159,17 @@ def skip(full_plays: Floats, skips: Floats) -> Floats:
     return factor
 
 
-def flow_factor(vectors: Vectors, previous: int, flow: float) -> Floats | None:
-    """Return the factor of each candidate, `[n]`, above 0, after the track of row `previous`.
+def flow_factor(vectors: Vectors, previous: Vectors, flow: float) -> Floats | None:
+    """Return the factor of each candidate, `[n]`, above 0, after the track of vector `previous`.
 
-    `vectors` are `[n, k]`, of length 1 or 0 where unknown. A track of average similarity has the
-    factor 0.002 at full flow and one at z = 3 or more has 1. Tracks without a vector count as
-    average. `None` if similarities are unknown or all alike: then all have the factor 1.
+    `vectors` are `[n, k]` and `previous` is `[k]`, of length 1 or 0 where unknown. A track of
+    average similarity has the factor 0.002 at full flow and one at z = 3 or more has 1. Tracks
+    without a vector count as average. `None` if similarities are unknown or all alike: then all
+    have the factor 1.
     """
-    if not vectors[previous].any():
+    if not previous.any():
         return None
-    similarity = vectors @ vectors[previous]
+    similarity = vectors @ previous
     known = similarity != 0  # Where a vector is unknown, it is exactly 0.
     mean, deviation = similarity[known].mean(), similarity[known].std()
     if not deviation > 0:

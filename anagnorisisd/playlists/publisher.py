@@ -1,7 +1,7 @@
 """Published playlists: what the daemon thinks of the library, for clients that only show playlists.
 
-They are written after an evaluator was promoted and once a day. A playlist is replaced in one
-step, and only if its content changed.
+They are written after an evaluator was promoted and at the time of the nightly training. A playlist
+is replaced in one step, and only if its content changed.
 """
 
 import asyncio
@@ -26,7 +26,11 @@ from anagnorisisd.storage.playlists import PlaylistKind, PlaylistStore
 
 log = logging.getLogger(__name__)
 
-INTERVAL_SECONDS = 86_400.0
+CHECK_SECONDS = 3600.0
+"""The nightly time is compared with the wall clock this often, which may be set."""
+
+MAX_WAIT_SECONDS = 2 * 86_400.0
+"""A longer wait for the night means that the clock was set back."""
 
 Suggest = Callable[[int], Awaitable[Sequence[TrackId]]]
 """Returns so many unrated tracks whose ratings would improve predictions most, best first."""
@@ -36,7 +40,10 @@ WithTag = Callable[[str], Awaitable[Sequence[TrackId]]]
 
 
 class PlaylistPublisher:
-    """Writes the playlists that `picks.playlists` names."""
+    """Writes the playlists that `picks.playlists` names.
+
+    `next_night` returns the nightly time after a time; both are unix seconds.
+    """
 
     def __init__(
         self,
@@ -49,6 +56,7 @@ class PlaylistPublisher:
         with_tag: WithTag,
         events: Events,
         clock: Clock,
+        next_night: Callable[[float], float],
         config: schema.Picks,
     ) -> None:
         self._player = player
@@ -61,45 +69,62 @@ class PlaylistPublisher:
         self._clock = clock
         self._config = config
         self._consumer = ChangeConsumer("Publishing playlists", self._step, clock)
+        self._next_night = next_night
+        self._due_at = -math.inf
         self._reported: set[str] = set()
 
     def reconfigure(self, config: schema.Picks) -> None:
         """Apply a changed configuration."""
         self._config = config
-        self._consumer.wake()
+        self._request()
 
     def notice(self, changed: frozenset[str]) -> None:
         """Take note of changes in MPD, by the names of its subsystems, without waiting."""
         if "connected" in changed:
-            self._consumer.wake()
+            self._request()
 
     async def run(self) -> None:
         """Publish when due, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._consumer.run())
             tasks.create_task(self._watch_trainings())
-            self._consumer.wake()
+            self._request()
 
     async def _watch_trainings(self) -> None:
         with self._events.subscribe() as announcements:
             async for announcement in announcements:
                 if announcement.missed or isinstance(announcement.event, EvaluatorPromoted):
-                    self._consumer.wake()
+                    self._request()
+
+    def _request(self) -> None:
+        """Publish as soon as possible."""
+        self._due_at = -math.inf
+        self._consumer.wake()
 
     async def _step(self, changed: frozenset[str]) -> float:
         if not self._player.link().connected:
             return math.inf
+        if not 0 < self._due_at - self._clock.now() < MAX_WAIT_SECONDS:
+            self._due_at = self._next_night(self._clock.now())
+            if not await self._try_to_publish():
+                self._due_at = -math.inf
+                return math.inf
+        left = max(0.0, self._due_at - self._clock.now())
+        return min(left, CHECK_SECONDS) if self._config.playlists else math.inf
+
+    async def _try_to_publish(self) -> bool:
+        """Publish; return false if the connection was lost."""
         try:
             await self.publish()
         except PlayerUnavailable:  # logged elsewhere; it goes on after the reconnection
-            return math.inf
+            return False
         except PlayerRefused as error:
             self._report(
                 "cannot publish playlists; check playlist_directory in mpd.conf and the permission "
                 "'control'",
                 str(error),
             )
-        return INTERVAL_SECONDS if self._config.playlists else math.inf
+        return True
 
     async def publish(self) -> None:
         """Write the playlists whose content changed, and remove those that are not wanted."""

@@ -9,11 +9,17 @@ and at the next nightly time at the latest.
 """
 
 from datetime import date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 Zone = tzinfo | None
 """`None` is the time zone of the computer."""
 
 FIRST_RETRY_SECONDS = 600.0
+
+
+def zone_named(name: str | None) -> Zone:
+    """Return the time zone of that name; without one, that of the computer."""
+    return ZoneInfo(name) if name else None
 
 
 def last_due(now: float, at: time, zone: Zone) -> float:

@@ -6,7 +6,6 @@ one, and one that replaces an unreadable model. A training on request starts at 
 
 import logging
 from datetime import time
-from zoneinfo import ZoneInfo
 
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
@@ -55,7 +54,7 @@ class TrainingPolicy:
     @property
     def zone(self) -> Zone:
         """The time zone of `time_of_day`; `None` for the system's."""
-        return ZoneInfo(self.config.timezone) if self.config.timezone else None
+        return daily_schedule.zone_named(self.config.timezone)
 
     async def evidence(self) -> Evidence:
         """Return what there is to learn from now."""

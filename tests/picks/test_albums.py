@@ -1,5 +1,7 @@
 """Albums as picks: what an album is, which is chosen, its order, and the queue."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -120,6 +122,20 @@ class TestChoice:
         fits, other = albums.weights(albums.group(found, 2), weigh(found, steering))
 
         assert other == pytest.approx(fits * 1e-9)
+
+    def test_albums_flow(self) -> None:
+        found = candidates(7, album=[1, 1, 2, 2, 3, 3, 0], folder=[1, 1, 2, 2, 3, 3, 0])
+        east, north = (1.0, 0.0), (0.0, 1.0)
+        sound = np.array([north, north, east, north, east, east, east], np.float32)
+        weighted = replace(weigh(found), sound=sound)
+        context = QueueContext(NOW, recent=[name(6)])
+
+        (album,) = albums.choose(
+            albums.group(found, 2), weighted, PickRules(flow=3), context, count=1, rng=rng()
+        )
+        assert {int(pick.track_id, 16) for pick in album} == {4, 5}
+        assert album[0].explanation.probability > 0.9
+        assert 0 < album[0].explanation.flow_factor < 1
 
     def test_an_album_with_a_queued_track_is_not_chosen(self) -> None:
         found = candidates(4, album=[1, 1, 2, 2], folder=[1, 1, 2, 2])

@@ -71,7 +71,7 @@ def test_picks_of_one_refill_flow_from_one_to_the_next() -> None:
 
 def test_more_similarity_never_lowers_the_factor() -> None:
     vectors = sounds()
-    factor = flow_factor(vectors, 0, 1.0)
+    factor = flow_factor(vectors, vectors[0], 1.0)
 
     assert factor is not None
     assert (np.diff(factor[np.argsort(vectors @ vectors[0])]) >= 0).all()
@@ -82,12 +82,12 @@ def test_more_similarity_never_lowers_the_factor() -> None:
 def test_tracks_without_an_embedding_count_as_average() -> None:
     vectors = sounds()
     vectors[5] = 0
-    factor = flow_factor(vectors, 0, 0.5)
+    factor = flow_factor(vectors, vectors[0], 0.5)
 
     assert factor is not None
     assert factor[5] == pytest.approx(np.exp(-3))
-    assert flow_factor(vectors, 5, 0.5) is None
+    assert flow_factor(vectors, vectors[5], 0.5) is None
 
 
 def test_identical_tracks_do_not_flow() -> None:
-    assert flow_factor(np.ones((4, 2), np.float32), 0, 1.0) is None
+    assert flow_factor(np.ones((4, 2), np.float32), np.ones(2, np.float32), 1.0) is None

@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from anagnorisisd.clock import SystemClock
+from anagnorisisd.clock import Clock, SystemClock
 from anagnorisisd.config import schema
 from anagnorisisd.domain.track import TrackId
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.events import EvaluatorPromoted, Events
 from anagnorisisd.playlists.publisher import PlaylistPublisher
 from anagnorisisd.storage.stores import Stores
+from tests.fakes.clock import FakeClock
 from tests.support import mpd, protocol
 from tests.support.connected_player import at, watching
 from tests.support.library import add_rated, add_tracks, predict, scanned, track_id
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 SONGS = [f"{letter}.wav" for letter in "abcdef"]
 NOTHING = 77
+NIGHT = 86_400.0
 ALL = schema.Picks(
     playlists=("Favourites 3", "Promising", "Forgotten", "To rate", "New", "Tag jazz")
 )
@@ -63,12 +65,12 @@ async def with_tag(tag: str) -> Sequence[TrackId]:
 
 @asynccontextmanager
 async def publishing(
-    server: mpd.Mpd, stores: Stores, config: schema.Picks = ALL
+    server: mpd.Mpd, stores: Stores, config: schema.Picks = ALL, clock: Clock | None = None
 ) -> AsyncIterator[tuple[PlaylistPublisher, Events]]:
     """Yield a publisher that is connected, and its events; it does not run by itself."""
     async with watching(at(server.socket, timeout_seconds=30), server.music) as watched:
         await watched.connected()
-        clock = SystemClock()
+        clock = clock or SystemClock()
         events = Events(clock)
         yield (
             PlaylistPublisher(
@@ -80,6 +82,7 @@ async def publishing(
                 with_tag=with_tag,
                 events=events,
                 clock=clock,
+                next_night=lambda now: (now // NIGHT + 1) * NIGHT,
                 config=config,
             ),
             events,
@@ -164,6 +167,35 @@ async def test_it_follows_trainings_and_the_configuration(
             await lists("Best of Favourites", "b.wav")
             publisher.reconfigure(schema.Picks())
             await lists("")
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_it_is_written_every_night(
+    server: mpd.Mpd, stores: Stores, client: ProtocolClient, clock: FakeClock
+) -> None:
+    await add_library(stores)
+    name = "Anagnorisis Favourites"
+
+    async def has(*songs: str) -> bool:
+        return (await contents(client)).get(name) == list(songs)
+
+    async with publishing(server, stores, schema.Picks(playlists=(name[12:],)), clock) as (
+        publisher,
+        _,
+    ):
+        running = asyncio.create_task(publisher.run())
+        try:
+            await until_async(lambda: has("b.wav", "a.wav", "c.wav"))
+            await stores.ratings.rate(track_id("c.wav"), 3.0, at=0.0, source="test")
+            clock.jump(NIGHT)  # the computer was in standby
+
+            async def is_written() -> bool:
+                await clock.advance(600)
+                return await has("b.wav", "a.wav")
+
+            await until_async(is_written)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
