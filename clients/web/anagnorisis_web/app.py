@@ -22,7 +22,7 @@ from anagnorisis_web import access, live, login
 from anagnorisis_web.daemon import Daemon
 from anagnorisis_web.pages import Pages, static_version
 from anagnorisis_web.passphrase import Passphrase
-from anagnorisis_web.views import actions, library, manifest, now, track
+from anagnorisis_web.views import actions, covers, library, manifest, mood, now, track
 
 COOKIE = "anagnorisis"
 COOKIE_SECONDS = 90 * 86_400
@@ -80,6 +80,8 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
         *track.routes(daemon, pages),
         *actions.routes(daemon, pages),
         *manifest.routes(pages),
+        *mood.routes(daemon, pages),
+        *covers.routes(daemon),
         Route("/events", stream),
         Mount("/static", _Static(files("anagnorisis_web").joinpath("static"))),
     ]

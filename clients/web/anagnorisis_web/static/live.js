@@ -8,9 +8,16 @@ const body = document.body;
 const message = document.getElementById("message");
 let events = null;
 
-export function say(text) {
+const SECONDS_TO_READ = 8;
+let reading = 0;
+
+// Shows a message; it goes away by itself, unless it says what lasts.
+export function say(text, lasts = false) {
+  clearTimeout(reading);
   message.textContent = text;
+  if (text && !lasts) reading = setTimeout(() => say(""), 1000 * SECONDS_TO_READ);
 }
+if (message.textContent) say(message.textContent);
 
 const newest = new WeakMap();
 
@@ -29,11 +36,14 @@ async function fetchInto(region, request) {
   if (newest.get(region) === request) show(region, text);
 }
 
-// Replaces the content of a region; the focus stays on the control of the same place.
+// Replaces the content of a region; the focus stays on the control of the same place, and what was
+// unfolded stays so.
 function show(region, html) {
   const focusable = () => [...region.querySelectorAll("a, button, input, select, textarea")];
   const place = focusable().indexOf(document.activeElement);
+  const open = [...region.querySelectorAll("details[open][id]")].map((details) => details.id);
   region.innerHTML = html;
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   if (place >= 0) focusable()[place]?.focus({ preventScroll: true });
   region.dispatchEvent(new CustomEvent("refreshed", { bubbles: true }));
 }
@@ -64,7 +74,7 @@ document.addEventListener("submit", (submitted) => {
   if (region.dataset.href) fields.set("back", region.dataset.href);
   const headers = { "x-fragment": region.dataset.block };
   fetchInto(region, new Request(form.action, { method: "POST", body: fields, headers })).catch(() =>
-    say(body.dataset.disconnected),
+    say(body.dataset.disconnected, true),
   );
 });
 
@@ -82,7 +92,7 @@ function listen() {
   events.onopen = () => {
     if (message.textContent === body.dataset.disconnected) say("");
   };
-  events.onerror = () => say(body.dataset.disconnected);
+  events.onerror = () => say(body.dataset.disconnected, true);
   const handlers = Object.fromEntries(
     [...eventNames()].map((name) => [name, (data) => refreshAll(name, data.track_id)]),
   );
@@ -90,7 +100,7 @@ function listen() {
     say("");
     refreshAll();
   };
-  handlers.daemon_lost = () => say(body.dataset.disconnected);
+  handlers.daemon_lost = () => say(body.dataset.disconnected, true);
   for (const [name, handle] of Object.entries(handlers)) {
     events.addEventListener(name, (event) => {
       position = event.lastEventId;
