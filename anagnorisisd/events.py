@@ -105,7 +105,7 @@ class UpcomingPicksChanged:
 
 @dataclass(frozen=True, slots=True)
 class PlaybackChanged:
-    """The player started, paused or stopped, or another song is current."""
+    """The player started, paused, stopped or sought, or another song is current."""
 
     state: PlaybackState
     song_id: SongId | None

@@ -14,7 +14,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 
 from anagnorisisd.clock import Clock
-from anagnorisisd.domain.player import Player, PlayerState
+from anagnorisisd.domain.player import PlaybackState, Player, PlayerState
 from anagnorisisd.errors import AnagnorisisError
 from anagnorisisd.events import (
     EvaluatorPromoted,
@@ -28,6 +28,7 @@ from anagnorisisd.events import (
     SteeringChanged,
     TrackRated,
 )
+from anagnorisisd.listening.playback_tracker import SEEK_SECONDS
 from anagnorisisd.listening.service import PlayService
 from anagnorisisd.picks.queue_manager import QueueManager
 from anagnorisisd.ratings.message_channel import MessageChannel
@@ -143,7 +144,8 @@ class PlayerMonitor:
         self._unhandled_state: PlayerState | None = None
         self._settled_at = -math.inf
         self._restored = False
-        self._playback: PlaybackChanged | None = None
+        self._published: PlayerState | None = None
+        """The state that the last event was about, or the last one after it."""
 
     async def run(self) -> None:
         """Watch the player until cancelled; then store the plays that ended."""
@@ -184,9 +186,14 @@ class PlayerMonitor:
         if "connected" in changed:
             self._events.publish(PlayerConnected(link.address))
 
-    def _publish_playback(self, playback: PlaybackChanged) -> None:
-        if playback != self._playback:
-            self._playback = playback
+    def _publish_playback(self, state: PlayerState) -> None:
+        before, self._published = self._published, state
+        playback = PlaybackChanged(state.playback_state, state.song_id, state.uri)
+        if (
+            before is None
+            or _has_sought(before, state)
+            or playback != PlaybackChanged(before.playback_state, before.song_id, before.uri)
+        ):
             self._events.publish(playback)
 
     async def _watch_events(self) -> None:
@@ -204,13 +211,13 @@ class PlayerMonitor:
         """Read the state and the queue, and pass them on."""
         if "lost" in changed:
             self._play_service.disconnected()
-            self._playback = None
+            self._published = None
         if "player" in changed:
             self._settled_at = self._clock.monotonic() + SETTLE_SECONDS
         if not self._player.link().connected:
             return TICK_SECONDS
         state = await self._player.state()
-        self._publish_playback(PlaybackChanged(state.playback_state, state.song_id, state.uri))
+        self._publish_playback(state)
         queue = await self._player.queue()
         await self._play_service.observe(state, queue, announced="player" in changed)
         self._play_writer.wake()
@@ -250,3 +257,12 @@ class PlayerMonitor:
         if self._player.link().connected:
             await self._queue_manager.refill(state)
         return max(0.0, self._queue_manager.due() - self._clock.monotonic())
+
+
+def _has_sought(before: PlayerState, state: PlayerState) -> bool:
+    """Return whether the same song is at another position than it would be by playing on."""
+    if before.elapsed_seconds is None or state.elapsed_seconds is None:
+        return False
+    played = before.playback_state is PlaybackState.PLAY
+    expected = before.elapsed_seconds + (state.taken_at - before.taken_at if played else 0)
+    return abs(state.elapsed_seconds - expected) > SEEK_SECONDS

@@ -7,9 +7,9 @@ import pytest
 
 from anagnorisisd.config import schema
 from anagnorisisd.domain.play import PlayOutcome
-from anagnorisisd.domain.player import PlayerState
+from anagnorisisd.domain.player import PlaybackState, PlayerState, SongId
 from anagnorisisd.domain.track import Uri
-from anagnorisisd.events import Events
+from anagnorisisd.events import Events, PlaybackChanged
 from anagnorisisd.library.track_resolver import TrackResolver
 from anagnorisisd.listening.player_monitor import PlayerMonitor
 from anagnorisisd.listening.service import PlayService
@@ -177,3 +177,22 @@ async def test_a_changed_configuration_applies_at_once(
         return len(await player.queue()) == 3
 
     await until_async(filled)
+
+
+async def test_a_seek_is_told_and_playing_on_is_not(
+    player: Watched, clock: FakeClock, events: Events
+) -> None:
+    with events.subscribe() as announcements:
+        await clock.advance(30)
+        player.seek(100.0)
+        async for announcement in announcements:
+            if isinstance(announcement.event, PlaybackChanged):
+                break
+        for _ in range(120):
+            await clock.advance(1)
+        await player.pause()
+        async for announcement in announcements:
+            if isinstance(announcement.event, PlaybackChanged):
+                break
+
+    assert announcement.event == PlaybackChanged(PlaybackState.PAUSE, SongId(1), Uri("a.ogg"))

@@ -962,7 +962,7 @@ Global___MpdDisconnected: _TypeAlias = MpdDisconnected  # noqa: Y015
 
 @_typing.final
 class PlaybackChanged(_message.Message):
-    """The player started, paused or stopped, or another song is current."""
+    """The player started, paused, stopped or sought, or another song is current."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1100,7 +1100,7 @@ class WatchEventsResponse(_message.Message):
 
     @_builtins.property
     def playback_changed(self) -> Global___PlaybackChanged:
-        """The player's state or its current song changed."""
+        """The player's state, its current song or, by a seek, the position in it changed."""
 
     @_builtins.property
     def upcoming_picks_changed(self) -> Global___UpcomingPicksChanged:

@@ -32,6 +32,7 @@ class Pages:
             loader=PackageLoader("anagnorisis_web"),
             autoescape=True,
             undefined=StrictUndefined,
+            auto_reload=False,  # an upgrade of the files must not mix with the running program
             trim_blocks=True,
             lstrip_blocks=True,
         )

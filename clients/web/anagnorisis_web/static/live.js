@@ -73,7 +73,7 @@ document.addEventListener("submit", (submitted) => {
   const fields = new URLSearchParams(new FormData(form, submitted.submitter));
   if (region.dataset.href) fields.set("back", region.dataset.href);
   const headers = { "x-fragment": region.dataset.block };
-  fetchInto(region, new Request(form.action, { method: "POST", body: fields, headers })).catch(() =>
+  fetchInto(region, new Request(form.getAttribute("action"), { method: "POST", body: fields, headers })).catch(() =>
     say(body.dataset.disconnected, true),
   );
 });

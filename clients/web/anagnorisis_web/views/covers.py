@@ -16,6 +16,8 @@ COVER_TIMEOUT_SECONDS = 60.0
 JPEG = "image/jpeg"
 CACHED = "private, max-age=600"
 """A browser asks again after ten minutes, and gets the picture only if it changed."""
+WITHOUT_COVER = {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}
+"""Errors after which asking again soon is of no use."""
 
 
 def routes(daemon: Daemon) -> list[Route]:
@@ -41,7 +43,7 @@ def routes(daemon: Daemon) -> list[Route]:
                 if headers["ETag"] == request.headers.get("if-none-match"):
                     return Response(status_code=304, headers=headers)
         except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.ABORTED:
+            if error.code() not in WITHOUT_COVER:
                 headers["Cache-Control"] = "no-store"
             return Response(placeholder.draw(track_id), media_type="image/svg+xml", headers=headers)
         finally:

@@ -57,7 +57,7 @@ def routes(daemon: Daemon, pages: Pages) -> list[Route]:
         return pages.respond(request, "now.html", context)
 
     async def control(request: Request, form: FormData) -> Response:
-        action = ACTIONS.get(str(form.get("action", "")), playback.PLAYBACK_ACTION_UNSPECIFIED)
+        action = ACTIONS.get(str(form.get("command", "")), playback.PLAYBACK_ACTION_UNSPECIFIED)
         await daemon.playback.ControlPlayback(
             playback.ControlPlaybackRequest(action=action), timeout=TIMEOUT_SECONDS
         )
