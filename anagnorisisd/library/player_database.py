@@ -8,6 +8,7 @@ hash of each URI: 8 bytes a song.
 import asyncio
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -44,6 +45,10 @@ ELSEWHERE = (
     "MPD lists none of them, so its music directory is probably another one; set "
     "music.directory to MPD's music_directory, or mpd.music_directory to the library as MPD sees it"
 )
+ROOT_SHEET = (
+    "MPD cannot play the tracks of a cue sheet in its music directory itself; move {!r} and its "
+    "audio into a folder"
+)
 NO_DECODER = "MPD has no decoder for {} files; install or enable one"
 LINK = (
     "MPD does not follow the symbolic link {!r}; set follow_outside_symlinks and "
@@ -53,6 +58,9 @@ NOT_READ = (
     "MPD has not read them yet, or cannot; run `mpc update`; see MPD's log, and whether its user "
     "may read them"
 )
+
+
+ROOT_TRACK = re.compile(r"[^/]+\.cue/track\d{4}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,9 @@ class PlayerDatabase:
             return UPDATING
         if self._songs is not None and not self._songs.size:
             return EMPTY
+        sheets = Counter(uri.partition("/")[0] for uri in found.sample if ROOT_TRACK.fullmatch(uri))
+        if sheets.total() * 2 > len(found.sample):
+            return ROOT_SHEET.format(sheets.most_common(1)[0][0])
         formats = self._formats
         undecodable = Counter(
             extension

@@ -83,7 +83,7 @@ class MpdPlayer:
             if error.code is NOT_FOUND:
                 return None
             raise
-        names = [response_parser.required(row, "file", str) for row in rows]
+        names = [response_parser.song_name(row) for row in rows]
         return self.uri(names[0]) if names else None
 
     def uri(self, name: str) -> Uri:
@@ -163,10 +163,17 @@ class MpdPlayer:
         return response_parser.track_number(rows[0]) if rows else None
 
     async def songs(self) -> AsyncIterator[Sequence[Uri]]:
-        """Yield the files of all songs in MPD's database, in several parts."""
+        """Yield the files of all songs that MPD can play, in several parts.
+
+        It lists the tracks of a cue sheet in its music directory itself, but fails to play them.
+        """
         session = self._session.current()
         async for names in song_names(session.connect):
-            yield [session.uris.to_library(name) for name in names]
+            yield [
+                session.uris.to_library(name)
+                for name in names
+                if not (name.count("/") == 1 and response_parser.CUE_TRACK.search(name))
+            ]
 
     async def stamps(self) -> AsyncIterator[Sequence[tuple[Uri, FileStamp]]]:
         """Yield all songs in MPD's database with their stamps, in several parts."""

@@ -14,6 +14,9 @@ from anagnorisisd.domain.track import Uri, split_disc
 from anagnorisisd.errors import PlayerUnavailable
 from anagnorisisd.mpd.connection import Row
 
+CUE_TRACK = re.compile(r"\.cue/track\d{4}$", re.IGNORECASE)
+"""Ends MPD's URI of a track of a cue sheet."""
+
 T = TypeVar("T")
 
 
@@ -86,10 +89,24 @@ def queue_entry(row: Row, to_library: Callable[[str], Uri]) -> QueueEntry:
     """
     return QueueEntry(
         song_id=SongId(required(row, "id", int)),
-        uri=to_library(required(row, "file", str)),
+        uri=to_library(song_name(row)),
         position=required(row, "pos", int),
         priority=_field(row, "prio", int, 0),
     )
+
+
+def song_name(row: Row) -> str:
+    """Return MPD's URI of an entry of the queue, with its range if it is a part of a file.
+
+    `load album.cue` adds the audio file once for each track. Such a part is `album.flac#t=5.0,10.0`
+    here, as in W3C's media fragments.
+
+    Raises:
+        PlayerUnavailable: it is missing.
+    """
+    name = required(row, "file", str)
+    start, _, end = str(row.get("range", "")).partition("-")
+    return f"{name}#t={start},{end}" if start and not CUE_TRACK.search(name) else name
 
 
 def track_number(song: Row) -> tuple[int, int] | None:

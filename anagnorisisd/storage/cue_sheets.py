@@ -7,18 +7,31 @@ id is a hash of the audio's and the range, or that of an earlier part whose rang
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from hashlib import blake2b
 
 import sqlite_utils
 
-from anagnorisisd.domain.track import FileStamp, ScannedFile, SeenFile, Tags, TrackId
+from anagnorisisd.domain.track import FileStamp, ScannedFile, SeenFile, Tags, TrackId, Uri
 from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Row
 
 TOLERANCE_MS = 1000
 """Ranges whose ends differ by no more are the same: programs treat pregaps differently."""
+
+RANGE_TOLERANCE_MS = 20
+"""MPD rounds positions, which are in frames of 13 ms, to milliseconds in its own way."""
+
+PART = re.compile(r"(.+)#t=(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)?", re.DOTALL)
+
+PART_OF_SOURCE = """
+SELECT path FROM files WHERE source = :source AND present AND start_ms NOT NULL
+    AND abs(start_ms - :start) <= :tolerance
+    AND (end_ms IS :end OR abs(end_ms - :end) <= :tolerance)
+ORDER BY path LIMIT 1
+"""
 
 SOURCE = f"""SELECT f.track, t.track_id, f.duration_seconds, {row_mapping.TAGS}
     FROM files f JOIN tracks t ON t.id = f.track
@@ -162,6 +175,26 @@ def link(db: sqlite_utils.Database, row: Row) -> None:
             "end": row["end_ms"],
         },
     )
+
+
+def path_at(db: sqlite_utils.Database, uri: Uri) -> bytes:
+    """Return the path of a URI; of a part of a file, that of the cue sheet's track.
+
+    A part is `album.flac#t=5.000,10.000`; one that no sheet knows is the whole file.
+    """
+    path = row_mapping.path(uri)
+    found = PART.fullmatch(uri)
+    if found is None or db.execute("SELECT 1 FROM files WHERE path = ?", [path]).fetchone():
+        return path
+    source = row_mapping.path(Uri(found[1]))
+    values = {
+        "source": source,
+        "start": round(float(found[2]) * 1000),
+        "end": round(float(found[3]) * 1000) if found[3] else None,
+        "tolerance": RANGE_TOLERANCE_MS,
+    }
+    part = db.execute(PART_OF_SOURCE, values).fetchone()
+    return source if part is None else bytes(part["path"])
 
 
 def hidden_files(db: sqlite_utils.Database, paths: Iterable[bytes]) -> set[bytes]:

@@ -185,11 +185,14 @@ class LibraryStore(MetadataQueries):
         return await self._database.read(lambda db: track_queries.one(db, track_id, stamp))
 
     async def track_at(self, uri: Uri) -> TrackId | None:
-        """Return the track whose file is, or if missing was last, at `uri`."""
+        """Return the track whose file is, or if missing was last, at `uri`.
+
+        `album.flac#t=5.0,10.0` is the part of a file that is a track of a cue sheet.
+        """
         query = """SELECT track_id FROM files f JOIN tracks t ON t.id = f.track WHERE path = ?
             ORDER BY f.present DESC, f.seen_at DESC, f.id DESC LIMIT 1"""
         row = await self._database.read(
-            lambda db: db.execute(query, [row_mapping.path(uri)]).fetchone()
+            lambda db: db.execute(query, [cue_sheets.path_at(db, uri)]).fetchone()
         )
         return None if row is None else TrackId(row["track_id"])
 
@@ -198,7 +201,7 @@ class LibraryStore(MetadataQueries):
         query = """SELECT duration_seconds FROM files WHERE path = ? AND track NOT NULL
             ORDER BY present DESC, seen_at DESC, id DESC LIMIT 1"""
         row = await self._database.read(
-            lambda db: db.execute(query, [row_mapping.path(uri)]).fetchone()
+            lambda db: db.execute(query, [cue_sheets.path_at(db, uri)]).fetchone()
         )
         return None if row is None else row["duration_seconds"]
 

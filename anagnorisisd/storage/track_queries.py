@@ -109,6 +109,10 @@ class LibraryCounts:
 STATE = """CASE WHEN NOT t.present THEN 'missing' WHEN e.id IS NOT NULL THEN 'embedded'
     WHEN x.track IS NOT NULL THEN 'failed' ELSE 'pending' END"""
 
+DIVIDED = """(NOT t.present AND EXISTS (
+    SELECT 1 FROM files d WHERE d.track = t.id AND d.present AND d.hidden))"""
+"""The track of a file for which tracks of a cue sheet stand: it is not missing."""
+
 TABLES = """tracks t
     JOIN files f ON f.id = t.file
     LEFT JOIN predictions p ON p.track = t.id
@@ -119,12 +123,12 @@ COLUMNS = f"""t.track_id, t.added_at, t.rating, t.full_plays, t.skips, t.last_pl
     f.path, {row_mapping.TAGS}, f.duration_seconds, p.mean, p.stddev, x.reason, {STATE} AS state"""
 
 WHERE = {
-    TrackFilter.ALL: "1",
+    TrackFilter.ALL: f"NOT {DIVIDED}",
     TrackFilter.RATED: "t.rating IS NOT NULL",
-    TrackFilter.UNRATED: "t.rating IS NULL",
+    TrackFilter.UNRATED: f"t.rating IS NULL AND NOT {DIVIDED}",
     TrackFilter.PENDING: f"{STATE} = 'pending'",
     TrackFilter.FAILED: f"{STATE} = 'failed'",
-    TrackFilter.MISSING: "t.present = 0",
+    TrackFilter.MISSING: f"t.present = 0 AND NOT {DIVIDED}",
 }
 
 ORDERED_BY = {
@@ -212,7 +216,7 @@ def counts(db: sqlite_utils.Database, stamp: EmbedderStamp) -> LibraryCounts:
             LEFT JOIN embeddings e ON e.embedder = :embedder AND e.track = t.id
             LEFT JOIN embedding_failures x
                 ON x.embedder = :embedder AND x.track = t.id AND x.permanent
-            GROUP BY 1""",
+            WHERE NOT {DIVIDED} GROUP BY 1""",
         {"embedder": embedder},
     ):
         states[TrackState(state)] = count

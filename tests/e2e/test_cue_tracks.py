@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from anagnorisis.v1 import library_pb2, rating_pb2, track_pb2
+from anagnorisis.v1 import library_pb2, pick_pb2, rating_pb2, track_pb2
 from tests.support import mpd
-from tests.support.cue_sheets import track
+from tests.support.cue_sheets import image, track
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.media import age, retag
 from tests.support.mpd import Mpd
@@ -40,12 +40,13 @@ pytestmark = pytest.mark.timeout(120)
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mpd]:
     folder = tmp_path_factory.mktemp("cue")
-    # MPD cannot play the tracks of a sheet in its music directory itself.
     album = folder / "music" / "album"
     mpd.write_songs(album, ("image.wav", "file.wav"), SECONDS)
+    mpd.write_songs(folder / "music", ("root.wav",), 8.0)
+    (folder / "music" / "root.cue").write_text(image("root.wav", "One", "Two"))
     for name, text in SHEETS.items():
         (album / name).write_text(text)
-    for path in album.iterdir():
+    for path in (*album.iterdir(), *album.parent.glob("root.*")):
         age(path)
     with mpd.running(folder, output=mpd.PACED.format(rate=mpd.RATE)) as running:
         running.mpc("repeat", "off")
@@ -57,7 +58,7 @@ def daemon(server: Mpd) -> Iterator[RunningDaemon]:
     program = ("tests.support.fast_daemon", str(mpd.RATE))
     home = server.folder.parent / "daemon"
     with running_daemon(home, server.music, server.socket, SETTINGS, program) as running:
-        running.until(lambda: running.status().library.embedded == 3)
+        running.until(lambda: running.status().library.embedded == 5)
         running.until(lambda: "Rate 00" in server.mpc("lsplaylists"))
         yield running
 
@@ -120,6 +121,33 @@ def test_rated_in_each_way(daemon: RunningDaemon, server: Mpd, uri: str) -> None
     if uri == WHOLE:
         assert found(daemon, FILE).track_id == found(daemon, uri).track_id
         daemon.until(lambda: sticker(server, FILE) == str(len(WAYS)))
+
+
+def test_a_part_is_rated_where_the_queue_has_the_file(daemon: RunningDaemon, server: Mpd) -> None:
+    """`load` adds the sheet's audio file to the queue, with the range of each track."""
+    server.mpc("clear")
+    server.mpc("load", "album/image.cue")
+    assert server.mpc("-f", "%file%", "playlist").splitlines() == ["album/image.wav"] * 2
+    server.mpc("play")
+    server.mpc("pause")
+
+    run(daemon, server, "anagnorisis", "rate", "10")
+
+    daemon.until(partial(is_rated, daemon, server, PART, 10))
+    server.mpc("clear")
+
+
+def test_tracks_that_mpd_lists_and_cannot_play_are_not_picked(
+    daemon: RunningDaemon, server: Mpd
+) -> None:
+    assert "root.cue/track0001" in server.mpc("listall").splitlines()
+
+    daemon.until(lambda: daemon.status().mpd.unlisted_tracks == 2)
+    assert "move 'root.cue' and its audio into a folder" in daemon.status().mpd.unlisted_reason
+    for seed in range(20):
+        request = pick_pb2.PreviewPicksRequest(count=3, seed=seed)
+        picked = {pick.track.uri for pick in daemon.pick.PreviewPicks(request).picks}
+        assert picked == {PART, LONG_PART, WHOLE}
 
 
 def is_rated(daemon: RunningDaemon, server: Mpd, uri: str, rating: int) -> bool:

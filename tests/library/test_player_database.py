@@ -112,6 +112,11 @@ async def test_reasons(
     player.drop("a/1.ogg")
     assert "does not follow the symbolic link 'a'" in await reason(database)
 
+    sheet = ("r.cue/track0001", "r.cue/track0002", "r.cue/track0003")
+    await add_tracks(stores, *sheet)
+    assert "move 'r.cue' and its audio into a folder" in await reason(database)
+    await stores.library.mark_missing(map(Uri, sheet), 3.0)
+
     player.database = {Uri("other.ogg"): 1.0}
     (tmp_path / "a").unlink()
     monkeypatch.setattr(player, "formats", no_formats)

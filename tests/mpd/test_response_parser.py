@@ -20,3 +20,16 @@ from anagnorisisd.mpd import response_parser
 )
 def test_track_numbers(song: dict[str, str], number: tuple[int, int] | None) -> None:
     assert response_parser.track_number(song) == number
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ({"file": "a.flac"}, "a.flac"),
+        ({"file": "a.flac", "range": "5.000-10.000"}, "a.flac#t=5.000,10.000"),
+        ({"file": "a.flac", "range": "5.000-"}, "a.flac#t=5.000,"),
+        ({"file": "a.cue/track0002", "range": "5.000-10.000"}, "a.cue/track0002"),
+    ],
+)
+def test_a_part_of_a_file_has_its_range_in_its_name(row: dict[str, str], name: str) -> None:
+    assert response_parser.song_name(row) == name

@@ -132,6 +132,46 @@ async def test_identity_of_parts_of_another_copy_of_the_audio(stores: Stores) ->
     assert await at(stores, 2, "b/x.cue") == await at(stores, 2)
 
 
+@pytest.mark.parametrize(
+    ("part", "uri"),
+    [
+        ("0.000,4.000", f"{SHEET}/track0001"),
+        ("4.001,", f"{SHEET}/track0002"),
+        ("4.000,10.000", IMAGE),
+        ("4.100,", IMAGE),
+        ("x,", None),
+    ],
+)
+async def test_a_part_of_a_file_is_the_track_of_the_sheet(
+    stores: Stores, part: str, uri: str | None
+) -> None:
+    await stores.library.store_files([image(), sheet(*HALVES)], 1.0)
+
+    found = await stores.library.track_at(Uri(f"{IMAGE}#t={part}"))
+
+    assert found == (None if uri is None else await stores.library.track_at(Uri(uri)))
+
+
+async def test_a_file_with_the_name_of_a_part(stores: Stores) -> None:
+    odd = scanned(f"{IMAGE}#t=0.000,4.000")
+    await stores.library.store_files([image(), sheet(*HALVES), odd], 1.0)
+
+    assert await stores.library.track_at(odd.uri) == odd.track_id
+
+
+async def test_a_divided_file_is_not_missing(stores: Stores) -> None:
+    await stores.library.store_files([image(), sheet(*HALVES)], 1.0)
+
+    counts = await stores.library.counts(STAMP)
+    listed = await stores.library.tracks(STAMP, limit=9)
+
+    assert (counts.tracks, counts.missing, len(listed)) == (2, 0, 2)
+
+    await stores.library.mark_missing([Uri(IMAGE)], 2.0)
+    counts = await stores.library.counts(STAMP)
+    assert (counts.tracks, counts.missing) == (3, 3)
+
+
 async def test_without_its_sheet_a_file_is_one_track_again(stores: Stores) -> None:
     await stores.library.store_files([image(), sheet(*HALVES)], 1.0)
 
