@@ -22,7 +22,8 @@ from anagnorisis_web import access, live, login
 from anagnorisis_web.daemon import Daemon
 from anagnorisis_web.pages import Pages, static_version
 from anagnorisis_web.passphrase import Passphrase
-from anagnorisis_web.views import actions, covers, library, manifest, mood, now, track
+from anagnorisis_web.training import Training
+from anagnorisis_web.views import actions, covers, library, manifest, mood, now, taste, track
 
 COOKIE = "anagnorisis"
 COOKIE_SECONDS = 90 * 86_400
@@ -56,10 +57,12 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
     """Return the application."""
     pages = Pages()
     events = live.LiveEvents(daemon)
+    training = Training(daemon, events)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
+        training.close()
         await events.close()
         await daemon.close()
 
@@ -78,6 +81,7 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
         *now.routes(daemon, pages),
         *library.routes(daemon, pages, events),
         *track.routes(daemon, pages),
+        *taste.routes(daemon, pages, training),
         *actions.routes(daemon, pages),
         *manifest.routes(pages),
         *mood.routes(daemon, pages),
