@@ -8,8 +8,9 @@ from anagnorisisd.library.file_access import real_path
 from anagnorisisd.listening.playback_control import PlaybackControl
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.importable_ratings import ImportableRatings
-from anagnorisisd.report import library_map
+from anagnorisisd.report import evaluation_service, library_map
 from anagnorisisd.report import service as report_worker
+from anagnorisisd.report.evaluation_service import EvaluationService
 from anagnorisisd.report.library_map import LibraryMap
 from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc.daemon_service import DaemonServicer, StatusPaths, StatusReader
@@ -57,7 +58,16 @@ def make_servicers(services: Services) -> Servicers:
             clock=services.clock,
             default_count=lambda: services.config.picks.ahead,
         ),
-        evaluators=EvaluatorServicer(services.training, stores.evaluators),
+        evaluators=EvaluatorServicer(
+            services.training,
+            stores.evaluators,
+            EvaluationService(
+                stores.embeddings,
+                stores.evaluators,
+                services.embedding.stamp,
+                partial(evaluation_service.evaluate_in_worker, report_workers),
+            ),
+        ),
         daemon=_daemon_servicer(services, tracks, playback, report_workers),
         history=_history_servicer(services, tracks),
         playback=PlaybackServicer(

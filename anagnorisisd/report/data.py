@@ -1,9 +1,34 @@
-"""The data of a report."""
+"""The data of a report, and of an evaluation on held-out ratings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from anagnorisisd.domain.evaluator import EvaluatorVersion, Floats64, TrackFeatures, TrainingSet
+
+MIN_HELD_OUT = 10
+LEVELS = np.linspace(0.05, 0.95, 19)
+"""The nominal shares of a calibration curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutEvaluation:
+    """Given and predicted ratings of held-out tracks, `[m]` each, and the learning curve.
+
+    Cross-validation is repeated; in each repeat, each of the `tracks` is held out once, and the
+    first `tracks` values are the first repeat. `rows` are the rows of these in the training set,
+    `[tracks]`. `curve` has, for each kind of model, pairs of the number of ratings and the mean
+    absolute error.
+    """
+
+    given: Floats64
+    predicted: Floats64
+    stddev: Floats64
+    tracks: int
+    rows: NDArray[np.int64]
+    curve: Mapping[str, Sequence[tuple[int, float]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from anagnorisisd.report import held_out_evaluation
-from anagnorisisd.report.data import ReportData
-from anagnorisisd.report.held_out_evaluation import HeldOutEvaluation
+from anagnorisisd.report.data import LEVELS, HeldOutEvaluation, ReportData
 from anagnorisisd.taste import projection
 
 LABELS = {
@@ -109,7 +108,7 @@ def calibration(seen: HeldOutEvaluation) -> str:
     figure, axes = _axes("nominal share", "observed share")
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
     axes.plot(
-        held_out_evaluation.LEVELS,
+        LEVELS,
         held_out_evaluation.coverage(seen),
         marker="o",
         markersize=4,

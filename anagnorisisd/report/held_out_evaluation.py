@@ -1,11 +1,12 @@
 """Evaluate the current evaluator's model on held-out ratings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anagnorisisd.domain.evaluator import Floats64, TrainingSet
+from anagnorisisd.report.data import LEVELS, MIN_HELD_OUT, HeldOutEvaluation
 from anagnorisisd.taste.models import (
     cross_validation,
     model_selection,
@@ -16,30 +17,12 @@ from anagnorisisd.taste.models.inputs import Examples
 from anagnorisisd.taste.models.model import Predictions
 
 SIZES = (10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 800, 1200)
-MIN_HELD_OUT = 10
 MAX_TRAINING_SHARE = 0.8
 """Maximum share of the ratings to train on in the learning curve.
 
 Beyond it too few tracks are held out for a stable error.
 """
 REDRAWS = 4
-LEVELS = np.linspace(0.05, 0.95, 19)
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOutEvaluation:
-    """Given and predicted ratings of held-out tracks, `[m]` each, and the learning curve.
-
-    Cross-validation is repeated; in each repeat, each of the `tracks` is held out once, and the
-    first `tracks` values are the first repeat. `curve` has, for each kind of model, pairs of the
-    number of ratings and the mean absolute error.
-    """
-
-    given: Floats64
-    predicted: Floats64
-    stddev: Floats64
-    tracks: int
-    curve: Mapping[str, Sequence[tuple[int, float]]]
 
 
 def review(model: bytes, training: TrainingSet) -> HeldOutEvaluation | None:
@@ -60,8 +43,21 @@ def review(model: bytes, training: TrainingSet) -> HeldOutEvaluation | None:
         predicted=predictions.mean,
         stddev=predictions.stddev,
         tracks=len(examples),
+        rows=_held_out_rows(len(examples), seed),
         curve=_curve(examples),
     )
+
+
+def evaluate(model: bytes, training: TrainingSet) -> tuple[HeldOutEvaluation, Floats64] | None:
+    """Return the evaluation and its coverage, or `None` if there are too few ratings."""
+    seen = review(model, training)
+    return None if seen is None else (seen, coverage(seen))
+
+
+def _held_out_rows(count: int, seed: int) -> NDArray[np.int64]:
+    """Return the rows of the examples in the order in which the first repeat holds them out."""
+    rows = np.concatenate([held for _, held in cross_validation.splits(count, seed)])
+    return rows[:count].astype(np.int64)
 
 
 def coverage(seen: HeldOutEvaluation) -> Floats64:

@@ -9,8 +9,8 @@ from math import isnan
 from pathlib import PurePosixPath
 
 from anagnorisisd.domain.evaluator import TagPreference
-from anagnorisisd.report.data import ArtistSummary, ReportData, ReportRow
-from anagnorisisd.report.held_out_evaluation import HeldOutEvaluation, review
+from anagnorisisd.report.data import ArtistSummary, HeldOutEvaluation, ReportData, ReportRow
+from anagnorisisd.report.held_out_evaluation import review
 
 ARTISTS = 10
 HELD_OUT = (

@@ -17,6 +17,8 @@ from anagnorisisd.domain.pick import Explanation
 from anagnorisisd.domain.player import PlaybackState
 from anagnorisisd.domain.rating import Rating, RatingChange
 from anagnorisisd.domain.track import Track, TrackState, Uri
+from anagnorisisd.report.data import LEVELS
+from anagnorisisd.report.evaluation_service import Evaluation
 
 TRACK_STATES = {
     TrackState.PENDING: track_pb2.TRACK_STATE_PENDING,
@@ -181,6 +183,38 @@ def _metrics_message(metrics: Metrics) -> evaluator_pb2.Metrics:
         within_one_stddev=metrics.within_one_stddev,
         within_two_stddev=metrics.within_two_stddev,
         model_errors=metrics.model_errors,
+    )
+
+
+def evaluation_message(evaluation: Evaluation) -> evaluator_pb2.GetEvaluationResponse:
+    """Convert the evaluation of an evaluator on held-out ratings."""
+    seen = evaluation.seen
+    once = slice(seen.tracks)
+    columns = (seen.given[once], seen.predicted[once], seen.stddev[once])
+    return evaluator_pb2.GetEvaluationResponse(
+        version=evaluation.version,
+        predictions=[
+            evaluator_pb2.HeldOutPrediction(
+                track_id=track_id, rating=rating, predicted_rating=mean, predicted_stddev=stddev
+            )
+            for track_id, rating, mean, stddev in zip(
+                evaluation.track_ids, *(column.tolist() for column in columns), strict=True
+            )
+        ],
+        calibration=[
+            evaluator_pb2.CalibrationPoint(nominal_share=nominal, observed_share=observed)
+            for nominal, observed in zip(LEVELS.tolist(), evaluation.coverage.tolist(), strict=True)
+        ],
+        learning_curves=[
+            evaluator_pb2.LearningCurve(
+                model=model,
+                points=[
+                    evaluator_pb2.LearningCurvePoint(rating_count=count, mean_absolute_error=error)
+                    for count, error in points
+                ],
+            )
+            for model, points in seen.curve.items()
+        ],
     )
 
 

@@ -9,6 +9,7 @@ from anagnorisis.v1 import evaluator_pb2 as messages
 from anagnorisis.v1.evaluator_pb2_grpc import EvaluatorServiceServicer
 from anagnorisisd.domain.evaluator import EvaluatorStatus
 from anagnorisisd.errors import InvalidValue, NoEvaluator, PreconditionFailed
+from anagnorisisd.report.evaluation_service import EvaluationService
 from anagnorisisd.rpc import conversion, paging, validation
 from anagnorisisd.runtime.event_loop import run_to_completion
 from anagnorisisd.storage.evaluators import EvaluatorStore
@@ -20,9 +21,15 @@ Context = ServicerContext[Any, Any]
 class EvaluatorServicer(EvaluatorServiceServicer):
     """Implements `EvaluatorService`."""
 
-    def __init__(self, training: TrainingScheduler, evaluators: EvaluatorStore) -> None:
+    def __init__(
+        self,
+        training: TrainingScheduler,
+        evaluators: EvaluatorStore,
+        evaluations: EvaluationService,
+    ) -> None:
         self._training = training
         self._evaluators = evaluators
+        self._evaluations = evaluations
 
     async def TrainEvaluator(
         self, request: messages.TrainEvaluatorRequest, context: Context
@@ -40,6 +47,12 @@ class EvaluatorServicer(EvaluatorServiceServicer):
         if current is None:
             raise NoEvaluator("no evaluator has been trained yet; rate some tracks, then train")
         return messages.GetEvaluatorResponse(evaluator=conversion.evaluator_message(current))
+
+    async def GetEvaluation(
+        self, request: messages.GetEvaluationRequest, context: Context
+    ) -> messages.GetEvaluationResponse:
+        """Evaluate the current evaluator on held-out ratings."""
+        return conversion.evaluation_message(await self._evaluations.current())
 
     async def ListEvaluators(
         self, request: messages.ListEvaluatorsRequest, context: Context

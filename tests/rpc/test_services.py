@@ -348,6 +348,13 @@ class TestPicks:
 
 
 class TestEvaluators:
+    async def test_there_is_no_evaluation_without_an_evaluator(self, line: Line) -> None:
+        request = evaluator_pb2.GetEvaluationRequest()
+
+        assert await refused(line.evaluators.GetEvaluation(request)) == (
+            grpc.StatusCode.FAILED_PRECONDITION, "NO_EVALUATOR", "",
+        )  # fmt: skip
+
     async def test_a_training_ends_with_its_outcome_and_the_evaluator(
         self, house: House, line: Line
     ) -> None:

@@ -28,7 +28,7 @@ from anagnorisis.v1.playback_pb2_grpc import PlaybackServiceStub
 from anagnorisis.v1.rating_pb2_grpc import RatingServiceStub
 from anagnorisisd.clock import Clock
 from anagnorisisd.config import schema
-from anagnorisisd.domain.evaluator import FeatureStats, Vectors
+from anagnorisisd.domain.evaluator import FeatureStats, TrainingSet, Vectors
 from anagnorisisd.embedding.musicnn import plan as musicnn
 from anagnorisisd.embedding.service import EmbeddingService
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
@@ -45,7 +45,9 @@ from anagnorisisd.picks.service import PickService
 from anagnorisisd.ratings.import_export import ImportExport
 from anagnorisisd.ratings.importable_ratings import ImportableRatings
 from anagnorisisd.ratings.service import RatingService
+from anagnorisisd.report import held_out_evaluation
 from anagnorisisd.report.data import ReportData
+from anagnorisisd.report.evaluation_service import EvaluationService, Review
 from anagnorisisd.report.library_map import LibraryMap
 from anagnorisisd.report.service import ReportService
 from anagnorisisd.rpc.daemon_service import DaemonServicer, StatusPaths, StatusReader
@@ -166,6 +168,9 @@ class House:
         async def draw(data: ReportData) -> str:
             return house.page
 
+        async def evaluate(model: bytes, training: TrainingSet) -> Review | None:
+            return held_out_evaluation.evaluate(model, training)
+
         async def fit(vectors: Vectors, stats: FeatureStats) -> Vectors:
             return projection.fit(vectors, stats)
 
@@ -220,7 +225,11 @@ class House:
                 clock=clock,
                 default_count=lambda: 3,
             ),
-            evaluators=EvaluatorServicer(training, stores.evaluators),
+            evaluators=EvaluatorServicer(
+                training,
+                stores.evaluators,
+                EvaluationService(stores.embeddings, stores.evaluators, STAMP, evaluate),
+            ),
             daemon=DaemonServicer(
                 status, EventStream(events, clock), BackupStream(stores.database.path), report
             ),

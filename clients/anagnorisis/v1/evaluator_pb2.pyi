@@ -497,3 +497,178 @@ class RollbackEvaluatorResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RollbackEvaluatorResponse: _TypeAlias = RollbackEvaluatorResponse  # noqa: Y015
+
+@_typing.final
+class GetEvaluationRequest(_message.Message):
+    """Request for the evaluation of the current evaluator. Has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEvaluationRequest: _TypeAlias = GetEvaluationRequest  # noqa: Y015
+
+@_typing.final
+class HeldOutPrediction(_message.Message):
+    """The prediction of a rating that was held out from training."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    PREDICTED_RATING_FIELD_NUMBER: _builtins.int
+    PREDICTED_STDDEV_FIELD_NUMBER: _builtins.int
+    track_id: _builtins.str
+    """The track's id: 32 hexadecimal digits."""
+    rating: _builtins.float
+    """The listener's rating, 0 to 10."""
+    predicted_rating: _builtins.float
+    """Mean of the predicted rating, 0 to 10."""
+    predicted_stddev: _builtins.float
+    """Standard deviation of the predicted rating in rating points, above 0."""
+    def __init__(
+        self,
+        *,
+        track_id: _builtins.str = ...,
+        rating: _builtins.float = ...,
+        predicted_rating: _builtins.float = ...,
+        predicted_stddev: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["predicted_rating", b"predicted_rating", "predicted_stddev", b"predicted_stddev", "rating", b"rating", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldOutPrediction: _TypeAlias = HeldOutPrediction  # noqa: Y015
+
+@_typing.final
+class CalibrationPoint(_message.Message):
+    """A point of a calibration curve. A well calibrated evaluator has equal shares."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOMINAL_SHARE_FIELD_NUMBER: _builtins.int
+    OBSERVED_SHARE_FIELD_NUMBER: _builtins.int
+    nominal_share: _builtins.float
+    """Share of the ratings that the prediction intervals of this point are to hold, 0 to 1."""
+    observed_share: _builtins.float
+    """Share of the held-out ratings that they hold, 0 to 1; less means that the evaluator is
+    overconfident.
+    """
+    def __init__(
+        self,
+        *,
+        nominal_share: _builtins.float = ...,
+        observed_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nominal_share", b"nominal_share", "observed_share", b"observed_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CalibrationPoint: _TypeAlias = CalibrationPoint  # noqa: Y015
+
+@_typing.final
+class LearningCurvePoint(_message.Message):
+    """A point of a learning curve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATING_COUNT_FIELD_NUMBER: _builtins.int
+    MEAN_ABSOLUTE_ERROR_FIELD_NUMBER: _builtins.int
+    rating_count: _builtins.int
+    """Number of ratings that were learnt from, 1 or above."""
+    mean_absolute_error: _builtins.float
+    """Mean absolute error on the other ratings, 0 to 10."""
+    def __init__(
+        self,
+        *,
+        rating_count: _builtins.int = ...,
+        mean_absolute_error: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mean_absolute_error", b"mean_absolute_error", "rating_count", b"rating_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LearningCurvePoint: _TypeAlias = LearningCurvePoint  # noqa: Y015
+
+@_typing.final
+class LearningCurve(_message.Message):
+    """Error of one kind of model by number of ratings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of the model as in Metrics, for example `Gaussian process`; `mean` is the baseline that always
+    predicts the mean rating.
+    """
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___LearningCurvePoint]:
+        """The points, by number of ratings."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        points: _abc.Iterable[Global___LearningCurvePoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LearningCurve: _TypeAlias = LearningCurve  # noqa: Y015
+
+@_typing.final
+class GetEvaluationResponse(_message.Message):
+    """Response to GetEvaluation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    PREDICTIONS_FIELD_NUMBER: _builtins.int
+    CALIBRATION_FIELD_NUMBER: _builtins.int
+    LEARNING_CURVES_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version of the evaluator."""
+    @_builtins.property
+    def predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldOutPrediction]:
+        """One prediction for each rated and embedded track, in no particular order."""
+
+    @_builtins.property
+    def calibration(self) -> _containers.RepeatedCompositeFieldContainer[Global___CalibrationPoint]:
+        """Calibration of the prediction intervals, by nominal share."""
+
+    @_builtins.property
+    def learning_curves(self) -> _containers.RepeatedCompositeFieldContainer[Global___LearningCurve]:
+        """Learning curves of the default model, of the nearest neighbours by sound, and of the baseline."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        predictions: _abc.Iterable[Global___HeldOutPrediction] | None = ...,
+        calibration: _abc.Iterable[Global___CalibrationPoint] | None = ...,
+        learning_curves: _abc.Iterable[Global___LearningCurve] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "learning_curves", b"learning_curves", "predictions", b"predictions", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEvaluationResponse: _TypeAlias = GetEvaluationResponse  # noqa: Y015

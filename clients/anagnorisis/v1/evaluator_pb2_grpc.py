@@ -45,6 +45,11 @@ class EvaluatorServiceStub:
                 request_serializer=anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluatorRequest.SerializeToString,
                 response_deserializer=anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluatorResponse.FromString,
                 _registered_method=True)
+        self.GetEvaluation = channel.unary_unary(
+                '/anagnorisis.v1.EvaluatorService/GetEvaluation',
+                request_serializer=anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluationRequest.SerializeToString,
+                response_deserializer=anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluationResponse.FromString,
+                _registered_method=True)
         self.ListEvaluators = channel.unary_unary(
                 '/anagnorisis.v1.EvaluatorService/ListEvaluators',
                 request_serializer=anagnorisis_dot_v1_dot_evaluator__pb2.ListEvaluatorsRequest.SerializeToString,
@@ -81,6 +86,18 @@ class EvaluatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEvaluation(self, request, context):
+        """Evaluates the current evaluator's model on held-out ratings: predictions of each rated track by
+        models that were trained without it, their calibration, and the learning curve. Computed at the
+        first request for a version, which takes seconds, with thousands of ratings minutes.
+
+        FAILED_PRECONDITION: no evaluator has been trained yet, it was trained for another embedder, or
+        fewer than 20 tracks are rated and embedded. ABORTED: it could not be computed in time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEvaluators(self, request, context):
         """Lists trained evaluators, newest first.
 
@@ -112,6 +129,11 @@ def add_EvaluatorServiceServicer_to_server(servicer, server):
                     servicer.GetEvaluator,
                     request_deserializer=anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluatorRequest.FromString,
                     response_serializer=anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluatorResponse.SerializeToString,
+            ),
+            'GetEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvaluation,
+                    request_deserializer=anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluationRequest.FromString,
+                    response_serializer=anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluationResponse.SerializeToString,
             ),
             'ListEvaluators': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEvaluators,
@@ -179,6 +201,33 @@ class EvaluatorService:
             '/anagnorisis.v1.EvaluatorService/GetEvaluator',
             anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluatorRequest.SerializeToString,
             anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluatorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/anagnorisis.v1.EvaluatorService/GetEvaluation',
+            anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluationRequest.SerializeToString,
+            anagnorisis_dot_v1_dot_evaluator__pb2.GetEvaluationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,14 @@ class EvaluatorServiceStub:
 
     FAILED_PRECONDITION: none has been trained yet.
     """
+    GetEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluator_pb2.GetEvaluationRequest, _evaluator_pb2.GetEvaluationResponse]
+    """Evaluates the current evaluator's model on held-out ratings: predictions of each rated track by
+    models that were trained without it, their calibration, and the learning curve. Computed at the
+    first request for a version, which takes seconds, with thousands of ratings minutes.
+
+    FAILED_PRECONDITION: no evaluator has been trained yet, it was trained for another embedder, or
+    fewer than 20 tracks are rated and embedded. ABORTED: it could not be computed in time.
+    """
     ListEvaluators: _grpc.UnaryUnaryMultiCallable[_evaluator_pb2.ListEvaluatorsRequest, _evaluator_pb2.ListEvaluatorsResponse]
     """Lists trained evaluators, newest first.
 
@@ -73,6 +81,14 @@ class EvaluatorServiceAsyncStub(EvaluatorServiceStub):
     """Returns the current evaluator.
 
     FAILED_PRECONDITION: none has been trained yet.
+    """
+    GetEvaluation: _aio.UnaryUnaryMultiCallable[_evaluator_pb2.GetEvaluationRequest, _evaluator_pb2.GetEvaluationResponse]  # type: ignore[assignment]
+    """Evaluates the current evaluator's model on held-out ratings: predictions of each rated track by
+    models that were trained without it, their calibration, and the learning curve. Computed at the
+    first request for a version, which takes seconds, with thousands of ratings minutes.
+
+    FAILED_PRECONDITION: no evaluator has been trained yet, it was trained for another embedder, or
+    fewer than 20 tracks are rated and embedded. ABORTED: it could not be computed in time.
     """
     ListEvaluators: _aio.UnaryUnaryMultiCallable[_evaluator_pb2.ListEvaluatorsRequest, _evaluator_pb2.ListEvaluatorsResponse]  # type: ignore[assignment]
     """Lists trained evaluators, newest first.
@@ -111,6 +127,20 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the current evaluator.
 
         FAILED_PRECONDITION: none has been trained yet.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEvaluation(
+        self,
+        request: _evaluator_pb2.GetEvaluationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluator_pb2.GetEvaluationResponse, _abc.Awaitable[_evaluator_pb2.GetEvaluationResponse]]:
+        """Evaluates the current evaluator's model on held-out ratings: predictions of each rated track by
+        models that were trained without it, their calibration, and the learning curve. Computed at the
+        first request for a version, which takes seconds, with thousands of ratings minutes.
+
+        FAILED_PRECONDITION: no evaluator has been trained yet, it was trained for another embedder, or
+        fewer than 20 tracks are rated and embedded. ABORTED: it could not be computed in time.
         """
 
     @_abc_1.abstractmethod
