@@ -10,7 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,12 +23,25 @@ from anagnorisis_web.daemon import Daemon
 from anagnorisis_web.pages import Pages, static_version
 from anagnorisis_web.passphrase import Passphrase
 from anagnorisis_web.training import Training
-from anagnorisis_web.views import actions, covers, library, manifest, mood, now, taste, track
+from anagnorisis_web.views import (
+    actions,
+    audio,
+    covers,
+    library,
+    manifest,
+    mood,
+    now,
+    taste,
+    teach,
+    track,
+)
 
 COOKIE = "anagnorisis"
 COOKIE_SECONDS = 90 * 86_400
 PING_SECONDS = 25
 MIN_COMPRESSED_BYTES = 1000
+NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
+"""Among them those of audio files: a range is one of the file as it is."""
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 HTTP_STATUS = {
@@ -80,6 +93,8 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
     routes: list[BaseRoute] = [
         *now.routes(daemon, pages),
         *library.routes(daemon, pages, events),
+        *audio.routes(daemon),
+        *teach.routes(daemon, pages),
         *track.routes(daemon, pages),
         *taste.routes(daemon, pages, training),
         *actions.routes(daemon, pages),
@@ -107,7 +122,11 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
         routes=routes,
         middleware=[
             Middleware(access.HostCheck, names=access.host_names(settings.names)),
-            Middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES),
+            Middleware(
+                GZipMiddleware,
+                minimum_size=MIN_COMPRESSED_BYTES,
+                exclude_content_types=NOT_COMPRESSED,
+            ),
             Middleware(
                 SessionMiddleware,
                 secret_key=settings.secret,
