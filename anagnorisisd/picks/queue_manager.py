@@ -271,8 +271,10 @@ class QueueManager:
             view = await self._observer.observe(state)
             if song_id not in ids_of(self._observer.upcoming(view)):
                 raise PreconditionFailed(f"the entry {song_id} is no pick that is still to come")
+            track_id = self._owned.tracks[song_id]
             await self._player.remove(song_id)
-            return self._owned.tracks[song_id]
+            await self._observer.observe(state)
+            return track_id
 
     async def _remove_skipped(self, view: QueueView) -> bool:
         """Remove the rest of a skipped album; return whether there was one."""

@@ -11,18 +11,21 @@ import psutil
 import pytest
 
 from anagnorisis.v1 import (
+    daemon_pb2,
     evaluator_pb2,
     library_pb2,
     pick_pb2,
+    playback_pb2,
     rating_pb2,
     track_pb2,
 )
 from tests.support.daemon import RunningDaemon, running_daemon
 from tests.support.mpd import Mpd, running
+from tests.support.pictures import RED, is_colour, picture
 from tests.support.songs import make_songs
 
 SONGS_OF_EACH_KIND = 24
-RATED_OF_EACH_KIND = 6
+RATED_OF_EACH_KIND = 10
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +95,40 @@ def test_picks_follow_what_plays(daemon: RunningDaemon, mpd: Mpd) -> None:
     daemon.until(lambda: [track.uri for track in daemon.status().upcoming_picks] == queued(mpd)[1:])
 
 
+def test_a_client_that_has_neither_mpd_nor_the_files(
+    daemon: RunningDaemon, music: Path, mpd: Mpd
+) -> None:
+    (music / "cover.png").write_bytes(picture(RED))
+    target = track_pb2.Target(uri="song 00.flac")
+    daemon.until(lambda: daemon.status().library.tracks == 2 * SONGS_OF_EACH_KIND)
+
+    daemon.playback.QueueTrack(
+        playback_pb2.QueueTrackRequest(target=target, position=playback_pb2.QUEUE_POSITION_NOW)
+    )
+    daemon.until(lambda: len(upcoming(daemon)) == 3)
+    unwanted = upcoming(daemon)[1]
+    daemon.pick.RemovePick(pick_pb2.RemovePickRequest(song_id=unwanted.song_id))
+    daemon.until(lambda: len(upcoming(daemon)) == 3)
+    paused = daemon.playback.ControlPlayback(
+        playback_pb2.ControlPlaybackRequest(action=playback_pb2.PLAYBACK_ACTION_PAUSE)
+    )
+    audio = list(daemon.library.ReadAudio(library_pb2.ReadAudioRequest(target=target)))
+    cover = list(daemon.library.GetCover(library_pb2.GetCoverRequest(target=target)))
+
+    assert unwanted.track.uri not in queued(mpd)
+    assert [pick.track.uri for pick in upcoming(daemon)] == queued(mpd)[1:]
+    assert paused.playback.state == daemon_pb2.PLAYBACK_STATE_PAUSED
+    assert paused.playback.track.uri == "song 00.flac"
+    content = b"".join(part.chunk for part in audio)
+    assert content == (music / "song 00.flac").read_bytes()
+    assert is_colour(b"".join(part.chunk for part in cover), RED)
+
+
+def upcoming(daemon: RunningDaemon) -> list[pick_pb2.UpcomingPick]:
+    request = pick_pb2.ListUpcomingPicksRequest()
+    return list(daemon.pick.ListUpcomingPicks(request).picks)
+
+
 def test_ratings_of_two_kinds_are_learnt(daemon: RunningDaemon) -> None:
     daemon.until(lambda: all_embedded(daemon))
     rated = sorted(tracks(daemon))[: 2 * RATED_OF_EACH_KIND]
@@ -116,6 +153,13 @@ def test_ratings_of_two_kinds_are_learnt(daemon: RunningDaemon) -> None:
     ]
     liked = sum(kind(uri) == "calm" for uri in picked)
     assert liked > 3 * (len(picked) - liked), "and is picked clearly more often"
+
+    evaluation = daemon.evaluator.GetEvaluation(evaluator_pb2.GetEvaluationRequest())
+    assert len(evaluation.predictions) == len(rated)
+    (columns,) = daemon.library.GetLibraryMap(library_pb2.GetLibraryMapRequest())
+    assert columns.total_tracks == 2 * SONGS_OF_EACH_KIND
+    assert sum(rating in {2, 9} for rating in columns.rating) == len(rated)
+    assert len({*zip(columns.x, columns.y, strict=True)}) == columns.total_tracks
 
 
 def test_a_new_file_becomes_pickable_without_a_restart(

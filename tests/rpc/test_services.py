@@ -272,6 +272,7 @@ class TestPicks:
         before = await listed()
         request = pick_pb2.RemovePickRequest(song_id=before[1].song_id)
         removed = (await line.picks.RemovePick(request)).track
+        assert await listed() == [before[0], before[2]]
         await house.refill()
         after = await listed()
 
