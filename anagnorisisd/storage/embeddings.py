@@ -1,6 +1,7 @@
 """Embeddings: vectors and failures, per track and embedder."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import sqlite_utils
@@ -8,6 +9,7 @@ import sqlite_utils
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.evaluator import Vectors
 from anagnorisisd.domain.track import TrackId, Uri
+from anagnorisisd.errors import UnknownTrack
 from anagnorisisd.storage import row_mapping
 from anagnorisisd.storage.database import Row
 from anagnorisisd.storage.vector_queries import VectorQueries
@@ -69,9 +71,10 @@ class EmbeddingStore(VectorQueries):
     async def put(self, stamp: EmbedderStamp, vectors: Mapping[TrackId, Vectors]) -> None:
         """Store vectors, `[dimension]` each, and delete the failures of their tracks.
 
+        A track that the library does not have is left out: its id may have changed meanwhile.
+
         Raises:
             ValueError: a vector has another dimension than the stamp.
-            UnknownTrack: the library has no such track.
         """
         for vector in vectors.values():
             if vector.shape != (stamp.dimension,):
@@ -82,19 +85,20 @@ class EmbeddingStore(VectorQueries):
         def job(db: sqlite_utils.Database) -> None:
             embedder = row_mapping.ensured_embedder(db, stamp)
             for track_id, vector in vectors.items():
-                track = row_mapping.key_of_track(db, track_id)
-                db.execute(PUT, [embedder, track, vector.astype("<f4").tobytes()])
-                db.execute(
-                    "DELETE FROM embedding_failures WHERE embedder = ? AND track = ?",
-                    [embedder, track],
-                )
+                with suppress(UnknownTrack):
+                    track = row_mapping.key_of_track(db, track_id)
+                    db.execute(PUT, [embedder, track, vector.astype("<f4").tobytes()])
+                    db.execute(
+                        "DELETE FROM embedding_failures WHERE embedder = ? AND track = ?",
+                        [embedder, track],
+                    )
 
         await self._database.write_parts([job])
 
     async def fail(
         self, stamp: EmbedderStamp, track_id: TrackId, reason: str, *, permanent: bool, at: float
     ) -> int:
-        """Record a failed attempt and return the number of attempts.
+        """Record a failed attempt and return the number of attempts, 0 for an unknown track.
 
         With `permanent`, the track is no longer pending.
         """
@@ -109,7 +113,10 @@ class EmbeddingStore(VectorQueries):
             }
             return int(db.execute(FAIL, values).fetchall()[0]["attempts"])
 
-        return await self._database.write(job)
+        try:
+            return await self._database.write(job)
+        except UnknownTrack:
+            return 0
 
     async def retry(self, stamp: EmbedderStamp) -> int:
         """Delete all failures, so that their tracks are pending again; return their number."""

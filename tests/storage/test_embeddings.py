@@ -5,7 +5,6 @@ import pytest
 
 from anagnorisisd.domain.embedding import EmbedderStamp, EmbeddingProgress
 from anagnorisisd.domain.track import Tags, TrackId, Uri
-from anagnorisisd.errors import UnknownTrack
 from anagnorisisd.storage.embeddings import PendingTrack
 from anagnorisisd.storage.stores import Stores
 from tests.support.library import (
@@ -40,11 +39,15 @@ async def test_vector_of_another_length_is_refused(stores: Stores) -> None:
         await add_vectors(stores, {track: vector(1, 2, 3)})
 
 
-async def test_vectors_are_stored_all_or_none(stores: Stores) -> None:
+async def test_a_track_whose_id_has_changed_is_left_out(stores: Stores) -> None:
     (track,) = await add_tracks(stores, "a")
-    with pytest.raises(UnknownTrack):
-        await add_vectors(stores, {track: vector(1, 2, 3, 4), TrackId("x"): vector(1, 2, 3, 4)})
-    assert await stores.embeddings.get(STAMP, track) is None
+    gone = TrackId("x")
+
+    await add_vectors(stores, {gone: vector(1, 2, 3, 4), track: vector(1, 2, 3, 4)})
+    tries = await stores.embeddings.fail(STAMP, gone, "silence", permanent=True, at=EPOCH)
+
+    assert await stores.embeddings.get(STAMP, track) is not None
+    assert tries == 0
 
 
 async def test_pending_are_present_tracks_without_vector_newest_first(stores: Stores) -> None:
