@@ -17,7 +17,9 @@ from anagnorisisd.library.file_access import open_regular, os_error_reason
 from anagnorisisd.runtime.event_loop import BlockingExecutor
 from anagnorisisd.storage.library import LibraryStore
 
-CHUNK_BYTES = 256 << 10
+CHUNK_BYTES = 64 << 10
+"""Of every call that is not read, so much is in memory."""
+
 READ_TIMEOUT_SECONDS = 30.0
 THREADS = 4
 """Threads that read files, so that a disk that hangs occupies no others."""

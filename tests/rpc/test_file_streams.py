@@ -46,7 +46,7 @@ async def audio(
     first, *others = [message async for message in line.library.ReadAudio(request)]
     assert first.WhichOneof("part") == "file"
     assert {message.WhichOneof("part") for message in others} <= {"chunk"}
-    assert all(0 < len(message.chunk) <= 256 << 10 for message in others)
+    assert all(0 < len(message.chunk) <= 64 << 10 for message in others)
     return first.file, b"".join(message.chunk for message in others)
 
 
@@ -161,7 +161,7 @@ async def test_callers_who_do_not_read_cost_nothing(
 
     other = await audio(line, SONG)
 
-    assert this.memory_info().rss - before < 100 * MEBIBYTE, "of 4000"
+    assert this.memory_info().rss - before < 50 * MEBIBYTE, "of 4000"
     assert not [each.path for each in this.open_files() if each.path == str(path)]
     assert other[1]
     for call in calls:

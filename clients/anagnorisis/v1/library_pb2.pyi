@@ -944,7 +944,9 @@ class AudioFile(_message.Message):
     start_seconds: _builtins.float
     """Where the track begins in the file, in seconds; above 0 only for tracks of a cue sheet."""
     end_seconds: _builtins.float
-    """Where the track ends in the file, in seconds; absent if it ends with the file."""
+    """Where the track ends in the file, in seconds; absent if it ends with the file. A player that is to
+    play this track only starts and ends at these times.
+    """
     def __init__(
         self,
         *,

@@ -176,8 +176,8 @@ class LibraryServiceServicer:
         embedded. The first request after that takes some seconds in a large library.
 
         INVALID_ARGUMENT: an unknown tag. FAILED_PRECONDITION: a tag is given, but sound tags are not
-        available; see ListSoundTags; or `music.source` is `mpd`, so that no sound is known. ABORTED: the positions could not be computed in time; a retry may
-        succeed.
+        available (see ListSoundTags), or `music.source` is `mpd`, so that no sound is known. ABORTED: the
+        positions could not be computed in time; a retry may succeed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,8 +191,9 @@ class LibraryServiceServicer:
         that are damaged, larger than 32 MiB or larger than 40 million pixels are passed over.
 
         Errors: as GetTrack. INVALID_ARGUMENT: a bad size. NOT_FOUND with the reason `NO_COVER`: the track
-        has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read. ABORTED: the
-        cover could not be made in time; a retry may succeed.
+        has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read, or there are no
+        files because `music.source` is `mpd`. ABORTED: the cover could not be made in time; a retry may
+        succeed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,10 +201,12 @@ class LibraryServiceServicer:
 
     def ReadAudio(self, request, context):
         """Streams the bytes of a track's audio file, or a range of them: first what it is, then the bytes in
-        chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel.
+        chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel, after the
+        first message for example.
 
         Errors: as GetTrack. INVALID_ARGUMENT: a bad offset or length. FAILED_PRECONDITION: the track's
-        file is missing, cannot be read, or was changed since the last scan; also while it is streamed.
+        file is missing, cannot be read, or was changed since the last scan, also while it is streamed; or
+        there are no files because `music.source` is `mpd`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

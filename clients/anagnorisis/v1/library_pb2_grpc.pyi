@@ -80,8 +80,8 @@ class LibraryServiceStub:
     embedded. The first request after that takes some seconds in a large library.
 
     INVALID_ARGUMENT: an unknown tag. FAILED_PRECONDITION: a tag is given, but sound tags are not
-    available; see ListSoundTags; or `music.source` is `mpd`, so that no sound is known. ABORTED: the positions could not be computed in time; a retry may
-    succeed.
+    available (see ListSoundTags), or `music.source` is `mpd`, so that no sound is known. ABORTED: the
+    positions could not be computed in time; a retry may succeed.
     """
     GetCover: _grpc.UnaryStreamMultiCallable[_library_pb2.GetCoverRequest, _library_pb2.GetCoverResponse]
     """Streams a track's cover as a JPEG file: first what it is, then its bytes in chunks. The cover is
@@ -91,15 +91,18 @@ class LibraryServiceStub:
     that are damaged, larger than 32 MiB or larger than 40 million pixels are passed over.
 
     Errors: as GetTrack. INVALID_ARGUMENT: a bad size. NOT_FOUND with the reason `NO_COVER`: the track
-    has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read. ABORTED: the
-    cover could not be made in time; a retry may succeed.
+    has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read, or there are no
+    files because `music.source` is `mpd`. ABORTED: the cover could not be made in time; a retry may
+    succeed.
     """
     ReadAudio: _grpc.UnaryStreamMultiCallable[_library_pb2.ReadAudioRequest, _library_pb2.ReadAudioResponse]
     """Streams the bytes of a track's audio file, or a range of them: first what it is, then the bytes in
-    chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel.
+    chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel, after the
+    first message for example.
 
     Errors: as GetTrack. INVALID_ARGUMENT: a bad offset or length. FAILED_PRECONDITION: the track's
-    file is missing, cannot be read, or was changed since the last scan; also while it is streamed.
+    file is missing, cannot be read, or was changed since the last scan, also while it is streamed; or
+    there are no files because `music.source` is `mpd`.
     """
 
 @_typing.type_check_only
@@ -154,8 +157,8 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     embedded. The first request after that takes some seconds in a large library.
 
     INVALID_ARGUMENT: an unknown tag. FAILED_PRECONDITION: a tag is given, but sound tags are not
-    available; see ListSoundTags; or `music.source` is `mpd`, so that no sound is known. ABORTED: the positions could not be computed in time; a retry may
-    succeed.
+    available (see ListSoundTags), or `music.source` is `mpd`, so that no sound is known. ABORTED: the
+    positions could not be computed in time; a retry may succeed.
     """
     GetCover: _aio.UnaryStreamMultiCallable[_library_pb2.GetCoverRequest, _library_pb2.GetCoverResponse]  # type: ignore[assignment]
     """Streams a track's cover as a JPEG file: first what it is, then its bytes in chunks. The cover is
@@ -165,15 +168,18 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     that are damaged, larger than 32 MiB or larger than 40 million pixels are passed over.
 
     Errors: as GetTrack. INVALID_ARGUMENT: a bad size. NOT_FOUND with the reason `NO_COVER`: the track
-    has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read. ABORTED: the
-    cover could not be made in time; a retry may succeed.
+    has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read, or there are no
+    files because `music.source` is `mpd`. ABORTED: the cover could not be made in time; a retry may
+    succeed.
     """
     ReadAudio: _aio.UnaryStreamMultiCallable[_library_pb2.ReadAudioRequest, _library_pb2.ReadAudioResponse]  # type: ignore[assignment]
     """Streams the bytes of a track's audio file, or a range of them: first what it is, then the bytes in
-    chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel.
+    chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel, after the
+    first message for example.
 
     Errors: as GetTrack. INVALID_ARGUMENT: a bad offset or length. FAILED_PRECONDITION: the track's
-    file is missing, cannot be read, or was changed since the last scan; also while it is streamed.
+    file is missing, cannot be read, or was changed since the last scan, also while it is streamed; or
+    there are no files because `music.source` is `mpd`.
     """
 
 class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -279,8 +285,8 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         embedded. The first request after that takes some seconds in a large library.
 
         INVALID_ARGUMENT: an unknown tag. FAILED_PRECONDITION: a tag is given, but sound tags are not
-        available; see ListSoundTags; or `music.source` is `mpd`, so that no sound is known. ABORTED: the positions could not be computed in time; a retry may
-        succeed.
+        available (see ListSoundTags), or `music.source` is `mpd`, so that no sound is known. ABORTED: the
+        positions could not be computed in time; a retry may succeed.
         """
 
     @_abc_1.abstractmethod
@@ -296,8 +302,9 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         that are damaged, larger than 32 MiB or larger than 40 million pixels are passed over.
 
         Errors: as GetTrack. INVALID_ARGUMENT: a bad size. NOT_FOUND with the reason `NO_COVER`: the track
-        has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read. ABORTED: the
-        cover could not be made in time; a retry may succeed.
+        has no cover. FAILED_PRECONDITION: the track's file is missing or cannot be read, or there are no
+        files because `music.source` is `mpd`. ABORTED: the cover could not be made in time; a retry may
+        succeed.
         """
 
     @_abc_1.abstractmethod
@@ -307,10 +314,12 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_library_pb2.ReadAudioResponse], _abc.AsyncIterator[_library_pb2.ReadAudioResponse]]:
         """Streams the bytes of a track's audio file, or a range of them: first what it is, then the bytes in
-        chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel.
+        chunks. Serves an HTTP range request. A caller may read as slowly as it wants, and cancel, after the
+        first message for example.
 
         Errors: as GetTrack. INVALID_ARGUMENT: a bad offset or length. FAILED_PRECONDITION: the track's
-        file is missing, cannot be read, or was changed since the last scan; also while it is streamed.
+        file is missing, cannot be read, or was changed since the last scan, also while it is streamed; or
+        there are no files because `music.source` is `mpd`.
         """
 
 def add_LibraryServiceServicer_to_server(servicer: LibraryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -149,7 +149,8 @@ class PickServiceServicer:
 
     def ListUpcomingPicks(self, request, context):
         """Lists the picks in the queue that are still to come, in the order of the queue, with the reasons
-        for each. `upcoming_picks_changed` of WatchEvents tells when they change.
+        for each. `upcoming_picks_changed` of WatchEvents tells when they change. None are listed for a
+        moment after the daemon has connected to MPD, until it has read the queue.
 
         UNAVAILABLE: not connected to MPD.
         """
@@ -163,7 +164,7 @@ class PickServiceServicer:
         left (guard `removed`), and another pick follows within moments if picking is on.
 
         INVALID_ARGUMENT: a bad id. FAILED_PRECONDITION: the entry is not, or no longer, a pick that is
-        still to come. UNAVAILABLE: not connected to MPD.
+        still to come, or MPD refuses. UNAVAILABLE: not connected to MPD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

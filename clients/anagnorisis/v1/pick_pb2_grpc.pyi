@@ -71,7 +71,8 @@ class PickServiceStub:
     """
     ListUpcomingPicks: _grpc.UnaryUnaryMultiCallable[_pick_pb2.ListUpcomingPicksRequest, _pick_pb2.ListUpcomingPicksResponse]
     """Lists the picks in the queue that are still to come, in the order of the queue, with the reasons
-    for each. `upcoming_picks_changed` of WatchEvents tells when they change.
+    for each. `upcoming_picks_changed` of WatchEvents tells when they change. None are listed for a
+    moment after the daemon has connected to MPD, until it has read the queue.
 
     UNAVAILABLE: not connected to MPD.
     """
@@ -81,7 +82,7 @@ class PickServiceStub:
     left (guard `removed`), and another pick follows within moments if picking is on.
 
     INVALID_ARGUMENT: a bad id. FAILED_PRECONDITION: the entry is not, or no longer, a pick that is
-    still to come. UNAVAILABLE: not connected to MPD.
+    still to come, or MPD refuses. UNAVAILABLE: not connected to MPD.
     """
     SetPicking: _grpc.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]
     """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
@@ -140,7 +141,8 @@ class PickServiceAsyncStub(PickServiceStub):
     """
     ListUpcomingPicks: _aio.UnaryUnaryMultiCallable[_pick_pb2.ListUpcomingPicksRequest, _pick_pb2.ListUpcomingPicksResponse]  # type: ignore[assignment]
     """Lists the picks in the queue that are still to come, in the order of the queue, with the reasons
-    for each. `upcoming_picks_changed` of WatchEvents tells when they change.
+    for each. `upcoming_picks_changed` of WatchEvents tells when they change. None are listed for a
+    moment after the daemon has connected to MPD, until it has read the queue.
 
     UNAVAILABLE: not connected to MPD.
     """
@@ -150,7 +152,7 @@ class PickServiceAsyncStub(PickServiceStub):
     left (guard `removed`), and another pick follows within moments if picking is on.
 
     INVALID_ARGUMENT: a bad id. FAILED_PRECONDITION: the entry is not, or no longer, a pick that is
-    still to come. UNAVAILABLE: not connected to MPD.
+    still to come, or MPD refuses. UNAVAILABLE: not connected to MPD.
     """
     SetPicking: _aio.UnaryUnaryMultiCallable[_pick_pb2.SetPickingRequest, _pick_pb2.SetPickingResponse]  # type: ignore[assignment]
     """Switches picking on or off; this persists across restarts. Queued picks stay in the queue."""
@@ -242,7 +244,8 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pick_pb2.ListUpcomingPicksResponse, _abc.Awaitable[_pick_pb2.ListUpcomingPicksResponse]]:
         """Lists the picks in the queue that are still to come, in the order of the queue, with the reasons
-        for each. `upcoming_picks_changed` of WatchEvents tells when they change.
+        for each. `upcoming_picks_changed` of WatchEvents tells when they change. None are listed for a
+        moment after the daemon has connected to MPD, until it has read the queue.
 
         UNAVAILABLE: not connected to MPD.
         """
@@ -258,7 +261,7 @@ class PickServiceServicer(metaclass=_abc_1.ABCMeta):
         left (guard `removed`), and another pick follows within moments if picking is on.
 
         INVALID_ARGUMENT: a bad id. FAILED_PRECONDITION: the entry is not, or no longer, a pick that is
-        still to come. UNAVAILABLE: not connected to MPD.
+        still to come, or MPD refuses. UNAVAILABLE: not connected to MPD.
         """
 
     @_abc_1.abstractmethod
