@@ -1,6 +1,7 @@
 """The web page as its users have it: a server in a process of its own, and a real browser."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from anagnorisis_web.passphrase import Passphrase
 from tests.support.daemon import RunningDaemon
 from tests.support.mpd import Mpd
 
@@ -49,11 +51,7 @@ def serving(
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env={
-                **os.environ,
-                "XDG_STATE_HOME": str(folder / "state"),
-                "XDG_CONFIG_HOME": str(folder / "config"),
-            },
+            env=_environment(folder),
         )  # fmt: skip
     try:
         assert server.stdout is not None
@@ -65,6 +63,35 @@ def serving(
         server.wait(30)
         assert server.stdout is not None
         server.stdout.close()
+
+
+def run_page(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the program with arguments that it refuses."""
+    return subprocess.run(
+        [sys.executable, "-m", "anagnorisis_web", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=_environment(folder),
+    )
+
+
+def set_passphrase(folder: Path, passphrase: Passphrase) -> None:
+    """Store the hash of a passphrase where the page in `folder` looks for it."""
+    path = folder / "config" / "anagnorisis" / "web-passphrase.json"
+    path.parent.mkdir(parents=True)
+    content = {"salt": passphrase.salt.hex(), "scrypt": passphrase.digest.hex()}
+    path.write_text(json.dumps(content))
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+    }
 
 
 @contextlib.contextmanager

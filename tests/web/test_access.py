@@ -46,7 +46,7 @@ def test_a_token_of_another_session_is_refused(home: Home) -> None:
 def test_a_form_never_leads_to_another_host(home: Home, back: str) -> None:
     track_id = any_track(home)
     answer = post(home, "/rate", {"track_id": track_id, "rating": "5", "back": back})
-    assert str(answer.url) == f"{home.url}/"
+    assert str(answer.url.copy_with(query=None)) == f"{home.url}/"
 
 
 def any_track(home: Home) -> str:

@@ -26,6 +26,8 @@ EPILOG = (
 INTERRUPTED = 130
 SECRET_BYTES = 32
 SECONDS_TO_FINISH = 3
+MAX_CONNECTIONS = 400
+"""At once; beyond that, requests are refused."""
 MISSING = "the web page needs more packages; install them with: pip install 'anagnorisis[web]'"
 
 
@@ -82,6 +84,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         import uvicorn
 
         from anagnorisis_web import app, daemon, passphrase
+        from anagnorisis_web.http_protocol import TimedProtocol
     except ModuleNotFoundError as error:
         raise Failed(f"{MISSING} ({error.name} is missing)", UNAVAILABLE) from error
     host, port = _address(arguments.listen)
@@ -93,7 +96,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
             USAGE,
         )
     secure = _tls_is_wanted(arguments)
-    settings = app.Settings(arguments.name, _secret(), hashed, secure)
+    state = _state_directory()
+    settings = app.Settings(
+        arguments.name, _secret(state / "secret"), state / "logins.json", hashed, secure
+    )
     listener = _listen(host, port)
     address = f"[{host}]" if ":" in host else host
     print(
@@ -106,6 +112,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
         ssl_keyfile=arguments.tls_key,
         log_level="warning",
         access_log=False,
+        http=TimedProtocol,
+        ws="none",
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
         server_header=False,
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
@@ -115,7 +125,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(place[:2], family=family)
+        both = host == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(place[:2], family=family, dualstack_ipv6=both)
     except OSError as error:
         raise Failed(f"cannot serve on {host}:{port}: {error.strerror}") from error
 
@@ -148,10 +159,13 @@ def _tls_is_wanted(arguments: argparse.Namespace) -> bool:
     return True
 
 
-def _secret() -> str:
-    """Return the key that signs session cookies; it is made once, so that logins survive."""
+def _state_directory() -> Path:
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    path = Path(base, "anagnorisis-web", "secret")
+    return Path(base, "anagnorisis-web")
+
+
+def _secret(path: Path) -> str:
+    """Return the key of the tokens in forms; it is made once, so that open pages stay usable."""
     try:
         secret = path.read_text().strip()
         if len(secret) >= SECRET_BYTES:

@@ -1,8 +1,8 @@
 """Who may send what: the Host and Origin headers, CSRF tokens, the headers of every response."""
 
+import asyncio
 import hmac
 import ipaddress
-import secrets
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
@@ -13,11 +13,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from anagnorisis_web import sessions
+
 CSRF = "csrf"
-"""Key of the session, and name of the form field."""
+"""Name of the form field with the token."""
 CSRF_HEADER = "x-csrf-token"
 MAX_FORM_FIELDS = 64
 MAX_FORM_BYTES = 64 * 1024
+SECONDS_FOR_FORM = 15.0
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -101,26 +104,49 @@ def _with_headers(send: Send) -> Send:
     return send_with_headers
 
 
-def csrf_token(request: Request) -> str:
-    """Return the token of the session, which every form carries."""
-    token: str = request.session.setdefault(CSRF, secrets.token_urlsafe(16))
-    return token
-
-
 def form_route(path: str, handler: FormHandler) -> Route:
     """Return a route for a form; a request without the token of its session is refused.
 
-    All routes for POST are made by this function.
+    All routes for POST are made by this function. A form that is too large or comes too slowly is
+    refused as well, whatever length it declares.
     """
 
     async def endpoint(request: Request) -> Response:
-        if int(request.headers.get("content-length", "0")) > MAX_FORM_BYTES:
-            return PlainTextResponse("The form is too large.\n", 413)
-        expected = request.session.get(CSRF, "")
-        async with request.form(max_files=0, max_fields=MAX_FORM_FIELDS) as form:
-            given = request.headers.get(CSRF_HEADER) or str(form.get(CSRF, ""))
-            if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
-                return PlainTextResponse("The page is too old; load it again.\n", 403)
-            return await handler(request, form)
+        bounded = Request(request.scope, _bounded(request.receive), request._send)
+        try:
+            async with asyncio.timeout(SECONDS_FOR_FORM):
+                form = await bounded.form(max_files=0, max_fields=MAX_FORM_FIELDS)
+        except TimeoutError:
+            return _refusal("The form came too slowly.\n", 408)
+        except _TooLarge:
+            return _refusal("The form is too large.\n", 413)
+        given = request.headers.get(CSRF_HEADER) or str(form.get(CSRF, ""))
+        if not hmac.compare_digest(given.encode(), sessions.of(request).token.encode()):
+            return PlainTextResponse("The page is too old; load it again.\n", 403)
+        return await handler(request, form)
 
     return Route(path, endpoint, methods=["POST"], name=path)
+
+
+class _TooLarge(Exception):
+    """A form has more bytes than allowed."""
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Return a function that receives as `receive` does, up to the limit of a form."""
+    received = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_FORM_BYTES:
+            raise _TooLarge
+        return message
+
+    return receive_bounded
+
+
+def _refusal(text: str, status_code: int) -> Response:
+    """Return a response after which the connection is closed: the rest of the form is not read."""
+    return PlainTextResponse(text, status_code, {"Connection": "close"})

@@ -1,8 +1,10 @@
 """The web application: its routes and what every request passes through."""
 
+import functools
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 import grpc
@@ -11,14 +13,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
-from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from anagnorisis_web import access, live, login
+from anagnorisis_web import access, live, login, sessions
 from anagnorisis_web.daemon import Daemon
 from anagnorisis_web.pages import Pages, static_version
 from anagnorisis_web.passphrase import Passphrase
@@ -36,8 +37,8 @@ from anagnorisis_web.views import (
     track,
 )
 
-COOKIE = "anagnorisis"
-COOKIE_SECONDS = 90 * 86_400
+LOGGED_OUT = "logged_out"
+"""Event: a session has ended, and with it its event streams."""
 PING_SECONDS = 25
 MIN_COMPRESSED_BYTES = 1000
 NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
@@ -56,12 +57,14 @@ HTTP_STATUS = {
 class Settings(NamedTuple):
     """What the command line decides.
 
-    `names` are host names beside addresses in digits; `secret` signs the session cookie; `secure`
-    is set where the page is served by HTTPS.
+    `names` are host names beside addresses in digits; `secret` is the key of the tokens in forms;
+    `logins` is the file of those who are logged in; `secure` is set where the page is served by
+    HTTPS.
     """
 
     names: Collection[str]
     secret: str
+    logins: Path
     passphrase: Passphrase | None = None
     secure: bool = False
 
@@ -69,6 +72,11 @@ class Settings(NamedTuple):
 def build(daemon: Daemon, settings: Settings) -> Starlette:
     """Return the application."""
     pages = Pages()
+    logins = (
+        sessions.Logins(settings.logins, settings.passphrase.generation)
+        if settings.passphrase
+        else None
+    )
     events = live.LiveEvents(daemon)
     training = Training(daemon, events)
 
@@ -82,13 +90,16 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
     async def stream(request: Request) -> Response:
         # A browser that connects again names the last event that it received.
         seen = request.headers.get("last-event-id") or request.query_params.get("after", "")
-        return EventSourceResponse(
-            (
-                ServerSentEvent(event.data, event=event.name, id=event.position)
-                async for event in events.subscribe(seen)
-            ),
-            ping=PING_SECONDS,
-        )
+        session = sessions.of(request).id
+
+        async def while_logged_in() -> AsyncIterator[ServerSentEvent]:
+            async with aclosing(events.subscribe(seen)) as subscription:
+                async for event in subscription:
+                    if logins and not logins.has(session):
+                        return
+                    yield ServerSentEvent(event.data, event=event.name, id=event.position)
+
+        return EventSourceResponse(while_logged_in(), ping=PING_SECONDS)
 
     routes: list[BaseRoute] = [
         *now.routes(daemon, pages),
@@ -104,21 +115,25 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
         Route("/events", stream),
         Mount("/static", _Static(files("anagnorisis_web").joinpath("static"))),
     ]
-    if settings.passphrase:
-        routes += login.routes(pages, settings.passphrase)
+    if settings.passphrase and logins:
+        ended = functools.partial(events.publish, LOGGED_OUT)
+        routes += login.routes(pages, settings.passphrase, logins, ended)
 
     async def daemon_failed(request: Request, error: Exception) -> Response:
         assert isinstance(error, grpc.aio.AioRpcError)
         status_code = HTTP_STATUS.get(error.code(), 502)
-        return pages.respond(
-            request, "error.html", {"problem": daemon.describe(error)}, status_code
-        )
+        context = {
+            "problem": daemon.describe(error),
+            "retry": request.method == "GET" and status_code in {503, 504},
+        }
+        return pages.respond(request, "error.html", context, status_code)
 
     async def not_found(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return pages.respond(request, "error.html", {"problem": error.detail}, error.status_code)
+        context = {"problem": error.detail, "retry": False}
+        return pages.respond(request, "error.html", context, error.status_code)
 
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[
             Middleware(access.HostCheck, names=access.host_names(settings.names)),
@@ -128,19 +143,19 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
                 exclude_content_types=NOT_COMPRESSED,
             ),
             Middleware(
-                SessionMiddleware,
-                secret_key=settings.secret,
-                session_cookie=COOKIE,
-                max_age=COOKIE_SECONDS,
-                same_site="strict",
-                https_only=settings.secure,
+                sessions.SessionCookie,
+                key=settings.secret.encode(),
+                logins=logins,
+                secure=settings.secure,
             ),
-            Middleware(login.LoginRequired, passphrase=settings.passphrase),
+            Middleware(login.LoginRequired, required=logins is not None),
             Middleware(live.PagePosition, events=events),
         ],
         exception_handlers={grpc.aio.AioRpcError: daemon_failed, HTTPException: not_found},
         lifespan=lifespan,
     )
+    app.state.messages = sessions.Messages()
+    return app
 
 
 class _Static(StaticFiles):

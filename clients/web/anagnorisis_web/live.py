@@ -17,6 +17,9 @@ RETRY_SECONDS = 1.0
 MAX_WAITING = 100
 """Events that wait for a page that reads slowly; then it is told to reload everything."""
 
+SECONDS_TO_KEEP_WATCHING = 60.0
+"""After the last request and the last page: another page is often opened in its place."""
+
 RELOAD = "reload"
 """Event: what the page shows may be out of date, all of it."""
 LOST = "daemon_lost"
@@ -32,9 +35,10 @@ class Event(NamedTuple):
 
 
 class LiveEvents:
-    """Watches the daemon's events from the first page on.
+    """Watches the daemon's events while somebody uses the page.
 
-    All pages share one stream, so that a page costs the daemon nothing. A page has the position
+    All pages share one stream, so that a page costs the daemon nothing; without any, there is no
+    stream. A page has the position
     from when it was rendered, so that no event is lost before it listens.
     """
 
@@ -42,6 +46,8 @@ class LiveEvents:
         self._daemon = daemon
         self._pages: set[asyncio.Queue[Event]] = set()
         self._watching: asyncio.Task[None] | None = None
+        self._after = WatchEventsRequest(heartbeat_seconds=30)
+        self._stop: asyncio.TimerHandle | None = None
         self._connected: bool | None = None
         self._started = os.urandom(8).hex()
         self._published = 0
@@ -52,9 +58,21 @@ class LiveEvents:
         return f"{self._started}:{self._published}"
 
     def watch(self) -> None:
-        """Begin to watch."""
+        """Begin to watch, or go on for a while."""
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
+        self._stop_later()
+
+    def _stop_later(self) -> None:
+        if self._stop is not None:
+            self._stop.cancel()
+        loop = asyncio.get_running_loop()
+        self._stop = loop.call_later(SECONDS_TO_KEEP_WATCHING, self._stop_if_unused)
+
+    def _stop_if_unused(self) -> None:
+        if self._watching is not None and not self._pages:
+            self._watching.cancel()
+            self._watching = None
 
     async def subscribe(self, position: str) -> AsyncGenerator[Event, None]:
         """Yield the events after a position, until the page leaves.
@@ -73,9 +91,12 @@ class LiveEvents:
                 yield await queue.get()
         finally:
             self._pages.discard(queue)
+            self._stop_later()
 
     async def close(self) -> None:
         """Stop watching."""
+        if self._stop is not None:
+            self._stop.cancel()
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
@@ -94,7 +115,7 @@ class LiveEvents:
                 queue.put_nowait(Event(name, data, self.position))
 
     async def _watch(self) -> None:
-        after = WatchEventsRequest(heartbeat_seconds=30)
+        after = self._after  # what was missed since then comes first
         while True:
             try:
                 async for event in self._daemon.daemon.WatchEvents(after):

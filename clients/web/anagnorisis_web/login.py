@@ -1,16 +1,18 @@
 """Login by passphrase: the page that asks for it, and how often it may be tried."""
 
 import asyncio
+import ipaddress
 import time
+from collections.abc import Callable
 
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from anagnorisis_web import access
-from anagnorisis_web.pages import Pages
+from anagnorisis_web import access, sessions
+from anagnorisis_web.pages import FRAGMENT_HEADER, Pages
 from anagnorisis_web.passphrase import MAX_LENGTH, Passphrase
 
 TRIES = 5
@@ -18,9 +20,9 @@ WINDOW_SECONDS = 300.0
 MAX_ADDRESSES = 1000
 """Addresses whose wrong passphrases are counted; beyond that, all others count as one."""
 
-LOGGED_IN = "logged_in"
-"""Key of the session: which passphrase it was opened with."""
-OPEN_PATHS = ("/login", "/static/", "/manifest.webmanifest")
+OPEN_PATHS = ("/login", "/manifest.webmanifest")
+OPEN_FOLDER = "/static/"
+IPV6_NETWORK_BITS = 64
 
 
 class Throttle:
@@ -50,32 +52,47 @@ class Throttle:
 class LoginRequired:
     """Sends requests without a login to the login page."""
 
-    def __init__(self, app: ASGIApp, passphrase: Passphrase | None) -> None:
+    def __init__(self, app: ASGIApp, *, required: bool) -> None:
         self._app = app
-        self._passphrase = passphrase
+        self._required = required
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on the request, or ask for the passphrase."""
         app = self._app
-        if (
-            self._passphrase
-            and scope["type"] == "http"
-            and not scope["path"].startswith(OPEN_PATHS)
-        ):
-            session = scope["session"]
-            if session.get(LOGGED_IN) != self._passphrase.generation:
+        if self._required and scope["type"] == "http" and not _is_open(scope["path"]):
+            session: sessions.Session = scope["session"]
+            if not session.logged_in:
                 app = _refusal(scope)
         await app(scope, receive, send)
 
 
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
+
+
 def _refusal(scope: Scope) -> Response:
-    if scope["method"] == "GET" and scope["path"] != "/events":
+    """Return the login page for a page, and an error for what a script asks for."""
+    by_script = FRAGMENT_HEADER in Headers(scope=scope) or scope["path"] == "/events"
+    if scope["method"] == "GET" and not by_script:
         return RedirectResponse("/login", 303)
     return PlainTextResponse("Log in first.\n", 401)
 
 
-def routes(pages: Pages, passphrase: Passphrase) -> list[Route]:
-    """Return the routes of login and logout."""
+def _network(address: str) -> str:
+    """Return the address, or the network of an IPv6 address: a computer has all addresses of it."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.version == 4 or found.ipv4_mapped:
+        return str(found)
+    return str(ipaddress.ip_network((found, IPV6_NETWORK_BITS), strict=False))
+
+
+def routes(
+    pages: Pages, passphrase: Passphrase, logins: sessions.Logins, ended: Callable[[], None]
+) -> list[Route]:
+    """Return the routes of login and logout; `ended` is called after a logout."""
     throttle = Throttle()
     one_at_a_time = asyncio.Lock()
 
@@ -84,7 +101,7 @@ def routes(pages: Pages, passphrase: Passphrase) -> list[Route]:
 
     async def log_in(request: Request, form: FormData) -> Response:
         texts = pages.texts(request)
-        address = request.client.host if request.client else ""
+        address = _network(request.client.host if request.client else "")
         async with one_at_a_time:  # a hash takes 32 MB
             if wait := throttle.seconds_to_wait(address, time.monotonic()):
                 problem = texts("login.wait", count=round(wait / 60) or 1)
@@ -95,12 +112,17 @@ def routes(pages: Pages, passphrase: Passphrase) -> list[Route]:
             if not await asyncio.to_thread(passphrase.matches, given):
                 throttle.add(address, time.monotonic())
                 return pages.respond(request, "login.html", {"problem": texts("login.wrong")}, 403)
-        request.session.clear()  # a new session: the old one may have been seen by others
-        request.session[LOGGED_IN] = passphrase.generation
+            session = sessions.of(request)
+            session.renew()
+            await asyncio.to_thread(logins.add, session.id)
         return RedirectResponse("/", 303)
 
     async def log_out(request: Request, form: FormData) -> Response:
-        request.session.clear()
+        session = sessions.of(request)
+        async with one_at_a_time:
+            await asyncio.to_thread(logins.remove, session.id)
+        session.renew()
+        ended()
         return RedirectResponse("/login", 303)
 
     return [

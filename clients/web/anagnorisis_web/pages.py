@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import FormData
@@ -14,14 +14,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from anagnorisis import text
 from anagnorisis.v1.track_pb2 import TRACK_STATE_MISSING
-from anagnorisis_web import access, texts
+from anagnorisis_web import sessions, texts
 
 FRAGMENT_HEADER = "x-fragment"
 """Names the block of the template that is wanted instead of the whole page."""
 MESSAGE_HEADER = "x-message"
 """What a fragment has to tell the listener, percent-encoded."""
 MESSAGE = "message"
-"""Key of the session: a message that the next page shows."""
+"""Parameter of the URL: the key of a message that the page shows."""
 
 
 class Pages:
@@ -69,10 +69,11 @@ class Pages:
             **context,
             "request": request,
             "texts": self.texts(request),
-            "csrf_token": access.csrf_token(request),
+            "csrf_token": sessions.form_token(request),
+            "logged_in": sessions.of(request).logged_in,
             "here": _here(request),
             "position": getattr(request.state, "position", ""),
-            "message": request.session.pop(MESSAGE, ""),
+            "message": sessions.messages(request).take(request.query_params.get(MESSAGE, "")),
         }
         page = self._environment.get_template(template)
         block = page.blocks.get(fragment(request))
@@ -93,17 +94,20 @@ def redirect_back(request: Request, form: FormData, message: str = "") -> Respon
 
     A script follows the redirection with the same headers, and so receives the fragment.
     """
-    if message:
-        request.session[MESSAGE] = message
     back = str(form.get("back", "/"))
     # A browser takes `//host` and `/\host` for another host.
     local = back.startswith("/") and back[1:2] not in ("/", "\\") and back.isprintable()
-    return RedirectResponse(quote(unquote(back), "/?&=%+~") if local else "/", 303)
+    url = quote(back, "/?&=%+~") if local else "/"
+    if message:
+        key = sessions.messages(request).put(message)
+        url += f"{'&' if '?' in url else '?'}{MESSAGE}={key}"
+    return RedirectResponse(url, 303)
 
 
 def _here(request: Request) -> str:
-    query = request.url.query
-    return request.url.path + (f"?{query}" if query else "")
+    """Return the path and query of the page, without the message of a form."""
+    parameters = [each for each in request.query_params.multi_items() if each[0] != MESSAGE]
+    return request.url.path + (f"?{urlencode(parameters)}" if parameters else "")
 
 
 @cache

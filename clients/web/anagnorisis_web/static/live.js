@@ -18,6 +18,11 @@ export function say(text, lasts = false) {
   if (text && !lasts) reading = setTimeout(() => say(""), 1000 * SECONDS_TO_READ);
 }
 if (message.textContent) say(message.textContent);
+const here = new URL(location.href);
+if (here.searchParams.has("message")) {
+  here.searchParams.delete("message");
+  history.replaceState(null, "", here);
+}
 
 const newest = new WeakMap();
 
@@ -25,6 +30,10 @@ async function fetchInto(region, request) {
   newest.set(region, request);
   const response = await fetch(request);
   const text = await response.text();
+  if (response.status === 401) {
+    location.assign("/login");
+    return;
+  }
   if (!response.ok) {
     const problem = new DOMParser().parseFromString(text, "text/html").querySelector("main p");
     say(problem ? problem.textContent : body.dataset.failed);
@@ -92,7 +101,10 @@ function listen() {
   events.onopen = () => {
     if (message.textContent === body.dataset.disconnected) say("");
   };
-  events.onerror = () => say(body.dataset.disconnected, true);
+  events.onerror = () => {
+    say(body.dataset.disconnected, true);
+    if (events.readyState === EventSource.CLOSED) refreshAll(); // perhaps the login has ended
+  };
   const handlers = Object.fromEntries(
     [...eventNames()].map((name) => [name, (data) => refreshAll(name, data.track_id)]),
   );
@@ -116,3 +128,13 @@ function eventNames() {
 
 document.addEventListener("visibilitychange", listen);
 if (document.querySelector("[data-live]")) listen();
+
+// A page that says that the daemon does not answer loads again when it does.
+const SECONDS_TO_RETRY = 2;
+if (document.querySelector("[data-retry]")) {
+  setInterval(async () => {
+    if (document.hidden) return;
+    const answer = await fetch(location.href).catch(() => null);
+    if (answer?.ok) location.reload();
+  }, 1000 * SECONDS_TO_RETRY);
+}
