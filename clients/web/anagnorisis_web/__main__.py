@@ -83,7 +83,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     try:
         import uvicorn
 
-        from anagnorisis_web import app, daemon, passphrase
+        from anagnorisis_web import app, daemon, passphrase, sessions
         from anagnorisis_web.http_protocol import TimedProtocol
     except ModuleNotFoundError as error:
         raise Failed(f"{MISSING} ({error.name} is missing)", UNAVAILABLE) from error
@@ -97,9 +97,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
         )
     secure = _tls_is_wanted(arguments)
     state = _state_directory()
-    settings = app.Settings(
-        arguments.name, _secret(state / "secret"), state / "logins.json", hashed, secure
-    )
+    logins = sessions.Logins(state / "logins.json", hashed.generation) if hashed else None
+    settings = app.Settings(arguments.name, _secret(state / "secret"), hashed, logins, secure)
     listener = _listen(host, port)
     address = f"[{host}]" if ":" in host else host
     print(

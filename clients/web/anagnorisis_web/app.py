@@ -4,7 +4,6 @@ import functools
 from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing, asynccontextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import NamedTuple
 
 import grpc
@@ -58,25 +57,21 @@ class Settings(NamedTuple):
     """What the command line decides.
 
     `names` are host names beside addresses in digits; `secret` is the key of the tokens in forms;
-    `logins` is the file of those who are logged in; `secure` is set where the page is served by
-    HTTPS.
+    `logins` has those who are logged in, if there is a passphrase; `secure` is set where the page
+    is served by HTTPS.
     """
 
     names: Collection[str]
     secret: str
-    logins: Path
     passphrase: Passphrase | None = None
+    logins: sessions.Logins | None = None
     secure: bool = False
 
 
 def build(daemon: Daemon, settings: Settings) -> Starlette:
     """Return the application."""
     pages = Pages()
-    logins = (
-        sessions.Logins(settings.logins, settings.passphrase.generation)
-        if settings.passphrase
-        else None
-    )
+    logins = settings.logins
     events = live.LiveEvents(daemon)
     training = Training(daemon, events)
 

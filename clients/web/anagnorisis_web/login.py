@@ -60,7 +60,7 @@ class LoginRequired:
         """Pass on the request, or ask for the passphrase."""
         app = self._app
         if self._required and scope["type"] == "http" and not _is_open(scope["path"]):
-            session: sessions.Session = scope["session"]
+            session: sessions.Session = scope[sessions.SCOPE_KEY]
             if not session.logged_in:
                 app = _refusal(scope)
         await app(scope, receive, send)
@@ -121,6 +121,7 @@ def routes(
         session = sessions.of(request)
         async with one_at_a_time:
             await asyncio.to_thread(logins.remove, session.id)
+        request.session.clear()
         session.renew()
         ended()
         return RedirectResponse("/login", 303)

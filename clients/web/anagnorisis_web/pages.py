@@ -98,6 +98,11 @@ def redirect_back(request: Request, form: FormData, message: str = "") -> Respon
     # A browser takes `//host` and `/\host` for another host.
     local = back.startswith("/") and back[1:2] not in ("/", "\\") and back.isprintable()
     url = quote(back, "/?&=%+~") if local else "/"
+    return redirect(request, url, message)
+
+
+def redirect(request: Request, url: str, message: str = "") -> Response:
+    """Go to a page, which shows `message`."""
     if message:
         key = sessions.messages(request).put(message)
         url += f"{'&' if '?' in url else '?'}{MESSAGE}={key}"

@@ -26,6 +26,9 @@ MAX_LOGINS = 1000
 """Beyond that, the oldest login ends."""
 ID = re.compile(r"[A-Za-z0-9_-]{43}")
 MAX_MESSAGES = 256
+MAX_SESSIONS = 1000
+"""Sessions whose values are kept; beyond that, those not used for longest are forgotten."""
+SCOPE_KEY = "anagnorisis_session"
 
 
 class Session:
@@ -133,12 +136,16 @@ class Messages:
 
 
 class SessionCookie:
-    """Gives each request its session, from the cookie or a new one."""
+    """Gives each request its session, from the cookie or a new one.
+
+    `Request.session` is a dictionary that is kept here until a restart.
+    """
 
     def __init__(self, app: ASGIApp, key: bytes, logins: Logins | None, *, secure: bool) -> None:
         self._app = app
         self._key = key
         self._logins = logins
+        self._values: dict[str, dict[str, Any]] = {}
         self._secure = secure
         # With the prefix, a browser takes the cookie from nobody but this host by HTTPS.
         self._name = "__Host-anagnorisis" if secure else "anagnorisis"
@@ -153,14 +160,27 @@ class SessionCookie:
         logged_in = known and self._logins is not None and self._logins.has(identifier)
         session = Session(identifier if known else new_id(), self._key, logged_in=logged_in)
         session.is_new = not known
-        scope["session"] = session
+        scope[SCOPE_KEY] = session
+        scope["session"] = values = self._values.get(identifier, {})
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and session.send_cookie:
                 MutableHeaders(scope=message).append("Set-Cookie", self._cookie(session.id))
             await send(message)
 
-        await self._app(scope, receive, send_with_cookie)
+        try:
+            await self._app(scope, receive, send_with_cookie)
+        finally:
+            self._keep(identifier, session.id, values)
+
+    def _keep(self, before: str, after: str, values: dict[str, Any]) -> None:
+        if after != before:
+            self._values.pop(before, None)
+        if values:
+            self._values.pop(after, None)
+            self._values[after] = values
+            while len(self._values) > MAX_SESSIONS:
+                del self._values[next(iter(self._values))]
 
     def _cookie(self, identifier: str) -> str:
         flags = "; HttpOnly; SameSite=Strict" + ("; Secure" if self._secure else "")
@@ -169,7 +189,7 @@ class SessionCookie:
 
 def of(request: Request) -> Session:
     """Return the session of a request."""
-    session: Session = request.scope["session"]
+    session: Session = request.scope[SCOPE_KEY]
     return session
 
 

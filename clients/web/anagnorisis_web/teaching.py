@@ -11,7 +11,7 @@ KEY = "teach"
 VISIT_SECONDS = 6 * 3600.0
 MAX_SKIPPED = 60
 SHORT_ID = 10
-"""Characters of a track's id that tell the skipped ones apart; a cookie is small."""
+"""Characters of a track's id that tell the skipped ones apart."""
 MAX_WAITING = 5
 MAX_RATED = 3
 SURER_BY = 0.05

@@ -19,7 +19,7 @@ from anagnorisis.v1.track_pb2 import Target
 from anagnorisis_web import charts, rating_history
 from anagnorisis_web.access import form_route
 from anagnorisis_web.daemon import TIMEOUT_SECONDS, Daemon
-from anagnorisis_web.pages import FRAGMENT_HEADER, MESSAGE, Pages, redirect_back
+from anagnorisis_web.pages import FRAGMENT_HEADER, Pages, redirect, redirect_back
 from anagnorisis_web.rating_history import RatingHistory
 from anagnorisis_web.training import Training
 
@@ -118,10 +118,8 @@ def routes(daemon: Daemon, pages: Pages, training: Training) -> list[Route]:
             version=int(version) if version.isascii() and version.isdigit() else -1
         )
         answer = await daemon.evaluators.RollbackEvaluator(asked, timeout=TIMEOUT_SECONDS)
-        request.session[MESSAGE] = pages.texts(request)(
-            "taste.rolled_back", version=answer.evaluator.version
-        )
-        return RedirectResponse("/taste", 303)
+        message = pages.texts(request)("taste.rolled_back", version=answer.evaluator.version)
+        return redirect(request, "/taste", message)
 
     return [
         Route("/taste", show),
