@@ -11,9 +11,11 @@ import pytest
 from anagnorisisd.config import schema
 from anagnorisisd.doctor import checks, probe
 from anagnorisisd.doctor.finding import Severity
+from anagnorisisd.domain.track import Uri
 from anagnorisisd.events import PlayerDisconnected
 from anagnorisisd.mpd.session import is_too_old
 from anagnorisisd.storage.stores import Stores
+from tests.support.connected_player import at, watching
 from tests.support.hostile import serving
 from tests.support.mopidy import Mopidy
 from tests.support.mpd import Mpd, write_songs
@@ -55,6 +57,20 @@ async def test_refused_commands_keep_the_connection(
         assert mopidy.connections == 2
         assert "0.19.0" in lacking[0]
         assert "not supported" in lacking[0]
+
+
+async def test_a_track_is_queued_next_without_relative_positions(
+    mopidy: Mopidy, tmp_path: Path
+) -> None:
+    first, *_ = (mopidy.add(uri) for uri in ("b.wav", "c.wav"))
+    mopidy.current = first
+    async with watching(at(tmp_path / "mpd" / "socket"), tmp_path / "music") as watched:
+        await watched.connected()
+
+        song_id = await watched.player.enqueue_next(Uri("d.wav"))
+
+    assert [uri for _, uri in mopidy.queue] == ["a.wav", "b.wav", "d.wav", "c.wav"]
+    assert mopidy.queue[2][0] == song_id
 
 
 async def test_the_unsupported_version_is_logged_once(

@@ -24,7 +24,7 @@ from anagnorisisd.domain.steering import (
 from anagnorisisd.domain.track import Uri
 from anagnorisisd.embedding.features import plan as features
 from anagnorisisd.errors import InvalidValue, PreconditionFailed, UnknownTrack
-from anagnorisisd.events import Events, PlaybackChanged, PlayerDisconnected, SteeringChanged
+from anagnorisisd.events import Event, Events, PlaybackChanged, PlayerDisconnected, SteeringChanged
 from anagnorisisd.steering.service import SteeringService
 from anagnorisisd.storage.stores import Stores
 from tests.fakes.clock import FakeClock
@@ -331,13 +331,14 @@ async def test_steering_ends_when_its_last_song_starts(
         await asyncio.sleep(0)
         await steering.steer(Steering((TagWish("jazz"),), songs_left=3))
         with events.subscribe() as changes:
-            for change in (
+            published: list[Event] = [
                 *(playback(state, 1) for state in (pause, play)),
                 *(playback(state, 2) for state in (play, pause, play, stop, play)),
                 PlayerDisconnected("restart"),
                 *(playback(play, song) for song in (1, 2, 3)),  # 1 may have played before
-            ):
-                events.publish(change)
+            ]
+            for event in published:
+                events.publish(event)
 
             async def next_left() -> int | None:
                 async for change in changes:

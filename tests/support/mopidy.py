@@ -89,10 +89,10 @@ class Mopidy:
             writer.close()
         self._writers.clear()
 
-    def add(self, uri: str) -> int:
-        """Put a file at the end of the queue."""
+    def add(self, uri: str, position: int | None = None) -> int:
+        """Put a file at a position of the queue, by default at its end."""
         self._ids += 1
-        self.queue.append((self._ids, uri))
+        self.queue.insert(len(self.queue) if position is None else position, (self._ids, uri))
         self.version += 1
         return self._ids
 
@@ -149,10 +149,12 @@ class Mopidy:
                 return self._song(place)
         raise Refusal(50, "No such song")
 
-    def _addid(self, uri: str) -> str:
+    def _addid(self, uri: str, position: str | None = None) -> str:
         if uri not in self.files:
             raise Refusal(50, "No such song")
-        return f"Id: {self.add(uri)}\n"
+        if position is not None and not position.isdecimal():
+            raise Refusal(2, "incorrect arguments")  # positions relative to the song are newer
+        return f"Id: {self.add(uri, None if position is None else int(position))}\n"
 
     def _deleteid(self, song_id: str) -> str:
         self.queue = [entry for entry in self.queue if entry[0] != int(song_id)]
