@@ -32,11 +32,14 @@ EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 
 
 class FolderPicture(NamedTuple):
-    """A picture in the folder of a file; size and time tell whether it is still the same."""
+    """A picture in the folder of a file; size and time tell whether it is still the same.
+
+    The time is that of the last change of content or permissions.
+    """
 
     path: str
     size_bytes: int
-    mtime_ns: int
+    ctime_ns: int
 
 
 def folder_pictures(folder: str) -> list[FolderPicture]:
@@ -55,7 +58,7 @@ def folder_pictures(folder: str) -> list[FolderPicture]:
                 continue
             with suppress(OSError):  # a link to nothing
                 status = entry.stat()
-                picture = FolderPicture(entry.path, status.st_size, status.st_mtime_ns)
+                picture = FolderPicture(entry.path, status.st_size, status.st_ctime_ns)
                 found.append((FOLDER_NAMES.index(name), EXTENSIONS.index(extension), picture))
     return [picture for *_, picture in sorted(found)]
 

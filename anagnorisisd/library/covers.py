@@ -54,7 +54,7 @@ class _Source:
 
     path: str
     size_bytes: int
-    mtime_ns: int
+    ctime_ns: int
     pictures: tuple[FolderPicture, ...]
 
 
@@ -161,4 +161,4 @@ def _source_at(path: str) -> _Source:
     if not pictures and split_disc(folder)[0] == parent:
         # A folder that only holds one disc of an album: the cover may lie beside it.
         pictures = cover_pictures.folder_pictures(parent)
-    return _Source(path, status.st_size, status.st_mtime_ns, tuple(pictures))
+    return _Source(path, status.st_size, status.st_ctime_ns, tuple(pictures))
