@@ -1,5 +1,9 @@
-"""What `pyproject.toml` cannot say: man page and completions are made from the parser."""
+"""What `pyproject.toml` cannot say.
 
+Man page and completions are made from the parser, and the web page has a copy of the documents.
+"""
+
+import shutil
 import sys
 from pathlib import Path
 
@@ -7,6 +11,8 @@ from setuptools import Distribution, setup
 
 HERE = Path(__file__).parent
 MADE = HERE / "build" / "papers"
+DOCUMENTS = HERE.parent / "docs"
+COPY = HERE / "web" / "anagnorisis_web" / "docs"
 PLACES = {
     "share/man/man1": ("anagnorisis.1", "anagnorisis-web.1"),
     "share/bash-completion/completions": ("anagnorisis",),
@@ -49,4 +55,15 @@ def written() -> list[tuple[str, list[str]]]:
     ]
 
 
+def copy_guide() -> None:
+    """Copy the documents into the package; a source archive has the copy only."""
+    if DOCUMENTS.is_dir():
+        shutil.rmtree(COPY, ignore_errors=True)
+        for source in (*DOCUMENTS.glob("*.md"), *DOCUMENTS.glob("pictures/*")):
+            copy = COPY / source.relative_to(DOCUMENTS)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+
+
+copy_guide()
 setup(distclass=WithData, data_files=written())

@@ -76,3 +76,28 @@ def test_archives_do_not_contain_build_paths(built: list[Path]) -> None:
         with tarfile.open(archive) as opened:
             members = opened.getmembers()
         assert {(one.uid, one.gid, one.uname, one.mtime) for one in members} == {(0, 0, "", EPOCH)}
+
+
+def test_the_wheel_of_the_client_has_the_guide(built: list[Path], tmp_path: Path) -> None:
+    (wheel,) = [
+        path for path in built if path.name.startswith("anagnorisis-") and path.suffix == ".whl"
+    ]
+    with zipfile.ZipFile(wheel) as opened:
+        opened.extractall(tmp_path)
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from anagnorisis_web import guide\n"
+            "found = guide.Guide(guide.directory())\n"
+            "print(guide.directory(), *sorted(found.documents))\n"
+            "assert found.picture('rating-factor.svg')",
+        ],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert Path(found[0]) == tmp_path / "anagnorisis_web" / "docs"
+    assert found[1:] == sorted(path.stem for path in dist.ROOT.glob("docs/*.md"))

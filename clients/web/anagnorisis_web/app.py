@@ -27,6 +27,7 @@ from anagnorisis_web.views import (
     actions,
     audio,
     covers,
+    guide,
     library,
     manifest,
     mood,
@@ -107,6 +108,7 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
         *manifest.routes(pages),
         *mood.routes(daemon, pages),
         *covers.routes(daemon),
+        *guide.routes(pages),
         Route("/events", stream),
         Mount("/static", _Static(files("anagnorisis_web").joinpath("static"))),
     ]

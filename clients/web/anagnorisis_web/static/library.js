@@ -39,8 +39,3 @@ form?.addEventListener("submit", (event) => {
   clearTimeout(typing);
   search();
 });
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.target.closest("input, select, textarea")) return;
-  event.preventDefault();
-  form?.elements.q?.select();
-});
