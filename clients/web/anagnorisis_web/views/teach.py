@@ -26,7 +26,7 @@ SUGGEST_TIMEOUT_SECONDS = 120.0
 COMPARED_TRACKS = 1000
 
 PREVIEW_SECONDS = 30.0
-PREVIEW_AT = 0.3
+PREVIEW_AT = 1 / 3
 """Where the preview begins, as a share of the track: beginnings say little."""
 UNPLAYABLE = "application/octet-stream"
 
