@@ -3,7 +3,8 @@
 
 # Programs that single tests hold ours against: clients, a rude neighbour, shells, a browser, a share
 # that can hang.
-PEERS = ncmpcpp tmux mpd-sima zsh fish chromium bindfs
+PEERS = ncmpcpp tmux mpd-sima zsh fish chromium bindfs cantata Xvfb=xvfb xdotool \
+	dbus-run-session=dbus-daemon
 
 # With these, and as root, tests boot a systemd of their own; anybody else could not.
 BOOTING = systemd-nspawn=systemd-container debootstrap

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from anagnorisisd.config import schema
+from anagnorisisd.playlists import rating_rules
 from anagnorisisd.storage.stores import Stores
-from tests.support import mpd
+from tests.support import mpd, protocol
 from tests.support.services_with_mpd import MpdServices, mpd_services
 from tests.support.until import until, until_async
 
@@ -164,6 +165,26 @@ async def test_what_clients_send_is_a_rating(
     await listener.looked()
 
     assert await listener.rating("f.wav") == rating, call
+
+
+async def test_mympd_adds_songs_to_a_rating_playlist(server: mpd.Mpd, stores: Stores) -> None:
+    config = schema.Ratings(playlists=True)
+    picks = schema.Picks(enabled=False)
+    async with (
+        mpd_services(server, stores, picks=picks, ratings_config=config) as listener,
+        protocol.connected(server.socket) as client,
+    ):
+        # Exactly these: for a moment, one may have a longer name.
+        names = rating_rules.names(config.playlist_prefix)
+        await until(lambda: sorted(server.mpc("lsplaylists").splitlines()) == names)
+        # MYMPD_API_PLAYLIST_CONTENT_APPEND_URIS, and the same at a position (MPD 0.23.3 or later).
+        await client.ask_all([("playlistadd", "Rate 08", "d.wav")])
+        await rated(listener, "d.wav", 8.0)
+        await until(lambda: sorted(server.mpc("lsplaylists").splitlines()) == names)
+        await client.ask_all([("playlistadd", "Rate 03", "e.wav", "0")])
+        await rated(listener, "e.wav", 3.0)
+
+        await until(lambda: listener.sticker("e.wav") == "3")
 
 
 async def test_ncmpcpp_in_a_terminal_drives_the_same_queue(
