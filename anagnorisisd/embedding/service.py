@@ -46,7 +46,8 @@ COPIED_SECONDS = 5.0
 VANISHED_LIMIT = 50
 """So many vanished files mean that the disk is away; the library will notice."""
 
-BACKLOG = 64
+BACKLOG = 1_000
+"""So many pending tracks are read at once: each read passes over all that are embedded."""
 SPEED_TRACKS = 50
 """Over so many tracks the speed is measured."""
 
