@@ -82,7 +82,9 @@ class Track(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     FAILURE_REASON_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
-    """Hash of the audio payload: 32 lower-case hexadecimal digits."""
+    """Hash of the audio payload: 32 lower-case hexadecimal digits. With `music.source: mpd`, a hash of
+    URI and duration.
+    """
     uri: _builtins.str
     """Path of its file relative to the music directory, as MPD names it. Bytes that are not UTF-8
     are shown as `?`; such a track can be addressed by its `track_id`. For a missing track the
