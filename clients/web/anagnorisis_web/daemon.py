@@ -1,8 +1,8 @@
 """The daemon's gRPC services, for asyncio."""
 
 from argparse import Namespace
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import grpc
 
@@ -22,6 +22,9 @@ RECONNECT = (
 """A page that is open shows a daemon that is back within seconds; gRPC's default is two minutes."""
 
 
+Answer = TypeVar("Answer")
+
+
 class Daemon:
     """The stubs of all services over one channel, which reconnects by itself."""
 
@@ -38,6 +41,15 @@ class Daemon:
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+    async def answer_or_reason(self, call: Awaitable[Answer]) -> tuple[Answer | None, str]:
+        """Return the answer; or if the state of the daemon or track forbids it, the reason."""
+        try:
+            return await call, ""
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
+                raise
+            return None, self.describe(error)
 
     def describe(self, error: grpc.aio.AioRpcError) -> str:
         """Return the message of an error, in words for the listener."""

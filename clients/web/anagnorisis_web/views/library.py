@@ -59,11 +59,10 @@ def routes(daemon: Daemon, pages: Pages, events: LiveEvents) -> list[Route]:
         return pages.respond(request, "library.html", context)
 
     async def sounds(request: Request) -> Response:
-        answer = await daemon.library.ListSoundTags(
-            library.ListSoundTagsRequest(), timeout=TIMEOUT_SECONDS
-        )
-        tags = [tag for tag in answer.sound_tags if tag.tracks]
-        return pages.respond(request, "sounds.html", {"tags": tags, "link": _link})
+        call = daemon.library.ListSoundTags(library.ListSoundTagsRequest(), timeout=TIMEOUT_SECONDS)
+        answer, reason = await daemon.answer_or_reason(call)
+        tags = [tag for tag in answer.sound_tags if tag.tracks] if answer else []
+        return pages.respond(request, "sounds.html", {"tags": tags, "reason": reason})
 
     async def update(request: Request, form: FormData) -> Response:
         scan.start()

@@ -84,15 +84,9 @@ def _version(request: Request, numbering: Numbering) -> str:
 
 async def _tags(daemon: Daemon) -> list[str]:
     """Return the names of the sound tags; none if the embedder knows no tags."""
-    try:
-        answer = await daemon.library.ListSoundTags(
-            library.ListSoundTagsRequest(), timeout=TIMEOUT_SECONDS
-        )
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
-            raise
-        return []
-    return [tag.name for tag in answer.sound_tags if tag.tracks]
+    call = daemon.library.ListSoundTags(library.ListSoundTagsRequest(), timeout=TIMEOUT_SECONDS)
+    answer, _reason = await daemon.answer_or_reason(call)
+    return [tag.name for tag in answer.sound_tags if tag.tracks] if answer else []
 
 
 async def _track(daemon: Daemon, track_id: str) -> Track | None:

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
-import grpc
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -18,8 +17,6 @@ from anagnorisis_web.pages import Pages, fragment
 
 MAX_RATINGS = 50
 SIMILAR_TRACKS = 10
-
-Answer = TypeVar("Answer")
 
 
 def routes(daemon: Daemon, pages: Pages) -> list[Route]:
@@ -39,15 +36,13 @@ def routes(daemon: Daemon, pages: Pages) -> list[Route]:
                 timeout=TIMEOUT_SECONDS,
             )
         if wanted in ("", "reasons"):
-            asked["why"] = _or_reason(
-                daemon,
+            asked["why"] = daemon.answer_or_reason(
                 daemon.picks.ExplainTrack(
                     picks.ExplainTrackRequest(target=target), timeout=TIMEOUT_SECONDS
                 ),
             )
         if wanted == "":
-            asked["similar"] = _or_reason(
-                daemon,
+            asked["similar"] = daemon.answer_or_reason(
                 daemon.library.FindSimilar(
                     library.FindSimilarRequest(target=target, count=SIMILAR_TRACKS),
                     timeout=TIMEOUT_SECONDS,
@@ -66,13 +61,3 @@ def routes(daemon: Daemon, pages: Pages) -> list[Route]:
         return pages.respond(request, "row.html", {"track": answer.track})
 
     return [Route("/tracks/{track_id:str}", show), Route("/tracks/{track_id:str}/row", row)]
-
-
-async def _or_reason(daemon: Daemon, call: Awaitable[Answer]) -> tuple[Answer | None, str]:
-    """Return the answer; or if the state of the track forbids it, `None` and the reason."""
-    try:
-        return await call, ""
-    except grpc.aio.AioRpcError as error:
-        if error.code() != grpc.StatusCode.FAILED_PRECONDITION:
-            raise
-        return None, daemon.describe(error)
