@@ -76,6 +76,10 @@ class FileStamp(NamedTuple):
     mtime_ns: int
 
 
+NO_TIME = -1
+"""Stands for the modification time in the stamp of a song without a file here; no file has it."""
+
+
 SeenFile = tuple[bytes, int, int]
 """A file as scans compare it: the bytes of its path, then its stamp.
 

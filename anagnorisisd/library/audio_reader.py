@@ -11,9 +11,10 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from anagnorisisd.domain.track import LATEST_NS, FileStamp, TrackId, Uri
+from anagnorisisd.domain.track import LATEST_NS, NO_TIME, FileStamp, TrackId, Uri
 from anagnorisisd.errors import MediaError, PreconditionFailed
 from anagnorisisd.library.file_access import open_regular, os_error_reason
+from anagnorisisd.library.player_songs import NO_FILES
 from anagnorisisd.runtime.event_loop import BlockingExecutor
 from anagnorisisd.storage.library import LibraryStore
 
@@ -80,6 +81,8 @@ class AudioReader:
         part = await self._library.audio_part(track_id)
         if part is None:
             raise PreconditionFailed("the track's file is missing")
+        if part.stamp.mtime_ns == NO_TIME:
+            raise PreconditionFailed(NO_FILES)
         return AudioFile(
             path=str(self._path(part.uri)),
             stamp=part.stamp,

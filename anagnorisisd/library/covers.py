@@ -14,12 +14,13 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-from anagnorisisd.domain.track import TrackId, Uri, split_disc
+from anagnorisisd.domain.track import NO_TIME, TrackId, Uri, split_disc
 from anagnorisisd.errors import NoCover, PreconditionFailed, WorkerDied
 from anagnorisisd.library import cover_pictures
 from anagnorisisd.library.cover_image import CoverImage
 from anagnorisisd.library.cover_pictures import FolderPicture
 from anagnorisisd.library.file_access import os_error_reason
+from anagnorisisd.library.player_songs import NO_FILES
 from anagnorisisd.runtime.event_loop import BlockingExecutor
 from anagnorisisd.storage.library import LibraryStore
 from anagnorisisd.workers.pool import WorkerPool
@@ -109,6 +110,8 @@ class Covers:
         part = await self._library.audio_part(track_id)
         if part is None:
             raise PreconditionFailed("the track's file is missing")
+        if part.stamp.mtime_ns == NO_TIME:
+            raise PreconditionFailed(NO_FILES)
         path = str(self._path(part.uri))
         try:
             async with asyncio.timeout(STAT_TIMEOUT_SECONDS):

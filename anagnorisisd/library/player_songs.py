@@ -23,6 +23,8 @@ from anagnorisisd.storage.uri_identities import (
     uri_track_id,
 )
 
+NO_FILES = "music.source is mpd: the track's file is not on this computer"
+
 NOWHERE = Path(os.devnull)
 """Below it there are no files."""
 

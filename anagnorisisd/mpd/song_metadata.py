@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from hashlib import blake2b
 
 from anagnorisisd.domain.player import PlayerSong
-from anagnorisisd.domain.track import FileStamp, Tags, Uri
+from anagnorisisd.domain.track import NO_TIME, FileStamp, Tags, Uri
 from anagnorisisd.errors import PlayerUnavailable, PlayerUpdating
 from anagnorisisd.mpd.connection import Connection
 from anagnorisisd.mpd.song_listing import ANY_SONG
@@ -22,9 +22,6 @@ PAGE_SIZES = (10_000, 1_000, 100)
 TAG_NAMES = ("Title", "Artist", "Album", "AlbumArtist", "Genre", "Date")
 MAX_TAG_CHARACTERS = 1024
 """Longer tags are cut off, as those of files."""
-
-NO_TIME = -1
-"""In a stamp, stands for a modification time; no file has it."""
 
 UPDATING = "MPD is updating its database"
 

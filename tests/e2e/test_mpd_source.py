@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import grpc
 import pytest
 from mutagen.flac import FLAC
 
@@ -121,7 +122,7 @@ def test_plays_are_judged_and_picks_are_queued(daemon: RunningDaemon, server: Mp
     assert set(server.mpc("-f", "%file%", "playlist").splitlines()) <= LISTED
 
 
-def test_what_needs_sound_is_refused(daemon: RunningDaemon, server: Mpd) -> None:
+def test_what_needs_audio_is_refused(daemon: RunningDaemon, server: Mpd) -> None:
     config = ("--config", str(daemon.home / "config.yaml"))
     server.mpc("add", PART)
     server.mpc("play")
@@ -130,6 +131,14 @@ def test_what_needs_sound_is_refused(daemon: RunningDaemon, server: Mpd) -> None
         done = asyncio.run(command("anagnorisis", *words, socket=daemon.socket))
         assert (done.code, done.err.partition(",")[0]) == (1, "anagnorisis: music.source is mpd")
     server.mpc("clear")
+    target = track_pb2.Target(uri=PART)
+    for call in (
+        daemon.library.GetCover(library_pb2.GetCoverRequest(target=target)),
+        daemon.library.ReadAudio(library_pb2.ReadAudioRequest(target=target)),
+    ):
+        with pytest.raises(grpc.RpcError, match=r"music\.source is mpd") as refused:
+            next(call)
+        assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
     examined = asyncio.run(command("anagnorisisd", *config, "doctor"))
 
