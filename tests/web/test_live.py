@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from anagnorisis.v1.daemon_pb2 import PredictionsUpdated, WatchEventsRequest, WatchEventsResponse
+from anagnorisis_web import live
 from anagnorisis_web.daemon import Daemon
 from anagnorisis_web.live import LiveEvents
+from tests.support.until import until
 
 
 class EventSource:
@@ -18,6 +20,7 @@ class EventSource:
         self.daemon = self
         self._events: asyncio.Queue[WatchEventsResponse] = asyncio.Queue()
         self._sequence = 0
+        self.watchers = 0
 
     def send(self, **event: Any) -> None:
         """Send an event."""
@@ -26,8 +29,12 @@ class EventSource:
 
     async def WatchEvents(self, request: WatchEventsRequest) -> AsyncIterator[WatchEventsResponse]:
         """Yield what is sent."""
-        while True:
-            yield await self._events.get()
+        self.watchers += 1
+        try:
+            while True:
+                yield await self._events.get()
+        finally:
+            self.watchers -= 1
 
 
 @pytest.fixture
@@ -98,3 +105,37 @@ async def test_a_page_that_reads_nothing_is_told_to_load_again(events: LiveEvent
     assert received[0] == "reload"
     assert received[1] == "event 201"
     await page.aclose()
+
+
+async def test_the_daemon_is_not_watched_when_no_page_is_left(
+    source: EventSource, events: LiveEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is again for the next page, which learns what it missed."""
+    monkeypatch.setattr(live, "SECONDS_TO_KEEP_WATCHING", 0)
+    page = events.subscribe(events.position)
+    source.send(predictions_updated=PredictionsUpdated(count=1))
+    assert (await anext(page)).name == "predictions_updated"
+    assert source.watchers == 1
+    await page.aclose()
+    await until(lambda: not source.watchers)
+
+    source.send(predictions_updated=PredictionsUpdated(count=2))
+    page = events.subscribe(events.position)
+    assert (await anext(page)).name == "predictions_updated"
+    assert source.watchers == 1
+    await page.aclose()
+
+
+async def test_a_page_that_is_open_keeps_the_stream(
+    source: EventSource, events: LiveEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "SECONDS_TO_KEEP_WATCHING", 0)
+    staying, leaving = events.subscribe(""), events.subscribe("")
+    for page in (staying, leaving):
+        await anext(page)
+    await leaving.aclose()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    source.send(predictions_updated=PredictionsUpdated(count=1))
+    assert (await anext(staying)).name == "predictions_updated"
+    await staying.aclose()

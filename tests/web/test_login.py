@@ -1,6 +1,7 @@
 """A page that others can reach: its passphrase, sessions and logout."""
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,3 +129,16 @@ def test_without_a_passphrase_others_are_not_let_in(tmp_path: Path) -> None:
         refused = run_page(tmp_path, "--listen", place)
         assert refused.returncode == 2
         assert "--set-passphrase" in refused.stderr
+
+
+def test_ipv6_and_both_at_once(home: Home, tmp_path: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this computer has no IPv6")
+    set_passphrase(tmp_path, Passphrase.of(PASSPHRASE))
+    with serving(tmp_path, home.daemon.socket, ("--listen", "[::]:0")) as url:
+        port = url.rpartition(":")[2]
+        for host in ("[::1]", "127.0.0.1"):
+            with httpx.Client(base_url=f"http://{host}:{port}", timeout=30) as visitor:
+                assert log_in(visitor).status_code == 303
