@@ -5,11 +5,12 @@ including its triggers, is the daemon's.
 """
 
 import asyncio
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from anagnorisisd.domain.embedding import EmbedderStamp
+from anagnorisisd.domain.evaluator import Metrics
 from anagnorisisd.embedding.features.plan import STAMP
 from anagnorisisd.storage.stores import FILE_NAME, open_stores
 
@@ -26,6 +28,7 @@ T = TypeVar("T")
 EMBEDDER = "embedding:\n  embedder: features\n"
 """Configuration of a daemon that shall keep the vectors that are filled in."""
 
+METRICS = Metrics(1.5, 2.0, 0.5, 0.68, 0.95, {"mean": 1.5})
 EPOCH = 1_700_000_000.0
 DAY = 86_400.0
 CHUNK = 10_000
@@ -142,8 +145,8 @@ def _add_predictions(
     connection.execute(
         """INSERT INTO evaluators (version, model, embedder, trained_at, rating_count, metrics,
             notes, status, promotion_reason, blob)
-        VALUES (1, 'mean', 1, ?, 100, '{}', '{}', 'current', 'stocked', x'')""",
-        (EPOCH,),
+        VALUES (1, 'mean', 1, ?, 100, ?, '{}', 'current', 'stocked', x'')""",
+        (EPOCH, json.dumps(asdict(METRICS))),
     )
     means = rng.uniform(0, 10, contents.tracks).tolist()
     connection.executemany(
