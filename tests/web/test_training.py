@@ -23,10 +23,23 @@ class TrainingDaemon(
     def __init__(self) -> None:
         self.requests: list[evaluator_pb2.TrainEvaluatorRequest] = []
         self.end = asyncio.Event()
+        self.evaluations = 0
 
     async def GetStatus(self, request: Any, context: Any) -> daemon_pb2.GetStatusResponse:
         training = daemon_pb2.TrainingStatus(running=not self.end.is_set())
-        return daemon_pb2.GetStatusResponse(training=training)
+        evaluator = evaluator_pb2.Evaluator(version=3)
+        return daemon_pb2.GetStatusResponse(training=training, evaluator=evaluator)
+
+    async def GetEvaluation(
+        self, request: Any, context: Any
+    ) -> evaluator_pb2.GetEvaluationResponse:
+        self.evaluations += 1
+        await self.end.wait()
+        curve = evaluator_pb2.LearningCurve(model="mean")
+        curve.points.add(rating_count=20, mean_absolute_error=1.75)
+        answer = evaluator_pb2.GetEvaluationResponse(version=3, learning_curves=[curve])
+        answer.calibration.add(nominal_share=0.5, observed_share=0.44)
+        return answer
 
     async def TrainEvaluator(
         self, request: evaluator_pb2.TrainEvaluatorRequest, context: Any
@@ -59,14 +72,14 @@ async def page_of(servicer: TrainingDaemon, socket: Path) -> AsyncIterator[httpx
         await server.stop(None)
 
 
-async def shown(page: httpx.AsyncClient, text: str) -> str:
-    """Return the section about the training as soon as it contains a text."""
+async def shown(page: httpx.AsyncClient, text: str, block: str = "training") -> str:
+    """Return a section of the page Taste as soon as it contains a text."""
 
     section = ""
 
     async def is_shown() -> bool:
         nonlocal section
-        answer = await page.get("/taste", headers={"x-fragment": "training"})
+        answer = await page.get("/taste", headers={"x-fragment": block})
         section = answer.text
         return text in section
 
@@ -84,3 +97,15 @@ async def test_a_training_that_runs_already_is_followed_and_not_started_again(
         servicer.end.set()
         assert "the present one stays" in await shown(page, "it was worse")
         assert len(servicer.requests) == 1
+
+
+async def test_an_evaluation_is_computed_once_and_shown_when_it_is_there(tmp_path: Path) -> None:
+    servicer = TrainingDaemon()  # type: ignore[abstract]  # the page calls no other method
+    async with page_of(servicer, tmp_path / "sock") as page:
+        for _ in range(3):
+            assert "being checked" in await shown(page, "<progress", "evaluation")
+        await until_async(lambda: asyncio.sleep(0, servicer.evaluations == 1))
+        servicer.end.set()
+        section = await shown(page, "1.75", "evaluation")
+        assert "44%" in section
+        assert servicer.evaluations == 1

@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from anagnorisis_web import access, live, login, sessions
 from anagnorisis_web.daemon import Daemon
+from anagnorisis_web.evaluation import Evaluation
 from anagnorisis_web.pages import Pages, static_version
 from anagnorisis_web.passphrase import Passphrase
 from anagnorisis_web.training import Training
@@ -76,11 +77,13 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
     logins = settings.logins
     events = live.LiveEvents(daemon)
     training = Training(daemon, events)
+    evaluation = Evaluation(daemon, events)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         training.close()
+        evaluation.close()
         await events.close()
         await daemon.close()
 
@@ -105,7 +108,7 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
         *teach.routes(daemon, pages),
         *track.routes(daemon, pages),
         *library_map.routes(daemon, pages),
-        *taste.routes(daemon, pages, training),
+        *taste.routes(daemon, pages, training, evaluation),
         *actions.routes(daemon, pages),
         *manifest.routes(pages),
         *mood.routes(daemon, pages),

@@ -19,6 +19,7 @@ from anagnorisis.v1.track_pb2 import Target
 from anagnorisis_web import charts, rating_history
 from anagnorisis_web.access import form_route
 from anagnorisis_web.daemon import TIMEOUT_SECONDS, Daemon
+from anagnorisis_web.evaluation import Evaluation
 from anagnorisis_web.pages import FRAGMENT_HEADER, Pages, redirect, redirect_back
 from anagnorisis_web.rating_history import RatingHistory
 from anagnorisis_web.training import Training
@@ -37,7 +38,7 @@ class HistoryEntry(NamedTuple):
     name: str
 
 
-def routes(daemon: Daemon, pages: Pages, training: Training) -> list[Route]:
+def routes(daemon: Daemon, pages: Pages, training: Training, evaluation: Evaluation) -> list[Route]:
     """Return the routes of this page and of those that it leads to."""
     history = RatingHistory(daemon)
 
@@ -46,6 +47,13 @@ def routes(daemon: Daemon, pages: Pages, training: Training) -> list[Route]:
         if answer.training.running:
             training.join()
         return {"status": answer, "training": training, "evaluator": answer.evaluator}
+
+    async def evaluated() -> Values:
+        answer = await daemon.daemon.GetStatus(GetStatusRequest(), timeout=TIMEOUT_SECONDS)
+        if answer.HasField("evaluator"):
+            evaluation.request(answer.evaluator.version)
+        values = {"status": answer, "evaluation": evaluation}
+        return {**values, **_evaluation_charts(evaluation.result)} if evaluation.result else values
 
     async def statistics() -> Values:
         entries = await history.entries()
@@ -75,6 +83,7 @@ def routes(daemon: Daemon, pages: Pages, training: Training) -> list[Route]:
         "training": status,
         "evaluator": status,
         "preferences": status,
+        "evaluation": evaluated,
         "statistics": statistics,
         "history": recent,
         "versions": versions,
@@ -128,6 +137,24 @@ def routes(daemon: Daemon, pages: Pages, training: Training) -> list[Route]:
         form_route("/train", train),
         form_route("/rollback", roll_back),
     ]
+
+
+def _evaluation_charts(result: evaluators.GetEvaluationResponse) -> Values:
+    curves = {
+        curve.model: [(point.rating_count, point.mean_absolute_error) for point in curve.points]
+        for curve in result.learning_curves
+        if curve.points
+    }
+    most = max((count for points in curves.values() for count, _ in points), default=1)
+    sizes = sorted({count for points in curves.values() for count, _ in points})
+    errors = [{count: f"{error:.2f}" for count, error in points} for points in curves.values()]
+    shares = [(point.nominal_share, point.observed_share) for point in result.calibration]
+    return {
+        "learning_curve": charts.line_chart(curves, (0, most)),
+        "learning_rows": [(size, *(each.get(size, "") for each in errors)) for size in sizes],
+        "calibration": charts.line_chart({"": shares}, (0, 1), (0, 1), diagonal=True),
+        "calibration_rows": [(f"{one:.0%}", f"{other:.0%}") for one, other in shares],
+    }
 
 
 async def _named(daemon: Daemon, ratings: Sequence[Rating]) -> list[HistoryEntry]:
