@@ -171,6 +171,8 @@ def flow_factor(vectors: Vectors, previous: Vectors, flow: float) -> Floats | No
         return None
     similarity = vectors @ previous
     known = similarity != 0  # Where a vector is unknown, it is exactly 0.
+    if not known.any():
+        return None
     mean, deviation = similarity[known].mean(), similarity[known].std()
     if not deviation > 0:
         return None

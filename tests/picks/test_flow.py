@@ -1,17 +1,23 @@
 """Flow: picks sound like the track before, without loops, and ratings still count."""
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from anagnorisisd.domain.evaluator import Vectors
-from anagnorisisd.picks import chooser
+from anagnorisisd.domain.pick import Candidates
+from anagnorisisd.picks import albums, chooser
+from anagnorisisd.picks.albums import QueueContext
 from anagnorisisd.picks.chooser import PickContext
 from anagnorisisd.picks.guards import PickRules
 from anagnorisisd.picks.weights import WeightedCandidates, flow_factor, weigh
 from tests.support.candidates import NOW, candidates, name
+from tests.support.choosing import contexts, libraries, pick_rules, rng
 
 TRACKS = 200
 
@@ -91,3 +97,35 @@ def test_tracks_without_an_embedding_count_as_average() -> None:
 
 def test_identical_tracks_do_not_flow() -> None:
     assert flow_factor(np.ones((4, 2), np.float32), np.ones(2, np.float32), 1.0) is None
+
+
+def test_albums_without_an_embedding_do_not_flow() -> None:
+    unknown = np.zeros((3, 2), np.float32)
+
+    assert flow_factor(unknown, np.array([1, 0], np.float32), 1.0) is None
+
+
+vectors = st.sampled_from([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.6, 0.8)])
+
+
+@settings(max_examples=60)
+@given(libraries(), pick_rules, contexts, st.floats(0.01, 1), st.integers(0, 9), st.data())
+def test_every_track_and_album_that_is_not_queued_is_picked_once(
+    found: Candidates, rules: PickRules, context: PickContext, flow: float, seed: int,
+    data: st.DataObject,
+) -> None:  # fmt: skip
+    count = len(found)
+    sound = np.array(data.draw(st.lists(vectors, min_size=count, max_size=count)), np.float32)
+    weighted, flowing = replace(weigh(found), sound=sound), replace(rules, flow=flow)
+    grouped = albums.group(found, 1)
+    around = QueueContext(NOW, context.queued, context.recent)
+
+    picks = chooser.choose(weighted, flowing, context, count, rng(seed))
+    picked = albums.choose(grouped, weighted, flowing, around, count=count, rng=rng(seed))
+
+    queued = set(found.rows(context.queued).tolist())
+    assert {found.row(pick.track_id) for pick in picks} == set(range(count)) - queued
+    assert len(picked) == len(grouped) - len(set(grouped.of_track[list(queued)].tolist()) - {-1})
+    for pick in [*picks, *(album[0] for album in picked)]:
+        assert 0 < pick.explanation.probability <= 1 + 1e-9
+        assert 0 < pick.explanation.flow_factor <= 1
