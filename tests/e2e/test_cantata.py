@@ -41,12 +41,13 @@ class Desktop:
     """An X server, whose screen is a file, with a program on it."""
 
     def __init__(self, folder: Path) -> None:
-        self._screen = folder / "Xvfb_screen0"
+        self._screen, self._log = folder / "Xvfb_screen0", folder / "log"
         display, write_end = os.pipe()
-        command = ["Xvfb", "-displayfd", str(write_end), "-fbdir", str(folder), "-nolisten", "tcp"]
+        # Without -noreset it starts anew, and refuses connections, whenever its only client ends.
+        command = ["Xvfb", "-displayfd", str(write_end), "-fbdir", str(folder), "-noreset"]
         self._processes = [
             subprocess.Popen(
-                [*command, "-screen", "0", "1024x700x24"],
+                [*command, "-nolisten", "tcp", "-screen", "0", "1024x700x24"],
                 pass_fds=[write_end],
                 stderr=subprocess.DEVNULL,
             )
@@ -57,7 +58,7 @@ class Desktop:
 
     def start(self, *command: str, **environment: str) -> None:
         """Start a program with a D-Bus of its own: Cantata ends without one."""
-        with Path(environment["HOME"], "log").open("wb") as log:
+        with self._log.open("wb") as log:
             self._processes.append(
                 subprocess.Popen(
                     ["dbus-run-session", "--", *command],
@@ -70,6 +71,7 @@ class Desktop:
 
     def do(self, *words: str) -> bool:
         """Move the mouse and press keys by xdotool; return false if there is no window yet."""
+        assert self._processes[-1].poll() is None, self._log.read_text()
         window = ("search", "--onlyvisible", "--name", "Cantata", "windowfocus")
         done = subprocess.run(
             ["xdotool", *window, *words],
