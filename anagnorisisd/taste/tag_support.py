@@ -34,8 +34,8 @@ MIN_DIFFERENCE = 0.3
 SIGNIFICANCE = 0.03
 """Largest p-value of a stated tag.
 
-The test is approximate: in simulations of random ratings up to 4.6 % have a p-value this small, and
-they are to give a statement in at most 5 % of cases.
+The test is approximate: in simulations of ratings that do not depend on sound up to 4 % have a
+p-value this small (`bench/tag_support.py`); at most 5 % are to give a statement.
 """
 SIGN_FLIPS = 2000
 CLIP_DEVIATIONS = 3.0
