@@ -139,6 +139,9 @@ ORDERED_BY = {
 }
 
 
+INDEXED = {TrackOrder.ADDED, TrackOrder.RATING}
+
+
 def one(db: sqlite_utils.Database, track_id: TrackId, stamp: EmbedderStamp) -> Track:
     """Return one track; raise `UnknownTrack` if there is none."""
     row = db.execute(
@@ -170,11 +173,13 @@ def page(
     if among is not None:
         where.append("t.track_id IN (SELECT value FROM json_each(:among))")
     nulls = "" if order is TrackOrder.ADDED else " NULLS LAST"
-    order_by = f"{ORDERED_BY[order]} DESC{nulls}, t.track_id"
+    # To search all of them in the order of an index on the ids is slow, as that is random access.
+    track_id = "+t.track_id" if words and order is not TrackOrder.ADDED else "t.track_id"
+    order_by = f"{ORDERED_BY[order]} DESC{nulls}, {track_id}"
     selected_ids = " UNION ALL ".join(
         f"SELECT id FROM (SELECT t.id FROM {TABLES}"
         f" WHERE {' AND '.join([*where, part])} ORDER BY {order_by} LIMIT :limit)"
-        for part in _following(order, after)
+        for part in _following(order, after, track_id)
     )
     found = db.execute(
         # First select the ids, then their columns: sorting all columns of all tracks is slow.
@@ -192,19 +197,21 @@ def page(
     return [_track(row) for row in found]
 
 
-def _following(order: TrackOrder, after: TrackKey | None) -> list[str]:
+def _following(order: TrackOrder, after: TrackKey | None, track_id: str) -> list[str]:
     """Return disjoint conditions whose union is the tracks after a key.
 
     Each is a separate subquery, because each can use a range of an index; a single condition with
-    OR could not.
+    OR could not. Without an index each would read all tracks, so there is only one then.
     """
     column = ORDERED_BY[order]
     if after is None:
         return ["1"]
     if after.value is None:
-        return [f"{column} IS NULL AND t.track_id > :track_id"]
-    parts = [f"{column} = :value AND t.track_id > :track_id", f"{column} < :value"]
-    return parts if order is TrackOrder.ADDED else [*parts, f"{column} IS NULL"]
+        return [f"{column} IS NULL AND {track_id} > :track_id"]
+    parts = [f"{column} = :value AND {track_id} > :track_id", f"{column} < :value"]
+    if order is not TrackOrder.ADDED:
+        parts.append(f"{column} IS NULL")
+    return parts if order in INDEXED else [f"({' OR '.join(parts)})"]
 
 
 def counts(db: sqlite_utils.Database, stamp: EmbedderStamp) -> LibraryCounts:

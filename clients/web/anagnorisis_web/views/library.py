@@ -1,6 +1,7 @@
 """The page Library: search, filters, rating in place, and the update of the library."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +20,7 @@ from anagnorisis_web.pages import Pages, fragment, redirect_back
 from anagnorisis_web.scan import LibraryScan
 
 PAGE_SIZE = 50
+STATUS_SECONDS = 5.0
 
 FILTERS = {
     "all": library.TRACK_FILTER_UNSPECIFIED,
@@ -44,6 +46,7 @@ ONE_ORDER = {"best": "predicted"}
 def routes(daemon: Daemon, pages: Pages, events: LiveEvents) -> list[Route]:
     """Return the routes of this page."""
     scan = LibraryScan(daemon, events)
+    status = _Status(daemon)
 
     async def show(request: Request) -> Response:
         chosen = _chosen(request)
@@ -51,7 +54,7 @@ def routes(daemon: Daemon, pages: Pages, events: LiveEvents) -> list[Route]:
         context: dict[str, Any] = {"chosen": chosen, "scan": scan, "link": _link}
         parts = []
         if wanted in ("", "filters", "scan"):
-            parts.append(_status(daemon))
+            parts.append(status.read(events.position))
         if wanted in ("", "results"):
             parts.append(_results(daemon, chosen))
         for part in await asyncio.gather(*parts):
@@ -106,9 +109,25 @@ def _link(chosen: Mapping[str, str], **changes: str) -> str:
     return f"/library?{query}" if query else "/library"
 
 
-async def _status(daemon: Daemon) -> Mapping[str, Any]:
-    status = await daemon.daemon.GetStatus(GetStatusRequest(), timeout=TIMEOUT_SECONDS)
-    return {"counts": status.library, "embedding": status.embedding}
+class _Status:
+    """Numbers of tracks, read again after each event: counting takes long in a large library."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._position = ""
+        self._read_at = 0.0
+        self._values: Mapping[str, Any] = {}
+
+    async def read(self, position: str) -> Mapping[str, Any]:
+        """Return the numbers; `position` identifies the last event."""
+        now = time.monotonic()
+        if position != self._position or now > self._read_at + STATUS_SECONDS:
+            status = await self._daemon.daemon.GetStatus(
+                GetStatusRequest(), timeout=TIMEOUT_SECONDS
+            )
+            self._position, self._read_at = position, now
+            self._values = {"counts": status.library, "embedding": status.embedding}
+        return self._values
 
 
 async def _results(daemon: Daemon, chosen: Mapping[str, str]) -> Mapping[str, Any]:

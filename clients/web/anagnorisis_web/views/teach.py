@@ -132,11 +132,12 @@ async def _preview(daemon: Daemon, track: Track) -> Preview | None:
         return None
     if file.media_type == UNPLAYABLE:
         return None
-    start = max(
-        0.0, min(PREVIEW_AT * track.duration_seconds, track.duration_seconds - PREVIEW_SECONDS)
-    )
-    start += file.start_seconds
-    return Preview(file.media_type, start, start + PREVIEW_SECONDS)
+    latest = max(0.0, track.duration_seconds - PREVIEW_SECONDS)
+    start = file.start_seconds + min(PREVIEW_AT * track.duration_seconds, latest)
+    end = start + PREVIEW_SECONDS
+    if file.HasField("end_seconds"):
+        end = min(end, file.end_seconds)
+    return Preview(file.media_type, start, end)
 
 
 async def _progress(daemon: Daemon, visit: Visit, baselines: Baselines) -> Mapping[str, Any]:
