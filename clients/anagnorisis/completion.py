@@ -7,7 +7,8 @@ from typing import NamedTuple
 from anagnorisis.parser import build
 
 FURTHER_WORDS = {"mood": ("off", "like", "calm", "lively", "artist:", "album:", "folder:")}
-SHELL_COMMANDS = {"mood": "anagnorisis tags --names 2>/dev/null"}
+SHELL_COMMANDS = {"mood": 'anagnorisis tags --names 2>/dev/null | sed "p; s/^/-/"'}
+"""The tags that the library separates, also as unwanted ones."""
 
 
 class Command(NamedTuple):

@@ -130,6 +130,34 @@ def read_until(terminal: int, text: str) -> None:
         shown += os.read(terminal, 4096).decode(errors="replace")
 
 
+@pytest.mark.parametrize(
+    ("shell", "script"),
+    [
+        ("bash", 'COMP_WORDS=(anagnorisis mood -j); COMP_CWORD=2; _anagnorisis; echo "$COMPREPLY"'),
+        ("fish", 'complete -C "anagnorisis mood -j"; complete -C "anagnorisis mood j"'),
+    ],
+)
+def test_tags_of_the_library_are_completed_also_as_unwanted_ones(
+    shell: str, script: str, tmp_path: Path
+) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    program = tmp_path / "anagnorisis"
+    program.write_text("#!/bin/sh\necho folk\necho jazz\n")
+    program.chmod(0o755)
+
+    done = subprocess.run(
+        [shell, "-c", f"{completion.script(shell)}\n{script}"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "-jazz" in done.stdout.split()
+    assert "folk" not in done.stdout
+
+
 def test_fish_completes() -> None:
     if shutil.which("fish") is None:
         pytest.skip("fish is not installed")
