@@ -52,8 +52,7 @@ def routes(daemon: Daemon, pages: Pages, training: Training, evaluation: Evaluat
         answer = await daemon.daemon.GetStatus(GetStatusRequest(), timeout=TIMEOUT_SECONDS)
         if answer.HasField("evaluator"):
             evaluation.request(answer.evaluator.version)
-        values = {"status": answer, "evaluation": evaluation}
-        return {**values, **_evaluation_charts(evaluation.result)} if evaluation.result else values
+        return {"status": answer, "evaluation": evaluation}
 
     async def statistics() -> Values:
         entries = await history.entries()
@@ -95,6 +94,9 @@ def routes(daemon: Daemon, pages: Pages, training: Training, evaluation: Evaluat
         values: dict[str, Any] = {}
         for loaded in await asyncio.gather(*(load() for load in wanted)):
             values.update(loaded)
+        # The evaluation may have ended meanwhile; between here and the page it cannot.
+        if "evaluation" in values and evaluation.result:
+            values.update(_evaluation_charts(evaluation.result))
         return pages.respond(request, "taste.html", values)
 
     async def train(request: Request, form: FormData) -> Response:
