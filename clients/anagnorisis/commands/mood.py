@@ -125,7 +125,7 @@ def _request(arguments: Namespace) -> messages.SetSteeringRequest:
     if arguments.length:
         _set_length(request, arguments.length)
     if arguments.until:
-        request.ends_at.FromSeconds(round(_next_time(arguments.until, time.time())))
+        request.ends_at.FromSeconds(round(next_time(arguments.until, time.time())))
     return request
 
 
@@ -169,7 +169,7 @@ def _set_length(request: messages.SetSteeringRequest, length: str) -> None:
     request.seconds = seconds
 
 
-def _next_time(clock: str, now: float) -> float:
+def next_time(clock: str, now: float) -> float:
     """Return the next moment of a time of day, in local time, as unix seconds."""
     found = TIME_OF_DAY.fullmatch(clock)
     if found is None or int(found[1]) > 23 or int(found[2]) > 59:
