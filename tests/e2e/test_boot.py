@@ -32,6 +32,7 @@ print(deb.build(Path("/root"), wheels, 1_700_000_000, ("--no-index", "--no-deps"
 """
 DATABASE = "/var/lib/private/anagnorisis/anagnorisis.db"
 CONFIG = "/etc/anagnorisis/config.yaml"
+PAGE, PAGE_URL = "anagnorisis-web.service", "http://127.0.0.1:6610/"
 
 pytestmark = [pytest.mark.timeout(900)]
 
@@ -249,10 +250,26 @@ def test_user_unit_is_restarted_after_a_kill_and_reloads(own: Service, mpd: Mpd)
     own.machine.until(lambda: "now picks.ahead = 6" in own.show("StatusText"))
 
 
+def test_user_unit_of_the_page_serves_it(own: Service) -> None:
+    own.ctl("enable", "--now", PAGE)
+    fetch = f"import urllib.request as u; print(u.urlopen('{PAGE_URL}').read().decode())"
+
+    def fetched() -> str:
+        said = own.machine.run("/opt/anagnorisis/bin/python", "-c", fetch, code=None)
+        return said if "Next picks" in said else ""
+
+    assert "No connection to MPD" not in own.machine.until(fetched)
+    assert own.ctl("is-active", PAGE) == "active\n"
+    place = f"/home/{LISTENER}/.local/state/anagnorisis-web/secret"
+    assert own.machine.run("stat", "--format=%a %U", place) == f"600 {LISTENER}\n"
+
+
 def test_uninstall_of_the_user_unit(own: Service) -> None:
     said = own.machine.run("anagnorisisd", "uninstall", user=LISTENER)
 
-    assert "stopped and disabled the service" in said
+    for unit in (UNIT, PAGE):
+        assert f"stopped and disabled {unit}\n" in said
+        assert own.ctl("show", "--value", "--property=LoadState", unit) == "not-found\n"
     assert f"  /home/{LISTENER}/.local/state/anagnorisis\n" in said
     assert own.show("LoadState") == "not-found"
     own.machine.run("test", "-e", f"/home/{LISTENER}/.local/bin/anagnorisisd", code=1)
