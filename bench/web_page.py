@@ -1,4 +1,4 @@
-"""The web page in a real browser: time to the first view, weight, search, and frames of the map.
+"""The web page in a real browser: time to the first view, weight, and frames of the map.
 
 A daemon with a generated library, the server of the page, and Debian's Chromium on this computer.
 For the map, Chromium's CPU is throttled to a quarter, about that of a phone.
@@ -13,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx
 from playwright.sync_api import Browser, Page
 
 from anagnorisisd.embedding.features.plan import STAMP
@@ -26,11 +25,10 @@ TRACKS, FULL_TRACKS = 10_000, 100_000
 RATINGS = 1000
 PAGES = ("/", "/library", "/teach", "/taste", "/guide", "/map")
 RUNS = 5
-SEARCHES = 100
 THROTTLE = 4
 PHONE = {"width": 390, "height": 844}
 DRAGS, ZOOMS = 8, 8
-MAX_FIRST_VIEW_MS, MAX_WEIGHT_KB, MAX_SEARCH_MS = 1000, 200, 200
+MAX_FIRST_VIEW_MS, MAX_WEIGHT_KB = 1000, 200
 
 # Notes of each frame when it began and how long scripts ran in it.
 FRAMES = """() => {
@@ -67,7 +65,6 @@ def run(full: bool) -> None:
         ):
             assert daemon.status().library.embedded == tracks
             _print_views(browser, url)
-            _print_search(url, tracks)
             _print_map(browser, url)
 
 
@@ -104,20 +101,6 @@ def _count_bytes(page: Page) -> list[float]:
     session.send("Network.enable")
     session.on("Network.loadingFinished", lambda done: sizes.append(done["encodedDataLength"]))
     return sizes
-
-
-def _print_search(url: str, tracks: int) -> None:
-    times = []
-    with httpx.Client(base_url=url, timeout=60) as client:
-        client.get("/library")
-        for number in range(SEARCHES):
-            text = (f"track {number * tracks // SEARCHES}", f"artist {number}", f"{number}")
-            began = time.perf_counter()
-            query = {"q": text[number % len(text)]}
-            client.get("/library", params=query).raise_for_status()
-            times.append((time.perf_counter() - began) * 1000)
-    print(f"Search, {SEARCHES} times: median {statistics.median(times):.0f} ms, ", end="")
-    print(f"p95 {_p95(times):.0f} ms. Target: p95 within {MAX_SEARCH_MS} ms.\n")
 
 
 def _print_map(browser: Browser, url: str) -> None:
