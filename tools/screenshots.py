@@ -25,7 +25,7 @@ RATED = 28
 SETTINGS = "picks:\n  fill_empty_queue: true\n"
 COLOURS = 128
 SCALE = 1.5
-PHONE, DESKTOP = (390, 844), (1000, 720)
+PHONE, DESKTOP = (390, 844), (1000, 800)
 SHOTS = (
     ("web-now", "/", "dark", PHONE),
     ("web-library", "/library", "light", PHONE),
@@ -107,7 +107,7 @@ def _picture(browser: Any, url: str, scheme: str, size: tuple[int, int]) -> byte
         page.locator("#dots").focus()
         page.keyboard.press("ArrowRight")
         page.locator("#nearest li").first.wait_for()
-        page.locator("h1").scroll_into_view_if_needed()
+        page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
         page.locator("#message").evaluate("(element) => { element.textContent = '' }")
     if url.endswith("/taste"):
         page.locator('[data-block="evaluation"] figure').first.wait_for()
