@@ -1,5 +1,6 @@
 """The page Teach me, in a browser."""
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -56,9 +57,21 @@ def test_the_preview_is_a_part_of_the_file(home: Home, browser: Browser) -> None
     page.close()
 
 
+def lesson(home: Home, visitor: httpx.Client) -> httpx.Response:
+    """Return the page once it does not ask to be loaded again."""
+    pages: list[httpx.Response] = []
+
+    def found() -> bool:
+        pages.append(visitor.get("/teach"))
+        return "http-equiv" not in pages[-1].text
+
+    home.daemon.until(found)
+    return pages[-1]
+
+
 def test_previews_play_by_themselves_if_that_was_chosen(home: Home) -> None:
     with home.visitor() as visitor:
-        page = visitor.get("/teach")
+        page = lesson(home, visitor)
         assert "autoplay" not in page.text.replace("teach/autoplay", "")
         form = {"csrf": csrf_token(page), "play": "yes", "back": "/teach"}
         assert " autoplay " in visitor.post("/teach/play", data=form).text
@@ -66,11 +79,12 @@ def test_previews_play_by_themselves_if_that_was_chosen(home: Home) -> None:
 
 def test_it_says_when_nothing_is_left(home: Home) -> None:
     with home.visitor() as visitor:
-        page = visitor.get("/teach")
+        page = lesson(home, visitor)
         for _ in range(8):
             track_id = page.text.split('name="track_id" value="')[1][:32]
             form = {"csrf": csrf_token(page), "track_id": track_id, "rating": "5", "back": "/teach"}
-            page = visitor.post("/rate", data=form)
+            visitor.post("/rate", data=form)
+            page = lesson(home, visitor)
             if "<audio" not in page.text:
                 break
         assert page.status_code == 200

@@ -23,6 +23,7 @@ from anagnorisis_web.daemon import Daemon
 from anagnorisis_web.evaluation import Evaluation
 from anagnorisis_web.pages import Pages, static_version
 from anagnorisis_web.passphrase import Passphrase
+from anagnorisis_web.suggestions import Suggestions
 from anagnorisis_web.training import Training
 from anagnorisis_web.views import (
     actions,
@@ -78,12 +79,14 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
     events = live.LiveEvents(daemon)
     training = Training(daemon, events)
     evaluation = Evaluation(daemon, events)
+    suggestions = Suggestions(daemon, events)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         training.close()
         evaluation.close()
+        await suggestions.close()
         await events.close()
         await daemon.close()
 
@@ -105,7 +108,7 @@ def build(daemon: Daemon, settings: Settings) -> Starlette:
         *now.routes(daemon, pages),
         *library.routes(daemon, pages, events),
         *audio.routes(daemon),
-        *teach.routes(daemon, pages),
+        *teach.routes(daemon, pages, suggestions),
         *track.routes(daemon, pages),
         *library_map.routes(daemon, pages),
         *taste.routes(daemon, pages, training, evaluation),

@@ -45,9 +45,10 @@ async function fetchInto(region, request) {
   if (newest.get(region) === request) show(region, text);
 }
 
-// Replaces the content of a region; the focus stays on the control of the same place, and what was
-// unfolded stays so.
+// Replaces the content of a region; the focus stays on the control of the same place, what was
+// unfolded stays so, and audio that is still the same plays on.
 function show(region, html) {
+  if (region.querySelector("audio") && isSame(region, html)) return;
   const focusable = () => [...region.querySelectorAll("a, button, input, select, textarea")];
   const place = focusable().indexOf(document.activeElement);
   const open = [...region.querySelectorAll("details[open][id]")].map((details) => details.id);
@@ -55,6 +56,12 @@ function show(region, html) {
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   if (place >= 0) focusable()[place]?.focus({ preventScroll: true });
   region.dispatchEvent(new CustomEvent("refreshed", { bubbles: true }));
+}
+
+function isSame(region, html) {
+  const other = document.createElement("template");
+  other.innerHTML = html;
+  return other.innerHTML === region.innerHTML;
 }
 
 export function refresh(region) {

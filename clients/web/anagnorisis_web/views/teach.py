@@ -13,16 +13,14 @@ from starlette.routing import Route
 
 from anagnorisis.v1 import library_pb2 as library
 from anagnorisis.v1.daemon_pb2 import GetStatusRequest
-from anagnorisis.v1.pick_pb2 import SuggestTracksRequest
 from anagnorisis.v1.track_pb2 import TRACK_STATE_EMBEDDED, Target, Track
 from anagnorisis_web.access import form_route
 from anagnorisis_web.daemon import TIMEOUT_SECONDS, Daemon
 from anagnorisis_web.pages import Pages, fragment, redirect_back
+from anagnorisis_web.suggestions import Suggestions
 from anagnorisis_web.teaching import MAX_WAITING, Baselines, Visit
 from anagnorisis_web.views import audio
 
-SUGGEST_TIMEOUT_SECONDS = 120.0
-"""The daemon's worker may have to start, and then rates thousands of candidates."""
 COMPARED_TRACKS = 1000
 
 PREVIEW_SECONDS = 30.0
@@ -39,7 +37,7 @@ class Preview(NamedTuple):
     end: float
 
 
-def routes(daemon: Daemon, pages: Pages) -> list[Route]:
+def routes(daemon: Daemon, pages: Pages, suggestions: Suggestions) -> list[Route]:
     """Return the routes of this page."""
     baselines = Baselines()
 
@@ -53,7 +51,7 @@ def routes(daemon: Daemon, pages: Pages) -> list[Route]:
         if wanted != "lesson":
             parts.append(_progress(daemon, visit, baselines))
         if wanted != "progress":
-            parts.append(_lesson(daemon, visit))
+            parts.append(_lesson(daemon, visit, suggestions))
         for part in await asyncio.gather(*parts):
             context |= part
         return pages.respond(request, "teach.html", context)
@@ -73,12 +71,15 @@ def routes(daemon: Daemon, pages: Pages) -> list[Route]:
     ]
 
 
-async def _lesson(daemon: Daemon, visit: Visit) -> Mapping[str, Any]:
+async def _lesson(daemon: Daemon, visit: Visit, suggestions: Suggestions) -> Mapping[str, Any]:
     """Return the track to rate now with its preview, and the tracks that were rated last."""
-    track, problem = await _next_track(daemon, visit), ""
+    track, problem, searching = await _next_track(daemon, visit), "", False
     if track is None:
         try:
-            await _suggest(daemon, visit)
+            count = MAX_WAITING + visit.skipped
+            found = await suggestions.take(visit.visit_id, count, visit.seed)
+            searching = found is None
+            visit.suggest(found or ())
         except grpc.aio.AioRpcError as error:
             if error.code() != grpc.StatusCode.FAILED_PRECONDITION:
                 raise
@@ -88,6 +89,7 @@ async def _lesson(daemon: Daemon, visit: Visit) -> Mapping[str, Any]:
     return {
         "track": track,
         "problem": problem,
+        "searching": searching,
         "preview": await _preview(daemon, track) if track else None,
         "rated": [each for each in rated if each and each.HasField("rating")],
     }
@@ -114,14 +116,6 @@ async def _track(daemon: Daemon, track_id: str) -> Track | None:
         return None
     track: Track = answer.track
     return track
-
-
-async def _suggest(daemon: Daemon, visit: Visit) -> None:
-    answer = await daemon.picks.SuggestTracks(
-        SuggestTracksRequest(count=MAX_WAITING + visit.skipped, seed=visit.seed),
-        timeout=SUGGEST_TIMEOUT_SECONDS,
-    )
-    visit.suggest([each.track.track_id for each in answer.suggestions])
 
 
 async def _preview(daemon: Daemon, track: Track) -> Preview | None:
