@@ -25,6 +25,9 @@ from anagnorisisd.domain.steering import SteeringFactors
 MIN_RATING = 0.1
 """Lower ratings count as this one, so that a track rated 0 is still picked now and then."""
 
+MIN_SKIP_FACTOR = 1e-280
+"""Reached after 3,200 skips. A weight of 0 would no longer depend on the other factors."""
+
 MAX_TABLE_SIZE = 10_000
 """Up to so many different play-skip balances, the sigmoid is computed once for each of them."""
 
@@ -146,7 +149,7 @@ def recency(last_played_at: Floats) -> Floats:
 
 
 def skip(full_plays: Floats, skips: Floats) -> Floats:
-    """Return sigmoid((5 + full plays - skips) / 5), `[n]`."""
+    """Return sigmoid((5 + full plays - skips) / 5), `[n]`, at least `MIN_SKIP_FACTOR`."""
     balance = full_plays - skips
     if not len(balance):
         return np.empty(0)
@@ -183,5 +186,5 @@ def flow_factor(vectors: Vectors, previous: Vectors, flow: float) -> Floats | No
 
 
 def _sigmoid(x: Floats) -> Floats:
-    # Computed in log space: no overflow, and no underflow to 0 for small values.
-    return np.exp(-np.logaddexp(0.0, -x))
+    # Computed in log space, where nothing overflows.
+    return np.maximum(np.exp(-np.logaddexp(0.0, -x)), MIN_SKIP_FACTOR)

@@ -235,6 +235,14 @@ def test_picks_without_steering_are_those_of_before_there_was_any() -> None:
     ]
 
 
+def test_factors_count_however_often_tracks_were_skipped() -> None:
+    library = candidates(2, skips=100_000.0, rating=[2.0, 8.0])
+
+    assert chooser.probabilities(weigh(library), PLAIN, PickContext(NOW)) == pytest.approx(
+        [1 / 17, 16 / 17]
+    )
+
+
 @settings(max_examples=40)
 @given(libraries(), pick_rules, contexts, st.integers(0, 5))
 def test_steering_multiplies_the_weight(

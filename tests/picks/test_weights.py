@@ -48,7 +48,7 @@ def test_many_skips_leave_a_positive_weight() -> None:
 
 def test_huge_counts_do_not_overflow() -> None:
     found = weights.weigh(candidates(2, full_plays=[1e9, 0], skips=[0, 1e9])).factors.skip_factor
-    assert found.tolist() == [1, 0]
+    assert found.tolist() == [1, weights.MIN_SKIP_FACTOR]
 
 
 def test_recency_of_tracks_never_played() -> None:
