@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 DOMAIN = "anagnorisis"
 METHOD_PREFIX = "/anagnorisis.v1."
+MAX_MESSAGE_BYTES = 1500
 
 CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.InvalidValue, code_pb2.INVALID_ARGUMENT),
@@ -175,7 +176,20 @@ def _status(code: int, text: str, reason: str, metadata: dict[str, str]) -> stat
     info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
     detail = any_pb2.Any()
     detail.Pack(info)
-    return status_pb2.Status(code=code, message=text, details=[detail])
+    return status_pb2.Status(code=code, message=_shortened(text), details=[detail])
+
+
+def _shortened(text: str) -> str:
+    """Return the text, without its middle if it is too long for the headers of a response.
+
+    Clients refuse headers above 8 kB, and the text is sent twice, once with up to three bytes for
+    each; an error that quotes a long path would reach nobody.
+    """
+    encoded = text.encode()
+    if len(encoded) <= MAX_MESSAGE_BYTES:
+        return text
+    first, last = encoded[: MAX_MESSAGE_BYTES * 2 // 3], encoded[-MAX_MESSAGE_BYTES // 3 :]
+    return f"{first.decode(errors='ignore')} … {last.decode(errors='ignore')}"
 
 
 def _reason(error: Exception) -> str:

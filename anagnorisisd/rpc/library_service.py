@@ -101,7 +101,8 @@ class LibraryServicer(LibraryServiceServicer):
             raise InvalidValue("filter", f"there is no filter {request.filter}")
         if request.order not in ORDERS:
             raise InvalidValue("order", f"there is no order {request.order}")
-        text, sound_tag = validation.search_text(request.text), request.sound_tag
+        text = validation.search_text(request.text)
+        sound_tag = validation.short_text("sound_tag", request.sound_tag)
         scope = (request.filter, request.order, text, sound_tag)
         order = ORDERS[request.order]
         found = await self._store.tracks(

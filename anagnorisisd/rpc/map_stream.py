@@ -10,6 +10,7 @@ from anagnorisisd.embedding.metadata_embedder import NO_SOUND
 from anagnorisisd.embedding.sound_tags import SoundTagIndex
 from anagnorisisd.errors import PreconditionFailed
 from anagnorisisd.report.library_map import LibraryMap, MapColumns, rows_of
+from anagnorisisd.rpc import validation
 
 TRACKS_PER_MESSAGE = 8192
 """A message of so many tracks has about 300 kilobytes."""
@@ -33,7 +34,7 @@ class MapStream:
         """
         if not self._map.stamp.knows_sound:
             raise PreconditionFailed(NO_SOUND)
-        tag = request.sound_tag
+        tag = validation.short_text("sound_tag", request.sound_tag)
         scored = await self._sound_tags.scores(tag) if tag else None
         columns = await self._map.columns()
         scores = np.zeros(0, np.float32)

@@ -510,6 +510,26 @@ class TestStandards:
 
         assert answers[0].file_descriptor_response.file_descriptor_proto
 
+    async def test_an_error_about_a_very_long_path_reaches_the_client(self, line: Line) -> None:
+        path = "ü" * 2000
+        request = library_pb2.GetTrackRequest(target=Target(uri=path))
+
+        with pytest.raises(aio.AioRpcError) as caught:
+            await line.library.GetTrack(request)
+
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        assert "üüü … üüü" in (caught.value.details() or "")
+
+    async def test_a_very_long_tag_is_refused_by_name(self, line: Line) -> None:
+        for call in (
+            line.library.ListTracks(library_pb2.ListTracksRequest(sound_tag="x" * 5000)),
+            line.library.GetLibraryMap(
+                library_pb2.GetLibraryMapRequest(sound_tag="x" * 5000)
+            ).read(),
+        ):
+            code, _, field = await refused(call)
+            assert (code, field) == (grpc.StatusCode.INVALID_ARGUMENT, "sound_tag")
+
     @pytest.mark.parametrize(
         ("error", "code", "reason"),
         [

@@ -272,7 +272,9 @@ def test_the_parts_stay_when_the_dependencies_change(
 def test_all_is_every_extra_and_what_the_tests_need(environment: Path) -> None:
     setup.main(["all"])
 
-    assert installations(environment)[-1].endswith("-e .[dask,mert,openvino,report,web] --group dev")
+    assert installations(environment)[-1].endswith(
+        "-e .[dask,mert,openvino,report,web] --group dev"
+    )
 
 
 def test_a_part_that_there_is_not_is_named(environment: Path) -> None:
