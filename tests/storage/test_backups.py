@@ -7,13 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import sqlite_utils
 
 from anagnorisisd.errors import LimitReached, StoreError, StoreFull
-from anagnorisisd.storage import migrations
+from anagnorisisd.storage import backups, migrations
 from anagnorisisd.storage.backups import BACKUPS_KEPT, BackupStream, back_up, restore
 from anagnorisisd.storage.stores import FILE_NAME, Stores, open_stores
 from tests.support.faults import damage_table, fill, small_disk
@@ -319,15 +320,27 @@ class TestCopies:
         assert names(tmp_path / "state") == before
 
     async def test_one_that_is_given_up_at_the_end_of_the_daemon_leaves_no_open_file(
-        self, copies: BackupStream, tmp_path: Path
+        self, copies: BackupStream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        copied = backups.copied
+
         def lived() -> None:
+            made, given_up = threading.Event(), threading.Event()
+
+            def copied_until_given_up(*arguments: Any) -> Path:
+                part = copied(*arguments)
+                made.set()
+                assert given_up.wait(60)
+                return part
+
             async def life() -> None:
                 asked = asyncio.create_task(anext(copies.chunks()))
-                await until(lambda: bool(list((tmp_path / "state").glob("*.part"))))
+                await until(made.is_set)
                 asked.cancel()  # the loop cancels all that is left, and waits for its threads
                 await asyncio.wait({asked})
+                given_up.set()
 
+            monkeypatch.setattr(backups, "copied", copied_until_given_up)
             asyncio.run(life())
 
         for _ in range(5):
