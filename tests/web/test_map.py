@@ -170,6 +170,38 @@ def test_a_dot_is_tapped_and_its_track_rated(home: Home, browser: Browser) -> No
     page.close()
 
 
+def test_two_fingers_zoom_around_their_middle(home: Home, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 1200}, has_touch=True)
+    page = context.new_page()
+    open_map(home, page)
+    with home.visitor() as visitor:
+        drawn = decode(visitor.get("/map/data").content)
+        places, box = list(zip(drawn.x, drawn.y, strict=True)), page.locator("#map").bounding_box()
+        assert box is not None
+        middle = min(range(8), key=lambda dot: math.hypot(*places[dot]))
+        near = sorted(range(8), key=lambda dot: math.dist(places[dot], places[middle]))[1]
+        query = {"version": drawn.version, "dots": str(near)}
+        label = visitor.get("/map/tracks", params=query, headers={"x-fragment": "label"}).text
+    unit = SHARE_OF_VIEW * min(box["width"], box["height"])
+    x = box["x"] + box["width"] / 2 + unit * places[middle][0]
+    y = box["y"] + box["height"] / 2 + unit * places[middle][1]
+    fingers = context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        touched = [{"x": at, "y": down, "id": number} for number, (at, down) in enumerate(points)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
+
+    touch("touchStart", (x, y - 30), (x, y + 30))
+    for apart in range(31, 61):
+        touch("touchMove", (x, y - apart), (x, y + apart))
+    touch("touchEnd")
+    moved = [2 * unit * (places[near][axis] - places[middle][axis]) for axis in (0, 1)]
+    page.touchscreen.tap(x + moved[0], y + moved[1])
+
+    expect(page.get_by_role("status")).to_contain_text(label.split(",")[0].strip())
+    context.close()
+
+
 def rating_of(home: Home, title: str) -> float:
     tracks = home.daemon.library.ListTracks(ListTracksRequest()).tracks
     return next(track.rating for track in tracks if track.title == title)
